@@ -1,0 +1,89 @@
+PYTHON ?= python3
+UV ?= uv
+
+VENV := .venv
+BIN := $(VENV)/bin
+# What decides how the Rust half is built. pyproject.toml, because it says where the result goes.
+RUST := Cargo.toml $(wildcard Cargo.lock) pyproject.toml $(shell find crates -name Cargo.toml -o -path '*/src/*.rs')
+
+# pip, cargo and maturin look for python and for each other on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
+PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make pins' pyproject.toml
+
+# pip and cargo use every core by themselves.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup build test check format demo bench docs pins clean
+
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev $(VENV)/.built ## Make .venv with every tool and the package, ready to work on.
+
+build: $(VENV)/.built ## Compile the Rust half, if it changed, and install the package into .venv.
+
+test: check ## Run the checks and all tests.
+	cargo test --quiet --workspace
+	$(BIN)/pytest --quiet
+
+check: setup ## Check format, lints, types and the rules of the rooms; changes nothing.
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy --no-error-summary
+	test ! -e python/edgetally/_core.pyi || $(BIN)/stubtest --mypy-config-file pyproject.toml --concise edgetally._core
+	$(BIN)/lint-imports --no-logo
+	cargo fmt --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+format: $(VENV)/.dev ## Format everything, and apply the fixes that are safe.
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format --quiet
+	cargo fmt
+
+demo: build ## Run edgetally with made-up traffic; needs none of the tools.
+	$(BIN)/edgetally demo
+
+bench: setup $(VENV)/.bench ## Measure: every benchmark checks its answer before its speed.
+	benchmarks/run
+
+docs: setup ## Rewrite the pages that are generated from the code.
+	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
+
+pins: ## Renew the pinned requirements from pyproject.toml (needs uv).
+	$(PIN) --group dev --group bench --upgrade --output-file requirements/bench.txt
+	$(PIN) --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
+	$(PIN) --group build --constraint requirements/bench.txt --output-file requirements/run.txt
+
+clean: ## Remove everything that was made, .venv too.
+	rm -rf $(VENV) target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: a file in .venv says when a step was last done.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt | $(BIN)/python
+	$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(INSTALL) $<
+	@touch $@
+
+# Released speed even while developing: a debug fold is slow enough to fail tests that wait for it.
+$(VENV)/.built: $(RUST) | $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@

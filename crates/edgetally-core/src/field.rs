@@ -1,0 +1,120 @@
+//! The fields of a canonical record and the slots that hold what a line says in them.
+
+use crate::reject::{Reason, Reject};
+
+/// Declares the fields once: constant, name in a record, and name inside an element of `origins`.
+macro_rules! fields {
+    ($($constant:ident = $slot:literal, $name:literal $(, $element:literal)?;)*) => {
+        $(#[doc = concat!("`", $name, "`")] pub const $constant: usize = $slot;)*
+
+        /// The slot of a record's field.
+        pub fn of_record(key: &[u8]) -> usize {
+            match key {
+                $(_ if key == $name.as_bytes() => $slot,)*
+                _ => SKIP,
+            }
+        }
+
+        /// The slot of a field inside an element of `origins`.
+        pub fn of_element(key: &[u8]) -> usize {
+            match key {
+                $($(_ if key == $element.as_bytes() => $slot,)?)*
+                _ => SKIP,
+            }
+        }
+    };
+}
+
+/// The slot of everything that is no field of ours.
+pub const SKIP: usize = 63;
+/// How many slots there are; a bit each in a `u64`.
+pub const SLOTS: usize = 64;
+
+fields! {
+    TS = 0, "ts";
+    SERVICE_ID = 1, "service_id";
+    POP = 2, "pop";
+    DOMAIN = 3, "domain";
+    WEIGHT = 4, "weight";
+    STATUS = 5, "status";
+    EDGE = 6, "edge";
+    CACHE = 7, "cache";
+    REQ_HEADER_BYTES = 8, "req_header_bytes";
+    REQ_BODY_BYTES = 9, "req_body_bytes";
+    REQ_BYTES = 10, "req_bytes";
+    RESP_HEADER_BYTES = 11, "resp_header_bytes";
+    RESP_BODY_BYTES = 12, "resp_body_bytes";
+    RESP_BYTES = 13, "resp_bytes";
+    PROTO = 14, "proto";
+    TLS = 15, "tls";
+    COMPUTE = 16, "compute";
+    COMPUTE_EXECUTION_TIME_MS = 17, "compute_execution_time_ms";
+    COMPUTE_REQUEST_TIME_MS = 18, "compute_request_time_ms";
+    ORIGIN = 19, "origin", "name";
+    ORIGIN_IP = 20, "origin_ip", "ip";
+    ORIGIN_ADDR = 21, "origin_addr", "addr";
+    ORIGIN_STATUS = 22, "origin_status", "status";
+    BEREQ_HEADER_BYTES = 23, "bereq_header_bytes", "bereq_header_bytes";
+    BEREQ_BODY_BYTES = 24, "bereq_body_bytes", "bereq_body_bytes";
+    BEREQ_BYTES = 25, "bereq_bytes", "bereq_bytes";
+    BERESP_HEADER_BYTES = 26, "beresp_header_bytes", "beresp_header_bytes";
+    BERESP_BODY_BYTES = 27, "beresp_body_bytes", "beresp_body_bytes";
+    BERESP_BYTES = 28, "beresp_bytes", "beresp_bytes";
+    ORIGIN_TTFB_MS = 29, "origin_ttfb_ms", "ttfb_ms";
+    ORIGIN_TTFB_S = 30, "origin_ttfb_s", "ttfb_s";
+    ORIGIN_IS_SHIELD = 31, "origin_is_shield", "is_shield";
+    ORIGINS = 32, "origins";
+}
+
+/// Where in a block the values of one object's fields are.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    spans: [(u32, u32); SLOTS],
+    present: u64,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { spans: [(0, 0); SLOTS], present: 0 }
+    }
+}
+
+impl Slots {
+    /// Forgets the object before.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.present = 0;
+    }
+
+    /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a block is at most a few MiB")]
+    pub fn put(&mut self, slot: usize, from: usize, to: usize) {
+        let slot = slot % SLOTS;
+        self.spans[slot] = (from as u32, to as u32);
+        self.present |= 1 << slot;
+    }
+
+    /// The value of `slot` without blanks around it; empty when it is absent (`-` included).
+    #[inline]
+    pub fn text<'a>(&self, block: &'a [u8], slot: usize) -> &'a [u8] {
+        if self.present & (1 << slot) == 0 {
+            return &[];
+        }
+        let (from, to) = self.spans[slot];
+        known(&block[from as usize..to as usize])
+    }
+
+    /// A refusal that points at the value of `slot`.
+    #[cold]
+    pub fn reject(&self, reason: Reason, slot: usize) -> Reject {
+        Reject::new(reason, self.spans[slot].0 as usize)
+    }
+}
+
+/// `text` without blanks around it, and nothing when it says that there is nothing.
+#[inline]
+pub fn known(text: &[u8]) -> &[u8] {
+    let text = crate::text::trim(text);
+    if text == b"-" { &[] } else { text }
+}

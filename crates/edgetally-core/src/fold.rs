@@ -1,0 +1,478 @@
+//! Fold: lines in, tallies per second and key out.
+//!
+//! A [`Fold`] is what one stretch of input adds up to. Three promises hold, and each has a test:
+//!
+//! 1. **Folding never fails.** A line that cannot be read is refused, counted and reported; the lines around it count.
+//! 2. **Cutting does not matter.** Feed a log whole or in pieces cut anywhere, into one fold or into several whose
+//!    partials are merged: the entries are the same.
+//! 3. **Memory follows keys, not lines.** A line whose second and keys were seen before allocates nothing.
+//!
+//! Keys are compared as the bytes that were logged. What they mean (case, ports, escapes) is worked out once per key
+//! when the fold is drained, not once per line.
+
+use std::ops::Range;
+
+use crate::array::ArrayLines;
+use crate::cache::Cache;
+use crate::counter::{Counters, add, compute, delivery, origin};
+use crate::field;
+use crate::json::Reader;
+use crate::key::{self, INVALID};
+use crate::marks::Marks;
+use crate::partial::Writer;
+use crate::record::{Client, Fetch, Record, record, weight};
+use crate::reject::{Reason, Reject};
+use crate::table::{Key, Table};
+use crate::text::trim;
+
+/// Bytes that are looked at together: small enough to stay in the cache with their marks.
+const CHUNK: usize = 128 * 1024;
+/// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
+const MAX_RAW_KEY: usize = 4096;
+/// Refused lines that are described in a report.
+const MAX_REFUSED: usize = 10;
+/// Bytes of a refused line that are kept to be looked at.
+const MAX_SAMPLE: usize = 1024;
+
+/// What a source says about its records, and what a record may be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Service of records that name none.
+    pub service_id: String,
+    /// POP of records that name none.
+    pub pop: String,
+    /// Longest line, in bytes without its newline.
+    pub max_line: usize,
+    /// How many seconds before now a record may lie; no bound when absent.
+    pub max_lateness: Option<u64>,
+    /// How many seconds after now a record may lie; no bound when absent.
+    pub max_ahead: Option<u64>,
+    /// Whether the input may be one JSON array of records instead of lines.
+    pub arrays: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            service_id: "default".to_owned(),
+            pop: "local".to_owned(),
+            max_line: 256 * 1024,
+            max_lateness: None,
+            max_ahead: None,
+            arrays: false,
+        }
+    }
+}
+
+/// A line that was not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number in the input, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: Reason,
+    /// At which byte of the line.
+    pub at: usize,
+    /// How it begins.
+    pub sample: Vec<u8>,
+}
+
+/// What became of the lines since the last report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lines that count.
+    pub accepted: u64,
+    /// Lines that do not, by reason in the order of [`Reason::ALL`].
+    pub rejected: [u64; Reason::ALL.len()],
+    /// The first of these.
+    pub refused: Vec<Refused>,
+}
+
+/// A service and a POP, and how many records of each second they had.
+#[derive(Debug)]
+struct Scope {
+    service_id: String,
+    pop: String,
+    records: Vec<(u64, u64)>,
+}
+
+/// Tallies of what was fed since the last drain.
+#[derive(Debug, Default)]
+pub struct Fold {
+    settings: Settings,
+    reader: Reader,
+    marks: Marks,
+    scopes: Vec<Scope>,
+    /// Number of the scope, plus 1, by service id and POP as logged.
+    scope_numbers: Table<1>,
+    delivery: Table<{ delivery::LEN }>,
+    compute: Table<{ compute::LEN }>,
+    origins: Table<{ origin::LEN }>,
+    compute_origins: Table<{ origin::LEN }>,
+    /// The beginning of a line whose end has not come yet.
+    unfinished: Vec<u8>,
+    /// The unfinished line is too long already, and what comes of it is dropped.
+    overlong: bool,
+    /// Set when the input turned out to be one array.
+    array: Option<ArrayLines>,
+    started: bool,
+    line: u64,
+    report: Report,
+}
+
+impl Fold {
+    /// An empty fold.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Folds every finished line of `block`, and keeps what follows the last newline for the next one.
+    ///
+    /// `now` is the Unix second in which `block` arrived.
+    pub fn feed(&mut self, block: &[u8], now: u64) {
+        if !self.started {
+            let Some(first) = block.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+                return self.lines(block, now);
+            };
+            self.started = true;
+            self.array = (self.settings.arrays && *first == b'[').then(ArrayLines::default);
+        }
+        if let Some(mut array) = self.array.take() {
+            for piece in block.chunks(CHUNK) {
+                let lines = array.split(piece);
+                self.lines(&lines, now);
+            }
+            self.array = Some(array);
+        } else {
+            self.lines(block, now);
+        }
+    }
+
+    /// Folds the last line, if no newline ended it.
+    pub fn finish(&mut self, now: u64) {
+        if self.overlong || !self.unfinished.is_empty() {
+            self.lines(b"\n", now);
+        }
+        self.started = false;
+        self.array = None;
+        self.line = 0;
+    }
+
+    /// Bytes of the line whose end has not come yet.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.unfinished.len()
+    }
+
+    /// Bytes that the tallies take, about: when this grows large, drain.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.delivery.size() + self.compute.size() + self.origins.size() + self.compute_origins.size()
+    }
+
+    /// What became of the lines since this was asked last.
+    pub fn report(&mut self) -> Report {
+        std::mem::take(&mut self.report)
+    }
+
+    /// The tallies as a partial (see [`crate::partial`]), empty when there are none; the fold begins anew.
+    pub fn drain(&mut self) -> Vec<u8> {
+        if self.scopes.iter().all(|scope| scope.records.is_empty()) {
+            return vec![];
+        }
+        let scopes = self.scopes.iter().map(|scope| (&*scope.service_id, &*scope.pop, &*scope.records));
+        let mut writer = Writer::new(scopes);
+        for (key, counters) in self.delivery.rows() {
+            writer.domain(crate::Kind::Delivery, key.scope, key.second, &key::domain(key.name), counters);
+        }
+        for (key, counters) in self.compute.rows() {
+            writer.domain(crate::Kind::Compute, key.scope, key.second, &key::domain(key.name), counters);
+        }
+        for (kind, table) in [(crate::Kind::Origin, &self.origins), (crate::Kind::ComputeOrigin, &self.compute_origins)]
+        {
+            for (key, counters) in table.rows() {
+                let address = key::ip(key.address);
+                writer.origin(kind, key.scope, key.second, &key::origin(key.name, &address), &address, counters);
+            }
+        }
+        self.scopes.clear();
+        self.scope_numbers.clear();
+        self.delivery.clear();
+        self.compute.clear();
+        self.origins.clear();
+        self.compute_origins.clear();
+        writer.finish()
+    }
+
+    /// Folds whole lines, and keeps what follows the last newline.
+    fn lines(&mut self, block: &[u8], now: u64) {
+        let mut left = block;
+        if self.overlong || !self.unfinished.is_empty() {
+            let Some(newline) = memchr::memchr(b'\n', left) else {
+                return self.keep(left);
+            };
+            self.keep(&left[..newline]);
+            left = &left[newline + 1..];
+            if std::mem::take(&mut self.overlong) {
+                self.line += 1;
+                let sample = std::mem::take(&mut self.unfinished);
+                self.refuse(Reject::new(Reason::TooLong, self.settings.max_line), &sample);
+            } else {
+                let mut line = std::mem::take(&mut self.unfinished);
+                line.push(b'\n');
+                self.whole_lines(&line, now);
+                line.clear();
+                self.unfinished = line;
+            }
+        }
+        while let Some(end) = end_of_chunk(left) {
+            self.whole_lines(&left[..end], now);
+            left = &left[end..];
+        }
+        self.keep(left);
+    }
+
+    /// Keeps the beginning of a line, as long as it can become one.
+    fn keep(&mut self, piece: &[u8]) {
+        if self.unfinished.len() + piece.len() > self.settings.max_line {
+            self.overlong = true;
+        }
+        let room =
+            if self.overlong { MAX_SAMPLE.saturating_sub(self.unfinished.len()).min(piece.len()) } else { piece.len() };
+        self.unfinished.extend_from_slice(&piece[..room]);
+    }
+
+    /// Folds `chunk`, which ends with a newline.
+    fn whole_lines(&mut self, chunk: &[u8], now: u64) {
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.index(chunk);
+        let mut start = 0;
+        while start < chunk.len() {
+            let end = marks.newline(start);
+            self.line += 1;
+            match self.fold_line(chunk, &marks, start..end, now) {
+                Ok(()) => {}
+                Err(reject) => {
+                    self.refuse(Reject { at: reject.at.saturating_sub(start), ..reject }, &chunk[start..end]);
+                }
+            }
+            start = end + 1;
+        }
+        self.marks = marks;
+    }
+
+    #[inline]
+    fn fold_line(&mut self, chunk: &[u8], marks: &Marks, line: Range<usize>, now: u64) -> Result<(), Reject> {
+        if line.len() > self.settings.max_line {
+            return Err(Reject::new(Reason::TooLong, line.start + self.settings.max_line));
+        }
+        let text = trim(&chunk[line.clone()]);
+        if text.is_empty() {
+            return Ok(());
+        }
+        let start = line.start + chunk[line].iter().take_while(|byte| crate::text::is_blank(**byte)).count();
+        self.reader.read(chunk, marks, start..start + text.len())?;
+        let weight = weight(&self.reader.record, chunk)?;
+        let scope = self.scope(chunk)?;
+        let record = record(&self.reader, chunk)?;
+        let second = record.second.unwrap_or(now);
+        if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
+            return Err(self.reader.record.reject(Reason::TooOld, field::TS));
+        }
+        if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
+            return Err(self.reader.record.reject(Reason::TooNew, field::TS));
+        }
+        let tables = Tables {
+            delivery: &mut self.delivery,
+            compute: &mut self.compute,
+            origins: &mut self.origins,
+            compute_origins: &mut self.compute_origins,
+        };
+        tables.count(&record, second, scope, weight);
+        count_record(&mut self.scopes[scope as usize].records, second);
+        self.report.accepted += 1;
+        Ok(())
+    }
+
+    /// The number of the record's service and POP.
+    #[inline]
+    fn scope(&mut self, chunk: &[u8]) -> Result<u32, Reject> {
+        let slots = &self.reader.record;
+        let (service, pop) = (slots.text(chunk, field::SERVICE_ID), slots.text(chunk, field::POP));
+        let (service, pop) = (bounded(service), bounded(pop));
+        let number = self.scope_numbers.row(Key { second: 0, scope: 0, name: service, address: pop });
+        if let [known @ 1..=u64::MAX] = number {
+            return Ok(u32::try_from(*known - 1).unwrap_or(0));
+        }
+        let Some(service_id) = key::service_id(service, &self.settings.service_id) else {
+            return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
+        };
+        let scope = self.scopes.len();
+        self.scopes.push(Scope {
+            service_id: service_id.into_owned(),
+            pop: key::pop(pop, &self.settings.pop).into_owned(),
+            records: vec![],
+        });
+        number[0] = scope as u64 + 1;
+        Ok(u32::try_from(scope).unwrap_or(0))
+    }
+
+    #[cold]
+    fn refuse(&mut self, reject: Reject, line: &[u8]) {
+        self.report.rejected[reject.reason as usize] += 1;
+        if self.report.refused.len() < MAX_REFUSED {
+            let sample = line[..line.len().min(MAX_SAMPLE)].to_vec();
+            self.report.refused.push(Refused { line: self.line, reason: reject.reason, at: reject.at, sample });
+        }
+    }
+}
+
+/// Where the next chunk of whole lines ends; nothing when no line ends in `block`.
+fn end_of_chunk(block: &[u8]) -> Option<usize> {
+    let newline = match block.get(..CHUNK) {
+        Some(head) => memchr::memrchr(b'\n', head).or_else(|| Some(CHUNK + memchr::memchr(b'\n', &block[CHUNK..])?)),
+        None => memchr::memrchr(b'\n', block),
+    };
+    newline.map(|at| at + 1)
+}
+
+#[inline]
+fn bounded(raw: &[u8]) -> &[u8] {
+    if raw.len() > MAX_RAW_KEY { INVALID.as_bytes() } else { raw }
+}
+
+#[inline]
+fn count_record(records: &mut Vec<(u64, u64)>, second: u64) {
+    // Logs are nearly in order, so the second wanted is nearly always the last.
+    match records.iter_mut().rev().find(|(known, _)| *known == second) {
+        Some((_, count)) => *count += 1,
+        None => records.push((second, 1)),
+    }
+}
+
+/// Where records are counted.
+struct Tables<'a> {
+    delivery: &'a mut Table<{ delivery::LEN }>,
+    compute: &'a mut Table<{ compute::LEN }>,
+    origins: &'a mut Table<{ origin::LEN }>,
+    compute_origins: &'a mut Table<{ origin::LEN }>,
+}
+
+impl Tables<'_> {
+    #[inline]
+    fn count(self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
+        let key = Key { second, scope, name: bounded(record.domain), address: &[] };
+        let fetches = record.fetches.as_slice();
+        let origins = if record.compute {
+            let row = self.compute.row(key);
+            if let Some(client) = &record.client {
+                compute_client(row, client, weight);
+            }
+            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
+                compute_fetch(row, fetch, weight);
+            }
+            self.compute_origins
+        } else {
+            let row = self.delivery.row(key);
+            if let Some(client) = &record.client {
+                delivery_client(row, client, weight);
+            }
+            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
+                delivery_fetch(row, fetch, weight);
+            }
+            self.origins
+        };
+        for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
+            let key = Key { second, scope, name: bounded(fetch.name), address: bounded(fetch.address) };
+            origin_response(origins.row(key), fetch, weight);
+        }
+    }
+}
+
+#[inline]
+fn delivery_client(row: &mut Counters<{ delivery::LEN }>, client: &Client, weight: u64) {
+    use delivery as at;
+    let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
+    if client.edge {
+        add(&mut row[at::EDGE_REQUESTS], weight);
+        add(&mut row[at::EDGE_RESP_HEADER_BYTES], sent[0]);
+        add(&mut row[at::EDGE_RESP_BODY_BYTES], sent[1]);
+        match client.cache {
+            Cache::Hit => add(&mut row[at::EDGE_HITS], weight),
+            Cache::Miss => add(&mut row[at::EDGE_MISSES], weight),
+            Cache::Neither => {}
+        }
+    } else {
+        add(&mut row[at::SHIELD_REQUESTS], weight);
+        add(&mut row[at::SHIELD_RESP_HEADER_BYTES], sent[0]);
+        add(&mut row[at::SHIELD_RESP_BODY_BYTES], sent[1]);
+    }
+    if let Some(status) = client.status {
+        add(&mut row[at::STATUS + status.place()], weight);
+    }
+    match client.http {
+        2 => add(&mut row[at::HTTP2], weight),
+        3 => add(&mut row[at::HTTP3], weight),
+        _ => {}
+    }
+    match client.tls {
+        Some(3) => add(&mut row[at::TLS_V13], weight),
+        Some(minor) => add(&mut row[at::TLS_V10 + usize::from(minor)], weight),
+        None => {}
+    }
+}
+
+#[inline]
+fn delivery_fetch(row: &mut Counters<{ delivery::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+    use delivery as at;
+    add(&mut row[at::ORIGIN_FETCHES], weight);
+    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
+    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
+    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
+    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    if let Some(status) = fetch.status {
+        add(&mut row[at::ORIGIN_STATUS + status.place()], weight);
+    }
+}
+
+fn compute_client(row: &mut Counters<{ compute::LEN }>, client: &Client, weight: u64) {
+    use compute as at;
+    add(&mut row[at::REQUESTS], weight);
+    add(&mut row[at::REQ_HEADER_BYTES], client.req.header.saturating_mul(weight));
+    add(&mut row[at::REQ_BODY_BYTES], client.req.body.saturating_mul(weight));
+    add(&mut row[at::RESP_HEADER_BYTES], client.resp.header.saturating_mul(weight));
+    add(&mut row[at::RESP_BODY_BYTES], client.resp.body.saturating_mul(weight));
+    add(&mut row[at::EXECUTION_TIME_MS], client.times.execution.saturating_mul(weight));
+    add(&mut row[at::REQUEST_TIME_MS], client.times.request.saturating_mul(weight));
+    add(&mut row[at::REQUEST_TIME_BILLED_MS], client.times.billed.saturating_mul(weight));
+    if let Some(status) = client.status {
+        add(&mut row[at::STATUS + status.place()], weight);
+    }
+}
+
+fn compute_fetch(row: &mut Counters<{ compute::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+    use compute as at;
+    add(&mut row[at::BEREQS], weight);
+    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
+    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
+    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
+    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    match fetch.status {
+        Some(status) => add(&mut row[at::ORIGIN_STATUS + status.place()], weight),
+        None => add(&mut row[at::BEREQ_ERRORS], weight),
+    }
+}
+
+#[inline]
+fn origin_response(row: &mut Counters<{ origin::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+    use origin as at;
+    add(&mut row[at::RESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
+    add(&mut row[at::RESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    if let Some(status) = fetch.status {
+        add(&mut row[at::STATUS + status.place()], weight);
+    }
+    if let Some(bucket) = fetch.latency {
+        add(&mut row[at::LATENCY + bucket], weight);
+    }
+}

@@ -1,0 +1,420 @@
+//! From a line to slots: a lenient reader of one JSON object.
+//!
+//! Logs repeat themselves: the next line has the same keys in the same order. So the reader remembers the layout of
+//! the line before, as the literal bytes from one value to the next (`,"status":"`), and compares whole words with
+//! it. Where a line differs from what was expected, that member is read the general way and the layout learns it.
+//! What comes out never depends on what was expected.
+//!
+//! It is lenient in values (bare `009`, raw control bytes, illegal escapes) and strict in structure, because a
+//! structure that is broken means a line that was cut or mixed with another.
+
+use std::ops::Range;
+
+use crate::field::{self, SKIP, SLOTS, Slots};
+use crate::marks::Marks;
+use crate::reject::{Reason, Reject};
+use crate::text::is_blank;
+
+/// Longest literal between two values that the layout remembers.
+const LITERAL: usize = 32;
+/// A layout longer than this is not learned further: the line is no access log.
+const MAX_STEPS: usize = 256;
+const NOWHERE: u16 = u16::MAX;
+
+/// What stands between two values, and where the second one belongs.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    words: [u64; 4],
+    masks: [u64; 4],
+    len: u8,
+    slot: u8,
+    quoted: bool,
+}
+
+impl Step {
+    fn new(literal: &[u8], slot: usize, quoted: bool) -> Option<Self> {
+        let len = u8::try_from(literal.len()).ok().filter(|len| usize::from(*len) <= LITERAL)?;
+        let (mut text, mut mask) = ([0; LITERAL], [0; LITERAL]);
+        text[..literal.len()].copy_from_slice(literal);
+        mask[..literal.len()].fill(0xFF);
+        Some(Self { words: words(&text), masks: words(&mask), len, slot: u8::try_from(slot).ok()?, quoted })
+    }
+
+    #[inline]
+    fn stands_at(&self, bytes: &[u8]) -> bool {
+        let Some(bytes) = bytes.first_chunk::<LITERAL>() else {
+            return false;
+        };
+        let words = words(bytes);
+        let differ = |at: usize| (words[at] ^ self.words[at]) & self.masks[at];
+        (differ(0) | differ(1)) == 0 && (differ(2) | differ(3)) == 0
+    }
+}
+
+#[inline]
+fn words(bytes: &[u8; LITERAL]) -> [u64; 4] {
+    let (words, _) = bytes.as_chunks::<8>();
+    [0, 1, 2, 3].map(|at: usize| u64::from_le_bytes(words[at]))
+}
+
+/// Reads lines into slots, and learns their layout.
+#[derive(Debug)]
+pub struct Reader {
+    layout: Vec<Step>,
+    /// Where in the layout a slot was seen last, to find the way back after optional members.
+    seen: [u16; SLOTS],
+    /// The flat fields of the line.
+    pub record: Slots,
+    /// The elements of its `origins`.
+    pub elements: Vec<Slots>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { layout: Vec::new(), seen: [NOWHERE; SLOTS], record: Slots::default(), elements: Vec::new() }
+    }
+}
+
+/// One member, read the general way.
+struct Member {
+    key: Range<usize>,
+    value: Value,
+    /// Where the literal before the value ends: behind the opening quote, or at the value.
+    literal_end: usize,
+    next: usize,
+}
+
+enum Value {
+    String(Range<usize>),
+    Scalar(Range<usize>),
+    Nested(Range<usize>),
+}
+
+/// Where a line stands: the block, its marks, and the end of the line.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    block: &'a [u8],
+    marks: &'a Marks,
+    end: usize,
+}
+
+impl Reader {
+    /// Reads the object that is `block[line]`, which has no blanks around it.
+    pub fn read(&mut self, block: &[u8], marks: &Marks, line: Range<usize>) -> Result<(), Reject> {
+        self.record.clear();
+        self.elements.clear();
+        let start = line.start;
+        let line = Line { block, marks, end: line.end };
+        if block[start] != b'{' {
+            return Err(Reject::new(Reason::NotJson, start));
+        }
+        if let Some(end) = line.empty_object(start)? {
+            return line.finish(end);
+        }
+
+        let (mut at, mut step) = (start, 0);
+        loop {
+            (at, step) = match self.expected(line, at, step) {
+                Some(next) => (next?, step + 1),
+                None => self.unexpected(line, at, step)?,
+            };
+            if at < line.end && block[at] == b',' {
+                continue;
+            }
+            at = line.skip_blanks(at);
+            match line.byte(at)? {
+                b',' => {}
+                b'}' => return line.finish(at + 1),
+                _ => return Err(Reject::new(Reason::NotJson, at)),
+            }
+        }
+    }
+
+    /// The member at `at` if it begins as the layout says; where it ends.
+    #[inline]
+    fn expected(&mut self, line: Line<'_>, at: usize, step: usize) -> Option<Result<usize, Reject>> {
+        let step = self.layout.get(step)?;
+        if !step.stands_at(&line.block[at..]) {
+            return None;
+        }
+        let from = at + usize::from(step.len);
+        if step.quoted {
+            let to = line.marks.quote(from);
+            if to >= line.end {
+                return Some(Err(Reject::new(Reason::Truncated, line.end)));
+            }
+            self.record.put(usize::from(step.slot), from, to);
+            return Some(Ok(to + 1));
+        }
+        let to = line.scalar_end(from)?;
+        if &line.block[from..to] == b"null" {
+            self.record.put(usize::from(step.slot), from, from);
+        } else {
+            self.record.put(usize::from(step.slot), from, to);
+        }
+        Some(Ok(to))
+    }
+
+    /// The member at `at`, read the general way, which teaches the layout; where it ends and the step after it.
+    #[inline(never)]
+    fn unexpected(&mut self, line: Line<'_>, at: usize, step: usize) -> Result<(usize, usize), Reject> {
+        let member = line.member(at + 1)?;
+        let slot = field::of_record(&line.block[member.key.clone()]);
+        let step = self.learn(&line.block[at..member.literal_end], slot, &member.value, step);
+        match &member.value {
+            Value::Nested(range) if slot == field::ORIGINS => {
+                self.elements.clear();
+                if line.block[range.start] == b'[' {
+                    line.elements(range.clone(), &mut self.elements)?;
+                }
+            }
+            _ if slot == field::ORIGINS => self.elements.clear(),
+            value => put(&mut self.record, slot, line.block, value),
+        }
+        Ok((member.next, step))
+    }
+
+    /// Notes that `literal` stands before a value of `slot` at `step`; returns the step that follows.
+    fn learn(&mut self, literal: &[u8], slot: usize, value: &Value, step: usize) -> usize {
+        // Nested values are always read the general way: their end is found by counting brackets.
+        if matches!(value, Value::Nested(_)) {
+            return step;
+        }
+        let known = usize::from(self.seen[slot]);
+        let mut padded = [0; LITERAL];
+        if let Some(start) = padded.get_mut(..literal.len()) {
+            start.copy_from_slice(literal);
+            if slot != SKIP && self.layout.get(known).is_some_and(|other| other.stands_at(&padded)) {
+                return known + 1;
+            }
+        }
+        let Some(new) = Step::new(literal, slot, matches!(value, Value::String(_))) else {
+            return step;
+        };
+        if let Some(old) = self.layout.get_mut(step) {
+            *old = new;
+        } else if step < MAX_STEPS {
+            self.layout.push(new);
+        } else {
+            return step;
+        }
+        self.seen[slot] = u16::try_from(step).unwrap_or(NOWHERE);
+        step + 1
+    }
+}
+
+fn put(slots: &mut Slots, slot: usize, block: &[u8], value: &Value) {
+    match value {
+        Value::Scalar(range) if &block[range.clone()] == b"null" => slots.put(slot, range.start, range.start),
+        Value::String(range) | Value::Scalar(range) => slots.put(slot, range.start, range.end),
+        Value::Nested(range) => slots.put(slot, range.start, range.start),
+    }
+}
+
+impl Line<'_> {
+    #[inline]
+    fn byte(self, at: usize) -> Result<u8, Reject> {
+        if at < self.end { Ok(self.block[at]) } else { Err(Reject::new(Reason::Truncated, self.end)) }
+    }
+
+    #[inline]
+    fn skip_blanks(self, mut at: usize) -> usize {
+        while at < self.end && is_blank(self.block[at]) {
+            at += 1;
+        }
+        at
+    }
+
+    /// The object that began has ended before `at`; so must the line.
+    #[inline]
+    fn finish(self, at: usize) -> Result<(), Reject> {
+        if at == self.end { Ok(()) } else { Err(Reject::new(Reason::NotJson, at)) }
+    }
+
+    /// Where the object that opens at `at` ends, if it is empty.
+    fn empty_object(self, at: usize) -> Result<Option<usize>, Reject> {
+        let inside = self.skip_blanks(at + 1);
+        Ok((self.byte(inside)? == b'}').then_some(inside + 1))
+    }
+
+    /// The string whose opening quote is at `at`; its content.
+    fn string(self, at: usize) -> Result<Range<usize>, Reject> {
+        let to = self.marks.quote(at + 1);
+        if to < self.end { Ok(at + 1..to) } else { Err(Reject::new(Reason::Truncated, self.end)) }
+    }
+
+    /// Where the bare scalar at `from` ends; nothing when none stands there.
+    #[inline]
+    fn scalar_end(self, from: usize) -> Option<usize> {
+        let mut to = from;
+        while to < self.end {
+            match self.block[to] {
+                b',' | b'}' | b']' | b' ' | b'\t' | b'\r' => break,
+                b'"' | b'{' | b'[' | b':' => return None,
+                _ => to += 1,
+            }
+        }
+        (to > from).then_some(to)
+    }
+
+    /// The member whose key begins at or, behind blanks, after `at`.
+    fn member(self, at: usize) -> Result<Member, Reject> {
+        let at = self.skip_blanks(at);
+        if self.byte(at)? != b'"' {
+            return Err(Reject::new(Reason::NotJson, at));
+        }
+        let key = self.string(at)?;
+        let at = self.skip_blanks(key.end + 1);
+        if self.byte(at)? != b':' {
+            return Err(Reject::new(Reason::NotJson, at));
+        }
+        let at = self.skip_blanks(at + 1);
+        let (value, literal_end, next) = self.value(at)?;
+        Ok(Member { key, value, literal_end, next })
+    }
+
+    fn value(self, at: usize) -> Result<(Value, usize, usize), Reject> {
+        match self.byte(at)? {
+            b'"' => {
+                let content = self.string(at)?;
+                let next = content.end + 1;
+                Ok((Value::String(content), at + 1, next))
+            }
+            b'{' | b'[' => {
+                let next = self.nested_end(at)?;
+                Ok((Value::Nested(at..next), at, next))
+            }
+            _ => {
+                let next = self.scalar_end(at).ok_or(Reject::new(Reason::NotJson, at))?;
+                Ok((Value::Scalar(at..next), at, next))
+            }
+        }
+    }
+
+    /// Where the object or array that opens at `at` has closed. Counts brackets, so depth costs nothing.
+    fn nested_end(self, mut at: usize) -> Result<usize, Reject> {
+        let mut depth = 0_usize;
+        loop {
+            match self.byte(at)? {
+                b'"' => at = self.string(at)?.end,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 {
+                return Ok(at);
+            }
+        }
+    }
+
+    /// The objects in the array `range`, with the fields of an origin each.
+    fn elements(self, range: Range<usize>, elements: &mut Vec<Slots>) -> Result<(), Reject> {
+        let array = Self { end: range.end, ..self };
+        let mut at = array.skip_blanks(range.start + 1);
+        if array.byte(at)? == b']' {
+            return array.finish(at + 1);
+        }
+        loop {
+            at = if array.byte(at)? == b'{' {
+                let (slots, next) = array.element(at)?;
+                elements.push(slots);
+                next
+            } else {
+                array.value(at)?.2
+            };
+            at = array.skip_blanks(at);
+            match array.byte(at)? {
+                b',' => at = array.skip_blanks(at + 1),
+                b']' => return array.finish(at + 1),
+                _ => return Err(Reject::new(Reason::NotJson, at)),
+            }
+        }
+    }
+
+    fn element(self, start: usize) -> Result<(Slots, usize), Reject> {
+        let mut slots = Slots::default();
+        if let Some(end) = self.empty_object(start)? {
+            return Ok((slots, end));
+        }
+        let mut at = start;
+        loop {
+            let member = self.member(at + 1)?;
+            put(&mut slots, field::of_element(&self.block[member.key]), self.block, &member.value);
+            at = self.skip_blanks(member.next);
+            match self.byte(at)? {
+                b',' => {}
+                b'}' => return Ok((slots, at + 1)),
+                _ => return Err(Reject::new(Reason::NotJson, at)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reader: &mut Reader, line: &str) -> Result<Vec<String>, Reason> {
+        let mut marks = Marks::default();
+        marks.index(line.as_bytes());
+        reader.read(line.as_bytes(), &marks, 0..line.len()).map_err(|reject| reject.reason)?;
+        let show = |slot| String::from_utf8_lossy(reader.record.text(line.as_bytes(), slot)).into_owned();
+        Ok(vec![show(field::DOMAIN), show(field::STATUS), show(field::CACHE)])
+    }
+
+    #[test]
+    fn structure_is_strict_and_values_are_not() {
+        let cases: &[(&str, Result<[&str; 3], Reason>)] = &[
+            ("{}", Ok(["", "", ""])),
+            (r#"{"domain":"a","status":200}"#, Ok(["a", "200", ""])),
+            (r#"{ "status" : "009" , "domain" : "a" }"#, Ok(["a", "009", ""])),
+            (r#"{"status":009,"cache":null}"#, Ok(["", "009", ""])),
+            (r#"{"x":{"status":1,"y":["}"]},"status":2}"#, Ok(["", "2", ""])),
+            (r#"{"domain":{"a":1},"status":2}"#, Ok(["", "2", ""])),
+            (r#"{"status":1,"status":2}"#, Ok(["", "2", ""])),
+            (r#"{"domain":"a\"b"}"#, Ok([r#"a\"b"#, "", ""])),
+            ("[1]", Err(Reason::NotJson)),
+            (r#"{"a":}"#, Err(Reason::NotJson)),
+            (r#"{"a":1,}"#, Err(Reason::NotJson)),
+            (r#"{"a" 1}"#, Err(Reason::NotJson)),
+            (r#"{"a":1 "b":2}"#, Err(Reason::NotJson)),
+            (r#"{"a":1}x"#, Err(Reason::NotJson)),
+            (r#"{"a":1}}"#, Err(Reason::NotJson)),
+            (r#"{"a":"b"#, Err(Reason::Truncated)),
+            (r#"{"a":1"#, Err(Reason::Truncated)),
+            (r#"{"a":{"b":1}"#, Err(Reason::Truncated)),
+            ("{", Err(Reason::Truncated)),
+        ];
+        for (line, want) in cases {
+            let want = want.map(|texts| texts.map(str::to_owned).to_vec());
+            assert_eq!(want, read(&mut Reader::default(), line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_expected_never_changes_what_is_read() {
+        let lines = [
+            r#"{"domain":"a.example","status":"200","cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"domain":"b.example","cache":"MISS","url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"status":404,"domain":"c.example","url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"domain":"a.example","status":null,"cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"domain":"a.example","status":{"x":1},"cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"domain":"a.example","origins":[{}],"status":7,"url":"/a/long/enough/path/to/fill/a/word"}"#,
+        ];
+        let mut learned = Reader::default();
+        for first in lines {
+            for second in lines {
+                for line in [first, second] {
+                    assert_eq!(read(&mut Reader::default(), line), read(&mut learned, line), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_million_brackets_cost_no_stack() {
+        let line = format!("{{\"x\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        assert!(read(&mut Reader::default(), &line).is_ok());
+    }
+}

@@ -1,0 +1,45 @@
+//! The arithmetic of Edgetally.
+//!
+//! A **record** is *folded* into a **partial**. Partials *merge* into a **window**. A window *seals* seconds, and a
+//! sealed second of a service is the source of its **entries**, which an API shows.
+//!
+//! ```text
+//! bytes ──▶ marks ──▶ json ──▶ record ──▶ fold ──▶ partial ──▶ window ──▶ sealed ──▶ entry
+//! ```
+//!
+//! Nothing here does I/O, reads a clock, starts a thread or knows Python: bytes and numbers come in, bytes and
+//! numbers go out. What a record is and what counts where is written down in `docs/record.md` and
+//! `docs/counters.md`.
+#![forbid(unsafe_code)]
+
+mod array;
+mod cache;
+pub mod counter;
+mod entry;
+mod field;
+mod fold;
+mod json;
+pub mod key;
+mod marks;
+pub mod measurement;
+mod names;
+mod number;
+pub mod partial;
+mod record;
+mod reject;
+mod sealed;
+mod status;
+mod table;
+mod tally;
+mod text;
+mod time;
+mod window;
+
+pub use counter::Kind;
+pub use fold::{Fold, Refused, Report, Settings};
+pub use measurement::{Dataset, Measurement, measurements};
+pub use partial::PartialError;
+pub use reject::{Reason, Reject};
+pub use sealed::Sealed;
+pub use tally::Limits;
+pub use window::{Merged, Window};

@@ -1,0 +1,153 @@
+//! A tally: the counters of one service in one second, while they still grow.
+//!
+//! Keys here are final: limits on how many there may be are applied when a key comes in, and what is beyond them
+//! counts under `_other`. No request goes uncounted for it.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashSet, HashTable};
+
+use crate::counter::{Counters, Kind, compute, delivery, origin};
+use crate::key::OTHER;
+use crate::names::Names;
+use crate::partial::Encoded;
+use crate::sealed::Sealed;
+
+/// How many keys one service may have in one second.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Domains.
+    pub domains: usize,
+    /// Names of origins.
+    pub origins: usize,
+    /// Pairs of an origin's name and an address.
+    pub addresses: usize,
+    /// POPs.
+    pub pops: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { domains: 10_000, origins: 1_000, addresses: 10_000, pops: 1_000 }
+    }
+}
+
+/// What a row is found by: numbers of the POP, the name and the address, packed.
+pub(crate) type RowKey = u128;
+
+pub(crate) fn row_key(pop: u32, name: u32, address: u32) -> RowKey {
+    u128::from(name) << 64 | u128::from(address) << 32 | u128::from(pop)
+}
+
+pub(crate) fn row_parts(key: RowKey) -> (u32, u32, u32) {
+    let part = |shift: u32| u32::try_from(key >> shift & 0xFFFF_FFFF).unwrap_or(0);
+    (part(0), part(64), part(32))
+}
+
+/// Rows of one kind.
+#[derive(Debug)]
+pub(crate) struct Rows<const N: usize> {
+    hasher: RandomState,
+    index: HashTable<u32>,
+    pub keys: Vec<RowKey>,
+    pub counters: Vec<Counters<N>>,
+}
+
+impl<const N: usize> Default for Rows<N> {
+    fn default() -> Self {
+        Self { hasher: RandomState::default(), index: HashTable::new(), keys: vec![], counters: vec![] }
+    }
+}
+
+impl<const N: usize> Rows<N> {
+    fn row(&mut self, key: RowKey) -> &mut Counters<N> {
+        let (hasher, keys) = (&self.hasher, &self.keys);
+        let hash = hasher.hash_one(key);
+        let row = if let Some(row) = self.index.find(hash, |row| keys[*row as usize] == key) {
+            *row
+        } else {
+            let row = u32::try_from(keys.len()).expect("rows are bounded");
+            self.index.insert_unique(hash, row, |row| hasher.hash_one(keys[*row as usize]));
+            self.keys.push(key);
+            self.counters.push([0; N]);
+            row
+        };
+        &mut self.counters[row as usize]
+    }
+}
+
+/// The counters of one service in one second.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Records that were added.
+    pub records: u64,
+    /// Rows that were added under `_other` for a limit.
+    pub overflowed: u64,
+    pub(crate) pops: Names,
+    pub(crate) domains: Names,
+    pub(crate) origins: Names,
+    pub(crate) addresses: Names,
+    pub(crate) pairs: HashSet<(u32, u32), RandomState>,
+    pub(crate) delivery: Rows<{ delivery::LEN }>,
+    pub(crate) compute: Rows<{ compute::LEN }>,
+    pub(crate) fetched: Rows<{ origin::LEN }>,
+    pub(crate) compute_fetched: Rows<{ origin::LEN }>,
+}
+
+impl Tally {
+    /// Adds `counters` to the row of a key.
+    pub fn add(&mut self, kind: Kind, pop: &str, name: &str, address: &str, counters: Encoded<'_>, limits: &Limits) {
+        let pop = limited(&mut self.pops, pop, limits.pops, &mut self.overflowed);
+        if !kind.is_origin() {
+            let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed);
+            let key = row_key(pop, name, 0);
+            match kind {
+                Kind::Compute => counters.add_to(self.compute.row(key)),
+                _ => counters.add_to(self.delivery.row(key)),
+            }
+            return;
+        }
+        let name = limited(&mut self.origins, name, limits.origins, &mut self.overflowed);
+        let address = self.address(name, address, limits.addresses);
+        let key = row_key(pop, name, address);
+        match kind {
+            Kind::ComputeOrigin => counters.add_to(self.compute_fetched.row(key)),
+            _ => counters.add_to(self.fetched.row(key)),
+        }
+    }
+
+    /// The number of `address` for the origin `name`, within the limit on pairs of both.
+    fn address(&mut self, name: u32, address: &str, limit: usize) -> u32 {
+        if let Some(number) = self.addresses.find(address)
+            && self.pairs.contains(&(name, number))
+        {
+            return number;
+        }
+        let shown = if self.pairs.len() < limit {
+            address
+        } else {
+            self.overflowed += 1;
+            OTHER
+        };
+        let number = self.addresses.number(shown);
+        self.pairs.insert((name, number));
+        number
+    }
+
+    /// The same counters in the form in which they no longer change.
+    #[must_use]
+    pub fn seal(&self, service_id: &str, second: u64) -> Sealed {
+        Sealed::new(self, service_id, second)
+    }
+}
+
+fn limited(names: &mut Names, name: &str, limit: usize, overflowed: &mut u64) -> u32 {
+    if names.len() < limit {
+        return names.number(name);
+    }
+    names.find(name).unwrap_or_else(|| {
+        *overflowed += 1;
+        names.number(OTHER)
+    })
+}

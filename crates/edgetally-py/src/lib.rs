@@ -1,0 +1,190 @@
+//! `edgetally._core`: what Python sees of `edgetally-core`.
+//!
+//! This crate translates and decides nothing. If a line here has an `if` that is not about Python, it belongs in
+//! `edgetally-core`, where it can be tested without an interpreter. What it does own:
+//!
+//! * the interpreter lock is released around every call that reads a block or makes an entry;
+//! * Rust errors become Python ones here and nowhere else.
+
+use pyo3::prelude::*;
+
+/// The Rust half of edgetally. Documented, with types, in `_core.pyi`.
+#[pymodule(gil_used = false)]
+mod _core {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use edgetally_core as core;
+    use pyo3::exceptions::{PyKeyError, PyValueError};
+    use pyo3::prelude::*;
+    use pyo3::types::PyBytes;
+
+    /// A panic while the lock was held has been told to Python already; the state behind it is still sound.
+    fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dataset(name: &str) -> PyResult<core::Dataset> {
+        core::Dataset::named(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+    }
+
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct Fold {
+        inner: Mutex<core::Fold>,
+    }
+
+    #[pymethods]
+    impl Fold {
+        #[new]
+        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, arrays=false))]
+        fn new(
+            service_id: String,
+            pop: String,
+            max_line: usize,
+            max_lateness: Option<u64>,
+            max_ahead: Option<u64>,
+            arrays: bool,
+        ) -> Self {
+            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, arrays };
+            Self { inner: Mutex::new(core::Fold::new(settings)) }
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        fn feed(&self, py: Python<'_>, block: Bound<'_, PyBytes>, now: u64) {
+            let block = block.as_bytes();
+            py.detach(|| locked(&self.inner).feed(block, now));
+        }
+
+        fn finish(&self, py: Python<'_>, now: u64) {
+            py.detach(|| locked(&self.inner).finish(now));
+        }
+
+        fn drain<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+            let partial = py.detach(|| locked(&self.inner).drain());
+            PyBytes::new(py, &partial)
+        }
+
+        fn report(&self) -> Report {
+            let core::Report { accepted, rejected, refused } = locked(&self.inner).report();
+            let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
+            Report {
+                accepted,
+                rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
+                refused: refused
+                    .into_iter()
+                    .map(|line| (line.line, line.reason.code(), line.reason.sentence(), line.at, line.sample))
+                    .collect(),
+            }
+        }
+
+        #[getter]
+        fn size(&self) -> usize {
+            locked(&self.inner).size()
+        }
+
+        #[getter]
+        fn unfinished(&self) -> usize {
+            locked(&self.inner).unfinished()
+        }
+    }
+
+    #[pyclass(frozen, get_all, module = "edgetally._core")]
+    struct Report {
+        accepted: u64,
+        rejected: Vec<(&'static str, u64)>,
+        refused: Vec<(u64, &'static str, &'static str, usize, Vec<u8>)>,
+    }
+
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct Window {
+        inner: Mutex<core::Window>,
+    }
+
+    #[pymethods]
+    impl Window {
+        #[new]
+        #[pyo3(signature = (*, domains, origins, addresses, pops, services))]
+        fn new(domains: usize, origins: usize, addresses: usize, pops: usize, services: usize) -> Self {
+            let limits = core::Limits { domains, origins, addresses, pops };
+            Self { inner: Mutex::new(core::Window::new(limits, services)) }
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        fn merge(&self, py: Python<'_>, partial: Bound<'_, PyBytes>) -> PyResult<Vec<(String, u64, u64)>> {
+            let partial = partial.as_bytes();
+            let merged = py.detach(|| locked(&self.inner).merge(partial));
+            let merged = merged.map_err(|error| PyValueError::new_err(error.to_string()))?;
+            Ok(merged.into_iter().map(|one| (one.service_id, one.records, one.late)).collect())
+        }
+
+        fn seal(&self, py: Python<'_>, second: u64) -> Vec<Sealed> {
+            let sealed = py.detach(|| locked(&self.inner).seal(second));
+            sealed.into_iter().map(|inner| Sealed { inner }).collect()
+        }
+
+        fn rest(&self, py: Python<'_>, keep: usize) {
+            py.detach(|| locked(&self.inner).rest(keep));
+        }
+
+        #[getter]
+        fn sealed(&self) -> Option<u64> {
+            locked(&self.inner).sealed()
+        }
+    }
+
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct Sealed {
+        inner: core::Sealed,
+    }
+
+    #[pymethods]
+    impl Sealed {
+        #[getter]
+        fn service_id(&self) -> &str {
+            &self.inner.service_id
+        }
+
+        #[getter]
+        fn second(&self) -> u64 {
+            self.inner.second
+        }
+
+        #[getter]
+        fn records(&self) -> u64 {
+            self.inner.records
+        }
+
+        #[getter]
+        fn overflowed(&self) -> u64 {
+            self.inner.overflowed
+        }
+
+        #[getter]
+        fn size(&self) -> usize {
+            self.inner.size()
+        }
+
+        fn has(&self, dataset: &str) -> PyResult<bool> {
+            Ok(self.inner.has(self::dataset(dataset)?))
+        }
+
+        fn entry<'py>(&self, py: Python<'py>, dataset: &str) -> PyResult<Bound<'py, PyBytes>> {
+            let dataset = self::dataset(dataset)?;
+            let entry = py.detach(|| self.inner.entry(dataset));
+            Ok(PyBytes::new(py, &entry))
+        }
+    }
+
+    /// Name, description and whether it is a ratio, of every measurement of a dataset.
+    #[pyfunction]
+    fn measurements(dataset: &str) -> PyResult<Vec<(&'static str, &'static str, bool)>> {
+        let table = core::measurements(self::dataset(dataset)?);
+        let is_ratio = |value: &core::measurement::Value| !matches!(value, core::measurement::Value::Sum(_));
+        Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.value))).collect())
+    }
+
+    /// Code and sentence of every reason for which a line is refused.
+    #[pyfunction]
+    fn reasons() -> Vec<(&'static str, &'static str)> {
+        core::Reason::ALL.iter().map(|reason| (reason.code(), reason.sentence())).collect()
+    }
+}

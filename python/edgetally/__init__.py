@@ -1,0 +1,1 @@
+"""Exact per-second counters for every domain and every origin of your edge."""
