@@ -75,15 +75,6 @@ impl Default for Reader {
     }
 }
 
-/// One member, read the general way.
-struct Member {
-    key: Range<usize>,
-    value: Value,
-    /// Where the literal before the value ends: behind the opening quote, or at the value.
-    literal_end: usize,
-    next: usize,
-}
-
 enum Value {
     String(Range<usize>),
     Scalar(Range<usize>),
@@ -158,26 +149,26 @@ impl Reader {
     /// The member at `at`, read the general way, which teaches the layout; where it ends and the step after it.
     #[inline(never)]
     fn unexpected(&mut self, line: Line<'_>, at: usize, step: usize) -> Result<(usize, usize), Reject> {
-        let member = line.member(at + 1)?;
-        let slot = field::of_record(&line.block[member.key.clone()]);
-        let step = self.learn(&line.block[at..member.literal_end], slot, &member.value, step);
-        match &member.value {
-            Value::Nested(range) if slot == field::ORIGINS => {
-                self.elements.clear();
-                if line.block[range.start] == b'[' {
-                    line.elements(range.clone(), &mut self.elements)?;
-                }
+        let (key, value_at) = line.key(at + 1)?;
+        let slot = field::of_record(&line.block[key]);
+        if slot == field::ORIGINS {
+            // Said twice, the last one holds.
+            self.elements.clear();
+            if line.byte(value_at)? == b'[' {
+                return Ok((line.elements(value_at, &mut self.elements)?, step));
             }
-            _ if slot == field::ORIGINS => self.elements.clear(),
-            value => put(&mut self.record, slot, line.block, value),
         }
-        Ok((member.next, step))
+        let (value, next) = line.value(value_at)?;
+        let literal_end = if let Value::String(content) = &value { content.start } else { value_at };
+        let step = self.learn(&line.block[at..literal_end], slot, &value, step);
+        put(&mut self.record, slot, line.block, &value);
+        Ok((next, step))
     }
 
     /// Notes that `literal` stands before a value of `slot` at `step`; returns the step that follows.
     fn learn(&mut self, literal: &[u8], slot: usize, value: &Value, step: usize) -> usize {
-        // Nested values are always read the general way: their end is found by counting brackets.
-        if matches!(value, Value::Nested(_)) {
+        // What has an end of its own, or more to it than a slot, is always read the general way.
+        if slot == field::ORIGINS || matches!(value, Value::Nested(_)) {
             return step;
         }
         let known = usize::from(self.seen[slot]);
@@ -257,8 +248,8 @@ impl Line<'_> {
         (to > from).then_some(to)
     }
 
-    /// The member whose key begins at or, behind blanks, after `at`.
-    fn member(self, at: usize) -> Result<Member, Reject> {
+    /// The key that begins at or, behind blanks, after `at`; and where its value begins.
+    fn key(self, at: usize) -> Result<(Range<usize>, usize), Reject> {
         let at = self.skip_blanks(at);
         if self.byte(at)? != b'"' {
             return Err(Reject::new(Reason::NotJson, at));
@@ -268,25 +259,24 @@ impl Line<'_> {
         if self.byte(at)? != b':' {
             return Err(Reject::new(Reason::NotJson, at));
         }
-        let at = self.skip_blanks(at + 1);
-        let (value, literal_end, next) = self.value(at)?;
-        Ok(Member { key, value, literal_end, next })
+        Ok((key, self.skip_blanks(at + 1)))
     }
 
-    fn value(self, at: usize) -> Result<(Value, usize, usize), Reject> {
+    /// The value at `at`, and where it ends.
+    fn value(self, at: usize) -> Result<(Value, usize), Reject> {
         match self.byte(at)? {
             b'"' => {
                 let content = self.string(at)?;
                 let next = content.end + 1;
-                Ok((Value::String(content), at + 1, next))
+                Ok((Value::String(content), next))
             }
             b'{' | b'[' => {
                 let next = self.nested_end(at)?;
-                Ok((Value::Nested(at..next), at, next))
+                Ok((Value::Nested(at..next), next))
             }
             _ => {
                 let next = self.scalar_end(at).ok_or(Reject::new(Reason::NotJson, at))?;
-                Ok((Value::Scalar(at..next), at, next))
+                Ok((Value::Scalar(at..next), next))
             }
         }
     }
@@ -308,25 +298,24 @@ impl Line<'_> {
         }
     }
 
-    /// The objects in the array `range`, with the fields of an origin each.
-    fn elements(self, range: Range<usize>, elements: &mut Vec<Slots>) -> Result<(), Reject> {
-        let array = Self { end: range.end, ..self };
-        let mut at = array.skip_blanks(range.start + 1);
-        if array.byte(at)? == b']' {
-            return array.finish(at + 1);
+    /// The objects in the array that opens at `start`, with the fields of an origin each; where it ends.
+    fn elements(self, start: usize, elements: &mut Vec<Slots>) -> Result<usize, Reject> {
+        let mut at = self.skip_blanks(start + 1);
+        if self.byte(at)? == b']' {
+            return Ok(at + 1);
         }
         loop {
-            at = if array.byte(at)? == b'{' {
-                let (slots, next) = array.element(at)?;
+            at = if self.byte(at)? == b'{' {
+                let (slots, next) = self.element(at)?;
                 elements.push(slots);
                 next
             } else {
-                array.value(at)?.2
+                self.value(at)?.1
             };
-            at = array.skip_blanks(at);
-            match array.byte(at)? {
-                b',' => at = array.skip_blanks(at + 1),
-                b']' => return array.finish(at + 1),
+            at = self.skip_blanks(at);
+            match self.byte(at)? {
+                b',' => at = self.skip_blanks(at + 1),
+                b']' => return Ok(at + 1),
                 _ => return Err(Reject::new(Reason::NotJson, at)),
             }
         }
@@ -339,9 +328,10 @@ impl Line<'_> {
         }
         let mut at = start;
         loop {
-            let member = self.member(at + 1)?;
-            put(&mut slots, field::of_element(&self.block[member.key]), self.block, &member.value);
-            at = self.skip_blanks(member.next);
+            let (key, value_at) = self.key(at + 1)?;
+            let (value, next) = self.value(value_at)?;
+            put(&mut slots, field::of_element(&self.block[key]), self.block, &value);
+            at = self.skip_blanks(next);
             match self.byte(at)? {
                 b',' => {}
                 b'}' => return Ok((slots, at + 1)),
