@@ -1,0 +1,7 @@
+"""`python -m edgetally`."""
+
+import sys
+
+from edgetally.cli import main
+
+sys.exit(main())

@@ -1,0 +1,34 @@
+"""
+One shape for every refusal: `{"Error": "what is wrong", "Timestamp": now}`.
+
+Clients take their next cursor from `Timestamp` even here, so it is always there.
+"""
+
+from http import HTTPStatus
+
+import msgspec
+
+from edgetally.api.http import Response
+
+CORS = (
+    b"Access-Control-Allow-Origin: *",
+    b"Access-Control-Allow-Headers: Fastly-Key, Content-Type",
+    b"Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS",
+)
+"""Dashboards in browsers come from other origins."""
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure
+    """The request has no other answer than this."""
+
+    def __init__(self, status: HTTPStatus, problem: str, *fields: bytes) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+        self.fields = fields
+
+
+def refuse(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
+    """Make the answer that says `problem`."""
+    body = msgspec.json.encode({"Error": problem, "Timestamp": int(now)})
+    return Response(status, body, *CORS, *fields)

@@ -1,0 +1,455 @@
+"""
+HTTP/1.1, as far as this API needs it, on asyncio.
+
+Parsing is llhttp's. What is ours is what a framework cannot give at this price: an answer that exists already is one
+write, a reader who waits is one future instead of a task, and the body of a push goes from the socket to the fold
+with the sender slowed down to the speed of the fold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from edgetally.clock import Clock
+
+    Handler = Callable[["Request"], "Response | Awaitable[Response]"]
+
+log = logging.getLogger(__name__)
+
+BODY_AHEAD = 1 << 20
+"""Bytes of a body that may wait for the handler; then the sender waits."""
+
+WRITE_AHEAD = 1 << 16
+"""Bytes of answers that may wait for the reader before that reader's next request is looked at."""
+
+FRESH_REQUESTS = 1024
+"""How many different requests have their answer at hand."""
+
+FRESH_BYTES = 2048
+"""A request longer than this is not remembered."""
+
+
+class Limits(NamedTuple):
+    """What clients may do."""
+
+    target_bytes: int = 8 * 1024
+    header_bytes: int = 64 * 1024
+    header_seconds: float = 20.0
+    """How long the header of a request may take, from its first byte."""
+    stall_seconds: float = 30.0
+    """How long the next bytes of a body, or the reading of an answer, may take."""
+    idle_seconds: float = 75.0
+    """How long a connection may be silent between requests."""
+    connections: int = 20_000
+
+
+class Disconnect(Exception):  # noqa: N818 - nothing is wrong, somebody has left
+    """The client has left before its request was complete."""
+
+
+class Response:
+    """An answer. It is bytes from the beginning, so that it can be sent to many."""
+
+    __slots__ = ("body", "fresh", "head", "status")
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        body: bytes = b"",
+        *fields: bytes,
+        content_type: bytes = b"application/json",
+        fresh: bool = False,
+    ) -> None:
+        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
+        if status is not HTTPStatus.NO_CONTENT:
+            lines += [b"Content-Type: " + content_type, b"Content-Length: %d" % len(body)]
+        self.status = status
+        self.head = b"\r\n".join([*lines, *fields, b""])
+        self.body = body
+        self.fresh = fresh
+        """Whether it answers every such request until the next second is sealed."""
+
+
+class Body:
+    """The body of a request, as it comes."""
+
+    __slots__ = ("_chunks", "_connection", "_news", "_size", "complete", "expects_continue")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._news: asyncio.Future[None] | None = None
+        self.complete = False
+        self.expects_continue = False
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether more has come than should wait."""
+        return self._size > BODY_AHEAD
+
+    def put(self, chunk: bytes) -> None:
+        """Add what came."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        self.news()
+
+    def news(self) -> None:
+        """Wake the reader, if there is one."""
+        if self._news and not self._news.done():
+            self._news.set_result(None)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield what comes; raise Disconnect when it does not come to its end."""
+        while True:
+            if self._chunks:
+                data = b"".join(self._chunks) if len(self._chunks) > 1 else self._chunks[0]
+                self._chunks.clear()
+                self._size = 0
+                self._connection.flow()
+                yield data
+            elif self.complete:
+                return
+            elif self._connection.is_lost:
+                raise Disconnect
+            else:
+                if self.expects_continue:
+                    self.expects_continue = False
+                    self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._news = asyncio.get_running_loop().create_future()
+                await self._news
+
+
+class Request(NamedTuple):
+    """A request, from the moment when its header is complete."""
+
+    method: str
+    path: str
+    """The decoded path."""
+    query: dict[str, str]
+    headers: dict[bytes, bytes]
+    """By lower-case name; of fields that are repeated, the last."""
+    body: Body
+    keep_alive: bool
+    http10: bool
+
+    def header(self, name: bytes) -> str:
+        """Return the field `name` as text; empty when it is absent."""
+        return self.headers.get(name, b"").decode("latin-1").strip()
+
+
+class Server:
+    """What the connections of one listener share."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        refuse: Callable[[HTTPStatus, str], Response],
+        epoch: Callable[[], int],
+        clock: Clock,
+    ) -> None:
+        self.handler = handler
+        self.refuse = refuse
+        """Makes the answer to what is no request that a handler could be asked."""
+        self.clock = clock
+        self.limits = Limits()
+        self.connections: set[Connection] = set()
+        self.closing = False
+        self._epoch = epoch
+        self._fresh_epoch = 0
+        self._fresh: dict[bytes, Response] = {}
+
+    def fresh(self, request: bytes) -> Response | None:
+        """Return the answer that was given to these very bytes, if it still stands."""
+        if self._fresh_epoch != self._epoch():
+            self._fresh_epoch = self._epoch()
+            self._fresh.clear()
+        return self._fresh.get(request)
+
+    def remember(self, request: bytes, response: Response) -> None:
+        """Give `response` to these very bytes until the next second is sealed."""
+        if self._fresh_epoch == self._epoch() and len(self._fresh) < FRESH_REQUESTS:
+            self._fresh[request] = response
+
+    def sweep(self) -> None:
+        """Close connections that have been silent for too long; to be called about once a second."""
+        now = self.clock.now()
+        for connection in list(self.connections):
+            connection.sweep(now)
+
+    def close(self) -> None:
+        """Close idle connections now, and the others after their answer."""
+        self.closing = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+
+    def abort(self) -> None:
+        """Close every connection, whatever it is doing."""
+        for connection in list(self.connections):
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One client: requests one after the other, pipelined or not."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Request] = deque()
+        self._current: Request | None = None
+        self._answer: asyncio.Future[Response] | None = None
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._header_size = 0
+        self._incoming: Body | None = None
+        self._began: float | None = None
+        self._progress = 0.0
+        self._writable = True
+        self._ending = False
+        self._whole: bytes | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has left."""
+        return self._transport is None
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        # uvloop's transports are transports in all but their ancestry.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(WRITE_AHEAD)
+        self._progress = self._server.clock.now()
+        self._server.connections.add(self)
+        if len(self._server.connections) > self._server.limits.connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later")
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End; whoever works for this client is told."""
+        self._server.connections.discard(self)
+        self._transport = None
+        if self._answer:
+            self._answer.cancel()
+        for request in [self._current, *self._queue]:
+            if request:
+                request.body.news()
+
+    def data_received(self, data: bytes) -> None:
+        """Take apart what was sent, and answer it."""
+        idle = self._current is None and self._began is None and not self._queue and not self._ending
+        if idle and self._writable and (known := self._server.fresh(data)):
+            self._progress = self._server.clock.now()
+            self.write(known.head + b"\r\n" + known.body)
+            return
+        self._progress = self._server.clock.now()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(HTTPStatus.BAD_REQUEST, "this server speaks HTTP/1.1 and nothing else")
+        except httptools.HttpParserError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"not an HTTP request: {error}")
+        if self._ending:
+            return
+        alone = idle and len(self._queue) == 1 and self._queue[0].body.complete and len(data) <= FRESH_BYTES
+        self._whole = data if alone and self._began is None else None
+        self._next()
+        self.flow()
+
+    def pause_writing(self) -> None:
+        """Look at no further request until the answers so far are read."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._writable = True
+        self._progress = self._server.clock.now()
+        self._next()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._began = self._server.clock.now()
+        self._target = b""
+        self._headers = {}
+        self._header_size = 0
+
+    def on_url(self, part: bytes) -> None:
+        """Part of the target."""
+        self._target += part
+        if len(self._target) > self._server.limits.target_bytes:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field."""
+        self._header_size += len(name) + len(value) + 4
+        if self._header_size > self._server.limits.header_bytes:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are too long")
+        else:
+            self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """The header is complete; the body, if there is one, follows."""
+        target = httptools.parse_url(self._target)
+        self._incoming = Body(self)
+        self._incoming.expects_continue = self._headers.get(b"expect", b"").lower() == b"100-continue"
+        http10 = self._parser.get_http_version() == "1.0"
+        self._queue.append(
+            Request(
+                method=self._parser.get_method().decode("ascii"),
+                path=unquote((target.path or b"/").decode("ascii", "replace")),
+                query=dict(parse_qsl((target.query or b"").decode("ascii", "replace"), keep_blank_values=True)),
+                headers=self._headers,
+                body=self._incoming,
+                keep_alive=self._parser.should_keep_alive(),
+                http10=http10,
+            )
+        )
+
+    def on_body(self, chunk: bytes) -> None:
+        """Part of the body."""
+        if self._incoming and not self._ending:
+            self._incoming.put(chunk)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._began = None
+        if self._incoming:
+            self._incoming.complete = True
+            self._incoming.news()
+        if self._ending and self._transport:
+            self._transport.close()
+
+    # Answering.
+
+    def _next(self) -> None:
+        """Hand the next request over, if the one before is answered and read."""
+        while self._queue and self._current is None and self._writable and self._transport and not self._ending:
+            request = self._current = self._queue.popleft()
+            try:
+                answer = self._server.handler(request)
+            except Exception:
+                log.exception("a request could not be answered: %s %r", request.method, request.path)
+                answer = self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
+            if isinstance(answer, Response):
+                self._respond(request, answer)
+            else:
+                self._answer = asyncio.ensure_future(answer)
+                self._answer.add_done_callback(self._answered)
+
+    def _answered(self, answer: asyncio.Future[Response]) -> None:
+        request, self._answer = self._current, None
+        if self._transport is None or request is None:
+            if not answer.cancelled():
+                answer.exception()  # marks it as seen: there is nobody to tell
+            return
+        if answer.cancelled():
+            self._transport.close()
+        elif isinstance(error := answer.exception(), Disconnect):
+            self._transport.close()
+        elif error:
+            log.error("a request could not be answered: %s %r", request.method, request.path, exc_info=error)
+            message = "this is our fault; the log says more"
+            self._respond(request, self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message))
+        else:
+            self._respond(request, answer.result())
+        self._next()
+        self.flow()
+
+    def _respond(self, request: Request, response: Response) -> None:
+        if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
+            self._server.remember(self._whole, response)
+        self._current = None
+        self._whole = None
+        stays = request.keep_alive and request.body.complete and not self._server.closing
+        field = b"" if stays and not request.http10 else b"Connection: keep-alive\r\n" if stays else b"Connection: close\r\n"
+        body = b"" if request.method == "HEAD" else response.body
+        self.write(response.head + field + b"\r\n" + body)
+        if not stays:
+            self._end(unread=not request.body.complete)
+
+    def _refuse(self, status: HTTPStatus, problem: str) -> None:
+        """Answer what is no request, once, and end."""
+        if self._ending:
+            return
+        response = self._server.refuse(status, problem)
+        self.write(response.head + b"Connection: close\r\n\r\n" + response.body)
+        self._end(unread=self._began is not None)
+
+    def _end(self, *, unread: bool) -> None:
+        """Close; if the client is still sending, let it finish for a while, or it would never see the answer."""
+        self._ending = True
+        self._queue.clear()
+        if not self._transport:
+            return
+        if unread:
+            self._progress = self._server.clock.now()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, if the client is still there."""
+        if self._transport:
+            self._transport.write(data)
+
+    def flow(self) -> None:
+        """Slow the client down while more has come than should wait."""
+        if self._transport is None or self._ending:
+            return
+        ahead = bool(self._queue) or (self._incoming is not None and self._incoming.is_ahead)
+        if ahead and self._transport.is_reading():
+            self._transport.pause_reading()
+        elif not ahead and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    # Patience.
+
+    def sweep(self, now: float) -> None:
+        """Close if the other side has been silent for too long."""
+        limits = self._server.limits
+        silent = now - self._progress
+        if self._transport is None:
+            return
+        if self._ending:
+            if silent > 1:
+                self._transport.abort()
+        elif not self._writable:
+            if silent > limits.stall_seconds:
+                self._transport.abort()
+        elif self._began is not None and self._incoming_header():
+            if now - self._began > limits.header_seconds:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come")
+        elif self._began is not None:
+            if silent > limits.stall_seconds and self._transport.is_reading():
+                self._transport.abort()
+        elif self._current is None and silent > limits.idle_seconds:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._transport:
+            self._transport.abort()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being answered or received."""
+        if self._current is None and not self._queue and self._began is None and self._transport:
+            self._transport.close()
+
+    def _incoming_header(self) -> bool:
+        return self._incoming is None or self._incoming.complete

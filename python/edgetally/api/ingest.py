@@ -1,0 +1,135 @@
+"""
+Push: records over HTTP.
+
+    POST /ingest                      newline-delimited JSON, or one JSON array of records
+    POST /ingest/{service_id}?pop=AMS defaults for records that do not name their service or POP
+
+The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all:
+when the sender breaks off, or what it sends cannot be decompressed, nothing of it does.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from edgetally.api.errors import CORS, Refusal
+from edgetally.api.http import Response
+from edgetally.compression import by_encoding
+from edgetally.errors import InputError, TooLarge
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+    from edgetally.api.http import Request
+
+SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class RefusedLine(Protocol):
+    """A line that does not count."""
+
+    @property
+    def line(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def reason(self) -> str:
+        """The word for why."""
+
+    @property
+    def sentence(self) -> str:
+        """Why."""
+
+
+class Report(Protocol):
+    """What became of the lines of a push."""
+
+    @property
+    def accepted(self) -> int:
+        """Lines that count."""
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Lines that do not, by reason."""
+
+    @property
+    def refused(self) -> Sequence[RefusedLine]:
+        """The first of these."""
+
+
+class Intake(Protocol):
+    """What a push is fed into: a consumer's view of the worker's."""
+
+    async def feed(self, data: bytes) -> None:
+        """Take more of it."""
+
+    def finish(self) -> None:
+        """That was all of it."""
+
+    async def commit(self) -> Report:
+        """Count it, and return once it is durable."""
+
+
+class Bounds(NamedTuple):
+    """How much one push may bring."""
+
+    body_bytes: int
+    decompressed_bytes: int
+
+
+class Ingest:
+    """Takes pushes."""
+
+    def __init__(self, open_intake: Callable[[str | None, str | None], Intake], bounds: Bounds) -> None:
+        self._open = open_intake
+        self._bounds = bounds
+
+    async def push(self, request: Request, service_id: str | None) -> Response:
+        """Count the records in the body of `request`."""
+        if service_id is not None and not SERVICE_ID.fullmatch(service_id):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
+        encoding = request.header(b"content-encoding").lower()
+        decoder = by_encoding(encoding)
+        if decoder is None:
+            problem = f"Content-Encoding {encoding[:40]!r} is not understood: send gzip, zstd or none"
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
+        length = request.header(b"content-length")
+        if length.isdecimal() and int(length) > self._bounds.body_bytes:
+            raise self._too_large()
+        intake = self._open(service_id, request.query.get("pop") or None)
+        received = meant = 0
+        try:
+            async for data in request.body:
+                received += len(data)
+                if received > self._bounds.body_bytes:
+                    raise self._too_large()
+                for piece in decoder.feed(data):
+                    meant += len(piece)
+                    if meant > self._bounds.decompressed_bytes:
+                        raise TooLarge(f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes")
+                    await intake.feed(piece)
+            decoder.finish()
+        except TooLarge as error:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once") from error
+        except InputError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"{error}; nothing of this push was counted") from error
+        intake.finish()
+        return answer(await intake.commit())
+
+    def _too_large(self) -> Refusal:
+        problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+
+
+def answer(report: Report) -> Response:
+    """Say what became of the lines: 400 when there were some and none counts."""
+    rejected = report.rejected.total()
+    status = HTTPStatus.BAD_REQUEST if rejected and not report.accepted else HTTPStatus.OK
+    errors = [{"line": line.line, "reason": f"{line.reason}: {line.sentence}"} for line in report.refused]
+    body = {"accepted": report.accepted, "rejected": rejected, "errors": errors}
+    return Response(status, msgspec.json.encode(body), *CORS)

@@ -1,0 +1,153 @@
+"""The command line: flags to settings, settings to one call."""
+
+import argparse
+import logging
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from edgetally.clock import SystemClock
+from edgetally.config import Config, check, load
+from edgetally.errors import ConfigError, EdgetallyError
+
+OK, NOTHING, USAGE = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that `argv` names; return the exit status."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+    )
+    try:
+        status: int = arguments.command(arguments)
+    except ConfigError as error:
+        sys.stderr.write(f"edgetally: {error}\n")
+        return USAGE
+    except EdgetallyError as error:
+        sys.stderr.write(f"edgetally: {error}\n")
+        return NOTHING
+    except BrokenPipeError:
+        # Whoever read our output has had enough; Python must not try to flush the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    top = argparse.ArgumentParser(
+        prog="edgetally",
+        description="Exact counters for every domain and every origin of your edge, one entry per second.",
+    )
+    top.add_argument("--version", action="version", version=f"edgetally {version('edgetally')}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="take records and answer readers, until SIGTERM or SIGINT",
+        description="Take records and answer readers, until SIGTERM or SIGINT. Flags win over the settings file.",
+    )
+    serve.set_defaults(command=_serve)
+    _common(serve)
+    serve.add_argument("--listen", metavar="HOST:PORT", help="where to answer (default 127.0.0.1:8480)")
+    serve.add_argument(
+        "--allow-anonymous", action="store_true", default=None, help="listen on addresses that others can reach, too"
+    )
+    serve.add_argument(
+        "--aggregate-delay", type=int, metavar="SECONDS", help="from a second's begin to its seal (default 2)"
+    )
+    serve.add_argument(
+        "--poll-timeout", type=float, metavar="SECONDS", help="how long a reader waits for an entry (default 40)"
+    )
+    serve.add_argument(
+        "--follow", action="append", metavar="FILE", default=[], help="follow a log that an edge writes; repeatable"
+    )
+    serve.add_argument("--stdin", action="store_true", default=None, help="read records from standard input")
+
+    fold = commands.add_parser(
+        "fold",
+        help="fold whole logs and print their entries",
+        description="Fold whole logs and print one line of JSON per service, dataset and second, sorted by these. "
+        "Gzip and zstd files are read as they are. Exit status: 0 when something was counted, 1 when nothing was.",
+    )
+    fold.set_defaults(command=_fold)
+    _common(fold)
+    fold.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
+
+    demo = commands.add_parser(
+        "demo",
+        help="serve made-up traffic, to look around",
+        description="Serve made-up traffic of several services, domains, POPs and origins, and say where to look.",
+    )
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--listen", metavar="HOST:PORT", help="where to answer (default 127.0.0.1:8480)")
+    return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; docs/settings.md lists them")
+    command.add_argument("--service-id", metavar="ID", help="service of records that name none (default default)")
+    command.add_argument("--pop", metavar="CODE", help="POP of records that name none (default local)")
+
+
+def settings(arguments: argparse.Namespace) -> Config:
+    """Join the settings file, if there is one, with the flags that were given; ConfigError names what is wrong."""
+    path: Path | None = getattr(arguments, "config", None)
+    found = load(path) if path else {}
+    flags = {
+        "api": {
+            "listen": getattr(arguments, "listen", None),
+            "allow_anonymous": getattr(arguments, "allow_anonymous", None),
+            "poll_timeout": getattr(arguments, "poll_timeout", None),
+        },
+        "records": {"service_id": getattr(arguments, "service_id", None), "pop": getattr(arguments, "pop", None)},
+        "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
+        "sources": {"stdin": getattr(arguments, "stdin", None)},
+    }
+    for section, values in flags.items():
+        given = {name: value for name, value in values.items() if value is not None}
+        table = found.setdefault(section, {})
+        if given and isinstance(table, dict):
+            table.update(given)
+    follow = [{"path": name} for name in getattr(arguments, "follow", [])]
+    sources = found["sources"]
+    if follow and isinstance(sources, dict):
+        sources["follow"] = [*sources.get("follow", []), *follow]
+    return check(found)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
+
+    return run(settings(arguments))
+
+
+def _fold(arguments: argparse.Namespace) -> int:
+    from edgetally.offline import Limits, Offline, fold  # noqa: PLC0415 - only this command folds offline
+
+    config = settings(arguments)
+    window = config.window
+    limits = Limits(
+        max_line=config.records.max_line,
+        domains=window.max_domains,
+        origins=window.max_origins,
+        addresses=window.max_origin_ips,
+        pops=window.max_pops,
+        services=window.max_services,
+    )
+    offline = Offline(
+        service_id=config.records.service_id, pop=config.records.pop, limits=limits, now=int(SystemClock().now())
+    )
+    return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from edgetally.demo import demonstrate  # noqa: PLC0415 - only this command makes traffic
+    from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
+
+    logging.getLogger().setLevel(logging.WARNING)
+    return run(settings(arguments), started=demonstrate)

@@ -1,0 +1,132 @@
+"""
+Settings: one frozen struct per room, every setting described where it is declared.
+
+The descriptions are not decoration: `docs/settings.md` is generated from them, and a test fails when a setting has
+none. A name that is no setting is an error that says so.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edgetally.errors import ConfigError
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Shared rules: settings never change after the start, and a typo is an error."""
+
+
+ServiceId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Api(Section, frozen=True):
+    """Answering readers, and taking pushes."""
+
+    listen: Annotated[str, Meta(description="Address and port to listen on.")] = "127.0.0.1:8480"
+    allow_anonymous: Annotated[
+        bool, Meta(description="Listen on other addresses than this machine's own, though anybody may read and push.")
+    ] = False
+    poll_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds that a reader waits for an entry before it is told that there is none.")
+    ] = 40.0
+    error_delay: Annotated[
+        float,
+        Meta(ge=0, le=60, description="Seconds that a refusal under /v1 is held back, because clients ask again at once."),
+    ] = 1.0
+    max_push_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push as it was sent.")] = 100_000_000
+    max_push_decompressed_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push once it is decompressed.")] = (
+        1_000_000_000
+    )
+
+
+class Records(Section, frozen=True):
+    """What a record may be, and what holds when it does not say."""
+
+    service_id: Annotated[ServiceId, Meta(description="Service of records that name none.")] = "default"
+    pop: Annotated[str, Meta(min_length=1, max_length=64, description="POP of records that name none.")] = "local"
+    max_line: Annotated[int, Meta(ge=1024, description="Bytes of the longest line.")] = 262_144
+    max_lateness: Annotated[
+        int, Meta(ge=1, description="Seconds before now that a record may lie. Older ones are rejected.")
+    ] = 120
+    max_ahead: Annotated[int, Meta(ge=0, le=60, description="Seconds after now that a record may lie.")] = 5
+
+
+class Window(Section, frozen=True):
+    """When a second is final, and how many keys it may have. Beyond a limit, the key is `_other`."""
+
+    aggregate_delay: Annotated[
+        int, Meta(ge=1, le=60, description="Seconds from the begin of a second until it is sealed.")
+    ] = 2
+    max_domains: Annotated[int, Meta(ge=1, description="Domains per service and second.")] = 10_000
+    max_origins: Annotated[int, Meta(ge=1, description="Names of origins per service and second.")] = 1_000
+    max_origin_ips: Annotated[
+        int, Meta(ge=1, description="Pairs of an origin's name and an address per service and second.")
+    ] = 10_000
+    max_pops: Annotated[int, Meta(ge=1, description="POPs per service and second.")] = 1_000
+    max_services: Annotated[int, Meta(ge=1, description="Services per second.")] = 10_000
+
+
+class Shelf(Section, frozen=True):
+    """What readers can look back on."""
+
+    keep: Annotated[int, Meta(ge=120, le=86_400, description="Sealed seconds that stay readable.")] = 300
+    cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries that are kept at hand.")] = 256_000_000
+
+
+class Follow(Section, frozen=True):
+    """A file that an edge goes on writing."""
+
+    path: Annotated[Path, Meta(description="The file. It need not be there yet.")]
+    service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
+    pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
+
+
+class Sources(Section, frozen=True):
+    """Where records come from, besides pushes."""
+
+    follow: Annotated[tuple[Follow, ...], Meta(description="Files to follow, each a table of its own.")] = ()
+    stdin: Annotated[bool, Meta(description="Read records from standard input.")] = False
+
+
+class Config(Section, frozen=True):
+    """Everything that an operator can set."""
+
+    api: Api = Api()
+    records: Records = Records()
+    window: Window = Window()
+    shelf: Shelf = Shelf()
+    sources: Sources = Sources()
+
+
+def load(path: Path) -> dict[str, object]:
+    """Read settings from a TOML file as they stand there; raise ConfigError, naming the file."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(str(path), str(error)) from error
+
+
+def check(settings: dict[str, object]) -> Config:
+    """Turn plain settings into a Config; raise ConfigError, naming the setting."""
+    try:
+        return msgspec.convert(settings, Config, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        raise ConfigError(where.strip("`").lstrip(".") or "settings", problem) from error
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)
+
+
+def address(listen: str) -> tuple[str, int]:
+    """Take `host:port` apart; raise ConfigError when it is something else."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError("api.listen", f"{listen!r} is no address and port, such as 127.0.0.1:8480 or [::1]:8480")
+    return host.strip("[]"), int(port)

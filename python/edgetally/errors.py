@@ -1,0 +1,31 @@
+"""
+Everything edgetally raises on purpose.
+
+* EdgetallyError
+  x ConfigError      a flag, a setting or a file that the operator named is wrong: exit 2, no traceback
+  x InputError       bytes from a source are not what they claim to be
+    - TooLarge       ... or more of them than allowed
+
+Anything else that escapes is a bug, and is allowed to look like one.
+"""
+
+
+class EdgetallyError(Exception):
+    """Something that a person can do something about; its text says what."""
+
+
+class ConfigError(EdgetallyError):
+    """A setting is wrong. `where` names it as the operator wrote it: a flag, a dotted setting or a file."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where = where
+        self.problem = problem
+
+
+class InputError(EdgetallyError):
+    """What a source sent cannot be read, for example gzip that is no gzip."""
+
+
+class TooLarge(InputError):
+    """A source sent more than a limit allows."""

@@ -1,0 +1,1 @@
+"""Where partials become durable before anyone is told that their records were accepted."""

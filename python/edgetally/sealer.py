@@ -1,0 +1,73 @@
+"""
+The sealer: journal ──▶ window ──entry──▶ shelf.
+
+It does two things that know nothing of each other but the journal: it writes a seal into it whenever a second is
+over, and it reads on in it, merging partials and sealing seconds. A reader of somebody else's journal would do only
+the second.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from edgetally import _core
+from edgetally.clock import Clock, sleep_until
+from edgetally.journal.base import Journal, Partial
+from edgetally.shelf import Shelf
+
+log = logging.getLogger(__name__)
+
+INLINE = 16 * 1024
+"""A partial up to this size is merged faster than it is handed to a thread."""
+
+
+class Sealer:
+    """Makes seconds final `aggregate_delay` seconds after they began."""
+
+    def __init__(
+        self, *, journal: Journal, window: _core.Window, shelf: Shelf, clock: Clock, aggregate_delay: int
+    ) -> None:
+        self._journal = journal
+        self._window = window
+        self._shelf = shelf
+        self._clock = clock
+        self._delay = aggregate_delay
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
+        self.late: Counter[str] = Counter()
+        """Records that came after their second was sealed, by service."""
+
+    async def seal_seconds(self) -> None:
+        """Write a seal at every full second, without end."""
+        while True:
+            self._clock.anchor()
+            now = int(self._clock.now())
+            await self._journal.seal(now - self._delay)
+            await sleep_until(self._clock, now + 1)
+
+    async def read(self) -> None:
+        """Merge and seal what the journal says, without end."""
+        async for fact in self._journal.read():
+            if isinstance(fact, Partial):
+                await self._merge(fact.partial)
+            else:
+                await self._seal(fact.second)
+            self._journal.forget(fact.position)
+
+    def close(self) -> None:
+        """Wait for what is being merged."""
+        self._thread.shutdown()
+
+    async def _merge(self, partial: bytes) -> None:
+        if len(partial) <= INLINE:
+            merged = self._window.merge(partial)
+        else:
+            merged = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.merge, partial)
+        for service_id, _, late in merged:
+            if late:
+                self.late[service_id] += late
+
+    async def _seal(self, second: int) -> None:
+        if second > self._shelf.newest:
+            sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, second)
+            self._shelf.put(second, sealed)

@@ -1,0 +1,219 @@
+"""
+The composition root: the only file that knows every room.
+
+It builds them in the order in which a record passes them, and stops them in the order in which nothing is lost.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+
+import msgspec
+
+from edgetally import _core
+from edgetally.api.app import App
+from edgetally.api.http import Connection, Server
+from edgetally.api.ingest import Bounds, Ingest
+from edgetally.api.openapi import document
+from edgetally.api.poll import Poll
+from edgetally.clock import Clock, SystemClock, sleep_until
+from edgetally.config import Config, address
+from edgetally.errors import ConfigError
+from edgetally.journal.memory import MemoryJournal
+from edgetally.measurements import DATASETS, measurements
+from edgetally.sealer import Sealer
+from edgetally.shelf import Shelf
+from edgetally.sources.base import Defaults
+from edgetally.sources.file import FollowedFile
+from edgetally.sources.stdin import Stdin
+from edgetally.worker import Intake, Limits, Source, Worker
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: thousands of readers come back in the same instant."""
+
+STOP_SECONDS = 4.0
+"""How long requests that are being answered may take when the process stops."""
+
+
+class Service:
+    """Every room of one process, joined. Use it as an async context manager."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.journal = MemoryJournal()
+        records, limits = config.records, config.window
+        self.worker = Worker(
+            journal=self.journal,
+            clock=self.clock,
+            limits=Limits(records.max_line, records.max_lateness, records.max_ahead),
+        )
+        window = _core.Window(
+            domains=limits.max_domains,
+            origins=limits.max_origins,
+            addresses=limits.max_origin_ips,
+            pops=limits.max_pops,
+            services=limits.max_services,
+        )
+        self.shelf = Shelf(keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes)
+        self.sealer = Sealer(
+            journal=self.journal,
+            window=window,
+            shelf=self.shelf,
+            clock=self.clock,
+            aggregate_delay=limits.aggregate_delay,
+        )
+        self.poll = Poll(
+            shelf=self.shelf,
+            clock=self.clock,
+            aggregate_delay=limits.aggregate_delay,
+            poll_timeout=config.api.poll_timeout,
+        )
+        app = App(
+            poll=self.poll,
+            ingest=Ingest(
+                self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
+            ),
+            shelf=self.shelf,
+            clock=self.clock,
+            openapi=openapi(),
+            version=version("edgetally"),
+            error_delay=config.api.error_delay,
+        )
+        self.server = Server(app, refuse=app.refuse, epoch=lambda: self.shelf.newest, clock=self.clock)
+        self.url = ""
+        """Where it answers, once it does."""
+        self.failed = asyncio.Event()
+        """Set when a room has failed and the process had better stop."""
+        self._listener: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._followers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Service":
+        """Start every room; readers can come once this returns."""
+        host, port = address(self.config.api.listen)
+        if not self.config.api.allow_anonymous and not _is_loopback(host):
+            raise ConfigError(
+                "api.listen",
+                f"{host} can be reached by others, who could read and push everything. "
+                "Listen on 127.0.0.1 behind a proxy that knows who may, or say --allow-anonymous",
+            )
+        self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
+        await self._first_seal()
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
+        except OSError as error:
+            await self._stop_rooms()
+            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._tasks.append(self._start(self._sweep()))
+        self._followers = [self._start(self.worker.follow(source)) for source in self._sources()]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop: finish what has begun, answer who waits, lose nothing that was accepted."""
+        if self._listener:
+            self._listener.close()
+        await _cancel(self._followers)
+        self.server.close()
+        self.poll.release()
+        deadline = self.clock.now() + STOP_SECONDS
+        while self.server.connections and self.clock.now() < deadline:
+            # Connections end on their own; a pause of the loop lets them.
+            await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.01))])
+        self.server.abort()
+        await self._stop_rooms()
+
+    def _open_push(self, service_id: str | None, pop: str | None) -> Intake:
+        defaults = Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
+        return self.worker.intake(defaults, arrays=True)
+
+    def _sources(self) -> list[Source]:
+        records, sources = self.config.records, self.config.sources
+        found: list[Source] = [
+            FollowedFile(
+                one.path, Defaults(one.service_id or records.service_id, one.pop or records.pop), self.clock
+            )
+            for one in sources.follow
+        ]
+        if sources.stdin:
+            found.append(Stdin(Defaults(records.service_id, records.pop)))
+        return found
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("a room has failed, so the process stops", exc_info=error)
+            self.failed.set()
+
+    async def _first_seal(self) -> None:
+        """Wait until the first second is sealed, before which no answer could say what time it is."""
+        while not self.shelf.newest and not self.failed.is_set():
+            await asyncio.sleep(0)
+
+    async def _sweep(self) -> None:
+        while True:
+            await sleep_until(self.clock, self.clock.now() + 1)
+            self.server.sweep()
+
+    async def _stop_rooms(self) -> None:
+        await _cancel(self._tasks)
+        self.worker.close()
+        self.sealer.close()
+        await self.journal.close()
+
+
+def openapi() -> bytes:
+    """Return the OpenAPI document of this version, as JSON."""
+    return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, version("edgetally")))
+
+
+def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, None]] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. `started` runs beside the service."""
+    # Imported here because it takes a while, and commands that do not serve need none of it.
+    import uvloop  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(config, started))
+
+
+async def _serve(config: Config, started: Callable[[Service], Coroutine[None, None, None]] | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Service(config) as service:
+        log.info("edgetally answers on %s", service.url)
+        waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(service.failed.wait())]
+        beside = asyncio.create_task(started(service)) if started else None
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel([*waiting, *([beside] if beside else [])])
+        log.info("stopping")
+    return 1 if service.failed.is_set() else 0
+
+
+async def _cancel(tasks: list[asyncio.Task[None]] | list[asyncio.Task[bool]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,157 @@
+"""
+The shelf: where the entries of the recent seconds stand, and where readers wait for the next one.
+
+Things are put here once, in order, and fall off the end. An entry is encoded when somebody asks for it first, and
+from then on every reader is handed the same bytes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Sealed(Protocol):
+    """One sealed second of one service: what the shelf needs of it."""
+
+    @property
+    def service_id(self) -> str:
+        """The service."""
+
+    @property
+    def second(self) -> int:
+        """The Unix second."""
+
+    def has(self, dataset: str, /) -> bool:
+        """Whether `dataset` has an entry for it."""
+
+    def entry(self, dataset: str, /) -> bytes:
+        """Encode the entry of `dataset` as JSON."""
+
+
+class Entry:
+    """One sealed second of one service, and its JSON per dataset once somebody has asked."""
+
+    __slots__ = ("bodies", "sealed", "second")
+
+    def __init__(self, sealed: Sealed) -> None:
+        self.second = sealed.second
+        self.sealed = sealed
+        self.bodies: dict[str, bytes] = {}
+
+
+class Waiter:
+    """A reader who waits for an entry after `after`."""
+
+    __slots__ = ("after", "wake")
+
+    def __init__(self, after: int, wake: Callable[[], object]) -> None:
+        self.after = after
+        self.wake = wake
+
+
+class Shelf:
+    """
+    The entries of the last `keep` sealed seconds of every service.
+
+    Encoded entries take at most `cache_bytes`; beyond that the ones that were encoded first are forgotten, and
+    encoded again when they are asked for.
+    """
+
+    def __init__(self, *, keep: int, cache_bytes: int) -> None:
+        self._keep = keep
+        self._services: dict[str, deque[Entry]] = {}
+        # Per service and dataset; dicts serve as sets that keep their order.
+        self._waiters: dict[str, dict[str, dict[Waiter, None]]] = {}
+        self._cache_bytes = cache_bytes
+        self._cached: dict[tuple[Entry, str], None] = {}
+        self._cached_bytes = 0
+        self.newest = 0
+        """The newest sealed second, whether or not anybody had traffic in it; 0 before the first."""
+
+    @property
+    def services(self) -> list[str]:
+        """The services that had traffic, in alphabetical order."""
+        return sorted(self._services)
+
+    @property
+    def waiting(self) -> int:
+        """How many readers wait."""
+        return sum(len(waiters) for datasets in self._waiters.values() for waiters in datasets.values())
+
+    def put(self, newest: int, sealed: Sequence[Sealed]) -> None:
+        """Stand `sealed` on the shelf, oldest first; every second up to `newest` is sealed. Wakes who waited for it."""
+        self.newest = newest
+        for one in sealed:
+            entries = self._services.setdefault(one.service_id, deque())
+            assert not entries or one.second > entries[-1].second, "seconds are sealed in order"
+            entries.append(Entry(one))
+        self._drop_old()
+        for one in sealed:
+            self._wake(one)
+
+    def entries(self, service_id: str, dataset: str, *, after: int) -> list[Entry]:
+        """Return the entries that `dataset` has for seconds after `after`, oldest first."""
+        found = []
+        for entry in reversed(self._services.get(service_id, ())):
+            if entry.second <= after:
+                break
+            if entry.sealed.has(dataset):
+                found.append(entry)
+        found.reverse()
+        return found
+
+    def body(self, entry: Entry, dataset: str) -> bytes:
+        """Return the JSON of `entry` in `dataset`."""
+        body = entry.bodies.get(dataset)
+        if body is None:
+            body = entry.bodies[dataset] = entry.sealed.entry(dataset)
+            self._cached[entry, dataset] = None
+            self._cached_bytes += len(body)
+            # The one that is asked for stays, however large.
+            while self._cached_bytes > self._cache_bytes and len(self._cached) > 1:
+                old, of = next(iter(self._cached))
+                del self._cached[old, of]
+                self._cached_bytes -= len(old.bodies.pop(of))
+        return body
+
+    def wait(self, service_id: str, dataset: str, *, after: int, wake: Callable[[], object]) -> Callable[[], None]:
+        """
+        Call `wake` when an entry after `after` is put here.
+
+        Returns what takes the wish back; whoever was woken calls it too.
+        """
+        waiter = Waiter(after, wake)
+        self._waiters.setdefault(service_id, {}).setdefault(dataset, {})[waiter] = None
+
+        def leave() -> None:
+            datasets = self._waiters.get(service_id, {})
+            waiters = datasets.get(dataset, {})
+            waiters.pop(waiter, None)
+            if not waiters:
+                datasets.pop(dataset, None)
+            if not datasets:
+                self._waiters.pop(service_id, None)
+
+        return leave
+
+    def _wake(self, sealed: Sealed) -> None:
+        for dataset, waiters in list(self._waiters.get(sealed.service_id, {}).items()):
+            if sealed.has(dataset):
+                # Whoever is woken leaves, so this walks over a copy.
+                for waiter in list(waiters):
+                    if waiter.after < sealed.second:
+                        waiter.wake()
+
+    def _drop_old(self) -> None:
+        oldest = self.newest - self._keep
+        for service_id, entries in list(self._services.items()):
+            while entries and entries[0].second <= oldest:
+                self._forget(entries.popleft())
+            if not entries:
+                del self._services[service_id]
+
+    def _forget(self, entry: Entry) -> None:
+        for dataset, body in entry.bodies.items():
+            self._cached_bytes -= len(body)
+            del self._cached[entry, dataset]
+        entry.bodies.clear()

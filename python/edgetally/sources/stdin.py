@@ -1,0 +1,43 @@
+"""Standard input, until it ends."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator
+
+from edgetally.sources.base import READ, Block, Defaults
+
+AHEAD = 4
+"""Blocks that are read before they are asked for; a faster writer waits."""
+
+
+class Stdin:
+    """Blocks of what is piped into the process."""
+
+    name = "stdin"
+
+    def __init__(self, defaults: Defaults, descriptor: int | None = None) -> None:
+        self.defaults = defaults
+        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+
+    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+        """Yield what is written, until the writer is done."""
+        loop = asyncio.get_running_loop()
+        ahead: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
+
+        def read() -> None:
+            data = b"-"
+            while data:
+                data = os.read(self._descriptor, READ)
+                try:
+                    asyncio.run_coroutine_threadsafe(ahead.put(data), loop).result()
+                except RuntimeError:  # the loop is closed: nobody listens any more
+                    return
+
+        # A thread, because nothing else works for pipes, terminals and files alike; a daemon, because a read that
+        # waits for a writer must not keep the process alive.
+        threading.Thread(target=read, name="stdin", daemon=True).start()
+        while data := await ahead.get():
+            yield Block(data, more=not ahead.empty())
+        yield Block(b"", end=True)

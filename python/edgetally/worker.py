@@ -1,0 +1,179 @@
+"""
+The worker: source ──bytes──▶ fold ──partial──▶ journal.
+
+Every stretch of input (one push, one followed file) is folded on its own, so that it can be taken back as a whole
+until it is committed, and several can be folded at once. Nothing is parsed in Python, and the interpreter is free
+while blocks are folded.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+
+from edgetally import _core
+from edgetally.clock import Clock
+from edgetally.journal.base import Journal
+from edgetally.sources.base import Block, Defaults
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+INLINE = 16 * 1024
+"""A block up to this size is folded faster than it is handed to a thread."""
+
+COMMIT_SECONDS = 0.1
+"""How long records of a source that goes on and on wait to be committed together."""
+
+COMMIT_BYTES = 32 << 20
+"""Tallies of one stretch are committed when they take more than this, however long it is."""
+
+
+class Limits(NamedTuple):
+    """What a record may be."""
+
+    max_line: int
+    max_lateness: int
+    max_ahead: int
+
+
+class Refused(NamedTuple):
+    """A line that does not count: where, why, and how it begins."""
+
+    line: int
+    reason: str
+    sentence: str
+    at: int
+    sample: bytes
+
+
+class Report(NamedTuple):
+    """What became of the lines of one stretch since its last commit."""
+
+    accepted: int
+    rejected: Counter[str]
+    """Count by reason."""
+    refused: list[Refused]
+    """The first of them, at most 10."""
+
+
+class Source(Protocol):
+    """Where lines come from."""
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and marks."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """What holds for records that do not say otherwise."""
+
+    def blocks(self, mark: str | None) -> AsyncIterator[Block]:
+        """Yield what comes, from where `mark` says on."""
+
+
+class Intake:
+    """One stretch of input on its way into the journal. What is not committed is as if it had never come."""
+
+    def __init__(self, fold: _core.Fold, worker: "Worker") -> None:
+        self._fold = fold
+        self._worker = worker
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the tallies take so much memory that they should be committed."""
+        return self._fold.size > COMMIT_BYTES
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of the line whose end has not come yet."""
+        return self._fold.unfinished
+
+    async def feed(self, data: bytes) -> None:
+        """Fold the finished lines of `data`."""
+        now = int(self._worker.clock.now())
+        if len(data) <= INLINE:
+            self._fold.feed(data, now)
+        else:
+            await self._worker.in_thread(self._fold.feed, data, now)
+
+    def finish(self) -> None:
+        """Fold the last line, if no newline ended it."""
+        self._fold.finish(int(self._worker.clock.now()))
+
+    async def commit(self, marks: dict[str, str] | None = None) -> Report:
+        """Make what was fed durable, together with `marks`; say what became of the lines."""
+        batch = self._fold.drain() if not self.is_large else await self._worker.in_thread(self._fold.drain)
+        raw = self._fold.report()
+        report = Report(raw.accepted, Counter(dict(raw.rejected)), [Refused(*line) for line in raw.refused])
+        if batch or marks:
+            await self._worker.journal.append(batch, marks)
+        self._worker.count(report)
+        return report
+
+
+class Worker:
+    """Folds what sources bring, and sees to it that it becomes durable."""
+
+    def __init__(self, *, journal: Journal, clock: Clock, limits: Limits, threads: int = 2) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.accepted = 0
+        self.rejected: Counter[str] = Counter()
+        self._limits = limits
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
+
+    def intake(self, defaults: Defaults, *, arrays: bool = False) -> Intake:
+        """Begin a stretch of input; `arrays` if it may be one JSON array instead of lines."""
+        fold = _core.Fold(**defaults._asdict(), arrays=arrays, **self._limits._asdict())
+        return Intake(fold, self)
+
+    async def follow(self, source: Source) -> None:
+        """Fold what `source` yields until it ends, and commit it about every 100 ms."""
+        intake = self.intake(source.defaults)
+        uncommitted_since = None
+        mark: dict[str, str] = {}
+        try:
+            async for block in source.blocks(self.journal.marks().get(source.name)):
+                await intake.feed(block.data)
+                if block.end:
+                    intake.finish()
+                mark = {source.name: block.mark(intake.unfinished)} if block.mark else mark
+                now = self.clock.now()
+                uncommitted_since = now if uncommitted_since is None else uncommitted_since
+                if not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large:
+                    self._warn(source, await intake.commit(mark))
+                    uncommitted_since = None
+        finally:
+            # Also when this is cancelled, because the process stops: what was fed counts.
+            self._warn(source, await intake.commit(mark))
+
+    @staticmethod
+    def _warn(source: Source, report: Report) -> None:
+        for line in report.refused:
+            log.warning(
+                "%s: a line does not count: %s (%s), at byte %d of %r",
+                source.name,
+                line.sentence,
+                line.reason,
+                line.at,
+                line.sample[:200],
+            )
+
+    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call` where it does not keep the event loop from serving."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
+
+    def count(self, report: Report) -> None:
+        """Add a report to the totals."""
+        self.accepted += report.accepted
+        self.rejected.update(report.rejected)
+
+    def close(self) -> None:
+        """Wait for what is being folded."""
+        self._threads.shutdown()
