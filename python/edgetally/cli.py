@@ -18,7 +18,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command that `argv` names; return the exit status."""
     arguments = parser().parse_args(argv)
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
     try:
         status: int = arguments.command(arguments)

@@ -6,7 +6,7 @@ A kilobyte can decompress to a gigabyte, so nothing here ever holds more than on
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from edgetally.errors import InputError
@@ -101,9 +101,20 @@ class Zstd:
             raise InputError("the zstd stream was cut off")
 
 
+ENCODINGS: dict[str, Callable[[], Decoder]] = {
+    "": Identity,
+    "identity": Identity,
+    "gzip": Gzip,
+    "x-gzip": Gzip,
+    "zstd": Zstd,
+}
+"""Decoders by HTTP `Content-Encoding`."""
+
+
 def by_encoding(name: str) -> Decoder | None:
     """Return a decoder for an HTTP `Content-Encoding`; None when there is none for it."""
-    return {"": Identity, "identity": Identity, "gzip": Gzip, "x-gzip": Gzip, "zstd": Zstd}.get(name, lambda: None)()
+    decoder = ENCODINGS.get(name)
+    return decoder() if decoder else None
 
 
 def by_magic(head: bytes) -> Decoder:

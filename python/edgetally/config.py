@@ -30,11 +30,16 @@ class Api(Section, frozen=True):
         bool, Meta(description="Listen on other addresses than this machine's own, though anybody may read and push.")
     ] = False
     poll_timeout: Annotated[
-        float, Meta(gt=0, le=3600, description="Seconds that a reader waits for an entry before it is told that there is none.")
+        float,
+        Meta(
+            gt=0, le=3600, description="Seconds that a reader waits for an entry before it is told that there is none."
+        ),
     ] = 40.0
     error_delay: Annotated[
         float,
-        Meta(ge=0, le=60, description="Seconds that a refusal under /v1 is held back, because clients ask again at once."),
+        Meta(
+            ge=0, le=60, description="Seconds that a refusal under /v1 is held back, because clients ask again at once."
+        ),
     ] = 1.0
     max_push_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push as it was sent.")] = 100_000_000
     max_push_decompressed_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push once it is decompressed.")] = (
@@ -124,9 +129,12 @@ def _decode(kind: type, value: object) -> object:
     raise NotImplementedError(kind)
 
 
+MAX_PORT = 65_535
+
+
 def address(listen: str) -> tuple[str, int]:
     """Take `host:port` apart; raise ConfigError when it is something else."""
     host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    if not colon or not host or not port.isdecimal() or int(port) > MAX_PORT:
         raise ConfigError("api.listen", f"{listen!r} is no address and port, such as 127.0.0.1:8480 or [::1]:8480")
     return host.strip("[]"), int(port)

@@ -76,5 +76,3 @@ async def _watch(service: Service, service_id: str) -> None:
 def _send(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None) -> bytes:
     connection.request(method, path, body)
     return connection.getresponse().read()
-
-

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, Never, TextIO
 
 from tqdm import tqdm
 
@@ -53,7 +53,7 @@ class Offline:
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
 
-    def read(self, name: str, file: BinaryIO, progress: "tqdm[None]", errors: TextIO) -> None:
+    def read(self, name: str, file: BinaryIO, progress: "tqdm[Never]", errors: TextIO) -> None:
         """Fold everything in `file`, decompressing it if it is compressed; describe rejected lines on `errors`."""
         head = file.read(READ)
         decoder = by_magic(head)
@@ -109,11 +109,12 @@ def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> i
         for name, file in opened:
             with file:
                 offline.read(name, file, progress, errors)
-    for line in offline.entries():
-        out.write(line)
+    out.writelines(offline.entries())
     out.flush()
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(offline.rejected.items()))
-    errors.write(f"{offline.accepted} lines counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n")
+    errors.write(
+        f"{offline.accepted} lines counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n"
+    )
     return 0 if offline.accepted else 1
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
@@ -22,20 +23,30 @@ INLINE = 16 * 1024
 """A partial up to this size is merged faster than it is handed to a thread."""
 
 
+class Limits(NamedTuple):
+    """How many keys one service may have in one second, and how many services there may be."""
+
+    domains: int
+    origins: int
+    addresses: int
+    pops: int
+    services: int
+
+
 class Sealer:
     """Makes seconds final `aggregate_delay` seconds after they began."""
 
-    def __init__(
-        self, *, journal: Journal, window: _core.Window, shelf: Shelf, clock: Clock, aggregate_delay: int
-    ) -> None:
+    def __init__(self, *, journal: Journal, shelf: Shelf, clock: Clock, limits: Limits, aggregate_delay: int) -> None:
         self._journal = journal
-        self._window = window
+        self._window = _core.Window(**limits._asdict())
         self._shelf = shelf
         self._clock = clock
         self._delay = aggregate_delay
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
         self.late: Counter[str] = Counter()
         """Records that came after their second was sealed, by service."""
+        self.started = asyncio.Event()
+        """Set once a second is sealed: before that, no answer could say what time it is."""
 
     async def seal_seconds(self) -> None:
         """Write a seal at every full second, without end."""
@@ -71,3 +82,4 @@ class Sealer:
         if second > self._shelf.newest:
             sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, second)
             self._shelf.put(second, sealed)
+            self.started.set()

@@ -5,16 +5,16 @@ It builds them in the order in which a record passes them, and stops them in the
 """
 
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import signal
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
+from typing import Any, Self
 
 import msgspec
 
-from edgetally import _core
+from edgetally import sealer, worker
 from edgetally.api.app import App
 from edgetally.api.http import Connection, Server
 from edgetally.api.ingest import Bounds, Ingest
@@ -25,12 +25,10 @@ from edgetally.config import Config, address
 from edgetally.errors import ConfigError
 from edgetally.journal.memory import MemoryJournal
 from edgetally.measurements import DATASETS, measurements
-from edgetally.sealer import Sealer
 from edgetally.shelf import Shelf
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
-from edgetally.worker import Intake, Limits, Source, Worker
 
 log = logging.getLogger(__name__)
 
@@ -49,24 +47,23 @@ class Service:
         self.clock = clock or SystemClock()
         self.journal = MemoryJournal()
         records, limits = config.records, config.window
-        self.worker = Worker(
+        self.worker = worker.Worker(
             journal=self.journal,
             clock=self.clock,
-            limits=Limits(records.max_line, records.max_lateness, records.max_ahead),
-        )
-        window = _core.Window(
-            domains=limits.max_domains,
-            origins=limits.max_origins,
-            addresses=limits.max_origin_ips,
-            pops=limits.max_pops,
-            services=limits.max_services,
+            limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
         )
         self.shelf = Shelf(keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes)
-        self.sealer = Sealer(
+        self.sealer = sealer.Sealer(
             journal=self.journal,
-            window=window,
             shelf=self.shelf,
             clock=self.clock,
+            limits=sealer.Limits(
+                domains=limits.max_domains,
+                origins=limits.max_origins,
+                addresses=limits.max_origin_ips,
+                pops=limits.max_pops,
+                services=limits.max_services,
+            ),
             aggregate_delay=limits.aggregate_delay,
         )
         self.poll = Poll(
@@ -77,9 +74,7 @@ class Service:
         )
         app = App(
             poll=self.poll,
-            ingest=Ingest(
-                self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
-            ),
+            ingest=Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)),
             shelf=self.shelf,
             clock=self.clock,
             openapi=openapi(),
@@ -92,10 +87,10 @@ class Service:
         self.failed = asyncio.Event()
         """Set when a room has failed and the process had better stop."""
         self._listener: asyncio.Server | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._followers: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._followers: list[asyncio.Task[Any]] = []
 
-    async def __aenter__(self) -> "Service":
+    async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
         host, port = address(self.config.api.listen)
         if not self.config.api.allow_anonymous and not _is_loopback(host):
@@ -105,7 +100,7 @@ class Service:
                 "Listen on 127.0.0.1 behind a proxy that knows who may, or say --allow-anonymous",
             )
         self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
-        await self._first_seal()
+        await _first([self.sealer.started, self.failed])
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
@@ -125,23 +120,21 @@ class Service:
         await _cancel(self._followers)
         self.server.close()
         self.poll.release()
-        deadline = self.clock.now() + STOP_SECONDS
-        while self.server.connections and self.clock.now() < deadline:
-            # Connections end on their own; a pause of the loop lets them.
-            await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.01))])
-        self.server.abort()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.server.drained()
+        except TimeoutError:
+            self.server.abort()
         await self._stop_rooms()
 
-    def _open_push(self, service_id: str | None, pop: str | None) -> Intake:
+    def _open_push(self, service_id: str | None, pop: str | None) -> worker.Intake:
         defaults = Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
         return self.worker.intake(defaults, arrays=True)
 
-    def _sources(self) -> list[Source]:
+    def _sources(self) -> list[worker.Source]:
         records, sources = self.config.records, self.config.sources
-        found: list[Source] = [
-            FollowedFile(
-                one.path, Defaults(one.service_id or records.service_id, one.pop or records.pop), self.clock
-            )
+        found: list[worker.Source] = [
+            FollowedFile(one.path, Defaults(one.service_id or records.service_id, one.pop or records.pop), self.clock)
             for one in sources.follow
         ]
         if sources.stdin:
@@ -157,11 +150,6 @@ class Service:
         if not task.cancelled() and (error := task.exception()):
             log.critical("a room has failed, so the process stops", exc_info=error)
             self.failed.set()
-
-    async def _first_seal(self) -> None:
-        """Wait until the first second is sealed, before which no answer could say what time it is."""
-        while not self.shelf.newest and not self.failed.is_set():
-            await asyncio.sleep(0)
 
     async def _sweep(self) -> None:
         while True:
@@ -196,20 +184,24 @@ async def _serve(config: Config, started: Callable[[Service], Coroutine[None, No
         loop.add_signal_handler(number, stop.set)
     async with Service(config) as service:
         log.info("edgetally answers on %s", service.url)
-        waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(service.failed.wait())]
-        beside = asyncio.create_task(started(service)) if started else None
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await _cancel([*waiting, *([beside] if beside else [])])
+        beside = [asyncio.create_task(started(service))] if started else []
+        await _first([stop, service.failed])
         log.info("stopping")
+        await _cancel(beside)
     return 1 if service.failed.is_set() else 0
 
 
-async def _cancel(tasks: list[asyncio.Task[None]] | list[asyncio.Task[bool]]) -> None:
+async def _first(events: list[asyncio.Event]) -> None:
+    """Wait until one of `events` is set."""
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await _cancel(waiting)
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_loopback(host: str) -> bool:

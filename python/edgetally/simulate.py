@@ -1,6 +1,8 @@
 """
-Made-up traffic for `edgetally demo`: three services whose edges log as nginx does, with busy and quiet domains, POPs
-in several cities, caches that mostly hit, and an origin that is having a bad day.
+Made-up traffic for `edgetally demo`.
+
+Three services with busy and quiet domains, POPs in several cities, caches that mostly hit, and an origin that is
+having a bad day.
 """
 
 import random

@@ -36,7 +36,15 @@ class App:
     """Routes requests, and gives every refusal the same shape."""
 
     def __init__(
-        self, *, poll: Poll, ingest: Ingest, shelf: Shelf, clock: Clock, openapi: bytes, version: str, error_delay: float
+        self,
+        *,
+        poll: Poll,
+        ingest: Ingest,
+        shelf: Shelf,
+        clock: Clock,
+        openapi: bytes,
+        version: str,
+        error_delay: float,
     ) -> None:
         self._poll = poll
         self._ingest = ingest
@@ -62,7 +70,13 @@ class App:
 
     def _route(self, request: Request) -> Response | Awaitable[Response]:
         if request.method == "OPTIONS":
-            return Response(HTTPStatus.NO_CONTENT, b"", *CORS, b"Access-Control-Max-Age: 86400", b"Allow: GET, HEAD, POST, PUT, OPTIONS")
+            return Response(
+                HTTPStatus.NO_CONTENT,
+                b"",
+                *CORS,
+                b"Access-Control-Max-Age: 86400",
+                b"Allow: GET, HEAD, POST, PUT, OPTIONS",
+            )
         match request.path.strip("/").split("/"):
             case [""]:
                 self._only(request, READING)

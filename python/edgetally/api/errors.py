@@ -18,7 +18,7 @@ CORS = (
 """Dashboards in browsers come from other origins."""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
+class Refusal(Exception):
     """The request has no other answer than this."""
 
     def __init__(self, status: HTTPStatus, problem: str, *fields: bytes) -> None:

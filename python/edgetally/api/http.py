@@ -36,6 +36,9 @@ WRITE_AHEAD = 1 << 16
 FRESH_REQUESTS = 1024
 """How many different requests have their answer at hand."""
 
+LINGER_SECONDS = 1.0
+"""How long a client that was refused may go on sending, so that it sees why."""
+
 FRESH_BYTES = 2048
 """A request longer than this is not remembered."""
 
@@ -54,7 +57,7 @@ class Limits(NamedTuple):
     connections: int = 20_000
 
 
-class Disconnect(Exception):  # noqa: N818 - nothing is wrong, somebody has left
+class Disconnect(Exception):
     """The client has left before its request was complete."""
 
 
@@ -167,6 +170,7 @@ class Server:
         self.limits = Limits()
         self.connections: set[Connection] = set()
         self.closing = False
+        self._drained = asyncio.Event()
         self._epoch = epoch
         self._fresh_epoch = 0
         self._fresh: dict[bytes, Response] = {}
@@ -195,6 +199,17 @@ class Server:
         for connection in list(self.connections):
             connection.close_if_idle()
 
+    async def drained(self) -> None:
+        """Wait until the last connection has ended, after `close()`."""
+        while self.connections:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def left(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._drained.set()
 
     def abort(self) -> None:
         """Close every connection, whatever it is doing."""
@@ -241,7 +256,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """End; whoever works for this client is told."""
-        self._server.connections.discard(self)
+        self._server.left(self)
         self._transport = None
         if self._answer:
             self._answer.cancel()
@@ -358,9 +373,7 @@ class Connection(asyncio.Protocol):
             if not answer.cancelled():
                 answer.exception()  # marks it as seen: there is nobody to tell
             return
-        if answer.cancelled():
-            self._transport.close()
-        elif isinstance(error := answer.exception(), Disconnect):
+        if answer.cancelled() or isinstance(error := answer.exception(), Disconnect):
             self._transport.close()
         elif error:
             log.error("a request could not be answered: %s %r", request.method, request.path, exc_info=error)
@@ -377,7 +390,13 @@ class Connection(asyncio.Protocol):
         self._current = None
         self._whole = None
         stays = request.keep_alive and request.body.complete and not self._server.closing
-        field = b"" if stays and not request.http10 else b"Connection: keep-alive\r\n" if stays else b"Connection: close\r\n"
+        field = (
+            b""
+            if stays and not request.http10
+            else b"Connection: keep-alive\r\n"
+            if stays
+            else b"Connection: close\r\n"
+        )
         body = b"" if request.method == "HEAD" else response.body
         self.write(response.head + field + b"\r\n" + body)
         if not stays:
@@ -422,24 +441,23 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Close if the other side has been silent for too long."""
-        limits = self._server.limits
-        silent = now - self._progress
         if self._transport is None:
             return
+        limits = self._server.limits
+        silent = now - self._progress
+        in_header = self._began is not None and (self._incoming is None or self._incoming.complete)
         if self._ending:
-            if silent > 1:
-                self._transport.abort()
-        elif not self._writable:
-            if silent > limits.stall_seconds:
-                self._transport.abort()
-        elif self._began is not None and self._incoming_header():
-            if now - self._began > limits.header_seconds:
-                self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come")
-        elif self._began is not None:
-            if silent > limits.stall_seconds and self._transport.is_reading():
-                self._transport.abort()
-        elif self._current is None and silent > limits.idle_seconds:
-            self._transport.close()
+            patience = LINGER_SECONDS
+        elif not self._writable or (self._began is not None and self._transport.is_reading()):
+            patience = limits.stall_seconds
+        elif self._current is None and not self._queue:
+            patience = limits.idle_seconds
+        else:
+            return
+        if in_header and self._began is not None and now - self._began > limits.header_seconds:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come")
+        elif silent > patience:
+            self._transport.abort()
 
     def abort(self) -> None:
         """Close now."""
@@ -450,6 +468,3 @@ class Connection(asyncio.Protocol):
         """Close unless a request is being answered or received."""
         if self._current is None and not self._queue and self._began is None and self._transport:
             self._transport.close()
-
-    def _incoming_header(self) -> bool:
-        return self._incoming is None or self._incoming.complete

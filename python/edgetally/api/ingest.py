@@ -23,9 +23,10 @@ from edgetally.errors import InputError, TooLarge
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from edgetally.api.http import Request
+    from edgetally.compression import Decoder
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -100,20 +101,12 @@ class Ingest:
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
         length = request.header(b"content-length")
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
-            raise self._too_large()
+            problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
         intake = self._open(service_id, request.query.get("pop") or None)
-        received = meant = 0
         try:
-            async for data in request.body:
-                received += len(data)
-                if received > self._bounds.body_bytes:
-                    raise self._too_large()
-                for piece in decoder.feed(data):
-                    meant += len(piece)
-                    if meant > self._bounds.decompressed_bytes:
-                        raise TooLarge(f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes")
-                    await intake.feed(piece)
-            decoder.finish()
+            async for piece in self._pieces(request, decoder):
+                await intake.feed(piece)
         except TooLarge as error:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once") from error
         except InputError as error:
@@ -121,9 +114,19 @@ class Ingest:
         intake.finish()
         return answer(await intake.commit())
 
-    def _too_large(self) -> Refusal:
-        problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
-        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+    async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[bytes]:
+        """Yield the decompressed body; raise InputError when it is damaged or too large."""
+        received = meant = 0
+        async for data in request.body:
+            received += len(data)
+            if received > self._bounds.body_bytes:
+                raise TooLarge(f"a push has at most {self._bounds.body_bytes} bytes")
+            for piece in decoder.feed(data):
+                meant += len(piece)
+                if meant > self._bounds.decompressed_bytes:
+                    raise TooLarge(f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes")
+                yield piece
+        decoder.finish()
 
 
 def answer(report: Report) -> Response:

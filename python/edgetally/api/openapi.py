@@ -148,7 +148,9 @@ CURSOR = _path(
     {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
     "The Timestamp of the answer before; 0 for the last sealed second.",
 )
-MAX_ENTRIES = _path("max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "How many entries at most.")
+MAX_ENTRIES = _path(
+    "max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "How many entries at most."
+)
 KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "origin_insights"}}
 POP = {"name": "pop", "in": "query", "schema": {"type": "string"}, "description": "POP of records that name none."}
 
@@ -185,5 +187,7 @@ PUSH_ANSWER: Json = {
 
 CHALLENGE: Json = {
     "summary": "Tells Fastly's log streaming that it may push here.",
-    "responses": {"200": {"description": "`*`: any service may.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    "responses": {
+        "200": {"description": "`*`: any service may.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
 }

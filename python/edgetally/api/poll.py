@@ -64,7 +64,9 @@ def question(service_id: str, dataset: str, rest: list[str], *, gzip: bool) -> Q
             if limit < 1:
                 raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries is 0: ask for at least 1")
         case _:
-            raise Refusal(HTTPStatus.NOT_FOUND, "there is .../ts/{timestamp}, .../ts/h, and both with /limit/{max_entries}")
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, "there is .../ts/{timestamp}, .../ts/h, and both with /limit/{max_entries}"
+            )
     return Question(service_id, dataset, None if start == "h" else _number(start, "start_timestamp"), limit, gzip)
 
 
@@ -127,9 +129,7 @@ class Poll:
                 answer.set_result(self._response(asked, []))
 
         timer = self._clock.call_at(self._clock.now() + self._timeout, give_up)
-        leave = self._shelf.wait(
-            asked.service_id, asked.dataset, after=(asked.cursor or 0) - self._delay, wake=wake
-        )
+        leave = self._shelf.wait(asked.service_id, asked.dataset, after=(asked.cursor or 0) - self._delay, wake=wake)
         self._parked.add(give_up)
 
         def done(_answer: asyncio.Future[Response]) -> None:
