@@ -300,6 +300,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._began = self._server.clock.now()
+        self._incoming = None
         self._target = b""
         self._headers = {}
         self._header_size = 0
@@ -445,7 +446,7 @@ class Connection(asyncio.Protocol):
             return
         limits = self._server.limits
         silent = now - self._progress
-        in_header = self._began is not None and (self._incoming is None or self._incoming.complete)
+        in_header = self._began is not None and self._incoming is None
         if self._ending:
             patience = LINGER_SECONDS
         elif not self._writable or (self._began is not None and self._transport.is_reading()):
