@@ -1,0 +1,222 @@
+"""The pages of the manual that are made from the code, and what is needed to read the others."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import msgspec
+
+from edgetally import cli
+from edgetally.config import Config
+from edgetally.measurements import DATASETS, measurements
+
+ROOT = Path(__file__).parent.parent
+
+WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+
+GENERATED = "<!-- Generated from the code by `make docs`: change the code, not this page. -->"
+
+INTO_COUNTERS = """\
+What an entry may show. A field that is 0 is left out. Every field is a whole number from 0 to 18446744073709551615, but
+for the ratios, which are numbers from 0 to 1. [The record](record.md#what-counts-where) says what adds to what."""
+
+INTO_SETTINGS = """\
+`edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
+left out; the TOML below is what then holds. A flag wins over the file, and `--follow` adds to it. A setting that does
+not exist is an error that names it."""
+
+HELP_WIDTH = 100
+
+KEYS = {
+    "domains": "By POP and domain; `/v1/domains`.",
+    "origin_insights": "By POP, origin and address; `/v1/channel` with `?kind=origin_insights`.",
+    "origins": "By POP and origin; `/v1/origins`. Each field is there for delivery, with `compute_` for compute, with "
+    "`waf_` for the web application firewall, and with `all_` for all of them together.",
+}
+
+FLAG_VALUES = {"HOST:PORT": "[::1]:1", "SECONDS": "7", "FILE": "other.log", "ID": "other", "CODE": "OTHER"}
+"""A value that is no default, by what the help calls it."""
+
+FOLLOWED = {"path": "/var/log/nginx/edge.log", "service_id": "shop", "pop": "AMS"}
+
+
+def pages() -> list[Path]:
+    """Return every page of the manual."""
+    return [*WRITTEN, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+
+
+# --- made from the code -----------------------------------------------------------------------------------------------
+
+
+def counters() -> str:
+    """Make docs/counters.md."""
+    page = [
+        "# The counters",
+        GENERATED,
+        INTO_COUNTERS,
+    ]
+    for dataset in DATASETS:
+        fields = measurements(dataset)
+        page += [f"## {dataset}", textwrap.fill(f"{KEYS[dataset]} {len(fields)} fields.", 120)]
+        page += [_table(("field", "counts"), [(f"`{field.name}`", field.description) for field in fields])]
+    return "\n\n".join(page) + "\n"
+
+
+def command_line() -> str:
+    """Make docs/cli.md."""
+    top = help_of()
+    page = ["# The command line", GENERATED, _block("text", top)]
+    for command in re.findall(r"^ {4}([a-z-]+) ", top, re.MULTILINE):
+        page += [f"## edgetally {command}", _block("text", help_of(command))]
+    return "\n\n".join(page) + "\n"
+
+
+def help_of(*command: str) -> str:
+    """Return what `--help` says, in lines of at most HELP_WIDTH."""
+    # argparse leaves two columns free.
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": str(HELP_WIDTH + 2), "NO_COLOR": "1"}),
+        contextlib.redirect_stdout(io.StringIO()) as said,
+        contextlib.suppress(SystemExit),
+    ):
+        cli.main([*command, "--help"])
+    return said.getvalue()
+
+
+def settings() -> str:
+    """Make docs/settings.md."""
+    page = [
+        "# Settings",
+        GENERATED,
+        INTO_SETTINGS,
+    ]
+    components = schema()
+    flags = flags_by_setting()
+    for name in components["Config"]["properties"]:
+        section = components[_name_of(components["Config"]["properties"][name])]
+        values = {setting: value["default"] for setting, value in section["properties"].items()}
+        page += [f"## {name}", section["description"], _block("toml", _toml(f"[{name}]", values))]
+        page += [_settings_table(section, {setting: flags.get(f"{name}.{setting}", "") for setting in values})]
+    page += ["### sources.follow", components["Follow"]["description"]]
+    page += [_block("toml", _toml("[[sources.follow]]", FOLLOWED)), _settings_table(components["Follow"], {})]
+    return "\n\n".join(page) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of every section of the settings, by the name of its class."""
+    # A path is the only type that is not TOML's own.
+    return msgspec.json.schema_components([Config], schema_hook=lambda _: {"type": "string"})[1]
+
+
+def flags_by_setting() -> dict[str, str]:
+    """Find out which flag of `edgetally serve` sets which setting, by trying every one of them."""
+    found = {}
+    for flag, metavar in re.findall(r"^  (--[a-z-]+)(?: ([A-Z:]+))?", help_of("serve"), re.MULTILINE):
+        if flag != "--config":
+            given = [flag, FLAG_VALUES[metavar]] if metavar else [flag]
+            (changed,) = _settings_of(cli.settings(cli.parser().parse_args(["serve", *given]))) - _settings_of(Config())
+            found[changed[0]] = flag
+    return found
+
+
+def _settings_of(config: Config) -> set[tuple[str, object]]:
+    return {
+        (f"{name}.{setting}", getattr(section, setting))
+        for name, section in msgspec.structs.asdict(config).items()
+        for setting in section.__struct_fields__
+    }
+
+
+def _name_of(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _toml(header: str, values: dict[str, Any]) -> str:
+    # TOML writes these values as JSON does, and lists of tables have a header of their own.
+    plain = {setting: value for setting, value in values.items() if not isinstance(value, list | tuple)}
+    return "\n".join([header, *(f"{setting} = {json.dumps(value)}" for setting, value in plain.items())])
+
+
+def _settings_table(section: dict[str, Any], flags: dict[str, str]) -> str:
+    rows = []
+    for setting, value in section["properties"].items():
+        default = "" if value.get("default") is None else f"`{json.dumps(value['default'])}`"
+        flag = f"`{flags[setting]}`" if flags.get(setting) else ""
+        rows.append((f"`{setting}`", _type(value), default, flag, value["description"]))
+    return _table(("setting", "type", "default", "flag", "meaning"), rows)
+
+
+def _type(value: dict[str, Any]) -> str:
+    if "anyOf" in value:  # this, or nothing
+        return _type(value["anyOf"][0])
+    if "pattern" in value:
+        return f"text like `{value['pattern']}`"
+    if "minLength" in value:
+        return f"text of {value['minLength']} to {value['maxLength']} characters"
+    words = {"integer": "whole number", "string": "text", "array": "list of tables", "boolean": "`true` or `false`"}
+    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
+    said = [f"{word} {value[bound]}" for bound, word in bounds.items() if bound in value]
+    return ", ".join([words.get(value["type"], value["type"]), *said])
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ("---",) * len(header), *rows])
+
+
+def _block(language: str, text: str) -> str:
+    return f"```{language}\n{text.strip()}\n```"
+
+
+GENERATORS: dict[str, Callable[[], str]] = {"counters.md": counters, "cli.md": command_line, "settings.md": settings}
+"""What makes each generated page of docs/."""
+
+# --- read from the others ---------------------------------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """One fenced block of a page."""
+
+    info: str
+    """What stands behind the fence: the language, and what the block is for."""
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    """Return the fenced blocks of a page."""
+    found = re.findall(r"^ *```([^\n]+)\n(.*?)^ *```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [Block(info, text) for info, text in found]
+
+
+def rows(path: Path, header: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has `header`."""
+    tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text("utf-8"), re.MULTILINE)
+    (found,) = [table.splitlines() for table in tables if table.startswith(f"| {header} |")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found[2:]]
+
+
+def code(path: Path) -> Iterator[str]:
+    """Yield what stands in code on a page: lines of blocks, and spans."""
+    text = path.read_text("utf-8")
+    yield from re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
+    for one in blocks(path):
+        yield from (line.strip() for line in one.text.splitlines())
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+def links(path: Path) -> list[str]:
+    """Return the links of a page that lead to other places in the tree."""
+    found = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", path.read_text("utf-8"))
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what links to a page may have behind `#`."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

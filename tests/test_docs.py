@@ -1,0 +1,225 @@
+"""What the manual says is so."""
+
+import json
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from edgetally import cli
+from edgetally._core import Fold, Sealed, Window
+from edgetally.config import check
+from edgetally.measurements import DATASETS, reasons
+from edgetally.serve import openapi
+from tests.pages import GENERATORS, ROOT, anchors, blocks, code, links, pages, rows, schema
+
+RECORD = ROOT / "docs" / "record.md"
+API = ROOT / "docs" / "api.md"
+README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "settings.md"
+
+NOW = 1_795_322_466
+"""The second in which every example came."""
+
+REWRITE = os.environ.get("EDGETALLY_REWRITE") == "1"
+
+
+def fold(lines: str, *, pop: str = "local") -> tuple[list[Sealed], list[str]]:
+    """Fold `lines` as a push that comes now; return what is sealed, and the reasons for which lines were refused."""
+    folding = Fold(service_id="default", pop=pop, max_lateness=120, max_ahead=5)
+    folding.feed(lines.encode(), NOW)
+    folding.finish(NOW)
+    window = Window(domains=10, origins=10, addresses=10, pops=10, services=10)
+    if partial := folding.drain():
+        window.merge(partial)
+    return window.seal(NOW + 60), [reason for _, reason, *_ in folding.report().refused]
+
+
+def entry(lines: str, dataset: str, *, pop: str = "local") -> Any:  # noqa: ANN401 - JSON
+    """Fold `lines` that are all of one second and all count; return the entry that they make."""
+    (sealed,), refused = fold(lines, pop=pop)
+    assert refused == []
+    return json.loads(sealed.entry(dataset))
+
+
+# --- pages that are made from the code ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generated_page_is_what_the_code_says(name: str) -> None:
+    page, made = ROOT / "docs" / name, GENERATORS[name]()
+    found = page.read_text("utf-8") if page.exists() else ""
+
+    if found != made:
+        page.write_text(made, "utf-8")
+
+    assert REWRITE or found == made, f"docs/{name} was out of date and is rewritten: commit it"
+
+
+def test_every_setting_is_described() -> None:
+    undescribed = [
+        f"{name}.{setting}"
+        for name, section in schema().items()
+        for setting, value in section["properties"].items()
+        if "description" not in value and "$ref" not in value
+    ]
+
+    assert undescribed == []
+
+
+def test_the_settings_shown_can_be_set() -> None:
+    shown = [block.text for block in blocks(SETTINGS) if block.info == "toml"]
+
+    assert check(tomllib.loads("\n".join(shown))).sources.follow
+
+
+# --- what every page promises ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z]+)", line))}
+
+    assert named <= set(targets)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_is_shown_is_understood(page: Path) -> None:
+    shown = [line for block in blocks(page) if block.info == "sh" for line in block.text.splitlines()]
+
+    for command in (part.strip() for line in shown for part in line.split("|")):
+        if command.startswith("edgetally "):
+            arguments = cli.parser().parse_args(shlex.split(command.partition(">")[0])[1:])
+            arguments.config = None  # nobody has written that file
+            cli.settings(arguments)
+
+
+@pytest.mark.parametrize("page", [README, API, ROOT / "docs" / "operating.md"], ids=lambda page: page.name)
+def test_every_address_that_is_shown_answers(page: Path) -> None:
+    paths = json.loads(openapi())["paths"]
+    templates = [re.sub(r"\\?\{\w+\\?\}", "[^/]+", re.escape(path)) for path in paths]
+    asked = {
+        urlsplit(url).path for line in code(page) for url in re.findall(r"http://127\.0\.0\.1:8480/[^\s'\"`]*", line)
+    }
+
+    assert asked
+    assert [path for path in asked if not any(re.fullmatch(template, path) for template in templates)] == []
+
+
+# --- docs/api.md, README.md -----------------------------------------------------------------------------------------
+
+
+def test_every_path_is_explained() -> None:
+    explained = API.read_text("utf-8")
+
+    assert [path for path in json.loads(openapi())["paths"] if f" {path}`" not in explained] == []
+
+
+@pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
+def test_every_answer_that_is_shown_has_a_shape_of_the_api(page: Path) -> None:
+    document = json.loads(openapi())
+    names = ["DomainsAnswer", "OriginsAnswer", "OriginInsightsAnswer", "PushAnswer", "Error"]
+    shapes = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names], **document}
+    answers = [block.text for block in blocks(page) if block.info == "json"]
+
+    assert answers
+    for answer in answers:
+        Draft202012Validator(shapes).validate(json.loads(answer))
+
+
+def test_the_push_that_is_shown_adds_up_to_the_answers_that_are_shown() -> None:
+    pushed = "\n".join(line for block in blocks(README) for line in block.text.splitlines() if line.startswith('{"dom'))
+    answers = [json.loads(block.text) for page in (README, API) for block in blocks(page) if block.info == "json"]
+    shown = [answer["Data"] for answer in answers if answer.get("Data")]
+
+    made = [[entry(pushed, dataset, pop="AMS")] for dataset in DATASETS]
+
+    assert [data for data in made if data not in shown] == []
+    assert [data for data in shown if data not in made] == []
+
+
+# --- docs/record.md -------------------------------------------------------------------------------------------------
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return records and what they count as."""
+    found = [block for block in blocks(RECORD) if block.info.startswith("json")]
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    assert all((record.info, counts.info) == ("json record", "json counts") for record, counts in pairs)
+    return [(record.text, counts.text) for record, counts in pairs]
+
+
+@pytest.mark.parametrize(("records", "counts"), examples(), ids=range(len(examples())))
+def test_a_record_counts_as_it_says(records: str, counts: str) -> None:
+    (sealed,), refused = fold(records)
+    made = {name: json.loads(sealed.entry(name))["aggregated"] for name in DATASETS if sealed.has(name)}
+
+    assert refused == []
+    assert made == json.loads(counts)
+
+
+def test_every_reason_is_explained_in_order() -> None:
+    assert [row[0].strip("`") for row in rows(RECORD, "reason")] == [code for code, _ in reasons()]
+
+
+@pytest.mark.parametrize("row", rows(RECORD, "reason"), ids=lambda row: row[0])
+def test_a_refused_record_is_refused_for_its_reason(row: list[str]) -> None:
+    reason, example, _ = row
+
+    assert fold(example.strip("`") if example.startswith("`") else "x" * 262_145) == ([], [reason.strip("`")])
+
+
+@pytest.mark.parametrize("row", rows(RECORD, "counts as"), ids=lambda row: row[0])
+def test_cache_words_count_as_they_say(row: list[str]) -> None:
+    words = re.findall(r"`([^`]+)`", row[1])
+    counted = {"hit": "edge_hit_requests", "miss": "edge_miss_requests"}
+
+    for word in words:
+        for said in (word, word.lower(), word.upper()):
+            counters = entry(json.dumps({"status": 200, "cache": said}), "domains")["aggregated"]["_invalid"]
+            assert {name for name in counters if re.fullmatch("edge_(hit|miss)_requests", name)} == {
+                counter for kind, counter in counted.items() if kind == row[0]
+            }, said
+
+
+@pytest.mark.parametrize(("domain", "key"), rows(RECORD, "`domain`"), ids=lambda cell: cell)
+def test_a_domain_counts_under_its_key(domain: str, key: str) -> None:
+    aggregated = entry('{"status":200,"domain":%s}' % domain.strip("`"), "domains")["aggregated"]  # noqa: UP031
+
+    assert list(aggregated) == [key.strip("`")]
+
+
+@pytest.mark.parametrize(("ts", "second"), rows(RECORD, "`ts`"), ids=lambda cell: cell)
+def test_a_time_lies_in_its_second(ts: str, second: str) -> None:
+    assert entry('{"status":200,"ts":%s}' % ts.strip("`"), "domains")["recorded"] == int(second)  # noqa: UP031
+
+
+def fields() -> list[str]:
+    """Return the fields that the table of fields names."""
+    return [name for row in rows(RECORD, "field") for name in re.findall(r"`(\w+)`", row[0])]
+
+
+def test_every_field_of_the_core_is_explained() -> None:
+    source = (ROOT / "crates/edgetally-core/src/field.rs").read_text("utf-8")
+    known = re.findall(r'^ +[A-Z_]+ = \d+, "(\w+)"', source, re.MULTILINE)
+
+    assert sorted(fields()) == sorted(known)
