@@ -10,9 +10,9 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
 
-import oracle_values as values
-from oracle_fields import FIELDS, LAST_LATENCY, LATENCIES
-from oracle_json import BLANKS, Members, Rejected, Value, parse_object
+from tests import oracle_values as values
+from tests.oracle_fields import FIELDS, LAST_LATENCY, LATENCIES
+from tests.oracle_json import BLANKS, Members, Rejected, Value, parse_object
 
 LINE_LIMIT = 262_144
 

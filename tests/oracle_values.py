@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from ipaddress import AddressValueError, IPv6Address
 
-from oracle_json import BLANKS, Rejected, Text, Value
+from tests.oracle_json import BLANKS, Rejected, Text, Value
 
 MAX_COUNTER = 2**64 - 1
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from records_tables import FIELDS, JUNK, LISTS, ODD_TIMESTAMPS, SHAPES, UNKNOWN
+from tests.records_tables import FIELDS, JUNK, LISTS, ODD_TIMESTAMPS, SHAPES, UNKNOWN
 
 NOW = 1_795_314_035
 """The present of all generated records: their good times lie in the seconds just before it, or are it."""
@@ -179,7 +179,7 @@ class _Seeded:
     """Decisions that follow from a seed."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - input needs to be repeatable, not unpredictable
 
     def of(self, options: Sequence[T]) -> T:
         return self._random.choice(options)

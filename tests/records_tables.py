@@ -126,12 +126,12 @@ ODD_PROTOS = rb"""
     "HTTP/"
 """.split()
 TLSES = [*rb'"TLSv1.2" "TLSv1.3" "" "-" "1.3" 1.2 "TLSv1" "TLSv1.1"'.split(), b'"TLS 1.3"']
-ODD_TLSES = (
-    rb"""
+ODD_TLSES = [
+    *rb"""
     "TLSv1.0" "tls1.2" 1 "1.4" "TLSv1.30" "SSLv3" null 1.30 {} "tlsvtls1.3" "TLSv"
-""".split()
-    + [b'"TLSv 1.2"']
-)
+""".split(),
+    b'"TLSv 1.2"',
+]
 
 FLAGS = rb'true false "true" "false" 1 0 "1" "0"'.split()
 ODD_FLAGS = rb'"TRUE" False "yes" "no" "" "-" null 2 {} -1 1.0'.split()
@@ -140,7 +140,8 @@ ODD_WEIGHTS = rb"""
     0 "0" 1.5 abc 1e12 4294967296 4294967297 2.0 1e2 -1 "-" "" null -0 "+3" {} "1, 2" 4294967295
 """.split()
 SERVICES = rb'"svc-a" "svc_b" "-" ""'.split()
-ODD_SERVICES = rb'null 1 {} "a/b" "\u0041" "svc\x2da" "_" "\u00e9"'.split() + [
+ODD_SERVICES = [
+    *rb'null 1 {} "a/b" "\u0041" "svc\x2da" "_" "\u00e9"'.split(),
     b'"a b"',
     b'" svc-a "',
     b'"\xff"',
@@ -148,7 +149,8 @@ ODD_SERVICES = rb'null 1 {} "a/b" "\u0041" "svc\x2da" "_" "\u00e9"'.split() + [
     b'"' + b"s" * 65 + b'"',
 ]
 POPS = rb'"fra" "lhr" "-"'.split()
-ODD_POPS = rb'"" null 7 {} "FRA" "\x66ra" "\u0001"'.split() + [
+ODD_POPS = [
+    *rb'"" null 7 {} "FRA" "\x66ra" "\u0001"'.split(),
     b'" fra "',
     b'"\xff"',
     b'"' + b"p" * 64 + b'"',

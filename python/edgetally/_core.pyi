@@ -92,7 +92,7 @@ class Fold:
 
     @property
     def unfinished(self) -> int:
-        """Bytes that are kept of a line whose end has not come yet: at most `max_line`."""
+        """Bytes that are kept of a line whose end has not come yet: at most `max_line`, or 1024 if that is less."""
 
 @final
 class Report:

@@ -1,0 +1,119 @@
+//! Memory follows keys, not lines: folding lines whose second and keys were seen allocates nothing.
+#![allow(unsafe_code, reason = "a global allocator cannot be written without, and no other one counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use edgetally_core::{Fold, Settings};
+
+const NOW: u64 = 1_795_314_035;
+
+thread_local! {
+    /// Allocations of this thread: the test harness has threads of its own.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that this thread has taken and not given back.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting.
+struct Counting;
+
+fn count(taken: usize, given_back: usize) {
+    if taken > 0 {
+        ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
+    }
+    HELD.with(|held| held.set(held.get().wrapping_add(taken).wrapping_sub(given_back)));
+}
+
+// SAFETY: every call goes to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size, layout.size());
+        unsafe { System.realloc(place, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+/// Hits, misses, compute, and fetches alone: of few keys, and no two neighbours alike.
+fn log() -> Vec<u8> {
+    (0..2_000).map(line).collect::<String>().into_bytes()
+}
+
+fn line(number: u64) -> String {
+    let (domain, service, pop) = (number % 40, number % 5, number % 7);
+    let (second, fraction) = (NOW - number % 3, number % 1_000);
+    let fetch = format!(r#""origin":"o{service}","origin_addr":"10.0.0.{service}:80","origin_status":"200""#);
+    let parts = match number % 4 {
+        0 => format!(r#","status":200,"cache":"HIT","tls":"TLSv1.3","url":"/a\"b/{number}"}}"#),
+        1 => format!(r#","status":"404","cache":"MISS",{fetch},"origin_ttfb_s":"0.0{number}"}}"#),
+        2 => format!(r#","compute":true,"status":503,"compute_request_time_ms":{number}.25,"x":{{"y":[1]}}}}"#),
+        _ => format!(r#", {fetch}, "beresp_bytes" : {number}, "weight":2}}"#),
+    };
+    let keys = format!(r#""service_id":"s{service}","pop":"P{pop}","domain":"www{domain}.Example:443""#);
+    format!("{{\"ts\":{second}.{fraction:03},{keys}{parts}\n")
+}
+
+#[test]
+fn lines_whose_keys_were_seen_allocate_nothing() {
+    let log = log();
+    let mut fold = Fold::new(Settings::default());
+    assert_ne!(0, allocations(|| fold.feed(&log, NOW)), "the first time, keys are new");
+    assert_eq!(0, allocations(|| fold.feed(&log, NOW)), "in one block");
+    assert_eq!(4_000, fold.report().accepted);
+
+    let blocks = || log.chunks(1_000);
+    blocks().for_each(|block| fold.feed(block, NOW));
+    assert_eq!(0, allocations(|| blocks().for_each(|block| fold.feed(block, NOW))), "cut within lines");
+
+    fold.drain();
+    fold.feed(&log, NOW);
+    assert_eq!(0, allocations(|| fold.feed(&log, NOW)), "after a drain");
+}
+
+#[test]
+fn refused_lines_allocate_only_as_far_as_they_are_reported() {
+    let refused = b"upstream timed out\n{\"status\":9999}\n".repeat(1_000);
+    let mut fold = Fold::new(Settings::default());
+    fold.feed(&refused, NOW);
+    assert_eq!(0, allocations(|| fold.feed(&refused, NOW)));
+    assert_eq!(4_000, fold.report().rejected.iter().sum::<u64>());
+}
+
+#[test]
+#[ignore = "a drain that finds nothing accepted keeps the services and POPs that refused lines named"]
+fn refused_lines_leave_nothing_behind() {
+    let mut fold = Fold::new(Settings::default());
+    let mut held = [0; 2];
+    for (round, held) in (0..).zip(&mut held) {
+        for number in 0..10_000 {
+            fold.feed(format!("{{\"service_id\":\"s{round}-{number}\",\"pop\":\"p\"}}\n").as_bytes(), NOW);
+        }
+        fold.report();
+        fold.drain();
+        *held = HELD.get();
+    }
+    assert!(held[1] < held[0] + 100_000, "{held:?}");
+}
