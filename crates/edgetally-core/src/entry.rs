@@ -8,30 +8,77 @@
 //!
 //! Keys stand in alphabetical order and what is 0 is left out, so equal counters make equal bytes.
 
+use std::io::Write;
 use std::sync::LazyLock;
 
-use crate::counter::delivery as at;
-use crate::measurement::{Dataset, SECOND, Sums, Value, base, measurements};
+use crate::counter::{add, delivery as at};
+use crate::measurement::{Dataset, Measurement, SECOND, Sums, Value, base, measurements};
 use crate::sealed::{Row, Sealed};
+
+/// Longest key with its quotes and colon. Keys are copied in this length, which costs less than in their own.
+const KEY: usize = 40;
 
 /// A measurement, made ready to be written.
 struct Field {
-    /// `"name":`
-    key: Box<[u8]>,
+    /// `"name":` and whatever behind it.
+    key: [u8; KEY],
+    key_len: usize,
     value: &'static Value,
 }
 
-fn fields(dataset: Dataset) -> &'static [Field] {
-    static FIELDS: LazyLock<[Vec<Field>; 3]> = LazyLock::new(|| {
-        Dataset::ALL.map(|dataset| {
-            let field = |measurement: &'static crate::Measurement| Field {
-                key: format!("\"{}\":", measurement.name).into_bytes().into(),
-                value: &measurement.value,
+impl Field {
+    fn new(measurement: &'static Measurement) -> Self {
+        let text = format!("\"{}\":", measurement.name);
+        let mut key = [0; KEY];
+        key.get_mut(..text.len()).expect("the table names fields shorter than this").copy_from_slice(text.as_bytes());
+        Self { key, key_len: text.len(), value: &measurement.value }
+    }
+}
+
+/// A set of the fields of one dataset, a bit each.
+type FieldSet = [u64; 3];
+
+/// What the entries of a dataset are made of.
+struct Plan {
+    /// In alphabetical order.
+    fields: Vec<Field>,
+    /// For every place in [`Sums`], the fields that are 0 unless a counter there is not. Of the many fields that
+    /// there are, a row has few, and these need not be searched for.
+    fields_of: [FieldSet; SECOND * 2],
+}
+
+impl Plan {
+    fn of(dataset: Dataset) -> &'static Self {
+        static PLANS: LazyLock<[Plan; 3]> = LazyLock::new(|| Dataset::ALL.map(Plan::new));
+        &PLANS[dataset as usize]
+    }
+
+    fn new(dataset: Dataset) -> Self {
+        let fields: Vec<Field> = measurements(dataset).iter().map(Field::new).collect();
+        let mut fields_of = [FieldSet::default(); SECOND * 2];
+        for (number, field) in fields.iter().enumerate() {
+            let places: &[usize] = match field.value {
+                Value::Sum(places) => places,
+                Value::EdgeHitRatio => &[at::EDGE_HITS],
+                Value::OriginOffload => &[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES],
             };
-            measurements(dataset).iter().map(field).collect()
+            for place in places {
+                fields_of[*place][number / 64] |= 1 << (number % 64);
+            }
+        }
+        Self { fields, fields_of }
+    }
+
+    /// The fields in `set`.
+    fn fields(&self, set: FieldSet) -> impl Iterator<Item = &Field> {
+        self.fields.chunks(64).zip(set).flat_map(|(fields, mut left)| {
+            std::iter::from_fn(move || {
+                let field = fields.get(left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(field)
+            })
         })
-    });
-    &FIELDS[dataset as usize]
+    }
 }
 
 impl Sealed {
@@ -46,7 +93,7 @@ impl Sealed {
     pub fn entry(&self, dataset: Dataset) -> Vec<u8> {
         let mut rows: Vec<&Row> = self.rows(dataset).iter().collect();
         let mut writer =
-            Encoder { sealed: self, dataset, json: Vec::with_capacity(rows.len() * 512 + 64), sums: [0; SECOND * 2] };
+            Encoder { sealed: self, dataset, plan: Plan::of(dataset), json: Vec::with_capacity(rows.len() * 512 + 64) };
         writer.text("{\"recorded\":");
         writer.integer(self.second);
         writer.text(",\"aggregated\":");
@@ -70,8 +117,8 @@ impl Sealed {
 struct Encoder<'a> {
     sealed: &'a Sealed,
     dataset: Dataset,
+    plan: &'static Plan,
     json: Vec<u8>,
-    sums: Sums,
 }
 
 impl<'a> Encoder<'a> {
@@ -83,14 +130,16 @@ impl<'a> Encoder<'a> {
         self.json.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    /// `"name":`, escaped. Names have no control characters: those were replaced when the name was read.
+    /// `"name":`, escaped.
     fn key(&mut self, name: &str) {
         self.json.push(b'"');
         for byte in name.bytes() {
-            if matches!(byte, b'"' | b'\\') {
-                self.json.push(b'\\');
+            match byte {
+                b'"' | b'\\' => self.json.extend_from_slice(&[b'\\', byte]),
+                // Names that were read have none of these; a default or another's partial may.
+                ..b' ' => self.text(&format!("\\u{byte:04x}")),
+                _ => self.json.push(byte),
             }
-            self.json.push(byte);
         }
         self.text("\":");
     }
@@ -136,31 +185,40 @@ impl<'a> Encoder<'a> {
 
     /// The measurements that `rows` add up to.
     fn measured(&mut self, rows: &[&'a Row]) {
-        self.sums.fill(0);
+        let mut sums: Sums = [0; SECOND * 2];
+        let mut shown = FieldSet::default();
         for row in rows {
-            self.sealed.counters(row).add_to(&mut self.sums[base(row.kind)..]);
+            let base = base(row.kind);
+            self.sealed.counters(row).each(|place, value| {
+                // What a row counts, its kind has a place for.
+                if let (Some(sum), Some(fields)) = (sums.get_mut(base + place), self.plan.fields_of.get(base + place)) {
+                    add(sum, value);
+                    shown.iter_mut().zip(fields).for_each(|(shown, fields)| *shown |= fields);
+                }
+            });
         }
         self.json.push(b'{');
         let empty = self.json.len();
-        for field in fields(self.dataset) {
+        for field in self.plan.fields(shown) {
             match field.value {
                 Value::Sum(places) => {
-                    let sum = places.iter().fold(0_u64, |sum, place| sum.saturating_add(self.sums[*place]));
-                    if sum > 0 {
-                        self.json.extend_from_slice(&field.key);
-                        self.integer(sum);
-                        self.json.push(b',');
-                    }
+                    let sum = match places.as_slice() {
+                        [place] => sums[*place],
+                        places => places.iter().fold(0, |sum: u64, place| sum.saturating_add(sums[*place])),
+                    };
+                    self.field(field);
+                    self.integer(sum);
+                    self.json.push(b',');
                 }
                 Value::EdgeHitRatio => {
-                    let (hits, misses) = (self.sums[at::EDGE_HITS], self.sums[at::EDGE_MISSES]);
-                    self.ratio(&field.key, i128::from(hits), i128::from(hits) + i128::from(misses));
+                    let (hits, misses) = (sums[at::EDGE_HITS], sums[at::EDGE_MISSES]);
+                    self.ratio(field, i128::from(hits), i128::from(hits) + i128::from(misses));
                 }
                 Value::OriginOffload => {
-                    let sum = |one: usize, other: usize| i128::from(self.sums[one]) + i128::from(self.sums[other]);
+                    let sum = |one: usize, other: usize| i128::from(sums[one]) + i128::from(sums[other]);
                     let sent = sum(at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES);
                     let fetched = sum(at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES);
-                    self.ratio(&field.key, sent - fetched, sent);
+                    self.ratio(field, sent - fetched, sent);
                 }
             }
         }
@@ -170,13 +228,21 @@ impl<'a> Encoder<'a> {
         self.json.push(b'}');
     }
 
+    /// `"name":` of a field.
+    #[inline]
+    fn field(&mut self, field: &Field) {
+        let end = self.json.len() + field.key_len;
+        self.json.extend_from_slice(&field.key);
+        self.json.truncate(end);
+    }
+
     /// Writes a ratio from 0 to 1, unless it is 0 or has no denominator.
     #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
-    fn ratio(&mut self, key: &[u8], numerator: i128, denominator: i128) {
+    fn ratio(&mut self, field: &Field, numerator: i128, denominator: i128) {
         if numerator > 0 && denominator > 0 {
             let ratio = (numerator as f64 / denominator as f64).min(1.0);
-            self.json.extend_from_slice(key);
-            self.text(&format!("{ratio},"));
+            self.field(field);
+            write!(self.json, "{ratio},").expect("memory takes what is written to it");
         }
     }
 }

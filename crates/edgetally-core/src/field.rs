@@ -69,13 +69,13 @@ fields! {
 /// Where in a block the values of one object's fields are.
 #[derive(Debug, Clone)]
 pub struct Slots {
+    /// Beginning and end; the same for what is absent or empty.
     spans: [(u32, u32); SLOTS],
-    present: u64,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { spans: [(0, 0); SLOTS], present: 0 }
+        Self { spans: [(0, 0); SLOTS] }
     }
 }
 
@@ -83,22 +83,28 @@ impl Slots {
     /// Forgets the object before.
     #[inline]
     pub fn clear(&mut self) {
-        self.present = 0;
+        self.spans[..=ORIGINS].fill((0, 0));
     }
 
     /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a block is at most a few MiB")]
+    #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
     pub fn put(&mut self, slot: usize, from: usize, to: usize) {
         let slot = slot % SLOTS;
         self.spans[slot] = (from as u32, to as u32);
-        self.present |= 1 << slot;
+    }
+
+    /// Whether `slot` is absent, or an empty string.
+    #[inline]
+    pub fn is_empty(&self, slot: usize) -> bool {
+        let (from, to) = self.spans[slot];
+        from == to
     }
 
     /// The value of `slot` without blanks around it; empty when it is absent (`-` included).
     #[inline]
     pub fn text<'a>(&self, block: &'a [u8], slot: usize) -> &'a [u8] {
-        if self.present & (1 << slot) == 0 {
+        if self.is_empty(slot) {
             return &[];
         }
         let (from, to) = self.spans[slot];
@@ -115,6 +121,15 @@ impl Slots {
 /// `text` without blanks around it, and nothing when it says that there is nothing.
 #[inline]
 pub fn known(text: &[u8]) -> &[u8] {
+    match text {
+        // Nearly every value: no byte up to the blank at either end, and more than a dash.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        [digit] if digit.is_ascii_digit() => text,
+        _ => known_slowly(text),
+    }
+}
+
+fn known_slowly(text: &[u8]) -> &[u8] {
     let text = crate::text::trim(text);
     if text == b"-" { &[] } else { text }
 }

@@ -10,22 +10,19 @@
 //! Keys are compared as the bytes that were logged. What they mean (case, ports, escapes) is worked out once per key
 //! when the fold is drained, not once per line.
 
-use std::ops::Range;
-
 use crate::array::ArrayLines;
 use crate::cache::Cache;
 use crate::counter::{Counters, add, compute, delivery, origin};
 use crate::field;
 use crate::json::Reader;
 use crate::key::{self, INVALID};
-use crate::marks::Marks;
 use crate::partial::Writer;
 use crate::record::{Client, Fetch, Record, record, weight};
 use crate::reject::{Reason, Reject};
 use crate::table::{Key, Table};
-use crate::text::trim;
+use crate::text::{is_blank, trim};
 
-/// Bytes that are looked at together: small enough to stay in the cache with their marks.
+/// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
 /// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
 const MAX_RAW_KEY: usize = 4096;
@@ -101,7 +98,6 @@ struct Scope {
 pub struct Fold {
     settings: Settings,
     reader: Reader,
-    marks: Marks,
     scopes: Vec<Scope>,
     /// Number of the scope, plus 1, by service id and POP as logged.
     scope_numbers: Table<1>,
@@ -136,7 +132,11 @@ impl Fold {
                 return self.lines(block, now);
             };
             self.started = true;
-            self.array = (self.settings.arrays && *first == b'[').then(ArrayLines::default);
+            if self.settings.arrays && *first == b'[' {
+                self.array = Some(ArrayLines::default());
+                // Elements are numbered, not the blank lines before the array.
+                self.line = 0;
+            }
         }
         if let Some(mut array) = self.array.take() {
             for piece in block.chunks(CHUNK) {
@@ -168,7 +168,12 @@ impl Fold {
     /// Bytes that the tallies take, about: when this grows large, drain.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.delivery.size() + self.compute.size() + self.origins.size() + self.compute_origins.size()
+        self.delivery.size()
+            + self.compute.size()
+            + self.origins.size()
+            + self.compute_origins.size()
+            + self.scope_numbers.size()
+            + self.scopes.len() * size_of::<Scope>()
     }
 
     /// What became of the lines since this was asked last.
@@ -178,9 +183,18 @@ impl Fold {
 
     /// The tallies as a partial (see [`crate::partial`]), empty when there are none; the fold begins anew.
     pub fn drain(&mut self) -> Vec<u8> {
-        if self.scopes.iter().all(|scope| scope.records.is_empty()) {
-            return vec![];
-        }
+        let empty = self.scopes.iter().all(|scope| scope.records.is_empty());
+        let partial = if empty { vec![] } else { self.partial() };
+        self.scopes.clear();
+        self.scope_numbers.clear();
+        self.delivery.clear();
+        self.compute.clear();
+        self.origins.clear();
+        self.compute_origins.clear();
+        partial
+    }
+
+    fn partial(&self) -> Vec<u8> {
         let scopes = self.scopes.iter().map(|scope| (&*scope.service_id, &*scope.pop, &*scope.records));
         let mut writer = Writer::new(scopes);
         for (key, counters) in self.delivery.rows() {
@@ -196,12 +210,6 @@ impl Fold {
                 writer.origin(kind, key.scope, key.second, &key::origin(key.name, &address), &address, counters);
             }
         }
-        self.scopes.clear();
-        self.scope_numbers.clear();
-        self.delivery.clear();
-        self.compute.clear();
-        self.origins.clear();
-        self.compute_origins.clear();
         writer.finish()
     }
 
@@ -226,10 +234,7 @@ impl Fold {
                 self.unfinished = line;
             }
         }
-        while let Some(end) = end_of_chunk(left) {
-            self.whole_lines(&left[..end], now);
-            left = &left[end..];
-        }
+        let left = self.whole_lines(left, now);
         self.keep(left);
     }
 
@@ -243,39 +248,35 @@ impl Fold {
         self.unfinished.extend_from_slice(&piece[..room]);
     }
 
-    /// Folds `chunk`, which ends with a newline.
-    fn whole_lines(&mut self, chunk: &[u8], now: u64) {
-        let mut marks = std::mem::take(&mut self.marks);
-        marks.index(chunk);
-        let mut start = 0;
-        while start < chunk.len() {
-            let end = marks.newline(start);
+    /// Folds every line of `block` that ends in it; what is left.
+    fn whole_lines<'a>(&mut self, block: &'a [u8], now: u64) -> &'a [u8] {
+        let mut left = block;
+        while let Some(end) = memchr::memchr(b'\n', left) {
             self.line += 1;
-            match self.fold_line(chunk, &marks, start..end, now) {
-                Ok(()) => {}
-                Err(reject) => {
-                    self.refuse(Reject { at: reject.at.saturating_sub(start), ..reject }, &chunk[start..end]);
-                }
+            if let Err(reject) = self.fold_line(left, end, now) {
+                self.refuse(reject, &left[..end]);
             }
-            start = end + 1;
+            left = &left[end + 1..];
         }
-        self.marks = marks;
+        left
     }
 
+    /// Folds the line that `block` begins with and that ends before byte `end` of it.
     #[inline]
-    fn fold_line(&mut self, chunk: &[u8], marks: &Marks, line: Range<usize>, now: u64) -> Result<(), Reject> {
-        if line.len() > self.settings.max_line {
-            return Err(Reject::new(Reason::TooLong, line.start + self.settings.max_line));
+    fn fold_line(&mut self, block: &[u8], end: usize, now: u64) -> Result<(), Reject> {
+        if end > self.settings.max_line {
+            return Err(Reject::new(Reason::TooLong, self.settings.max_line));
         }
-        let text = trim(&chunk[line.clone()]);
+        let line = &block[..end];
+        let text = trim(line);
         if text.is_empty() {
             return Ok(());
         }
-        let start = line.start + chunk[line].iter().take_while(|byte| crate::text::is_blank(**byte)).count();
-        self.reader.read(chunk, marks, start..start + text.len())?;
-        let weight = weight(&self.reader.record, chunk)?;
-        let scope = self.scope(chunk)?;
-        let record = record(&self.reader, chunk)?;
+        let start = line.iter().take_while(|byte| is_blank(**byte)).count();
+        self.reader.read(block, start..start + text.len())?;
+        let weight = weight(&self.reader.record, block)?;
+        let scope = self.scope(block)?;
+        let record = record(&self.reader, block)?;
         let second = record.second.unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
             return Err(self.reader.record.reject(Reason::TooOld, field::TS));
@@ -297,10 +298,13 @@ impl Fold {
 
     /// The number of the record's service and POP.
     #[inline]
-    fn scope(&mut self, chunk: &[u8]) -> Result<u32, Reject> {
+    fn scope(&mut self, block: &[u8]) -> Result<u32, Reject> {
         let slots = &self.reader.record;
-        let (service, pop) = (slots.text(chunk, field::SERVICE_ID), slots.text(chunk, field::POP));
-        let (service, pop) = (bounded(service), bounded(pop));
+        let (service, pop) = (slots.text(block, field::SERVICE_ID), slots.text(block, field::POP));
+        if service.len() > MAX_RAW_KEY {
+            return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
+        }
+        let pop = bounded(pop);
         let number = self.scope_numbers.row(Key { second: 0, scope: 0, name: service, address: pop });
         if let [known @ 1..=u64::MAX] = number {
             return Ok(u32::try_from(*known - 1).unwrap_or(0));
@@ -326,15 +330,6 @@ impl Fold {
             self.report.refused.push(Refused { line: self.line, reason: reject.reason, at: reject.at, sample });
         }
     }
-}
-
-/// Where the next chunk of whole lines ends; nothing when no line ends in `block`.
-fn end_of_chunk(block: &[u8]) -> Option<usize> {
-    let newline = match block.get(..CHUNK) {
-        Some(head) => memchr::memrchr(b'\n', head).or_else(|| Some(CHUNK + memchr::memchr(b'\n', &block[CHUNK..])?)),
-        None => memchr::memrchr(b'\n', block),
-    };
-    newline.map(|at| at + 1)
 }
 
 #[inline]

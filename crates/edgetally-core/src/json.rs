@@ -11,9 +11,11 @@
 use std::ops::Range;
 
 use crate::field::{self, SKIP, SLOTS, Slots};
-use crate::marks::Marks;
+use crate::marks;
 use crate::reject::{Reason, Reject};
 use crate::text::is_blank;
+
+use wide::u8x16;
 
 /// Longest literal between two values that the layout remembers.
 const LITERAL: usize = 32;
@@ -24,8 +26,9 @@ const NOWHERE: u16 = u16::MAX;
 /// What stands between two values, and where the second one belongs.
 #[derive(Debug, Clone, Copy)]
 struct Step {
-    words: [u64; 4],
-    masks: [u64; 4],
+    literal: [u8; LITERAL],
+    /// A bit for each byte behind the literal, which may be anything.
+    behind: u32,
     len: u8,
     slot: u8,
     quoted: bool,
@@ -33,11 +36,11 @@ struct Step {
 
 impl Step {
     fn new(literal: &[u8], slot: usize, quoted: bool) -> Option<Self> {
-        let len = u8::try_from(literal.len()).ok().filter(|len| usize::from(*len) <= LITERAL)?;
-        let (mut text, mut mask) = ([0; LITERAL], [0; LITERAL]);
-        text[..literal.len()].copy_from_slice(literal);
-        mask[..literal.len()].fill(0xFF);
-        Some(Self { words: words(&text), masks: words(&mask), len, slot: u8::try_from(slot).ok()?, quoted })
+        let mut padded = [0; LITERAL];
+        padded.get_mut(..literal.len())?.copy_from_slice(literal);
+        let behind = u32::MAX.checked_shl(u32::try_from(literal.len()).ok()?).unwrap_or(0);
+        let (len, slot) = (u8::try_from(literal.len()).ok()?, u8::try_from(slot).ok()?);
+        Some(Self { literal: padded, behind, len, slot, quoted })
     }
 
     #[inline]
@@ -45,16 +48,20 @@ impl Step {
         let Some(bytes) = bytes.first_chunk::<LITERAL>() else {
             return false;
         };
-        let words = words(bytes);
-        let differ = |at: usize| (words[at] ^ self.words[at]) & self.masks[at];
-        (differ(0) | differ(1)) == 0 && (differ(2) | differ(3)) == 0
+        let (there, wanted) = (halves(bytes), halves(&self.literal));
+        let equal = |half: usize| there[half].simd_eq(wanted[half]).to_bitmask();
+        equal(0) | equal(1) << 16 | self.behind == u32::MAX
+    }
+
+    fn is(&self, literal: &[u8]) -> bool {
+        usize::from(self.len) == literal.len() && self.literal[..literal.len()] == *literal
     }
 }
 
 #[inline]
-fn words(bytes: &[u8; LITERAL]) -> [u64; 4] {
-    let (words, _) = bytes.as_chunks::<8>();
-    [0, 1, 2, 3].map(|at: usize| u64::from_le_bytes(words[at]))
+fn halves(bytes: &[u8; LITERAL]) -> [u8x16; 2] {
+    let (halves, _) = bytes.as_chunks::<16>();
+    [u8x16::new(halves[0]), u8x16::new(halves[1])]
 }
 
 /// Reads lines into slots, and learns their layout.
@@ -81,21 +88,20 @@ enum Value {
     Nested(Range<usize>),
 }
 
-/// Where a line stands: the block, its marks, and the end of the line.
+/// Where a line stands: the block, and the end of the line.
 #[derive(Clone, Copy)]
 struct Line<'a> {
     block: &'a [u8],
-    marks: &'a Marks,
     end: usize,
 }
 
 impl Reader {
     /// Reads the object that is `block[line]`, which has no blanks around it.
-    pub fn read(&mut self, block: &[u8], marks: &Marks, line: Range<usize>) -> Result<(), Reject> {
+    pub fn read(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
         self.record.clear();
         self.elements.clear();
         let start = line.start;
-        let line = Line { block, marks, end: line.end };
+        let line = Line { block, end: line.end };
         if block[start] != b'{' {
             return Err(Reject::new(Reason::NotJson, start));
         }
@@ -106,12 +112,9 @@ impl Reader {
         let (mut at, mut step) = (start, 0);
         loop {
             (at, step) = match self.expected(line, at, step) {
-                Some(next) => (next?, step + 1),
-                None => self.unexpected(line, at, step)?,
+                (next, _) if next == at => self.unexpected(line, at, step)?,
+                expected => expected,
             };
-            if at < line.end && block[at] == b',' {
-                continue;
-            }
             at = line.skip_blanks(at);
             match line.byte(at)? {
                 b',' => {}
@@ -121,29 +124,36 @@ impl Reader {
         }
     }
 
-    /// The member at `at` if it begins as the layout says; where it ends.
+    /// Reads members from the one at `at` on, as long as they begin as the layout says from `step` on; where that
+    /// ended, and the step after it.
+    ///
+    /// What is broken ends it too. No literal but the first begins with anything but a comma, so each member is
+    /// known to be separated from the one before.
     #[inline]
-    fn expected(&mut self, line: Line<'_>, at: usize, step: usize) -> Option<Result<usize, Reject>> {
-        let step = self.layout.get(step)?;
-        if !step.stands_at(&line.block[at..]) {
-            return None;
-        }
-        let from = at + usize::from(step.len);
-        if step.quoted {
-            let to = line.marks.quote(from);
-            if to >= line.end {
-                return Some(Err(Reject::new(Reason::Truncated, line.end)));
+    fn expected(&mut self, line: Line<'_>, mut at: usize, mut step: usize) -> (usize, usize) {
+        for expected in &self.layout[step..] {
+            if !expected.stands_at(&line.block[at..]) {
+                break;
             }
-            self.record.put(usize::from(step.slot), from, to);
-            return Some(Ok(to + 1));
+            let from = at + usize::from(expected.len);
+            if expected.quoted {
+                let to = marks::quote(line.block, from, line.end);
+                if to >= line.end {
+                    break;
+                }
+                self.record.put(usize::from(expected.slot), from, to);
+                at = to + 1;
+            } else {
+                let Some(to) = line.scalar_end(from) else {
+                    break;
+                };
+                let known = if &line.block[from..to] == b"null" { from } else { to };
+                self.record.put(usize::from(expected.slot), from, known);
+                at = to;
+            }
+            step += 1;
         }
-        let to = line.scalar_end(from)?;
-        if &line.block[from..to] == b"null" {
-            self.record.put(usize::from(step.slot), from, from);
-        } else {
-            self.record.put(usize::from(step.slot), from, to);
-        }
-        Some(Ok(to))
+        (at, step)
     }
 
     /// The member at `at`, read the general way, which teaches the layout; where it ends and the step after it.
@@ -172,12 +182,8 @@ impl Reader {
             return step;
         }
         let known = usize::from(self.seen[slot]);
-        let mut padded = [0; LITERAL];
-        if let Some(start) = padded.get_mut(..literal.len()) {
-            start.copy_from_slice(literal);
-            if slot != SKIP && self.layout.get(known).is_some_and(|other| other.stands_at(&padded)) {
-                return known + 1;
-            }
+        if slot != SKIP && self.layout.get(known).is_some_and(|other| other.is(literal)) {
+            return known + 1;
         }
         let Some(new) = Step::new(literal, slot, matches!(value, Value::String(_))) else {
             return step;
@@ -230,22 +236,16 @@ impl Line<'_> {
 
     /// The string whose opening quote is at `at`; its content.
     fn string(self, at: usize) -> Result<Range<usize>, Reject> {
-        let to = self.marks.quote(at + 1);
+        let to = marks::quote(self.block, at + 1, self.end);
         if to < self.end { Ok(at + 1..to) } else { Err(Reject::new(Reason::Truncated, self.end)) }
     }
 
     /// Where the bare scalar at `from` ends; nothing when none stands there.
     #[inline]
     fn scalar_end(self, from: usize) -> Option<usize> {
-        let mut to = from;
-        while to < self.end {
-            match self.block[to] {
-                b',' | b'}' | b']' | b' ' | b'\t' | b'\r' => break,
-                b'"' | b'{' | b'[' | b':' => return None,
-                _ => to += 1,
-            }
-        }
-        (to > from).then_some(to)
+        let to = marks::scalar(self.block, from, self.end);
+        let broken = to < self.end && matches!(self.block[to], b'"' | b'{' | b'[' | b':');
+        (to > from && !broken).then_some(to)
     }
 
     /// The key that begins at or, behind blanks, after `at`; and where its value begins.
@@ -346,9 +346,7 @@ mod tests {
     use super::*;
 
     fn read(reader: &mut Reader, line: &str) -> Result<Vec<String>, Reason> {
-        let mut marks = Marks::default();
-        marks.index(line.as_bytes());
-        reader.read(line.as_bytes(), &marks, 0..line.len()).map_err(|reject| reject.reason)?;
+        reader.read(line.as_bytes(), 0..line.len()).map_err(|reject| reject.reason)?;
         let show = |slot| String::from_utf8_lossy(reader.record.text(line.as_bytes(), slot)).into_owned();
         Ok(vec![show(field::DOMAIN), show(field::STATUS), show(field::CACHE)])
     }

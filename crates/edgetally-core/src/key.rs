@@ -97,7 +97,7 @@ pub fn domain(raw: &[u8]) -> Cow<'_, str> {
 }
 
 fn domain_slowly(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let lower = lowered(trimmed(text(raw)));
+    let lower = lowered(said(raw)?);
     if let Some(rest) = lower.strip_prefix('[') {
         let (address, after) = rest.split_once(']')?;
         let known = (after.is_empty() || is_port(after)) && address.parse::<Ipv6Addr>().is_ok();

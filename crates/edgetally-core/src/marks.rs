@@ -1,113 +1,89 @@
-//! Marks: where the quotes and the newlines of a block are, found 16 bytes at a time.
+//! Marks: the bytes at which something ends, looked for 16 at a time.
 //!
-//! The decoder asks two questions over and over: where does this line end, and where does this string end?
-//! Answering them byte by byte would cost more than everything else together, so a block is looked at once,
-//! with SIMD compares, and each answer is a bit in a map:
-//!
-//! ```text
-//! block     {"a":"x\"y"}⏎
-//! quotes    .1.1.1...1...     a quote behind a backslash ends nothing and is not marked
-//! newlines  ............1
-//! ```
+//! The decoder asks two questions over and over: where does this string end, and where does this bare value end?
+//! Most answers lie within the next 16 bytes, which one SIMD compare looks at together. No answer depends on what
+//! lies before the question, so nothing has to be remembered from one line to the next.
 
 use wide::u8x16;
 
-/// Bytes that one word of a map covers.
-const WORD: usize = 64;
+/// Bytes that are looked at together.
+const LANES: usize = 16;
 
-/// The quotes and newlines of one block.
-#[derive(Debug, Default)]
-pub struct Marks {
-    quotes: Vec<u64>,
-    newlines: Vec<u64>,
+#[inline]
+fn lanes(block: &[u8], at: usize) -> Option<u8x16> {
+    block.get(at..)?.first_chunk::<LANES>().map(|lanes| u8x16::new(*lanes))
 }
 
-impl Marks {
-    /// Looks at `block` and forgets the one before.
-    pub fn index(&mut self, block: &[u8]) {
-        let words = block.len() / WORD + 1;
-        self.quotes.clear();
-        self.newlines.clear();
-        self.quotes.reserve(words + 1);
-        self.newlines.reserve(words + 1);
+/// The first byte of a word whose bit is set in `found`.
+#[inline]
+fn first(found: u32) -> usize {
+    found.trailing_zeros() as usize
+}
 
-        let (chunks, rest) = block.as_chunks::<WORD>();
-        let mut escaping = false;
-        for chunk in chunks {
-            self.word(chunk, &mut escaping);
+/// The quote that ends the string whose content begins at `from`; `end` or more when none stands before `end`.
+///
+/// A quote behind a backslash ends nothing.
+#[inline]
+pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
+    let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
+    let mut at = from;
+    while let Some(lanes) = lanes(block, at) {
+        let quotes = lanes.simd_eq(quote).to_bitmask();
+        let backslashes = lanes.simd_eq(backslash).to_bitmask();
+        if backslashes != 0 && first(backslashes) < first(quotes) {
+            // It uses up the byte behind it, be that a backslash or not.
+            at += first(backslashes) + 2;
+        } else if quotes != 0 {
+            return at + first(quotes);
+        } else {
+            at += LANES;
         }
-        // The tail is padded with zeros, which mark nothing.
-        let mut tail = [0; WORD];
-        tail[..rest.len()].copy_from_slice(rest);
-        self.word(&tail, &mut escaping);
-        // One full word behind the end stops every search without a bounds check of its own.
-        self.quotes.push(!0);
-        self.newlines.push(!0);
-    }
-
-    #[inline]
-    fn word(&mut self, chunk: &[u8; WORD], escaping: &mut bool) {
-        let quote = u8x16::splat(b'"');
-        let newline = u8x16::splat(b'\n');
-        let backslash = u8x16::splat(b'\\');
-        let (mut quotes, mut newlines, mut backslashes) = (0_u64, 0_u64, 0_u64);
-        let (lanes, _) = chunk.as_chunks::<16>();
-        for (at, lane) in lanes.iter().enumerate() {
-            let lane = u8x16::new(*lane);
-            quotes |= u64::from(lane.simd_eq(quote).to_bitmask()) << (at * 16);
-            newlines |= u64::from(lane.simd_eq(newline).to_bitmask()) << (at * 16);
-            backslashes |= u64::from(lane.simd_eq(backslash).to_bitmask()) << (at * 16);
+        if at >= end {
+            return at;
         }
-        if backslashes != 0 || *escaping {
-            quotes &= !escaped(backslashes, escaping);
+    }
+    quote_slowly(block, at, end)
+}
+
+/// The same where fewer than 16 bytes are left in the block.
+#[cold]
+fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
+    while at < end && block[at] != b'"' {
+        at += if block[at] == b'\\' { 2 } else { 1 };
+    }
+    at
+}
+
+/// The byte at or after `from` that ends a bare value, or should not stand in one; `end` when none stands before it.
+#[inline]
+pub fn scalar(block: &[u8], from: usize, end: usize) -> usize {
+    let mut at = from;
+    while let Some(lanes) = lanes(block, at) {
+        // This bit tells `[` from `{` and `]` from `}`, and what it makes equal otherwise is below the blank.
+        let folded = lanes | u8x16::splat(0x20);
+        let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
+        let marks = lanes.simd_eq(u8x16::splat(b',')) | lanes.simd_eq(u8x16::splat(b':'));
+        // Blanks and the quote; other bytes down there are looked at one by one.
+        let low = lanes.min(u8x16::splat(b'"')).simd_eq(lanes);
+        let found = (brackets | marks | low).to_bitmask();
+        let to = at + first(found | 1 << LANES);
+        if to >= end {
+            return end;
         }
-        self.quotes.push(quotes);
-        self.newlines.push(newlines);
+        if found != 0 && ends_scalar(block[to]) {
+            return to;
+        }
+        at = if found == 0 { to } else { to + 1 };
     }
-
-    /// The first quote at or after `from` that ends a string; past the block when there is none.
-    #[inline]
-    pub fn quote(&self, from: usize) -> usize {
-        next(&self.quotes, from)
+    while at < end && !ends_scalar(block[at]) {
+        at += 1;
     }
-
-    /// The first newline at or after `from`; past the block when there is none.
-    #[inline]
-    pub fn newline(&self, from: usize) -> usize {
-        next(&self.newlines, from)
-    }
+    at.min(end)
 }
 
 #[inline]
-fn next(map: &[u64], from: usize) -> usize {
-    let mut at = from / WORD;
-    let mut word = map[at] & (!0 << (from % WORD));
-    while word == 0 {
-        at += 1;
-        word = map[at];
-    }
-    at * WORD + word.trailing_zeros() as usize
-}
-
-/// Which bytes of a word stand behind a backslash that escapes them.
-///
-/// Backslashes are rare in logs, so this walks from one to the next.
-#[cold]
-fn escaped(backslashes: u64, escaping: &mut bool) -> u64 {
-    let mut escaped = u64::from(*escaping);
-    let mut left = backslashes & !escaped;
-    *escaping = false;
-    while left != 0 {
-        let at = left.trailing_zeros();
-        if at == 63 {
-            *escaping = true;
-            break;
-        }
-        escaped |= 2 << at;
-        // The next byte is used up, be it a backslash or not.
-        left &= !(3 << at);
-    }
-    escaped
+fn ends_scalar(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'"' | b'{' | b'[' | b':')
 }
 
 #[cfg(test)]
@@ -115,40 +91,54 @@ mod tests {
     use super::*;
 
     /// The same, one byte after the other.
-    fn slowly(block: &[u8]) -> (Vec<usize>, Vec<usize>) {
-        let (mut quotes, mut newlines, mut escaped) = (vec![], vec![], false);
-        for (at, byte) in block.iter().enumerate() {
-            if *byte == b'\n' {
-                newlines.push(at);
-            }
+    fn quote_slowly(block: &[u8], from: usize) -> usize {
+        let mut escaped = false;
+        for (at, byte) in block.iter().enumerate().skip(from) {
             if *byte == b'"' && !escaped {
-                quotes.push(at);
+                return at;
             }
             escaped = *byte == b'\\' && !escaped;
         }
-        (quotes, newlines)
+        block.len()
     }
 
-    fn quickly(block: &[u8]) -> (Vec<usize>, Vec<usize>) {
-        let mut marks = Marks::default();
-        marks.index(block);
-        let walk = |next: &dyn Fn(usize) -> usize| {
-            let (mut found, mut from) = (vec![], 0);
-            while next(from) < block.len() {
-                found.push(next(from));
-                from = next(from) + 1;
-            }
-            found
-        };
-        (walk(&|from| marks.quote(from)), walk(&|from| marks.newline(from)))
+    fn scalar_slowly(block: &[u8], from: usize) -> usize {
+        block[from..].iter().position(|byte| ends_scalar(*byte)).map_or(block.len(), |at| from + at)
     }
 
     proptest::proptest! {
         #[test]
-        fn the_map_says_what_a_byte_by_byte_walk_says(
-            picks in proptest::collection::vec(proptest::sample::select(&b"\\\\\\\"\"\nab"[..]), 0..300)
+        fn sixteen_bytes_at_a_time_find_what_one_at_a_time_finds(
+            picks in proptest::collection::vec(proptest::sample::select(&b"\\\\\\\"\nabcdefghij"[..]), 0..100),
+            end in 0..100_usize,
         ) {
-            proptest::prop_assert_eq!(slowly(&picks), quickly(&picks));
+            let end = end.min(picks.len());
+            for from in 0..=end {
+                proptest::prop_assert_eq!(quote_slowly(&picks[..end], from), quote(&picks, from, end).min(end));
+            }
+        }
+
+        #[test]
+        fn bare_values_end_where_a_walk_says(
+            picks in proptest::collection::vec(
+                proptest::sample::select(&b"0123456789.-eE!\x01\x1b\x1d\xfb, {}[]:\"\t\r"[..]), 0..100
+            ),
+            end in 0..100_usize,
+        ) {
+            let end = end.min(picks.len());
+            for from in 0..=end {
+                proptest::prop_assert_eq!(scalar_slowly(&picks[..end], from), scalar(&picks, from, end));
+            }
+        }
+
+        #[test]
+        fn bytes_that_end_nothing_are_passed(picks in proptest::collection::vec(0..=u8::MAX, 0..100)) {
+            for from in 0..picks.len() {
+                proptest::prop_assert_eq!(scalar_slowly(&picks, from), scalar(&picks, from, picks.len()));
+                proptest::prop_assert_eq!(
+                    quote_slowly(&picks, from), quote(&picks, from, picks.len()).min(picks.len())
+                );
+            }
         }
     }
 }

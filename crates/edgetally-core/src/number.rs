@@ -34,25 +34,69 @@ impl Number {
 /// Reads `text` as a number.
 #[inline]
 pub fn number(text: &[u8]) -> Number {
-    if text.len() <= 19 && !text.is_empty() {
-        let mut floor = 0_u64;
-        for byte in text {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                return scaled(text, 0);
-            }
-            floor = floor * 10 + u64::from(digit);
-        }
-        return Number::Value { floor, whole: true };
+    if text.is_empty() {
+        return Number::Absent;
     }
-    scaled(text, 0)
+    match digits(text) {
+        Some(floor) => Number::Value { floor, whole: true },
+        None => scaled(text, 0),
+    }
+}
+
+/// The number that `text` is, if it is 1 to 16 digits and nothing else.
+#[inline]
+fn digits(text: &[u8]) -> Option<u64> {
+    match text.len() {
+        1..=3 => few_digits(text),
+        4..=8 => eight_digits(text),
+        9..=16 => {
+            let (high, low) = text.split_at(text.len() - 8);
+            let high = if high.len() < 4 { few_digits(high) } else { eight_digits(high) };
+            Some(high? * 100_000_000 + eight_digits(low)?)
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn few_digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0, |floor, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| floor * 10 + u64::from(digit))
+    })
+}
+
+/// The number that 4 to 8 bytes are, if all are digits: computed for all of them at once, without a loop.
+#[inline]
+fn eight_digits(text: &[u8]) -> Option<u64> {
+    const ZEROS: u32 = u32::from_le_bytes(*b"0000");
+    let first = u64::from(u32::from_le_bytes(*text.first_chunk()?) ^ ZEROS);
+    let last = u64::from(u32::from_le_bytes(*text.last_chunk()?) ^ ZEROS);
+    // As eight digits with zeros in front: the last four, and before them those of the first four that are not among
+    // the last.
+    let missing = 8 * (8 - text.len());
+    let digits = last << 32 | (first << missing) & 0xFFFF_FFFF;
+    // A byte above 9 gets its highest bit by this, or has it already.
+    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // The first digit is in the lowest byte. Pairs of digits, then of pairs, then of these.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    Some((fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF)
 }
 
 /// Reads `text` as a number and multiplies it by ten to the `shift`, exactly.
+#[inline(never)]
 pub fn scaled(text: &[u8], shift: i64) -> Number {
     if text.is_empty() {
         return Number::Absent;
     }
+    plain(text, shift).unwrap_or_else(|| any(text, shift))
+}
+
+/// The same for every text that is not empty.
+fn any(text: &[u8], shift: i64) -> Number {
     let (negative, digits) = match text[0] {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -75,6 +119,31 @@ pub fn scaled(text: &[u8], shift: i64) -> Number {
     }
     let kept = i64::try_from(whole_len).unwrap_or(i64::MAX).saturating_add(exponent + shift);
     place(whole.iter().chain(fraction), whole.len() + fraction.len(), kept)
+}
+
+/// The number that short `text` is, if it is digits and at most one point, and the `shift` leaves no fraction.
+#[inline]
+fn plain(text: &[u8], shift: i64) -> Option<Number> {
+    /// Digits that 64 bits hold whatever they are.
+    const SAFE: usize = 19;
+    if text.len() > SAFE || !text[0].is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut point) = (0_u64, text.len() - 1);
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+        } else if *byte == b'.' && point == text.len() - 1 {
+            point = at;
+        } else {
+            return None;
+        }
+    }
+    let fraction = text.len() - 1 - point;
+    let zeros = u32::try_from(shift).ok()?.checked_sub(u32::try_from(fraction).ok()?)?;
+    let floor = value.checked_mul(10_u64.checked_pow(zeros)?)?;
+    Some(Number::Value { floor, whole: true })
 }
 
 fn digits_len(text: &[u8]) -> usize {
@@ -137,6 +206,26 @@ pub fn flag(text: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn short_ways_lead_where_the_long_one_does(
+            text in proptest::collection::vec(
+                proptest::sample::select(&b"0123456789012345678901234567899999..e-/:\xb5"[..]), 1..24
+            ),
+            digits in "[0-9]{1,21}",
+            point in 0..22_usize,
+        ) {
+            let mut fraction = digits.clone();
+            fraction.insert(point.min(digits.len()), '.');
+            for text in [&text, digits.as_bytes(), fraction.as_bytes()] {
+                proptest::prop_assert_eq!(any(text, 0), number(text));
+                for shift in [0, 6, 9] {
+                    proptest::prop_assert_eq!(any(text, shift), scaled(text, shift));
+                }
+            }
+        }
+    }
 
     #[test]
     fn numbers_are_read_as_edges_write_them() {

@@ -164,15 +164,23 @@ impl<'a> Encoded<'a> {
     /// Adds them to `sums`.
     #[inline]
     pub fn add_to(self, sums: &mut [u64]) {
+        self.each(|place, value| {
+            if let Some(sum) = sums.get_mut(place) {
+                crate::counter::add(sum, value);
+            }
+        });
+    }
+
+    /// Calls `found` with the place and the value of each.
+    #[inline]
+    pub fn each(self, mut found: impl FnMut(usize, u64)) {
         let mut reader = Reader { bytes: self.0, at: 0 };
         let Ok(count) = reader.byte() else { return };
         for _ in 0..count {
             let (Ok(place), Ok(value)) = (reader.byte(), reader.number()) else {
                 return;
             };
-            if let Some(sum) = sums.get_mut(usize::from(place)) {
-                crate::counter::add(sum, value);
-            }
+            found(usize::from(place), value);
         }
     }
 }

@@ -17,10 +17,10 @@ pub enum Moment {
 #[inline]
 pub fn moment(text: &[u8]) -> Moment {
     // Nearly every edge writes ten digits and a fraction; the whole of the number is in the first ten.
-    if text.len() > 11
-        && text[10] == b'.'
-        && text[11..].iter().all(u8::is_ascii_digit)
-        && let Number::Value { floor, .. } = number(&text[..10])
+    if let Some((seconds, [b'.', fraction @ ..])) = text.split_at_checked(10)
+        && !fraction.is_empty()
+        && fraction.iter().all(u8::is_ascii_digit)
+        && let Number::Value { floor, .. } = number(seconds)
     {
         return Moment::Second(floor);
     }

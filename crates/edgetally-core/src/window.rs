@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use crate::counter::add;
 use crate::key::OTHER;
 use crate::partial::{Partial, PartialError};
 use crate::sealed::Sealed;
@@ -58,18 +59,19 @@ impl Window {
     pub fn merge(&mut self, bytes: &[u8]) -> Result<Vec<Merged>, PartialError> {
         let partial = Partial::read(bytes)?;
         let oldest_open = self.sealed.map_or(0, |sealed| sealed.saturating_add(1));
-        let mut merged: Vec<Merged> = vec![];
+        let mut merged: HashMap<&str, Merged> = HashMap::new();
         for scope in &partial.scopes {
+            let known = merged.entry(scope.service_id).or_insert_with(|| Merged {
+                service_id: scope.service_id.to_owned(),
+                records: 0,
+                late: 0,
+            });
             for (second, count) in &scope.records {
                 let tally = self.tally(scope.service_id, (*second).max(oldest_open));
-                tally.records = tally.records.saturating_add(*count);
-                let late = if *second < oldest_open { *count } else { 0 };
-                match merged.iter_mut().find(|known| known.service_id == scope.service_id) {
-                    Some(known) => {
-                        known.records += count;
-                        known.late += late;
-                    }
-                    None => merged.push(Merged { service_id: scope.service_id.to_owned(), records: *count, late }),
+                add(&mut tally.records, *count);
+                add(&mut known.records, *count);
+                if *second < oldest_open {
+                    add(&mut known.late, *count);
                 }
             }
         }
@@ -80,7 +82,7 @@ impl Window {
             let tally = self.tally(scope.service_id, row.second.max(oldest_open));
             tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits);
         }
-        Ok(merged)
+        Ok(merged.into_values().collect())
     }
 
     /// Makes every second up to `second` final; what they hold, oldest first, by service in alphabetical order.

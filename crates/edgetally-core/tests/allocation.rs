@@ -103,7 +103,6 @@ fn refused_lines_allocate_only_as_far_as_they_are_reported() {
 }
 
 #[test]
-#[ignore = "a drain that finds nothing accepted keeps the services and POPs that refused lines named"]
 fn refused_lines_leave_nothing_behind() {
     let mut fold = Fold::new(Settings::default());
     let mut held = [0; 2];
