@@ -59,7 +59,7 @@ impl Window {
     pub fn merge(&mut self, bytes: &[u8]) -> Result<Vec<Merged>, PartialError> {
         let partial = Partial::read(bytes)?;
         let oldest_open = self.sealed.map_or(0, |sealed| sealed.saturating_add(1));
-        let mut merged: HashMap<&str, Merged> = HashMap::new();
+        let mut merged: BTreeMap<&str, Merged> = BTreeMap::new();
         for scope in &partial.scopes {
             let known = merged.entry(scope.service_id).or_insert_with(|| Merged {
                 service_id: scope.service_id.to_owned(),
