@@ -246,7 +246,6 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
         assert entries_of(folding.drain()) == wanted, cut
 
 
-@pytest.mark.xfail(strict=True, reason="a newline fed before the block with the bracket is counted as a line")
 def test_elements_are_counted_from_the_bracket() -> None:
     folding = make_fold(arrays=True)
     folding.feed(b"\n", NOW)
@@ -290,7 +289,6 @@ def test_a_drain_begins_anew_and_keeps_the_unfinished_line() -> None:
     assert folding.drain() == first
 
 
-@pytest.mark.xfail(strict=True, reason="a service id beyond 4096 bytes is taken for the service _invalid")
 def test_a_service_id_is_refused_however_long_it_is() -> None:
     report = report_on(b'{"status":200,"service_id":"' + b"s" * 4097 + b'"}')
     assert report.rejected == [("bad_service_id", 1)]

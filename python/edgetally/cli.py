@@ -7,8 +7,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from edgetally.clock import SystemClock
-from edgetally.config import Config, check, load
+from edgetally.config import Config, Follow, check, load
 from edgetally.errors import ConfigError, EdgetallyError
 
 OK, NOTHING, USAGE = 0, 1, 2
@@ -116,11 +118,10 @@ def settings(arguments: argparse.Namespace) -> Config:
         table = found.setdefault(section, {})
         if given and isinstance(table, dict):
             table.update(given)
-    follow = [{"path": name} for name in getattr(arguments, "follow", [])]
-    sources = found["sources"]
-    if follow and isinstance(sources, dict):
-        sources["follow"] = [*sources.get("follow", []), *follow]
-    return check(found)
+    config = check(found)
+    follow = tuple(Follow(path=Path(name)) for name in getattr(arguments, "follow", []))
+    sources = replace(config.sources, follow=(*config.sources.follow, *follow))
+    return replace(config, sources=sources)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ The descriptions are not decoration: `docs/settings.md` is generated from them, 
 none. A name that is no setting is an error that says so.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Shared rules: settings never change after the start, and a typo is an error."""
 
 
-ServiceId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+# A `$` alone would admit a newline at the end.
+ServiceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
 
 class Api(Section, frozen=True):
@@ -129,12 +131,13 @@ def _decode(kind: type, value: object) -> object:
     raise NotImplementedError(kind)
 
 
+ADDRESS = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 MAX_PORT = 65_535
 
 
 def address(listen: str) -> tuple[str, int]:
     """Take `host:port` apart; raise ConfigError when it is something else."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > MAX_PORT:
+    match = ADDRESS.fullmatch(listen)
+    if not match or int(match[3]) > MAX_PORT:
         raise ConfigError("api.listen", f"{listen!r} is no address and port, such as 127.0.0.1:8480 or [::1]:8480")
-    return host.strip("[]"), int(port)
+    return match[1] or match[2], int(match[3])

@@ -1,5 +1,7 @@
 """Whole logs folded at once: what `edgetally fold` does. Nothing is live here, so nothing is late."""
 
+import errno
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -100,14 +102,15 @@ class Offline:
 
 def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> int:
     """Fold `files` (`-` is standard input) and print the entries; return the exit status."""
-    opened = [(name, sys.stdin.buffer if name == "-" else _open(name)) for name in files]
-    sizes = [Path(name).stat().st_size for name in files if name != "-"]
+    if files.count("-") > 1:
+        raise ConfigError("-", "standard input can be read only once")
+    sizes = [_size(name) for name in files if name != "-"]
     total = sum(sizes) if len(sizes) == len(files) else None
     with tqdm(
         total=total, unit="B", unit_scale=True, delay=1, leave=False, file=errors, disable=not errors.isatty()
     ) as progress:
-        for name, file in opened:
-            with file:
+        for name in files:
+            with sys.stdin.buffer if name == "-" else _open(name) as file:
                 offline.read(name, file, progress, errors)
     out.writelines(offline.entries())
     out.flush()
@@ -116,6 +119,20 @@ def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> i
         f"{offline.accepted} lines counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n"
     )
     return 0 if offline.accepted else 1
+
+
+def _size(name: str) -> int:
+    """Return how large a file is; raise ConfigError when it cannot be read."""
+    try:
+        size = Path(name).stat().st_size
+    except OSError as error:
+        raise ConfigError(name, error.strerror or str(error)) from error
+    # Looked at, not opened: there may be more files than may be open at once, and a pipe can be opened only once.
+    if Path(name).is_dir():
+        raise ConfigError(name, os.strerror(errno.EISDIR))
+    if not os.access(name, os.R_OK):
+        raise ConfigError(name, os.strerror(errno.EACCES))
+    return size
 
 
 def _open(name: str) -> BinaryIO:

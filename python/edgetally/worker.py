@@ -9,7 +9,7 @@ while blocks are folded.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
@@ -136,19 +136,24 @@ class Worker:
     async def follow(self, source: Source) -> None:
         """Fold what `source` yields until it ends, and commit it about every 100 ms."""
         intake = self.intake(source.defaults)
-        uncommitted_since = None
+        uncommitted_since: float | None = None
         mark: dict[str, str] = {}
+
+        async def take(block: Block) -> None:
+            nonlocal uncommitted_since, mark
+            await intake.feed(block.data)
+            if block.end:
+                intake.finish()
+            mark = {source.name: block.mark(intake.unfinished)} if block.mark else mark
+            now = self.clock.now()
+            uncommitted_since = now if uncommitted_since is None else uncommitted_since
+            if not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large:
+                self._warn(source, await intake.commit(mark))
+                uncommitted_since = None
+
         try:
             async for block in source.blocks(self.journal.marks().get(source.name)):
-                await intake.feed(block.data)
-                if block.end:
-                    intake.finish()
-                mark = {source.name: block.mark(intake.unfinished)} if block.mark else mark
-                now = self.clock.now()
-                uncommitted_since = now if uncommitted_since is None else uncommitted_since
-                if not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large:
-                    self._warn(source, await intake.commit(mark))
-                    uncommitted_since = None
+                await _whole(take(block))
         finally:
             # Also when this is cancelled, because the process stops: what was fed counts.
             self._warn(source, await intake.commit(mark))
@@ -177,3 +182,13 @@ class Worker:
     def close(self) -> None:
         """Wait for what is being folded."""
         self._threads.shutdown()
+
+
+async def _whole(work: Coroutine[None, None, None]) -> None:
+    """Await `work` to its end, even if this is cancelled meanwhile: a block counts with its mark or not at all."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -107,7 +107,7 @@ class App:
             if dataset not in KINDS:
                 said = f"there is no kind {dataset[:40]!r}" if dataset else "a kind is missing"
                 raise Refusal(HTTPStatus.BAD_REQUEST, f"{said}: ask with ?kind= and one of {', '.join(KINDS)}")
-        gzip = "gzip" in request.header(b"accept-encoding")
+        gzip = accepts_gzip(request.header(b"accept-encoding"))
         return self._poll.answer(question(service_id, dataset, rest, gzip=gzip))
 
     @staticmethod
@@ -153,3 +153,14 @@ class App:
         if request.path.startswith("/v1/"):
             await sleep_until(self._clock, self._clock.now() + self._error_delay)
         return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+
+
+def accepts_gzip(accepted: str) -> bool:
+    """Tell whether an `Accept-Encoding` admits gzip: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3."""
+    weights: dict[str, str] = {}
+    for coding in accepted.lower().split(","):
+        name, _, weight = coding.partition(";")
+        weights[name.strip()] = weight.strip().removeprefix("q=")
+    weight = weights.get("gzip", weights.get("*", "0"))
+    # No weight is the highest; none of `0`, `0.` and `0.000` means "not this one".
+    return not weight or weight.strip("0.") != ""

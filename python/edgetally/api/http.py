@@ -230,6 +230,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_size = 0
+        self._unparsed = 0
         self._incoming: Body | None = None
         self._began: float | None = None
         self._progress = 0.0
@@ -271,11 +272,10 @@ class Connection(asyncio.Protocol):
             self._progress = self._server.clock.now()
             self.write(known.head + b"\r\n" + known.body)
             return
-        self._progress = self._server.clock.now()
+        if not self._ending:
+            self._progress = self._server.clock.now()
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(HTTPStatus.BAD_REQUEST, "this server speaks HTTP/1.1 and nothing else")
+            self._parse(data)
         except httptools.HttpParserError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, f"not an HTTP request: {error}")
         if self._ending:
@@ -295,6 +295,24 @@ class Connection(asyncio.Protocol):
         self._progress = self._server.clock.now()
         self._next()
 
+    def _parse(self, data: bytes) -> None:
+        self._unparsed += len(data)
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self._headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self._headers:
+                    # The parser takes the body for the other protocol.
+                    self._refuse(HTTPStatus.BAD_REQUEST, "this server speaks HTTP/1.1: send a body without Upgrade")
+                    return
+                # Clients that would rather speak HTTP/2 say so; that may be passed over. More requests can follow.
+                data = data[offer.args[0] :]
+            else:
+                break
+        # The parser keeps a field until it ends, and says nothing until then.
+        if self._unparsed > self._server.limits.target_bytes + self._server.limits.header_bytes:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are too long")
+
     # What the parser calls.
 
     def on_message_begin(self) -> None:
@@ -307,16 +325,18 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, part: bytes) -> None:
         """Part of the target."""
-        self._target += part
+        if not self._ending:
+            self._target += part
         if len(self._target) > self._server.limits.target_bytes:
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One field."""
+        """One field, of the header or behind a chunked body."""
+        self._unparsed = 0
         self._header_size += len(name) + len(value) + 4
         if self._header_size > self._server.limits.header_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are too long")
-        else:
+        elif self._incoming is None:  # behind the body it comes too late to mean anything
             self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
@@ -339,11 +359,13 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Part of the body."""
+        self._unparsed = 0
         if self._incoming and not self._ending:
             self._incoming.put(chunk)
 
     def on_message_complete(self) -> None:
         """The request is complete."""
+        self._unparsed = 0
         self._began = None
         if self._incoming:
             self._incoming.complete = True
@@ -446,7 +468,7 @@ class Connection(asyncio.Protocol):
             return
         limits = self._server.limits
         silent = now - self._progress
-        in_header = self._began is not None and self._incoming is None
+        in_header = self._began is not None and self._incoming is None and not self._ending
         if self._ending:
             patience = LINGER_SECONDS
         elif not self._writable or (self._began is not None and self._transport.is_reading()):

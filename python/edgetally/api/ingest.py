@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+POP_BYTES = 64
+"""As many as the core admits in records."""
+
 
 class RefusedLine(Protocol):
     """A line that does not count."""
@@ -94,6 +97,9 @@ class Ingest:
         """Count the records in the body of `request`."""
         if service_id is not None and not SERVICE_ID.fullmatch(service_id):
             raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
+        pop = request.query.get("pop") or None
+        if pop and not (pop.isprintable() and len(pop.encode()) <= POP_BYTES):
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {POP_BYTES} bytes, all of them printable")
         encoding = request.header(b"content-encoding").lower()
         decoder = by_encoding(encoding)
         if decoder is None:
@@ -103,7 +109,7 @@ class Ingest:
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
             problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
-        intake = self._open(service_id, request.query.get("pop") or None)
+        intake = self._open(service_id, pop)
         try:
             async for piece in self._pieces(request, decoder):
                 await intake.feed(piece)

@@ -35,8 +35,8 @@ class MemoryJournal:
             for fact in [self._facts[at] for at in range(-unread, 0)]:
                 yield fact
                 position = fact.position
-            if position == self._end:
-                await news.wait()
+            # Over already if something came in the meantime.
+            await news.wait()
 
     def forget(self, position: int) -> None:
         """Drop what stands up to `position`."""

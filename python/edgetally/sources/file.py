@@ -7,7 +7,7 @@ and by truncation. Lines that are not finished wait for their end.
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,10 @@ class Mark(msgspec.Struct, frozen=True):
     offset: int
 
 
+NO_FILE = Mark(0, 0, 0)
+"""There was none when we looked: whatever stands there later is new."""
+
+
 class FollowedFile:
     """Blocks of one file, from its end on when it is there already, or from where it was left."""
 
@@ -41,36 +45,40 @@ class FollowedFile:
         self.defaults = defaults
         self._path = path
         self._clock = clock
+        self._known: Mark | None = None
+        self._waits = False
 
     async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
-        known = msgspec.json.decode(mark, type=Mark) if mark else None
-        opened = self._open()
-        if opened is None:
-            log.warning("%s: there is no such file yet, waiting for it", self._path)
-        else:
-            os.lseek(opened, self._start(opened, known), os.SEEK_SET)
+        self._known = msgspec.json.decode(mark, type=Mark) if mark else None
         while True:
-            while opened is None:
+            while (opened := self._open()) is None:
                 await self._pause()
-                opened = self._open()
             try:
+                os.lseek(opened, self._start(opened), os.SEEK_SET)
                 async for block in self._read(opened):
                     yield block
             finally:
                 os.close(opened)
-            opened = self._open()
+            self._known = NO_FILE
 
     def _open(self) -> int | None:
         try:
-            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            opened = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, PermissionError) as error:
+            if not self._waits:
+                log.warning("%s: %s; waiting for it", self._path, error.strerror)
+            self._waits = True
+            if isinstance(error, FileNotFoundError):
+                self._known = self._known or NO_FILE
             return None
+        self._waits = False
+        return opened
 
-    @staticmethod
-    def _start(opened: int, known: Mark | None) -> int:
-        """Where to begin in a file that was there before us."""
+    def _start(self, opened: int) -> int:
+        """Where to begin in a file."""
         status = os.fstat(opened)
+        known = self._known
         if known and (known.device, known.inode) == (status.st_dev, status.st_ino) and known.offset <= status.st_size:
             return known.offset
         # Somebody else's file since: all of it is new. Never read before: its past is not ours to count.
@@ -81,16 +89,20 @@ class FollowedFile:
         status = os.fstat(opened)
         offset = os.lseek(opened, 0, os.SEEK_CUR)
         quiet_since = None
+
+        def mark_at(offset: int) -> Callable[[int], str]:
+            return lambda unfinished: msgspec.json.encode(
+                Mark(status.st_dev, status.st_ino, offset - unfinished)
+            ).decode()
+
+        # Remembered even before anything is written: what is written while we are away counts.
+        yield Block(b"", mark=mark_at(offset))
         while True:
             data = os.read(opened, READ)
             offset += len(data)
             if data:
                 quiet_since = None
-
-                def mark(unfinished: int, offset: int = offset) -> str:
-                    return msgspec.json.encode(Mark(status.st_dev, status.st_ino, offset - unfinished)).decode()
-
-                yield Block(data, more=len(data) == READ, mark=mark)
+                yield Block(data, more=len(data) == READ, mark=mark_at(offset))
                 if len(data) == READ:
                     continue
             elif os.fstat(opened).st_size < offset:

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 
 from edgetally.sources.base import READ, Block, Defaults
 
@@ -30,9 +31,11 @@ class Stdin:
             data = b"-"
             while data:
                 data = os.read(self._descriptor, READ)
+                put = ahead.put(data)
                 try:
-                    asyncio.run_coroutine_threadsafe(ahead.put(data), loop).result()
-                except RuntimeError:  # the loop is closed: nobody listens any more
+                    asyncio.run_coroutine_threadsafe(put, loop).result()
+                except (RuntimeError, CancelledError):  # the loop is closed, or about to be: nobody listens any more
+                    put.close()
                     return
 
         # A thread, because nothing else works for pipes, terminals and files alike; a daemon, because a read that
