@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally import _core
+from edgetally.sources.base import Framing
 from tests import records
 from tests.oracle import Folded, fold
 from tests.oracle_fields import FIELDS, RATIOS
@@ -26,7 +27,7 @@ class Options(TypedDict, total=False):
     max_line: int
     max_lateness: int
     max_ahead: int
-    arrays: bool
+    framing: Framing
 
 
 def make_fold(**options: Unpack[Options]) -> _core.Fold:
@@ -236,7 +237,7 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
     as_lines = b"\n".join(element.replace(b"\n", b" ") for element in ELEMENTS)
     wanted_report, wanted = report_on(as_lines), entries_of(partial_of(as_lines))
     for cut in range(len(array) + 1):
-        folding = make_fold(arrays=True)
+        folding = make_fold(framing="arrays")
         folding.feed(array[:cut], NOW)
         folding.feed(array[cut:], NOW)
         folding.finish(NOW)
@@ -247,30 +248,57 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
 
 
 def test_elements_are_counted_from_the_bracket() -> None:
-    folding = make_fold(arrays=True)
+    folding = make_fold(framing="arrays")
     folding.feed(b"\n", NOW)
     folding.feed(b"[7]", NOW)
     assert [line for line, *_ in folding.report().refused] == [1]
 
 
 @pytest.mark.parametrize(
-    ("accepted", "arrays", "data"),
+    ("accepted", "framing", "data"),
     [
-        (2, True, GOOD * 2),
-        (2, True, b" \n\t" + GOOD * 2),
-        (0, False, b"[" + GOOD.rstrip() + b"]"),
-        (0, True, b"[]"),
-        (0, True, b"["),
-        (1, True, b'[{"status":200}'),
-        (1, True, b'[{"status":200},{"status":'),
+        (2, "arrays", GOOD * 2),
+        (2, "arrays", b" \n\t" + GOOD * 2),
+        (0, "lines", b"[" + GOOD.rstrip() + b"]"),
+        (0, "arrays", b"[]"),
+        (0, "arrays", b"["),
+        (1, "arrays", b'[{"status":200}'),
+        (1, "arrays", b'[{"status":200},{"status":'),
     ],
 )
-def test_only_a_bracket_begins_an_array(accepted: int, data: bytes, *, arrays: bool) -> None:
-    assert report_on(data, arrays=arrays).accepted == accepted
+def test_only_a_bracket_begins_an_array(accepted: int, framing: Framing, data: bytes) -> None:
+    assert report_on(data, framing=framing).accepted == accepted
+
+
+@pytest.mark.parametrize(
+    ("accepted", "data"),
+    [
+        (1, b"<190>Nov 22 02:20:35 vm edge: " + GOOD),
+        (1, b'<134>1 2026-11-22T02:28:47.9+00:00 vm edge - - [timeQuality tzKnown="1" isSynced="0"] ' + GOOD),
+        (1, GOOD),
+        (1, GOOD.rstrip() + b"\n\n"),
+        (1, GOOD.rstrip() + b"\0\n"),
+        (0, b"127.0.0.1:42962 [22/Nov/2026:02:59:36.631] fe/2: SSL handshake failure\n"),
+    ],
+)
+def test_a_datagram_may_have_a_syslog_header(accepted: int, data: bytes) -> None:
+    assert report_on(data, framing="datagrams").accepted == accepted
+
+
+def test_a_stream_may_count_octets() -> None:
+    message = b"<134>1 2026-11-22T02:54:36.525820+00:00 - haproxy 32342 - - " + GOOD.rstrip()
+    counted = b"%d %b" % (len(message), message)
+    data = counted * 3 + message + b"\n" + counted
+    for cut in range(len(data)):
+        folding = make_fold(framing="stream")
+        folding.feed(data[:cut], NOW)
+        folding.feed(data[cut:], NOW)
+        folding.finish(NOW)
+        assert folding.report().accepted == 5, cut
 
 
 def test_each_input_is_an_array_or_lines() -> None:
-    folding = make_fold(arrays=True)
+    folding = make_fold(framing="arrays")
     for data in (b"[" + GOOD + b"]", GOOD, b"[" + GOOD + b"," + GOOD + b"]"):
         folding.feed(data, NOW)
         folding.finish(NOW)

@@ -129,7 +129,7 @@ class Service:
 
     def _open_push(self, service_id: str | None, pop: str | None) -> worker.Intake:
         defaults = Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
-        return self.worker.intake(defaults, arrays=True)
+        return self.worker.intake(defaults, "arrays")
 
     def _sources(self) -> list[worker.Source]:
         records, sources = self.config.records, self.config.sources

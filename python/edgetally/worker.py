@@ -17,7 +17,7 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
-from edgetally.sources.base import Block, Defaults
+from edgetally.sources.base import Block, Defaults, Framing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,6 +68,10 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """Its name in logs and marks."""
+
+    @property
+    def framing(self) -> Framing:
+        """How records are told apart."""
 
     @property
     def defaults(self) -> Defaults:
@@ -128,14 +132,14 @@ class Worker:
         self._limits = limits
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
 
-    def intake(self, defaults: Defaults, *, arrays: bool = False) -> Intake:
-        """Begin a stretch of input; `arrays` if it may be one JSON array instead of lines."""
-        fold = _core.Fold(**defaults._asdict(), arrays=arrays, **self._limits._asdict())
+    def intake(self, defaults: Defaults, framing: Framing = "lines") -> Intake:
+        """Begin a stretch of input, in which `framing` tells records apart."""
+        fold = _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
         return Intake(fold, self)
 
     async def follow(self, source: Source) -> None:
         """Fold what `source` yields until it ends, and commit it about every 100 ms."""
-        intake = self.intake(source.defaults)
+        intake = self.intake(source.defaults, source.framing)
         uncommitted_since: float | None = None
         mark: dict[str, str] = {}
 

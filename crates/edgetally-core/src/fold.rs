@@ -14,6 +14,7 @@ use crate::array::ArrayLines;
 use crate::cache::Cache;
 use crate::counter::{Counters, add, compute, delivery, origin};
 use crate::field;
+use crate::frames::Frames;
 use crate::json::Reader;
 use crate::key::{self, INVALID};
 use crate::partial::Writer;
@@ -44,8 +45,41 @@ pub struct Settings {
     pub max_lateness: Option<u64>,
     /// How many seconds after now a record may lie; no bound when absent.
     pub max_ahead: Option<u64>,
-    /// Whether the input may be one JSON array of records instead of lines.
-    pub arrays: bool,
+    /// How records are told apart.
+    pub framing: Framing,
+}
+
+/// How records are told apart in the bytes of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
+    /// A newline behind each.
+    #[default]
+    Lines,
+    /// The same, or one JSON array of all of them.
+    Arrays,
+    /// A newline behind each, and perhaps a syslog header before it.
+    Datagrams,
+    /// A stream of syslog messages: octets counted, or a newline behind each (see [`crate::frames`]).
+    Stream,
+}
+
+impl Framing {
+    /// The framing with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "lines" => Some(Self::Lines),
+            "arrays" => Some(Self::Arrays),
+            "datagrams" => Some(Self::Datagrams),
+            "stream" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+
+    /// Whether something may stand before the record.
+    const fn has_headers(self) -> bool {
+        matches!(self, Self::Datagrams | Self::Stream)
+    }
 }
 
 impl Default for Settings {
@@ -56,7 +90,7 @@ impl Default for Settings {
             max_line: 256 * 1024,
             max_lateness: None,
             max_ahead: None,
-            arrays: false,
+            framing: Framing::Lines,
         }
     }
 }
@@ -111,6 +145,7 @@ pub struct Fold {
     overlong: bool,
     /// Set when the input turned out to be one array.
     array: Option<ArrayLines>,
+    frames: Frames,
     started: bool,
     line: u64,
     report: Report,
@@ -132,7 +167,7 @@ impl Fold {
                 return self.lines(block, now);
             };
             self.started = true;
-            if self.settings.arrays && *first == b'[' {
+            if self.settings.framing == Framing::Arrays && *first == b'[' {
                 self.array = Some(ArrayLines::default());
                 // Elements are numbered, not the blank lines before the array.
                 self.line = 0;
@@ -144,6 +179,11 @@ impl Fold {
                 self.lines(&lines, now);
             }
             self.array = Some(array);
+        } else if self.settings.framing == Framing::Stream {
+            for piece in block.chunks(CHUNK) {
+                let lines = self.frames.split(piece);
+                self.lines(&lines, now);
+            }
         } else {
             self.lines(block, now);
         }
@@ -156,6 +196,7 @@ impl Fold {
         }
         self.started = false;
         self.array = None;
+        self.frames = Frames::default();
         self.line = 0;
     }
 
@@ -267,12 +308,12 @@ impl Fold {
         if end > self.settings.max_line {
             return Err(Reject::new(Reason::TooLong, self.settings.max_line));
         }
-        let line = &block[..end];
+        let (header, line) = self.without_header(&block[..end]);
         let text = trim(line);
         if text.is_empty() {
             return Ok(());
         }
-        let start = line.iter().take_while(|byte| is_blank(**byte)).count();
+        let start = header + line.iter().take_while(|byte| is_blank(**byte)).count();
         self.reader.read(block, start..start + text.len())?;
         let weight = weight(&self.reader.record, block)?;
         let scope = self.scope(block)?;
@@ -294,6 +335,19 @@ impl Fold {
         count_record(&mut self.scopes[scope as usize].records, second);
         self.report.accepted += 1;
         Ok(())
+    }
+
+    /// `line` from its first brace on, and where that is, if a syslog header may stand before the record.
+    #[inline]
+    fn without_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
+        if !self.settings.framing.has_headers() {
+            return (0, line);
+        }
+        // A message without a record is refused as it came, so that its sender recognises it.
+        let start = memchr::memchr(b'{', line).unwrap_or(0);
+        // Some senders end a datagram as C ends a string.
+        let end = line.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
+        (start, &line[start..end.max(start)])
     }
 
     /// The number of the record's service and POP.

@@ -52,16 +52,11 @@ impl Frames {
                         octets => (State::Counted { left: octets }, rest),
                     }
                 }
-                State::Delimited => match memchr::memchr(b'\n', left) {
-                    Some(newline) => {
-                        lines.extend_from_slice(&left[..=newline]);
-                        (State::Start, &left[newline + 1..])
-                    }
-                    None => {
-                        lines.extend_from_slice(left);
-                        (State::Delimited, &[])
-                    }
-                },
+                State::Delimited => {
+                    let end = memchr::memchr(b'\n', left).map_or(left.len(), |newline| newline + 1);
+                    lines.extend_from_slice(&left[..end]);
+                    (if left[end - 1] == b'\n' { State::Start } else { State::Delimited }, &left[end..])
+                }
             };
         }
         lines
@@ -69,13 +64,7 @@ impl Frames {
 }
 
 /// One more byte of a count.
-fn count<'a>(
-    digits: usize,
-    octets: usize,
-    byte: u8,
-    left: &'a [u8],
-    lines: &mut Vec<u8>,
-) -> (State, &'a [u8]) {
+fn count<'a>(digits: usize, octets: usize, byte: u8, left: &'a [u8], lines: &mut Vec<u8>) -> (State, &'a [u8]) {
     match byte {
         b'0'..=b'9' if digits < MAX_DIGITS => {
             (State::Count { digits: digits + 1, octets: octets * 10 + usize::from(byte - b'0') }, &left[1..])
@@ -99,7 +88,7 @@ mod tests {
             (b"<134>1 - {\"a\":1}\n{\"b\":2}\n", "<134>1 - {\"a\":1}\n{\"b\":2}\n"),
             (b"7 {\"a\":1}7 {\"b\":2}", "{\"a\":1}\n{\"b\":2}\n"),
             (b"7 {\"a\":1}\n7 {\"b\":2}\n{\"c\":3}\n", "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"),
-            (b"9 {\"a\":\n1}\n", "{\"a\": 1}\n\n"),
+            (b"9 {\"a\":\n1}\n", "{\"a\": 1} \n"),
             (b"12x34\n{}\n", "12x34\n{}\n"),
             (b"\r\n\n{}\r\n", "{}\r\n"),
         ];

@@ -18,6 +18,7 @@ pub mod counter;
 mod entry;
 mod field;
 mod fold;
+mod frames;
 mod json;
 pub mod key;
 mod marks;
@@ -36,7 +37,7 @@ mod time;
 mod window;
 
 pub use counter::Kind;
-pub use fold::{Fold, Refused, Report, Settings};
+pub use fold::{Fold, Framing, Refused, Report, Settings};
 pub use measurement::{Dataset, Measurement, measurements};
 pub use partial::PartialError;
 pub use reject::{Reason, Reject};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_core::measurement::Value;
 use edgetally_core::partial::VERSION;
-use edgetally_core::{Dataset, Fold, Limits, PartialError, Report, Sealed, Settings, Window, measurements};
+use edgetally_core::{Dataset, Fold, Framing, Limits, PartialError, Report, Sealed, Settings, Window, measurements};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -289,7 +289,7 @@ proptest! {
 
     #[test]
     fn any_bytes_may_be_an_array(bytes in bytes(), cuts in cuts()) {
-        let settings = Settings { arrays: true, ..Settings::default() };
+        let settings = Settings { framing: Framing::Arrays, ..Settings::default() };
         let array = [b"[", &bytes[..]].concat();
         let (whole, whole_report) = fold(&settings, &[&array]);
         let (cut, cut_report) = fold(&settings, &blocks(&array, &cuts));

@@ -35,17 +35,18 @@ mod _core {
     #[pymethods]
     impl Fold {
         #[new]
-        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, arrays=false))]
+        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines"))]
         fn new(
             service_id: String,
             pop: String,
             max_line: usize,
             max_lateness: Option<u64>,
             max_ahead: Option<u64>,
-            arrays: bool,
-        ) -> Self {
-            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, arrays };
-            Self { inner: Mutex::new(core::Fold::new(settings)) }
+            framing: &str,
+        ) -> PyResult<Self> {
+            let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
+            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing };
+            Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
 
         #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]

@@ -1,10 +1,14 @@
 """What a source is: blocks of bytes, many lines at once, and the defaults for what the lines do not say."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 READ = 1 << 20
 """Bytes that are read at once."""
+
+
+Framing = Literal["lines", "arrays", "datagrams", "stream"]
+"""How records are told apart; see `edgetally._core.Fold`."""
 
 
 class Defaults(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edgetally.clock import Clock, sleep_until
-from edgetally.sources.base import READ, Block, Defaults
+from edgetally.sources.base import READ, Block, Defaults, Framing
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ NO_FILE = Mark(0, 0, 0)
 
 class FollowedFile:
     """Blocks of one file, from its end on when it is there already, or from where it was left."""
+
+    framing: Framing = "lines"
 
     def __init__(self, path: Path, defaults: Defaults, clock: Clock) -> None:
         self.name = f"file:{path}"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 
-from edgetally.sources.base import READ, Block, Defaults
+from edgetally.sources.base import READ, Block, Defaults, Framing
 
 AHEAD = 4
 """Blocks that are read before they are asked for; a faster writer waits."""
@@ -17,6 +17,7 @@ class Stdin:
     """Blocks of what is piped into the process."""
 
     name = "stdin"
+    framing: Framing = "lines"
 
     def __init__(self, defaults: Defaults, descriptor: int | None = None) -> None:
         self.defaults = defaults
