@@ -207,7 +207,17 @@ def attempts(members: Members) -> list[Members]:
     spread[b"is_shield"] = [flat.get(b"is_shield")] * count
     # The address in use is settled for the line, not for each attempt.
     spread[b"ip"], spread[b"addr"] = spread_over(where, count), [None] * count
-    return [{short: cell for short, row in spread.items() if (cell := row[at]) is not None} for at in range(count)]
+    found: list[Members] = [
+        {short: cell for short, row in spread.items() if (cell := row[at]) is not None} for at in range(count)
+    ]
+    if all(len(values.split(flat.get(name))) <= 1 for name in (b"ttfb_ms", b"ttfb_s")):
+        return found
+    # nginx has a time for every attempt whose header it could read; the status of the others is its own.
+    return [
+        {short: value for short, value in attempt.items() if short != b"status" or timed}
+        for attempt in found
+        for timed in [read_fetch(attempt).ttfb_ms is not None]
+    ]
 
 
 def spread_over(value: Value | None, count: int) -> list[Value | None]:

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import random
 import sys
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import msgspec
@@ -45,23 +46,21 @@ What comes in, second by second (Ctrl-C stops it):
 
 async def _push(service: Service) -> None:
     chance = random.Random(1)  # noqa: S311 - traffic, not secrets
-    connection = http.client.HTTPConnection(urlsplit(service.url).netloc)
     start = service.clock.now()
     while True:
         await sleep_until(service.clock, start + BATCH_SECONDS)
         for site in SITES:
             body = b"\n".join(records(site, start, BATCH_SECONDS, chance))
-            await asyncio.to_thread(_send, connection, "POST", "/ingest", body)
+            await asyncio.to_thread(_send, service.url, "POST", "/ingest", body)
         start += BATCH_SECONDS
 
 
 async def _watch(service: Service, service_id: str) -> None:
     """Chain `Timestamp`, as a client of the API does."""
-    connection = http.client.HTTPConnection(urlsplit(service.url).netloc)
     cursor = 0
     while True:
         path = f"/v1/domains/{service_id}/ts/{cursor}"
-        answer = msgspec.json.decode(await asyncio.to_thread(_send, connection, "GET", path, None))
+        answer = msgspec.json.decode(await asyncio.to_thread(_send, service.url, "GET", path, None))
         cursor = answer["Timestamp"]
         for entry in answer["Data"]:
             parts = [
@@ -73,6 +72,8 @@ async def _watch(service: Service, service_id: str) -> None:
             await sleep_until(service.clock, service.clock.now() + 1)
 
 
-def _send(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None) -> bytes:
-    connection.request(method, path, body)
-    return connection.getresponse().read()
+def _send(url: str, method: str, path: str, body: bytes | None) -> bytes:
+    # A connection of its own: a thread cannot be cancelled, so it must clear up after itself.
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc)) as connection:
+        connection.request(method, path, body)
+        return connection.getresponse().read()

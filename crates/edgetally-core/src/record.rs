@@ -365,7 +365,14 @@ fn listed_fetches<'a>(fields: Fields<'_, 'a>) -> Vec<Fetch<'a>> {
         [one] => *one,
         list => list.get(attempt).copied().unwrap_or_default(),
     };
-    (0..attempts).map(|attempt| fetch(value(field::ORIGIN_IP, attempt), |slot| value(slot, attempt))).collect()
+    // nginx has a time for every attempt whose header it could read; the status of the others is its own.
+    let timed = [field::ORIGIN_TTFB_MS, field::ORIGIN_TTFB_S].iter().any(|slot| lists[*slot].len() > 1);
+    let attempt = |attempt| {
+        let fetch = fetch(value(field::ORIGIN_IP, attempt), |slot| value(slot, attempt));
+        let answered = !timed || fetch.latency.is_some();
+        Fetch { status: fetch.status.filter(|_| answered), ..fetch }
+    };
+    (0..attempts).map(attempt).collect()
 }
 
 /// The fields of one object.

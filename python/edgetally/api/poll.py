@@ -87,6 +87,7 @@ class Poll:
         self._answers: dict[Question, Response] = {}
         self._parked: set[Callable[[], None]] = set()
         self._newest = 0
+        self._stopping = False
 
     def answer(self, asked: Question) -> Response | asyncio.Future[Response]:
         """Return the answer, or a future of it when there is nothing to say yet."""
@@ -96,12 +97,13 @@ class Poll:
         if known := self._answers.get(asked):
             return known
         entries = self._entries(asked)
-        if not entries and asked.cursor:
+        if not entries and asked.cursor and not self._stopping:
             return self._wait(asked)
         return self._remember(asked, entries)
 
     def release(self) -> None:
-        """Answer everybody who waits, because the server stops."""
+        """Answer everybody who waits, and let nobody wait any more, because the server stops."""
+        self._stopping = True
         for give_up in list(self._parked):
             give_up()
 

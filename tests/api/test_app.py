@@ -1,0 +1,165 @@
+"""Which path is answered by whom, and what is said when nobody answers."""
+
+import asyncio
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.clock import START
+from tests.served import Served, record, served
+
+
+async def test_the_index_says_what_this_is_and_where_to_look(service: Served) -> None:
+    await service.push(record(0), record(0, service_id="another"))
+    await service.to(2)
+
+    index = await service.get("/")
+
+    assert index["name"] == "edgetally"
+    assert index["services"] == ["another", "svc"]
+    assert sorted(index["links"]) == ["domains", "openapi", "origin_insights", "origins", "push"]
+    assert all(link.startswith(service.url) for link in index["links"].values())
+    for name in ("domains", "origins", "origin_insights", "openapi"):
+        assert (await service.client.get(index["links"][name])).status_code == 200
+    assert (await service.client.post(index["links"]["push"], content=b"")).status_code == 200
+
+
+async def test_the_index_of_an_idle_server_names_no_service(service: Served) -> None:
+    index = await service.get("/")
+    assert index["services"] == []
+    assert "{service_id}" in index["links"]["domains"]
+
+
+async def test_the_index_can_be_asked_without_a_host(service: Served) -> None:
+    async with service.wire() as wire:
+        answer = await wire.ask(b"GET / HTTP/1.0\r\n\r\n")
+    assert answer.json()["links"]["openapi"] == "/openapi.json"
+
+
+async def test_a_slash_too_many_does_no_harm(service: Served) -> None:
+    for path in ("/v1/domains/svc/ts/h/", "//v1/domains/svc/ts/h", "/openapi.json/"):
+        async with service.wire() as wire:
+            assert (await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())).status == 200
+
+
+async def test_a_path_may_be_percent_encoded(service: Served) -> None:
+    async with service.wire() as wire:
+        answer = await wire.ask(b"GET /%76%31/domains/s%76c/ts/%68?x=y HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.status == 200
+
+
+class Said(NamedTuple):
+    name: str
+    path: str
+    status: int
+    says: str  # part of the sentence
+
+
+SAID = [
+    Said("no such page", "/nothing", 404, "'/nothing'"),
+    Said("no such room", "/v1/nothing/svc/ts/0", 404, "'/v1/nothing/svc/ts/0'"),
+    Said("no such question", "/v1/domains/svc/ts/0/max/3", 404, "/limit/"),
+    Said("a service id with a dot", "/v1/domains/a.b/ts/0", 400, "'a.b'"),
+    Said("a service id of 65 letters", f"/v1/domains/{'a' * 65}/ts/0", 400, "service id"),
+    Said("a service id of bytes that are no text", "/v1/domains/%ff%fe/ts/0", 400, "service id"),
+    Said("a service id that leads elsewhere", "/v1/domains/..%5C..%5Cetc/ts/0", 400, "service id"),
+    Said("a service id that is nothing", "/v1/domains/%20/ts/0", 400, "service id"),
+    Said("a service id with a newline", "/v1/domains/svc%0A/ts/0", 400, "service id"),
+    Said("a timestamp that is a word", "/v1/domains/svc/ts/now", 400, "start_timestamp is not a whole number: 'now'"),
+    Said("a timestamp that is negative", "/v1/domains/svc/ts/-1", 400, "start_timestamp is not a whole number: '-1'"),
+    Said("a timestamp with a plus", "/v1/domains/svc/ts/+1", 400, "start_timestamp"),
+    Said("a timestamp with a fraction", "/v1/domains/svc/ts/1.5", 400, "start_timestamp"),
+    Said("a timestamp with an underscore", "/v1/domains/svc/ts/1_000", 400, "start_timestamp"),
+    Said("a timestamp in other digits", "/v1/domains/svc/ts/%D9%A3", 400, "start_timestamp"),
+    Said("a timestamp of 19 digits", f"/v1/domains/svc/ts/{'1' * 19}", 400, "start_timestamp"),
+    Said("a limit that is a word", "/v1/domains/svc/ts/h/limit/all", 400, "max_entries is not a whole number: 'all'"),
+    Said("a limit of 0", "/v1/domains/svc/ts/h/limit/0", 400, "max_entries is 0"),
+    Said("a limit of 0 behind a cursor", "/v1/domains/svc/ts/5/limit/0", 400, "max_entries is 0"),
+    Said("a limit that is negative", "/v1/domains/svc/ts/h/limit/-3", 400, "max_entries"),
+    Said("a channel of no kind", "/v1/channel/svc/ts/0", 400, "a kind is missing: ask with ?kind= and one of"),
+    Said("a channel of an empty kind", "/v1/channel/svc/ts/0?kind=", 400, "one of origin_insights"),
+    Said("a channel of an unknown kind", "/v1/channel/svc/ts/0?kind=x", 400, "no kind 'x': ask with ?kind= and"),
+    Said("a channel of a kind in capitals", "/v1/channel/svc/ts/0?kind=Origin_Insights", 400, "one of origin_insights"),
+]
+
+
+@pytest.mark.parametrize("case", SAID, ids=lambda case: case.name)
+async def test_a_refusal_says_what_is_wrong(service: Served, case: Said) -> None:
+    answer = await service.client.get(case.path)
+    assert answer.status_code == case.status
+    assert case.says in answer.json()["Error"]
+    assert answer.json()["Timestamp"] == START
+
+
+async def test_a_service_nobody_has_sent_records_for_is_idle(service: Served) -> None:
+    for path in ("domains/nobody/ts/h", "origins/nobody/ts/h", "channel/nobody/ts/h?kind=origin_insights"):
+        assert (await service.get(f"/v1/{path}"))["Data"] == []
+
+
+async def test_unknown_parameters_are_passed_over(service: Served) -> None:
+    assert (await service.client.get("/v1/domains/svc/ts/h?kind=nothing&x")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/openapi.json", "/v1/domains/svc/ts/h", "/.well-known/fastly/logging/challenge"]
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_what_is_read_is_not_written(service: Served, method: str, path: str) -> None:
+    answer = await service.client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+    assert answer.json()["Error"].startswith(method)
+
+
+# Refusals that are held back
+
+
+HELD = [
+    ("a bad timestamp", "GET", "/v1/domains/svc/ts/now", 400),
+    ("a bad service id", "GET", "/v1/domains/a.b/ts/0", 400),
+    ("a missing kind", "GET", "/v1/channel/svc/ts/0", 400),
+    ("an unknown room", "GET", "/v1/nothing/svc/ts/0", 404),
+    ("a method that does nothing", "POST", "/v1/domains/svc/ts/0", 405),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "path", "status"), HELD, ids=[name for name, *_ in HELD])
+async def test_refusals_of_readers_are_held_back(name: str, method: str, path: str, status: int) -> None:
+    """A client that asks again at once would otherwise keep both sides busy."""
+    assert name
+    async with served({"api": {"error_delay": 1.0}}) as service, service.wire() as wire:
+        await wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = asyncio.create_task(wire.answer())
+        await service.to(0.999)
+        assert not answer.done()
+        await service.to(1)
+        assert (await answer).status == status
+        assert (await answer).json()["Timestamp"] == START + 1
+        assert (await wire.ask(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("GET", "/ingest"), ("POST", "/ingest/a.b")])
+async def test_other_refusals_come_at_once(method: str, path: str) -> None:
+    async with served({"api": {"error_delay": 1.0}}) as service:
+        assert (await service.client.request(method, path)).status_code >= 400
+
+
+async def test_whoever_leaves_before_a_refusal_leaves_nothing_behind() -> None:
+    async with served({"api": {"error_delay": 1.0}}) as service:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), service.wire() as wire:
+                await wire.ask(b"GET /v1/domains/a.b/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await service.to(3)
+        assert not service.service.server.connections
+
+
+async def test_an_answer_that_is_cached_is_the_one_that_was_asked_for(
+    service: Served, client: httpx.AsyncClient
+) -> None:
+    await service.push(record(0), record(0, service_id="other", domain="other.example"))
+    await service.to(2)
+    for _ in range(2):
+        for service_id, domain in (("svc", "a.example"), ("other", "other.example")):
+            (entry,) = (await client.get(f"/v1/domains/{service_id}/ts/0")).json()["Data"]
+            assert list(entry["aggregated"]) == [domain]

@@ -1,0 +1,26 @@
+"""What every test may ask for."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.served import Served, served
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Served]:
+    """A service with its default settings, on a clock that stands still."""
+    async with served() as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Served) -> httpx.AsyncClient:
+    """A client of `service`."""
+    return service.client

@@ -1,0 +1,798 @@
+"""
+The real nginx, with the configuration of examples/nginx, between a client and origins that note every byte.
+
+nginx writes its log, `edgetally serve --follow` reads it, and every counter that the API then shows is compared with
+what the client and the origins saw. A domain is a fact: one request or many that show one thing, under a domain of
+their own. Where nginx cannot tell what was on the wire, the fact says what nginx says instead.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests import oracle
+from tests.edges.book import POP, SERVICE, Book, Sums, as_it_was, counts, discarded, unlogged
+from tests.edges.client import Answer, ask_http2
+from tests.edges.lab import Lab, laboratory
+from tests.edges.nginx import DEFAULT_SERVER
+from tests.edges.origin import Fetch
+from tests.oracle_fields import RATIOS
+
+INVALID = "_invalid"
+LAST = "last.example"
+"""The domain, and the origin, of the last line of the log."""
+
+PATIENCE = 30.0
+"""Seconds after which what has not come will not come."""
+
+Fact = Callable[[Lab], Awaitable[None]]
+FACTS: dict[str, Fact] = {}
+"""By the domain under which each is shown."""
+
+
+def fact(show: Fact) -> Fact:
+    """Note a fact; its name makes its domain."""
+    label = show.__name__.replace("_", "-")
+    assert len(label) <= 63, "longer than a label of a host name may be"
+    FACTS[f"{label}.example"] = show
+    return show
+
+
+# --- what clients and origins say -----------------------------------------------------------------------------------
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+STATUSES = (
+    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
+    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
+)
+
+
+@fact
+async def statuses_of_every_kind(lab: Lab) -> None:
+    for status in STATUSES:
+        for method in METHODS:
+            await lab.ask("/plain/", method=method, status=status, body=status % 7 * 100)
+
+
+@fact
+async def origins_that_speak_http_1_0(lab: Lab) -> None:
+    for method in METHODS:
+        for framing in ("length", "close"):
+            await lab.ask("/old/", method=method, framing=framing, body=300)
+
+
+@fact
+async def clients_that_speak_http_1_0(lab: Lab) -> None:
+    for framing in ("length", "close", "chunked"):
+        await lab.ask("/plain/", version="1.0", framing=framing, body=300)
+        await lab.ask("/plain/", version="1.0", headers={"Connection": "keep-alive"}, framing=framing, body=300)
+
+
+@fact
+async def responses_of_every_size_and_framing(lab: Lab) -> None:
+    for size in (0, 1, 100, 5_000, 70_000, 300_000):
+        for framing in ("length", "chunked", "close"):
+            for path in ("/plain/", "/streamed/", "/old/"):
+                await lab.ask(path, framing=framing, body=size)
+
+
+@fact
+async def uploads_of_every_size_and_framing(lab: Lab) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "GET"):
+        for size in (1, 100, 5_000, 70_000):
+            for chunked in (False, True):
+                await lab.ask("/plain/", method=method, upload=size, chunked=chunked)
+                await lab.ask("/old/", method=method, upload=size, chunked=chunked)
+            await lab.ask("/unbuffered/", method=method, upload=size)
+
+
+@fact
+async def the_framing_of_uploads_in_chunks_counts_as_header(lab: Lab) -> None:
+    """Where nginx passes an upload on while it comes. Otherwise it makes one of a known length."""
+
+    def told(upload: int, fetch: Fetch) -> Fetch:
+        return replace(fetch, bereq_header=fetch.bereq_header + fetch.bereq_body - upload, bereq_body=upload)
+
+    for upload in (1, 100, 5_000):
+        await lab.ask("/unbuffered/", method="POST", upload=upload, chunked=True, told=partial(told, upload))
+
+
+@fact
+async def a_100_continue_counts_as_body(lab: Lab) -> None:
+    for size in (1, 5_000):
+        answer = await lab.ask("/plain/", method="PUT", upload=size, headers={"Expect": "100-continue"})
+        assert answer.interim_bytes == len("HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@fact
+async def ranges(lab: Lab) -> None:
+    for wanted in ("bytes=0-9", "bytes=-5", "bytes=0-1,5-6", "bytes=900-"):
+        for path in ("/plain/", "/cached/1", "/text"):
+            await lab.ask(path, headers={"Range": wanted}, body=300)
+
+
+@fact
+async def responses_that_nginx_compresses(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/gzipped/", method=method, headers={"Accept-Encoding": "gzip"}, body=5_000)
+
+
+@fact
+async def what_is_said_after_a_switch_of_protocols_counts(lab: Lab) -> None:
+    """Towards the client it is body. Towards the origin, nginx knows only sums, which count as header."""
+
+    def told(fetch: Fetch) -> Fetch:
+        return replace(discarded(fetch), bereq_header=fetch.bereq_header + fetch.bereq_body, bereq_body=0)
+
+    request = lab.request("/upgraded/", headers={"Upgrade": "echo"}, status=101, upgrade=True, told=told)
+    async with lab.connect() as connection:
+        answer = await connection.ask(request)
+        await connection.send(b"hello")
+        said = await connection.read(len("hello"))
+        lab.book.answered(lab.domain, replace(answer, body_bytes=len(said)))
+
+
+@fact
+async def origins_on_a_socket_and_origins_without_a_name(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/unix/", method=method)
+        await lab.ask("/unnamed/", method=method)
+
+
+# --- what nginx does by itself --------------------------------------------------------------------------------------
+
+
+@fact
+async def answers_that_nginx_makes(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/text", method=method)
+        await lab.ask("/moved", method=method)
+        await lab.ask("/not-there", method=method)
+    await lab.ask("/text", headers={"If-Modified-Since": "Sun, 22 Nov 2026 00:00:00 GMT"})
+
+
+@fact
+async def a_connection_that_nginx_drops_counts_as_444(lab: Lab) -> None:
+    await lab.send(lab.request("/dropped"))
+    lab.book.answered(lab.domain, Answer(444))
+
+
+@fact
+async def uploads_that_nginx_refuses(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        await connection.send(lab.request("/plain/", method="POST", headers={"Content-Length": "3000000"}))
+        lab.book.answered(lab.domain, await connection.answer())
+    for length in ("abc", "-1", "1, 2"):
+        await lab.ask("/plain/", method="POST", headers={"Content-Length": length})
+    await lab.ask("/plain/", method="POST", headers={"Transfer-Encoding": "unknown"})
+
+
+@fact
+async def http_0_9_has_no_status_on_the_wire_but_one_in_the_log(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        answer = await connection.ask(b"GET /text\r\n")
+        assert answer == Answer(None, 0, len("made by nginx\n"))
+        lab.book.answered(INVALID, replace(answer, status=200))
+
+
+HOSTS: dict[str | bytes, str] = {
+    "hosts.example": "hosts.example",
+    "HOSTS.Example": "hosts.example",
+    "hosts.example:8080": "hosts.example",
+    "Hosts.Example:": "hosts.example",
+    "hosts.example:99999": "hosts.example",
+    "hosts.example:80:80": "hosts.example",
+    "hosts.example.": "hosts.example",
+    "hosts.example.:8080": "hosts.example",
+    "under_score.hosts.example": "under_score.hosts.example",
+    "-.hosts.example": "-.hosts.example",
+    "xn--bcher-kva.example": "xn--bcher-kva.example",
+    "192.0.2.1:80": "192.0.2.1",
+    "[2001:DB8::1]": "2001:db8::1",
+    "[2001:db8::1]:443": "2001:db8::1",
+    "[2001:db8::1": INVALID,
+    "-": INVALID,
+    "bücher.example": INVALID,
+    b"\xff\xfe\x80.example": INVALID,
+    b"caf\xe9.example": INVALID,
+    '"quoted".example': INVALID,
+    "back\\slash.example": INVALID,
+    '{"domain":"x"}': INVALID,
+    "user@hosts.example": INVALID,
+    "a.example,b.example": INVALID,
+    ".hosts.example": INVALID,
+    "x" * 64 + ".example": INVALID,
+    "x." * 150 + "example": INVALID,
+    # These it refuses, and says that they were for its first server_name.
+    "..": DEFAULT_SERVER,
+    "hosts..example": DEFAULT_SERVER,
+    "hosts.example/path": DEFAULT_SERVER,
+    "hosts example": DEFAULT_SERVER,
+    "hosts\texample": DEFAULT_SERVER,
+}
+
+
+@fact
+async def hosts_count_as_domains_in_one_form(lab: Lab) -> None:
+    for host, domain in HOSTS.items():
+        answer = await lab.ask("/plain/", host=host, domain=domain)
+        assert answer.status == (400 if domain == DEFAULT_SERVER else 200), host
+
+
+@fact
+async def a_host_in_the_first_line_wins(lab: Lab) -> None:
+    await lab.ask(f"http://{lab.domain}/plain/", host="other.example")
+    await lab.ask(f"http://{lab.domain.upper()}:80/plain/", host="other.example")
+
+
+@fact
+async def broken_bytes_in_urls_are_no_matter(lab: Lab) -> None:
+    paths = ("/\xff\xfe", "/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=\xc3\x28&c=%zz", "/a/../b/./c")
+    for path in paths:
+        await lab.ask("/plain" + path)
+        await lab.ask("/cached" + path)
+
+
+HOSTLESS = {
+    b"GARBAGE\r\n\r\n": 400,
+    b"GET\r\n\r\n": 400,
+    b"get / HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"G\xff\xfeT / HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+    b"GET / HTTP/9.9\r\nHost: www.example\r\n\r\n": 505,
+    b"GET / HTTP/1.x\r\nHost: www.example\r\n\r\n": 400,
+    b"GET / FTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET /%00 HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET /%zz HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET /text HTTP/1.1\r\n\r\n": 400,
+    b"GET /text HTTP/1.0\r\n\r\n": 200,
+    b"GET /text HTTP/1.1\r\nHost:\r\n\r\n": 400,
+    b"GET /\x7f HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: www.example\r\n\r\n": 414,
+}
+
+
+@fact
+async def requests_that_name_no_host_are_for_no_domain(lab: Lab) -> None:
+    for request, status in HOSTLESS.items():
+        async with lab.connect() as connection:
+            answer = await connection.ask(request)
+            assert answer.status == status, request
+            lab.book.answered(INVALID, answer)
+
+
+@fact
+async def header_fields_that_cannot_be_read(lab: Lab) -> None:
+    for field in ("X-Long: " + "x" * 9_000, "no colon", "Bad\x00Name: x"):
+        async with lab.connect() as connection:
+            answer = await connection.ask(lab.request("/plain/", headers={"A": "b\r\n" + field}))
+            lab.book.answered(lab.domain, answer)
+
+
+# --- connections ----------------------------------------------------------------------------------------------------
+
+
+@fact
+async def requests_in_one_go_on_one_connection(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        await connection.send(b"".join(lab.request("/plain/", body=size) for size in (1, 2_000, 30_000)))
+        for _ in range(3):
+            lab.book.answered(lab.domain, await connection.answer())
+
+
+@fact
+async def versions_of_tls(lab: Lab) -> None:
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13")):
+        for method in METHODS:
+            async with lab.connect(tls(version)) as connection:
+                answer = await connection.ask(lab.request("/plain/", method=method, body=500))
+                lab.book.answered(lab.domain, answer, tls=name)
+
+
+@fact
+async def http_2(lab: Lab) -> None:
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13")):
+        for method, upload, orders in (
+            ("GET", 0, {"body": 0}),
+            ("GET", 0, {"body": 100}),
+            ("GET", 0, {"body": 40_000}),
+            ("GET", 0, {"status": 503}),
+            ("GET", 0, {"framing": "chunked"}),
+            ("HEAD", 0, {}),
+            ("POST", 300, {}),
+            ("POST", 10_000, {"status": 404}),
+        ):
+            headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
+            headers |= {field.lower(): value for field, value in lab.identify(**orders).items()}
+            async with lab.connect(tls(version, "h2")) as connection:
+                answer = await ask_http2(connection, headers, b"u" * upload)
+                lab.book.answered(lab.domain, answer, proto="http2", tls=name)
+
+
+def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    return context
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+FRESH: dict[str, Any] = {"fields": {"Cache-Control": "max-age=600"}}
+OLD: dict[str, Any] = {"fields": {"X-Accel-Expires": "@1"}}
+
+
+async def ask_in_turn(lab: Lab, path: str, requests: list[tuple[str, dict[str, Any]]]) -> None:
+    """Make requests that are answered with these words about the cache."""
+    for word, request in requests:
+        answer = await lab.ask(path, **request)
+        assert answer.headers.get("x-cache", "") == word
+
+
+@fact
+async def misses_then_hits(lab: Lab) -> None:
+    for size in (0, 10, 5_000, 100_000):
+        requests = [("MISS", FRESH), *(("HIT", {"method": method}) for method in ("GET", "HEAD", "GET"))]
+        await ask_in_turn(lab, f"/cached/{size}", [(word, {"body": size, **request}) for word, request in requests])
+
+
+@fact
+async def a_miss_on_head_fetches_it_all(lab: Lab) -> None:
+    await ask_in_turn(lab, "/cached/", [("MISS", {"method": "HEAD", "body": 900, **FRESH}), ("HIT", {})])
+
+
+@fact
+async def conditional_requests_and_ranges_of_what_is_cached(lab: Lab) -> None:
+    known, unknown = {"If-None-Match": '"v1"'}, {"If-None-Match": '"v0"'}
+    await ask_in_turn(
+        lab,
+        "/cached/",
+        [
+            ("MISS", {"etag": '"v1"', "body": 900, **FRESH}),
+            ("HIT", {"headers": known}),
+            ("HIT", {"headers": unknown}),
+            ("HIT", {"headers": {"Range": "bytes=0-99"}}),
+            ("HIT", {"headers": {"Range": "bytes=0-9,50-59"}}),
+            ("HIT", {"headers": {"Range": "bytes=1000-"}}),
+        ],
+    )
+
+
+@fact
+async def what_may_not_be_cached_misses_every_time(lab: Lab) -> None:
+    await ask_in_turn(lab, "/cached/", [("MISS", {"fields": {"Cache-Control": "no-store"}})] * 3)
+
+
+@fact
+async def methods_that_are_not_cached_are_neither_hit_nor_miss(lab: Lab) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        await ask_in_turn(lab, "/cached/", [("", {"method": method, "upload": 10})])
+
+
+@fact
+async def a_bypass_is_neither_hit_nor_miss(lab: Lab) -> None:
+    bypass = {"headers": {"X-Bypass": "1"}, **FRESH}
+    await ask_in_turn(lab, "/cached/", [("MISS", FRESH), ("BYPASS", bypass), ("BYPASS", bypass), ("HIT", {})])
+
+
+@fact
+async def what_expired_is_fetched_again(lab: Lab) -> None:
+    await ask_in_turn(lab, "/cached/", [("MISS", OLD), ("EXPIRED", OLD), ("EXPIRED", FRESH), ("HIT", {})])
+
+
+@fact
+async def what_expired_and_did_not_change_is_revalidated(lab: Lab) -> None:
+    old, fresh = {"etag": '"v1"', **OLD}, {"etag": '"v1"', **FRESH}
+    await ask_in_turn(lab, "/cached/", [("MISS", old), ("REVALIDATED", old), ("REVALIDATED", fresh), ("HIT", {})])
+
+
+@fact
+async def what_expired_is_served_stale_when_its_origin_fails(lab: Lab) -> None:
+    """The answer of the origin is thrown away."""
+    failing = {"status": 503, "body": 30, "told": discarded}
+    await ask_in_turn(lab, "/cached/", [("MISS", OLD), ("STALE", failing), ("STALE", {"fault": "closes"})])
+
+
+@fact
+async def what_expired_is_served_while_it_is_fetched_again(lab: Lab) -> None:
+    await ask_in_turn(lab, "/cached/", [("MISS", OLD)])
+    first = lab.request("/cached/", hold=True, **FRESH)
+    gate = lab.origins["origin_a"].gates[lab.latest]
+    async with lab.connect() as connection:
+        await connection.send(first)
+        await gate.arrived.wait()
+        await ask_in_turn(lab, "/cached/", [("UPDATING", {})])
+        gate.opened.set()
+        lab.book.answered(lab.domain, await connection.answer())
+    await ask_in_turn(lab, "/cached/", [("HIT", {})])
+
+
+@fact
+async def what_is_fetched_again_in_the_background_does_not_count(lab: Lab) -> None:
+    await ask_in_turn(lab, "/background/", [("MISS", OLD), ("STALE", {"told": unlogged, **FRESH})])
+    await ask_in_turn(lab, "/background/", [("HIT", {})])
+
+
+# --- origins that fail ----------------------------------------------------------------------------------------------
+
+
+@fact
+async def an_attempt_that_is_refused_is_no_response(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/dead/", method=method, upload=10)
+        lab.book.attempted(lab.domain, "origin_dead")
+
+
+@fact
+async def every_attempt_is_a_fetch(lab: Lab) -> None:
+    def told(fetch: Fetch) -> Fetch:
+        return discarded(fetch) if fetch.status == 503 else fetch
+
+    for upload in (0, 0, 0, 500, 500):
+        answer = await lab.ask("/pool/", upload=upload, told=told)
+        assert answer.status == 200
+        lab.book.attempted(lab.domain, "pool")
+    for method in METHODS:
+        await lab.ask("/pool_of_two/", method=method, upload=200)
+        lab.book.attempted(lab.domain, "pool_of_two")
+
+
+@fact
+async def the_last_attempt_is_passed_on(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/busy/", method=method)
+
+
+@fact
+async def an_upstream_that_is_down_counts_as_an_attempt_at_its_name(lab: Lab) -> None:
+    """Nobody was asked, but nginx logs a status and an address as if there had been an attempt."""
+    await lab.ask("/pool_down/")
+    lab.book.attempted(lab.domain, "pool_down", times=2)
+    await lab.ask("/pool_down/")
+    lab.book.attempted(lab.domain, "pool_down", "pool_down")
+
+
+@fact
+async def an_origin_that_closes_without_a_word_is_no_response(lab: Lab) -> None:
+    for path in ("/old/", "/cached/"):
+        answer = await lab.ask(path, fault="closes")
+        assert answer.status == 502
+
+
+@fact
+async def an_origin_that_says_nothing_in_time_is_no_response(lab: Lab) -> None:
+    answer = await lab.ask("/impatient/", fault="silence")
+    assert answer.status == 504
+
+
+@fact
+async def half_a_header_is_no_response(lab: Lab) -> None:
+    for path, fault, status in (
+        ("/old/", "half a header", 502),
+        ("/impatient/", "half a header, then silence", 504),
+    ):
+        answer = await lab.ask(path, fault=fault)
+        assert answer.status == status
+
+
+@fact
+async def a_header_that_is_too_large_is_no_response(lab: Lab) -> None:
+    """Nginx gives up when its buffer is full, so it does not know how much more there was."""
+
+    def told(fetch: Fetch) -> Fetch:
+        return replace(fetch, status=None, beresp_header=1024, beresp_body=0)
+
+    answer = await lab.ask("/small/", fields={"X-Long": "x" * 2_000}, told=told)
+    assert answer.status == 502
+
+
+@fact
+async def half_a_header_is_no_response_among_others_either(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/pool_of_halves/", method=method)
+
+
+@fact
+async def half_a_body_is_a_response(lab: Lab) -> None:
+    await lab.ask("/old/", fault="half a body", body=100)
+
+
+@fact
+async def garbage_is_a_response_of_http_0_9(lab: Lab) -> None:
+    """Nginx passes it on as such. It says that its status was 200, unless it would have cached it."""
+
+    def told(fetch: Fetch) -> Fetch:
+        return replace(fetch, status=200)
+
+    for path, cache, whose in (("/old/", "", told), ("/cached/", "MISS", as_it_was)):
+        request = lab.request(path, fault="garbage", headers={"Connection": "close"}, told=whose)
+        answer = await lab.send(request)
+        assert answer.header_bytes == 0
+        lab.book.answered(lab.domain, answer, cache=cache)
+
+
+# --- several origins in one request ---------------------------------------------------------------------------------
+
+
+def renamed(fetch: Fetch) -> Fetch:
+    """What went to the origin before is logged under the name of the last one; its body was thrown away."""
+    return fetch if fetch.origin == "origin_b" else discarded(replace(fetch, origin="origin_b"))
+
+
+@fact
+async def an_internal_redirect_is_two_fetches(lab: Lab) -> None:
+    for method in METHODS:
+        for body in (0, 100):
+            await lab.ask(
+                "/accelerated/",
+                method=method,
+                body=body,
+                told=renamed,
+                at="origin_a",
+                fields={"X-Accel-Redirect": "/inside/"},
+            )
+
+
+@fact
+async def an_error_page_from_another_origin_is_two_fetches(lab: Lab) -> None:
+    for method in METHODS:
+        await lab.ask("/rescued/", method=method, told=renamed)
+
+
+# --- clients that leave ---------------------------------------------------------------------------------------------
+
+
+@fact
+async def a_client_that_leaves_before_the_answer_counts_as_499(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        await connection.send(lab.request("/old/", fault="silence"))
+        await lab.origins["origin_b"].gates[lab.latest].arrived.wait()
+        connection.abort()
+    lab.book.answered(lab.domain, Answer(499))
+
+
+@fact
+async def a_client_that_leaves_a_miss_counts_as_what_was_not_sent(lab: Lab) -> None:
+    """Nginx goes on fetching, for its cache, logs the status that it could no longer send, and gives up only then."""
+    request = lab.request("/cached/", hold=True, told=discarded, **FRESH)
+    gate = lab.origins["origin_a"].gates[lab.latest]
+    async with lab.connect() as connection:
+        await connection.send(request)
+        await gate.arrived.wait()
+        connection.abort()
+    gate.opened.set()
+    lab.book.answered(lab.domain, Answer(200), cache="MISS")
+
+
+@fact
+async def an_upload_that_breaks_off_counts_as_400(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        await connection.send(lab.request("/plain/", method="POST", headers={"Content-Length": "100000"}) + b"u" * 500)
+    lab.book.answered(lab.domain, Answer(400))
+
+
+@fact
+async def downloads_that_break_off(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        await connection.send(lab.request("/far/", body=LARGE))
+        read = await connection.read(SMALL)
+        connection.abort()
+    header = read.index(b"\r\n\r\n") + 4
+    lab.book.answered(lab.domain, Answer(200, header, len(read) - header))
+
+
+SMALL, LARGE = 64_000, 8_000_000
+BROKEN_OFF = ("downloads-that-break-off.example", "origin_far")
+"""Whose bytes depend on how much fits between the origin and the client at that moment."""
+
+
+# --- what came of it ------------------------------------------------------------------------------------------------
+
+
+class Outcome(NamedTuple):
+    """What was seen, and what is shown."""
+
+    requests: int
+    lines: list[int]
+    """In each log."""
+    seen: Sums
+    """What the client and the origins saw."""
+    entries: dict[str, list[Any]]
+    """By dataset."""
+    sums: Sums
+    """Of these entries."""
+    complaints: list[str]
+    """About lines."""
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return asyncio.run(show_all(tmp_path_factory.mktemp("nginx")))
+
+
+async def show_all(directory: Path) -> Outcome:
+    """Show all facts, and read what edgetally makes of them."""
+    path = directory / "access.log"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0", "--follow", path),
+        *("--service-id", SERVICE, "--pop", POP, "--aggregate-delay", "1"),
+        stderr=subprocess.PIPE,
+    )
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            assert process.stderr
+            # It says where it answers, and that it waits for the log: so it will read it from its beginning.
+            while not (url := answers_on(said)) or not any("waiting for it" in line for line in said):
+                said.append((await process.stderr.readline()).decode())
+                assert said[-1], said
+            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as api, asyncio.TaskGroup() as chains:
+                reading = {name: chains.create_task(chain(api, path)) for name, path in PATHS.items()}
+                book, logs = await show_facts(directory)
+                with path.open("a") as log:
+                    log.write(LAST_LINE % time.time())
+            entries = {name: read.result() for name, read in reading.items()}
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        said += (await process.communicate())[1].decode().splitlines()
+    assert process.returncode == 0, said
+    lines = [len(log.read_bytes().splitlines()) for log in logs]
+    lines[-1] -= 1  # the last one is ours
+    complaints = [line for line in said if "does not count" in line]
+    return Outcome(book.requests, lines, book.sums(), entries, add_up(entries), complaints)
+
+
+def answers_on(said: list[str]) -> str:
+    return "".join(line.partition("edgetally answers on ")[2].strip() for line in said)
+
+
+async def show_facts(directory: Path) -> tuple[Book, list[Path]]:
+    """Show all facts; return what was seen, and the logs. In the middle of it, these are rotated."""
+    old = directory / "access.log.1"
+    async with laboratory(directory) as lab:
+        steps = list(FACTS.items())
+        middle = len(steps) // 2
+        for number, (domain, show) in enumerate(steps):
+            if number == middle:
+                lab.nginx.log.rename(old)
+            if number == middle + 3:  # until then, it goes on writing to the renamed one
+                lab.nginx.reopen_logs()
+            lab.domain = domain
+            await show(lab)
+    return lab.book, [old, lab.nginx.log]
+
+
+PATHS = {
+    "domains": f"/v1/domains/{SERVICE}/ts/%d",
+    "origins": f"/v1/origins/{SERVICE}/ts/%d",
+    "origin_insights": f"/v1/channel/{SERVICE}/ts/%d?kind=origin_insights",
+}
+LAST_LINE = (
+    '{"ts":%f,"domain":"last.example","status":200,'
+    '"origin":"last.example","origin_ip":"192.0.2.1","origin_status":200}\n'
+)
+
+
+async def chain(api: httpx.AsyncClient, path: str) -> list[Any]:
+    """Read entry after entry, until one shows the last line: it was read when all before it had been."""
+    cursor = (await api.get(path % 0)).json()["Timestamp"]
+    entries: list[Any] = []
+    while not any(LAST in entry["aggregated"] for entry in entries):
+        answer = (await api.get(path % cursor)).json()
+        cursor = answer["Timestamp"]
+        entries += answer["Data"]
+    return entries
+
+
+def add_up(entries: dict[str, list[Any]]) -> Sums:
+    """Add up what all entries show, but for what says how often, not how many."""
+    sums: Sums = {}
+    for dataset, found in entries.items():
+        for entry in found:
+            for key, measurements in leaves(entry["aggregated"]):
+                if LAST not in key:
+                    sums.setdefault((dataset, key), Counter()).update(counts(measurements))
+    return sums
+
+
+def leaves(tree: dict[str, Any], *above: str) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Find the measurements, and the keys that lead to them."""
+    if all(isinstance(value, dict) for value in tree.values()):
+        return [leaf for key, below in tree.items() for leaf in leaves(below, *above, key)]
+    return [(above, tree)]
+
+
+if MISSING := [name for name in ("nginx", "openssl") if not shutil.which(name)]:
+    missing = f"not installed here: {', '.join(MISSING)}"
+    if "EDGETALLY_REQUIRE_SERVERS" in os.environ:
+        raise RuntimeError(f"{missing}, but EDGETALLY_REQUIRE_SERVERS is set")
+    pytestmark = pytest.mark.skip(reason=missing)
+
+
+def test_every_request_is_one_line_in_one_of_the_logs_and_every_line_counts(outcome: Outcome) -> None:
+    assert all(outcome.lines), "there were requests before and after the rotation"
+    assert sum(outcome.lines) == outcome.requests
+    assert outcome.complaints == []
+
+
+@pytest.mark.parametrize("domain", [*FACTS, *sorted({INVALID, *HOSTS.values()})])
+def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str) -> None:
+    key = "domains", (domain,)
+    if domain not in BROKEN_OFF:
+        assert outcome.sums.get(key) == outcome.seen.get(key)
+
+
+@pytest.mark.parametrize("dataset", ["origins", "origin_insights"])
+def test_origins_show_what_they_saw(outcome: Outcome, dataset: str) -> None:
+    def of(sums: Sums) -> dict[str, Counter[str]]:
+        return {
+            " ".join(key): Counter({name: amount for name, amount in counters.items() if "latency" not in name})
+            for (where, key), counters in sums.items()
+            if where == dataset and key[0] not in BROKEN_OFF
+        }
+
+    assert of(outcome.sums) == of(outcome.seen)
+
+
+def test_nothing_is_shown_that_nobody_saw(outcome: Outcome) -> None:
+    assert outcome.sums.keys() == outcome.seen.keys()
+
+
+def test_of_a_download_that_broke_off_there_was_more_than_arrived_and_less_than_there_is(outcome: Outcome) -> None:
+    for dataset, key, field in (
+        ("domains", BROKEN_OFF[:1], "resp_body_bytes"),
+        ("domains", BROKEN_OFF[:1], "origin_fetch_resp_body_bytes"),
+        ("origins", BROKEN_OFF[1:], "resp_body_bytes"),
+    ):
+        seen, said = outcome.seen[dataset, key], outcome.sums[dataset, key]
+        assert SMALL - 1_000 < said[field] <= LARGE, (dataset, field)
+        exact = {name for name in seen | said if "latency" not in name and "body_bytes" not in name} - {"bandwidth"}
+        assert {name: said[name] for name in exact} == {name: seen[name] for name in exact}
+
+
+def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome) -> None:
+    for (dataset, key), counters in outcome.sums.items():
+        if dataset == "origins":
+            for family in ("", "all_"):
+                timed = sum(amount for name, amount in counters.items() if name.startswith(f"{family}latency_"))
+                assert timed == counters[f"{family}responses"], key
+
+
+def test_the_ratios_of_an_entry_follow_from_its_counters(outcome: Outcome) -> None:
+    found: Counter[str] = Counter()
+    for entry in outcome.entries["domains"]:
+        for key, measurements in leaves(entry["aggregated"]):
+            ratios = {name: ratio for name, ratio in oracle.ratios(counts(measurements)).items() if ratio}
+            assert {name: measurements[name] for name in RATIOS & measurements.keys()} == ratios, key
+            found.update(ratios.keys())
+    assert found.keys() == RATIOS
+
+
+def test_there_is_one_pop_and_it_shows_the_same_as_all_together(outcome: Outcome) -> None:
+    for entries in outcome.entries.values():
+        for entry in entries:
+            assert entry["datacenter"] == {POP: entry["aggregated"]}
+
+
+def test_no_second_is_shown_twice(outcome: Outcome) -> None:
+    for entries in outcome.entries.values():
+        seconds = [entry["recorded"] for entry in entries]
+        assert seconds == sorted(set(seconds))

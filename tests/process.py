@@ -1,0 +1,57 @@
+"""A real `edgetally serve`, in a process of its own and on the real clock."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+COMMAND = [sys.executable, "-W", "error", "-m", "edgetally"]
+
+
+class Process:
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.lines: list[str] = []
+        """What it has logged, as far as somebody waited for it."""
+        self.url = self.wait_for("edgetally answers on ").split()[-1]
+        """Where it answers."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        url = urlsplit(self.url)
+        assert url.hostname
+        assert url.port
+        return url.hostname, url.port
+
+    def wait_for(self, text: str) -> str:
+        """Return the next line in its log that contains `text`."""
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self.lines.append(line)
+            if text in line:
+                return line.rstrip("\n")
+        raise AssertionError(f"it never said {text!r}, but:\n{''.join(self.lines)}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until it has ended; return its exit status, after the rest of its log is in `lines`."""
+        assert self._process.stderr
+        self.lines += self._process.stderr.readlines()
+        return self._process.wait()
+
+
+@contextmanager
+def serving(*flags: str) -> Iterator[Process]:
+    """Run `edgetally serve` on a free port."""
+    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *flags]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Process(process)
+        finally:
+            process.kill()

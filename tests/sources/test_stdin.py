@@ -1,0 +1,128 @@
+"""Standard input as a source."""
+
+import asyncio
+import gc
+import os
+import select
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import cast
+
+import pytest
+
+from edgetally.sources.base import READ, Block, Defaults
+from edgetally.sources.stdin import AHEAD, Stdin
+from tests.clock import until
+
+
+class Pipe:
+    """Both ends of a pipe."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        self._open = {self.reading, self.writing}
+
+    def write(self, data: bytes) -> None:
+        assert os.write(self.writing, data) == len(data)
+
+    def end(self) -> None:
+        """Close the end that writes."""
+        self._open.discard(self.writing)
+        os.close(self.writing)
+
+    def close(self) -> None:
+        for descriptor in self._open:
+            os.close(descriptor)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def piped(pipe: Pipe) -> "aclosing[AsyncGenerator[Block, None]]":
+    blocks = Stdin(Defaults("svc", "lab"), pipe.reading).blocks(None)
+    return aclosing(cast("AsyncGenerator[Block, None]", blocks))
+
+
+async def test_what_is_written_comes_at_once(pipe: Pipe) -> None:
+    async with piped(pipe) as blocks:
+        for data in (b"one\n", b"two\nth", b"ree\n"):
+            pipe.write(data)
+            block = await anext(blocks)
+            assert (block.data, block.end) == (data, False)
+        pipe.end()
+        assert await anext(blocks) == Block(b"", end=True)
+
+
+async def test_the_writer_is_done(pipe: Pipe) -> None:
+    async with piped(pipe) as blocks:
+        pipe.write(b"one\ntw")
+        pipe.end()
+        found = [block async for block in blocks]
+
+    assert b"".join(block.data for block in found) == b"one\ntw"
+    assert [block.end for block in found] == [False, True]
+
+
+async def test_nothing_is_written(pipe: Pipe) -> None:
+    async with piped(pipe) as blocks:
+        pipe.end()
+        assert [block async for block in blocks] == [Block(b"", end=True)]
+
+
+async def test_a_long_file_comes_in_pieces(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("stdin") / "long.log"
+    data = b"".join(b"%099d\n" % number for number in range(8 * READ // 100))
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    source = Stdin(Defaults("svc", "lab"), descriptor)
+
+    found = [block async for block in source.blocks(None)]
+    os.close(descriptor)
+
+    assert b"".join(block.data for block in found) == data
+    assert max(len(block.data) for block in found) == READ
+
+
+async def test_there_is_no_mark_because_nobody_can_come_back(pipe: Pipe) -> None:
+    async with piped(pipe) as blocks:
+        pipe.write(b"one\n")
+        assert (await anext(blocks)).mark is None
+        pipe.end()
+        assert [block.end async for block in blocks] == [True]
+
+
+def reader() -> threading.Thread:
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "stdin"]
+    return thread
+
+
+def test_the_process_stops_while_the_writer_is_faster(pipe: Pipe) -> None:
+    async def start() -> threading.Thread:
+        async with piped(pipe) as blocks:
+            pipe.write(b"one\n")
+            await anext(blocks)
+            # Each is read as a block of its own, and the last one has no room in the queue.
+            for _ in range(AHEAD + 1):
+                pipe.write(b"one\n")
+                await until(lambda: not select.select([pipe.reading], [], [], 0)[0])
+        return reader()
+
+    asyncio.run(start()).join()
+
+
+def test_the_process_stops_while_nothing_is_written(pipe: Pipe) -> None:
+    async def start() -> threading.Thread:
+        async with piped(pipe) as blocks:
+            pipe.write(b"one\n")
+            await anext(blocks)
+        return reader()
+
+    thread = asyncio.run(start())
+    pipe.write(b"two\n")
+    thread.join()
+    gc.collect()

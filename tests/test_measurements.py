@@ -1,0 +1,47 @@
+"""The table of measurements, against the names as they were spelled out by hand."""
+
+import pytest
+
+from edgetally.measurements import DATASETS, measurements, reasons
+from tests.oracle_fields import FIELDS, RATIOS
+
+
+def test_every_dataset_is_listed() -> None:
+    assert sorted(FIELDS) == list(DATASETS)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_names_are_those_of_the_api(dataset: str) -> None:
+    names = [measurement.name for measurement in measurements(dataset)]
+
+    assert names == sorted(FIELDS[dataset])
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_measurement_is_described_in_words_of_its_own(dataset: str) -> None:
+    described = {measurement.name: measurement.description for measurement in measurements(dataset)}
+
+    assert [name for name, description in described.items() if not description.strip()] == []
+    assert len(set(described.values())) == len(described)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_only_ratios_are_ratios(dataset: str) -> None:
+    ratios = {measurement.name for measurement in measurements(dataset) if measurement.is_ratio}
+
+    assert ratios == FIELDS[dataset] & RATIOS
+
+
+def test_there_is_no_other_dataset() -> None:
+    with pytest.raises(KeyError, match="channel"):
+        measurements("channel")
+
+
+def test_every_reason_says_why_in_a_sentence() -> None:
+    codes = [code for code, _ in reasons()]
+
+    assert codes == [
+        *("too_long", "not_json", "truncated", "bad_weight", "bad_service_id", "no_part", "bad_status", "bad_ts"),
+        *("too_old", "too_new"),
+    ]
+    assert [code for code, sentence in reasons() if " " not in sentence] == []
