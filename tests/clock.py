@@ -12,7 +12,7 @@ TURNS = 20
 """Turns of the event loop that settle it: more than any chain of callbacks here is long."""
 
 
-PATIENCE = 3.0
+PATIENCE = 20.0
 """Real seconds after which what has not happened never will."""
 
 

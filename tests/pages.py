@@ -29,8 +29,8 @@ for the ratios, which are numbers from 0 to 1. [The record](record.md#what-count
 
 INTO_SETTINGS = """\
 `edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
-left out; the TOML below is what then holds. A flag wins over the file, and `--follow` adds to it. A setting that does
-not exist is an error that names it."""
+left out; the TOML below is what then holds. A flag wins over the file, and `--follow` and `--syslog` add to it.
+A setting that does not exist is an error that names it."""
 
 HELP_WIDTH = 100
 
@@ -41,10 +41,18 @@ KEYS = {
     "`waf_` for the web application firewall, and with `all_` for all of them together.",
 }
 
-FLAG_VALUES = {"HOST:PORT": "[::1]:1", "SECONDS": "7", "FILE": "other.log", "ID": "other", "CODE": "OTHER"}
+FLAG_VALUES = {
+    "HOST:PORT": "[::1]:1",
+    "SECONDS": "7",
+    "FILE": "other.log",
+    "ID": "other",
+    "CODE": "OTHER",
+    "WHERE": "udp:[::1]:1",
+}
 """A value that is no default, by what the help calls it."""
 
 FOLLOWED = {"path": "/var/log/nginx/edge.log", "service_id": "shop", "pop": "AMS"}
+LISTENED = {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS"}
 
 
 def pages() -> list[Path]:
@@ -104,8 +112,9 @@ def settings() -> str:
         values = {setting: value["default"] for setting, value in section["properties"].items()}
         page += [f"## {name}", section["description"], _block("toml", _toml(f"[{name}]", values))]
         page += [_settings_table(section, {setting: flags.get(f"{name}.{setting}", "") for setting in values})]
-    page += ["### sources.follow", components["Follow"]["description"]]
-    page += [_block("toml", _toml("[[sources.follow]]", FOLLOWED)), _settings_table(components["Follow"], {})]
+    for setting, name, example in (("follow", "Follow", FOLLOWED), ("syslog", "Syslog", LISTENED)):
+        page += [f"### sources.{setting}", components[name]["description"]]
+        page += [_block("toml", _toml(f"[[sources.{setting}]]", example)), _settings_table(components[name], {})]
     return "\n\n".join(page) + "\n"
 
 

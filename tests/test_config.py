@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edgetally.cli import parser, settings
-from edgetally.config import Config, Follow, address, check, load
+from edgetally.config import Config, Follow, Syslog, address, check, load
 from edgetally.errors import ConfigError
 
 _, SECTIONS = msgspec.json.schema_components([Config])
@@ -31,7 +31,7 @@ def test_every_section_is_described() -> None:
 
 def test_every_setting_has_a_default() -> None:
     assert check({}) == Config()
-    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Follow"]
+    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Follow", "Syslog"]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,7 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--service-id": ("flag", "records.service_id", "flag"),
     "--pop": ("FLG", "records.pop", "FLG"),
     "--follow": ("flag.log", "sources.follow", (Follow(path=Path("flag.log")),)),
+    "--syslog": ("udp:127.0.0.1:0", "sources.syslog", (Syslog(listen="udp:127.0.0.1:0"),)),
     "--stdin": ("", "sources.stdin", True),
 }
 """Every flag of `serve` that is a setting: what is given, the setting, and what it is then."""
@@ -167,7 +168,7 @@ def test_a_flag_sets_its_setting_and_no_other(flag: str) -> None:
     assert msgspec.structs.replace(config, **{section: untouched}) == Config()
 
 
-@pytest.mark.parametrize("flag", FLAGS.keys() - {"--allow-anonymous", "--stdin", "--follow"})
+@pytest.mark.parametrize("flag", FLAGS.keys() - {"--allow-anonymous", "--stdin", "--follow", "--syslog"})
 def test_a_flag_wins_over_the_file(flag: str, tmp_path: Path) -> None:
     path = tmp_path / "edgetally.toml"
     path.write_text(

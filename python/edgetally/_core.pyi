@@ -45,10 +45,10 @@ class Fold:
             max_line: Longest line in bytes, its newline not included.
             max_lateness: How many seconds before `now` a record may lie; None: any number.
             max_ahead: How many seconds after `now` a record may lie; None: any number.
-            framing: How records are told apart. `lines`: a newline behind each. `arrays`: the same, unless the first byte
-                that is no blank is `[`; then the input is one JSON array of records, whose elements are the lines:
-                they are numbered, limited and refused one by one. `datagrams`: lines, with a syslog header before the
-                record or none. `stream`: syslog as it comes over TCP, octets counted or a newline behind each.
+            framing: How records are told apart. `lines`: a newline behind each. `arrays`: the same, unless the first
+                byte that is no blank is `[`; then the input is one JSON array of records, whose elements are the
+                lines: they are numbered, limited and refused one by one. `datagrams`: lines, with a syslog header
+                before the record or none. `stream`: syslog over TCP, octets counted or a newline behind each.
                 KeyError for anything else.
         """
 

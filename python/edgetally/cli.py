@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edgetally.clock import SystemClock
-from edgetally.config import Config, Follow, check, load
+from edgetally.config import Config, Follow, Syslog, check, load
 from edgetally.errors import ConfigError, EdgetallyError
 
 OK, NOTHING, USAGE = 0, 1, 2
@@ -71,6 +71,13 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--follow", action="append", metavar="FILE", default=[], help="follow a log that an edge writes; repeatable"
     )
+    serve.add_argument(
+        "--syslog",
+        action="append",
+        metavar="WHERE",
+        default=[],
+        help="listen for syslog: udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH; repeatable",
+    )
     serve.add_argument("--stdin", action="store_true", default=None, help="read records from standard input")
 
     fold = commands.add_parser(
@@ -120,7 +127,10 @@ def settings(arguments: argparse.Namespace) -> Config:
             table.update(given)
     config = check(found)
     follow = tuple(Follow(path=Path(name)) for name in getattr(arguments, "follow", []))
-    sources = replace(config.sources, follow=(*config.sources.follow, *follow))
+    syslog = tuple(Syslog(listen=where) for where in getattr(arguments, "syslog", []))
+    sources = replace(
+        config.sources, follow=(*config.sources.follow, *follow), syslog=(*config.sources.syslog, *syslog)
+    )
     return replace(config, sources=sources)
 
 

@@ -91,10 +91,19 @@ class Follow(Section, frozen=True):
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
 
 
+class Syslog(Section, frozen=True):
+    """Syslog messages whose text is a record."""
+
+    listen: Annotated[str, Meta(description="`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH` (datagrams).")]
+    service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
+    pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
+
+
 class Sources(Section, frozen=True):
     """Where records come from, besides pushes."""
 
     follow: Annotated[tuple[Follow, ...], Meta(description="Files to follow, each a table of its own.")] = ()
+    syslog: Annotated[tuple[Syslog, ...], Meta(description="Syslog to listen for, each a table of its own.")] = ()
     stdin: Annotated[bool, Meta(description="Read records from standard input.")] = False
 
 

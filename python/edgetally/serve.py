@@ -26,6 +26,7 @@ from edgetally.errors import ConfigError
 from edgetally.journal.memory import MemoryJournal
 from edgetally.measurements import DATASETS, measurements
 from edgetally.shelf import Shelf
+from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
@@ -89,35 +90,25 @@ class Service:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
+        self._syslog: list[syslog.SyslogListener] = []
 
     async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
-        host, port = address(self.config.api.listen)
-        if not self.config.api.allow_anonymous and not _is_loopback(host):
-            raise ConfigError(
-                "api.listen",
-                f"{host} can be reached by others, who could read and push everything. "
-                "Listen on 127.0.0.1 behind a proxy that knows who may, or say --allow-anonymous",
-            )
         self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
         await _first([self.sealer.started, self.failed])
-        loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
-        except OSError as error:
+            await self._listen()
+            await self._open_sources()
+        except ConfigError:
+            await self._stop_sources()
             await self._stop_rooms()
-            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
-        port = self._listener.sockets[0].getsockname()[1]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            raise
         self._tasks.append(self._start(self._sweep()))
-        self._followers = [self._start(self.worker.follow(source)) for source in self._sources()]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: finish what has begun, answer who waits, lose nothing that was accepted."""
-        if self._listener:
-            self._listener.close()
-        await _cancel(self._followers)
+        await self._stop_sources()
         self.server.close()
         self.poll.release()
         try:
@@ -128,18 +119,60 @@ class Service:
         await self._stop_rooms()
 
     def _open_push(self, service_id: str | None, pop: str | None) -> worker.Intake:
-        defaults = Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
-        return self.worker.intake(defaults, "arrays")
+        return self.worker.intake(self._defaults(service_id, pop), "arrays")
 
-    def _sources(self) -> list[worker.Source]:
-        records, sources = self.config.records, self.config.sources
-        found: list[worker.Source] = [
-            FollowedFile(one.path, Defaults(one.service_id or records.service_id, one.pop or records.pop), self.clock)
-            for one in sources.follow
-        ]
+    async def _listen(self) -> None:
+        """Answer readers and take pushes from now on."""
+        host, port = address(self.config.api.listen)
+        self._allow("api.listen", host)
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _open_sources(self) -> None:
+        """Read from every source from now on."""
+        sources = self.config.sources
+        for one in sources.follow:
+            self._follow(FollowedFile(one.path, self._defaults(one.service_id, one.pop), self.clock))
+        for two in sources.syslog:
+            where = syslog.address(two.listen)
+            defaults = self._defaults(two.service_id, two.pop)
+            if where.kind != "unix":
+                self._allow("sources.syslog", where.host)
+            if where.kind == "tcp":
+                listener = syslog.SyslogListener(where, defaults, self.clock)
+                self._syslog.append(listener)
+                await listener.listen(self.worker.follow)
+            else:
+                self._follow(syslog.SyslogDatagrams(where, defaults, self.clock))
         if sources.stdin:
-            found.append(Stdin(Defaults(records.service_id, records.pop)))
-        return found
+            self._follow(Stdin(self._defaults(None, None)))
+
+    def _defaults(self, service_id: str | None, pop: str | None) -> Defaults:
+        return Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
+
+    def _follow(self, source: worker.Source) -> None:
+        self._followers.append(self._start(self.worker.follow(source)))
+
+    def _allow(self, setting: str, host: str) -> None:
+        """Refuse an address that strangers can reach, unless they may."""
+        if not self.config.api.allow_anonymous and not _is_loopback(host):
+            raise ConfigError(
+                setting,
+                f"{host} can be reached by others, who could read and push everything. "
+                "Listen on 127.0.0.1 behind a proxy that knows who may, or say --allow-anonymous",
+            )
+
+    async def _stop_sources(self) -> None:
+        if self._listener:
+            self._listener.close()
+        for listener in self._syslog:
+            await listener.close()
+        await _cancel(self._followers)
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -80,6 +80,9 @@ class Source(Protocol):
     def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what comes, from where `mark` says on."""
 
+    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+        """Hear what became of the blocks so far: bytes of a line whose end has not come, and lines since last told."""
+
 
 class Intake:
     """One stretch of input on its way into the journal. What is not committed is as if it had never come."""
@@ -151,9 +154,13 @@ class Worker:
             mark = {source.name: block.mark(intake.unfinished)} if block.mark else mark
             now = self.clock.now()
             uncommitted_since = now if uncommitted_since is None else uncommitted_since
+            accepted = rejected = 0
             if not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large:
-                self._warn(source, await intake.commit(mark))
+                report = await intake.commit(mark)
+                accepted, rejected = report.accepted, report.rejected.total()
+                self._warn(source, report)
                 uncommitted_since = None
+            source.told(intake.unfinished, accepted, rejected)
 
         try:
             async for block in source.blocks(self.journal.marks().get(source.name)):

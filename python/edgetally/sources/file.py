@@ -50,6 +50,9 @@ class FollowedFile:
         self._known: Mark | None = None
         self._waits = False
 
+    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+        """Nothing follows from it here."""
+
     async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
         self._known = msgspec.json.decode(mark, type=Mark) if mark else None

@@ -23,6 +23,9 @@ class Stdin:
         self.defaults = defaults
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
 
+    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+        """Nothing follows from it here."""
+
     async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
         """Yield what is written, until the writer is done."""
         loop = asyncio.get_running_loop()

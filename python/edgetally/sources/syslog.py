@@ -1,0 +1,292 @@
+"""
+Syslog: datagrams over UDP or a unix socket, and streams over TCP, whose messages are records behind a header or none.
+
+Datagrams are read many at once into one block; nothing looks into them here. Nobody can ask a sender of datagrams to
+slow down, so the kernel is asked for a large buffer, and says how many it had to drop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import NamedTuple
+
+from edgetally.clock import Clock, sleep_until
+from edgetally.errors import ConfigError
+from edgetally.sources.base import READ, Block, Defaults, Framing
+
+log = logging.getLogger(__name__)
+
+MAX_DATAGRAM = 65_535
+"""Bytes of the largest datagram."""
+
+RECEIVE_BUFFER = 32 << 20
+"""Bytes that the kernel is asked to hold for us: at 200 000 datagrams a second, some hundred milliseconds."""
+
+QUIET_SECONDS = 0.05
+"""Records are committed once nothing has come for this long."""
+
+STALL_SECONDS = 60.0
+"""How long a connection may be silent in the middle of a line."""
+
+MAX_JUNK = 100
+"""Lines that a connection may send before one of them is a record."""
+
+MAX_OPEN = 4 << 20
+"""Bytes that a connection may send without ending a line."""
+
+SO_RXQ_OVFL = 40
+"""Linux: tell with each datagram how many were dropped so far. Python has no name for it."""
+
+SO_RCVBUFFORCE = 33
+"""Linux: like SO_RCVBUF, for the privileged, beyond what the system allows."""
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    kind: str
+    """`udp`, `tcp` or `unix`."""
+    host: str
+    """For `unix`, the path."""
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as it was written."""
+        return f"unix:{self.host}" if self.kind == "unix" else f"{self.kind}:{self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """Read `udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH`; raise ConfigError when it is something else."""
+    kind, _, where = text.partition(":")
+    if kind == "unix" and where.startswith("/"):
+        return Address(kind, where, 0)
+    host, colon, port = where.rpartition(":")
+    if kind in ("udp", "tcp") and colon and host and port.isdecimal() and int(port) < 1 << 16:
+        return Address(kind, host.strip("[]"), int(port))
+    raise ConfigError("sources.syslog", f"{text!r} is none of udp:HOST:PORT, tcp:HOST:PORT, unix:/PATH")
+
+
+class SyslogDatagrams:
+    """Blocks of datagrams, one record each."""
+
+    framing: Framing = "datagrams"
+
+    def __init__(self, where: Address, defaults: Defaults, clock: Clock) -> None:
+        self.name = f"syslog:{where}"
+        self.defaults = defaults
+        self.dropped = 0
+        """Datagrams that the kernel dropped because we did not keep up."""
+        self._where = where
+        self._clock = clock
+        self._socket = _bind(where)
+        self._buffer = bytearray(READ + MAX_DATAGRAM + 1)
+        port = self._socket.getsockname()[1] if where.kind == "udp" else 0
+        log.info("syslog %s is listened on", where._replace(port=port))
+
+    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+        """Nobody can be told: datagrams have no way back."""
+
+    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+        """Yield what comes, without end."""
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        loop.add_reader(self._socket, arrived.set)
+        try:
+            while True:
+                await arrived.wait()
+                while data := self._receive():
+                    arrived.clear()
+                    yield Block(data, more=True)
+                    await self._quiet(arrived)
+                yield Block(b"")
+        finally:
+            loop.remove_reader(self._socket)
+            self._socket.close()
+            if self._where.kind == "unix":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._where.host)  # noqa: PTH108 - it blocks no longer than Path would
+
+    def _receive(self) -> bytes:
+        """Return what is there, a newline behind each datagram; empty when nothing is."""
+        filled = 0
+        view = memoryview(self._buffer)
+        receive = self._socket.recv_into
+        try:
+            filled = self._receive_one(view)
+            view[filled] = 10
+            filled += 1
+            while filled < READ:
+                filled += receive(view[filled:])
+                view[filled] = 10
+                filled += 1
+        except BlockingIOError:
+            pass
+        return bytes(view[:filled])
+
+    def _receive_one(self, view: memoryview) -> int:
+        """Receive one datagram, and with it the news of how many were dropped."""
+        size, ancillary, _, _ = self._socket.recvmsg_into([view], socket.CMSG_SPACE(4))
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
+                (dropped,) = struct.unpack("I", data[:4])
+                if dropped != self.dropped:
+                    log.warning("%s: the kernel dropped %d datagrams so far", self.name, dropped)
+                    self.dropped = dropped
+        return size
+
+    async def _quiet(self, arrived: asyncio.Event) -> None:
+        """Wait for more, but not for long."""
+        if arrived.is_set():
+            return
+        timer = self._clock.call_at(self._clock.now() + QUIET_SECONDS, arrived.set)
+        try:
+            await arrived.wait()
+        finally:
+            timer.cancel()
+
+
+def _bind(where: Address) -> socket.socket:
+    try:
+        if where.kind == "unix":
+            with contextlib.suppress(FileNotFoundError):
+                # Only what a socket of ours, left behind, can be.
+                if stat.S_ISSOCK(os.lstat(where.host).st_mode):
+                    Path(where.host).unlink()
+            bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            bound.bind(where.host)
+        else:
+            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+            bound = socket.socket(family, socket.SOCK_DGRAM)
+            bound.bind((where.host, where.port))
+    except OSError as error:
+        raise ConfigError("sources.syslog", f"cannot listen on {where}: {error.strerror}") from error
+    bound.setblocking(False)  # noqa: FBT003 - the socket's own interface
+    bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+    _enlarge(bound, where)
+    return bound
+
+
+def _enlarge(bound: socket.socket, where: Address) -> None:
+    """Ask for a large receive buffer, and say when the kernel gives a smaller one."""
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    # Linux counts its own bookkeeping too, and therefore doubles what it was asked for.
+    given = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+    if given < RECEIVE_BUFFER:
+        log.warning(
+            "syslog:%s: the kernel gives a receive buffer of %d bytes instead of %d. "
+            "It will drop datagrams in a burst: sysctl -w net.core.rmem_max=%d",
+            where, given, RECEIVE_BUFFER, RECEIVE_BUFFER,
+        )  # fmt: skip
+
+
+class SyslogConnection:
+    """Blocks of one TCP connection, until it ends, or is ended because nothing good can come of it."""
+
+    framing: Framing = "stream"
+
+    def __init__(self, name: str, reader: asyncio.StreamReader, defaults: Defaults, clock: Clock) -> None:
+        self.name = name
+        self.defaults = defaults
+        self._reader = reader
+        self._clock = clock
+        self._records = 0
+        self._junk = 0
+        self._open_bytes = 0
+        self._problem = ""
+
+    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+        """Yield what comes, until the sender is done."""
+        reading = asyncio.create_task(self._reader.read(READ))
+        quiet = False
+        try:
+            while not self._problem:
+                patience = STALL_SECONDS if self._open_bytes else None
+                if await self._within(reading, patience if quiet else QUIET_SECONDS):
+                    if not (data := reading.result()):
+                        break
+                    reading = asyncio.create_task(self._reader.read(READ))
+                    self._open_bytes += len(data)
+                    quiet = False
+                    yield Block(data, more=True)
+                elif quiet:
+                    self._problem = f"silent for {STALL_SECONDS:.0f} s in the middle of a line"
+                else:
+                    quiet = True
+                    yield Block(b"")
+            if self._problem:
+                log.warning("%s: closed: %s", self.name, self._problem)
+        except ConnectionError as error:
+            log.info("%s: %s", self.name, error.strerror)
+        finally:
+            reading.cancel()
+        yield Block(b"", end=True)
+
+    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+        """Take note of what became of the blocks so far."""
+        self._records += accepted
+        self._junk += rejected
+        if not unfinished:
+            self._open_bytes = 0
+        if not self._records and self._junk >= MAX_JUNK:
+            self._problem = f"{self._junk} lines, and not one is a record"
+        elif self._open_bytes > MAX_OPEN:
+            self._problem = f"a line of more than {MAX_OPEN} bytes does not end"
+
+    async def _within(self, reading: asyncio.Task[bytes], seconds: float | None) -> bool:
+        """Wait until something was read, at most `seconds`; say whether."""
+        if seconds is None:
+            await asyncio.wait([reading])
+            return True
+        late = asyncio.create_task(sleep_until(self._clock, self._clock.now() + seconds))
+        await asyncio.wait([reading, late], return_when=asyncio.FIRST_COMPLETED)
+        late.cancel()
+        return reading.done()
+
+
+class SyslogListener:
+    """A TCP port whose every connection is a source of its own."""
+
+    def __init__(self, where: Address, defaults: Defaults, clock: Clock) -> None:
+        self._where = where
+        self._defaults = defaults
+        self._clock = clock
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def listen(self, follow: Callable[[SyslogConnection], Coroutine[None, None, None]]) -> None:
+        """Accept connections from now on, and follow each."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            host, port, *_ = writer.get_extra_info("peername")
+            name = f"syslog:{self._where} from {host}:{port}"
+            following = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
+            self._connections.add(following)
+            try:
+                await asyncio.wait([following])
+            finally:
+                self._connections.discard(following)
+                writer.close()
+
+        try:
+            self._server = await asyncio.start_server(connected, self._where.host, self._where.port, limit=READ)
+        except OSError as error:
+            raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {error.strerror}") from error
+        port = self._server.sockets[0].getsockname()[1]
+        log.info("syslog %s is listened on", self._where._replace(port=port))
+
+    async def close(self) -> None:
+        """Accept nothing more, and end what is there; what came counts."""
+        if self._server:
+            self._server.close()
+        for following in list(self._connections):
+            following.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
