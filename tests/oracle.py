@@ -130,7 +130,7 @@ def decode(line: bytes, *, service_id: str, pop: str, now: int) -> Record | None
         service_id=service,
         pop=values.bounded(values.plain(members.get(b"pop")) or pop, 64),
         domain=values.domain(members.get(b"domain")),
-        second=values.second(members.get(b"ts"), now),
+        second=values.second(members.get(b"ts"), members.get(b"duration_ms"), now),
         weight=weight,
         compute=values.boolean(members.get(b"compute"), default=False),
         client=client,

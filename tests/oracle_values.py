@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import AddressValueError, IPv6Address
+from math import floor
 
 from tests.oracle_json import BLANKS, Rejected, Text, Value
 
@@ -12,7 +13,7 @@ MAX_COUNTER = 2**64 - 1
 
 _NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
     rb"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _LIST_BORDER = re.compile(rb",|[ \t\r]:[ \t\r]")
@@ -168,37 +169,40 @@ def counted_status(code: int | None) -> int | None:
 # --- time ----------------------------------------------------------------------------------------------------------
 
 
-def second(value: Value | None, now: int) -> int:
-    """Read the second in which a request ended; absent or negative: now."""
+def second(value: Value | None, duration: Value | None, now: int) -> int:
+    """Read the second in which a request ended; absent or negative: now. A duration in ms is added to the time."""
     text = present(value)
     if text is None:
         return now
     read = number(text)
-    if read is None:
-        return _rfc3339(text)
-    return now if read[0] else _unix(int(read[1]))
+    if read is not None and read[0]:
+        return now
+    moment = _rfc3339(text) if read is None else _unix(read[1])
+    # Both are known to the nanosecond, and what is finer is cut off.
+    took = floor((milliseconds(duration) or 0) * 10**6)
+    return (floor(moment * 10**9) + took) // 10**9
 
 
-def _unix(ticks: int) -> int:
+def _unix(ticks: Fraction) -> Fraction:
     """Know the unit of a Unix time by its magnitude."""
-    if ticks > MAX_COUNTER:
+    if floor(ticks) > MAX_COUNTER:
         raise Rejected("bad_ts")
-    if ticks < 10**11:
+    if floor(ticks) < 10**11:
         return ticks
-    if ticks < 10**14:
-        return ticks // 10**3
-    if ticks < 10**17:
-        return ticks // 10**6
-    return ticks // 10**9
+    if floor(ticks) < 10**14:
+        return ticks / 10**3
+    if floor(ticks) < 10**17:
+        return ticks / 10**6
+    return ticks / 10**9
 
 
-def _rfc3339(text: bytes) -> int:
+def _rfc3339(text: bytes) -> Fraction:
     """Read a calendar date with a time of day and an offset."""
     match = _RFC3339.fullmatch(text)
     if not match:
         raise Rejected("bad_ts")
     year, month, day, hour, minute, sec = (int(group) for group in match.groups()[:6])
-    sign, offset_hour, offset_minute = match[7], int(match[8] or 0), int(match[9] or 0)
+    part, sign, offset_hour, offset_minute = match[7], match[8], int(match[9] or 0), int(match[10] or 0)
     if hour > 23 or minute > 59 or sec > 60 or offset_hour > 23 or offset_minute > 59:
         raise Rejected("bad_ts")
     try:
@@ -209,7 +213,7 @@ def _rfc3339(text: bytes) -> int:
     unix = days * 86400 + hour * 3600 + minute * 60 + sec - (-offset if sign == b"-" else offset)
     if unix < 0:
         raise Rejected("bad_ts")
-    return unix
+    return unix + Fraction(Decimal("0" + (part or b".0").decode()))
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

@@ -177,6 +177,7 @@ FIELDS: dict[bytes, tuple[Sequence[bytes], Sequence[bytes]]] = {
     b"service_id": (SERVICES, ODD_SERVICES),
     b"pop": (POPS, ODD_POPS),
     b"domain": (HOSTS, ODD_HOSTS),
+    b"duration_ms": (MILLISECONDS, ODD_TIMES),
     b"weight": (WEIGHTS, ODD_WEIGHTS),
     b"status": (STATUSES, ODD_STATUSES),
     b"edge": (FLAGS, ODD_FLAGS),
@@ -282,5 +283,6 @@ SHAPES: Sequence[Sequence[bytes]] = [
     rb"""
     domain compute status compute_request_time_ms req_header_bytes resp_header_bytes resp_bytes resp_body_bytes
 """.split(),
+    rb"domain status duration_ms resp_header_bytes resp_body_bytes".split(),
     rb"domain origin".split(),
 ]

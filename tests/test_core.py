@@ -405,7 +405,7 @@ def test_an_entry_is_written_in_alphabetical_order_without_zeros_or_blanks() -> 
     )
     (sealed,) = seal_all([partial_of(data)])
     counted = '"edge_requests":1,"requests":1,"status_200":1,"status_2xx":1}'
-    hit = '{"edge_hit_ratio":1,"edge_hit_requests":1,' + counted
+    hit = '{"edge_hit_ratio":1.0,"edge_hit_requests":1,' + counted
     miss = '{"edge_miss_requests":1,' + counted
     both = '{"edge_hit_ratio":0.5,"edge_hit_requests":1,"edge_miss_requests":1,' + counted.replace(":1", ":2")
     assert sealed.entry("domains").decode() == (

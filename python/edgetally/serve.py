@@ -91,6 +91,7 @@ class Service:
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
         self._syslog: list[syslog.SyslogListener] = []
+        self._datagrams: list[syslog.SyslogDatagrams] = []
 
     async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
@@ -148,7 +149,8 @@ class Service:
                 self._syslog.append(listener)
                 await listener.listen(self.worker.follow)
             else:
-                self._follow(syslog.SyslogDatagrams(where, defaults, self.clock))
+                self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
+                self._follow(self._datagrams[-1])
         if sources.stdin:
             self._follow(Stdin(self._defaults(None, None)))
 
@@ -173,6 +175,8 @@ class Service:
         for listener in self._syslog:
             await listener.close()
         await _cancel(self._followers)
+        for datagrams in self._datagrams:
+            datagrams.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -242,7 +242,7 @@ impl<'a> Encoder<'a> {
         if numerator > 0 && denominator > 0 {
             let ratio = (numerator as f64 / denominator as f64).min(1.0);
             self.field(field);
-            write!(self.json, "{ratio},").expect("memory takes what is written to it");
+            write!(self.json, "{ratio:?},").expect("memory takes what is written to it");
         }
     }
 }

@@ -64,6 +64,7 @@ fields! {
     ORIGIN_TTFB_S = 30, "origin_ttfb_s", "ttfb_s";
     ORIGIN_IS_SHIELD = 31, "origin_is_shield", "is_shield";
     ORIGINS = 32, "origins";
+    DURATION_MS = 33, "duration_ms";
 }
 
 /// Where in a block the values of one object's fields are.
@@ -83,7 +84,7 @@ impl Slots {
     /// Forgets the object before.
     #[inline]
     pub fn clear(&mut self) {
-        self.spans[..=ORIGINS].fill((0, 0));
+        self.spans[..=DURATION_MS].fill((0, 0));
     }
 
     /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.

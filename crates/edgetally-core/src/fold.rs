@@ -203,7 +203,7 @@ impl Fold {
     /// Bytes of the line whose end has not come yet.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.unfinished.len()
+        self.unfinished.len().max(self.frames.pending())
     }
 
     /// Bytes that the tallies take, about: when this grows large, drain.

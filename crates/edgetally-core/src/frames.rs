@@ -27,6 +27,15 @@ enum State {
 }
 
 impl Frames {
+    /// Bytes of a message that has begun and of which no line has anything yet, about.
+    pub fn pending(&self) -> usize {
+        match self.state {
+            State::Count { digits, .. } => digits,
+            State::Counted { .. } => 1,
+            State::Start | State::Delimited => 0,
+        }
+    }
+
     /// The messages in `piece`, a newline behind each.
     pub fn split(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut lines = Vec::with_capacity(piece.len() + 16);

@@ -9,7 +9,7 @@ use crate::number::{Number, flag, number, scaled};
 use crate::reject::{Reason, Reject};
 use crate::status::Status;
 use crate::text::text;
-use crate::time::{Moment, moment};
+use crate::time::{Moment, ended, moment};
 
 /// The largest weight that a record may have.
 const MAX_WEIGHT: u64 = 1 << 32;
@@ -136,7 +136,11 @@ pub fn record<'a>(reader: &Reader, block: &'a [u8]) -> Result<Record<'a>, Reject
         Some(client(slots, block, status, compute))
     };
     let second = match moment(slots.text(block, field::TS)) {
-        Moment::Second(second) => Some(second),
+        Moment::Second(second) if slots.is_empty(field::DURATION_MS) => Some(second),
+        Moment::Second(second) => {
+            let took = nanoseconds(slots.text(block, field::DURATION_MS), 6).unwrap_or_default();
+            Some(ended(second, slots.text(block, field::TS), took.floor))
+        }
         Moment::Absent => None,
         Moment::Junk => return Err(slots.reject(Reason::BadTs, field::TS)),
     };

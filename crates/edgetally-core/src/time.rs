@@ -1,6 +1,6 @@
 //! The second in which a request ended, out of the many ways to write it.
 
-use crate::number::{Number, number};
+use crate::number::{Number, number, scaled};
 
 /// What a `ts` field says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +32,38 @@ pub fn moment(text: &[u8]) -> Moment {
     }
 }
 
+/// The second in which something ended that began at `text`, which is in `second`, and took `nanoseconds`.
+pub fn ended(second: u64, text: &[u8], nanoseconds: u64) -> u64 {
+    second.saturating_add((fraction(text) + nanoseconds) / SECOND)
+}
+
+/// Nanoseconds in a second.
+const SECOND: u64 = 1_000_000_000;
+
+/// The nanoseconds that `text`, which is a moment, lies behind its second.
+fn fraction(text: &[u8]) -> u64 {
+    let Some(whole) = number(text).floor() else {
+        let digits = text.get(20..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
+        let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
+        return digits.fold((0, SECOND / 10), read).0;
+    };
+    let nanoseconds = SECOND / unit(whole);
+    let behind_unit = scaled(text, i64::from(nanoseconds.ilog10())).floor().map_or(0, |all| all % nanoseconds);
+    // Beyond the year 2554 nanoseconds do not fit; nobody's clock is that exact and that wrong.
+    whole % unit(whole) * nanoseconds + behind_unit
+}
+
 #[inline]
 fn whole_seconds(value: u64) -> u64 {
+    value / unit(value)
+}
+
+/// How many of the unit in which `value` counts make a second.
+#[inline]
+fn unit(value: u64) -> u64 {
     // Seconds reach this far in the year 5138, milliseconds and microseconds just as far.
     const FAR: u64 = 100_000_000_000;
-    let units = [1, 1_000, 1_000_000];
-    let unit = units.into_iter().find(|unit| value < FAR * unit).unwrap_or(1_000_000_000);
-    value / unit
+    [1, 1_000, 1_000_000].into_iter().find(|unit| value < FAR * unit).unwrap_or(SECOND)
 }
 
 /// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, or a blank instead of `T`.
@@ -110,6 +135,26 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_took_long_ended_later() {
+        let cases: &[(&str, u64, u64)] = &[
+            ("1795314035", 999_999_999, 0),
+            ("1795314035.632", 367_999_999, 0),
+            ("1795314035.632", 368_000_000, 1),
+            ("1795314035632", 1_368_000_000, 2),
+            ("1795314035632123", 367_877_000, 1),
+            ("1795314035632123456", 367_876_543, 0),
+            ("1795314035632123456", 367_876_544, 1),
+            ("2026-11-22T02:20:35.632Z", 368_000_000, 1),
+            ("2026-11-22T02:20:35.63200000001+00:00", 367_999_999, 0),
+            ("2026-11-22T02:20:35Z", 1_000_000_000, 1),
+        ];
+        for (text, took, later) in cases {
+            let Moment::Second(second) = moment(text.as_bytes()) else { panic!("{text}") };
+            assert_eq!(second + later, ended(second, text.as_bytes(), *took), "{text} + {took}");
+        }
+    }
 
     #[test]
     fn times_are_read_in_every_unit() {

@@ -13,6 +13,7 @@ import socket
 import stat
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +23,8 @@ from edgetally.sources.base import READ, Block, Defaults, Framing
 
 log = logging.getLogger(__name__)
 
-MAX_DATAGRAM = 65_535
-"""Bytes of the largest datagram."""
+MAX_DATAGRAM = 1 << 18
+"""Bytes of a datagram that are read. UDP has no larger ones; over a unix socket, what is behind them is cut off."""
 
 RECEIVE_BUFFER = 32 << 20
 """Bytes that the kernel is asked to hold for us: at 200 000 datagrams a second, some hundred milliseconds."""
@@ -58,7 +59,9 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it was written."""
-        return f"unix:{self.host}" if self.kind == "unix" else f"{self.kind}:{self.host}:{self.port}"
+        if self.kind == "unix":
+            return f"unix:{self.host}"
+        return f"{self.kind}:[{self.host}]:{self.port}" if ":" in self.host else f"{self.kind}:{self.host}:{self.port}"
 
 
 def address(text: str) -> Address:
@@ -66,9 +69,10 @@ def address(text: str) -> Address:
     kind, _, where = text.partition(":")
     if kind == "unix" and where.startswith("/"):
         return Address(kind, where, 0)
-    host, colon, port = where.rpartition(":")
-    if kind in ("udp", "tcp") and colon and host and port.isdecimal() and int(port) < 1 << 16:
-        return Address(kind, host.strip("[]"), int(port))
+    host, _, port = where.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if kind in ("udp", "tcp") and host and port.isdecimal() and int(port) < 1 << 16:
+        return Address(kind, host, int(port))
     raise ConfigError("sources.syslog", f"{text!r} is none of udp:HOST:PORT, tcp:HOST:PORT, unix:/PATH")
 
 
@@ -94,23 +98,26 @@ class SyslogDatagrams:
 
     async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
         """Yield what comes, without end."""
-        loop = asyncio.get_running_loop()
-        arrived = asyncio.Event()
-        loop.add_reader(self._socket, arrived.set)
+        is_quiet = True
         try:
             while True:
-                await arrived.wait()
-                while data := self._receive():
-                    arrived.clear()
+                is_quiet = not await self._arrives(None if is_quiet else QUIET_SECONDS)
+                yield Block(b"") if is_quiet else Block(self._receive(), more=True)
+        except asyncio.CancelledError:
+            # The process stops, and what has come by now counts; what still comes does not keep us.
+            for _ in range(1 + RECEIVE_BUFFER // READ):
+                if data := self._receive():
                     yield Block(data, more=True)
-                    await self._quiet(arrived)
-                yield Block(b"")
+            raise
         finally:
-            loop.remove_reader(self._socket)
-            self._socket.close()
-            if self._where.kind == "unix":
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._where.host)  # noqa: PTH108 - it blocks no longer than Path would
+            self.close()
+
+    def close(self) -> None:
+        """Listen no more. Harmless when that is so already."""
+        is_ours = self._socket.fileno() >= 0
+        self._socket.close()
+        if is_ours and self._where.kind == "unix":
+            Path(self._where.host).unlink(missing_ok=True)
 
     def _receive(self) -> bytes:
         """Return what is there, a newline behind each datagram; empty when nothing is."""
@@ -118,11 +125,11 @@ class SyslogDatagrams:
         view = memoryview(self._buffer)
         receive = self._socket.recv_into
         try:
-            filled = self._receive_one(view)
+            filled = self._receive_one(view[:MAX_DATAGRAM])
             view[filled] = 10
             filled += 1
             while filled < READ:
-                filled += receive(view[filled:])
+                filled += receive(view[filled : filled + MAX_DATAGRAM])
                 view[filled] = 10
                 filled += 1
         except BlockingIOError:
@@ -140,36 +147,56 @@ class SyslogDatagrams:
                     self.dropped = dropped
         return size
 
-    async def _quiet(self, arrived: asyncio.Event) -> None:
-        """Wait for more, but not for long."""
-        if arrived.is_set():
-            return
-        timer = self._clock.call_at(self._clock.now() + QUIET_SECONDS, arrived.set)
+    async def _arrives(self, seconds: float | None) -> bool:
+        """Wait until there is something to receive, at most `seconds`; say whether."""
+        loop = asyncio.get_running_loop()
+        arrival: asyncio.Future[bool] = loop.create_future()
+
+        def settle(*, arrived: bool) -> None:
+            if not arrival.done():
+                arrival.set_result(arrived)
+
+        # Only while we wait: the loop would call without end while a block is folded.
+        loop.add_reader(self._socket, partial(settle, arrived=True))
+        timer = None
+        if seconds is not None:
+            timer = self._clock.call_at(self._clock.now() + seconds, partial(settle, arrived=False))
         try:
-            await arrived.wait()
+            return await arrival
         finally:
-            timer.cancel()
+            loop.remove_reader(self._socket)
+            if timer:
+                timer.cancel()
 
 
 def _bind(where: Address) -> socket.socket:
+    family = socket.AF_UNIX if where.kind == "unix" else socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if where.kind == "unix":
-            with contextlib.suppress(FileNotFoundError):
-                # Only what a socket of ours, left behind, can be.
-                if stat.S_ISSOCK(os.lstat(where.host).st_mode):
-                    Path(where.host).unlink()
-            bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            if _is_left_behind(where.host):
+                Path(where.host).unlink()
             bound.bind(where.host)
         else:
-            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-            bound = socket.socket(family, socket.SOCK_DGRAM)
             bound.bind((where.host, where.port))
     except OSError as error:
-        raise ConfigError("sources.syslog", f"cannot listen on {where}: {error.strerror}") from error
+        bound.close()
+        raise ConfigError("sources.syslog", f"cannot listen on {where}: {error.strerror or error}") from error
     bound.setblocking(False)  # noqa: FBT003 - the socket's own interface
     bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     _enlarge(bound, where)
     return bound
+
+
+def _is_left_behind(path: str) -> bool:
+    """Say whether `path` is a socket that nobody listens on any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe, contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                return True
+    return False
 
 
 def _enlarge(bound: socket.socket, where: Address) -> None:
@@ -216,7 +243,9 @@ class SyslogConnection:
                     reading = asyncio.create_task(self._reader.read(READ))
                     self._open_bytes += len(data)
                     quiet = False
-                    yield Block(data, more=True)
+                    # We do not look for the end of a line ourselves. Once there should have been one, what `told` says
+                    # has to be new, and a block after which nothing comes is committed.
+                    yield Block(data, more=self._open_bytes <= MAX_OPEN)
                 elif quiet:
                     self._problem = f"silent for {STALL_SECONDS:.0f} s in the middle of a line"
                 else:
@@ -224,8 +253,13 @@ class SyslogConnection:
                     yield Block(b"")
             if self._problem:
                 log.warning("%s: closed: %s", self.name, self._problem)
-        except ConnectionError as error:
-            log.info("%s: %s", self.name, error.strerror)
+        except OSError as error:
+            log.info("%s: %s", self.name, error.strerror or error)
+        except asyncio.CancelledError:
+            # The process stops, and what was read by now counts.
+            if reading.done() and not reading.cancelled() and not reading.exception():
+                yield Block(reading.result(), end=True)
+            raise
         finally:
             reading.cancel()
         yield Block(b"", end=True)
@@ -234,8 +268,8 @@ class SyslogConnection:
         """Take note of what became of the blocks so far."""
         self._records += accepted
         self._junk += rejected
-        if not unfinished:
-            self._open_bytes = 0
+        if accepted or rejected or not unfinished:
+            self._open_bytes = unfinished
         if not self._records and self._junk >= MAX_JUNK:
             self._problem = f"{self._junk} lines, and not one is a record"
         elif self._open_bytes > MAX_OPEN:
@@ -247,8 +281,10 @@ class SyslogConnection:
             await asyncio.wait([reading])
             return True
         late = asyncio.create_task(sleep_until(self._clock, self._clock.now() + seconds))
-        await asyncio.wait([reading, late], return_when=asyncio.FIRST_COMPLETED)
-        late.cancel()
+        try:
+            await asyncio.wait([reading, late], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            late.cancel()
         return reading.done()
 
 
@@ -266,7 +302,8 @@ class SyslogListener:
         """Accept connections from now on, and follow each."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            host, port, *_ = writer.get_extra_info("peername")
+            # Who is gone already has no address.
+            host, port, *_ = writer.get_extra_info("peername") or ("nobody", 0)
             name = f"syslog:{self._where} from {host}:{port}"
             following = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
             self._connections.add(following)
