@@ -90,6 +90,26 @@ def parser() -> argparse.ArgumentParser:
     _common(fold)
     fold.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
 
+    explain = commands.add_parser(
+        "explain",
+        help="show what the lines of a log are read as",
+        description="Show what the first lines of a log are read as: the keys and counters that each adds to, or why "
+        "it does not count and at which byte.",
+    )
+    explain.set_defaults(command=_explain)
+    _common(explain)
+    explain.add_argument("file", nargs="?", default="-", metavar="FILE", help="a log; - is standard input (default)")
+    explain.add_argument("--lines", type=int, default=10, metavar="COUNT", help="how many lines (default 10)")
+
+    formats = commands.add_parser(
+        "formats",
+        help="print what to paste into an edge so that it logs what can be counted",
+        description="Without a NAME, list the edges that are known; with one, print the configuration to paste, ready "
+        "for use, with a comment for each thing to fill in and for what cannot be known from its logs.",
+    )
+    formats.set_defaults(command=_formats)
+    formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
+
     demo = commands.add_parser(
         "demo",
         help="serve made-up traffic, to look around",
@@ -157,6 +177,37 @@ def _fold(arguments: argparse.Namespace) -> int:
         service_id=config.records.service_id, pop=config.records.pop, limits=limits, now=int(SystemClock().now())
     )
     return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from edgetally.explain import explain  # noqa: PLC0415 - only this command explains
+
+    records = settings(arguments).records
+    try:
+        log = sys.stdin.buffer if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115 - below
+    except OSError as error:
+        raise ConfigError(arguments.file, error.strerror or str(error)) from error
+    with log:
+        for text in explain(
+            log,
+            service_id=records.service_id,
+            pop=records.pop,
+            now=int(SystemClock().now()),
+            most=arguments.lines,
+        ):
+            sys.stdout.write(text + "\n")
+    return OK
+
+
+def _formats(arguments: argparse.Namespace) -> int:
+    from edgetally.formats import snippet, snippets  # noqa: PLC0415 - only this command prints them
+
+    if arguments.name:
+        sys.stdout.write(snippet(arguments.name).text)
+    else:
+        for one in snippets():
+            sys.stdout.write(f"{one.name:<14} {one.title}\n")
+    return OK
 
 
 def _demo(arguments: argparse.Namespace) -> int:

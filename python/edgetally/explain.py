@@ -1,0 +1,81 @@
+"""
+What each line of a log was read as: what `edgetally explain` does.
+
+Every line is folded on its own, so what is shown is what the core made of it and nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from edgetally import _core
+from edgetally.measurements import DATASETS
+
+SHOWN_BYTES = 160
+"""How much of a line is shown."""
+
+
+def explain(lines: Iterable[bytes], *, service_id: str, pop: str, now: int, most: int) -> Iterator[str]:
+    """Yield, for the first `most` lines, what each was read as, or why it does not count."""
+    for number, line in enumerate(islice(lines, most), start=1):
+        fold = _core.Fold(service_id=service_id, pop=pop, framing="datagrams")
+        fold.feed(line, now)
+        fold.finish(now)
+        report = fold.report()
+        yield f"line {number}"
+        if report.refused:
+            _, reason, sentence, at, sample = report.refused[0]
+            yield from _pointed(sample, at)
+            yield f"  does not count: {sentence} ({reason})"
+        elif not report.accepted:
+            yield "  is blank, and skipped"
+        else:
+            yield f"  {_shown(line.rstrip())}"
+            yield from _counted(fold.drain())
+        yield ""
+
+
+def _counted(partial: bytes) -> Iterator[str]:
+    """Say what a partial of one line adds, and to which keys."""
+    window = _core.Window(domains=1, origins=1000, addresses=1000, pops=1, services=1)
+    window.merge(partial)
+    for sealed in window.seal((1 << 63) - 1):
+        (pop,) = msgspec.json.decode(sealed.entry("domains"))["datacenter"] if sealed.has("domains") else ("-",)
+        yield f"  counts for service {sealed.service_id}, POP {pop}, second {sealed.second}"
+        shown = [dataset for dataset in DATASETS if sealed.has(dataset)]
+        for dataset in shown:
+            entry = msgspec.json.decode(sealed.entry(dataset))
+            for key, measurements in _keyed(entry["aggregated"]):
+                yield f"    {dataset} {key}: " + ", ".join(f"{name} {value}" for name, value in measurements.items())
+        if not shown:
+            yield "    adds to nothing: its only fetch went to another POP"
+
+
+def _keyed(tree: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the keys of an entry, those of addresses behind their origin, with their measurements."""
+    for key, below in tree.items():
+        if any(isinstance(value, dict) for value in below.values()):
+            for inner, measurements in below.items():
+                yield f"{key} at {inner}", measurements
+        else:
+            yield key, below
+
+
+def _pointed(line: bytes, at: int) -> Iterator[str]:
+    """Show `line` around byte `at`, and an arrow below that byte."""
+    start = max(0, at - SHOWN_BYTES // 2)
+    yield f"  {_shown(line[start : start + SHOWN_BYTES])}"
+    # A byte may be shown as several characters.
+    yield "  " + " " * len(_text(line[start:at])) + f"^ byte {at}"
+
+
+def _shown(line: bytes) -> str:
+    return _text(line[:SHOWN_BYTES]) + ("..." if len(line) > SHOWN_BYTES else "")
+
+
+def _text(line: bytes) -> str:
+    """Make every byte visible, so that a terminal shows what is there and obeys none of it."""
+    decoded = line.decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in decoded)

@@ -1,0 +1,57 @@
+"""What `edgetally explain` says of a line."""
+
+import pytest
+
+from edgetally.explain import explain
+
+GOOD = b'{"ts":17,"service_id":"s","pop":"AMS","domain":"a.example","status":200,"cache":"HIT"}'
+
+ADDED = "edge_hit_ratio 1.0, edge_hit_requests 1, edge_requests 1, requests 1, status_200 1, status_2xx 1"
+
+
+def said(*lines: bytes, most: int = 10) -> list[str]:
+    return list(explain(lines, service_id="default", pop="local", now=9, most=most))
+
+
+def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:
+    assert said(GOOD + b"\n") == [
+        "line 1",
+        "  " + GOOD.decode(),
+        "  counts for service s, POP AMS, second 17",
+        "    domains a.example: " + ADDED,
+        "",
+    ]
+
+
+def test_fetches_are_shown_by_origin_and_address() -> None:
+    text = said(b'{"origin":"app","origin_addr":"10.0.0.1:80, 10.0.0.2:80","origin_status":"503, 200"}')
+    assert "    origin_insights app at 10.0.0.1: responses 1, status_503 1, status_5xx 1" in text
+    assert "    origin_insights app at 10.0.0.2: responses 1, status_200 1, status_2xx 1" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "pointed_at", "reason"),
+    [
+        (b'{"status":2x0}', "2", "bad_status"),
+        (b'{"status":200,"ts":"never"}', "n", "bad_ts"),
+        (b'{"status":200}{"status":200}', "{", "not_json"),
+        ('{"x":"ü","status":"no"}'.encode(), "n", "bad_status"),
+        (b'{"x":"\x1b[2J\xff","status":"no"}', "n", "bad_status"),
+        (b'{"x":"' + b"y" * 500 + b'","status":"no"}', "n", "bad_status"),
+    ],
+)
+def test_an_arrow_points_at_the_byte_that_is_wrong(line: bytes, pointed_at: str, reason: str) -> None:
+    _, shown, arrow, why, _ = said(line)
+    assert shown[arrow.index("^")] == pointed_at
+    assert f"({reason})" in why
+    assert shown.isprintable()
+
+
+def test_other_lines_say_what_they_are() -> None:
+    assert "  is blank, and skipped" in said(b"\n")
+    shield = said(b'{"origin_ip":"10.0.0.1","origin_is_shield":true,"service_id":"s"}')
+    assert "    adds to nothing: its only fetch went to another POP" in shield
+
+
+def test_only_the_first_lines_are_shown() -> None:
+    assert sum(text.startswith("line ") for text in said(*[GOOD] * 5, most=2)) == 2
