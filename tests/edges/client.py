@@ -25,6 +25,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     is_whole: bool = True
     """Whether as much of it came as was promised."""
+    framing_bytes: int = 0
+    """How much of the body is the framing of chunks."""
 
 
 class Connection:
@@ -60,11 +62,11 @@ class Connection:
         answer = Answer(status, len(top), 0, interim, headers)
         if is_head or status in (101, 204, 304):
             return answer
-        body, is_whole = await self._read_body(headers)
-        return replace(answer, body_bytes=body, is_whole=is_whole)
+        body, framing, is_whole = await self._read_body(headers)
+        return replace(answer, body_bytes=body, framing_bytes=framing, is_whole=is_whole)
 
-    async def _read_body(self, headers: dict[str, str]) -> tuple[int, bool]:
-        total = 0
+    async def _read_body(self, headers: dict[str, str]) -> tuple[int, int, bool]:
+        total = framing = 0
         try:
             if headers.get("transfer-encoding") == "chunked":
                 size = -1
@@ -73,17 +75,22 @@ class Connection:
                     total += len(line)
                     size = int(line, 16)
                     total += len(await self.read(size + 2))
+                    framing += len(line) + 2
             elif "content-length" in headers:
                 total += len(await self.read(int(headers["content-length"])))
             else:
                 total += len(await self._reader.read())
         except asyncio.IncompleteReadError as error:
-            return total + len(error.partial), False
-        return total, True
+            return total + len(error.partial), framing, False
+        return total, framing, True
 
     async def read(self, size: int) -> bytes:
         """Read exactly so many bytes."""
         return await self._reader.readexactly(size)
+
+    def end(self) -> None:
+        """Send no more, but go on reading."""
+        self._writer.write_eof()
 
     def abort(self) -> None:
         """Be gone at once, so that the edge cannot send another byte."""

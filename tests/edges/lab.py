@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -80,11 +80,18 @@ SERVER = """
 BUSY = Orders(status=503, body=20)
 
 
-class Lab:
-    """A client of nginx that keeps the book. Its requests are for the domain of the fact that is being shown."""
+class Edge(Protocol):
+    """A server that requests are made to."""
 
-    def __init__(self, nginx: Nginx, book: Book, origins: dict[str, Origin]) -> None:
-        self.nginx = nginx
+    port: int
+    tls_port: int
+
+
+class Lab:
+    """A client of an edge that keeps the book. Its requests are for the domain of the fact that is being shown."""
+
+    def __init__(self, edge: Edge, book: Book, origins: dict[str, Origin]) -> None:
+        self.edge = edge
         self.book = book
         self.origins = origins
         self.domain = ""
@@ -156,11 +163,11 @@ class Lab:
 
     def connect(self, tls: ssl.SSLContext | None = None) -> contextlib.AbstractAsyncContextManager[Connection]:
         """Open one more connection."""
-        return connected(self.nginx.tls_port if tls else self.nginx.port, tls)
+        return connected(self.edge.tls_port if tls else self.edge.port, tls)
 
 
 @contextlib.asynccontextmanager
-async def laboratory(directory: Path) -> AsyncIterator[Lab]:
+async def laboratory(directory: Path) -> AsyncIterator[tuple[Lab, Nginx]]:
     """Start origins and nginx."""
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
@@ -189,6 +196,6 @@ async def laboratory(directory: Path) -> AsyncIterator[Lab]:
         async with nginx:
             here = Lab(nginx, book, origins)
             try:
-                yield here
+                yield here, nginx
             finally:
                 await here.hang_up()

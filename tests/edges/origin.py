@@ -47,10 +47,14 @@ class Fetch:
     address: str
     bereq_header: int = 0
     bereq_body: int = 0
+    bereq_framing: int = 0
+    """Of chunks; in the body."""
     status: int | None = None
     """What it answered, None if it did not get as far as a whole header."""
     beresp_header: int = 0
     beresp_body: int = 0
+    beresp_framing: int = 0
+    """Of chunks; in the body."""
 
 
 @dataclass
@@ -139,6 +143,7 @@ class Origin:
         header, body = _response(orders, is_head=first.startswith("HEAD "), known=known)
         fetch.status = 304 if known else orders.status
         fetch.beresp_header, fetch.beresp_body = len(header), len(body)
+        fetch.beresp_framing = max(0, len(body) - orders.body)
         writer.write(header + body)
         await writer.drain()
         return orders.framing != "close" and headers.get("connection") != "close"
@@ -150,6 +155,7 @@ class Origin:
             fetch.bereq_body += len(line)
             rest = await reader.readexactly(int(line, 16) + 2)
             fetch.bereq_body += len(rest)
+            fetch.bereq_framing += len(line) + 2
             if int(line, 16) == 0:
                 return
 

@@ -30,15 +30,10 @@ from tests.edges.client import Answer, ask_http2
 from tests.edges.lab import Lab, laboratory
 from tests.edges.nginx import DEFAULT_SERVER
 from tests.edges.origin import Fetch
+from tests.edges.reading import LAST_LINE, PATIENCE, add_up, answers_on, chain, leaves, paths
 from tests.oracle_fields import RATIOS
 
 INVALID = "_invalid"
-LAST = "last.example"
-"""The domain, and the origin, of the last line of the log."""
-
-PATIENCE = 30.0
-"""Seconds after which what has not come will not come."""
-
 Fact = Callable[[Lab], Awaitable[None]]
 FACTS: dict[str, Fact] = {}
 """By the domain under which each is shown."""
@@ -644,7 +639,7 @@ async def show_all(directory: Path) -> Outcome:
                 said.append((await process.stderr.readline()).decode())
                 assert said[-1], said
             async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as api, asyncio.TaskGroup() as chains:
-                reading = {name: chains.create_task(chain(api, path)) for name, path in PATHS.items()}
+                reading = {name: chains.create_task(chain(api, path)) for name, path in paths(SERVICE).items()}
                 book, logs = await show_facts(directory)
                 with path.open("a") as log:
                     log.write(LAST_LINE % time.time())
@@ -660,64 +655,20 @@ async def show_all(directory: Path) -> Outcome:
     return Outcome(book.requests, lines, book.sums(), entries, add_up(entries), complaints)
 
 
-def answers_on(said: list[str]) -> str:
-    return "".join(line.partition("edgetally answers on ")[2].strip() for line in said)
-
-
 async def show_facts(directory: Path) -> tuple[Book, list[Path]]:
     """Show all facts; return what was seen, and the logs. In the middle of it, these are rotated."""
     old = directory / "access.log.1"
-    async with laboratory(directory) as lab:
+    async with laboratory(directory) as (lab, nginx):
         steps = list(FACTS.items())
         middle = len(steps) // 2
         for number, (domain, show) in enumerate(steps):
             if number == middle:
-                lab.nginx.log.rename(old)
+                nginx.log.rename(old)
             if number == middle + 3:  # until then, it goes on writing to the renamed one
-                lab.nginx.reopen_logs()
+                nginx.reopen_logs()
             lab.domain = domain
             await show(lab)
-    return lab.book, [old, lab.nginx.log]
-
-
-PATHS = {
-    "domains": f"/v1/domains/{SERVICE}/ts/%d",
-    "origins": f"/v1/origins/{SERVICE}/ts/%d",
-    "origin_insights": f"/v1/channel/{SERVICE}/ts/%d?kind=origin_insights",
-}
-LAST_LINE = (
-    '{"ts":%f,"domain":"last.example","status":200,'
-    '"origin":"last.example","origin_ip":"192.0.2.1","origin_status":200}\n'
-)
-
-
-async def chain(api: httpx.AsyncClient, path: str) -> list[Any]:
-    """Read entry after entry, until one shows the last line: it was read when all before it had been."""
-    cursor = (await api.get(path % 0)).json()["Timestamp"]
-    entries: list[Any] = []
-    while not any(LAST in entry["aggregated"] for entry in entries):
-        answer = (await api.get(path % cursor)).json()
-        cursor = answer["Timestamp"]
-        entries += answer["Data"]
-    return entries
-
-
-def add_up(entries: dict[str, list[Any]]) -> Sums:
-    """Add up what all entries show, but for what says how often, not how many."""
-    sums: Sums = {}
-    for dataset, found in entries.items():
-        for entry in found:
-            for key, measurements in leaves(entry["aggregated"]):
-                if LAST not in key:
-                    sums.setdefault((dataset, key), Counter()).update(counts(measurements))
-    return sums
-
-
-def leaves(tree: dict[str, Any], *above: str) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Find the measurements, and the keys that lead to them."""
-    if all(isinstance(value, dict) for value in tree.values()):
-        return [leaf for key, below in tree.items() for leaf in leaves(below, *above, key)]
-    return [(above, tree)]
+    return lab.book, [old, nginx.log]
 
 
 if MISSING := [name for name in ("nginx", "openssl") if not shutil.which(name)]:
