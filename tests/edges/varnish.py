@@ -1,0 +1,187 @@
+"""The real Varnish, started in a directory of its own, with the snippet that users are given."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import struct
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from edgetally.formats import snippet
+from tests.edges.book import Book
+from tests.edges.lab import BUSY, Lab
+from tests.edges.nginx import dead_port
+from tests.edges.origin import Origin
+from tests.edges.reading import PATIENCE
+
+SITE = """\
+vcl 4.1;
+include "{directory}/edgetally.vcl";
+{backends}
+backend sick {{ .host = "127.0.0.1"; .port = "{sick}"; .probe = {{ .initial = 0; .interval = 1h; }} }}
+
+sub vcl_recv {{
+    if (req.url ~ "^/at_b/") {{ set req.backend_hint = origin_b; }}
+    elsif (req.url ~ "^/far/") {{ set req.backend_hint = origin_far; }}
+    elsif (req.url ~ "^/busy/") {{ set req.backend_hint = origin_busy; }}
+    elsif (req.url ~ "^/busy_first/") {{ set req.backend_hint = busy_first; }}
+    elsif (req.url ~ "^/half/") {{ set req.backend_hint = origin_half; }}
+    elsif (req.url ~ "^/dead_first/") {{ set req.backend_hint = dead_first; }}
+    elsif (req.url ~ "^/dead/") {{ set req.backend_hint = dead; }}
+    elsif (req.url ~ "^/first/") {{ set req.backend_hint = origin_first; }}
+    elsif (req.url ~ "^/sick/") {{ set req.backend_hint = sick; }}
+    else {{ set req.backend_hint = origin_a; }}
+    if (req.url == "/text") {{ return (synth(200, "made by Varnish")); }}
+    if (req.url == "/moved") {{ return (synth(301, "Elsewhere")); }}
+    if (req.url ~ "^/piped/") {{ return (pipe); }}
+    if (req.url ~ "^/again/" && req.restarts == 0) {{ return (restart); }}
+    if (req.url ~ "^/(cached|stale|kept|whole)/") {{ return (hash); }}
+    return (pass);
+}}
+sub vcl_hit {{ set req.http.X-Cache = "HIT"; }}
+sub vcl_miss {{ set req.http.X-Cache = "MISS"; }}
+sub vcl_deliver {{ set resp.http.X-Cache = req.http.X-Cache; }}
+sub vcl_backend_fetch {{
+    unset bereq.http.X-Cache;
+    # The domain stays that of the client.
+    if (bereq.url ~ "^/renamed/") {{ set bereq.http.host = "origin.internal"; }}
+    if (bereq.url ~ "^/error/") {{ return (error(555)); }}
+    if (bereq.retries > 0) {{ set bereq.backend = origin_spare; }}
+}}
+sub vcl_backend_response {{
+    if (bereq.url ~ "^/whole/") {{ set beresp.do_stream = false; }}
+    if (bereq.url ~ "^/stale/") {{ set beresp.ttl = 0.001ms; set beresp.grace = 1h; return (deliver); }}
+    if (bereq.url ~ "^/kept/") {{
+        set beresp.ttl = 0.001ms; set beresp.grace = 0s; set beresp.keep = 1h;
+        return (deliver);
+    }}
+    if (bereq.url ~ "^/(busy|dead)_first/" && beresp.status == 503) {{ return (retry); }}
+    if (bereq.url ~ "^/changed/") {{ set beresp.status = 404; }}
+}}
+sub vcl_backend_error {{
+    if (bereq.url ~ "^/dead_first/" && bereq.retries == 0) {{ return (retry); }}
+}}
+"""
+
+TOOLS = ("varnishd", "varnishncsa", "varnishadm", "logger", "gcc")
+
+
+class Varnish:
+    """One Varnish, and the commands that log what it did."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = 0
+        self.tls_port = 0
+        """Where it takes the PROXY protocol."""
+        self._directory = directory
+        self._stack = contextlib.AsyncExitStack()
+
+    async def start(self, backends: str, sick: str) -> None:
+        """Write what the snippet writes, and start with it."""
+        text = snippet("varnish").text
+        assert text.count("directory=/etc/varnish\n") == 1
+        await run("sh", "-c", text.replace("directory=/etc/varnish\n", f"directory={self._directory}\n"))
+        site = self._directory / "site.vcl"
+        site.write_text(SITE.format(directory=self._directory, backends=backends, sick=sick))
+        await self._stack.enter_async_context(
+            running(
+                *("varnishd", "-F", "-j", "none", "-n", f"{self._directory}/v", "-f", f"{site}"),
+                *("-a", "127.0.0.1:0", "-a", "127.0.0.1:0,PROXY", "-s", "malloc,64m"),
+                *("-p", "feature=+http2", "-p", "backend_remote_error_holddown=3600", "-p", "vsl_space=16m"),
+            )
+        )
+        async with asyncio.timeout(PATIENCE):
+            # Until its child listens, it has no ports to tell.
+            while len(ports := await self._ports()) != 2:
+                pass
+        self.port, self.tls_port = ports
+
+    async def _ports(self) -> list[int]:
+        told = await run("varnishadm", "-n", f"{self._directory}/v", "-t", "20", "debug.listen_address", check=False)
+        words = [line.split() for line in told.splitlines()]
+        return [int(line[2]) for line in words if len(line) == 3 and line[2].isdecimal() and line[2] != "0"]
+
+    async def log(self, road: str, port: int = 0) -> None:
+        """Start to log by this road."""
+        for side in ("client", "backend"):
+            command = f"{self._directory}/edgetally-{side} -n {self._directory}/v"
+            if road == "file":
+                command = f"exec {command} -a -w {self._directory}/{side}.log"
+            else:
+                framing = "--tcp --octet-count" if road == "tcp" else "--udp"
+                command += f" | logger --server 127.0.0.1 --port {port} {framing} --rfc5424 --size 65000 -t varnish"
+            await self._stack.enter_async_context(running("sh", "-c", command))
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+
+async def run(*command: str, check: bool = True) -> str:
+    """Run a command that must succeed unless it is not to `check`, and return what it says."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = await process.communicate()
+    assert process.returncode == 0 or not check, said.decode()
+    return said.decode()
+
+
+@contextlib.asynccontextmanager
+async def running(*command: str) -> AsyncIterator[None]:
+    """Run a command, and what it starts, until it is not needed any more."""
+    process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL, process_group=0)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            # The group is this command's own: a shell, and the pipe that it made.
+            signal_group(process.pid)
+        await process.wait()
+
+
+def signal_group(leader: int) -> None:
+    os.killpg(leader, signal.SIGTERM)
+
+
+def proxied(version: str) -> bytes:
+    """Make the header by which a TLS terminator tells the version."""
+    told = version.encode()
+    tls = b"\x01" + bytes(4) + b"\x21" + struct.pack("!H", len(told)) + told
+    addresses = bytes((127, 0, 0, 1, 127, 0, 0, 1)) + struct.pack("!HH", 1024, 443)
+    rest = addresses + b"\x20" + struct.pack("!H", len(tls)) + tls
+    return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", len(rest)) + rest
+
+
+@contextlib.asynccontextmanager
+async def laboratory(directory: Path) -> AsyncIterator[tuple[Lab, Varnish]]:
+    """Start origins and Varnish."""
+    book = Book()
+    async with contextlib.AsyncExitStack() as stack:
+        origins = {}
+        for origin in (
+            Origin("origin_a", book.seen, ip="127.0.0.2"),
+            Origin("origin_b", book.seen, ip="127.0.0.3"),
+            Origin("origin_spare", book.seen, ip="127.0.0.3"),
+            Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
+            Origin("busy_first", book.seen, ip="127.0.0.4", always=BUSY),
+            Origin("origin_half", book.seen, ip="127.0.0.4"),
+            Origin("origin_first", [], ip="127.0.0.6"),
+            Origin("origin_far", book.seen, ip="127.0.0.6"),
+        ):
+            origins[origin.name] = await stack.enter_async_context(origin)
+        addresses = {name: origin.address for name, origin in origins.items()}
+        for name in ("dead", "dead_first", "sick"):
+            addresses[name] = stack.enter_context(dead_port())
+        sick = addresses.pop("sick").rpartition(":")[2]
+        backends = "\n".join(
+            'backend {} {{ .host = "{}"; .port = "{}"; }}'.format(name, *address.split(":"))
+            for name, address in addresses.items()
+        )
+        varnish = Varnish(directory)
+        stack.push_async_callback(varnish.stop)
+        await varnish.start(backends, sick)
+        lab = Lab(varnish, book, origins)
+        try:
+            yield lab, varnish
+        finally:
+            await lab.hang_up()
