@@ -11,22 +11,19 @@
 //! when the fold is drained, not once per line.
 
 use crate::array::ArrayLines;
-use crate::cache::Cache;
-use crate::counter::{Counters, add, compute, delivery, origin};
 use crate::field;
 use crate::frames::Frames;
 use crate::json::Reader;
-use crate::key::{self, INVALID};
+use crate::key;
 use crate::partial::Writer;
-use crate::record::{Client, Fetch, Record, record, weight};
+use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
 use crate::table::{Key, Table};
+use crate::tables::{MAX_RAW_KEY, Tables, bounded};
 use crate::text::{is_blank, trim};
 
 /// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
-/// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
-const MAX_RAW_KEY: usize = 4096;
 /// Refused lines that are described in a report.
 const MAX_REFUSED: usize = 10;
 /// Bytes of a refused line that are kept to be looked at.
@@ -135,10 +132,7 @@ pub struct Fold {
     scopes: Vec<Scope>,
     /// Number of the scope, plus 1, by service id and POP as logged.
     scope_numbers: Table<1>,
-    delivery: Table<{ delivery::LEN }>,
-    compute: Table<{ compute::LEN }>,
-    origins: Table<{ origin::LEN }>,
-    compute_origins: Table<{ origin::LEN }>,
+    tables: Tables,
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
     /// The unfinished line is too long already, and what comes of it is dropped.
@@ -209,12 +203,7 @@ impl Fold {
     /// Bytes that the tallies take, about: when this grows large, drain.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.delivery.size()
-            + self.compute.size()
-            + self.origins.size()
-            + self.compute_origins.size()
-            + self.scope_numbers.size()
-            + self.scopes.len() * size_of::<Scope>()
+        self.tables.size() + self.scope_numbers.size() + self.scopes.len() * size_of::<Scope>()
     }
 
     /// What became of the lines since this was asked last.
@@ -228,29 +217,14 @@ impl Fold {
         let partial = if empty { vec![] } else { self.partial() };
         self.scopes.clear();
         self.scope_numbers.clear();
-        self.delivery.clear();
-        self.compute.clear();
-        self.origins.clear();
-        self.compute_origins.clear();
+        self.tables.clear();
         partial
     }
 
     fn partial(&self) -> Vec<u8> {
         let scopes = self.scopes.iter().map(|scope| (&*scope.service_id, &*scope.pop, &*scope.records));
         let mut writer = Writer::new(scopes);
-        for (key, counters) in self.delivery.rows() {
-            writer.domain(crate::Kind::Delivery, key.scope, key.second, &key::domain(key.name), counters);
-        }
-        for (key, counters) in self.compute.rows() {
-            writer.domain(crate::Kind::Compute, key.scope, key.second, &key::domain(key.name), counters);
-        }
-        for (kind, table) in [(crate::Kind::Origin, &self.origins), (crate::Kind::ComputeOrigin, &self.compute_origins)]
-        {
-            for (key, counters) in table.rows() {
-                let address = key::ip(key.address);
-                writer.origin(kind, key.scope, key.second, &key::origin(key.name, &address), &address, counters);
-            }
-        }
+        self.tables.write(&mut writer);
         writer.finish()
     }
 
@@ -325,13 +299,7 @@ impl Fold {
         if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
             return Err(self.reader.record.reject(Reason::TooNew, field::TS));
         }
-        let tables = Tables {
-            delivery: &mut self.delivery,
-            compute: &mut self.compute,
-            origins: &mut self.origins,
-            compute_origins: &mut self.compute_origins,
-        };
-        tables.count(&record, second, scope, weight);
+        self.tables.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);
         self.report.accepted += 1;
         Ok(())
@@ -387,141 +355,10 @@ impl Fold {
 }
 
 #[inline]
-fn bounded(raw: &[u8]) -> &[u8] {
-    if raw.len() > MAX_RAW_KEY { INVALID.as_bytes() } else { raw }
-}
-
-#[inline]
 fn count_record(records: &mut Vec<(u64, u64)>, second: u64) {
     // Logs are nearly in order, so the second wanted is nearly always the last.
     match records.iter_mut().rev().find(|(known, _)| *known == second) {
         Some((_, count)) => *count += 1,
         None => records.push((second, 1)),
-    }
-}
-
-/// Where records are counted.
-struct Tables<'a> {
-    delivery: &'a mut Table<{ delivery::LEN }>,
-    compute: &'a mut Table<{ compute::LEN }>,
-    origins: &'a mut Table<{ origin::LEN }>,
-    compute_origins: &'a mut Table<{ origin::LEN }>,
-}
-
-impl Tables<'_> {
-    #[inline]
-    fn count(self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
-        let key = Key { second, scope, name: bounded(record.domain), address: &[] };
-        let fetches = record.fetches.as_slice();
-        let origins = if record.compute {
-            let row = self.compute.row(key);
-            if let Some(client) = &record.client {
-                compute_client(row, client, weight);
-            }
-            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
-                compute_fetch(row, fetch, weight);
-            }
-            self.compute_origins
-        } else {
-            let row = self.delivery.row(key);
-            if let Some(client) = &record.client {
-                delivery_client(row, client, weight);
-            }
-            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
-                delivery_fetch(row, fetch, weight);
-            }
-            self.origins
-        };
-        for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
-            let key = Key { second, scope, name: bounded(fetch.name), address: bounded(fetch.address) };
-            origin_response(origins.row(key), fetch, weight);
-        }
-    }
-}
-
-#[inline]
-fn delivery_client(row: &mut Counters<{ delivery::LEN }>, client: &Client, weight: u64) {
-    use delivery as at;
-    let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
-    if client.edge {
-        add(&mut row[at::EDGE_REQUESTS], weight);
-        add(&mut row[at::EDGE_RESP_HEADER_BYTES], sent[0]);
-        add(&mut row[at::EDGE_RESP_BODY_BYTES], sent[1]);
-        match client.cache {
-            Cache::Hit => add(&mut row[at::EDGE_HITS], weight),
-            Cache::Miss => add(&mut row[at::EDGE_MISSES], weight),
-            Cache::Neither => {}
-        }
-    } else {
-        add(&mut row[at::SHIELD_REQUESTS], weight);
-        add(&mut row[at::SHIELD_RESP_HEADER_BYTES], sent[0]);
-        add(&mut row[at::SHIELD_RESP_BODY_BYTES], sent[1]);
-    }
-    if let Some(status) = client.status {
-        add(&mut row[at::STATUS + status.place()], weight);
-    }
-    match client.http {
-        2 => add(&mut row[at::HTTP2], weight),
-        3 => add(&mut row[at::HTTP3], weight),
-        _ => {}
-    }
-    match client.tls {
-        Some(3) => add(&mut row[at::TLS_V13], weight),
-        Some(minor) => add(&mut row[at::TLS_V10 + usize::from(minor)], weight),
-        None => {}
-    }
-}
-
-#[inline]
-fn delivery_fetch(row: &mut Counters<{ delivery::LEN }>, fetch: &Fetch<'_>, weight: u64) {
-    use delivery as at;
-    add(&mut row[at::ORIGIN_FETCHES], weight);
-    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
-    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
-    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
-    if let Some(status) = fetch.status {
-        add(&mut row[at::ORIGIN_STATUS + status.place()], weight);
-    }
-}
-
-fn compute_client(row: &mut Counters<{ compute::LEN }>, client: &Client, weight: u64) {
-    use compute as at;
-    add(&mut row[at::REQUESTS], weight);
-    add(&mut row[at::REQ_HEADER_BYTES], client.req.header.saturating_mul(weight));
-    add(&mut row[at::REQ_BODY_BYTES], client.req.body.saturating_mul(weight));
-    add(&mut row[at::RESP_HEADER_BYTES], client.resp.header.saturating_mul(weight));
-    add(&mut row[at::RESP_BODY_BYTES], client.resp.body.saturating_mul(weight));
-    add(&mut row[at::EXECUTION_TIME_MS], client.times.execution.saturating_mul(weight));
-    add(&mut row[at::REQUEST_TIME_MS], client.times.request.saturating_mul(weight));
-    add(&mut row[at::REQUEST_TIME_BILLED_MS], client.times.billed.saturating_mul(weight));
-    if let Some(status) = client.status {
-        add(&mut row[at::STATUS + status.place()], weight);
-    }
-}
-
-fn compute_fetch(row: &mut Counters<{ compute::LEN }>, fetch: &Fetch<'_>, weight: u64) {
-    use compute as at;
-    add(&mut row[at::BEREQS], weight);
-    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
-    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
-    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
-    match fetch.status {
-        Some(status) => add(&mut row[at::ORIGIN_STATUS + status.place()], weight),
-        None => add(&mut row[at::BEREQ_ERRORS], weight),
-    }
-}
-
-#[inline]
-fn origin_response(row: &mut Counters<{ origin::LEN }>, fetch: &Fetch<'_>, weight: u64) {
-    use origin as at;
-    add(&mut row[at::RESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::RESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
-    if let Some(status) = fetch.status {
-        add(&mut row[at::STATUS + status.place()], weight);
-    }
-    if let Some(bucket) = fetch.latency {
-        add(&mut row[at::LATENCY + bucket], weight);
     }
 }

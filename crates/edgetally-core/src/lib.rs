@@ -31,6 +31,7 @@ mod reject;
 mod sealed;
 mod status;
 mod table;
+mod tables;
 mod tally;
 mod text;
 mod time;
