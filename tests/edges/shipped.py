@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import pytest
 
 from tests.edges.book import POP, Sums
 from tests.edges.reading import PATIENCE, add_up, answers_on, paths
@@ -28,16 +25,6 @@ class Outcome(NamedTuple):
     """By road."""
     complaints: list[str]
     """About lines."""
-
-
-def skip_or_fail(*servers: str) -> list[pytest.MarkDecorator]:
-    """Return marks that skip when a server is missing, but raise where it must not be."""
-    if not (missing := [name for name in servers if not shutil.which(name)]):
-        return []
-    reason = f"not installed here: {', '.join(missing)}"
-    if "EDGETALLY_REQUIRE_SERVERS" in os.environ:
-        raise RuntimeError(f"{reason}, but EDGETALLY_REQUIRE_SERVERS is set")
-    return [pytest.mark.skip(reason=reason)]
 
 
 class Shipping:

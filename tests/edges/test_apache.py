@@ -7,11 +7,8 @@ bytes went to and came from origins, so what origins saw is compared without the
 """
 
 import asyncio
-import os
-import shutil
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +19,7 @@ import pytest
 from tests.edges.apache import laboratory, open_directory
 from tests.edges.book import POP, Sums
 from tests.edges.client import Answer, ask_http2
+from tests.edges.facts import Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
 from tests.edges.reading import PATIENCE, add_up, roads
@@ -29,17 +27,8 @@ from tests.edges.reading import PATIENCE, add_up, roads
 INVALID = "_invalid"
 ROADS = ("file", "syslog")
 
-Fact = Callable[[Lab], Awaitable[None]]
-FACTS: dict[str, Fact] = {}
-"""By the domain under which each is shown."""
-
-
-def fact(show: Fact) -> Fact:
-    """Note a fact; its name makes its domain."""
-    label = show.__name__.replace("_", "-")
-    assert len(label) <= 63, "longer than a label of a host name may be"
-    FACTS[f"{label}.example"] = show
-    return show
+FACTS = Facts()
+fact = FACTS.note
 
 
 def told(lab: Lab, fetch: Fetch) -> Fetch | None:
@@ -489,11 +478,7 @@ async def show_all(directory: Path) -> Outcome:
     return Outcome(lab.book.requests, lines, seen, shown, entries, complaints)
 
 
-if MISSING := [name for name in ("apache2", "openssl", "logger") if not shutil.which(name)]:
-    missing = f"not installed here: {', '.join(MISSING)}"
-    if "EDGETALLY_REQUIRE_SERVERS" in os.environ:
-        raise RuntimeError(f"{missing}, but EDGETALLY_REQUIRE_SERVERS is set")
-    pytestmark = pytest.mark.skip(reason=missing)
+pytestmark = skip_or_fail("apache2", "openssl", "logger")
 
 
 def test_every_request_is_one_line_and_every_line_counts(outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ as in test_nginx.py. What HAProxy does not know is not shown; of sizes, it knows
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from tests.edges.client import Answer, ask_http2
+from tests.edges.facts import Facts, skip_or_fail
 from tests.edges.haproxy import laboratory
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
-from tests.edges.shipped import Outcome, shipping, skip_or_fail, totals, untimed
+from tests.edges.shipped import Outcome, shipping, totals, untimed
 
 pytestmark = skip_or_fail("haproxy", "openssl")
 
@@ -38,17 +39,8 @@ SLACK = 50
 LEFT = "a-client-that-leaves-a-download.example"
 """Whose bytes depend on how much fits between the origin and the client."""
 
-Fact = Callable[[Lab], Awaitable[None]]
-FACTS: dict[str, Fact] = {}
-"""By the domain under which each is shown."""
-
-
-def fact(show: Fact) -> Fact:
-    """Note a fact; its name makes its domain."""
-    label = show.__name__.replace("_", "-")
-    assert len(label) <= 63, "longer than a label of a host name may be"
-    FACTS[f"{label}.example"] = show
-    return show
+FACTS = Facts()
+fact = FACTS.note
 
 
 def told(backend: str, fetch: Fetch) -> Fetch:

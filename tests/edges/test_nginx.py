@@ -7,15 +7,12 @@ their own. Where nginx cannot tell what was on the wire, the fact says what ngin
 """
 
 import asyncio
-import os
-import shutil
 import signal
 import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +24,7 @@ import pytest
 from tests import oracle
 from tests.edges.book import POP, SERVICE, Book, Sums, as_it_was, counts, discarded, unlogged
 from tests.edges.client import Answer, ask_http2
+from tests.edges.facts import Facts, skip_or_fail
 from tests.edges.lab import Lab, laboratory
 from tests.edges.nginx import DEFAULT_SERVER
 from tests.edges.origin import Fetch
@@ -34,17 +32,8 @@ from tests.edges.reading import LAST_LINE, PATIENCE, add_up, answers_on, chain, 
 from tests.oracle_fields import RATIOS
 
 INVALID = "_invalid"
-Fact = Callable[[Lab], Awaitable[None]]
-FACTS: dict[str, Fact] = {}
-"""By the domain under which each is shown."""
-
-
-def fact(show: Fact) -> Fact:
-    """Note a fact; its name makes its domain."""
-    label = show.__name__.replace("_", "-")
-    assert len(label) <= 63, "longer than a label of a host name may be"
-    FACTS[f"{label}.example"] = show
-    return show
+FACTS = Facts()
+fact = FACTS.note
 
 
 # --- what clients and origins say -----------------------------------------------------------------------------------
@@ -671,11 +660,7 @@ async def show_facts(directory: Path) -> tuple[Book, list[Path]]:
     return lab.book, [old, nginx.log]
 
 
-if MISSING := [name for name in ("nginx", "openssl") if not shutil.which(name)]:
-    missing = f"not installed here: {', '.join(MISSING)}"
-    if "EDGETALLY_REQUIRE_SERVERS" in os.environ:
-        raise RuntimeError(f"{missing}, but EDGETALLY_REQUIRE_SERVERS is set")
-    pytestmark = pytest.mark.skip(reason=missing)
+pytestmark = skip_or_fail("nginx", "openssl")
 
 
 def test_every_request_is_one_line_in_one_of_the_logs_and_every_line_counts(outcome: Outcome) -> None:

@@ -7,11 +7,8 @@ says instead.
 """
 
 import asyncio
-import os
-import shutil
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -21,6 +18,7 @@ import pytest
 
 from tests.edges.book import Sums, Told, as_it_was
 from tests.edges.client import Answer, ask_http2
+from tests.edges.facts import Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
 from tests.edges.reading import PATIENCE, add_up, roads
@@ -28,17 +26,8 @@ from tests.edges.trafficserver import laboratory
 
 INVALID = "_invalid"
 
-Fact = Callable[[Lab], Awaitable[None]]
-FACTS: dict[str, Fact] = {}
-"""By the domain under which each is shown."""
-
-
-def fact(show: Fact) -> Fact:
-    """Note a fact; its name makes its domain."""
-    label = show.__name__.replace("_", "-")
-    assert len(label) <= 63, "longer than a label of a host name may be"
-    FACTS[f"{label}.example"] = show
-    return show
+FACTS = Facts()
+fact = FACTS.note
 
 
 async def ask(
@@ -349,11 +338,7 @@ async def show_all(directory: Path) -> Outcome:
     return Outcome(lab.book.requests, lines, lab.book.sums(), add_up(entries["file"]), complaints)
 
 
-if MISSING := [name for name in ("traffic_server", "openssl") if not shutil.which(name)]:
-    missing = f"not installed here: {', '.join(MISSING)}"
-    if "EDGETALLY_REQUIRE_SERVERS" in os.environ:
-        raise RuntimeError(f"{missing}, but EDGETALLY_REQUIRE_SERVERS is set")
-    pytestmark = pytest.mark.skip(reason=missing)
+pytestmark = skip_or_fail("traffic_server", "openssl")
 
 
 def test_every_request_is_one_line_and_every_line_counts(outcome: Outcome) -> None:

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from tests.edges.client import DATA, HEADERS, Answer, ask_http2, connected
+from tests.edges.facts import Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
-from tests.edges.shipped import Outcome, shipping, skip_or_fail, untimed, without_latency
+from tests.edges.shipped import Outcome, shipping, untimed, without_latency
 from tests.edges.varnish import TOOLS, laboratory, proxied
 
 pytestmark = skip_or_fail(*TOOLS)
@@ -36,18 +37,9 @@ STATUSES = (
     *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
 )
 
-Fact = Callable[[Lab], Awaitable[None]]
 Read = Callable[[int], Awaitable[bytes]]
-FACTS: dict[str, Fact] = {}
-"""By the domain under which each is shown."""
-
-
-def fact(show: Fact) -> Fact:
-    """Note a fact; its name makes its domain."""
-    label = show.__name__.replace("_", "-")
-    assert len(label) <= 63, "longer than a label of a host name may be"
-    FACTS[f"{label}.example"] = show
-    return show
+FACTS = Facts()
+fact = FACTS.note
 
 
 def told(fetch: Fetch) -> Fetch:
