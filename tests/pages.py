@@ -16,6 +16,8 @@ import msgspec
 from edgetally import cli
 from edgetally.config import Config
 from edgetally.measurements import DATASETS, measurements
+from edgetally.telemetry.histogram import BOUNDS
+from edgetally.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +28,14 @@ GENERATED = "<!-- Generated from the code by `make docs`: change the code, not t
 INTO_COUNTERS = """\
 What an entry may show. A field that is 0 is left out. Every field is a whole number from 0 to 18446744073709551615, but
 for the ratios, which are numbers from 0 to 1. [The record](record.md#what-counts-where) says what adds to what."""
+
+INTO_METRICS = """\
+What the server shows of itself at `/metrics`, for Prometheus and whatever else reads its text format. What your edges
+did is shown by [the API](api.md), not here. [Operating](operating.md) says what to make of it.
+
+Counters begin at 0 when the process starts. A line is counted once, whatever its `weight`. `source` is `push`, or the
+name of a source as it was set. The first services that come, [as many as you set](settings.md#metrics), have a label of
+their own and keep it; all others are summed up as `_other`, because anybody who may push can make up names."""
 
 INTO_SETTINGS = """\
 `edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
@@ -75,6 +85,19 @@ def counters() -> str:
         page += [f"## {dataset}", textwrap.fill(f"{KEYS[dataset]} {len(fields)} fields.", 120)]
         page += [_table(("field", "counts"), [(f"`{field.name}`", field.description) for field in fields])]
     return "\n\n".join(page) + "\n"
+
+
+def metrics() -> str:
+    """Make docs/metrics.md."""
+    rows = [
+        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.means)
+        for one in METRICS
+    ]
+    into = f"{INTO_METRICS}\n\nHistograms have the bounds {', '.join(f'{bound:g}' for bound in BOUNDS)} seconds."
+    return (
+        "\n\n".join(["# Metrics", GENERATED, into, _table(("metric", "type", "unit", "labels", "meaning"), rows)])
+        + "\n"
+    )
 
 
 def command_line() -> str:
@@ -183,7 +206,12 @@ def _block(language: str, text: str) -> str:
     return f"```{language}\n{text.strip()}\n```"
 
 
-GENERATORS: dict[str, Callable[[], str]] = {"counters.md": counters, "cli.md": command_line, "settings.md": settings}
+GENERATORS: dict[str, Callable[[], str]] = {
+    "cli.md": command_line,
+    "counters.md": counters,
+    "metrics.md": metrics,
+    "settings.md": settings,
+}
 """What makes each generated page of docs/."""
 
 # --- read from the others ---------------------------------------------------------------------------------------------

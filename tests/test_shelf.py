@@ -24,6 +24,7 @@ class Second:
     second: int
     bodies: dict[str, bytes] = field(default_factory=lambda: {"domains": b"domains", "origins": b"origins"})
     encoded: list[str] = field(default_factory=list)
+    size: int = 1000
 
     def has(self, dataset: str, /) -> bool:
         return dataset in self.bodies
@@ -100,6 +101,30 @@ def test_what_is_older_than_is_kept_falls_off_even_if_nothing_comes() -> None:
 
     assert left == {7: [5, 6, 7], 8: [6, 7], 9: [7], 10: []}
     assert shelf.services == []
+
+
+def test_what_stands_there_is_weighed() -> None:
+    shelf = Shelf(keep=2, cache_bytes=100)
+
+    sizes = []
+    for second in (5, 6, 7):
+        shelf.put(second, [Second("shop", second, size=second), Second("news", second, size=100)])
+        sizes.append(shelf.size)
+    shelf.put(99, [])
+
+    assert sizes == [105, 211, 213]
+    assert shelf.size == 0
+
+
+def test_what_is_encoded_already_is_told_from_what_is_not() -> None:
+    shelf = Shelf(keep=2, cache_bytes=100)
+    shelf.put(5, [Second("shop", 5)])
+    (entry,) = shelf.entries("shop", "domains", after=0)
+
+    for dataset in ("domains", "origins", "domains", "domains"):
+        shelf.body(entry, dataset)
+
+    assert (shelf.encoded, shelf.reused, shelf.cached_size) == (2, 2, len("domains" + "origins"))
 
 
 # --- what it costs -------------------------------------------------------------------------------------------------

@@ -83,6 +83,14 @@ class Shelf(Section, frozen=True):
     cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries that are kept at hand.")] = 256_000_000
 
 
+class Metrics(Section, frozen=True):
+    """What the server shows of itself at /metrics."""
+
+    services: Annotated[
+        int, Meta(ge=0, description="Services that have metrics of their own; all others are `_other`.")
+    ] = 100
+
+
 class Follow(Section, frozen=True):
     """A file that an edge goes on writing."""
 
@@ -114,6 +122,7 @@ class Config(Section, frozen=True):
     records: Records = Records()
     window: Window = Window()
     shelf: Shelf = Shelf()
+    metrics: Metrics = Metrics()
     sources: Sources = Sources()
 
 

@@ -16,6 +16,8 @@ from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.journal.base import Journal, Partial
 from edgetally.shelf import Shelf
+from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +38,33 @@ class Limits(NamedTuple):
 class Sealer:
     """Makes seconds final `aggregate_delay` seconds after they began."""
 
-    def __init__(self, *, journal: Journal, shelf: Shelf, clock: Clock, limits: Limits, aggregate_delay: int) -> None:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        shelf: Shelf,
+        clock: Clock,
+        limits: Limits,
+        aggregate_delay: int,
+        labels: Labels | None = None,
+    ) -> None:
         self._journal = journal
         self._window = _core.Window(**limits._asdict())
         self._shelf = shelf
         self._clock = clock
         self._delay = aggregate_delay
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
+        self._labels = labels or Labels(limits.services)
+        self.records: Counter[str] = Counter()
+        """Records that were merged, by service or `_other`, like all that is counted by service here."""
         self.late: Counter[str] = Counter()
         """Records that came after their second was sealed, by service."""
+        self.overflowed: Counter[str] = Counter()
+        """Rows that were added under `_other` because of a limit, by service."""
+        self.merge_time = Histogram()
+        """How long partials took to merge."""
+        self.seal_time = Histogram()
+        """How long seconds took to seal."""
         self.started = asyncio.Event()
         """Set once a second is sealed: before that, no answer could say what time it is."""
 
@@ -70,16 +90,25 @@ class Sealer:
         self._thread.shutdown()
 
     async def _merge(self, partial: bytes) -> None:
+        began = self._clock.now()
         if len(partial) <= INLINE:
             merged = self._window.merge(partial)
         else:
             merged = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.merge, partial)
-        for service_id, _, late in merged:
+        self.merge_time.observe(self._clock.now() - began)
+        for service_id, records, late in merged:
+            label = self._labels.of(service_id)
+            self.records[label] += records
             if late:
-                self.late[service_id] += late
+                self.late[label] += late
 
     async def _seal(self, second: int) -> None:
         if second > self._shelf.newest:
+            began = self._clock.now()
             sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, second)
+            self.seal_time.observe(self._clock.now() - began)
+            for one in sealed:
+                if one.overflowed:
+                    self.overflowed[self._labels.of(one.service_id)] += one.overflowed
             self._shelf.put(second, sealed)
             self.started.set()

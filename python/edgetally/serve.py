@@ -9,27 +9,33 @@ import ipaddress
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Self
 
 import msgspec
 
 from edgetally import sealer, worker
-from edgetally.api.app import App
+from edgetally.api.app import App, room
 from edgetally.api.http import Connection, Server
 from edgetally.api.ingest import Bounds, Ingest
 from edgetally.api.openapi import document
+from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, address
 from edgetally.errors import ConfigError
 from edgetally.journal.memory import MemoryJournal
 from edgetally.measurements import DATASETS, measurements
+from edgetally.panel import Panel, Rooms
 from edgetally.shelf import Shelf
 from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
+from edgetally.telemetry.exposition import CONTENT_TYPE
+from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.labels import Labels
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +53,8 @@ class Service:
         self.config = config
         self.clock = clock or SystemClock()
         self.journal = MemoryJournal()
+        self._datagrams: list[syslog.SyslogDatagrams] = []
+        self._loop_lag = Histogram()
         records, limits = config.records, config.window
         self.worker = worker.Worker(
             journal=self.journal,
@@ -66,6 +74,7 @@ class Service:
                 services=limits.max_services,
             ),
             aggregate_delay=limits.aggregate_delay,
+            labels=Labels(config.metrics.services),
         )
         self.poll = Poll(
             shelf=self.shelf,
@@ -76,13 +85,20 @@ class Service:
         app = App(
             poll=self.poll,
             ingest=Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)),
+            operate=Operate(lambda: self.panel, CONTENT_TYPE),
             shelf=self.shelf,
             clock=self.clock,
             openapi=openapi(),
             version=version("edgetally"),
             error_delay=config.api.error_delay,
         )
-        self.server = Server(app, refuse=app.refuse, epoch=lambda: self.shelf.newest, clock=self.clock)
+        self.server = Server(app, refuse=app.refuse, epoch=lambda: self.shelf.newest, room=room, clock=self.clock)
+        self.panel = Panel(
+            Rooms(self.worker, self.sealer, self.shelf, self.server, self._datagrams, self._loop_lag),
+            clock=self.clock,
+            aggregate_delay=limits.aggregate_delay,
+            version=version("edgetally"),
+        )
         self.url = ""
         """Where it answers, once it does."""
         self.failed = asyncio.Event()
@@ -91,7 +107,6 @@ class Service:
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
         self._syslog: list[syslog.SyslogListener] = []
-        self._datagrams: list[syslog.SyslogDatagrams] = []
 
     async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
@@ -147,7 +162,7 @@ class Service:
             if where.kind == "tcp":
                 listener = syslog.SyslogListener(where, defaults, self.clock)
                 self._syslog.append(listener)
-                await listener.listen(self.worker.follow)
+                await listener.listen(partial(self.worker.follow, counted_as=f"syslog:{where}"))
             else:
                 self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self._datagrams[-1])
@@ -190,7 +205,9 @@ class Service:
 
     async def _sweep(self) -> None:
         while True:
-            await sleep_until(self.clock, self.clock.now() + 1)
+            due = self.clock.now() + 1
+            await sleep_until(self.clock, due)
+            self._loop_lag.observe(self.clock.now() - due)
             self.server.sweep()
 
     async def _stop_rooms(self) -> None:

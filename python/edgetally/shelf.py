@@ -21,6 +21,10 @@ class Sealed(Protocol):
     def second(self) -> int:
         """The Unix second."""
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+
     def has(self, dataset: str, /) -> bool:
         """Whether `dataset` has an entry for it."""
 
@@ -64,7 +68,14 @@ class Shelf:
         self._waiters: dict[str, dict[str, dict[Waiter, None]]] = {}
         self._cache_bytes = cache_bytes
         self._cached: dict[tuple[Entry, str], None] = {}
-        self._cached_bytes = 0
+        self.cached_size = 0
+        """Bytes of the encoded entries at hand."""
+        self.size = 0
+        """Bytes of what stands here, about, encoded entries not included."""
+        self.encoded = 0
+        """How often an entry had to be encoded."""
+        self.reused = 0
+        """How often it was encoded already."""
         self.newest = 0
         """The newest sealed second, whether or not anybody had traffic in it; 0 before the first."""
 
@@ -85,6 +96,7 @@ class Shelf:
             entries = self._services.setdefault(one.service_id, deque())
             assert not entries or one.second > entries[-1].second, "seconds are sealed in order"
             entries.append(Entry(one))
+            self.size += one.size
         self._drop_old()
         for one in sealed:
             self._wake(one)
@@ -103,15 +115,18 @@ class Shelf:
     def body(self, entry: Entry, dataset: str) -> bytes:
         """Return the JSON of `entry` in `dataset`."""
         body = entry.bodies.get(dataset)
-        if body is None:
+        if body is not None:
+            self.reused += 1
+        else:
+            self.encoded += 1
             body = entry.bodies[dataset] = entry.sealed.entry(dataset)
             self._cached[entry, dataset] = None
-            self._cached_bytes += len(body)
+            self.cached_size += len(body)
             # The one that is asked for stays, however large.
-            while self._cached_bytes > self._cache_bytes and len(self._cached) > 1:
+            while self.cached_size > self._cache_bytes and len(self._cached) > 1:
                 old, of = next(iter(self._cached))
                 del self._cached[old, of]
-                self._cached_bytes -= len(old.bodies.pop(of))
+                self.cached_size -= len(old.bodies.pop(of))
         return body
 
     def wait(self, service_id: str, dataset: str, *, after: int, wake: Callable[[], object]) -> Callable[[], None]:
@@ -151,7 +166,8 @@ class Shelf:
                 del self._services[service_id]
 
     def _forget(self, entry: Entry) -> None:
+        self.size -= entry.sealed.size
         for dataset, body in entry.bodies.items():
-            self._cached_bytes -= len(body)
+            self.cached_size -= len(body)
             del self._cached[entry, dataset]
         entry.bodies.clear()

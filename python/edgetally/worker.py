@@ -8,9 +8,10 @@ while blocks are folded.
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
 from edgetally.sources.base import Block, Defaults, Framing
+from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,12 +86,23 @@ class Source(Protocol):
         """Hear what became of the blocks so far: bytes of a line whose end has not come, and lines since last told."""
 
 
+@dataclass
+class Brought:
+    """What one source has brought so far."""
+
+    size: int = 0
+    """Bytes, decompressed."""
+    accepted: int = 0
+    rejected: int = 0
+
+
 class Intake:
     """One stretch of input on its way into the journal. What is not committed is as if it had never come."""
 
-    def __init__(self, fold: _core.Fold, worker: "Worker") -> None:
+    def __init__(self, fold: _core.Fold, worker: "Worker", brought: Brought) -> None:
         self._fold = fold
         self._worker = worker
+        self._brought = brought
 
     @property
     def is_large(self) -> bool:
@@ -103,11 +116,13 @@ class Intake:
 
     async def feed(self, data: bytes) -> None:
         """Fold the finished lines of `data`."""
-        now = int(self._worker.clock.now())
+        now = self._worker.clock.now()
         if len(data) <= INLINE:
-            self._fold.feed(data, now)
+            self._fold.feed(data, int(now))
         else:
-            await self._worker.in_thread(self._fold.feed, data, now)
+            await self._worker.in_thread(self._fold.feed, data, int(now))
+        self._brought.size += len(data)
+        self._worker.fold_time.observe(self._worker.clock.now() - now)
 
     def finish(self) -> None:
         """Fold the last line, if no newline ended it."""
@@ -119,8 +134,10 @@ class Intake:
         raw = self._fold.report()
         report = Report(raw.accepted, Counter(dict(raw.rejected)), [Refused(*line) for line in raw.refused])
         if batch or marks:
+            began = self._worker.clock.now()
             await self._worker.journal.append(batch, marks)
-        self._worker.count(report)
+            self._worker.commit_time.observe(self._worker.clock.now() - began)
+        self._worker.count(report, self._brought)
         return report
 
 
@@ -132,17 +149,27 @@ class Worker:
         self.clock = clock
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
+        self.brought: defaultdict[str, Brought] = defaultdict(Brought)
+        """What came, by what it is counted as: `push`, or the name of a source."""
+        self.fold_time = Histogram()
+        """How long blocks took to fold, waiting for a thread included."""
+        self.commit_time = Histogram()
+        """How long appending to the journal took."""
         self._limits = limits
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
 
-    def intake(self, defaults: Defaults, framing: Framing = "lines") -> Intake:
+    def intake(self, defaults: Defaults, framing: Framing = "lines", counted_as: str = "push") -> Intake:
         """Begin a stretch of input, in which `framing` tells records apart."""
         fold = _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
-        return Intake(fold, self)
+        return Intake(fold, self, self.brought[counted_as])
 
-    async def follow(self, source: Source) -> None:
-        """Fold what `source` yields until it ends, and commit it about every 100 ms."""
-        intake = self.intake(source.defaults, source.framing)
+    async def follow(self, source: Source, *, counted_as: str | None = None) -> None:
+        """
+        Fold what `source` yields until it ends, and commit it about every 100 ms.
+
+        It is `counted_as` its own name, unless there may be any number of its kind.
+        """
+        intake = self.intake(source.defaults, source.framing, counted_as or source.name)
         uncommitted_since: float | None = None
         mark: dict[str, str] = {}
 
@@ -185,10 +212,12 @@ class Worker:
         """Run `call` where it does not keep the event loop from serving."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
 
-    def count(self, report: Report) -> None:
-        """Add a report to the totals."""
+    def count(self, report: Report, brought: Brought) -> None:
+        """Add a report to the totals, and to what its source has brought."""
         self.accepted += report.accepted
         self.rejected.update(report.rejected)
+        brought.accepted += report.accepted
+        brought.rejected += report.rejected.total()
 
     def close(self) -> None:
         """Wait for what is being folded."""

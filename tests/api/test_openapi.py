@@ -113,14 +113,18 @@ async def test_real_pushes_are_answered_as_the_document_says(document: Json, cli
 
 
 async def test_every_other_path_is_there_and_answers(document: Json, client: httpx.AsyncClient) -> None:
-    for path in ("/", "/openapi.json"):
+    for path in ("/", "/openapi.json", "/healthz", "/readyz"):
         answers_to(document, path, "200").validate((await client.get(path)).json())
-    assert (await client.get("/.well-known/fastly/logging/challenge")).status_code == 200
+    for path in ("/.well-known/fastly/logging/challenge", "/metrics"):
+        assert (await client.get(path)).status_code == 200
     described = {re.sub(r"\{\w+\}", "*", path) for path in document["paths"]}
     reading = ("ts/*", "ts/*/limit/*", "ts/h", "ts/h/limit/*")
     assert described == {
         "/",
         "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
         "/.well-known/fastly/logging/challenge",
         "/ingest",
         "/ingest/*",

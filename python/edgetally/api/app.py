@@ -11,6 +11,7 @@ import msgspec
 from edgetally.api.errors import CORS, Refusal, refuse
 from edgetally.api.http import Response
 from edgetally.api.ingest import SERVICE_ID, Ingest
+from edgetally.api.operate import PAGES
 from edgetally.api.poll import Poll, question
 from edgetally.clock import sleep_until
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
     from edgetally.api.http import Request
+    from edgetally.api.operate import Operate
     from edgetally.clock import Clock
     from edgetally.shelf import Shelf
 
@@ -40,6 +42,7 @@ class App:
         *,
         poll: Poll,
         ingest: Ingest,
+        operate: Operate,
         shelf: Shelf,
         clock: Clock,
         openapi: bytes,
@@ -48,6 +51,7 @@ class App:
     ) -> None:
         self._poll = poll
         self._ingest = ingest
+        self._operate = operate
         self._shelf = shelf
         self._clock = clock
         self._openapi = openapi
@@ -84,6 +88,9 @@ class App:
             case ["openapi.json"]:
                 self._only(request, READING)
                 return Response(HTTPStatus.OK, self._openapi, *CORS)
+            case [page] if page in PAGES:
+                self._only(request, READING)
+                return self._operate.answer(page)
             case [".well-known", "fastly", "logging", "challenge"]:
                 self._only(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
@@ -153,6 +160,11 @@ class App:
         if request.path.startswith("/v1/"):
             await sleep_until(self._clock, self._clock.now() + self._error_delay)
         return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+
+
+def room(path: str) -> str:
+    """Name what `path` belongs to, for whoever counts: there are three such names, whatever clients ask for."""
+    return {"v1": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
 
 
 def accepts_gzip(accepted: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -161,12 +161,17 @@ class Server:
         *,
         refuse: Callable[[HTTPStatus, str], Response],
         epoch: Callable[[], int],
+        room: Callable[[str], str],
         clock: Clock,
     ) -> None:
         self.handler = handler
         self.refuse = refuse
         """Makes the answer to what is no request that a handler could be asked."""
+        self.room = room
+        """Names what a path belongs to, for the count of responses."""
         self.clock = clock
+        self.responses: Counter[tuple[str, int]] = Counter()
+        """Responses, by room and status."""
         self.limits = Limits()
         self.connections: set[Connection] = set()
         self.closing = False
@@ -270,6 +275,7 @@ class Connection(asyncio.Protocol):
         idle = self._current is None and self._began is None and not self._queue and not self._ending
         if idle and self._writable and (known := self._server.fresh(data)):
             self._progress = self._server.clock.now()
+            self._server.responses["read", 200] += 1
             self.write(known.head + b"\r\n" + known.body)
             return
         if not self._ending:
@@ -410,6 +416,7 @@ class Connection(asyncio.Protocol):
     def _respond(self, request: Request, response: Response) -> None:
         if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
             self._server.remember(self._whole, response)
+        self._server.responses[self._server.room(request.path), response.status] += 1
         self._current = None
         self._whole = None
         stays = request.keep_alive and request.body.complete and not self._server.closing
@@ -429,6 +436,7 @@ class Connection(asyncio.Protocol):
         """Answer what is no request, once, and end."""
         if self._ending:
             return
+        self._server.responses[self._server.room(""), status] += 1
         response = self._server.refuse(status, problem)
         self.write(response.head + b"Connection: close\r\n\r\n" + response.body)
         self._end(unread=self._began is not None)

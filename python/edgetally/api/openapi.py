@@ -19,7 +19,13 @@ WHAT = {
 
 def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str) -> Json:
     """Build the OpenAPI 3.1 document; `fields` are name, description and is-ratio of the measurements per dataset."""
-    schemas: Json = {"Error": ERROR, "PushAnswer": PUSH_ANSWER, "Index": {"type": "object"}}
+    schemas: Json = {
+        "Error": ERROR,
+        "PushAnswer": PUSH_ANSWER,
+        "Index": {"type": "object"},
+        "Health": HEALTH,
+        "Readiness": READINESS,
+    }
     paths: Json = {}
     for dataset, rows in fields.items():
         name, what = WHAT[dataset]
@@ -39,6 +45,9 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
         "paths": {
             "/": {"get": _get("What this is and where to look.", "Index")},
             "/openapi.json": {"get": _get("This document.", "Index")},
+            "/healthz": {"get": _get("Tells that the process is alive.", "Health")},
+            "/readyz": {"get": READY},
+            "/metrics": {"get": METRICS},
             "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
             "/ingest": {"post": _push([POP])},
             "/ingest/{service_id}": {"post": _push([SERVICE_ID, POP])},
@@ -182,6 +191,42 @@ PUSH_ANSWER: Json = {
                 "properties": {"line": {"type": "integer", "minimum": 1}, "reason": {"type": "string"}},
             },
         },
+    },
+}
+
+HEALTH: Json = {"type": "object", "required": ["alive"], "properties": {"alive": {"const": True}}}
+
+READINESS: Json = {
+    "type": "object",
+    "required": ["ready", "checks"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "checks": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["ok", "problem"],
+                "properties": {"ok": {"type": "boolean"}, "problem": {"type": ["string", "null"]}},
+            },
+        },
+    },
+}
+
+READY: Json = {
+    "summary": "Tells whether it takes records and shows them.",
+    "responses": {
+        "200": _json("It does.", "Readiness"),
+        "503": _json("It does not; the checks that fail say why.", "Readiness"),
+    },
+}
+
+METRICS: Json = {
+    "summary": "What the server has counted about itself.",
+    "responses": {
+        "200": {
+            "description": "The text format of Prometheus.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
     },
 }
 

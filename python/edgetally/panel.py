@@ -1,0 +1,114 @@
+"""
+The panel: what the rooms of a process have counted, and whether all is well, read when somebody asks.
+
+Nothing is counted here. Rooms count in plain attributes, because an addition must cost nothing where records pass.
+"""
+
+import platform
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from edgetally.api.http import Server
+from edgetally.clock import Clock
+from edgetally.measurements import reasons
+from edgetally.sealer import Sealer
+from edgetally.shelf import Shelf
+from edgetally.sources.syslog import SyslogDatagrams
+from edgetally.telemetry import metrics
+from edgetally.telemetry.exposition import Reading, exposition
+from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.process import process
+from edgetally.worker import Worker
+
+MAX_LAG = 5.0
+"""Seconds after which a second that was due and is not sealed means that something is wrong."""
+
+
+class Rooms(NamedTuple):
+    """What is looked at."""
+
+    worker: Worker
+    sealer: Sealer
+    shelf: Shelf
+    server: Server
+    datagrams: Sequence[SyslogDatagrams]
+    loop_lag: Histogram
+
+
+class Panel:
+    """Reads the rooms."""
+
+    def __init__(self, rooms: Rooms, *, clock: Clock, aggregate_delay: int, version: str) -> None:
+        self._rooms = rooms
+        self._clock = clock
+        self._delay = aggregate_delay
+        self._version = version
+        self._started = clock.now()
+
+    def exposition(self) -> bytes:
+        """Return every metric, as Prometheus reads it."""
+        return exposition(self.readings())
+
+    def readings(self) -> Iterator[Reading]:
+        """Read every metric, in the order of their list."""
+        for part in (self._records, self._window, self._readers, self._process):
+            yield from part()
+
+    def checks(self) -> dict[str, str]:
+        """Return, by name, what has to be well for the service to be of use: its problem, empty if there is none."""
+        return {"window": self._behind(), "server": "it is stopping" if self._rooms.server.closing else ""}
+
+    @property
+    def _lag(self) -> float:
+        """Seconds since the newest sealed second was due."""
+        return self._clock.now() - self._delay - self._rooms.shelf.newest
+
+    def _behind(self) -> str:
+        if not self._rooms.shelf.newest:
+            return "no second is sealed yet: the server is starting"
+        if self._lag > MAX_LAG:
+            return f"no second was sealed for {self._lag:.0f} seconds: readers wait, and see nothing new"
+        return ""
+
+    def _records(self) -> Iterator[Reading]:
+        worker = self._rooms.worker
+        brought = worker.brought.items()
+        yield metrics.SOURCE_BYTES, {(source,): one.size for source, one in brought}
+        yield metrics.SOURCE_ACCEPTED, {(source,): one.accepted for source, one in brought}
+        yield metrics.SOURCE_REJECTED, {(source,): one.rejected for source, one in brought}
+        yield metrics.SOURCE_DROPS, {(one.name,): one.dropped for one in self._rooms.datagrams}
+        yield metrics.ACCEPTED, {(): worker.accepted}
+        yield metrics.REJECTED, {(reason,): worker.rejected[reason] for reason, _ in reasons()}
+        yield metrics.FOLD_SECONDS, {(): worker.fold_time}
+        yield metrics.COMMIT_SECONDS, {(): worker.commit_time}
+
+    def _window(self) -> Iterator[Reading]:
+        sealer, shelf = self._rooms.sealer, self._rooms.shelf
+        yield metrics.MERGE_SECONDS, {(): sealer.merge_time}
+        yield metrics.SEAL_SECONDS, {(): sealer.seal_time}
+        yield metrics.SEALED_SECOND, {(): shelf.newest}
+        # Before the first seal nothing was due.
+        yield metrics.SEAL_LAG, {(): self._lag if shelf.newest else 0.0}
+        for metric, counts in (
+            (metrics.SERVICE_RECORDS, sealer.records),
+            (metrics.SERVICE_LATE, sealer.late),
+            (metrics.SERVICE_OVERFLOWED, sealer.overflowed),
+        ):
+            yield metric, {(service_id,): counts[service_id] for service_id in sealer.records}
+
+    def _readers(self) -> Iterator[Reading]:
+        shelf, server = self._rooms.shelf, self._rooms.server
+        yield metrics.SERVICES, {(): len(shelf.services)}
+        yield metrics.SHELF_BYTES, {(): shelf.size}
+        yield metrics.CACHE_BYTES, {(): shelf.cached_size}
+        yield metrics.CACHE_HITS, {(): shelf.reused}
+        yield metrics.CACHE_MISSES, {(): shelf.encoded}
+        yield metrics.WAITING, {(): shelf.waiting}
+        yield metrics.CONNECTIONS, {(): len(server.connections)}
+        yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in server.responses.items()}
+
+    def _process(self) -> Iterator[Reading]:
+        yield metrics.LOOP_LAG, {(): self._rooms.loop_lag}
+        yield from process()
+        yield metrics.STARTED, {(): self._started}
+        yield metrics.BUILD, {(self._version, platform.python_version()): 1}
