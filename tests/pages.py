@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import textwrap
@@ -16,6 +17,7 @@ import msgspec
 from edgetally import cli
 from edgetally.config import Config
 from edgetally.measurements import DATASETS, measurements
+from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.histogram import BOUNDS
 from edgetally.telemetry.metrics import METRICS
 
@@ -36,6 +38,18 @@ did is shown by [the API](api.md), not here. [Operating](operating.md) says what
 Counters begin at 0 when the process starts. A line is counted once, whatever its `weight`. `source` is `push`, or the
 name of a source as it was set. The first services that come, [as many as you set](settings.md#metrics), have a label of
 their own and keep it; all others are summed up as `_other`, because anybody who may push can make up names."""
+
+INTO_EVENTS = """\
+What the server logs on stderr: text on a terminal, and lines of JSON elsewhere, unless
+[the settings](settings.md#log) say otherwise.
+
+```json
+{"time":"2026-11-22T04:41:17.204+00:00","level":"info","event":"answering","message":"edgetally answers on http://127.0.0.1:8480","url":"http://127.0.0.1:8480"}
+```
+
+The words in braces are fields of their own in JSON. What is no printable letter is escaped in both. An event that comes
+more often than [`log.per_second`](settings.md#log) from one source in one second is summed up as `unsaid`. What
+libraries say has the name of the library as its event."""
 
 INTO_SETTINGS = """\
 `edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
@@ -58,6 +72,8 @@ FLAG_VALUES = {
     "ID": "other",
     "CODE": "OTHER",
     "WHERE": "udp:[::1]:1",
+    "FORMAT": "json",
+    "LEVEL": "debug",
 }
 """A value that is no default, by what the help calls it."""
 
@@ -97,6 +113,17 @@ def metrics() -> str:
     return (
         "\n\n".join(["# Metrics", GENERATED, into, _table(("metric", "type", "unit", "labels", "meaning"), rows)])
         + "\n"
+    )
+
+
+def events() -> str:
+    """Make docs/events.md."""
+    rows = [
+        (f"`{one.name()}`", logging.getLevelName(one.level).lower(), f"`{one.sentence}`", str(one.__doc__))
+        for one in EVENTS
+    ]
+    return (
+        "\n\n".join(["# Events", GENERATED, INTO_EVENTS, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
     )
 
 
@@ -188,6 +215,8 @@ def _settings_table(section: dict[str, Any], flags: dict[str, str]) -> str:
 def _type(value: dict[str, Any]) -> str:
     if "anyOf" in value:  # this, or nothing
         return _type(value["anyOf"][0])
+    if "enum" in value:
+        return " or ".join(f"`{json.dumps(one)}`" for one in value["enum"])
     if "pattern" in value:
         return f"text like `{value['pattern']}`"
     if "minLength" in value:
@@ -209,6 +238,7 @@ def _block(language: str, text: str) -> str:
 GENERATORS: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "counters.md": counters,
+    "events.md": events,
     "metrics.md": metrics,
     "settings.md": settings,
 }

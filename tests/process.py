@@ -1,5 +1,6 @@
 """A real `edgetally serve`, in a process of its own and on the real clock."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ class Process:
         self._process = process
         self.lines: list[str] = []
         """What it has logged, as far as somebody waited for it."""
-        self.url = self.wait_for("edgetally answers on ").split()[-1]
+        self.url = json.loads(self.wait_for("edgetally answers on "))["url"]
         """Where it answers."""
 
     @property

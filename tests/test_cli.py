@@ -169,7 +169,7 @@ def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], s
             while not url:
                 line = serve.stderr.readline().decode()
                 assert line, "it has ended"
-                url = line.partition("edgetally answers on ")[2].strip()
+                url = json.loads(line).get("url", "")
             yield serve, url
         finally:
             serve.kill()
@@ -197,7 +197,7 @@ def test_serve_stops_cleanly_and_answers_who_waits(number: signal.Signals) -> No
         assert serve.stderr
         rest = serve.stderr.read()
     assert answer["Data"] == []
-    assert [line.split(" ", 2)[2] for line in rest.decode().splitlines()] == ["stopping"]
+    assert [json.loads(line)["event"] for line in rest.decode().splitlines()] == ["stopping"]
 
 
 def test_serve_says_where_it_cannot_listen() -> None:

@@ -132,6 +132,8 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--pop": ("FLG", "records.pop", "FLG"),
     "--follow": ("flag.log", "sources.follow", (Follow(path=Path("flag.log")),)),
     "--syslog": ("udp:127.0.0.1:0", "sources.syslog", (Syslog(listen="udp:127.0.0.1:0"),)),
+    "--log-format": ("json", "log.format", "json"),
+    "--log-level": ("debug", "log.level", "debug"),
     "--stdin": ("", "sources.stdin", True),
 }
 """Every flag of `serve` that is a setting: what is given, the setting, and what it is then."""

@@ -79,7 +79,7 @@ def edgetally() -> tuple[subprocess.Popen[str], str]:
     command = ["taskset", "-c", "0", sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr
-    url = next(line.split()[-1] for line in server.stderr if "answers on" in line)
+    url = next(msgspec.json.decode(line)["url"] for line in server.stderr if "answers on" in line)
     record = {"service_id": "s", "status": 200, "cache": "HIT", "resp_header_bytes": 300, "resp_body_bytes": 2000}
     lines = [msgspec.json.encode(record | {"domain": f"www{number}.example.com"}) for number in range(DOMAINS)]
     read(f"{url}/ingest", b"\n".join(lines))

@@ -1,7 +1,6 @@
 """The command line: flags to settings, settings to one call."""
 
 import argparse
-import logging
 import os
 import sys
 from importlib.metadata import version
@@ -19,12 +18,6 @@ OK, NOTHING, USAGE = 0, 1, 2
 def main(argv: list[str] | None = None) -> int:
     """Run the command that `argv` names; return the exit status."""
     arguments = parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
-    )
     try:
         status: int = arguments.command(arguments)
     except ConfigError as error:
@@ -79,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         help="listen for syslog: udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH; repeatable",
     )
     serve.add_argument("--stdin", action="store_true", default=None, help="read records from standard input")
+    serve.add_argument("--log-format", metavar="FORMAT", help="auto (default), json or text")
+    serve.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning or error")
 
     fold = commands.add_parser(
         "fold",
@@ -139,6 +134,7 @@ def settings(arguments: argparse.Namespace) -> Config:
         "records": {"service_id": getattr(arguments, "service_id", None), "pop": getattr(arguments, "pop", None)},
         "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
         "sources": {"stdin": getattr(arguments, "stdin", None)},
+        "log": {"format": getattr(arguments, "log_format", None), "level": getattr(arguments, "log_level", None)},
     }
     for section, values in flags.items():
         given = {name: value for name, value in values.items() if value is not None}
@@ -214,5 +210,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     from edgetally.demo import demonstrate  # noqa: PLC0415 - only this command makes traffic
     from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
-    logging.getLogger().setLevel(logging.WARNING)
-    return run(settings(arguments), started=demonstrate)
+    config = settings(arguments)
+    # Whoever watches the traffic reads about it on the same terminal.
+    return run(replace(config, log=replace(config.log, level="warning")), started=demonstrate)

@@ -8,7 +8,7 @@ none. A name that is no setting is an error that says so.
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -91,6 +91,25 @@ class Metrics(Section, frozen=True):
     ] = 100
 
 
+class Log(Section, frozen=True):
+    """What the server says on stderr."""
+
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="Lines of JSON, or of text for people; `auto` is text on a terminal and JSON elsewhere."),
+    ] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="What is less important is not logged.")
+    ] = "info"
+    per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How often one event of one source is logged in a second, before it is summed up. 0: always.",
+        ),
+    ] = 10
+
+
 class Follow(Section, frozen=True):
     """A file that an edge goes on writing."""
 
@@ -123,6 +142,7 @@ class Config(Section, frozen=True):
     window: Window = Window()
     shelf: Shelf = Shelf()
     metrics: Metrics = Metrics()
+    log: Log = Log()
     sources: Sources = Sources()
 
 

@@ -7,7 +7,6 @@ the second.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -18,8 +17,6 @@ from edgetally.journal.base import Journal, Partial
 from edgetally.shelf import Shelf
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
-
-log = logging.getLogger(__name__)
 
 INLINE = 16 * 1024
 """A partial up to this size is merged faster than it is handed to a thread."""

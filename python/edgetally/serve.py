@@ -6,7 +6,6 @@ It builds them in the order in which a record passes them, and stops them in the
 
 import asyncio
 import ipaddress
-import logging
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -33,11 +32,11 @@ from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
+from edgetally.telemetry.events import Answering, RoomFailed, Stopping, say
 from edgetally.telemetry.exposition import CONTENT_TYPE
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
-
-log = logging.getLogger(__name__)
+from edgetally.telemetry.log import Log
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers come back in the same instant."""
@@ -200,7 +199,7 @@ class Service:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            log.critical("a room has failed, so the process stops", exc_info=error)
+            say(RoomFailed(), error=error)
             self.failed.set()
 
     async def _sweep(self) -> None:
@@ -227,22 +226,34 @@ def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, No
     # Imported here because it takes a while, and commands that do not serve need none of it.
     import uvloop  # noqa: PLC0415
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(config, started))
+    settings = config.log
+    with (
+        Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_serve(config, log, started))
 
 
-async def _serve(config: Config, started: Callable[[Service], Coroutine[None, None, None]] | None) -> int:
+async def _serve(config: Config, log: Log, started: Callable[[Service], Coroutine[None, None, None]] | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Service(config) as service:
-        log.info("edgetally answers on %s", service.url)
-        beside = [asyncio.create_task(started(service))] if started else []
+        say(Answering(url=service.url))
+        beside = [asyncio.create_task(_sweep(log, service.clock))]
+        if started:
+            beside.append(asyncio.create_task(started(service)))
         await _first([stop, service.failed])
-        log.info("stopping")
+        say(Stopping())
         await _cancel(beside)
     return 1 if service.failed.is_set() else 0
+
+
+async def _sweep(log: Log, clock: Clock) -> None:
+    while True:
+        await sleep_until(clock, clock.now() + 1)
+        log.sweep()
 
 
 async def _first(events: list[asyncio.Event]) -> None:

@@ -7,7 +7,6 @@ while blocks are folded.
 """
 
 import asyncio
-import logging
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +18,11 @@ from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
 from edgetally.sources.base import Block, Defaults, Framing
+from edgetally.telemetry.events import LineRefused, say
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 INLINE = 16 * 1024
 """A block up to this size is folded faster than it is handed to a thread."""
@@ -199,13 +197,15 @@ class Worker:
     @staticmethod
     def _warn(source: Source, report: Report) -> None:
         for line in report.refused:
-            log.warning(
-                "%s: a line does not count: %s (%s), at byte %d of %r",
-                source.name,
-                line.sentence,
-                line.reason,
-                line.at,
-                line.sample[:200],
+            say(
+                LineRefused(
+                    source=source.name,
+                    line=line.line,
+                    problem=line.sentence,
+                    reason=line.reason,
+                    at=line.at,
+                    sample=line.sample[:200],
+                )
             )
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

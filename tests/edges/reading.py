@@ -116,6 +116,7 @@ async def roads(directory: Path, *, follow: Path, syslog: bool = False) -> Async
     path.write_text(configuration)
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "serve", "--config", str(path), "--listen", "127.0.0.1:0", "--pop", POP, "--aggregate-delay", "1"),
+        *("--log-format", "text"),
         stderr=subprocess.PIPE,
     )
     said: list[str] = []

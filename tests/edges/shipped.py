@@ -37,7 +37,7 @@ class Shipping:
 
     def port(self, kind: str) -> int:
         """Say where it listens for syslog over `udp` or `tcp`."""
-        (line,) = (line for line in self.said if f"syslog {kind}:" in line and "is listened on" in line)
+        (line,) = (line for line in self.said if f"syslog:{kind}:" in line and "is listened on" in line)
         return int(line.partition(f"{kind}:127.0.0.1:")[2].split()[0])
 
     async def open(self, roads: tuple[str, ...], domain: str, ask: Callable[[], Awaitable[object]]) -> None:
@@ -93,7 +93,7 @@ async def shipping(directory: Path, files: list[Path], *syslog: str) -> AsyncIte
     configuration.write_text("\n".join(sources))
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "serve", "--config", str(configuration), "--listen", "127.0.0.1:0", "--pop", POP),
-        *("--aggregate-delay", "1"),
+        *("--aggregate-delay", "1", "--log-format", "text"),
         stderr=subprocess.PIPE,
     )
     said: list[str] = []

@@ -154,7 +154,7 @@ async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptu
         await follower.nothing(10)
         path.write_bytes(b"one\n")
         assert await follower.lines(1) == [b"one"]
-    assert caplog.messages == [f"{path}: No such file or directory; waiting for it"]
+    assert caplog.messages == [f"file:{path}: No such file or directory; waiting for it"]
 
 
 async def test_the_file_may_not_be_read_yet(
@@ -171,7 +171,7 @@ async def test_the_file_may_not_be_read_yet(
             await follower.nothing(1)
             append(log, b"one\n")
             assert await follower.lines(1) == [b"one"]
-    assert caplog.messages == [f"{log}: Permission denied; waiting for it"]
+    assert caplog.messages == [f"file:{log}: Permission denied; waiting for it"]
 
 
 async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,7 +183,7 @@ async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) ->
         assert await follower.lines(2) == [b"one", b"two"]
         append(log, b"three\n")
         assert await follower.lines(1) == [b"three"]
-    assert caplog.messages == [f"{log}: rotated, reading the new file"]
+    assert caplog.messages == [f"file:{log}: rotated, reading the new file"]
 
 
 async def test_rotated_in_the_middle_of_a_line(log: Path) -> None:
@@ -259,7 +259,7 @@ async def test_truncated(log: Path, caplog: pytest.LogCaptureFixture) -> None:
         await follower.nothing(1)
         append(log, b"two\n")
         assert await follower.lines(1) == [b"two"]
-    assert caplog.messages == [f"{log}: truncated, reading it from its beginning"]
+    assert caplog.messages == [f"file:{log}: truncated, reading it from its beginning"]
 
 
 async def test_truncated_in_the_middle_of_a_line_and_written_to_at_once(log: Path) -> None:

@@ -137,7 +137,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def listened_on(said: pytest.LogCaptureFixture) -> Address:
     """Return the last address that the log says is listened on."""
-    found = [match[1] for line in said.messages if (match := re.fullmatch("syslog (.*) is listened on", line))]
+    found = [match[1] for line in said.messages if (match := re.fullmatch("syslog:(.*) is listened on", line))]
     return address(found[-1])
 
 

@@ -9,7 +9,6 @@ with the sender slowed down to the speed of the fold.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
 from email.utils import formatdate
 from http import HTTPStatus
@@ -18,14 +17,14 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from edgetally.telemetry.events import RequestFailed, say
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from edgetally.clock import Clock
 
     Handler = Callable[["Request"], "Response | Awaitable[Response]"]
-
-log = logging.getLogger(__name__)
 
 BODY_AHEAD = 1 << 20
 """Bytes of a body that may wait for the handler; then the sender waits."""
@@ -387,8 +386,8 @@ class Connection(asyncio.Protocol):
             request = self._current = self._queue.popleft()
             try:
                 answer = self._server.handler(request)
-            except Exception:
-                log.exception("a request could not be answered: %s %r", request.method, request.path)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the client is answered and the log says it
+                say(RequestFailed(method=request.method, path=request.path), error=error)
                 answer = self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
             if isinstance(answer, Response):
                 self._respond(request, answer)
@@ -405,7 +404,7 @@ class Connection(asyncio.Protocol):
         if answer.cancelled() or isinstance(error := answer.exception(), Disconnect):
             self._transport.close()
         elif error:
-            log.error("a request could not be answered: %s %r", request.method, request.path, exc_info=error)
+            say(RequestFailed(method=request.method, path=request.path), error=error)
             message = "this is our fault; the log says more"
             self._respond(request, self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message))
         else:

@@ -5,7 +5,6 @@ It survives rotation by rename (the old file is read to its end, and given a mom
 and by truncation. Lines that are not finished wait for their end.
 """
 
-import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,8 +13,7 @@ import msgspec
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.sources.base import READ, Block, Defaults, Framing
-
-log = logging.getLogger(__name__)
+from edgetally.telemetry.events import Rotated, Truncated, Waiting, say
 
 POLL_SECONDS = 0.1
 """How often to look for more."""
@@ -72,7 +70,7 @@ class FollowedFile:
             opened = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, PermissionError) as error:
             if not self._waits:
-                log.warning("%s: %s; waiting for it", self._path, error.strerror)
+                say(Waiting(source=self.name, problem=error.strerror or str(error)))
             self._waits = True
             if isinstance(error, FileNotFoundError):
                 self._known = self._known or NO_FILE
@@ -111,14 +109,14 @@ class FollowedFile:
                 if len(data) == READ:
                     continue
             elif os.fstat(opened).st_size < offset:
-                log.info("%s: truncated, reading it from its beginning", self._path)
+                say(Truncated(source=self.name))
                 yield Block(b"", end=True)
                 offset = os.lseek(opened, 0, os.SEEK_SET)
                 continue
             elif self._replaced(status):
                 quiet_since = self._clock.now() if quiet_since is None else quiet_since
                 if self._clock.now() - quiet_since >= GRACE_SECONDS:
-                    log.info("%s: rotated, reading the new file", self._path)
+                    say(Rotated(source=self.name))
                     yield Block(b"", end=True)
                     return
             await self._pause()

@@ -7,7 +7,6 @@ slow down, so the kernel is asked for a large buffer, and says how many it had t
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import stat
@@ -20,8 +19,7 @@ from typing import NamedTuple
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError
 from edgetally.sources.base import READ, Block, Defaults, Framing
-
-log = logging.getLogger(__name__)
+from edgetally.telemetry.events import Broken, Closed, Dropped, Listening, SmallBuffer, say
 
 MAX_DATAGRAM = 1 << 18
 """Bytes of a datagram that are read. UDP has no larger ones; over a unix socket, what is behind them is cut off."""
@@ -91,7 +89,7 @@ class SyslogDatagrams:
         self._socket = _bind(where)
         self._buffer = bytearray(READ + MAX_DATAGRAM + 1)
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
-        log.info("syslog %s is listened on", where._replace(port=port))
+        say(Listening(source=f"syslog:{where._replace(port=port)}"))
 
     def told(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nobody can be told: datagrams have no way back."""
@@ -143,7 +141,7 @@ class SyslogDatagrams:
             if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
                 (dropped,) = struct.unpack("I", data[:4])
                 if dropped != self.dropped:
-                    log.warning("%s: the kernel dropped %d datagrams so far", self.name, dropped)
+                    say(Dropped(source=self.name, datagrams=dropped))
                     self.dropped = dropped
         return size
 
@@ -208,11 +206,7 @@ def _enlarge(bound: socket.socket, where: Address) -> None:
     # Linux counts its own bookkeeping too, and therefore doubles what it was asked for.
     given = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     if given < RECEIVE_BUFFER:
-        log.warning(
-            "syslog:%s: the kernel gives a receive buffer of %d bytes instead of %d. "
-            "It will drop datagrams in a burst: sysctl -w net.core.rmem_max=%d",
-            where, given, RECEIVE_BUFFER, RECEIVE_BUFFER,
-        )  # fmt: skip
+        say(SmallBuffer(source=f"syslog:{where}", given=given, wanted=RECEIVE_BUFFER))
 
 
 class SyslogConnection:
@@ -252,9 +246,9 @@ class SyslogConnection:
                     quiet = True
                     yield Block(b"")
             if self._problem:
-                log.warning("%s: closed: %s", self.name, self._problem)
+                say(Closed(source=self.name, problem=self._problem))
         except OSError as error:
-            log.info("%s: %s", self.name, error.strerror or error)
+            say(Broken(source=self.name, problem=error.strerror or str(error)))
         except asyncio.CancelledError:
             # The process stops, and what was read by now counts.
             if reading.done() and not reading.cancelled() and not reading.exception():
@@ -318,7 +312,7 @@ class SyslogListener:
         except OSError as error:
             raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {error.strerror}") from error
         port = self._server.sockets[0].getsockname()[1]
-        log.info("syslog %s is listened on", self._where._replace(port=port))
+        say(Listening(source=f"syslog:{self._where._replace(port=port)}"))
 
     async def close(self) -> None:
         """Accept nothing more, and end what is there; what came counts."""

@@ -1,0 +1,180 @@
+"""
+Everything that the server logs, one class per event: its level, its sentence, and its fields with their types.
+
+`docs/events.md` is made of this list. The name of an event is that of its class, as `line_refused`, and stays what it
+is, because people search for it. Its docstring is for whoever finds it in the log.
+"""
+
+import logging
+import re
+from typing import ClassVar
+
+import msgspec
+
+log = logging.getLogger("edgetally")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened."""
+
+    level: ClassVar[int] = logging.INFO
+    sentence: ClassVar[str]
+    """Names every field in braces."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name that the log shows."""
+        return re.sub("(?<=.)([A-Z])", r"_\1", cls.__name__).lower()
+
+    def fields(self) -> dict[str, str | int | float]:
+        """Return what it was about, escaped."""
+        return {name: escaped(value) for name, value in msgspec.structs.asdict(self).items()}
+
+    def __str__(self) -> str:
+        """Return the sentence; nothing in it ends a line or talks to a terminal."""
+        return self.sentence.format_map(self.fields())
+
+
+class SourceEvent(Event, frozen=True):
+    """Something that happened to one source."""
+
+    source: str
+
+
+def escaped(value: str | float | bytes) -> str | int | float:
+    """Return `value` so that it can be shown: what is no printable letter stands there by its number."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    if isinstance(value, str) and not value.isprintable():
+        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in value)
+    return value
+
+
+def say(event: Event, *, error: BaseException | None = None) -> None:
+    """Log `event`, and where `error` came from."""
+    log.log(event.level, event, exc_info=error)
+
+
+# The process.
+
+
+class Answering(Event, frozen=True):
+    """The server has started."""
+
+    sentence = "edgetally answers on {url}"
+    url: str
+
+
+class Stopping(Event, frozen=True):
+    """The server was told to stop, and ends within five seconds."""
+
+    sentence = "stopping"
+
+
+class RoomFailed(Event, frozen=True):
+    """This is our fault: please report it with the traceback. The process ends with status 1; let it be restarted."""
+
+    level = logging.CRITICAL
+    sentence = "a room has failed, so the process stops"
+
+
+class RequestFailed(Event, frozen=True):
+    """This is our fault: please report it with the traceback. The client was answered with status 500."""
+
+    level = logging.ERROR
+    sentence = "a request could not be answered: {method} {path}"
+    method: str
+    path: str
+
+
+class Unsaid(Event, frozen=True):
+    """One event came so often that only the first were logged: `log.per_second` says how many."""
+
+    level = logging.WARNING
+    sentence = "{count} more of {of} in one second are not shown"
+    of: str
+    count: int
+
+
+# Sources.
+
+
+class Listening(SourceEvent, frozen=True):
+    """A source takes records from now on."""
+
+    sentence = "{source} is listened on"
+
+
+class Waiting(SourceEvent, frozen=True):
+    """A followed file is not there, or may not be read. It is looked for ten times a second, without another word."""
+
+    level = logging.WARNING
+    sentence = "{source}: {problem}; waiting for it"
+    problem: str
+
+
+class Rotated(SourceEvent, frozen=True):
+    """A followed file was renamed, and read to its end."""
+
+    sentence = "{source}: rotated, reading the new file"
+
+
+class Truncated(SourceEvent, frozen=True):
+    """A followed file is shorter than what was read of it. Lines may have been lost: rename it instead."""
+
+    sentence = "{source}: truncated, reading it from its beginning"
+
+
+class SmallBuffer(SourceEvent, frozen=True):
+    """The system allows no larger buffer. Raise its limit, or datagrams are lost when many come at once."""
+
+    level = logging.WARNING
+    sentence = (
+        "{source}: the kernel gives a receive buffer of {given} bytes instead of {wanted}. "
+        "It will drop datagrams in a burst: sysctl -w net.core.rmem_max={wanted}"
+    )
+    given: int
+    wanted: int
+
+
+class Dropped(SourceEvent, frozen=True):
+    """Datagrams are lost, because they came faster than they were taken. Give the sender TCP, or this machine less."""
+
+    level = logging.WARNING
+    sentence = "{source}: the kernel dropped {datagrams} datagrams so far"
+    datagrams: int
+
+
+class Closed(SourceEvent, frozen=True):
+    """What a syslog connection sent is no stream of records, so it was closed. Its address is that of the sender."""
+
+    level = logging.WARNING
+    sentence = "{source}: closed: {problem}"
+    problem: str
+
+
+class Broken(SourceEvent, frozen=True):
+    """A syslog connection broke. What came before counts."""
+
+    sentence = "{source}: {problem}"
+    problem: str
+
+
+class LineRefused(SourceEvent, frozen=True):
+    """A line does not count. The record's page says what to do about its reason; ten are shown of every batch."""
+
+    level = logging.WARNING
+    sentence = "{source}: a line does not count: {problem} ({reason}), at byte {at} of '{sample}'"
+    line: int
+    problem: str
+    reason: str
+    at: int
+    sample: bytes
+
+
+EVENTS: tuple[type[Event], ...] = tuple(
+    one
+    for one in list(globals().values())
+    if isinstance(one, type) and issubclass(one, Event) and hasattr(one, "sentence")
+)
+"""All of them."""

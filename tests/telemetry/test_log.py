@@ -1,0 +1,202 @@
+"""The log: one line per event, for people or for machines, and never a flood."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from edgetally.telemetry.events import Closed, Event, RoomFailed, Rotated, Stopping, say
+from edgetally.telemetry.log import OVERALL, Log
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Written:
+    """A log, and a time that the test sets."""
+
+    def __init__(self, stream: io.StringIO, log: Log) -> None:
+        self._stream = stream
+        self.log = log
+        self.second = 1_795_314_000.25
+
+    def say(self, event: Event, *, error: BaseException | None = None) -> None:
+        say(event, error=error)
+
+    def plain(self, text: str, *values: object) -> None:
+        logging.getLogger("some.library").warning(text, *values)
+
+    @property
+    def lines(self) -> list[str]:
+        return self._stream.getvalue().splitlines()
+
+    @property
+    def events(self) -> list[Any]:
+        return [json.loads(line) for line in self.lines]
+
+
+@contextmanager
+def written(
+    form: str = "auto", level: str = "info", per_second: int = 0, *, stream: io.StringIO | None = None
+) -> Iterator[Written]:
+    stream = stream or io.StringIO()
+    root = logging.getLogger()
+    before = root.level
+    made = logging.getLogRecordFactory()
+
+    def make(*arguments: Any, **named: Any) -> logging.LogRecord:  # noqa: ANN401 - whatever logging hands over
+        record = made(*arguments, **named)
+        record.created = writing.second
+        return record
+
+    try:
+        with Log(form=form, level=level, per_second=per_second, stream=stream) as log:
+            writing = Written(stream, log)
+            logging.setLogRecordFactory(make)
+            yield writing
+    finally:
+        logging.setLogRecordFactory(made)
+        root.setLevel(before)
+
+
+def test_an_event_is_an_object_with_its_fields() -> None:
+    with written() as log:
+        log.say(Closed(source="syslog:tcp:x:1", problem="nothing good"))
+
+    assert log.events == [
+        {
+            "time": "2026-11-22T02:20:00.250+00:00",
+            "level": "warning",
+            "event": "closed",
+            "message": "syslog:tcp:x:1: closed: nothing good",
+            "source": "syslog:tcp:x:1",
+            "problem": "nothing good",
+        }
+    ]
+
+
+def test_an_event_is_a_line_on_a_terminal() -> None:
+    with written(stream=Terminal()) as log:
+        log.say(Rotated(source="file:a.log"))
+
+    (line,) = log.lines
+    assert line.startswith("2026-11-2")
+    assert line.endswith(" INFO file:a.log: rotated, reading the new file")
+
+
+@pytest.mark.parametrize(("form", "begin"), [("json", "{"), ("text", "2")])
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal], ids=["a pipe", "a terminal"])
+def test_the_form_is_as_it_was_set(form: str, begin: str, stream: type[io.StringIO]) -> None:
+    with written(form, stream=stream()) as log:
+        log.say(Stopping())
+
+    assert log.lines[0].startswith(begin)
+
+
+def test_what_is_less_important_is_not_logged() -> None:
+    with written(level="warning") as log:
+        log.say(Stopping())
+        log.say(Closed(source="x", problem="y"))
+
+    assert [event["event"] for event in log.events] == ["closed"]
+
+
+def test_what_libraries_say_has_their_name() -> None:
+    with written() as log:
+        log.plain("%s is\nodd", "this")
+
+    assert [(event["event"], event["message"]) for event in log.events] == [("some.library", "this is\\nodd")]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_where_an_error_came_from_belongs_to_its_line(form: str) -> None:
+    with written(form) as log:
+        log.say(RoomFailed(), error=ZeroDivisionError("one\n2026 CRITICAL \x1b[2Jforged"))
+
+    first, *rest = log.lines
+    assert "a room has failed" in first
+    assert ("ZeroDivisionError" in first) == (form == "json")
+    assert all(line.startswith("    ") for line in rest)
+    assert all(line.isprintable() for line in log.lines)
+
+
+# --- floods ---------------------------------------------------------------------------------------------------------
+
+
+def said(log: Written) -> list[str]:
+    return [event["message"] for event in log.events]
+
+
+def test_a_flood_from_one_source_is_summed_up() -> None:
+    with written(per_second=2) as log:
+        for _ in range(100):
+            log.say(Closed(source="a", problem="x"))
+        log.say(Closed(source="b", problem="x"))
+        log.say(Rotated(source="a"))
+        log.log.sweep()
+        log.log.sweep()
+
+    assert said(log) == [
+        *["a: closed: x"] * 2,
+        "b: closed: x",
+        "a: rotated, reading the new file",
+        "98 more of closed in one second are not shown",
+    ]
+    assert log.events[-1]["event"] == "unsaid"
+
+
+def test_the_next_second_begins_anew() -> None:
+    with written(per_second=1) as log:
+        for second in range(3):
+            log.second += 1
+            for _ in range(2):
+                log.say(Closed(source=str(second), problem="x"))
+            log.log.sweep()
+
+    assert said(log) == [
+        text for second in range(3) for text in (f"{second}: closed: x", "1 more of closed in one second are not shown")
+    ]
+
+
+def test_a_flood_from_as_many_sources_is_summed_up_too() -> None:
+    with written(per_second=2) as log:
+        for number in range(1000):
+            log.say(Closed(source=f"made up {number}", problem="x"))
+            log.plain("odd %d", number)
+        log.log.sweep()
+
+    assert len(log.lines) == 2 * OVERALL + 2 + 2
+    assert sorted(said(log)[-2:]) == [
+        f"{1000 - 2 * OVERALL} more of closed in one second are not shown",
+        "998 more of some.library in one second are not shown",
+    ]
+
+
+def test_what_ends_the_process_is_always_said() -> None:
+    with written(per_second=1) as log:
+        for _ in range(3):
+            log.say(RoomFailed())
+
+    assert len(log.lines) == 3
+
+
+def test_what_was_not_said_is_summed_up_at_the_end() -> None:
+    with written(per_second=1) as log:
+        for _ in range(3):
+            log.say(Stopping())
+
+    assert said(log) == ["stopping", "2 more of stopping in one second are not shown"]
+
+
+def test_nothing_is_held_back_without_a_limit() -> None:
+    with written(per_second=0) as log:
+        for _ in range(1000):
+            log.say(Stopping())
+
+    assert len(log.lines) == 1000
