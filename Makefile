@@ -1,5 +1,6 @@
 PYTHON ?= python3
 UV ?= uv
+FUZZ_SECONDS ?= 3600
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 # pip and cargo use every core by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build test check format demo bench docs pins clean
+.PHONY: help setup build test check format demo bench fuzz docs pins clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,18 +41,26 @@ check: setup ## Check format, lints, types and the rules of the rooms; changes n
 	test ! -e python/edgetally/_core.pyi || $(BIN)/stubtest --mypy-config-file pyproject.toml --concise edgetally._core
 	$(BIN)/lint-imports --no-logo
 	cargo fmt --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 
 format: $(VENV)/.dev ## Format everything, and apply the fixes that are safe.
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format --quiet
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 demo: build ## Run edgetally with made-up traffic; needs none of the tools.
 	$(BIN)/edgetally demo
 
 bench: setup $(VENV)/.bench ## Measure: every benchmark checks its answer before its speed.
 	benchmarks/run
+
+# No sanitizer: the core has no unsafe code, and without one stable Rust does. What is found stays in fuzz/artifacts.
+fuzz: ## Feed made-up logs to the decoder for FUZZ_SECONDS, from real ones on (needs cargo-fuzz).
+	mkdir -p fuzz/corpus/decode
+	cargo fuzz run --sanitizer none decode fuzz/corpus/decode tests/edges/lines tests/golden -- \
+		-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
 
 docs: setup ## Rewrite the pages that are generated from the code.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
@@ -62,7 +71,7 @@ pins: ## Renew the pinned requirements from pyproject.toml (needs uv).
 	$(PIN) --group build --constraint requirements/bench.txt --output-file requirements/run.txt
 
 clean: ## Remove everything that was made, .venv too.
-	rm -rf $(VENV) target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
+	rm -rf $(VENV) target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: a file in .venv says when a step was last done.

@@ -1,0 +1,16 @@
+//! Any bytes, read in any form: see `check::check`.
+//!
+//! The form stands in the last three bytes, so that any log is a seed as it is.
+#![no_main]
+
+#[path = "../../crates/edgetally-core/tests/decoding/check.rs"]
+mod check;
+
+use check::{Form, check};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some((log, form)) = data.split_last_chunk() {
+        check(log, &Form::of(*form));
+    }
+});
