@@ -616,6 +616,7 @@ async def show_all(directory: Path) -> Outcome:
     path = directory / "access.log"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0", "--follow", path),
+        *("--log-format", "text"),
         *("--service-id", SERVICE, "--pop", POP, "--aggregate-delay", "1"),
         stderr=subprocess.PIPE,
     )
