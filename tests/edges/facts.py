@@ -2,11 +2,22 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from tests.edges.lab import Lab
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+STATUSES = (
+    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
+    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
+)
+
+INVALID = "_invalid"
+"""The domain of what names none."""
 
 Fact = Callable[[Lab], Awaitable[None]]
 
@@ -22,9 +33,14 @@ class Facts(dict[str, Fact]):
         return show
 
 
+def program(name: str) -> str | None:
+    """Find a program: on the PATH, or among those that Python packages brought."""
+    return shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
+
+
 def skip_or_fail(*servers: str) -> list[pytest.MarkDecorator]:
     """Return marks that skip when a server is missing, but raise where it must not be."""
-    if not (missing := [name for name in servers if not shutil.which(name)]):
+    if not (missing := [name for name in servers if not program(name)]):
         return []
     reason = f"not installed here: {', '.join(missing)}"
     if "EDGETALLY_REQUIRE_SERVERS" in os.environ:

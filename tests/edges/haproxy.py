@@ -145,7 +145,7 @@ class HAProxy:
 
 def uncommented(text: str) -> str:
     """Choose every alternative: they are commented without a blank."""
-    return re.sub(r"^( *)#(?=[a-z])", r"\1", text, flags=re.MULTILINE)
+    return re.sub(r"^( *)#(?=[a-z-])", r"\1", text, flags=re.MULTILINE)
 
 
 @contextlib.asynccontextmanager

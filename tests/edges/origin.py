@@ -61,6 +61,8 @@ class Fetch:
 class Gate:
     """Where a request is noticed, and held if so ordered."""
 
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its header has come."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -121,6 +123,8 @@ class Origin:
         fetch = Fetch(headers.get(REQUEST_ID.lower(), ""), self.name, self.address if self._path else self._ip)
         fetch.bereq_header = len(top)
         self._seen.append(fetch)
+        gate = self.gates[fetch.request_id]
+        gate.asked.set()
         # Noted as it comes, since an edge may give up in the middle of it.
         if headers.get("transfer-encoding") == "chunked":
             await self._read_chunks(reader, fetch)
@@ -132,7 +136,6 @@ class Origin:
         orders = self._always or msgspec.convert(json.loads(headers.get(ORDERS.lower(), "{}")), Orders)
         if orders.at not in ("", self.name):
             orders = Orders()
-        gate = self.gates[fetch.request_id]
         gate.arrived.set()
         if orders.hold:
             await gate.opened.wait()

@@ -35,6 +35,11 @@ class Shipping:
         """What it logged until it was ready, and the rest of it after it has stopped."""
         self._api = api
 
+    @property
+    def complaints(self) -> list[str]:
+        """What it said about lines, after it has stopped."""
+        return [line for line in self.said if "does not count" in line or "dropped" in line]
+
     def port(self, kind: str) -> int:
         """Say where it listens for syslog over `udp` or `tcp`."""
         (line,) = (line for line in self.said if f"syslog:{kind}:" in line and "is listened on" in line)
@@ -56,7 +61,6 @@ class Shipping:
 
         Domains and origins named in `but` are left out; so many lines were `dropped` before they were sent.
         """
-        entries: dict[str, list[Any]] = {}
         enough = totals(seen)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE / 3):
@@ -69,9 +73,11 @@ class Shipping:
                     answer = (await self._api.get(paths(road)["domains"] % cursor)).json()
                     cursor = answer["Timestamp"]
                     found += answer["Data"]
-        for name, path in paths(road).items():
-            entries[name] = (await self._api.get(path % "h")).json()["Data"]
-        return {key: counters for key, counters in add_up(entries).items() if key[1][0] not in but}
+        return {key: counters for key, counters in add_up(await self.entries(road)).items() if key[1][0] not in but}
+
+    async def entries(self, road: str) -> dict[str, list[Any]]:
+        """Return what a road shows, by dataset."""
+        return {name: (await self._api.get(path % "h")).json()["Data"] for name, path in paths(road).items()}
 
 
 def totals(sums: Sums, *, but: tuple[str, ...] = ()) -> Counter[str]:
@@ -84,8 +90,14 @@ def totals(sums: Sums, *, but: tuple[str, ...] = ()) -> Counter[str]:
 
 
 @contextlib.asynccontextmanager
-async def shipping(directory: Path, files: list[Path], *syslog: str) -> AsyncIterator[Shipping]:
-    """Follow files as the service `file`, and listen for each of `udp`, `tcp` and `unix` as a service of this name."""
+async def shipping(
+    directory: Path, files: list[Path], *syslog: str, stdin: int = subprocess.DEVNULL
+) -> AsyncIterator[Shipping]:
+    """
+    Follow files as the service `file`, and listen for each of `udp`, `tcp` and `unix` as a service of this name.
+
+    What comes out of the pipe `stdin` is the service `stdin`.
+    """
     where = {"unix": f"unix:{directory}/log.sock", "udp": "udp:127.0.0.1:0", "tcp": "tcp:127.0.0.1:0"}
     sources = [f'[[sources.follow]]\npath = "{file}"\nservice_id = "file"\n' for file in files]
     sources += [f'[[sources.syslog]]\nlisten = "{where[kind]}"\nservice_id = "{kind}"\n' for kind in syslog]
@@ -94,6 +106,8 @@ async def shipping(directory: Path, files: list[Path], *syslog: str) -> AsyncIte
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "serve", "--config", str(configuration), "--listen", "127.0.0.1:0", "--pop", POP),
         *("--aggregate-delay", "1", "--log-format", "text"),
+        *(("--stdin", "--service-id", "stdin") if stdin >= 0 else ()),
+        stdin=stdin,
         stderr=subprocess.PIPE,
     )
     said: list[str] = []

@@ -8,7 +8,6 @@ bytes went to and came from origins, so what origins saw is compared without the
 
 import asyncio
 import ssl
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +17,14 @@ import pytest
 
 from tests.edges.apache import laboratory, open_directory
 from tests.edges.book import POP, Sums
-from tests.edges.client import Answer, ask_http2
-from tests.edges.facts import Facts, skip_or_fail
+from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
-from tests.edges.reading import PATIENCE, add_up, roads
+from tests.edges.reading import PATIENCE
+from tests.edges.shipped import shipping, untimed, without_latency
 
-INVALID = "_invalid"
-ROADS = ("file", "syslog")
+ROADS = ("file", "udp")
 
 FACTS = Facts()
 fact = FACTS.note
@@ -55,12 +54,6 @@ def note(lab: Lab, answer: Answer, *, cache: str = "", domain: str = "", **more:
 
 
 # --- what clients and origins say -----------------------------------------------------------------------------------
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-STATUSES = (
-    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
-    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
-)
 
 
 @fact
@@ -253,16 +246,6 @@ async def http_2(lab: Lab) -> None:
             async with lab.connect(tls(version, "h2")) as connection:
                 answer = await ask_http2(connection, headers, b"u" * upload)
                 note(lab, answer, proto="http2", tls=name)
-
-
-def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = context.maximum_version = version
-    if protocols:
-        context.set_alpn_protocols(protocols)
-    return context
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------
@@ -463,19 +446,18 @@ def outcome() -> Outcome:
 
 async def show_all(directory: Path) -> Outcome:
     """Show all facts, and read what edgetally makes of them."""
-    async with roads(directory, follow=directory / "edgetally.log", syslog=True) as reading:
-        async with laboratory(directory, syslog_port=reading.syslog_port) as (lab, apache):
+    async with shipping(directory, [directory / "edgetally.log"], "udp") as ship:
+        async with laboratory(directory, syslog_port=ship.port("udp")) as (lab, apache):
             for domain, show in FACTS.items():
                 lab.domain = domain
                 async with asyncio.timeout(PATIENCE):
                     await show(lab)
             await lab.hang_up()
-            entries = await reading.entries(lab.book.requests)
+            requests, seen = lab.book.requests, lab.book.sums()
+            shown = {road: await ship.read(road, seen) for road in ROADS}
+            entries = {road: await ship.entries(road) for road in ROADS}
         lines = len(apache.log.read_bytes().splitlines())
-    seen = lab.book.sums()
-    complaints = [line for line in reading.said if "does not count" in line or "dropped" in line]
-    shown = {road: add_up(found) for road, found in entries.items()}
-    return Outcome(lab.book.requests, lines, seen, shown, entries, complaints)
+    return Outcome(requests, lines, seen, shown, entries, ship.complaints)
 
 
 pytestmark = skip_or_fail("apache2", "openssl", "logger")
@@ -497,18 +479,11 @@ def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, road:
 @pytest.mark.parametrize("dataset", ["origins", "origin_insights"])
 @pytest.mark.parametrize("road", ROADS)
 def test_origins_show_what_they_answered(outcome: Outcome, road: str, dataset: str) -> None:
-    def of(sums: Sums) -> dict[str, Counter[str]]:
-        return {
-            " ".join(key): Counter({name: amount for name, amount in counters.items() if "latency" not in name})
-            for (where, key), counters in sums.items()
-            if where == dataset
-        }
-
-    assert of(outcome.shown[road]) == of(outcome.seen)
+    assert without_latency(outcome.shown[road], dataset) == without_latency(outcome.seen, dataset)
 
 
 def test_both_roads_show_the_same(outcome: Outcome) -> None:
-    assert outcome.shown["file"] == outcome.shown["syslog"]
+    assert outcome.shown["file"] == outcome.shown["udp"]
 
 
 def test_what_went_to_and_came_from_origins_is_not_in_the_entries(outcome: Outcome) -> None:
@@ -542,10 +517,7 @@ def test_nothing_is_shown_that_nobody_saw(outcome: Outcome) -> None:
 
 
 def test_every_response_of_an_origin_to_a_client_that_was_answered_is_in_a_latency_bucket(outcome: Outcome) -> None:
-    for (dataset, key), counters in outcome.shown["file"].items():
-        if dataset == "origins":
-            timed = sum(amount for name, amount in counters.items() if name.startswith("latency_"))
-            assert timed == counters["responses"], key
+    assert untimed(outcome.shown["file"]) == []
 
 
 def test_there_is_one_pop_and_it_shows_the_same_as_all_together(outcome: Outcome) -> None:

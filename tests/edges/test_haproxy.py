@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.edges.client import Answer, ask_http2
-from tests.edges.facts import Facts, skip_or_fail
+from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.haproxy import laboratory
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
@@ -28,12 +28,6 @@ pytestmark = skip_or_fail("haproxy", "openssl")
 
 ROADS = ("file", "udp", "tcp")
 """Those that bring every line. Of a full unix socket, HAProxy drops what comes next; it says how many."""
-INVALID = "_invalid"
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-STATUSES = (
-    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
-    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
-)
 SLACK = 50
 """Bytes of one header or one body, up to which HAProxy is wrong."""
 LEFT = "a-client-that-leaves-a-download.example"
@@ -130,16 +124,6 @@ async def answers_that_haproxy_makes(lab: Lab) -> None:
 
 
 # --- HTTP/2 and TLS -------------------------------------------------------------------------------------------------
-
-
-def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = context.maximum_version = version
-    if protocols:
-        context.set_alpn_protocols(protocols)
-    return context
 
 
 @fact
@@ -368,8 +352,7 @@ async def show_all(directory: Path) -> tuple[Outcome, int]:
         # By now, everything is logged.
         dropped = await haproxy.dropped()
         shown["unix"] = await ship.read("unix", seen, dropped=dropped)
-    complaints = [line for line in ship.said if "does not count" in line or "dropped" in line]
-    return Outcome(seen, shown, complaints), dropped
+    return Outcome(seen, shown, ship.complaints), dropped
 
 
 def exact(counters: Counter[str] | None) -> Counter[str]:

@@ -23,26 +23,19 @@ import pytest
 
 from tests import oracle
 from tests.edges.book import POP, SERVICE, Book, Sums, as_it_was, counts, discarded, unlogged
-from tests.edges.client import Answer, ask_http2
-from tests.edges.facts import Facts, skip_or_fail
+from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.lab import Lab, laboratory
 from tests.edges.nginx import DEFAULT_SERVER
 from tests.edges.origin import Fetch
 from tests.edges.reading import LAST_LINE, PATIENCE, add_up, answers_on, chain, leaves, paths
 from tests.oracle_fields import RATIOS
 
-INVALID = "_invalid"
 FACTS = Facts()
 fact = FACTS.note
 
 
 # --- what clients and origins say -----------------------------------------------------------------------------------
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-STATUSES = (
-    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
-    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
-)
 
 
 @fact
@@ -305,16 +298,6 @@ async def http_2(lab: Lab) -> None:
             async with lab.connect(tls(version, "h2")) as connection:
                 answer = await ask_http2(connection, headers, b"u" * upload)
                 lab.book.answered(lab.domain, answer, proto="http2", tls=name)
-
-
-def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = context.maximum_version = version
-    if protocols:
-        context.set_alpn_protocols(protocols)
-    return context
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------

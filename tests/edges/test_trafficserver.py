@@ -1,30 +1,31 @@
 """
 The real Traffic Server, with the snippet that users are given, between a client and origins that note every byte.
 
-It writes its log to a file, `edgetally serve` follows it, and every counter is compared with what the client and the
-origins saw. A domain is a fact. Where Traffic Server cannot tell what was on the wire, the fact says what it
-says instead.
+It writes its log to a file and into a named pipe. `edgetally serve` reads both, and every counter is compared with what
+the client and the origins saw. A domain is a fact. Where Traffic Server cannot tell what was on the wire, the fact says
+what it says instead.
 """
 
 import asyncio
+import os
 import ssl
-from collections import Counter
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from tests.edges.book import Sums, Told, as_it_was
-from tests.edges.client import Answer, ask_http2
-from tests.edges.facts import Facts, skip_or_fail
+from tests.edges.book import Told, as_it_was
+from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.facts import INVALID, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
-from tests.edges.reading import PATIENCE, add_up, roads
+from tests.edges.reading import PATIENCE
+from tests.edges.shipped import Outcome, shipping, untimed, without_latency
 from tests.edges.trafficserver import laboratory
 
-INVALID = "_invalid"
+ROADS = ("file", "stdin")
 
 FACTS = Facts()
 fact = FACTS.note
@@ -261,16 +262,6 @@ async def a_client_that_leaves_before_the_answer_counts_with_its_header(lab: Lab
 TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
 
 
-def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = context.maximum_version = version
-    if protocols:
-        context.set_alpn_protocols(protocols)
-    return context
-
-
 @fact
 async def http_1_over_tls(lab: Lab) -> None:
     for version, name in TLS:
@@ -308,17 +299,6 @@ async def http_2(lab: Lab) -> None:
 # --- what came of it ------------------------------------------------------------------------------------------------
 
 
-class Outcome(NamedTuple):
-    """What was seen, and what is shown."""
-
-    requests: int
-    lines: int
-    seen: Sums
-    shown: Sums
-    complaints: list[str]
-    """About lines."""
-
-
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return asyncio.run(show_all(tmp_path_factory.mktemp("trafficserver")))
@@ -326,69 +306,66 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 async def show_all(directory: Path) -> Outcome:
     """Show all facts, and read what edgetally makes of them."""
-    async with roads(directory, follow=directory / "edgetally.log") as reading:
-        async with laboratory(directory) as (lab, server):
+    os.mkfifo(directory / "edgetally.pipe")
+    pipe = os.open(directory / "edgetally.pipe", os.O_RDWR)  # so that it does not end when Traffic Server does
+    async with shipping(directory, [directory / "edgetally.log"], stdin=pipe) as ship:
+        os.close(pipe)
+        async with laboratory(directory) as (lab, _):
             for domain, show in FACTS.items():
                 lab.domain = domain
                 async with asyncio.timeout(PATIENCE):
                     await show(lab)
-            entries = await reading.entries(lab.book.requests)
-        lines = len(server.log.read_bytes().splitlines())
-    complaints = [line for line in reading.said if "does not count" in line]
-    return Outcome(lab.book.requests, lines, lab.book.sums(), add_up(entries["file"]), complaints)
+            seen = lab.book.sums()
+            shown = {road: await ship.read(road, seen) for road in ROADS}
+    return Outcome(seen, shown, ship.complaints)
 
 
 pytestmark = skip_or_fail("traffic_server", "openssl")
 
 
-def test_every_request_is_one_line_and_every_line_counts(outcome: Outcome) -> None:
-    assert outcome.lines == outcome.requests
+def test_every_line_counts(outcome: Outcome) -> None:
     assert outcome.complaints == []
 
 
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("domain", [*FACTS, *sorted(set(HOSTS.values()))])
-def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str) -> None:
+def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str, road: str) -> None:
     key = "domains", (domain,)
     if domain not in (HTTP_2, REFUSED):
-        assert outcome.shown.get(key) == outcome.seen.get(key)
+        assert outcome.shown[road].get(key) == outcome.seen.get(key)
 
 
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("dataset", ["origins", "origin_insights"])
-def test_origins_show_what_they_answered(outcome: Outcome, dataset: str) -> None:
-    def of(sums: Sums) -> dict[str, Counter[str]]:
-        return {
-            " ".join(key): Counter({name: amount for name, amount in counters.items() if "latency" not in name})
-            for (where, key), counters in sums.items()
-            if where == dataset
-        }
-
-    assert of(outcome.shown) == of(outcome.seen)
+def test_origins_show_what_they_answered(outcome: Outcome, dataset: str, road: str) -> None:
+    assert without_latency(outcome.shown[road], dataset) == without_latency(outcome.seen, dataset)
 
 
-def test_nothing_is_shown_that_nobody_saw(outcome: Outcome) -> None:
-    assert outcome.shown.keys() == outcome.seen.keys()
+@pytest.mark.parametrize("road", ROADS)
+def test_nothing_is_shown_that_nobody_saw(outcome: Outcome, road: str) -> None:
+    assert outcome.shown[road].keys() == outcome.seen.keys()
 
 
-def test_http_2_counts_headers_as_http_1_would_have_written_them(outcome: Outcome) -> None:
+@pytest.mark.parametrize("road", ROADS)
+def test_http_2_counts_headers_as_http_1_would_have_written_them(outcome: Outcome, road: str) -> None:
     key = "domains", (HTTP_2,)
-    seen, shown = outcome.seen[key], outcome.shown[key]
+    seen, shown = outcome.seen[key], outcome.shown[road][key]
     for field in ("resp_header_bytes", "edge_resp_header_bytes"):
         assert 0.5 * seen[field] < shown[field] < 4 * seen[field], field
     exact = {name for name in seen | shown if "header_bytes" not in name} - {"bandwidth"}
     assert {name: shown[name] for name in exact} == {name: seen[name] for name in exact}
 
 
-def test_an_attempt_that_is_refused_counts_the_request_that_was_not_sent(outcome: Outcome) -> None:
+@pytest.mark.parametrize("road", ROADS)
+def test_an_attempt_that_is_refused_counts_the_request_that_was_not_sent(outcome: Outcome, road: str) -> None:
     key = "domains", (REFUSED,)
-    seen, shown = outcome.seen[key], outcome.shown[key]
+    seen, shown = outcome.seen[key], outcome.shown[road][key]
     assert 0 < shown["bereq_header_bytes"] <= 1_000 * seen["requests"]
     assert shown["bandwidth"] - shown["bereq_header_bytes"] == seen["bandwidth"]
     exact = (seen.keys() | shown.keys()) - {"bereq_header_bytes", "bandwidth"}
     assert {name: shown[name] for name in exact} == {name: seen[name] for name in exact}
 
 
-def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome) -> None:
-    for (dataset, key), counters in outcome.shown.items():
-        if dataset == "origins":
-            timed = sum(amount for name, amount in counters.items() if name.startswith("latency_"))
-            assert timed == counters["responses"], key
+@pytest.mark.parametrize("road", ROADS)
+def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome, road: str) -> None:
+    assert untimed(outcome.shown[road]) == []

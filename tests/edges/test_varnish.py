@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.edges.client import DATA, HEADERS, Answer, ask_http2, connected
-from tests.edges.facts import Facts, skip_or_fail
+from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
 from tests.edges.shipped import Outcome, shipping, untimed, without_latency
@@ -30,12 +30,6 @@ FIRST = ("first.example", "origin_first")
 """The domain and the origin of the requests that are made until a road is open."""
 FIRST_REQUEST = b"GET /first/ HTTP/1.1\r\nHost: first.example\r\n\r\n"
 
-INVALID = "_invalid"
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-STATUSES = (
-    *(200, 201, 202, 204, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399),
-    *(400, 401, 403, 404, 405, 410, 416, 418, 422, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 530, 599),
-)
 
 Read = Callable[[int], Awaitable[bytes]]
 FACTS = Facts()
@@ -493,7 +487,7 @@ async def show_all(directory: Path) -> Outcome:
         seen = lab.book.sums()
         read = await asyncio.gather(*(ship.read(road, seen, but=FIRST) for road in ROADS))
         shown = dict(zip(ROADS, read, strict=True))
-    return Outcome(seen, shown, [line for line in ship.said if "does not count" in line or "dropped" in line])
+    return Outcome(seen, shown, ship.complaints)
 
 
 def test_every_line_counts(outcome: Outcome) -> None:

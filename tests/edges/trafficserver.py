@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from edgetally.formats import snippet
-from tests.edges.apache import free_port
 from tests.edges.book import Book
+from tests.edges.haproxy import uncommented
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
 from tests.edges.origin import Origin
+from tests.edges.servers import free_port
 
 ROOT = """\
 prefix: {directory}
@@ -74,7 +75,7 @@ class TrafficServer:
             "storage.config": f"{self._directory} 16M\n",
             "plugin.config": "",
             "ip_allow.yaml": "ip_allow:\n  - {apply: in, ip_addrs: 127.0.0.1, action: allow, methods: ALL}\n",
-            "logging.yaml": snippet("trafficserver").text,
+            "logging.yaml": uncommented(snippet("trafficserver").text),
         }.items():
             (self._directory / name).write_text(text)
         self._process = await asyncio.create_subprocess_exec(
