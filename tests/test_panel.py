@@ -228,7 +228,7 @@ async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
     assert json.loads(answer.body)["checks"]["server"]["problem"] == "it is stopping"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/rejected"])
 async def test_what_is_shown_is_never_old_and_only_read(service: Served, path: str) -> None:
     assert (await service.client.get(path)).headers["cache-control"] == "no-store"
     assert (await service.client.head(path)).status_code == 200

@@ -49,6 +49,10 @@ class Panel:
         """Return every metric, as Prometheus reads it."""
         return exposition(self.readings())
 
+    def rejected(self) -> bytes:
+        """Return the last lines that did not count, as JSON."""
+        return self._rooms.worker.rejects.recent()
+
     def readings(self) -> Iterator[Reading]:
         """Read every metric, in the order of their list."""
         for part in (self._records, self._window, self._readers, self._process):
@@ -79,6 +83,7 @@ class Panel:
         yield metrics.SOURCE_DROPS, {(one.name,): one.dropped for one in self._rooms.datagrams}
         yield metrics.ACCEPTED, {(): worker.accepted}
         yield metrics.REJECTED, {(reason,): worker.rejected[reason] for reason, _ in reasons()}
+        yield metrics.REJECTS_UNKEPT, {(): worker.rejects.unkept}
         yield metrics.FOLD_SECONDS, {(): worker.fold_time}
         yield metrics.COMMIT_SECONDS, {(): worker.commit_time}
 

@@ -17,6 +17,7 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
+from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.telemetry.events import LineRefused, say
 from edgetally.telemetry.histogram import Histogram
@@ -97,9 +98,10 @@ class Brought:
 class Intake:
     """One stretch of input on its way into the journal. What is not committed is as if it had never come."""
 
-    def __init__(self, fold: _core.Fold, worker: "Worker", brought: Brought) -> None:
+    def __init__(self, fold: _core.Fold, worker: "Worker", source: str, brought: Brought) -> None:
         self._fold = fold
         self._worker = worker
+        self._source = source
         self._brought = brought
 
     @property
@@ -136,15 +138,19 @@ class Intake:
             await self._worker.journal.append(batch, marks)
             self._worker.commit_time.observe(self._worker.clock.now() - began)
         self._worker.count(report, self._brought)
+        self._worker.rejects.keep(self._source, report.refused)
         return report
 
 
 class Worker:
     """Folds what sources bring, and sees to it that it becomes durable."""
 
-    def __init__(self, *, journal: Journal, clock: Clock, limits: Limits, threads: int = 2) -> None:
+    def __init__(
+        self, *, journal: Journal, clock: Clock, limits: Limits, rejects: Rejects | None = None, threads: int = 2
+    ) -> None:
         self.journal = journal
         self.clock = clock
+        self.rejects = rejects or Rejects(clock=clock)
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         self.brought: defaultdict[str, Brought] = defaultdict(Brought)
@@ -156,10 +162,12 @@ class Worker:
         self._limits = limits
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
 
-    def intake(self, defaults: Defaults, framing: Framing = "lines", counted_as: str = "push") -> Intake:
-        """Begin a stretch of input, in which `framing` tells records apart."""
+    def intake(
+        self, defaults: Defaults, framing: Framing = "lines", source: str = "push", counted_as: str | None = None
+    ) -> Intake:
+        """Begin a stretch of input from `source`, in which `framing` tells records apart."""
         fold = _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
-        return Intake(fold, self, self.brought[counted_as])
+        return Intake(fold, self, source, self.brought[counted_as or source])
 
     async def follow(self, source: Source, *, counted_as: str | None = None) -> None:
         """
@@ -167,7 +175,7 @@ class Worker:
 
         It is `counted_as` its own name, unless there may be any number of its kind.
         """
-        intake = self.intake(source.defaults, source.framing, counted_as or source.name)
+        intake = self.intake(source.defaults, source.framing, source.name, counted_as)
         uncommitted_since: float | None = None
         mark: dict[str, str] = {}
 

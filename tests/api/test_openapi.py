@@ -113,7 +113,8 @@ async def test_real_pushes_are_answered_as_the_document_says(document: Json, cli
 
 
 async def test_every_other_path_is_there_and_answers(document: Json, client: httpx.AsyncClient) -> None:
-    for path in ("/", "/openapi.json", "/healthz", "/readyz"):
+    await client.post("/ingest", content=b"no")
+    for path in ("/", "/openapi.json", "/healthz", "/readyz", "/rejected"):
         answers_to(document, path, "200").validate((await client.get(path)).json())
     for path in ("/.well-known/fastly/logging/challenge", "/metrics"):
         assert (await client.get(path)).status_code == 200
@@ -125,6 +126,7 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
         "/healthz",
         "/readyz",
         "/metrics",
+        "/rejected",
         "/.well-known/fastly/logging/challenge",
         "/ingest",
         "/ingest/*",

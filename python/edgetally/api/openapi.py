@@ -25,6 +25,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
         "Index": {"type": "object"},
         "Health": HEALTH,
         "Readiness": READINESS,
+        "Rejected": REJECTED,
     }
     paths: Json = {}
     for dataset, rows in fields.items():
@@ -48,6 +49,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/healthz": {"get": _get("Tells that the process is alive.", "Health")},
             "/readyz": {"get": READY},
             "/metrics": {"get": METRICS},
+            "/rejected": {"get": _get("The last 100 lines that did not count, the newest first.", "Rejected")},
             "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
             "/ingest": {"post": _push([POP])},
             "/ingest/{service_id}": {"post": _push([SERVICE_ID, POP])},
@@ -217,6 +219,24 @@ READY: Json = {
     "responses": {
         "200": _json("It does.", "Readiness"),
         "503": _json("It does not; the checks that fail say why.", "Readiness"),
+    },
+}
+
+REJECTED: Json = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["time", "source", "line", "reason", "problem", "at", "sample"],
+        "properties": {
+            "time": {"type": "string", "format": "date-time"},
+            "source": {"type": "string"},
+            "line": {"type": "integer", "minimum": 1, "description": "Its number in its input."},
+            "reason": {"type": "string"},
+            "problem": {"type": "string"},
+            "at": {"type": "integer", "minimum": 0, "description": "The byte at which it was found out."},
+            "sample": {"type": "string", "description": "How it begins; what is no printable letter is escaped."},
+        },
+        "additionalProperties": False,
     },
 }
 

@@ -4,6 +4,7 @@ What whoever runs the process asks it.
     GET /healthz  200 as long as it answers at all
     GET /readyz   200 when it takes records and shows them; 503 when not, and why
     GET /metrics  what it has counted about itself, for Prometheus
+    GET /rejected the last lines that did not count, and why
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edgetally.api.http import Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PAGES = ("healthz", "readyz", "metrics")
+PAGES = ("healthz", "readyz", "metrics", "rejected")
 
 FIELDS = (b"Cache-Control: no-store",)
 
@@ -31,6 +32,9 @@ class Panel(Protocol):
 
     def exposition(self) -> bytes:
         """Write down what was counted."""
+
+    def rejected(self) -> bytes:
+        """Return the last lines that did not count, as JSON."""
 
 
 class Operate:
@@ -46,6 +50,8 @@ class Operate:
             return Response(HTTPStatus.OK, b'{"alive":true}', *FIELDS)
         if page == "metrics":
             return Response(HTTPStatus.OK, self._panel().exposition(), *FIELDS, content_type=self._exposition_type)
+        if page == "rejected":
+            return Response(HTTPStatus.OK, self._panel().rejected(), *FIELDS)
         return self._ready()
 
     def _ready(self) -> Response:

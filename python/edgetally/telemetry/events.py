@@ -172,6 +172,22 @@ class LineRefused(SourceEvent, frozen=True):
     sample: bytes
 
 
+class RejectsUnkept(Event, frozen=True):
+    """Lines that did not count could not be written where you can look at them. They are counted all the same."""
+
+    level = logging.WARNING
+    sentence = "{path}: rejected lines cannot be kept there: {problem}"
+    path: str
+    problem: str
+
+
+class RejectsKept(Event, frozen=True):
+    """Rejected lines are written again."""
+
+    sentence = "{path}: rejected lines are kept again"
+    path: str
+
+
 EVENTS: tuple[type[Event], ...] = tuple(
     one
     for one in list(globals().values())

@@ -45,6 +45,12 @@ REJECTED = Metric(
     "Lines that do not count, by reason. The record's page says what to do about each.",
     ("reason",),
 )
+REJECTS_UNKEPT = Metric(
+    "edgetally_rejected_lines_unkept_total",
+    "counter",
+    "lines",
+    "Lines that do not count and could not be written to the file of rejected lines, of those that were meant for it.",
+)
 FOLD_SECONDS = Metric(
     "edgetally_fold_seconds", "histogram", "seconds", "How long a block took to fold, waiting for a thread included."
 )

@@ -1,0 +1,145 @@
+"""
+Lines that did not count, kept where an operator can look at them: the last in memory, more of them in a file.
+
+Both are bounded. The file is written once a second and beside the event loop, so that neither a flood of bad lines nor
+a slow disk keeps the good ones waiting; what could not be kept is counted.
+"""
+
+import asyncio
+import json
+import os
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from edgetally.clock import Clock, sleep_until
+from edgetally.telemetry.events import RejectsKept, RejectsUnkept, escaped, say
+
+RECENT = 100
+"""Lines that are kept in memory."""
+
+PENDING = 1000
+"""Lines that wait to be written to the file."""
+
+
+class Refused(Protocol):
+    """A line that does not count."""
+
+    @property
+    def line(self) -> int:
+        """Its number in its input, from 1."""
+
+    @property
+    def reason(self) -> str:
+        """The word for why."""
+
+    @property
+    def sentence(self) -> str:
+        """Why."""
+
+    @property
+    def at(self) -> int:
+        """The byte at which it was found out, from 0."""
+
+    @property
+    def sample(self) -> bytes:
+        """How it begins."""
+
+
+class Rejects:
+    """Keeps lines that did not count: in memory, and in the file at `path`, if there is one."""
+
+    def __init__(self, *, clock: Clock, path: Path | None = None, file_bytes: int = 0) -> None:
+        self.unkept = 0
+        """Lines that did not get into the file."""
+        self.is_writing = False
+        """Whether lines are on their way into the file."""
+        self._clock = clock
+        self._path = path if file_bytes else None
+        self._most = file_bytes // 2
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self._pending: list[str] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rejects")
+        self._fails = False
+
+    def keep(self, source: str, refused: Iterable[Refused]) -> None:
+        """Keep these lines of `source`."""
+        for line in refused:
+            shown = json.dumps(
+                {
+                    "time": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
+                    "source": escaped(source),
+                    "line": line.line,
+                    "reason": line.reason,
+                    "problem": line.sentence,
+                    "at": line.at,
+                    "sample": escaped(line.sample),
+                }
+            )
+            self._recent.append(shown)
+            if self._path and len(self._pending) < PENDING:
+                self._pending.append(shown)
+            elif self._path:
+                self.unkept += 1
+
+    def recent(self) -> bytes:
+        """Return the last of them as a JSON list, the newest first."""
+        return b"[" + ",\n".join(reversed(self._recent)).encode("ascii") + b"]\n"
+
+    async def write(self) -> None:
+        """Write into the file what there is, once a second and without end."""
+        while True:
+            await sleep_until(self._clock, self._clock.now() + 1)
+            if self._path and self._pending:
+                lines, self._pending = self._pending, []
+                self.is_writing = True
+                done = asyncio.get_running_loop().run_in_executor(self._thread, append, self._path, lines, self._most)
+                await asyncio.wait([done])
+                self._wrote(len(lines), done.exception())
+                self.is_writing = False
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._thread.shutdown()
+        if self._path and self._pending:
+            try:
+                append(self._path, self._pending, self._most)
+            except OSError as error:
+                self._wrote(len(self._pending), error)
+            self._pending = []
+
+    def _wrote(self, lines: int, error: BaseException | None) -> None:
+        if error:
+            self.unkept += lines
+            if not self._fails:
+                say(RejectsUnkept(path=str(self._path), problem=str(error)))
+        elif self._fails:
+            say(RejectsKept(path=str(self._path)))
+        self._fails = error is not None
+
+
+def append(path: Path, lines: Iterable[str], most: int) -> None:
+    """Append `lines` to a file of at most so many bytes; when it is full, it takes the place of the one before."""
+    before = path.with_name(f"{path.name}.1")
+    file = _open(path)
+    try:
+        size = os.fstat(file).st_size
+        for line in lines:
+            data = f"{line}\n".encode("ascii")
+            if size and size + len(data) > most:
+                path.replace(before)
+                os.close(file)
+                file = _open(path)
+                size = 0
+            os.write(file, data)
+            size += len(data)
+    finally:
+        os.close(file)
+
+
+def _open(path: Path) -> int:
+    # Others have no business with what somebody's clients sent.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
