@@ -15,6 +15,7 @@ use crate::field;
 use crate::frames::Frames;
 use crate::json::Reader;
 use crate::key;
+use crate::layout::Format;
 use crate::partial::Writer;
 use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub max_ahead: Option<u64>,
     /// How records are told apart.
     pub framing: Framing,
+    /// How they are written.
+    pub format: Format,
 }
 
 /// How records are told apart in the bytes of a source.
@@ -88,6 +91,7 @@ impl Default for Settings {
             max_lateness: None,
             max_ahead: None,
             framing: Framing::Lines,
+            format: Format::default(),
         }
     }
 }
@@ -149,7 +153,7 @@ impl Fold {
     /// An empty fold.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        Self { reader: Reader::new(settings.format.clone()), settings, ..Self::default() }
     }
 
     /// Folds every finished line of `block`, and keeps what follows the last newline for the next one.
@@ -291,7 +295,8 @@ impl Fold {
         self.reader.read(block, start..start + text.len())?;
         let weight = weight(&self.reader.record, block)?;
         let scope = self.scope(block)?;
-        let record = record(&self.reader, block)?;
+        let mut record = record(&self.reader, block)?;
+        self.reader.format().refine(&mut record, &self.reader.record, block);
         let second = record.second.unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
             return Err(self.reader.record.reject(Reason::TooOld, field::TS));

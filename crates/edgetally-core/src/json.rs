@@ -5,12 +5,17 @@
 //! it. Where a line differs from what was expected, that member is read the general way and the layout learns it.
 //! What comes out never depends on what was expected.
 //!
+//! What a key means is the format's business (see [`crate::layout`]). An object that holds fields is entered, any other
+//! is passed as a whole; so the object in which a value stands says everything about where in the line we are, and what
+//! stands between two values may lead from one object into another: `"},"bytes_read":`.
+//!
 //! It is lenient in values (bare `009`, raw control bytes, illegal escapes) and strict in structure, because a
 //! structure that is broken means a line that was cut or mixed with another.
 
 use std::ops::Range;
 
 use crate::field::{self, SKIP, SLOTS, Slots};
+use crate::layout::{Format, Keys, Meaning, ROOT};
 use crate::marks;
 use crate::reject::{Reason, Reject};
 use crate::text::is_blank;
@@ -31,16 +36,29 @@ struct Step {
     behind: u32,
     len: u8,
     slot: u8,
-    quoted: bool,
+    kind: Kind,
+    /// The object in which the literal begins, and that in which the value stands.
+    objects: (u8, u8),
+}
+
+/// How a value begins, and where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Quoted,
+    Bare,
+    /// An object or a list, passed as a whole.
+    Nested,
+    /// The headers of this object of the format.
+    Headers(u8),
 }
 
 impl Step {
-    fn new(literal: &[u8], slot: usize, quoted: bool) -> Option<Self> {
+    fn new(literal: &[u8], slot: usize, kind: Kind, objects: (u8, u8)) -> Option<Self> {
         let mut padded = [0; LITERAL];
         padded.get_mut(..literal.len())?.copy_from_slice(literal);
         let behind = u32::MAX.checked_shl(u32::try_from(literal.len()).ok()?).unwrap_or(0);
         let (len, slot) = (u8::try_from(literal.len()).ok()?, u8::try_from(slot).ok()?);
-        Some(Self { literal: padded, behind, len, slot, quoted })
+        Some(Self { literal: padded, behind, len, slot, kind, objects })
     }
 
     #[inline]
@@ -53,8 +71,8 @@ impl Step {
         equal(0) | equal(1) << 16 | self.behind == u32::MAX
     }
 
-    fn is(&self, literal: &[u8]) -> bool {
-        usize::from(self.len) == literal.len() && self.literal[..literal.len()] == *literal
+    fn is(&self, literal: &[u8], objects: (u8, u8)) -> bool {
+        self.objects == objects && usize::from(self.len) == literal.len() && self.literal[..literal.len()] == *literal
     }
 }
 
@@ -67,6 +85,7 @@ fn halves(bytes: &[u8; LITERAL]) -> [u8x16; 2] {
 /// Reads lines into slots, and learns their layout.
 #[derive(Debug)]
 pub struct Reader {
+    format: Format,
     layout: Vec<Step>,
     /// Where in the layout a slot was seen last, to find the way back after optional members.
     seen: [u16; SLOTS],
@@ -78,8 +97,19 @@ pub struct Reader {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { layout: Vec::new(), seen: [NOWHERE; SLOTS], record: Slots::default(), elements: Vec::new() }
+        Self::new(Format::default())
     }
+}
+
+/// How far a line has been read.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Behind the value before: what comes next begins with a brace or a comma.
+    at: usize,
+    /// The object that we are in.
+    object: u8,
+    /// The step that is expected.
+    step: usize,
 }
 
 enum Value {
@@ -92,16 +122,28 @@ enum Value {
 #[derive(Clone, Copy)]
 struct Line<'a> {
     block: &'a [u8],
+    start: usize,
     end: usize,
 }
 
 impl Reader {
+    /// A reader of lines in `format`.
+    pub fn new(format: Format) -> Self {
+        Self { format, layout: Vec::new(), seen: [NOWHERE; SLOTS], record: Slots::default(), elements: Vec::new() }
+    }
+
+    /// The format of the lines.
+    #[inline]
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
     /// Reads the object that is `block[line]`, which has no blanks around it.
     pub fn read(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
         self.record.clear();
         self.elements.clear();
         let start = line.start;
-        let line = Line { block, end: line.end };
+        let line = Line { block, start, end: line.end };
         if block[start] != b'{' {
             return Err(Reject::new(Reason::NotJson, start));
         }
@@ -109,83 +151,142 @@ impl Reader {
             return line.finish(end);
         }
 
-        let (mut at, mut step) = (start, 0);
+        let mut place = Place { at: start, object: ROOT, step: 0 };
         loop {
-            (at, step) = match self.expected(line, at, step) {
-                (next, _) if next == at => self.unexpected(line, at, step)?,
+            place = match self.expected(line, place) {
+                Place { at, .. } if at == place.at => self.unexpected(line, place)?,
                 expected => expected,
             };
-            at = line.skip_blanks(at);
-            match line.byte(at)? {
-                b',' => {}
-                b'}' => return line.finish(at + 1),
-                _ => return Err(Reject::new(Reason::NotJson, at)),
+            place.at = line.skip_blanks(place.at);
+            // Where objects end is part of what stands before the next value, so they are left there; the line's is not.
+            if place.object == ROOT && line.byte(place.at)? == b'}' {
+                return line.finish(place.at + 1);
             }
         }
     }
 
-    /// Reads members from the one at `at` on, as long as they begin as the layout says from `step` on; where that
-    /// ended, and the step after it.
+    /// Reads members from `place` on, as long as they begin as the layout says; where that ended.
     ///
-    /// What is broken ends it too. No literal but the first begins with anything but a comma, so each member is
-    /// known to be separated from the one before.
+    /// What is broken ends it too. No literal but the first begins with anything but a comma or a closing brace, so each
+    /// member is known to be separated from the one before.
     #[inline]
-    fn expected(&mut self, line: Line<'_>, mut at: usize, mut step: usize) -> (usize, usize) {
-        for expected in &self.layout[step..] {
-            if !expected.stands_at(&line.block[at..]) {
+    fn expected(&mut self, line: Line<'_>, mut place: Place) -> Place {
+        for expected in &self.layout[place.step..] {
+            let (from_object, object) = expected.objects;
+            if from_object != place.object || !expected.stands_at(&line.block[place.at..]) {
                 break;
             }
-            let from = at + usize::from(expected.len);
-            if expected.quoted {
-                let to = marks::quote(line.block, from, line.end);
-                if to >= line.end {
-                    break;
+            let from = place.at + usize::from(expected.len);
+            place.at = match expected.kind {
+                Kind::Quoted => {
+                    let to = marks::quote(line.block, from, line.end);
+                    if to >= line.end {
+                        break;
+                    }
+                    self.record.put(usize::from(expected.slot), from, to);
+                    to + 1
                 }
-                self.record.put(usize::from(expected.slot), from, to);
-                at = to + 1;
-            } else {
-                let Some(to) = line.scalar_end(from) else {
-                    break;
-                };
-                let known = if &line.block[from..to] == b"null" { from } else { to };
-                self.record.put(usize::from(expected.slot), from, known);
-                at = to;
-            }
-            step += 1;
+                Kind::Bare => {
+                    let Some(to) = line.scalar_end(from) else {
+                        break;
+                    };
+                    let known = if &line.block[from..to] == b"null" { from } else { to };
+                    self.record.put(usize::from(expected.slot), from, known);
+                    to
+                }
+                Kind::Nested => {
+                    let Some(to) = line.nested_at(from) else {
+                        break;
+                    };
+                    self.record.put(usize::from(expected.slot), from, from);
+                    to
+                }
+                Kind::Headers(headers) => {
+                    let Ok(to) = line.headers(from, headers, self.format.keys(), &mut self.record) else {
+                        break;
+                    };
+                    to
+                }
+            };
+            place.object = object;
+            place.step += 1;
         }
-        (at, step)
+        place
     }
 
-    /// The member at `at`, read the general way, which teaches the layout; where it ends and the step after it.
+    /// The next value behind `place`, read the general way, which teaches the layout; where it ends.
+    ///
+    /// Where the line itself ends instead, this is where it stops.
     #[inline(never)]
-    fn unexpected(&mut self, line: Line<'_>, at: usize, step: usize) -> Result<(usize, usize), Reject> {
-        let (key, value_at) = line.key(at + 1)?;
-        let slot = field::of_record(&line.block[key]);
-        if slot == field::ORIGINS {
-            // Said twice, the last one holds.
-            self.elements.clear();
-            if line.byte(value_at)? == b'[' {
-                return Ok((line.elements(value_at, &mut self.elements)?, step));
+    fn unexpected(&mut self, line: Line<'_>, place: Place) -> Result<Place, Reject> {
+        let Place { mut at, mut object, step } = place;
+        // Whether the byte at `at` opens the object that we are in.
+        let mut opens = at == line.start;
+        loop {
+            match line.byte(at)? {
+                b'{' if opens => {}
+                b',' if !opens => {}
+                b'}' if object != ROOT => {
+                    (at, object, opens) = (line.skip_blanks(at + 1), self.format.keys().parent(object), false);
+                    if object == ROOT && line.byte(at)? == b'}' {
+                        return Ok(Place { at, object, step });
+                    }
+                    continue;
+                }
+                _ => return Err(Reject::new(Reason::NotJson, at)),
             }
+            let (key, value_at) = line.key(at + 1)?;
+            let is_object = line.byte(value_at)? == b'{';
+            let meaning = self.format.keys().of(object, &line.block[key]);
+            let is_plain = matches!(meaning, Meaning::Slot(_));
+            let slot = match meaning {
+                Meaning::Object(inner) if is_object && line.empty_object(value_at)?.is_none() => {
+                    (at, object, opens) = (value_at, inner, true);
+                    continue;
+                }
+                Meaning::Headers(inner) if is_object => {
+                    let next = line.headers(value_at, inner, self.format.keys(), &mut self.record)?;
+                    let literal = &line.block[place.at..value_at];
+                    let step = self.learn(literal, SKIP, Kind::Headers(inner), (place.object, object), step);
+                    return Ok(Place { at: next, object, step });
+                }
+                Meaning::Slot(slot) => slot,
+                Meaning::Object(_) | Meaning::Headers(_) => SKIP,
+            };
+            if slot == field::ORIGINS {
+                // Said twice, the last one holds.
+                self.elements.clear();
+                if line.byte(value_at)? == b'[' {
+                    return Ok(Place { at: line.elements(value_at, &mut self.elements)?, object, step });
+                }
+            }
+            let (value, next) = line.value(value_at)?;
+            let (literal_end, kind) = match &value {
+                Value::String(content) => (content.start, Some(Kind::Quoted)),
+                Value::Scalar(_) => (value_at, Some(Kind::Bare)),
+                Value::Nested(_) if is_plain => (value_at, Some(Kind::Nested)),
+                // The next one may be what the format looks into.
+                Value::Nested(_) => (value_at, None),
+            };
+            let literal = &line.block[place.at..literal_end];
+            let step = kind.map_or(step, |kind| self.learn(literal, slot, kind, (place.object, object), step));
+            put(&mut self.record, slot, line.block, &value);
+            return Ok(Place { at: next, object, step });
         }
-        let (value, next) = line.value(value_at)?;
-        let literal_end = if let Value::String(content) = &value { content.start } else { value_at };
-        let step = self.learn(&line.block[at..literal_end], slot, &value, step);
-        put(&mut self.record, slot, line.block, &value);
-        Ok((next, step))
     }
 
-    /// Notes that `literal` stands before a value of `slot` at `step`; returns the step that follows.
-    fn learn(&mut self, literal: &[u8], slot: usize, value: &Value, step: usize) -> usize {
-        // What has an end of its own, or more to it than a slot, is always read the general way.
-        if slot == field::ORIGINS || matches!(value, Value::Nested(_)) {
+    /// Notes that `literal`, which leads from one object to another, stands before a value of `slot` at `step`; returns
+    /// the step that follows.
+    fn learn(&mut self, literal: &[u8], slot: usize, kind: Kind, objects: (u8, u8), step: usize) -> usize {
+        // There is more to it than a slot, so it is always read the general way.
+        if slot == field::ORIGINS {
             return step;
         }
         let known = usize::from(self.seen[slot]);
-        if slot != SKIP && self.layout.get(known).is_some_and(|other| other.is(literal)) {
+        if slot != SKIP && self.layout.get(known).is_some_and(|other| other.is(literal, objects)) {
             return known + 1;
         }
-        let Some(new) = Step::new(literal, slot, matches!(value, Value::String(_))) else {
+        let Some(new) = Step::new(literal, slot, kind, objects) else {
             return step;
         };
         if let Some(old) = self.layout.get_mut(step) {
@@ -277,6 +378,41 @@ impl Line<'_> {
             _ => {
                 let next = self.scalar_end(at).ok_or(Reject::new(Reason::NotJson, at))?;
                 Ok((Value::Scalar(at..next), next))
+            }
+        }
+    }
+
+    /// Where the object or list at `at` has closed; nothing when none stands there.
+    #[inline]
+    fn nested_at(self, at: usize) -> Option<usize> {
+        if at < self.end && matches!(self.block[at], b'{' | b'[') { self.nested_end(at).ok() } else { None }
+    }
+
+    /// Reads the headers at `start`, which `object` of the format says what they mean; where they end.
+    ///
+    /// Each is a list of values, of which the first one holds.
+    fn headers(self, start: usize, object: u8, keys: &Keys, record: &mut Slots) -> Result<usize, Reject> {
+        if self.byte(start)? != b'{' {
+            return Err(Reject::new(Reason::NotJson, start));
+        }
+        if let Some(end) = self.empty_object(start)? {
+            return Ok(end);
+        }
+        let mut at = start;
+        loop {
+            let (key, value_at) = self.key(at + 1)?;
+            let (mut value, next) = self.value(value_at)?;
+            if let Meaning::Slot(slot @ ..SKIP) = keys.of(object, &self.block[key]) {
+                if self.block[value_at] == b'[' {
+                    value = self.value(self.skip_blanks(value_at + 1)).map_or(value, |(first, _)| first);
+                }
+                put(record, slot, self.block, &value);
+            }
+            at = self.skip_blanks(next);
+            match self.byte(at)? {
+                b',' => {}
+                b'}' => return Ok(at + 1),
+                _ => return Err(Reject::new(Reason::NotJson, at)),
             }
         }
     }
@@ -395,6 +531,47 @@ mod tests {
             for second in lines {
                 for line in [first, second] {
                     assert_eq!(read(&mut Reader::default(), line), read(&mut learned, line), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_expected_of_objects_never_changes_what_is_read() {
+        let lines = [
+            r#"{"request":{"remote_ip":"::1","host":"a.example","headers":{"A":["b"]}},"size":1,"status":200}"#,
+            r#"{"request":{"host":"b.example","headers":{"A":["}"],"B":[]},"tls":{"resumed":false,"version":772}},"status":1}"#,
+            r#"{"request":{"host":"b.example","tls":{"version":772}},"resp_headers":{"A":["b"],"X-Edgetally-Origin-Addr":["o"]}}"#,
+            r#"{"request":{},"status":2,"cache":"HIT"}"#,
+            r#"{"request":null,"status":2,"cache":"HIT","size":{"a":1}}"#,
+            r#"{"request":[1],"status":2,"cache":"HIT","resp_headers":{}}"#,
+            r#"{"request":{"host":{"a":1}},"resp_headers":[{}],"status":3}"#,
+            r#"{"request":{"host":"c.example" } , "status":3, "request":{ "host" : "d.example" }}"#,
+            r#"{"status":4,"host":"no","request":{"x":{"host":"no"},"host":"e.example"}}"#,
+            r#"{"request":{"host":"c.example"},"status":3"#,
+            r#"{"request":{"host":"c.example","status":3}"#,
+            r#"{"request":{"host":"c.example",},"status":3}"#,
+            r#"{"request":{"host":"c.example"}}"#,
+            r#"{"request":{"host":"c.example"}}}"#,
+            r#"{"request":{"host":"c.example"},}"#,
+            r#"{"status":9,"request":{"tls":{"version":769}}}"#,
+        ];
+        let caddy = || Reader::new(Format::named("caddy").expect("there is one"));
+        let slots = [field::DOMAIN, field::STATUS, field::TLS, field::ORIGIN_ADDR, field::RESP_BODY_BYTES];
+        let read = |reader: &mut Reader, line: &str| {
+            reader.read(line.as_bytes(), 0..line.len()).map_err(|reject| (reject.reason, reject.at))?;
+            let show = |slot| String::from_utf8_lossy(reader.record.text(line.as_bytes(), slot)).into_owned();
+            Ok::<_, (Reason, usize)>(slots.map(show))
+        };
+        let tls_and_headers = Ok(["b.example", "", "772", "o", ""].map(String::from));
+        assert_eq!(tls_and_headers, read(&mut caddy(), lines[2]));
+        let mut learned = caddy();
+        for first in lines {
+            for second in lines {
+                for third in lines {
+                    for line in [first, second, third] {
+                        assert_eq!(read(&mut caddy(), line), read(&mut learned, line), "{line}");
+                    }
                 }
             }
         }

@@ -42,11 +42,11 @@ pub fn origin<'a>(raw: &'a [u8], ip: &'a str) -> Cow<'a, str> {
     bounded(said(raw).unwrap_or(Cow::Borrowed(ip)), MAX_NAME)
 }
 
-/// Whether `raw` is an address at all: Traffic Server writes `0` when it asked nobody.
+/// Whether `raw` is an address at all: Traffic Server writes `0` when it asked nobody, and Caddy the placeholder.
 #[must_use]
 pub fn is_address(raw: &[u8]) -> bool {
     match raw {
-        b"" | b"0" => false,
+        b"" | b"0" | [b'{', ..] => false,
         _ if !raw.contains(&b'\\') => true,
         _ => said(raw).is_some_and(|address| address != "0"),
     }
@@ -55,12 +55,20 @@ pub fn is_address(raw: &[u8]) -> bool {
 /// The address in `raw`, without its port.
 #[must_use]
 pub fn ip(raw: &[u8]) -> Cow<'_, str> {
-    match said(raw) {
+    match said(raw).map(without_scheme) {
         Some(address) if address != "0" => match without_port_or_brackets(lowered(address)) {
             address if address.is_empty() => Cow::Borrowed(UNKNOWN),
             address => bounded(address, MAX_NAME),
         },
         _ => Cow::Borrowed(UNKNOWN),
+    }
+}
+
+/// Apache names a member of a balancer by its URL.
+fn without_scheme(address: Cow<'_, str>) -> Cow<'_, str> {
+    match address.split_once("://") {
+        Some((scheme, rest)) if scheme != "unix" => Cow::Owned(rest.split('/').next().unwrap_or_default().to_owned()),
+        _ => address,
     }
 }
 
@@ -195,6 +203,8 @@ mod tests {
             ("", "0", UNKNOWN, UNKNOWN),
             ("v6", "[2001:DB8::1]:80", "v6", "2001:db8::1"),
             ("v6", "2001:db8::1", "v6", "2001:db8::1"),
+            ("url", "http://10.0.0.7:8080", "url", "10.0.0.7"),
+            ("url", "h2c://[2001:db8::1]:80/app", "url", "2001:db8::1"),
             ("sock", "unix:/run/app.sock", "sock", "unix:/run/app.sock"),
             ("a\\u0022b", "h", "a\"b", "h"),
         ];

@@ -21,6 +21,7 @@ mod fold;
 mod frames;
 mod json;
 pub mod key;
+mod layout;
 mod marks;
 pub mod measurement;
 mod names;
@@ -39,6 +40,7 @@ mod window;
 
 pub use counter::Kind;
 pub use fold::{Fold, Framing, Refused, Report, Settings};
+pub use layout::Format;
 pub use measurement::{Dataset, Measurement, measurements};
 pub use partial::PartialError;
 pub use reject::{Reason, Reject};

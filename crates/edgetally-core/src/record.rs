@@ -249,10 +249,11 @@ fn tls_version(word: &[u8]) -> Option<u8> {
 
 fn tls_version_slowly(word: &[u8]) -> Option<u8> {
     match crate::text::trim(strip(word, &[b"tlsv", b"tls"])) {
-        b"1.3" => Some(3),
-        b"1.2" => Some(2),
-        b"1.1" => Some(1),
-        b"1.0" | b"1" => Some(0),
+        // Behind the bar: the number that the protocol itself has for it.
+        b"1.3" | b"772" => Some(3),
+        b"1.2" | b"771" => Some(2),
+        b"1.1" | b"770" => Some(1),
+        b"1.0" | b"1" | b"769" => Some(0),
         _ => None,
     }
 }
@@ -481,9 +482,14 @@ mod tests {
         {
             assert_eq!(want, http_version(word.as_bytes()), "{word}");
         }
-        for (word, want) in
-            [("TLSv1.3", Some(3)), ("1.2", Some(2)), ("TLSv1", Some(0)), ("SSLv3", None), ("none", None)]
-        {
+        for (word, want) in [
+            ("TLSv1.3", Some(3)),
+            ("1.2", Some(2)),
+            ("TLSv1", Some(0)),
+            ("772", Some(3)),
+            ("SSLv3", None),
+            ("none", None),
+        ] {
             assert_eq!(want, tls_version(word.as_bytes()), "{word}");
         }
     }

@@ -35,7 +35,7 @@ mod _core {
     #[pymethods]
     impl Fold {
         #[new]
-        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines"))]
+        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", format="canonical"))]
         fn new(
             service_id: String,
             pop: String,
@@ -43,9 +43,11 @@ mod _core {
             max_lateness: Option<u64>,
             max_ahead: Option<u64>,
             framing: &str,
+            format: &str,
         ) -> PyResult<Self> {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
-            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing };
+            let format = core::Format::named(format).ok_or_else(|| PyKeyError::new_err(format.to_owned()))?;
+            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing, format };
             Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
 

@@ -1,0 +1,6 @@
+//! The canonical record: every edge that lets its user choose the names of fields writes this.
+
+use super::Layout;
+
+/// See `docs/record.md`.
+pub static LAYOUT: Layout = Layout { name: "canonical", fields: &[], and_canonical: true, refine: None };

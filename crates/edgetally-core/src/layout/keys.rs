@@ -1,0 +1,93 @@
+//! What the keys of a line mean, object by object.
+
+use crate::field::{self, SKIP};
+
+/// The object that is the line itself.
+pub const ROOT: u8 = 0;
+
+/// What stands behind a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A value for this slot.
+    Slot(usize),
+    /// An object some of whose members mean something.
+    Object(u8),
+    /// Headers: an object, members in any order, of lists of values.
+    Headers(u8),
+}
+
+/// The objects of a layout that are looked into.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    objects: Vec<Object>,
+    and_canonical: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Object {
+    /// The object that this one is a member of.
+    parent: u8,
+    members: Vec<(&'static [u8], Meaning)>,
+}
+
+impl Keys {
+    /// The objects that the paths in `fields` lead through.
+    pub fn new(fields: &[(&'static str, usize)], and_canonical: bool) -> Self {
+        let mut keys = Self { objects: vec![Object { parent: ROOT, members: vec![] }], and_canonical };
+        for (path, slot) in fields {
+            let (mut object, mut left) = (ROOT, *path);
+            while let Some((key, below)) = left.split_once(['>', '[']) {
+                let make = if left[key.len()..].starts_with('[') { Meaning::Headers } else { Meaning::Object };
+                object = keys.below(object, key, make);
+                left = below.trim_end_matches(']');
+            }
+            keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
+        }
+        keys
+    }
+
+    /// The object behind `key` in `object`, made if it is not there yet.
+    fn below(&mut self, object: u8, key: &'static str, make: fn(u8) -> Meaning) -> u8 {
+        if let Meaning::Object(known) | Meaning::Headers(known) = self.of(object, key.as_bytes()) {
+            return known;
+        }
+        let new = u8::try_from(self.objects.len()).expect("a layout has few objects");
+        self.objects.push(Object { parent: object, members: vec![] });
+        self.objects[usize::from(object)].members.push((key.as_bytes(), make(new)));
+        new
+    }
+
+    /// What stands behind `key` in `object`.
+    pub fn of(&self, object: u8, key: &[u8]) -> Meaning {
+        let members = &self.objects[usize::from(object)].members;
+        match members.iter().find(|(name, _)| *name == key) {
+            Some((_, meaning)) => *meaning,
+            None if object == ROOT && self.and_canonical => Meaning::Slot(field::of_record(key)),
+            None => Meaning::Slot(SKIP),
+        }
+    }
+
+    /// The object that `object` is a member of.
+    pub fn parent(&self, object: u8) -> u8 {
+        self.objects[usize::from(object)].parent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_through_objects() {
+        let fields = [("a", 1), ("b>c", 2), ("b>d>e", 3), ("h[X-Y]", 4)];
+        let keys = Keys::new(&fields, true);
+        assert_eq!(Meaning::Slot(1), keys.of(ROOT, b"a"));
+        assert_eq!(Meaning::Slot(field::STATUS), keys.of(ROOT, b"status"));
+        let Meaning::Object(b) = keys.of(ROOT, b"b") else { panic!("b is an object") };
+        let Meaning::Object(d) = keys.of(b, b"d") else { panic!("b>d is an object") };
+        let Meaning::Headers(h) = keys.of(ROOT, b"h") else { panic!("h is headers") };
+        assert_eq!([Meaning::Slot(2), Meaning::Slot(SKIP)], [keys.of(b, b"c"), keys.of(b, b"status")]);
+        assert_eq!([Meaning::Slot(3), Meaning::Slot(4)], [keys.of(d, b"e"), keys.of(h, b"X-Y")]);
+        assert_eq!([b, ROOT, ROOT], [keys.parent(d), keys.parent(b), keys.parent(h)]);
+    }
+}
