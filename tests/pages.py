@@ -71,14 +71,15 @@ FLAG_VALUES = {
     "FILE": "other.log",
     "ID": "other",
     "CODE": "OTHER",
+    "NAME": "caddy",
     "WHERE": "udp:[::1]:1",
     "FORMAT": "json",
     "LEVEL": "debug",
 }
 """A value that is no default, by what the help calls it."""
 
-FOLLOWED = {"path": "/var/log/nginx/edge.log", "service_id": "shop", "pop": "AMS"}
-LISTENED = {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS"}
+FOLLOWED = {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"}
+LISTENED = {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"}
 
 
 def pages() -> list[Path]:

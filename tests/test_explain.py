@@ -3,6 +3,7 @@
 import pytest
 
 from edgetally.explain import explain
+from edgetally.sources.base import Defaults
 
 GOOD = b'{"ts":17,"service_id":"s","pop":"AMS","domain":"a.example","status":200,"cache":"HIT"}'
 
@@ -10,7 +11,7 @@ ADDED = "edge_hit_ratio 1.0, edge_hit_requests 1, edge_requests 1, requests 1, s
 
 
 def said(*lines: bytes, most: int = 10) -> list[str]:
-    return list(explain(lines, service_id="default", pop="local", now=9, most=most))
+    return list(explain(lines, defaults=Defaults("default", "local"), now=9, most=most))
 
 
 def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from edgetally.errors import ConfigError
-from edgetally.formats import snippet, snippets
+from edgetally.formats import layout, names, snippet, snippets
 
 NAMES = [one.name for one in snippets()]
 
@@ -23,3 +23,22 @@ def test_an_edge_says_what_cannot_be_known(name: str) -> None:
 def test_an_edge_that_is_not_known_is_an_error_that_names_the_others() -> None:
     with pytest.raises(ConfigError, match=r"there are .*nginx"):
         snippet("lighttpd")
+
+
+def test_an_edge_that_names_its_own_fields_logs_records() -> None:
+    assert {layout(name) for name in ("canonical", "nginx", "varnish", "haproxy", "apache", "trafficserver")} == {
+        "canonical"
+    }
+
+
+def test_an_edge_with_a_layout_of_its_own_is_read_as_such() -> None:
+    assert layout("caddy") == "caddy"
+
+
+def test_every_edge_is_a_format() -> None:
+    assert set(NAMES) < set(names())
+
+
+def test_a_format_that_is_not_known_is_an_error_that_names_the_others() -> None:
+    with pytest.raises(ConfigError, match=r"^records.format: there is no format 'nginks'; there are .*caddy.*nginx"):
+        layout("nginks", "records.format")

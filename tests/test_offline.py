@@ -19,6 +19,7 @@ from edgetally import offline
 from edgetally.errors import ConfigError
 from edgetally.measurements import reasons
 from edgetally.offline import Limits, Offline
+from edgetally.sources.base import Defaults
 from tests import oracle
 from tests.oracle_fields import RATIOS
 
@@ -43,7 +44,7 @@ class Folded:
 
     def __init__(self, *files: Path | str, limits: Limits = LIMITS) -> None:
         out, errors = io.BytesIO(), io.StringIO()
-        self.offline = Offline(service_id="default", pop="local", limits=limits, now=NOW)
+        self.offline = Offline(defaults=Defaults("default", "local"), limits=limits, now=NOW)
         self.status = offline.fold([str(file) for file in files], self.offline, out, errors)
         self.out = out.getvalue()
         self.errors = errors.getvalue().splitlines()
@@ -394,7 +395,7 @@ def test_progress_is_shown_on_terminals_only(
     monkeypatch.setattr(offline, "tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
     path = write(tmp_path / "a.log", LINE)
 
-    offline.fold([str(path)], Offline(service_id="a", pop="b", limits=LIMITS, now=NOW), io.BytesIO(), errors)
+    offline.fold([str(path)], Offline(defaults=Defaults("a", "b"), limits=LIMITS, now=NOW), io.BytesIO(), errors)
 
     assert ("%|" in errors.getvalue()) == shows
     assert errors.getvalue().splitlines()[-1].endswith("1 lines counted, 0 rejected")

@@ -15,7 +15,7 @@ Datasets are `domains`, `origin_insights` and `origins`; any other name raises K
 
 from typing import final
 
-__all__ = ["Fold", "Report", "Sealed", "Window", "measurements", "reasons"]
+__all__ = ["Fold", "Report", "Sealed", "Window", "layouts", "measurements", "reasons"]
 
 @final
 class Fold:
@@ -35,6 +35,7 @@ class Fold:
         max_lateness: int | None = None,
         max_ahead: int | None = None,
         framing: str = "lines",
+        layout: str = "canonical",
     ) -> Fold:
         """
         Make an empty fold.
@@ -50,6 +51,7 @@ class Fold:
                 lines: they are numbered, limited and refused one by one. `datagrams`: lines, with a syslog header
                 before the record or none. `stream`: syslog over TCP, octets counted or a newline behind each.
                 KeyError for anything else.
+            layout: How records are written: one of `layouts()`. KeyError for anything else.
         """
 
     def feed(self, block: bytes, now: int) -> None:
@@ -221,6 +223,9 @@ class Sealed:
         Raises:
             KeyError: There is no such dataset.
         """
+
+def layouts() -> list[str]:
+    """Return the names of the layouts that a fold can read."""
 
 def measurements(dataset: str) -> list[tuple[str, str, bool]]:
     """

@@ -9,8 +9,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edgetally.clock import SystemClock
-from edgetally.config import Config, Follow, Syslog, check, load
+from edgetally.config import Config, Follow, Records, Syslog, check, load
 from edgetally.errors import ConfigError, EdgetallyError
+from edgetally.formats import layout, snippet, snippets
+from edgetally.sources.base import Defaults
 
 OK, NOTHING, USAGE = 0, 1, 2
 
@@ -119,6 +121,9 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; docs/settings.md lists them")
     command.add_argument("--service-id", metavar="ID", help="service of records that name none (default default)")
     command.add_argument("--pop", metavar="CODE", help="POP of records that name none (default local)")
+    command.add_argument(
+        "--format", metavar="NAME", help="how lines are written, as `edgetally formats` names it (default canonical)"
+    )
 
 
 def settings(arguments: argparse.Namespace) -> Config:
@@ -131,7 +136,7 @@ def settings(arguments: argparse.Namespace) -> Config:
             "allow_anonymous": getattr(arguments, "allow_anonymous", None),
             "poll_timeout": getattr(arguments, "poll_timeout", None),
         },
-        "records": {"service_id": getattr(arguments, "service_id", None), "pop": getattr(arguments, "pop", None)},
+        "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format")},
         "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
         "sources": {"stdin": getattr(arguments, "stdin", None)},
         "log": {"format": getattr(arguments, "log_format", None), "level": getattr(arguments, "log_level", None)},
@@ -169,9 +174,7 @@ def _fold(arguments: argparse.Namespace) -> int:
         pops=window.max_pops,
         services=window.max_services,
     )
-    offline = Offline(
-        service_id=config.records.service_id, pop=config.records.pop, limits=limits, now=int(SystemClock().now())
-    )
+    offline = Offline(defaults=_defaults(config.records), limits=limits, now=int(SystemClock().now()))
     return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
 
 
@@ -184,20 +187,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError(arguments.file, error.strerror or str(error)) from error
     with log:
-        for text in explain(
-            log,
-            service_id=records.service_id,
-            pop=records.pop,
-            now=int(SystemClock().now()),
-            most=arguments.lines,
-        ):
+        defaults = _defaults(records)
+        for text in explain(log, defaults=defaults, now=int(SystemClock().now()), most=arguments.lines):
             sys.stdout.write(text + "\n")
     return OK
 
 
-def _formats(arguments: argparse.Namespace) -> int:
-    from edgetally.formats import snippet, snippets  # noqa: PLC0415 - only this command prints them
+def _defaults(records: Records) -> Defaults:
+    return Defaults(records.service_id, records.pop, layout(records.format, "records.format"))
 
+
+def _formats(arguments: argparse.Namespace) -> int:
     if arguments.name:
         sys.stdout.write(snippet(arguments.name).text)
     else:

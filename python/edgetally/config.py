@@ -54,6 +54,9 @@ class Records(Section, frozen=True):
 
     service_id: Annotated[ServiceId, Meta(description="Service of records that name none.")] = "default"
     pop: Annotated[str, Meta(min_length=1, max_length=64, description="POP of records that name none.")] = "local"
+    format: Annotated[
+        str, Meta(description="How lines are written, wherever it is not said: a name that `edgetally formats` lists.")
+    ] = "canonical"
     max_line: Annotated[int, Meta(ge=1024, description="Bytes of the longest line.")] = 262_144
     max_lateness: Annotated[
         int, Meta(ge=1, description="Seconds before now that a record may lie. Older ones are rejected.")
@@ -116,6 +119,7 @@ class Follow(Section, frozen=True):
     path: Annotated[Path, Meta(description="The file. It need not be there yet.")]
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
+    format: Annotated[str | None, Meta(description="How its lines are written.")] = None
 
 
 class Syslog(Section, frozen=True):
@@ -124,6 +128,7 @@ class Syslog(Section, frozen=True):
     listen: Annotated[str, Meta(description="`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH` (datagrams).")]
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
+    format: Annotated[str | None, Meta(description="How its records are written.")] = None
 
 
 class Sources(Section, frozen=True):

@@ -12,15 +12,16 @@ import msgspec
 
 from edgetally import _core
 from edgetally.measurements import DATASETS
+from edgetally.sources.base import Defaults
 
 SHOWN_BYTES = 160
 """How much of a line is shown."""
 
 
-def explain(lines: Iterable[bytes], *, service_id: str, pop: str, now: int, most: int) -> Iterator[str]:
+def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int) -> Iterator[str]:
     """Yield, for the first `most` lines, what each was read as, or why it does not count."""
     for number, line in enumerate(islice(lines, most), start=1):
-        fold = _core.Fold(service_id=service_id, pop=pop, framing="datagrams")
+        fold = _core.Fold(**defaults._asdict(), framing="datagrams")
         fold.feed(line, now)
         fold.finish(now)
         report = fold.report()

@@ -15,6 +15,7 @@ from edgetally import _core
 from edgetally.compression import by_magic
 from edgetally.errors import ConfigError, InputError
 from edgetally.measurements import DATASETS
+from edgetally.sources.base import Defaults
 
 READ = 1 << 20
 """Bytes that are read at once."""
@@ -46,9 +47,9 @@ class Limits(NamedTuple):
 class Offline:
     """A fold and a window without a clock."""
 
-    def __init__(self, *, service_id: str, pop: str, limits: Limits, now: int) -> None:
+    def __init__(self, *, defaults: Defaults, limits: Limits, now: int) -> None:
         window = limits._asdict()
-        self._fold = _core.Fold(service_id=service_id, pop=pop, max_line=window.pop("max_line"))
+        self._fold = _core.Fold(**defaults._asdict(), max_line=window.pop("max_line"))
         self._window = _core.Window(**window)
         self._now = now
         self._shown = 0

@@ -24,6 +24,7 @@ from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, address
 from edgetally.errors import ConfigError
+from edgetally.formats import layout
 from edgetally.journal.memory import MemoryJournal
 from edgetally.measurements import DATASETS, measurements
 from edgetally.panel import Panel, Rooms
@@ -133,8 +134,8 @@ class Service:
             self.server.abort()
         await self._stop_rooms()
 
-    def _open_push(self, service_id: str | None, pop: str | None) -> worker.Intake:
-        return self.worker.intake(self._defaults(service_id, pop), "arrays")
+    def _open_push(self, service_id: str | None, pop: str | None, form: str | None) -> worker.Intake:
+        return self.worker.intake(self._defaults(service_id, pop, form, "format"), "arrays")
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
@@ -152,10 +153,11 @@ class Service:
         """Read from every source from now on."""
         sources = self.config.sources
         for one in sources.follow:
-            self._follow(FollowedFile(one.path, self._defaults(one.service_id, one.pop), self.clock))
+            defaults = self._defaults(one.service_id, one.pop, one.format, "sources.follow")
+            self._follow(FollowedFile(one.path, defaults, self.clock))
         for two in sources.syslog:
             where = syslog.address(two.listen)
-            defaults = self._defaults(two.service_id, two.pop)
+            defaults = self._defaults(two.service_id, two.pop, two.format, "sources.syslog")
             if where.kind != "unix":
                 self._allow("sources.syslog", where.host)
             if where.kind == "tcp":
@@ -166,10 +168,12 @@ class Service:
                 self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self._datagrams[-1])
         if sources.stdin:
-            self._follow(Stdin(self._defaults(None, None)))
+            self._follow(Stdin(self._defaults(None, None, None, "sources.stdin")))
 
-    def _defaults(self, service_id: str | None, pop: str | None) -> Defaults:
-        return Defaults(service_id or self.config.records.service_id, pop or self.config.records.pop)
+    def _defaults(self, service_id: str | None, pop: str | None, form: str | None, where: str) -> Defaults:
+        records = self.config.records
+        known = layout(form, where) if form else layout(records.format, "records.format")
+        return Defaults(service_id or records.service_id, pop or records.pop, known)
 
     def _follow(self, source: worker.Source) -> None:
         self._followers.append(self._start(self.worker.follow(source)))

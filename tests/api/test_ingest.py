@@ -61,6 +61,24 @@ FORMS = [
 ]
 
 
+async def test_a_push_says_how_its_lines_are_written(service: Served) -> None:
+    line = b'{"ts":%d,"request":{"host":"a.example","proto":"HTTP/2.0"},"status":200,"size":5}' % (START)
+    answer = await service.client.post("/ingest/svc?format=caddy", content=line)
+
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    await service.clock.advance(10)
+    (entry,) = await service.entries()
+    assert entry["aggregated"]["a.example"]["http2"] == 1
+
+
+async def test_a_push_in_a_format_that_is_not_known_is_told_which_there_are(service: Served) -> None:
+    answer = await service.client.post("/ingest?format=cadddy", content=LINES)
+
+    assert answer.status_code == 400
+    assert "there is no format 'cadddy'; there are apache, caddy, " in answer.json()["Error"]
+    assert await counted(service) == 0
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 async def test_a_push_counts(service: Served, form: Form) -> None:
     headers = {"Content-Encoding": form.coding} if form.coding else {}

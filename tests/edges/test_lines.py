@@ -17,7 +17,7 @@ LINES = sorted((Path(__file__).parent / "lines").glob("*.log"))
 
 @pytest.mark.parametrize("log", LINES, ids=lambda log: log.stem)
 def test_lines_of_real_servers_are_read_as_expected(log: Path) -> None:
-    command = [*COMMAND, "fold", "--service-id", "shop", "--pop", "LAB", str(log)]
+    command = [*COMMAND, "fold", "--service-id", "shop", "--pop", "LAB", "--format", log.stem, str(log)]
     folded = subprocess.run(command, check=True, capture_output=True, text=True)
     expected = log.with_suffix(".jsonl").read_text().splitlines()
     assert [json.loads(line) for line in folded.stdout.splitlines()] == [json.loads(line) for line in expected]

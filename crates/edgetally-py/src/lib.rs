@@ -35,7 +35,7 @@ mod _core {
     #[pymethods]
     impl Fold {
         #[new]
-        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", format="canonical"))]
+        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", layout="canonical"))]
         fn new(
             service_id: String,
             pop: String,
@@ -43,10 +43,10 @@ mod _core {
             max_lateness: Option<u64>,
             max_ahead: Option<u64>,
             framing: &str,
-            format: &str,
+            layout: &str,
         ) -> PyResult<Self> {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
-            let format = core::Format::named(format).ok_or_else(|| PyKeyError::new_err(format.to_owned()))?;
+            let format = core::Format::named(layout).ok_or_else(|| PyKeyError::new_err(layout.to_owned()))?;
             let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing, format };
             Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
@@ -175,6 +175,12 @@ mod _core {
             let entry = py.detach(|| self.inner.entry(dataset));
             Ok(PyBytes::new(py, &entry))
         }
+    }
+
+    /// The names of all layouts.
+    #[pyfunction]
+    fn layouts() -> Vec<&'static str> {
+        core::Format::names().collect()
     }
 
     /// Name, description and whether it is a ratio, of every measurement of a dataset.

@@ -3,6 +3,7 @@ Push: records over HTTP.
 
     POST /ingest                      newline-delimited JSON, or one JSON array of records
     POST /ingest/{service_id}?pop=AMS defaults for records that do not name their service or POP
+    POST /ingest?format=caddy         lines as another edge writes them
 
 The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all:
 when the sender breaks off, or what it sends cannot be decompressed, nothing of it does.
@@ -19,7 +20,7 @@ import msgspec
 from edgetally.api.errors import CORS, Refusal
 from edgetally.api.http import Response
 from edgetally.compression import by_encoding
-from edgetally.errors import InputError, TooLarge
+from edgetally.errors import ConfigError, InputError, TooLarge
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -89,7 +90,7 @@ class Bounds(NamedTuple):
 class Ingest:
     """Takes pushes."""
 
-    def __init__(self, open_intake: Callable[[str | None, str | None], Intake], bounds: Bounds) -> None:
+    def __init__(self, open_intake: Callable[[str | None, str | None, str | None], Intake], bounds: Bounds) -> None:
         self._open = open_intake
         self._bounds = bounds
 
@@ -109,7 +110,10 @@ class Ingest:
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
             problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
-        intake = self._open(service_id, pop)
+        try:
+            intake = self._open(service_id, pop, request.query.get("format") or None)
+        except ConfigError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         try:
             async for piece in self._pieces(request, decoder):
                 await intake.feed(piece)

@@ -51,8 +51,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/metrics": {"get": METRICS},
             "/rejected": {"get": _get("The last 100 lines that did not count, the newest first.", "Rejected")},
             "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
-            "/ingest": {"post": _push([POP])},
-            "/ingest/{service_id}": {"post": _push([SERVICE_ID, POP])},
+            "/ingest": {"post": _push([POP, FORMAT])},
+            "/ingest/{service_id}": {"post": _push([SERVICE_ID, POP, FORMAT])},
             **paths,
         },
         "components": {"schemas": schemas},
@@ -164,6 +164,12 @@ MAX_ENTRIES = _path(
 )
 KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "origin_insights"}}
 POP = {"name": "pop", "in": "query", "schema": {"type": "string"}, "description": "POP of records that name none."}
+FORMAT = {
+    "name": "format",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "How lines are written, by a name that `edgetally formats` lists.",
+}
 
 READING: list[tuple[str, str, list[Json]]] = [
     ("{start_timestamp}", "Entries that are newer than a cursor, waiting for one", [CURSOR]),

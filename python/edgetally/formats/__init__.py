@@ -1,14 +1,19 @@
 """
-What to paste into each edge so that it logs what can be counted.
+Formats: what to paste into each edge so that it logs what can be counted, and how its lines are then read.
 
 Every file here is one edge: its name before the dot is the name of the format, its first line says what it is, and the
 whole of it is what `edgetally formats NAME` prints.
 """
 
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from edgetally import _core
 from edgetally.errors import ConfigError
+
+CANONICAL = "canonical"
+"""The layout of edges whose snippet names the fields as records do."""
 
 
 class Snippet(NamedTuple):
@@ -20,6 +25,7 @@ class Snippet(NamedTuple):
     text: str
 
 
+@cache
 def snippets() -> list[Snippet]:
     """Return every edge that is known, in alphabetical order."""
     found = []
@@ -39,3 +45,17 @@ def snippet(name: str) -> Snippet:
         if one.name == name:
             return one
     raise ConfigError(name, f"no such edge; there are {', '.join(one.name for one in known)}")
+
+
+def names() -> list[str]:
+    """Return the name of every format: the edges that are known, and whatever else the core can read."""
+    return sorted({CANONICAL, *_core.layouts(), *(one.name for one in snippets())})
+
+
+def layout(name: str, where: str = "format") -> str:
+    """Return how the core calls the layout of format `name`; raise ConfigError, naming `where`, for no such format."""
+    if name in _core.layouts():
+        return name
+    if name in names():
+        return CANONICAL
+    raise ConfigError(where, f"there is no format {name[:40]!r}; there are {', '.join(names())}")

@@ -16,6 +16,8 @@ class Defaults(NamedTuple):
 
     service_id: str
     pop: str
+    layout: str = "canonical"
+    """How lines are written; see `edgetally._core.Fold`."""
 
 
 class Block(NamedTuple):

@@ -50,6 +50,11 @@ impl Format {
         ALL.iter().find(|layout| layout.name == name).map(|layout| Self::new(layout))
     }
 
+    /// The names of all formats.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ALL.iter().map(|layout| layout.name)
+    }
+
     /// What its keys mean.
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
