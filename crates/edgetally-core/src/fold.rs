@@ -160,12 +160,12 @@ impl Fold {
     ///
     /// `now` is the Unix second in which `block` arrived.
     pub fn feed(&mut self, block: &[u8], now: u64) {
-        if !self.started {
+        if self.settings.framing == Framing::Arrays && !self.started {
             let Some(first) = block.iter().find(|byte| !byte.is_ascii_whitespace()) else {
                 return self.lines(block, now);
             };
             self.started = true;
-            if self.settings.framing == Framing::Arrays && *first == b'[' {
+            if *first == b'[' {
                 self.array = Some(ArrayLines::default());
                 // Elements are numbered, not the blank lines before the array.
                 self.line = 0;

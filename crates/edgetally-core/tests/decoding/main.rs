@@ -61,3 +61,9 @@ fn real_logs_may_come_in_any_form() {
         }
     }
 }
+
+#[test]
+fn what_once_came_out_differently_when_it_was_cut() {
+    // A stream whose first piece is blank, and the next one a byte that means nothing between messages.
+    check(&[b"\t\0\xa9$".as_slice(), &[b'7'; 110]].concat(), &Form::of([0x37, 0, 0]));
+}
