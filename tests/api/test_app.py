@@ -112,6 +112,13 @@ async def test_what_is_read_is_not_written(service: Served, method: str, path: s
     assert answer.json()["Error"].startswith(method)
 
 
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/v1/domains/svc/ts/h", "/ingest", "/ingest/svc"])
+async def test_whoever_asks_what_may_be_done_hears_what_may_be_done(service: Served, path: str) -> None:
+    options = await service.client.options(path)
+    refused = await service.client.delete(path)
+    assert options.headers["Allow"] == refused.headers["Allow"]
+
+
 # Refusals that are held back
 
 

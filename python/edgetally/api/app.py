@@ -79,7 +79,7 @@ class App:
                 b"",
                 *CORS,
                 b"Access-Control-Max-Age: 86400",
-                b"Allow: GET, HEAD, POST, PUT, OPTIONS",
+                b"Allow: POST, PUT, OPTIONS" if request.path.startswith("/ingest") else b"Allow: GET, HEAD, OPTIONS",
             )
         match request.path.strip("/").split("/"):
             case [""]:

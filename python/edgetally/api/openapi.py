@@ -51,8 +51,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/metrics": {"get": METRICS},
             "/rejected": {"get": _get("The last 100 lines that did not count, the newest first.", "Rejected")},
             "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
-            "/ingest": {"post": _push([POP, FORMAT])},
-            "/ingest/{service_id}": {"post": _push([SERVICE_ID, POP, FORMAT])},
+            "/ingest": dict.fromkeys(("post", "put"), _push([POP, FORMAT])),
+            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _push([SERVICE_ID, POP, FORMAT])),
             **paths,
         },
         "components": {"schemas": schemas},
@@ -130,7 +130,6 @@ def _push(parameters: list[Json]) -> Json:
         "description": "200 means that they are counted. Content-Encoding may be gzip or zstd.",
         "parameters": parameters,
         "requestBody": {
-            "required": True,
             "content": {
                 "application/x-ndjson": {"schema": {"type": "string"}},
                 "application/json": {"schema": {"oneOf": [record, {"type": "array", "items": record}]}},
@@ -163,7 +162,12 @@ MAX_ENTRIES = _path(
     "max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "How many entries at most."
 )
 KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "origin_insights"}}
-POP = {"name": "pop", "in": "query", "schema": {"type": "string"}, "description": "POP of records that name none."}
+POP = {
+    "name": "pop",
+    "in": "query",
+    "schema": {"type": "string", "maxLength": 64},
+    "description": "POP of records that name none, of at most 64 bytes in UTF-8, all of them printable.",
+}
 FORMAT = {
     "name": "format",
     "in": "query",
