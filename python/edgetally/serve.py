@@ -38,6 +38,7 @@ from edgetally.telemetry.exposition import CONTENT_TYPE
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
 from edgetally.telemetry.log import Log
+from edgetally.telemetry.supervisor import notify
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers come back in the same instant."""
@@ -245,11 +246,13 @@ async def _serve(config: Config, log: Log, started: Callable[[Service], Coroutin
         loop.add_signal_handler(number, stop.set)
     async with Service(config) as service:
         say(Answering(url=service.url))
+        notify("READY=1")
         beside = [asyncio.create_task(_sweep(log, service.clock))]
         if started:
             beside.append(asyncio.create_task(started(service)))
         await _first([stop, service.failed])
         say(Stopping())
+        notify("STOPPING=1")
         await _cancel(beside)
     return 1 if service.failed.is_set() else 0
 
@@ -258,6 +261,7 @@ async def _sweep(log: Log, clock: Clock) -> None:
     while True:
         await sleep_until(clock, clock.now() + 1)
         log.sweep()
+        notify("WATCHDOG=1")
 
 
 async def _first(events: list[asyncio.Event]) -> None:
