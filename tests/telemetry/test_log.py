@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +126,31 @@ def test_where_an_error_came_from_belongs_to_its_line(form: str) -> None:
     assert ("ZeroDivisionError" in first) == (form == "json")
     assert all(line.startswith("    ") for line in rest)
     assert all(line.isprintable() for line in log.lines)
+
+
+def test_the_journal_of_systemd_is_told_how_important_a_line_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    with path.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        with Log(form="text", level="info", per_second=0, stream=stream):
+            say(Stopping())
+            say(Closed(source="x", problem="y"))
+            say(RoomFailed(), error=ZeroDivisionError("two\nlines"))
+
+    lines = path.read_text().splitlines()
+    assert [line[:3] for line in lines] == ["<6>", "<4>", "<2>", *["<2>"] * (len(lines) - 3)]
+
+
+def test_no_other_stream_is_taken_for_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    path = tmp_path / "file"
+    with path.open("w") as stream, Log(form="json", level="info", per_second=0, stream=stream):
+        say(Stopping())
+
+    assert path.read_text().startswith("{")
 
 
 # --- floods ---------------------------------------------------------------------------------------------------------

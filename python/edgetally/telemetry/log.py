@@ -7,6 +7,7 @@ more thing that goes wrong. CRITICAL is always said.
 
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -19,6 +20,15 @@ OVERALL = 10
 
 INDENT = "    "
 
+PRIORITIES = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (logging.NOTSET, 7),
+)
+"""Those of syslog."""
+
 
 class Text(logging.Formatter):
     """A line for people. Lines that begin with blanks belong to the one above: where an error came from."""
@@ -30,6 +40,19 @@ class Text(logging.Formatter):
         if record.exc_info:
             lines += [f"{INDENT}{escaped(line)}" for line in self.formatException(record.exc_info).split("\n")]
         return "\n".join(lines)
+
+
+class Prioritised(logging.Formatter):
+    """Lines of another form for systemd's journal, which takes `<4>` from their begin and finds them by it."""
+
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines."""
+        priority = next(priority for level, priority in PRIORITIES if record.levelno >= level)
+        return "\n".join(f"<{priority}>{line}" for line in self._form.format(record).split("\n"))
 
 
 class Json(logging.Formatter):
@@ -93,10 +116,11 @@ class Log:
     def __init__(self, *, form: str, level: str, per_second: int, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
         is_json = form == "json" or (form == "auto" and not stream.isatty())
+        formatter = Json() if is_json else Text()
         self._level = level.upper()
         self._throttle = Throttle(per_second)
         self._handler = logging.StreamHandler(stream)
-        self._handler.setFormatter(Json() if is_json else Text())
+        self._handler.setFormatter(Prioritised(formatter) if is_journal(stream) else formatter)
         self._handler.addFilter(self._throttle)
 
     def __enter__(self) -> Self:
@@ -115,3 +139,12 @@ class Log:
         """Sum up what came too often; to be called about once a second."""
         for unsaid in self._throttle.unsaid():
             say(unsaid)
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Tell whether `stream` goes to systemd's journal: systemd.exec(5), JOURNAL_STREAM."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return False  # nothing that the system knows
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
