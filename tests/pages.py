@@ -84,7 +84,12 @@ LISTENED = {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", 
 
 def pages() -> list[Path]:
     """Return every page of the manual."""
-    return [*WRITTEN, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+    return [
+        *WRITTEN,
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "examples").rglob("*.md")),
+        ROOT / "deploy" / "README.md",
+    ]
 
 
 # --- made from the code -----------------------------------------------------------------------------------------------

@@ -1,0 +1,135 @@
+"""What is in deploy/: checked by the tools that read it, and true of what the server shows and does."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgetally.telemetry.metrics import METRICS
+from tests.edges.facts import skip_or_fail
+from tests.pages import ROOT, anchors
+
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "systemd" / "edgetally.service"
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+CONTAINERFILE = DEPLOY / "container" / "Containerfile"
+
+EXPOSURE = 12
+"""What the unit may leave open, in tenths, as `systemd-analyze security` counts."""
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# --- systemd --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit, with a program that is here in place of the one that is not."""
+    path = tmp_path / UNIT.name
+    path.write_text(UNIT.read_text("utf-8").replace("/opt/edgetally/bin/edgetally", "/bin/true"), "utf-8")
+    return path
+
+
+class TestUnit:
+    pytestmark = skip_or_fail("systemd-analyze")
+
+    def test_systemd_understands_every_line(self, unit: Path) -> None:
+        assert run("systemd-analyze", "verify", unit) == ""
+
+    def test_it_is_closed_as_far_as_it_can_be(self, unit: Path) -> None:
+        run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE}", unit)
+
+
+def test_every_line_of_the_unit_is_explained() -> None:
+    service = UNIT.read_text("utf-8").partition("[Service]")[2].partition("[Install]")[0]
+    lines = set(re.findall(r"^(\w+)=", service, re.MULTILINE)) - {"ExecStart"}
+    section = (DEPLOY / "README.md").read_text("utf-8").partition("## systemd")[2].partition("\n## ")[0]
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)", row)
+    }
+
+    assert explained == lines
+
+
+def test_the_unit_starts_what_there_is() -> None:
+    (command,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
+
+    program, *arguments = shlex.split(command)
+    assert Path(program).name == "edgetally"
+    assert arguments[0] == "serve"
+
+
+# --- Prometheus -----------------------------------------------------------------------------------------------------
+
+
+class TestPrometheus:
+    pytestmark = skip_or_fail("promtool")
+
+    def test_the_configuration_can_be_read(self) -> None:
+        run("promtool", "check", "config", DEPLOY / "prometheus" / "scrape.yml")
+
+    def test_every_alert_fires_when_it_has_to_and_only_then(self) -> None:
+        run("promtool", "test", "rules", ROOT / "tests" / "deploy" / "alerts.yml")
+
+
+def alerts() -> list[str]:
+    return re.findall(r"- alert: (\w+)", ALERTS.read_text("utf-8"))
+
+
+def test_every_alert_is_tested_both_ways() -> None:
+    tested = re.findall(r"- name: (.*)", (ROOT / "tests" / "deploy" / "alerts.yml").read_text("utf-8"))
+
+    assert tested == [f"{alert} {what}" for alert in alerts() for what in ("fires", "does not fire")]
+
+
+def test_alerts_look_at_metrics_that_there_are() -> None:
+    known = {metric.name for metric in METRICS} | {f"{one.name}_bucket" for one in METRICS if one.kind == "histogram"}
+    named = set(re.findall(r"\b((?:edgetally|process)_\w+)\b", ALERTS.read_text("utf-8")))
+
+    assert named <= known
+    assert len(named) > 10
+
+
+def test_every_alert_leads_to_what_to_do() -> None:
+    runbooks = re.findall(r'runbook: "docs/operating\.md#(.*)"', ALERTS.read_text("utf-8"))
+
+    assert len(runbooks) == len(alerts())
+    assert set(runbooks) <= anchors(ROOT / "docs" / "operating.md")
+
+
+# --- the container --------------------------------------------------------------------------------------------------
+
+
+def test_the_container_is_made_of_what_is_in_the_tree() -> None:
+    steps = CONTAINERFILE.read_text("utf-8")
+    copied = {
+        source
+        for line in re.findall(r"^COPY (.*)$", steps, re.MULTILINE)
+        for source in line.split()[:-1]
+        if not source.startswith("--")
+    }
+    sent = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE))
+
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    assert {source.partition("/")[0] for source in copied} == sent
+
+
+def test_the_container_takes_no_package_without_its_hash() -> None:
+    steps = CONTAINERFILE.read_text("utf-8").replace("\\\n", " ")
+    installs = re.findall(r"pip install [^&\n]*", steps)
+
+    assert len(installs) == 3
+    assert all("--require-hashes" in one or "--no-index" in one for one in installs)
+
+
+def test_the_container_does_not_run_as_root() -> None:
+    last = CONTAINERFILE.read_text("utf-8").rpartition("\nFROM ")[2]
+
+    assert re.findall(r"^USER (\d+):(\d+)$", last, re.MULTILINE) == [("8480", "8480")]
