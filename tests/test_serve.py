@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import resource
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import pytest
 
+from edgetally.clock import SystemClock
 from edgetally.errors import ConfigError
 from tests.clock import START, until
 from tests.process import COMMAND, Process, serving
@@ -65,6 +69,52 @@ def test_a_signal_stops_it_and_nobody_is_left_without_an_answer(number: signal.S
         assert json.loads(pushed.partition(b"\r\n\r\n")[2]) == {"accepted": 2, "rejected": 0, "errors": []}
         assert server.ended() == 0
         assert "Traceback" not in "".join(server.lines)
+
+
+STOP_SECONDS = 5.0
+"""What we promise."""
+
+READERS = 1000
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """Start what is started with the limit on open files that most systems begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * READERS:
+        pytest.skip(f"only {hard} files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (READERS, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never_ends() -> None:
+    with serving() as server, ExitStack() as opened:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        sender = opened.enter_context(connect(server))
+        sender.sendall(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        readers = [opened.enter_context(connect(server)) for _ in range(READERS)]
+        for number, reader in enumerate(readers):
+            # Requests in one piece are looked at in one go: once the first is answered, the second waits.
+            reader.sendall(
+                b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+                b"GET /v1/domains/svc-%d/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n" % (number % 100)
+            )
+        for reader in readers:
+            until_blank(reader)
+        waiting = f"edgetally_waiting_readers {READERS}\n"
+        assert waiting in httpx.get(f"{server.url}/metrics", timeout=30).text
+
+        began = SystemClock().now()
+        server.signal(signal.SIGTERM)
+        answers = [rest(reader) for reader in readers]
+        assert server.ended() == 0
+        took = SystemClock().now() - began
+
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") and b'"Data":[]' in answer for answer in answers)
+    assert took < STOP_SECONDS
 
 
 async def test_a_reader_who_comes_while_it_stops_does_not_wait() -> None:

@@ -6,6 +6,7 @@ It builds them in the order in which a record passes them, and stops them in the
 
 import asyncio
 import ipaddress
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -43,7 +44,7 @@ from edgetally.telemetry.supervisor import notify
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers come back in the same instant."""
 
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.0
 """How long requests that are being answered may take when the process stops."""
 
 
@@ -231,6 +232,9 @@ def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, No
     # Imported here because it takes a while, and commands that do not serve need none of it.
     import uvloop  # noqa: PLC0415
 
+    # Many systems allow a thousand, for the sake of programs that call select(), and more to those who ask.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     settings = config.log
     with (
         Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
