@@ -167,8 +167,8 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def laboratory(directory: Path) -> AsyncIterator[tuple[Lab, Nginx]]:
-    """Start origins and nginx."""
+async def laboratory(directory: Path, *syslog: str) -> AsyncIterator[tuple[Lab, Nginx]]:
+    """Start origins and nginx, which also logs to these syslog servers."""
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
         dead = stack.enter_context(dead_port())
@@ -192,7 +192,7 @@ async def laboratory(directory: Path) -> AsyncIterator[tuple[Lab, Nginx]]:
         origins["half_in_pool"].name = "pool_of_halves"
         origins["origin_unnamed"].name = origins["origin_unnamed"].address
         addresses = {name: origin.address for name, origin in origins.items()} | {"dead": dead}
-        nginx = Nginx(directory, http=HTTP.format(**addresses), server=SERVER.format(**addresses))
+        nginx = Nginx(directory, http=HTTP.format(**addresses), server=SERVER.format(**addresses), syslog=syslog)
         async with nginx:
             here = Lab(nginx, book, origins)
             try:

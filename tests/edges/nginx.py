@@ -1,4 +1,4 @@
-"""The real nginx, started in a directory of its own, with the example configuration that users are given."""
+"""The real nginx, started in a directory of its own, with the snippet that users are given."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "edgetally.conf"
+from edgetally.formats import snippet
+
 DEFAULT_SERVER = "edge.example"
 
 MAIN = """\
@@ -21,8 +22,9 @@ pid {directory}/nginx.pid;
 error_log {directory}/error.log info;
 events {{ worker_connections 256; }}
 http {{
-    include {example};
+{snippet}
     access_log {log} edgetally;
+{syslog}
 
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
@@ -45,14 +47,15 @@ http {{
 
 
 class Nginx:
-    """One nginx. `http` and `server` go into the blocks of these names."""
+    """One nginx. `http` and `server` go into the blocks of these names; it also logs to each server of `syslog`."""
 
-    def __init__(self, directory: Path, *, http: str, server: str) -> None:
+    def __init__(self, directory: Path, *, http: str, server: str, syslog: tuple[str, ...]) -> None:
         self.log = directory / "access.log"
         self.errors = directory / "error.log"
         self._directory = directory
         self._http = http
         self._server = server
+        self._syslog = syslog
         # nginx takes these over, so no port is lost between choosing and using it, and nobody has to wait for nginx:
         # whoever connects too early is in the queue.
         self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
@@ -69,8 +72,9 @@ class Nginx:
                 MAIN.format(
                     user="user root;" if os.geteuid() == 0 else "",
                     directory=self._directory,
-                    example=EXAMPLE,
+                    snippet=snippet("nginx").text,
                     log=self.log,
+                    syslog="\n".join(f"    access_log syslog:server={server} edgetally;" for server in self._syslog),
                     certificate=make_certificate(self._directory),
                     http=self._http,
                     server=self._server,

@@ -3,20 +3,10 @@
 from collections import Counter
 from typing import Any
 
-import httpx
-
 from tests.edges.book import Sums, counts
-
-LAST = "last.example"
-"""The domain, and the origin, of the last line of the log."""
 
 PATIENCE = 30.0
 """Seconds after which what has not come will not come."""
-
-LAST_LINE = (
-    '{"ts":%f,"domain":"last.example","status":200,'
-    '"origin":"last.example","origin_ip":"192.0.2.1","origin_status":200}\n'
-)
 
 
 def paths(service: str) -> dict[str, str]:
@@ -32,25 +22,13 @@ def answers_on(said: list[str]) -> str:
     return "".join(line.partition("edgetally answers on ")[2].strip() for line in said)
 
 
-async def chain(api: httpx.AsyncClient, path: str) -> list[Any]:
-    """Read entry after entry, until one shows the last line: it was read when all before it had been."""
-    cursor = (await api.get(path % 0)).json()["Timestamp"]
-    entries: list[Any] = []
-    while not any(LAST in entry["aggregated"] for entry in entries):
-        answer = (await api.get(path % cursor)).json()
-        cursor = answer["Timestamp"]
-        entries += answer["Data"]
-    return entries
-
-
 def add_up(entries: dict[str, list[Any]]) -> Sums:
     """Add up what all entries show, but for what says how often, not how many."""
     sums: Sums = {}
     for dataset, found in entries.items():
         for entry in found:
             for key, measurements in leaves(entry["aggregated"]):
-                if LAST not in key:
-                    sums.setdefault((dataset, key), Counter()).update(counts(measurements))
+                sums.setdefault((dataset, key), Counter()).update(counts(measurements))
     return sums
 
 

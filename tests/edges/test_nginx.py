@@ -1,35 +1,34 @@
 """
-The real nginx, with the configuration of examples/nginx, between a client and origins that note every byte.
+The real nginx, with what `edgetally formats nginx` prints, between a client and origins that note every byte.
 
-nginx writes its log, `edgetally serve --follow` reads it, and every counter that the API then shows is compared with
-what the client and the origins saw. A domain is a fact: one request or many that show one thing, under a domain of
-their own. Where nginx cannot tell what was on the wire, the fact says what nginx says instead.
+It logs to a file, by syslog over UDP, and to a socket, all into one `edgetally serve`, and every counter that the API
+then shows is compared with what the client and the origins saw. A domain is a fact: one request or many that show one
+thing, under a domain of their own. Where nginx cannot tell what was on the wire, the fact says what nginx says instead.
 """
 
 import asyncio
-import signal
 import ssl
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 
 from tests import oracle
-from tests.edges.book import POP, SERVICE, Book, Sums, as_it_was, counts, discarded, unlogged
+from tests.edges.book import POP, Sums, as_it_was, counts, discarded, unlogged
 from tests.edges.client import Answer, ask_http2, tls
 from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.lab import Lab, laboratory
-from tests.edges.nginx import DEFAULT_SERVER
+from tests.edges.nginx import DEFAULT_SERVER, Nginx
 from tests.edges.origin import Fetch
-from tests.edges.reading import LAST_LINE, PATIENCE, add_up, answers_on, chain, leaves, paths
+from tests.edges.reading import leaves
+from tests.edges.shipped import shipping, totals, untimed, without_latency
 from tests.oracle_fields import RATIOS
+
+ROADS = ("file", "udp")
+"""Those that bring every line. Of a full unix socket, nginx drops what comes next, and does not say so."""
 
 FACTS = Facts()
 fact = FACTS.note
@@ -581,10 +580,10 @@ class Outcome(NamedTuple):
     """In each log."""
     seen: Sums
     """What the client and the origins saw."""
+    shown: dict[str, Sums]
+    """By road."""
     entries: dict[str, list[Any]]
-    """By dataset."""
-    sums: Sums
-    """Of these entries."""
+    """Of the file, by dataset."""
     complaints: list[str]
     """About lines."""
 
@@ -596,52 +595,30 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 async def show_all(directory: Path) -> Outcome:
     """Show all facts, and read what edgetally makes of them."""
-    path = directory / "access.log"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0", "--follow", path),
-        *("--log-format", "text"),
-        *("--service-id", SERVICE, "--pop", POP, "--aggregate-delay", "1"),
-        stderr=subprocess.PIPE,
-    )
-    said: list[str] = []
-    try:
-        async with asyncio.timeout(PATIENCE):
-            assert process.stderr
-            # It says where it answers, and that it waits for the log: so it will read it from its beginning.
-            while not (url := answers_on(said)) or not any("waiting for it" in line for line in said):
-                said.append((await process.stderr.readline()).decode())
-                assert said[-1], said
-            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as api, asyncio.TaskGroup() as chains:
-                reading = {name: chains.create_task(chain(api, path)) for name, path in paths(SERVICE).items()}
-                book, logs = await show_facts(directory)
-                with path.open("a") as log:
-                    log.write(LAST_LINE % time.time())
-            entries = {name: read.result() for name, read in reading.items()}
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        said += (await process.communicate())[1].decode().splitlines()
-    assert process.returncode == 0, said
+    async with shipping(directory, [directory / "access.log"], "udp", "unix") as ship:
+        servers = f"127.0.0.1:{ship.port('udp')}", f"unix:{directory}/log.sock,nohostname"
+        async with laboratory(directory, *servers) as (lab, nginx):
+            logs = await show_facts(lab, nginx)
+        seen = lab.book.sums()
+        shown = {road: await ship.read(road, seen) for road in ROADS}
+        shown["unix"] = await ship.read("unix", seen, dropped=lab.book.requests // 2)
+        entries = await ship.entries("file")
     lines = [len(log.read_bytes().splitlines()) for log in logs]
-    lines[-1] -= 1  # the last one is ours
-    complaints = [line for line in said if "does not count" in line]
-    return Outcome(book.requests, lines, book.sums(), entries, add_up(entries), complaints)
+    return Outcome(lab.book.requests, lines, seen, shown, entries, ship.complaints)
 
 
-async def show_facts(directory: Path) -> tuple[Book, list[Path]]:
-    """Show all facts; return what was seen, and the logs. In the middle of it, these are rotated."""
-    old = directory / "access.log.1"
-    async with laboratory(directory) as (lab, nginx):
-        steps = list(FACTS.items())
-        middle = len(steps) // 2
-        for number, (domain, show) in enumerate(steps):
-            if number == middle:
-                nginx.log.rename(old)
-            if number == middle + 3:  # until then, it goes on writing to the renamed one
-                nginx.reopen_logs()
-            lab.domain = domain
-            await show(lab)
-    return lab.book, [old, nginx.log]
+async def show_facts(lab: Lab, nginx: Nginx) -> list[Path]:
+    """Show all facts, and return the logs: in the middle of it, they are rotated."""
+    old = nginx.log.with_suffix(".log.1")
+    middle = len(FACTS) // 2
+    for number, (domain, show) in enumerate(FACTS.items()):
+        if number == middle:
+            nginx.log.rename(old)
+        if number == middle + 3:  # until then, it goes on writing to the renamed one
+            nginx.reopen_logs()
+        lab.domain = domain
+        await show(lab)
+    return [old, nginx.log]
 
 
 pytestmark = skip_or_fail("nginx", "openssl")
@@ -653,27 +630,31 @@ def test_every_request_is_one_line_in_one_of_the_logs_and_every_line_counts(outc
     assert outcome.complaints == []
 
 
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("domain", [*FACTS, *sorted({INVALID, *HOSTS.values()})])
-def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str) -> None:
+def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str, road: str) -> None:
     key = "domains", (domain,)
     if domain not in BROKEN_OFF:
-        assert outcome.sums.get(key) == outcome.seen.get(key)
+        assert outcome.shown[road].get(key) == outcome.seen.get(key)
 
 
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("dataset", ["origins", "origin_insights"])
-def test_origins_show_what_they_saw(outcome: Outcome, dataset: str) -> None:
-    def of(sums: Sums) -> dict[str, Counter[str]]:
-        return {
-            " ".join(key): Counter({name: amount for name, amount in counters.items() if "latency" not in name})
-            for (where, key), counters in sums.items()
-            if where == dataset and key[0] not in BROKEN_OFF
-        }
-
-    assert of(outcome.sums) == of(outcome.seen)
+def test_origins_show_what_they_saw(outcome: Outcome, dataset: str, road: str) -> None:
+    shown, seen = outcome.shown[road], outcome.seen
+    assert without_latency(shown, dataset, but=BROKEN_OFF) == without_latency(seen, dataset, but=BROKEN_OFF)
 
 
-def test_nothing_is_shown_that_nobody_saw(outcome: Outcome) -> None:
-    assert outcome.sums.keys() == outcome.seen.keys()
+@pytest.mark.parametrize("road", ROADS)
+def test_nothing_is_shown_that_nobody_saw(outcome: Outcome, road: str) -> None:
+    assert outcome.shown[road].keys() == outcome.seen.keys()
+
+
+def test_a_unix_socket_brings_nothing_else(outcome: Outcome) -> None:
+    shown, whole = outcome.shown["unix"], outcome.shown["file"]
+    assert totals(shown)["requests"] >= outcome.requests // 2
+    for key, counters in shown.items():
+        assert [name for name, amount in counters.items() if amount > whole[key][name]] == [], key
 
 
 def test_of_a_download_that_broke_off_there_was_more_than_arrived_and_less_than_there_is(outcome: Outcome) -> None:
@@ -682,18 +663,15 @@ def test_of_a_download_that_broke_off_there_was_more_than_arrived_and_less_than_
         ("domains", BROKEN_OFF[:1], "origin_fetch_resp_body_bytes"),
         ("origins", BROKEN_OFF[1:], "resp_body_bytes"),
     ):
-        seen, said = outcome.seen[dataset, key], outcome.sums[dataset, key]
+        seen, said = outcome.seen[dataset, key], outcome.shown["file"][dataset, key]
         assert SMALL - 1_000 < said[field] <= LARGE, (dataset, field)
         exact = {name for name in seen | said if "latency" not in name and "body_bytes" not in name} - {"bandwidth"}
         assert {name: said[name] for name in exact} == {name: seen[name] for name in exact}
 
 
-def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome) -> None:
-    for (dataset, key), counters in outcome.sums.items():
-        if dataset == "origins":
-            for family in ("", "all_"):
-                timed = sum(amount for name, amount in counters.items() if name.startswith(f"{family}latency_"))
-                assert timed == counters[f"{family}responses"], key
+@pytest.mark.parametrize("road", ROADS)
+def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome, road: str) -> None:
+    assert untimed(outcome.shown[road]) == []
 
 
 def test_the_ratios_of_an_entry_follow_from_its_counters(outcome: Outcome) -> None:
