@@ -5,6 +5,7 @@ Nothing is counted here. Rooms count in plain attributes, because an addition mu
 """
 
 import platform
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ from edgetally.worker import Worker
 
 MAX_LAG = 5.0
 """Seconds after which a second that was due and is not sealed means that something is wrong."""
+
+ROOMS = ("read", "push", "other")
+CODES = (200, 400, 403, 413, 429, 500, 503)
+"""Responses that are shown before there were any: what begins at 1 has never risen, in the eyes of an alarm."""
 
 
 class Rooms(NamedTuple):
@@ -110,7 +115,10 @@ class Panel:
         yield metrics.CACHE_MISSES, {(): shelf.encoded}
         yield metrics.WAITING, {(): shelf.waiting}
         yield metrics.CONNECTIONS, {(): len(server.connections)}
-        yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in server.responses.items()}
+        responses = Counter({(room, code): 0 for room in ROOMS for code in CODES})
+        responses.update(server.responses)
+        responses["read", 200] += server.repeated  # nothing else is ever at hand
+        yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in responses.items()}
 
     def _process(self) -> Iterator[Reading]:
         yield metrics.LOOP_LAG, {(): self._rooms.loop_lag}
