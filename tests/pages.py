@@ -8,6 +8,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -16,6 +17,7 @@ import msgspec
 
 from edgetally import cli
 from edgetally.config import Config
+from edgetally.formats import snippet, snippets
 from edgetally.measurements import DATASETS, measurements
 from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.histogram import BOUNDS
@@ -26,6 +28,10 @@ ROOT = Path(__file__).parent.parent
 WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 GENERATED = "<!-- Generated from the code by `make docs`: change the code, not this page. -->"
+
+PASTE = "## What to paste"
+UNKNOWN = "# What cannot be known from these logs"
+"""Where the page of an edge begins to be made from its snippet, and where that begins to say what cannot be known."""
 
 INTO_COUNTERS = """\
 What an entry may show. A field that is 0 is left out. Every field is a whole number from 0 to 18446744073709551615, but
@@ -86,8 +92,7 @@ def pages() -> list[Path]:
     """Return every page of the manual."""
     return [
         *WRITTEN,
-        *sorted((ROOT / "docs").glob("*.md")),
-        *sorted((ROOT / "examples").rglob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
         ROOT / "deploy" / "README.md",
     ]
 
@@ -241,12 +246,31 @@ def _block(language: str, text: str) -> str:
     return f"```{language}\n{text.strip()}\n```"
 
 
+def edge(name: str) -> str:
+    """Make docs/edges/NAME.md: what was written by hand, and below it what `edgetally formats` prints."""
+    written = edge_page(name).read_text("utf-8").partition(PASTE)[0].strip()
+    code, _, unknown = snippet(name).text.partition(UNKNOWN)
+    unknown = re.sub("^# ?", "", unknown.lstrip(":\n"), flags=re.MULTILINE)
+    return (
+        "\n\n".join(
+            [written, PASTE, GENERATED, _block("text", code), "## What cannot be known from it", unknown.strip()]
+        )
+        + "\n"
+    )
+
+
+def edge_page(name: str) -> Path:
+    """Say where the page of an edge is."""
+    return ROOT / "docs" / "edges" / f"{name}.md"
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "counters.md": counters,
     "events.md": events,
     "metrics.md": metrics,
     "settings.md": settings,
+    **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},
 }
 """What makes each generated page of docs/."""
 

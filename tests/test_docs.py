@@ -15,13 +15,15 @@ from jsonschema import Draft202012Validator
 from edgetally import cli
 from edgetally._core import Fold, Sealed, Window
 from edgetally.config import check
+from edgetally.formats import layout, snippet, snippets
 from edgetally.measurements import DATASETS, reasons
 from edgetally.serve import openapi
-from tests.pages import GENERATORS, ROOT, anchors, blocks, code, links, pages, rows, schema
+from tests.pages import GENERATORS, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
 
 RECORD = ROOT / "docs" / "record.md"
 API = ROOT / "docs" / "api.md"
 README = ROOT / "README.md"
+EDGES = ROOT / "docs" / "edges" / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 
 NOW = 1_795_322_466
@@ -60,6 +62,27 @@ def test_a_generated_page_is_what_the_code_says(name: str) -> None:
         page.write_text(made, "utf-8")
 
     assert REWRITE or found == made, f"docs/{name} was out of date and is rewritten: commit it"
+
+
+def told(cell: str) -> bool:
+    return not cell.startswith("no")
+
+
+@pytest.mark.parametrize("row", rows(EDGES, "edge"), ids=lambda row: row[0])
+def test_what_an_edge_can_tell_is_what_its_records_say(row: list[str]) -> None:
+    """Where it writes records, that is: other layouts are read as they are."""
+    name = row[0].partition("]")[0].strip("[")
+    code = snippet(name).text.partition(UNKNOWN)[0]
+    fields = ("cache", "resp_body_bytes", "bereq_", "beresp_", "origin_ttfb_m?s")
+
+    if layout(name) == "canonical":
+        _, _, *cells = row
+        del cells[4]  # how many tries is no field
+        assert [told(cell) for cell in cells] == [bool(re.search(rf'"?{field}', code)) for field in fields]
+
+
+def test_every_edge_is_in_the_table() -> None:
+    assert [row[0] for row in rows(EDGES, "edge")] == [f"[{one.name}]({one.name}.md)" for one in snippets()]
 
 
 def test_every_setting_is_described() -> None:
@@ -108,7 +131,7 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
 
     for command in (part.strip() for line in shown for part in line.split("|")):
         if command.startswith("edgetally "):
-            arguments = cli.parser().parse_args(shlex.split(command.partition(">")[0])[1:])
+            arguments = cli.parser().parse_args(shlex.split(re.split("[<>]", command)[0])[1:])
             arguments.config = None  # nobody has written that file
             cli.settings(arguments)
 
