@@ -18,6 +18,8 @@ from edgetally.config import check
 from edgetally.formats import layout, snippet, snippets
 from edgetally.measurements import DATASETS, reasons
 from edgetally.serve import openapi
+from edgetally.telemetry.events import EVENTS
+from edgetally.telemetry.metrics import METRICS
 from tests.pages import GENERATORS, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
 
 RECORD = ROOT / "docs" / "record.md"
@@ -134,6 +136,16 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
             arguments = cli.parser().parse_args(shlex.split(re.split("[<>]", command)[0])[1:])
             arguments.config = None  # nobody has written that file
             cli.settings(arguments)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_metric_and_every_event_that_is_named_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    metrics = set(re.findall(r"`((?:edgetally|process)_[a-z_]+)`", text))
+    events = set(re.findall(r"event `(\w+)`", text))
+
+    assert metrics <= {metric.name for metric in METRICS}
+    assert events <= {event.name() for event in EVENTS}
 
 
 @pytest.mark.parametrize("page", [README, API, ROOT / "docs" / "operating.md"], ids=lambda page: page.name)
