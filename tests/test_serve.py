@@ -130,6 +130,16 @@ async def test_a_reader_who_comes_while_it_stops_does_not_wait() -> None:
         await stopping
 
 
+def test_what_hangs_says_where_before_it_is_ended() -> None:
+    with serving() as server:
+        server.signal(signal.SIGABRT)
+        assert server.ended() == -signal.SIGABRT
+
+    said = "".join(server.lines)
+    assert "Fatal Python error: Aborted" in said
+    assert "/serve.py" in said
+
+
 async def test_readers_who_wait_are_answered_when_it_stops() -> None:
     async with served() as service:
         parked = [await service.park(f"/v1/domains/{name}/ts/{START}") for name in ("svc", "other")]

@@ -5,6 +5,7 @@ It builds them in the order in which a record passes them, and stops them in the
 """
 
 import asyncio
+import faulthandler
 import ipaddress
 import resource
 import signal
@@ -232,6 +233,8 @@ def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, No
     # Imported here because it takes a while, and commands that do not serve need none of it.
     import uvloop  # noqa: PLC0415
 
+    # What crashes or hangs says where: systemd ends who hangs with SIGABRT.
+    faulthandler.enable()
     # Many systems allow a thousand, for the sake of programs that call select(), and more to those who ask.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
