@@ -77,6 +77,8 @@ class Varnish:
         """Where it takes the PROXY protocol."""
         self._directory = directory
         self._stack = contextlib.AsyncExitStack()
+        self._daemons: dict[Path, int] = {}
+        """The id of the process that writes a file."""
 
     async def start(self, backends: str, sick: str) -> None:
         """Write what the snippet writes, and start with it."""
@@ -106,13 +108,22 @@ class Varnish:
     async def log(self, road: str, port: int = 0) -> None:
         """Start to log by this road."""
         for side in ("client", "backend"):
-            command = f"{self._directory}/edgetally-{side} -n {self._directory}/v"
+            command = [f"{self._directory}/edgetally-{side}", "-n", f"{self._directory}/v"]
             if road == "file":
-                command = f"exec {command} -a -w {self._directory}/{side}.log"
+                log, pid = self._directory / f"{side}.log", self._directory / f"{side}.pid"
+                await run(*command, "-D", "-P", f"{pid}", "-a", "-w", f"{log}")
+                self._daemons[log] = int(pid.read_text())
+                self._stack.callback(os.kill, self._daemons[log], signal.SIGTERM)
             else:
                 framing = "--tcp --octet-count" if road == "tcp" else "--udp"
-                command += f" | logger --server 127.0.0.1 --port {port} {framing} --rfc5424 --size 65000 -t varnish"
-            await self._stack.enter_async_context(running("sh", "-c", command))
+                pipe = f"{' '.join(command)} | logger --server 127.0.0.1 --port {port} {framing}"
+                await self._stack.enter_async_context(running("sh", "-c", f"{pipe} --rfc5424 --size 65000 -t varnish"))
+
+    def rotate(self) -> None:
+        """Go on in new logs, after the old ones were renamed."""
+        for log, daemon in self._daemons.items():
+            log.rename(log.with_suffix(".log.1"))
+            os.kill(daemon, signal.SIGHUP)
 
     async def stop(self) -> None:
         await self._stack.aclose()

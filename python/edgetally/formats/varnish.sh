@@ -55,10 +55,11 @@ exec varnishncsa -b -q '(BackendOpen and Begin[3] ne "pipe") or FetchError ~ "fa
 END
 chmod 755 "$directory/edgetally-client" "$directory/edgetally-backend"
 
-# 3. How to ship it. Both commands must run, as services that are started again when they end. By files:
+# 3. How to ship it. Both commands must run, as services that are started again when they end. By files, which are
+#    rotated by renaming them and SIGHUP:
 #
-#        edgetally-client -a -w /var/log/varnish/edgetally-client.log
-#        edgetally-backend -a -w /var/log/varnish/edgetally-backend.log
+#        edgetally-client -D -P /run/edgetally-client.pid -a -w /var/log/varnish/edgetally-client.log
+#        edgetally-backend -D -P /run/edgetally-backend.pid -a -w /var/log/varnish/edgetally-backend.log
 #        edgetally serve --follow /var/log/varnish/edgetally-client.log --follow /var/log/varnish/edgetally-backend.log
 #
 #    By syslog, over TCP or UDP:
