@@ -1,7 +1,9 @@
 """The panel: every metric is there, and says what has happened."""
 
+import asyncio
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,6 +92,27 @@ async def test_every_source_is_counted_by_its_name(tmp_path: Path) -> None:
         found = await scrape(service)
 
     assert found[f'edgetally_source_records_accepted_total{{source="file:{log}"}}'] == 1
+
+
+async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "edgetally")
+    async with served(
+        {"sources": {"syslog": [{"listen": "tcp:127.0.0.1:0"}, {"listen": "udp:127.0.0.1:0"}]}}
+    ) as service:
+        port = next(int(at[1]) for one in caplog.messages if (at := re.match(r"syslog:tcp:.*:(\d+) is", one)))
+        for accepted in (1, 2):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(ndjson([record(0)]))
+            writer.close()
+            await writer.wait_closed()
+            await until(lambda accepted=accepted: service.service.worker.accepted == accepted)  # type: ignore[misc]
+        found = await scrape(service)
+
+    assert found.of("edgetally_source_records_accepted_total") == {
+        "syslog:tcp:127.0.0.1:0": 2,
+        "syslog:udp:127.0.0.1:0": 0,
+    }
+    assert found.of("edgetally_source_drops_total") == {"syslog:udp:127.0.0.1:0": 0}
 
 
 async def test_services_are_counted_with_what_was_late_and_what_overflowed() -> None:
