@@ -1,32 +1,53 @@
 """The log: one line per event, for people or for machines, and never a flood."""
 
-import io
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
 from edgetally.telemetry.events import Closed, Event, RoomFailed, Rotated, Stopping, say
+from edgetally.telemetry.lines import WAITING
 from edgetally.telemetry.log import OVERALL, Log
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+def pipe() -> tuple[int, TextIO]:
+    """Make something that is no terminal: from where to read, and where to write."""
+    reading, writing = os.pipe()
+    return reading, os.fdopen(writing, "w")
+
+
+def terminal() -> tuple[int, TextIO]:
+    """Make something that is one."""
+    reading, writing = os.openpty()
+    return reading, os.fdopen(writing, "w")
+
+
+def read(reading: int) -> str:
+    """Read to the end."""
+    said = b""
+    try:
+        while data := os.read(reading, 1 << 16):
+            said += data
+    except OSError:  # what Linux says of a terminal instead of "the end"
+        pass
+    os.close(reading)
+    return said.decode()
 
 
 class Written:
     """A log, and a time that the test sets."""
 
-    def __init__(self, stream: io.StringIO, log: Log) -> None:
-        self._stream = stream
+    def __init__(self, log: Log) -> None:
         self.log = log
         self.second = 1_795_314_000.25
+        self.lines: list[str] = []
+        """What it has written, once it is closed."""
 
     def say(self, event: Event, *, error: BaseException | None = None) -> None:
         say(event, error=error)
@@ -35,19 +56,15 @@ class Written:
         logging.getLogger("some.library").warning(text, *values)
 
     @property
-    def lines(self) -> list[str]:
-        return self._stream.getvalue().splitlines()
-
-    @property
     def events(self) -> list[Any]:
         return [json.loads(line) for line in self.lines]
 
 
 @contextmanager
 def written(
-    form: str = "auto", level: str = "info", per_second: int = 0, *, stream: io.StringIO | None = None
+    form: str = "auto", level: str = "info", per_second: int = 0, *, to: Callable[[], tuple[int, TextIO]] = pipe
 ) -> Iterator[Written]:
-    stream = stream or io.StringIO()
+    reading, stream = to()
     root = logging.getLogger()
     before = root.level
     made = logging.getLogRecordFactory()
@@ -57,14 +74,17 @@ def written(
         record.created = writing.second
         return record
 
-    try:
-        with Log(form=form, level=level, per_second=per_second, stream=stream) as log:
-            writing = Written(stream, log)
-            logging.setLogRecordFactory(make)
-            yield writing
-    finally:
-        logging.setLogRecordFactory(made)
-        root.setLevel(before)
+    with ThreadPoolExecutor(1) as reader:
+        said = reader.submit(read, reading)
+        try:
+            with stream, Log(form=form, level=level, per_second=per_second, stream=stream) as log:
+                writing = Written(log)
+                logging.setLogRecordFactory(make)
+                yield writing
+        finally:
+            logging.setLogRecordFactory(made)
+            root.setLevel(before)
+        writing.lines = said.result().splitlines()
 
 
 def test_an_event_is_an_object_with_its_fields() -> None:
@@ -84,7 +104,7 @@ def test_an_event_is_an_object_with_its_fields() -> None:
 
 
 def test_an_event_is_a_line_on_a_terminal() -> None:
-    with written(stream=Terminal()) as log:
+    with written(to=terminal) as log:
         log.say(Rotated(source="file:a.log"))
 
     (line,) = log.lines
@@ -93,9 +113,9 @@ def test_an_event_is_a_line_on_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(("form", "begin"), [("json", "{"), ("text", "2")])
-@pytest.mark.parametrize("stream", [io.StringIO, Terminal], ids=["a pipe", "a terminal"])
-def test_the_form_is_as_it_was_set(form: str, begin: str, stream: type[io.StringIO]) -> None:
-    with written(form, stream=stream()) as log:
+@pytest.mark.parametrize("to", [pipe, terminal])
+def test_the_form_is_as_it_was_set(form: str, begin: str, to: Callable[[], tuple[int, TextIO]]) -> None:
+    with written(form, to=to) as log:
         log.say(Stopping())
 
     assert log.lines[0].startswith(begin)
@@ -227,3 +247,40 @@ def test_nothing_is_held_back_without_a_limit() -> None:
             log.say(Stopping())
 
     assert len(log.lines) == 1000
+
+
+# --- whoever reads it -----------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_nobody_takes_stops_nobody_and_says_so_later() -> None:
+    reading, stream = pipe()
+    many = 3 * WAITING
+    with stream, ThreadPoolExecutor(1) as reader:
+        with Log(form="json", level="info", per_second=0, stream=stream) as log:
+            for number in range(many):
+                say(Closed(source=f"{number}", problem="x" * 1000))
+            said = reader.submit(read, reading)
+            while log.lost:
+                log.sweep()
+        stream.close()
+
+    *lines, last = [json.loads(line) for line in said.result().splitlines()]
+    assert [line["source"] for line in lines] == [f"{number}" for number in range(len(lines))]
+    assert last["event"] == "unread"
+    assert len(lines) + last["lines"] == many
+    assert WAITING <= len(lines) < many
+
+
+def test_a_log_that_is_never_taken_ends_all_the_same() -> None:
+    reading, stream = pipe()
+    with stream, Log(form="json", level="info", per_second=0, stream=stream):
+        for _ in range(3 * WAITING):
+            say(Closed(source="x", problem="x" * 1000))
+    os.close(reading)
+
+
+def test_a_log_whose_reader_has_gone_is_no_harm() -> None:
+    reading, stream = pipe()
+    os.close(reading)
+    with stream, Log(form="json", level="info", per_second=0, stream=stream):
+        say(Stopping())

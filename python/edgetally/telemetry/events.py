@@ -96,6 +96,14 @@ class Unsaid(Event, frozen=True):
     count: int
 
 
+class Unread(Event, frozen=True):
+    """Whoever reads the log did not take it, and what came then is lost. Nothing else waited for it."""
+
+    level = logging.WARNING
+    sentence = "{lines} lines of this log are lost, because those before them were not taken"
+    lines: int
+
+
 # Sources.
 
 

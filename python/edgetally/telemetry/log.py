@@ -13,7 +13,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Self, TextIO
 
-from edgetally.telemetry.events import Event, Unsaid, escaped, say
+from edgetally.telemetry.events import Event, Unread, Unsaid, escaped, say
+from edgetally.telemetry.lines import Lines
 
 OVERALL = 10
 """All sources together may say so many times as much as one."""
@@ -90,7 +91,7 @@ class Throttle(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be logged."""
-        if not self._most or record.levelno >= logging.CRITICAL or isinstance(record.msg, Unsaid):
+        if not self._most or record.levelno >= logging.CRITICAL or isinstance(record.msg, Unread | Unsaid):
             return True
         if int(record.created) != self._second:
             self._second = int(record.created)
@@ -119,7 +120,7 @@ class Log:
         formatter = Json() if is_json else Text()
         self._level = level.upper()
         self._throttle = Throttle(per_second)
-        self._handler = logging.StreamHandler(stream)
+        self._handler = Lines(stream.fileno())
         self._handler.setFormatter(Prioritised(formatter) if is_journal(stream) else formatter)
         self._handler.addFilter(self._throttle)
 
@@ -134,17 +135,23 @@ class Log:
         """Log no more."""
         self.sweep()
         logging.getLogger().removeHandler(self._handler)
+        self._handler.close()
+
+    @property
+    def lost(self) -> int:
+        """How many lines were not taken, and that is not said yet."""
+        return self._handler.lost
 
     def sweep(self) -> None:
         """Sum up what came too often; to be called about once a second."""
         for unsaid in self._throttle.unsaid():
             say(unsaid)
+        if self.lost and self._handler.has_room:
+            unread, self._handler.lost = self._handler.lost, 0
+            say(Unread(lines=unread))
 
 
 def is_journal(stream: TextIO) -> bool:
     """Tell whether `stream` goes to systemd's journal: systemd.exec(5), JOURNAL_STREAM."""
-    try:
-        status = os.fstat(stream.fileno())
-    except OSError:
-        return False  # nothing that the system knows
+    status = os.fstat(stream.fileno())
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
