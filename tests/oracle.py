@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
 
+from tests import oracle_layouts as layouts
 from tests import oracle_values as values
 from tests.oracle_fields import FIELDS, LAST_LATENCY, LATENCIES
 from tests.oracle_json import BLANKS, Members, Rejected, Value, parse_object
@@ -77,6 +78,16 @@ class Record:
     fetches: list[Fetch]
 
 
+class Defaults(NamedTuple):
+    """What holds where a line does not say, and how it is written."""
+
+    service_id: str
+    pop: str
+    now: int
+    layout: str
+    weight: int
+
+
 class Contribution(NamedTuple):
     """An amount that a record adds to one field of one key."""
 
@@ -86,7 +97,7 @@ class Contribution(NamedTuple):
     amount: int
 
 
-def fold(data: bytes, *, service_id: str, pop: str, now: int) -> Folded:
+def fold(data: bytes, *, service_id: str, pop: str, now: int, layout: str = "canonical", weight: int = 1) -> Folded:
     """Fold lines into entries.
 
     `service_id`, `pop` and `now` stand in where a record does not say. Nothing is too old or too new, and the number
@@ -98,7 +109,7 @@ def fold(data: bytes, *, service_id: str, pop: str, now: int) -> Folded:
     rejected: list[tuple[int, str]] = []
     for line_number, line in enumerate(data.split(b"\n"), start=1):
         try:
-            record = decode(line, service_id=service_id, pop=pop, now=now)
+            record = decode(line, Defaults(service_id, pop, now, layout, weight))
         except Rejected as why:
             rejected.append((line_number, why.reason))
             continue
@@ -111,16 +122,16 @@ def fold(data: bytes, *, service_id: str, pop: str, now: int) -> Folded:
 # --- line -> record ------------------------------------------------------------------------------------------------
 
 
-def decode(line: bytes, *, service_id: str, pop: str, now: int) -> Record | None:
+def decode(line: bytes, defaults: Defaults) -> Record | None:
     """Understand one line; None for a blank one. Raises Rejected."""
     if len(line) > LINE_LIMIT:
         raise Rejected("too_long")
     line = line.strip(BLANKS)
     if not line:
         return None
-    members = parse_object(line)
-    weight = values.weight(members.get(b"weight"))
-    service = values.service(members.get(b"service_id"), service_id)
+    members = parse_object(line) if defaults.layout == "canonical" else layouts.members(line, defaults.layout)
+    weight = values.weight(members.get(b"weight"), defaults.weight)
+    service = values.service(members.get(b"service_id"), defaults.service_id)
     fetches = read_fetches(members)
     status = values.present(members.get(b"status"))
     if status is None and not fetches:
@@ -128,9 +139,9 @@ def decode(line: bytes, *, service_id: str, pop: str, now: int) -> Record | None
     client = None if status is None else read_client(members, values.client_status(status))
     return Record(
         service_id=service,
-        pop=values.bounded(values.plain(members.get(b"pop")) or pop, 64),
+        pop=values.bounded(values.plain(members.get(b"pop")) or defaults.pop, 64),
         domain=values.domain(members.get(b"domain")),
-        second=values.second(members.get(b"ts"), members.get(b"duration_ms"), now),
+        second=values.second(members.get(b"ts"), members.get(b"duration_ms"), defaults.now),
         weight=weight,
         compute=values.boolean(members.get(b"compute"), default=False),
         client=client,
@@ -232,7 +243,7 @@ def address_in_use(fetch: Members) -> Value | None:
     """Choose `ip`, or `addr` if that is absent, or None."""
     for name in (b"ip", b"addr"):
         # Not "is there an address": a port without one (":80") says that an origin was asked, too.
-        if values.word(fetch.get(name)) not in ("", "0"):
+        if values.addresses(fetch.get(name)):
             return fetch[name]
     return None
 

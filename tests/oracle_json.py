@@ -42,7 +42,7 @@ def parse_object(line: bytes) -> Members:
     """
     if not line.startswith(b"{"):
         raise Rejected("not_json")
-    scanner = _Scanner(line)
+    scanner = Scanner(line)
     members = scanner.object(top=True)
     scanner.skip_blanks()
     if scanner.at < len(line):
@@ -50,7 +50,7 @@ def parse_object(line: bytes) -> Members:
     return members
 
 
-class _Scanner:
+class Scanner:
     """A position in a line, moving forwards one token at a time."""
 
     def __init__(self, line: bytes) -> None:

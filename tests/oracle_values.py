@@ -129,14 +129,14 @@ def milliseconds(value: Value | None, unit: int = 1) -> Fraction | None:
     return read * unit
 
 
-def weight(value: Value | None) -> int:
+def weight(value: Value | None, default: int) -> int:
     """Read how many requests a line stands for."""
     text = present(value)
     if text is None:
-        return 1
+        return default
     read = number(text)
     if read is not None and read[0]:
-        return 1
+        return default
     if read is None or read[1].denominator != 1 or not 1 <= read[1] <= 2**32:
         raise Rejected("bad_weight")
     return int(read[1])
@@ -262,6 +262,8 @@ def tls_field(value: Value | None) -> str | None:
     said = word(value)
     said = said.removeprefix("tlsv") if said.startswith("tlsv") else said.removeprefix("tls")
     versions = {"1": "tls_v10", "1.0": "tls_v10", "1.1": "tls_v11", "1.2": "tls_v12", "1.3": "tls_v13"}
+    # The protocol's own numbers, 0x0301 and up.
+    versions |= {str(0x0301 + minor): f"tls_v1{minor}" for minor in range(4)}
     return versions.get(said.lstrip(" "))
 
 
@@ -302,12 +304,22 @@ def _ipv6(text: str) -> str:
     return text if address.scope_id is None else "_invalid"
 
 
+def addresses(value: Value | None) -> bool:
+    """Tell whether an address is there, and not what Traffic Server and Caddy write for none: a zero, a placeholder."""
+    said = plain(value) or ""
+    return said not in ("", "0") and not said.startswith("{")
+
+
 def address(value: Value | None) -> str | None:
     """Read the address of an origin without its port."""
-    said = word(value)
-    if said == "0":
-        # What Apache Traffic Server writes for no address.
+    said = plain(value) or ""
+    if not addresses(value):
         return None
+    scheme, separator, rest = said.partition("://")
+    if separator and scheme != "unix":
+        # Apache writes the URL of a balancer's member.
+        said = rest.partition("/")[0]
+    said = lower(said)
     bracketed = re.fullmatch(r"\[([^\]]+)\](?::[0-9]*)?", said)
     if bracketed:
         said = bracketed[1]

@@ -78,6 +78,7 @@ FLAG_VALUES = {
     "ID": "other",
     "CODE": "OTHER",
     "NAME": "caddy",
+    "COUNT": "10",
     "WHERE": "udp:[::1]:1",
     "FORMAT": "json",
     "LEVEL": "debug",

@@ -162,7 +162,7 @@ def one_line(choice: Choice) -> bytes:
 # --- the two sources of choice -------------------------------------------------------------------------------------
 
 
-class _Drawn:
+class Drawn:
     """Decisions that hypothesis takes."""
 
     def __init__(self, draw: st.DrawFn) -> None:
@@ -175,7 +175,7 @@ class _Drawn:
         return self._draw(st.integers(low, high))
 
 
-class _Seeded:
+class Seeded:
     """Decisions that follow from a seed."""
 
     def __init__(self, seed: int) -> None:
@@ -191,7 +191,7 @@ class _Seeded:
 @st.composite
 def line(draw: st.DrawFn) -> bytes:
     """Draw one line without a newline."""
-    return one_line(_Drawn(draw))
+    return one_line(Drawn(draw))
 
 
 @st.composite
@@ -203,5 +203,5 @@ def log(draw: st.DrawFn) -> bytes:
 
 def sample(seed: int, lines: int) -> bytes:
     """Write exactly so many lines, each with its newline; the same for the same seed."""
-    choice = _Seeded(seed)
+    choice = Seeded(seed)
     return b"".join(one_line(choice) + b"\n" for _ in range(lines))

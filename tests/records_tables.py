@@ -62,7 +62,8 @@ ADDRESSES = rb"""
 ODD_ADDRESSES = [
     *rb"""
     "" "-" null 0 "0" "0:0" ":80" "[::1]" "[::1]x" "[]:1" "[" "2001:DB8::1" "h:abc" "h:" "POOL_A"
-    "unix:/run/a:1" {} [] 10 "\u0031"
+    "unix:/run/a:1" {} [] 10 "\u0031" "http://10.0.0.7:8080" "H2C://[2001:DB8::1]:80/x" "unix:///run/a" "://x" "http://"
+    "{http.reverse_proxy.upstream.hostport}" "\u007bx" "http:\/\/h:1\/"
 """.split(),
     b'" 127.0.0.1:9001 "',
     b'"127.0.0.1:9001,127.0.0.1:9002"',
@@ -128,7 +129,7 @@ ODD_PROTOS = rb"""
 TLSES = [*rb'"TLSv1.2" "TLSv1.3" "" "-" "1.3" 1.2 "TLSv1" "TLSv1.1"'.split(), b'"TLS 1.3"']
 ODD_TLSES = [
     *rb"""
-    "TLSv1.0" "tls1.2" 1 "1.4" "TLSv1.30" "SSLv3" null 1.30 {} "tlsvtls1.3" "TLSv"
+    "TLSv1.0" "tls1.2" 1 769 770 "771" 772 773 "1.4" "TLSv1.30" "SSLv3" null 1.30 {} "tlsvtls1.3" "TLSv"
 """.split(),
     b'"TLSv 1.2"',
 ]

@@ -131,6 +131,7 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--service-id": ("flag", "records.service_id", "flag"),
     "--pop": ("FLG", "records.pop", "FLG"),
     "--format": ("caddy", "records.format", "caddy"),
+    "--weight": ("10", "records.weight", 10),
     "--follow": ("flag.log", "sources.follow", (Follow(path=Path("flag.log")),)),
     "--syslog": ("udp:127.0.0.1:0", "sources.syslog", (Syslog(listen="udp:127.0.0.1:0"),)),
     "--log-format": ("json", "log.format", "json"),
@@ -223,7 +224,7 @@ def test_other_commands_have_only_the_flags_that_mean_something_there(capsys: py
             parser().parse_args([command, "--help"])
         found[command] = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
 
-    assert found == {"fold": {"--config", "--service-id", "--pop", "--format"}, "demo": {"--listen"}}
+    assert found == {"fold": {"--config", "--service-id", "--pop", "--format", "--weight"}, "demo": {"--listen"}}
 
 
 def test_fold_takes_its_defaults_like_serve_does() -> None:

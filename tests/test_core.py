@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgetally import _core
 from edgetally.sources.base import Framing
-from tests import records
+from tests import records, records_layouts
 from tests.oracle import Folded, fold
 from tests.oracle_fields import FIELDS, RATIOS
 
@@ -28,6 +28,8 @@ class Options(TypedDict, total=False):
     max_lateness: int
     max_ahead: int
     framing: Framing
+    layout: str
+    weight: int
 
 
 def make_fold(**options: Unpack[Options]) -> _core.Fold:
@@ -86,10 +88,10 @@ def comparable(tree: object) -> object:
     return pytest.approx(tree, rel=1e-12) if isinstance(tree, float) else tree
 
 
-def compare(data: bytes) -> Folded:
+def compare(data: bytes, layout: str = "canonical", weight: int = 1) -> Folded:
     """Fold `data` with both, and give what the oracle makes of it."""
-    wanted = fold(data, service_id="default", pop="local", now=NOW)
-    folding = folded(data)
+    wanted = fold(data, service_id="default", pop="local", now=NOW, layout=layout, weight=weight)
+    folding = folded(data, layout=layout, weight=weight)
     report = folding.report()
     assert report.accepted == wanted.accepted
     reasons = [reason for _, reason in wanted.rejected]
@@ -113,6 +115,20 @@ def test_bulk_counts_as_the_oracle_says(seed: int) -> None:
 @settings(deadline=None)
 def test_any_log_counts_as_the_oracle_says(data: bytes) -> None:
     compare(data)
+
+
+@pytest.mark.parametrize("layout", records_layouts.LAYOUTS)
+@pytest.mark.parametrize("seed", range(201, 204))
+def test_bulk_of_other_layouts_counts_as_the_oracle_says(layout: str, seed: int) -> None:
+    wanted = compare(records_layouts.sample(layout, seed, 2000), layout, weight=seed % 3 + 1)
+    assert wanted.accepted > 500
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_any_log_of_another_layout_counts_as_the_oracle_says(data: st.DataObject) -> None:
+    layout = data.draw(st.sampled_from(records_layouts.LAYOUTS))
+    compare(data.draw(records_layouts.log(layout)), layout)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -159,10 +175,10 @@ def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> 
 def test_every_reason_has_a_sentence() -> None:
     reasons = _core.reasons()
     assert [code for code, _ in reasons] == [
-        *("too_long", "not_json", "truncated", "bad_weight", "bad_service_id", "no_part", "bad_status", "bad_ts"),
-        *("too_old", "too_new"),
+        *("too_long", "not_json", "truncated", "bad_columns", "bad_weight", "bad_service_id", "no_part"),
+        *("bad_status", "bad_ts", "too_old", "too_new"),
     ]
-    assert len({sentence for _, sentence in reasons}) == 10
+    assert len({sentence for _, sentence in reasons}) == 11
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 20, 21, 22, 30])

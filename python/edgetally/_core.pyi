@@ -15,7 +15,7 @@ Datasets are `domains`, `origin_insights` and `origins`; any other name raises K
 
 from typing import final
 
-__all__ = ["Fold", "Report", "Sealed", "Window", "layouts", "measurements", "reasons"]
+__all__ = ["Fold", "Report", "Sealed", "Window", "check_layout", "layouts", "measurements", "reasons"]
 
 @final
 class Fold:
@@ -36,6 +36,7 @@ class Fold:
         max_ahead: int | None = None,
         framing: str = "lines",
         layout: str = "canonical",
+        weight: int = 1,
     ) -> Fold:
         """
         Make an empty fold.
@@ -51,7 +52,9 @@ class Fold:
                 lines: they are numbered, limited and refused one by one. `datagrams`: lines, with a syslog header
                 before the record or none. `stream`: syslog over TCP, octets counted or a newline behind each.
                 KeyError for anything else.
-            layout: How records are written: one of `layouts()`. KeyError for anything else.
+            layout: How records are written: one of `layouts()`, and for `cloudfront` perhaps its fields in their order,
+                as in `cloudfront:timestamp,sc-status`. ValueError, saying why, for anything else.
+            weight: How many requests a line stands for that does not say so.
         """
 
     def feed(self, block: bytes, now: int) -> None:
@@ -223,6 +226,14 @@ class Sealed:
         Raises:
             KeyError: There is no such dataset.
         """
+
+def check_layout(name: str) -> None:
+    """
+    Do nothing.
+
+    Raises:
+        ValueError: A fold cannot have this layout. The sentence says why.
+    """
 
 def layouts() -> list[str]:
     """Return the names of the layouts that a fold can read."""

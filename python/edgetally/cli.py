@@ -124,6 +124,9 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format", metavar="NAME", help="how lines are written, as `edgetally formats` names it (default canonical)"
     )
+    command.add_argument(
+        "--weight", type=int, metavar="COUNT", help="how many requests a line stands for, in sampled logs (default 1)"
+    )
 
 
 def settings(arguments: argparse.Namespace) -> Config:
@@ -136,7 +139,7 @@ def settings(arguments: argparse.Namespace) -> Config:
             "allow_anonymous": getattr(arguments, "allow_anonymous", None),
             "poll_timeout": getattr(arguments, "poll_timeout", None),
         },
-        "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format")},
+        "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format", "weight")},
         "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
         "sources": {"stdin": getattr(arguments, "stdin", None)},
         "log": {"format": getattr(arguments, "log_format", None), "level": getattr(arguments, "log_level", None)},
@@ -194,7 +197,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _defaults(records: Records) -> Defaults:
-    return Defaults(records.service_id, records.pop, layout(records.format, "records.format"))
+    return Defaults(records.service_id, records.pop, layout(records.format, "records.format"), records.weight)
 
 
 def _formats(arguments: argparse.Namespace) -> int:

@@ -20,6 +20,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Shared rules: settings never change after the start, and a typo is an error."""
 
 
+MAX_WEIGHT = 1 << 32
+"""As much as the core admits in records."""
+
+Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
+
 # A `$` alone would admit a newline at the end.
 ServiceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
@@ -57,6 +62,14 @@ class Records(Section, frozen=True):
     format: Annotated[
         str, Meta(description="How lines are written, wherever it is not said: a name that `edgetally formats` lists.")
     ] = "canonical"
+    weight: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_WEIGHT,
+            description="How many requests a line stands for that does not say so: 10, if the edge logs one in ten.",
+        ),
+    ] = 1
     max_line: Annotated[int, Meta(ge=1024, description="Bytes of the longest line.")] = 262_144
     max_lateness: Annotated[
         int, Meta(ge=1, description="Seconds before now that a record may lie. Older ones are rejected.")
@@ -120,6 +133,9 @@ class Follow(Section, frozen=True):
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
     format: Annotated[str | None, Meta(description="How its lines are written.")] = None
+    weight: Annotated[
+        Weight | None, Meta(description="How many requests each of its lines stands for, if sampled.")
+    ] = None
 
 
 class Syslog(Section, frozen=True):
@@ -129,6 +145,9 @@ class Syslog(Section, frozen=True):
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
     format: Annotated[str | None, Meta(description="How its records are written.")] = None
+    weight: Annotated[
+        Weight | None, Meta(description="How many requests each of its lines stands for, if sampled.")
+    ] = None
 
 
 class Sources(Section, frozen=True):

@@ -19,12 +19,12 @@ import msgspec
 from edgetally import sealer, worker
 from edgetally.api.app import App, room
 from edgetally.api.http import Connection, Server
-from edgetally.api.ingest import Bounds, Ingest
+from edgetally.api.ingest import Bounds, Ingest, Said
 from edgetally.api.openapi import document
 from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
-from edgetally.config import Config, address
+from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.errors import ConfigError
 from edgetally.formats import layout
 from edgetally.journal.memory import MemoryJournal
@@ -137,8 +137,8 @@ class Service:
             self.server.abort()
         await self._stop_rooms()
 
-    def _open_push(self, service_id: str | None, pop: str | None, form: str | None) -> worker.Intake:
-        return self.worker.intake(self._defaults(service_id, pop, form, "format"), "arrays")
+    def _open_push(self, said: Said) -> worker.Intake:
+        return self.worker.intake(self._defaults(said, "format"), "arrays")
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
@@ -156,11 +156,10 @@ class Service:
         """Read from every source from now on."""
         sources = self.config.sources
         for one in sources.follow:
-            defaults = self._defaults(one.service_id, one.pop, one.format, "sources.follow")
-            self._follow(FollowedFile(one.path, defaults, self.clock))
+            self._follow(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
         for two in sources.syslog:
             where = syslog.address(two.listen)
-            defaults = self._defaults(two.service_id, two.pop, two.format, "sources.syslog")
+            defaults = self._defaults(two, "sources.syslog")
             if where.kind != "unix":
                 self._allow("sources.syslog", where.host)
             if where.kind == "tcp":
@@ -171,12 +170,17 @@ class Service:
                 self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self._datagrams[-1])
         if sources.stdin:
-            self._follow(Stdin(self._defaults(None, None, None, "sources.stdin")))
+            self._follow(Stdin(self._defaults(self.config.records, "records")))
 
-    def _defaults(self, service_id: str | None, pop: str | None, form: str | None, where: str) -> Defaults:
+    def _defaults(self, said: Said | Follow | Syslog | Records, where: str) -> Defaults:
+        """Return what holds for the records of one source, and otherwise for all."""
         records = self.config.records
-        known = layout(form, where) if form else layout(records.format, "records.format")
-        return Defaults(service_id or records.service_id, pop or records.pop, known)
+        return Defaults(
+            said.service_id or records.service_id,
+            said.pop or records.pop,
+            layout(said.format, where) if said.format else layout(records.format, "records.format"),
+            said.weight or records.weight,
+        )
 
     def _follow(self, source: worker.Source) -> None:
         self._followers.append(self._start(self.worker.follow(source)))

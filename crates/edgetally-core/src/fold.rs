@@ -47,6 +47,8 @@ pub struct Settings {
     pub framing: Framing,
     /// How they are written.
     pub format: Format,
+    /// How many requests a line stands for that does not say so.
+    pub weight: u64,
 }
 
 /// How records are told apart in the bytes of a source.
@@ -92,6 +94,7 @@ impl Default for Settings {
             max_ahead: None,
             framing: Framing::Lines,
             format: Format::default(),
+            weight: 1,
         }
     }
 }
@@ -165,7 +168,7 @@ impl Fold {
                 return self.lines(block, now);
             };
             self.started = true;
-            if *first == b'[' {
+            if *first == b'[' && self.settings.format.columns().is_none() {
                 self.array = Some(ArrayLines::default());
                 // Elements are numbered, not the blank lines before the array.
                 self.line = 0;
@@ -293,10 +296,9 @@ impl Fold {
         }
         let start = header + line.iter().take_while(|byte| is_blank(**byte)).count();
         self.reader.read(block, start..start + text.len())?;
-        let weight = weight(&self.reader.record, block)?;
+        let weight = weight(&self.reader.record, block, self.settings.weight)?;
         let scope = self.scope(block)?;
-        let mut record = record(&self.reader, block)?;
-        self.reader.format().refine(&mut record, &self.reader.record, block);
+        let record = record(&self.reader, block)?;
         let second = record.second.unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
             return Err(self.reader.record.reject(Reason::TooOld, field::TS));
@@ -313,7 +315,7 @@ impl Fold {
     /// `line` from its first brace on, and where that is, if a syslog header may stand before the record.
     #[inline]
     fn without_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
-        if !self.settings.framing.has_headers() {
+        if !self.settings.framing.has_headers() || self.settings.format.columns().is_some() {
             return (0, line);
         }
         // A message without a record is refused as it came, so that its sender recognises it.
@@ -351,6 +353,9 @@ impl Fold {
 
     #[cold]
     fn refuse(&mut self, reject: Reject, line: &[u8]) {
+        if self.reader.format().is_greeting(trim(line)) {
+            return;
+        }
         self.report.rejected[reject.reason as usize] += 1;
         if self.report.refused.len() < MAX_REFUSED {
             let sample = line[..line.len().min(MAX_SAMPLE)].to_vec();

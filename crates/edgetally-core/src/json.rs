@@ -142,6 +142,9 @@ impl Reader {
     pub fn read(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
         self.record.clear();
         self.elements.clear();
+        if let Some(columns) = self.format.columns() {
+            return columns.read(block, line, &mut self.record);
+        }
         let start = line.start;
         let line = Line { block, start, end: line.end };
         if block[start] != b'{' {

@@ -42,26 +42,28 @@ pub fn origin<'a>(raw: &'a [u8], ip: &'a str) -> Cow<'a, str> {
     bounded(said(raw).unwrap_or(Cow::Borrowed(ip)), MAX_NAME)
 }
 
-/// Whether `raw` is an address at all: Traffic Server writes `0` when it asked nobody, and Caddy the placeholder.
+/// Whether `raw` is an address at all.
 #[must_use]
 pub fn is_address(raw: &[u8]) -> bool {
     match raw {
         b"" | b"0" | [b'{', ..] => false,
         _ if !raw.contains(&b'\\') => true,
-        _ => said(raw).is_some_and(|address| address != "0"),
+        _ => address(raw).is_some(),
     }
 }
 
 /// The address in `raw`, without its port.
 #[must_use]
 pub fn ip(raw: &[u8]) -> Cow<'_, str> {
-    match said(raw).map(without_scheme) {
-        Some(address) if address != "0" => match without_port_or_brackets(lowered(address)) {
-            address if address.is_empty() => Cow::Borrowed(UNKNOWN),
-            address => bounded(address, MAX_NAME),
-        },
+    match address(raw).map(|address| without_port_or_brackets(lowered(without_scheme(address)))) {
+        Some(address) if !address.is_empty() => bounded(address, MAX_NAME),
         _ => Cow::Borrowed(UNKNOWN),
     }
+}
+
+/// What `raw` says, if it is an address: Traffic Server writes `0` when it asked nobody, and Caddy the placeholder.
+fn address(raw: &[u8]) -> Option<Cow<'_, str>> {
+    said(raw).filter(|address| address != "0" && !address.starts_with('{'))
 }
 
 /// Apache names a member of a balancer by its URL.

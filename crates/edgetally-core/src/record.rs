@@ -12,7 +12,7 @@ use crate::text::text;
 use crate::time::{Moment, ended, moment};
 
 /// The largest weight that a record may have.
-const MAX_WEIGHT: u64 = 1 << 32;
+pub const MAX_WEIGHT: u64 = 1 << 32;
 /// Times above this many nanoseconds, 292 years, are not known.
 const MAX_NANOSECONDS: u64 = 1 << 63;
 const NANOSECONDS_PER_MS: u64 = 1_000_000;
@@ -114,6 +114,16 @@ impl<'a> Fetches<'a> {
             Self::Many(fetches) => fetches,
         }
     }
+
+    /// The same, to be corrected.
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [Fetch<'a>] {
+        match self {
+            Self::None => &mut [],
+            Self::One(fetch) => std::slice::from_mut(fetch),
+            Self::Many(fetches) => fetches,
+        }
+    }
 }
 
 /// The record in what `reader` has just read from `block`. `service_id` is checked by the caller.
@@ -125,9 +135,6 @@ pub fn record<'a>(reader: &Reader, block: &'a [u8]) -> Result<Record<'a>, Reject
         Fetches::Many(reader.elements.iter().map(|element| Fields { slots: element, block }.fetch()).collect())
     };
     let status = slots.text(block, field::STATUS);
-    if status.is_empty() && matches!(fetches, Fetches::None) {
-        return Err(Reject::new(Reason::NoPart, 0));
-    }
     let compute = flag_of(slots.text(block, field::COMPUTE)).unwrap_or(false);
     let client = if status.is_empty() {
         None
@@ -135,23 +142,33 @@ pub fn record<'a>(reader: &Reader, block: &'a [u8]) -> Result<Record<'a>, Reject
         let status = sent_status(status).map_err(|reason| slots.reject(reason, field::STATUS))?;
         Some(client(slots, block, status, compute))
     };
-    let second = match moment(slots.text(block, field::TS)) {
-        Moment::Second(second) if slots.is_empty(field::DURATION_MS) => Some(second),
-        Moment::Second(second) => {
-            let took = nanoseconds(slots.text(block, field::DURATION_MS), 6).unwrap_or_default();
-            Some(ended(second, slots.text(block, field::TS), took.floor))
+    let mut record = Record { second: None, domain: slots.text(block, field::DOMAIN), compute, client, fetches };
+    reader.format().refine(&mut record, slots, block);
+    if record.client.is_none() && matches!(record.fetches, Fetches::None) {
+        return Err(Reject::new(Reason::NoPart, 0));
+    }
+    record.second = match moment(slots.text(block, field::TS)) {
+        Moment::Second(second) if slots.is_empty(field::DURATION_MS) && slots.is_empty(field::DURATION_NS) => {
+            Some(second)
         }
+        Moment::Second(second) => Some(ended(second, slots.text(block, field::TS), duration(slots, block))),
         Moment::Absent => None,
         Moment::Junk => return Err(slots.reject(Reason::BadTs, field::TS)),
     };
-    Ok(Record { second, domain: slots.text(block, field::DOMAIN), compute, client, fetches })
+    Ok(record)
 }
 
-/// How many requests a line stands for.
+/// The nanoseconds that are to be added to `ts`.
+fn duration(slots: &Slots, block: &[u8]) -> u64 {
+    let milliseconds = nanoseconds(slots.text(block, field::DURATION_MS), 6);
+    milliseconds.or_else(|| nanoseconds(slots.text(block, field::DURATION_NS), 0)).unwrap_or_default().floor
+}
+
+/// How many requests a line stands for: `default` when it does not say.
 #[inline]
-pub fn weight(slots: &Slots, block: &[u8]) -> Result<u64, Reject> {
+pub fn weight(slots: &Slots, block: &[u8], default: u64) -> Result<u64, Reject> {
     match number(slots.text(block, field::WEIGHT)) {
-        Number::Absent | Number::Negative => Ok(1),
+        Number::Absent | Number::Negative => Ok(default),
         Number::Value { floor: weight @ 1..=MAX_WEIGHT, whole: true } => Ok(weight),
         _ => Err(slots.reject(Reason::BadWeight, field::WEIGHT)),
     }

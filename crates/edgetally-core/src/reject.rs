@@ -10,6 +10,8 @@ pub enum Reason {
     NotJson,
     /// Ends before the object does.
     Truncated,
+    /// Not as many values between tabs as fields were chosen.
+    BadColumns,
     /// `weight` is no whole number from 1 to 2³².
     BadWeight,
     /// `service_id` has other characters than it may have, or more.
@@ -28,10 +30,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TooLong,
         Self::NotJson,
         Self::Truncated,
+        Self::BadColumns,
         Self::BadWeight,
         Self::BadServiceId,
         Self::NoPart,
@@ -48,6 +51,7 @@ impl Reason {
             Self::TooLong => "too_long",
             Self::NotJson => "not_json",
             Self::Truncated => "truncated",
+            Self::BadColumns => "bad_columns",
             Self::BadWeight => "bad_weight",
             Self::BadServiceId => "bad_service_id",
             Self::NoPart => "no_part",
@@ -66,6 +70,9 @@ impl Reason {
             Self::NotJson => "the line is no JSON object",
             Self::Truncated => {
                 "the line ends before its JSON object does: something between the edge and here cut it off"
+            }
+            Self::BadColumns => {
+                "the line has not as many values between tabs as the format has fields: which were chosen at the edge?"
             }
             Self::BadWeight => "weight is no whole number from 1 to 4294967296",
             Self::BadServiceId => "service_id is not made of 1 to 64 letters, digits, - and _",

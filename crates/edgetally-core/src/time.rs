@@ -43,7 +43,10 @@ const SECOND: u64 = 1_000_000_000;
 /// The nanoseconds that `text`, which is a moment, lies behind its second.
 fn fraction(text: &[u8]) -> u64 {
     let Some(whole) = number(text).floor() else {
-        let digits = text.get(20..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
+        let Some([b'.', digits @ ..]) = text.get(19..) else {
+            return 0;
+        };
+        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
         let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
         return digits.fold((0, SECOND / 10), read).0;
     };
@@ -149,6 +152,7 @@ mod tests {
             ("2026-11-22T02:20:35.632Z", 368_000_000, 1),
             ("2026-11-22T02:20:35.63200000001+00:00", 367_999_999, 0),
             ("2026-11-22T02:20:35Z", 1_000_000_000, 1),
+            ("2026-11-22T02:20:35-09:30", 999_999_999, 0),
         ];
         for (text, took, later) in cases {
             let Moment::Second(second) = moment(text.as_bytes()) else { panic!("{text}") };

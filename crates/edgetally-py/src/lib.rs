@@ -27,6 +27,10 @@ mod _core {
         core::Dataset::named(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    fn format(name: &str) -> PyResult<core::Format> {
+        core::Format::named(name).map_err(PyValueError::new_err)
+    }
+
     #[pyclass(frozen, module = "edgetally._core")]
     struct Fold {
         inner: Mutex<core::Fold>,
@@ -35,7 +39,8 @@ mod _core {
     #[pymethods]
     impl Fold {
         #[new]
-        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", layout="canonical"))]
+        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", layout="canonical", weight=1))]
+        #[expect(clippy::too_many_arguments, reason = "all of them have names in Python")]
         fn new(
             service_id: String,
             pop: String,
@@ -44,10 +49,12 @@ mod _core {
             max_ahead: Option<u64>,
             framing: &str,
             layout: &str,
+            weight: u64,
         ) -> PyResult<Self> {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
-            let format = core::Format::named(layout).ok_or_else(|| PyKeyError::new_err(layout.to_owned()))?;
-            let settings = core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing, format };
+            let format = self::format(layout)?;
+            let settings =
+                core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing, format, weight };
             Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
 
@@ -175,6 +182,12 @@ mod _core {
             let entry = py.detach(|| self.inner.entry(dataset));
             Ok(PyBytes::new(py, &entry))
         }
+    }
+
+    /// Raises `ValueError` when a fold has no such layout.
+    #[pyfunction]
+    fn check_layout(name: &str) -> PyResult<()> {
+        format(name).map(|_| ())
     }
 
     /// The names of all layouts.

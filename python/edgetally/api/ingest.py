@@ -4,6 +4,7 @@ Push: records over HTTP.
     POST /ingest                      newline-delimited JSON, or one JSON array of records
     POST /ingest/{service_id}?pop=AMS defaults for records that do not name their service or POP
     POST /ingest?format=caddy         lines as another edge writes them
+    POST /ingest?weight=10            lines that stand for ten requests each
 
 The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all:
 when the sender breaks off, or what it sends cannot be decompressed, nothing of it does.
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from edgetally.compression import Decoder
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+MAX_WEIGHT = 1 << 32
+"""As much as the core admits in records."""
 
 POP_BYTES = 64
 """As many as the core admits in records."""
@@ -80,6 +84,15 @@ class Intake(Protocol):
         """Count it, and return once it is durable."""
 
 
+class Said(NamedTuple):
+    """What a push says for those of its records that do not; None: nothing."""
+
+    service_id: str | None
+    pop: str | None
+    format: str | None
+    weight: int | None
+
+
 class Bounds(NamedTuple):
     """How much one push may bring."""
 
@@ -90,7 +103,7 @@ class Bounds(NamedTuple):
 class Ingest:
     """Takes pushes."""
 
-    def __init__(self, open_intake: Callable[[str | None, str | None, str | None], Intake], bounds: Bounds) -> None:
+    def __init__(self, open_intake: Callable[[Said], Intake], bounds: Bounds) -> None:
         self._open = open_intake
         self._bounds = bounds
 
@@ -111,7 +124,7 @@ class Ingest:
             problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
         try:
-            intake = self._open(service_id, pop, request.query.get("format") or None)
+            intake = self._open(Said(service_id, pop, request.query.get("format") or None, weight(request)))
         except ConfigError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         try:
@@ -137,6 +150,14 @@ class Ingest:
                     raise TooLarge(f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes")
                 yield piece
         decoder.finish()
+
+
+def weight(request: Request) -> int | None:
+    """Return how many requests each line stands for, if that is said."""
+    said = request.query.get("weight")
+    if said and not (said.isdecimal() and len(said) <= len(str(MAX_WEIGHT)) and 1 <= int(said) <= MAX_WEIGHT):
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"a weight is a whole number from 1 to {MAX_WEIGHT}")
+    return int(said) if said else None
 
 
 def answer(report: Report) -> Response:

@@ -51,8 +51,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/metrics": {"get": METRICS},
             "/rejected": {"get": _get("The last 100 lines that did not count, the newest first.", "Rejected")},
             "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
-            "/ingest": dict.fromkeys(("post", "put"), _push([POP, FORMAT])),
-            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _push([SERVICE_ID, POP, FORMAT])),
+            "/ingest": dict.fromkeys(("post", "put"), _push([POP, FORMAT, WEIGHT])),
+            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _push([SERVICE_ID, POP, FORMAT, WEIGHT])),
             **paths,
         },
         "components": {"schemas": schemas},
@@ -173,6 +173,12 @@ FORMAT = {
     "in": "query",
     "schema": {"type": "string"},
     "description": "How lines are written, by a name that `edgetally formats` lists.",
+}
+WEIGHT = {
+    "name": "weight",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 1 << 32},
+    "description": "How many requests each line stands for that does not say so.",
 }
 
 READING: list[tuple[str, str, list[Json]]] = [

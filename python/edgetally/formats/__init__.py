@@ -54,8 +54,13 @@ def names() -> list[str]:
 
 def layout(name: str, where: str = "format") -> str:
     """Return how the core calls the layout of format `name`; raise ConfigError, naming `where`, for no such format."""
-    if name in _core.layouts():
+    kind, _, fields = name.partition(":")
+    if kind in _core.layouts():
+        try:
+            _core.check_layout(name)
+        except ValueError as error:
+            raise ConfigError(where, str(error)) from error
         return name
-    if name in names():
+    if kind in names() and not fields:
         return CANONICAL
     raise ConfigError(where, f"there is no format {name[:40]!r}; there are {', '.join(names())}")

@@ -18,6 +18,8 @@ class Defaults(NamedTuple):
     pop: str
     layout: str = "canonical"
     """How lines are written; see `edgetally._core.Fold`."""
+    weight: int = 1
+    """How many requests a line stands for."""
 
 
 class Block(NamedTuple):

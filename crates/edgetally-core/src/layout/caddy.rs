@@ -24,5 +24,5 @@ pub static LAYOUT: Layout = Layout {
         ("resp_headers[X-Edgetally-Origin-Ttfb-Ms]", ORIGIN_TTFB_MS),
     ],
     and_canonical: true,
-    refine: None,
+    ..Layout::OF_OBJECTS
 };

@@ -3,4 +3,4 @@
 use super::Layout;
 
 /// See `docs/record.md`.
-pub static LAYOUT: Layout = Layout { name: "canonical", fields: &[], and_canonical: true, refine: None };
+pub static LAYOUT: Layout = Layout { name: "canonical", and_canonical: true, ..Layout::OF_OBJECTS };
