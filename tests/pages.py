@@ -15,7 +15,7 @@ from unittest import mock
 
 import msgspec
 
-from edgetally import cli
+from edgetally import _core, cli
 from edgetally.config import Config
 from edgetally.formats import snippet, snippets
 from edgetally.measurements import DATASETS, measurements
@@ -265,10 +265,32 @@ def edge_page(name: str) -> Path:
     return ROOT / "docs" / "edges" / f"{name}.md"
 
 
+MADE = re.compile(r"(<!-- Made from the code by `make docs`: ([a-z ]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
+
+
+def patched(name: str) -> str:
+    """Make a page of docs/ some parts of which are made from the code."""
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    return MADE.sub(lambda part: part[1] + _made(part[2]) + part[3], text)
+
+
+def _made(what: str) -> str:
+    """Make one part of a page."""
+    layout = what.removeprefix("fields of ")
+    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.layout_fields(layout)]
+    return _table((f"field of {layout}", "field of the record"), fields)
+
+
+def _path(path: str) -> str:
+    """Write a path as a person would."""
+    return ", ".join(f"`{key}`" for key in re.split(r"[>\[]", path.rstrip("]")))
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "counters.md": counters,
     "events.md": events,
+    "formats.md": partial(patched, "formats.md"),
     "metrics.md": metrics,
     "settings.md": settings,
     **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},

@@ -15,7 +15,7 @@ Datasets are `domains`, `origin_insights` and `origins`; any other name raises K
 
 from typing import final
 
-__all__ = ["Fold", "Report", "Sealed", "Window", "check_layout", "layouts", "measurements", "reasons"]
+__all__ = ["Fold", "Report", "Sealed", "Window", "check_layout", "layout_fields", "layouts", "measurements", "reasons"]
 
 @final
 class Fold:
@@ -233,6 +233,17 @@ def check_layout(name: str) -> None:
 
     Raises:
         ValueError: A fold cannot have this layout. The sentence says why.
+    """
+
+def layout_fields(name: str) -> list[tuple[str, str]]:
+    """
+    Return where a line of a layout has what, and the field of a record that it is.
+
+    `a>b` is `b` in the object `a`; `a[b]` is the first value of the header `b` in `a`. The field is empty where it is
+    no field of a record, but changes one.
+
+    Raises:
+        ValueError: There is no such layout.
     """
 
 def layouts() -> list[str]:

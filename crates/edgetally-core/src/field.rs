@@ -15,6 +15,14 @@ macro_rules! fields {
             }
         }
 
+        /// The name of the record's field in `slot`; empty for those of layouts alone.
+        pub fn name(slot: usize) -> &'static str {
+            match slot {
+                $($slot => $name,)*
+                _ => "",
+            }
+        }
+
         /// The slot of a field inside an element of `origins`.
         pub fn of_element(key: &[u8]) -> usize {
             match key {

@@ -184,6 +184,12 @@ mod _core {
         }
     }
 
+    /// Where a line of a layout has what, and the field of the record that it is.
+    #[pyfunction]
+    fn layout_fields(name: &str) -> PyResult<Vec<(&'static str, &'static str)>> {
+        Ok(format(name)?.fields().collect())
+    }
+
     /// Raises `ValueError` when a fold has no such layout.
     #[pyfunction]
     fn check_layout(name: &str) -> PyResult<()> {

@@ -15,7 +15,7 @@ mod traefik;
 
 use std::fmt;
 
-use crate::field::{SKIP, STATUS, Slots};
+use crate::field::{self, SKIP, STATUS, Slots};
 use crate::record::Record;
 
 pub use columns::Columns;
@@ -84,6 +84,14 @@ impl Format {
     /// The names of all formats.
     pub fn names() -> impl Iterator<Item = &'static str> {
         ALL.iter().map(|layout| layout.name)
+    }
+
+    /// Where a line has what, and the field of the record that it is; empty where a layout makes something of it itself.
+    ///
+    /// In the order of the columns where a line has these.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let fields = self.layout.fields.iter().filter(|(_, slot)| *slot != SKIP);
+        fields.map(|(path, slot)| (*path, field::name(*slot)))
     }
 
     /// What its keys mean.
