@@ -109,8 +109,8 @@ class Origin:
         try:
             while await self._exchange(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the edge gave up: what was exchanged until then is noted
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the edge gave up, or we stop: what was exchanged until then is noted
         finally:
             writer.close()
             self._connections.discard(task)
