@@ -15,9 +15,95 @@ pub fn add(counter: &mut u64, amount: u64) {
     *counter = counter.saturating_add(amount);
 }
 
+/// Where the counters of one kind stand in a row of a fold: first those that a common record touches.
+pub trait Places {
+    /// How many counters there are.
+    const COUNTERS: usize;
+
+    /// The place of the counter with this number.
+    fn place(counter: usize) -> usize;
+}
+
+/// The places of `N` counters: `first` in that order, then all others as they are numbered.
+#[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
+const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
+    let mut places = [u8::MAX; N];
+    let mut next = 0;
+    while next < first.len() {
+        places[first[next]] = next as u8;
+        next += 1;
+    }
+    let mut counter = 0;
+    while counter < N {
+        if places[counter] == u8::MAX {
+            places[counter] = next as u8;
+            next += 1;
+        }
+        counter += 1;
+    }
+    places
+}
+
+macro_rules! placed {
+    ($kind:ident, $len:expr, $places:expr) => {
+        impl Places for $kind {
+            const COUNTERS: usize = $len;
+
+            #[inline]
+            fn place(counter: usize) -> usize {
+                const PLACES: [u8; $len] = places($places);
+                PLACES[counter] as usize
+            }
+        }
+    };
+}
+
+/// Rows of domains, delivery.
+#[derive(Debug)]
+pub struct Delivery;
+placed!(Delivery, delivery::LEN, &delivery::COMMON);
+
+/// Rows of domains, compute.
+#[derive(Debug)]
+pub struct Compute;
+placed!(Compute, compute::LEN, &[]);
+
+/// Rows of origins.
+#[derive(Debug)]
+pub struct Origin;
+placed!(Origin, origin::LEN, &origin::COMMON);
+
 /// Counters of a domain for requests that no edge-compute program served.
 pub mod delivery {
     use super::PLACES;
+    use crate::status::place_of;
+
+    /// What common requests touch, by cache line: hits, what hits touch now and then, and what misses touch, too.
+    pub const COMMON: [usize; 23] = [
+        EDGE_REQUESTS,
+        EDGE_RESP_HEADER_BYTES,
+        EDGE_RESP_BODY_BYTES,
+        EDGE_HITS,
+        EDGE_MISSES,
+        HTTP2,
+        TLS_V13,
+        STATUS + place_of(200),
+        HTTP3,
+        TLS_V12,
+        STATUS + place_of(304),
+        STATUS + place_of(404),
+        STATUS + place_of(301),
+        STATUS + place_of(302),
+        STATUS + place_of(206),
+        STATUS + place_of(204),
+        ORIGIN_FETCHES,
+        BEREQ_HEADER_BYTES,
+        BERESP_HEADER_BYTES,
+        BERESP_BODY_BYTES,
+        ORIGIN_STATUS + place_of(200),
+        ORIGIN_STATUS + place_of(304),
+        ORIGIN_STATUS + place_of(404),
+    ];
 
     /// How many there are.
     pub const LEN: usize = 72;
@@ -112,6 +198,34 @@ pub mod compute {
 /// Counters of an origin: for delivery and for compute the same.
 pub mod origin {
     use super::PLACES;
+    use crate::status::place_of;
+
+    /// What common responses touch, by cache line.
+    pub const COMMON: [usize; 23] = [
+        RESP_HEADER_BYTES,
+        RESP_BODY_BYTES,
+        STATUS + place_of(200),
+        LATENCY + 1,
+        LATENCY + 2,
+        LATENCY + 3,
+        LATENCY + 4,
+        LATENCY + 5,
+        LATENCY,
+        LATENCY + 6,
+        LATENCY + 7,
+        STATUS + place_of(304),
+        STATUS + place_of(404),
+        STATUS + place_of(301),
+        STATUS + place_of(302),
+        STATUS + place_of(206),
+        STATUS + place_of(204),
+        STATUS + place_of(403),
+        STATUS + place_of(500),
+        STATUS + place_of(502),
+        STATUS + place_of(503),
+        STATUS + place_of(504),
+        LATENCY + 8,
+    ];
 
     /// How many there are.
     pub const LEN: usize = 40;

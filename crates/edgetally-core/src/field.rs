@@ -46,7 +46,6 @@ pub const DURATION_NS: usize = 34;
 pub const CLIENT_SOURCE: usize = 35;
 /// The method of the request.
 pub const METHOD: usize = 36;
-const LAST: usize = METHOD;
 
 fields! {
     TS = 0, "ts";
@@ -85,16 +84,68 @@ fields! {
     DURATION_MS = 33, "duration_ms";
 }
 
-/// Where in a block the values of one object's fields are.
+/// What the value of a field is, so that it can be read while its line is (see [`crate::layout`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing that anyone asks for.
+    Skipped,
+    /// A text that is used as it stands.
+    Key,
+    /// A whole number.
+    Whole,
+    /// A time in milliseconds, read in nanoseconds.
+    Milliseconds,
+    /// A time in seconds, read in nanoseconds.
+    Seconds,
+    /// A word with a meaning (see [`crate::word`]).
+    Word,
+    /// When something happened, read in Unix seconds.
+    Moment,
+}
+
+/// What the value of `slot` is.
+pub const fn form(slot: usize) -> Form {
+    match slot {
+        TS => Form::Moment,
+        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR => Form::Key,
+        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Word,
+        COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
+        ORIGIN_TTFB_S => Form::Seconds,
+        WEIGHT | STATUS | ORIGIN_STATUS | REQ_HEADER_BYTES..=RESP_BYTES | BEREQ_HEADER_BYTES..=BERESP_BYTES => {
+            Form::Whole
+        }
+        _ => Form::Skipped,
+    }
+}
+
+/// Where in a block the values of one object's fields are, and what those say that were read on the spot.
 #[derive(Debug, Clone)]
 pub struct Slots {
-    /// Beginning and end; the same for what is absent or empty.
-    spans: [(u32, u32); SLOTS],
+    /// What is known of each slot.
+    known: [Known; SLOTS],
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is absent, or an empty string.
+    Nothing,
+    /// Where its text is.
+    Text,
+    /// What it says, too.
+    Value,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    from: u32,
+    to: u32,
+    value: u64,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { spans: [(0, 0); SLOTS] }
+        Self { known: [Known::Nothing; SLOTS], slots: [Slot::default(); SLOTS] }
     }
 }
 
@@ -102,7 +153,7 @@ impl Slots {
     /// Forgets the object before.
     #[inline]
     pub fn clear(&mut self) {
-        self.spans[..=LAST].fill((0, 0));
+        self.known = [Known::Nothing; SLOTS];
     }
 
     /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.
@@ -110,14 +161,35 @@ impl Slots {
     #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
     pub fn put(&mut self, slot: usize, from: usize, to: usize) {
         let slot = slot % SLOTS;
-        self.spans[slot] = (from as u32, to as u32);
+        self.known[slot] = if from < to { Known::Text } else { Known::Nothing };
+        (self.slots[slot].from, self.slots[slot].to) = (from as u32, to as u32);
+    }
+
+    /// The same, of a value that is not empty and says `value` in its form.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
+    pub fn put_value(&mut self, slot: usize, from: usize, to: usize, value: u64) {
+        let slot = slot % SLOTS;
+        self.known[slot] = Known::Value;
+        self.slots[slot] = Slot { from: from as u32, to: to as u32, value };
+    }
+
+    /// Notes that `slot` is an empty string.
+    #[inline]
+    pub fn put_nothing(&mut self, slot: usize) {
+        self.known[slot % SLOTS] = Known::Nothing;
     }
 
     /// Whether `slot` is absent, or an empty string.
     #[inline]
     pub fn is_empty(&self, slot: usize) -> bool {
-        let (from, to) = self.spans[slot];
-        from == to
+        self.known[slot] == Known::Nothing
+    }
+
+    /// What `slot` says in its [`Form`], if that was read on the spot.
+    #[inline]
+    pub fn value(&self, slot: usize) -> Option<u64> {
+        (self.known[slot] == Known::Value).then(|| self.slots[slot].value)
     }
 
     /// The value of `slot` without blanks around it; empty when it is absent (`-` included).
@@ -126,14 +198,15 @@ impl Slots {
         if self.is_empty(slot) {
             return &[];
         }
-        let (from, to) = self.spans[slot];
+        let Slot { from, to, .. } = self.slots[slot];
         known(&block[from as usize..to as usize])
     }
 
     /// A refusal that points at the value of `slot`.
     #[cold]
     pub fn reject(&self, reason: Reason, slot: usize) -> Reject {
-        Reject::new(reason, self.spans[slot].0 as usize)
+        let at = if self.is_empty(slot) { 0 } else { self.slots[slot].from as usize };
+        Reject::new(reason, at)
     }
 }
 

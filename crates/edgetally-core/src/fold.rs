@@ -16,10 +16,10 @@ use crate::frames::Frames;
 use crate::json::Reader;
 use crate::key;
 use crate::layout::Format;
+use crate::numbered::{Key, Numbered};
 use crate::partial::Writer;
 use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
-use crate::table::{Key, Table};
 use crate::tables::{MAX_RAW_KEY, Tables, bounded};
 use crate::text::{is_blank, trim};
 
@@ -137,8 +137,8 @@ pub struct Fold {
     settings: Settings,
     reader: Reader,
     scopes: Vec<Scope>,
-    /// Number of the scope, plus 1, by service id and POP as logged.
-    scope_numbers: Table<1>,
+    /// Services and POPs as logged; each has the number of its scope.
+    scope_keys: Numbered<()>,
     tables: Tables,
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
@@ -210,7 +210,7 @@ impl Fold {
     /// Bytes that the tallies take, about: when this grows large, drain.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.tables.size() + self.scope_numbers.size() + self.scopes.len() * size_of::<Scope>()
+        self.tables.size() + self.scope_keys.size() + self.scopes.len() * size_of::<Scope>()
     }
 
     /// What became of the lines since this was asked last.
@@ -223,7 +223,7 @@ impl Fold {
         let empty = self.scopes.iter().all(|scope| scope.records.is_empty());
         let partial = if empty { vec![] } else { self.partial() };
         self.scopes.clear();
-        self.scope_numbers.clear();
+        self.scope_keys.clear();
         self.tables.clear();
         partial
     }
@@ -334,20 +334,20 @@ impl Fold {
             return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
         }
         let pop = bounded(pop);
-        let number = self.scope_numbers.row(Key { second: 0, scope: 0, name: service, address: pop });
-        if let [known @ 1..=u64::MAX] = number {
-            return Ok(u32::try_from(*known - 1).unwrap_or(0));
+        let key = Key { scope: 0, name: service, address: pop };
+        let hash = self.scope_keys.hash(key);
+        if let Some(scope) = self.scope_keys.find(hash, key) {
+            return Ok(u32::try_from(scope).unwrap_or(0));
         }
         let Some(service_id) = key::service_id(service, &self.settings.service_id) else {
             return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
         };
-        let scope = self.scopes.len();
         self.scopes.push(Scope {
             service_id: service_id.into_owned(),
             pop: key::pop(pop, &self.settings.pop).into_owned(),
             records: vec![],
         });
-        number[0] = scope as u64 + 1;
+        let scope = self.scope_keys.insert(hash, key, ());
         Ok(u32::try_from(scope).unwrap_or(0))
     }
 

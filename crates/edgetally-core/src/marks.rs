@@ -23,7 +23,7 @@ fn first(found: u32) -> usize {
 /// The quote that ends the string whose content begins at `from`; `end` or more when none stands before `end`.
 ///
 /// A quote behind a backslash ends nothing.
-#[inline]
+#[inline(never)]
 pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
     let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
     let mut at = from;
@@ -56,7 +56,7 @@ fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
 
 /// The byte at or after `from` that ends a bare value, or should not stand in one; `end` when none stands before it.
 #[inline]
-pub fn scalar(block: &[u8], from: usize, end: usize) -> usize {
+fn scalar(block: &[u8], from: usize, end: usize) -> usize {
     let mut at = from;
     while let Some(lanes) = lanes(block, at) {
         // This bit tells `[` from `{` and `]` from `}`, and what it makes equal otherwise is below the blank.
@@ -79,6 +79,14 @@ pub fn scalar(block: &[u8], from: usize, end: usize) -> usize {
         at += 1;
     }
     at.min(end)
+}
+
+/// Where the bare value at `from` ends; nothing when none stands there.
+#[inline]
+pub fn bare(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let to = scalar(block, from, end);
+    let broken = to < end && matches!(block[to], b'"' | b'{' | b'[' | b':');
+    (to > from && !broken).then_some(to)
 }
 
 #[inline]

@@ -76,14 +76,51 @@ fn eight_digits(text: &[u8]) -> Option<u64> {
     // the last.
     let missing = 8 * (8 - text.len());
     let digits = last << 32 | (first << missing) & 0xFFFF_FFFF;
-    // A byte above 9 gets its highest bit by this, or has it already.
-    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
-        return None;
+    (not_digits(digits) == 0).then(|| read_eight(digits))
+}
+
+/// The digits that eight bytes begin with, found and read together, without a loop and without a branch.
+#[derive(Debug, Clone, Copy)]
+pub struct Digits(u64);
+
+impl Digits {
+    /// The most of them that can be read.
+    pub const MOST: usize = 7;
+
+    /// Those at the beginning of `bytes`, whose first is the lowest.
+    #[inline]
+    pub fn of(bytes: u64) -> Self {
+        Self(bytes ^ u64::from_le_bytes(*b"00000000"))
     }
-    // The first digit is in the lowest byte. Pairs of digits, then of pairs, then of these.
+
+    /// How many there are.
+    #[inline]
+    pub fn len(self) -> usize {
+        not_digits(self.0).trailing_zeros() as usize / 8
+    }
+
+    /// The number that the first `len` are.
+    #[inline]
+    pub fn value(self, len: usize) -> u64 {
+        // As eight digits with zeros in front. Shifted twice, because by 64 is too far for once.
+        read_eight(self.0 << (8 * (Self::MOST - len % 8)) << 8)
+    }
+}
+
+/// The highest bit of each byte that is above 9, at least up to the first of them.
+#[inline]
+fn not_digits(digits: u64) -> u64 {
+    // A byte above 9 gets its highest bit by this, or has it already.
+    (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+}
+
+/// The number that eight digits are, the first in the lowest byte.
+#[inline]
+fn read_eight(digits: u64) -> u64 {
+    // Pairs of digits, then of pairs, then of these.
     let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
-    Some((fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF)
+    (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF
 }
 
 /// Reads `text` as a number and multiplies it by ten to the `shift`, exactly.

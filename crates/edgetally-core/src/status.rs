@@ -30,6 +30,11 @@ const fn table() -> [u8; 1000] {
     table
 }
 
+/// The place of the code `code`, which has one of its own.
+pub const fn place_of(code: usize) -> usize {
+    TABLE[code] as usize
+}
+
 impl Status {
     /// The status `code`, when it is one: 100 to 599.
     #[inline]

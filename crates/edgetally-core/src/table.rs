@@ -1,230 +1,215 @@
-//! Tables: rows of counters found by the bytes of a key, without a copy of a key that is already known.
+//! Tables: rows of counters found by a second and a key, without a copy of a key that is already known.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
+use std::marker::PhantomData;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::counter::Counters;
+use crate::counter::{Places, add};
+use crate::numbered::{Key, Numbered, small};
 
-/// What a row is found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key<'a> {
-    /// Unix second.
-    pub second: u64,
-    /// Which service and POP, as a number that the owner of the table gave out.
-    pub scope: u32,
-    /// The domain, or the name of the origin.
-    pub name: &'a [u8],
-    /// The address of the origin; empty for a domain.
-    pub address: &'a [u8],
+/// Counters that stand in a row itself; with one word more, three cache lines.
+pub const HOT: usize = 23;
+
+/// The counters of one key in one second: those that a common record touches, and where the others are.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Hot {
+    counters: [u64; HOT],
+    /// Which of the cold ones are its own, plus 1; 0 when there are none yet.
+    cold: u32,
 }
 
-/// A key without its second: where its parts are, and which row was its last.
-///
-/// Logs are nearly in order, so the row of a key is nearly always the one that it had the time before. All that a
-/// record needs to find its row is then in one place, however many seconds the table holds.
-#[derive(Debug)]
-struct Known {
-    hash: u64,
+/// Which row a key had last. Logs are nearly in order, so it is nearly always the one wanted.
+#[derive(Debug, Clone, Copy)]
+struct Last {
     second: u64,
     row: u32,
-    scope: u32,
-    at: u32,
-    name_len: u16,
-    address_len: u16,
 }
 
-/// Rows of `N` counters each.
+/// Rows of counters, which `P` places.
 #[derive(Debug)]
-pub struct Table<const N: usize> {
-    hasher: RandomState,
-    /// Numbers of names by scope and text.
-    numbers: HashTable<u32>,
-    names: Vec<Known>,
-    text: Vec<u8>,
-    /// Rows by second and number of the name.
+pub struct Table<P> {
+    keys: Numbered<Last>,
+    /// Rows by second and number of the key.
     index: HashTable<u32>,
+    hasher: RandomState,
     rows: Vec<(u64, u32)>,
-    counters: Vec<Counters<N>>,
+    hot: Vec<Hot>,
+    /// The other counters, of rows that have any.
+    cold: Vec<u64>,
+    places: PhantomData<P>,
 }
 
-impl<const N: usize> Default for Table<N> {
+impl<P> Default for Table<P> {
     fn default() -> Self {
         Self {
-            // Seeded at random: hosts are chosen by strangers, who must not be able to make them collide.
-            hasher: RandomState::default(),
-            numbers: HashTable::new(),
-            names: vec![],
-            text: vec![],
+            keys: Numbered::default(),
             index: HashTable::new(),
+            hasher: RandomState::default(),
             rows: vec![],
-            counters: vec![],
+            hot: vec![],
+            cold: vec![],
+            places: PhantomData,
         }
     }
 }
 
-impl<const N: usize> Table<N> {
-    /// The counters of `key`: zeros when it is new.
-    ///
-    /// # Panics
-    ///
-    /// When names take more than 4 GiB, or one more than 64 KiB; owners empty their tables and bound names long before.
+/// One row, to be added to.
+pub struct Row<'a, P> {
+    hot: &'a mut Hot,
+    cold: &'a mut Vec<u64>,
+    places: PhantomData<P>,
+}
+
+impl<P: Places> Row<'_, P> {
+    /// Adds to the counter of this number.
     #[inline]
-    pub fn row(&mut self, key: Key<'_>) -> &mut Counters<N> {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(key.scope);
-        hasher.write(key.name);
-        if !key.address.is_empty() {
-            hasher.write(key.address);
+    pub fn add(&mut self, counter: usize, amount: u64) {
+        match self.hot.counters.get_mut(P::place(counter)) {
+            Some(counter) => add(counter, amount),
+            None => self.add_cold(P::place(counter) - HOT, amount),
         }
-        let hash = hasher.finish();
-        let (names, text) = (&self.names, &self.text);
-        let known = self.numbers.iter_hash(hash).find(|number| {
-            let name = &names[**number as usize];
-            name.hash == hash && name.scope == key.scope && {
-                let (known, address) = name.parts(text);
-                same(known, key.name) && same(address, key.address)
-            }
-        });
-        let row = match known {
-            Some(number) if names[*number as usize].second == key.second => names[*number as usize].row,
-            Some(number) => {
-                let number = *number;
-                self.other_row(number, key.second)
-            }
-            None => self.insert(hash, key),
-        };
-        &mut self.counters[row as usize]
     }
 
-    /// The row of a name in another second than the one before.
     #[inline(never)]
-    fn other_row(&mut self, number: u32, second: u64) -> u32 {
-        let hash = self.hasher.hash_one((second, number));
-        let (hasher, rows) = (&self.hasher, &self.rows);
-        let row = if let Some(row) = self.index.find(hash, |row| rows[*row as usize] == (second, number)) {
+    fn add_cold(&mut self, place: usize, amount: u64) {
+        if amount == 0 {
+            return;
+        }
+        if self.hot.cold == 0 {
+            self.cold.resize(self.cold.len() + cold::<P>(), 0);
+            self.hot.cold = small(self.cold.len() / cold::<P>());
+        }
+        add(&mut self.cold[(self.hot.cold as usize - 1) * cold::<P>() + place], amount);
+    }
+}
+
+/// How many counters of a row are cold.
+const fn cold<P: Places>() -> usize {
+    P::COUNTERS - HOT
+}
+
+impl<P: Places> Table<P> {
+    /// The row of `key` in `second`: zeros when it is new.
+    #[inline]
+    pub fn row(&mut self, second: u64, key: Key<'_>) -> Row<'_, P> {
+        let hash = self.keys.hash(key);
+        let number = self.keys.find(hash, key).unwrap_or_else(|| self.insert(second, hash, key));
+        let row = match *self.keys.with(number) {
+            last if last.second == second => last.row,
+            _ => self.other_row(second, number),
+        };
+        Row { hot: &mut self.hot[row as usize], cold: &mut self.cold, places: PhantomData }
+    }
+
+    /// The number of a key that is new, with a row in `second`.
+    #[inline(never)]
+    fn insert(&mut self, second: u64, hash: u64, key: Key<'_>) -> usize {
+        let number = self.keys.insert(hash, key, Last { second, row: 0 });
+        self.other_row(second, number);
+        number
+    }
+
+    /// The row of a key in another second than the one before.
+    #[inline(never)]
+    fn other_row(&mut self, second: u64, number: usize) -> u32 {
+        let (hasher, rows, wanted) = (&self.hasher, &self.rows, (second, small(number)));
+        let hash = hasher.hash_one(wanted);
+        let row = if let Some(row) = self.index.find(hash, |row| rows[*row as usize] == wanted) {
             *row
         } else {
             let row = small(rows.len());
-            self.rows.push((second, number));
-            self.counters.push([0; N]);
+            self.rows.push(wanted);
+            self.hot.push(Hot { counters: [0; HOT], cold: 0 });
             let rows = &self.rows;
             self.index.insert_unique(hash, row, |row| hasher.hash_one(rows[*row as usize]));
             row
         };
-        let name = &mut self.names[number as usize];
-        (name.second, name.row) = (second, row);
+        *self.keys.with(number) = Last { second, row };
         row
     }
 
-    #[inline(never)]
-    fn insert(&mut self, hash: u64, key: Key<'_>) -> u32 {
-        let number = small(self.names.len());
-        let at = small(self.text.len());
-        self.text.extend_from_slice(key.name);
-        self.text.extend_from_slice(key.address);
-        let (name_len, address_len) = (small(key.name.len()), small(key.address.len()));
-        let (second, scope) = (key.second, key.scope);
-        self.names.push(Known { hash, second, row: 0, scope, at, name_len, address_len });
-        let names = &self.names;
-        self.numbers.insert_unique(hash, number, |number| names[*number as usize].hash);
-        self.other_row(number, key.second)
-    }
-
-    /// Every row, in the order in which they came.
-    pub fn rows(&self) -> impl Iterator<Item = (Key<'_>, &Counters<N>)> {
-        self.rows.iter().zip(&self.counters).map(|((second, number), counters)| {
-            let known = &self.names[*number as usize];
-            let (name, address) = known.parts(&self.text);
-            (Key { second: *second, scope: known.scope, name, address }, counters)
-        })
+    /// Hands every row to `found`, in the order in which they came: its second, its key, and its counters by number.
+    pub fn each(&self, mut found: impl FnMut(u64, Key<'_>, &[u64])) {
+        let mut counters = vec![0; P::COUNTERS];
+        let none = vec![0; cold::<P>()];
+        for ((second, number), hot) in self.rows.iter().zip(&self.hot) {
+            let cold = match hot.cold as usize {
+                0 => &none,
+                row => &self.cold[(row - 1) * cold::<P>()..],
+            };
+            for (number, counter) in counters.iter_mut().enumerate() {
+                let place = P::place(number);
+                *counter = *hot.counters.get(place).unwrap_or_else(|| &cold[place - HOT]);
+            }
+            found(*second, self.keys.get(*number as usize), &counters);
+        }
     }
 
     /// Forgets every row.
     pub fn clear(&mut self) {
-        self.numbers.clear();
-        self.names.clear();
-        self.text.clear();
+        self.keys.clear();
         self.index.clear();
         self.rows.clear();
-        self.counters.clear();
+        self.hot.clear();
+        self.cold.clear();
     }
 
     /// Bytes that the rows take, about.
     #[must_use]
     pub fn size(&self) -> usize {
-        let row = size_of::<(u64, u32)>() + size_of::<Counters<N>>() + 8;
-        self.rows.len() * row + self.names.len() * (size_of::<Known>() + 8) + self.text.len()
+        let row = size_of::<(u64, u32)>() + size_of::<Hot>() + 8;
+        self.keys.size() + self.rows.len() * row + self.cold.len() * size_of::<u64>()
     }
-}
-
-impl Known {
-    /// Its name and its address in the `text` of all.
-    #[inline]
-    fn parts<'a>(&self, text: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let (name_len, address_len) = (usize::from(self.name_len), usize::from(self.address_len));
-        text[self.at as usize..][..name_len + address_len].split_at(name_len)
-    }
-}
-
-/// Whether `one` is `other`; names are so short that comparing them here costs less than calling what compares any.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    const WORD: usize = 8;
-    if one.len() != other.len() {
-        return false;
-    }
-    let (words, _) = one.as_chunks::<WORD>();
-    let (others, _) = other.as_chunks::<WORD>();
-    // The last word overlaps those before; what is shorter than a word has none.
-    match (one.last_chunk::<WORD>(), other.last_chunk::<WORD>()) {
-        (Some(one), Some(other)) => one == other && words.iter().eq(others),
-        _ => one.iter().eq(other),
-    }
-}
-
-fn small<T: TryFrom<usize>>(number: usize) -> T {
-    T::try_from(number).ok().expect("tables are emptied before their names take 4 GiB, and names are bounded")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    proptest::proptest! {
-        #[test]
-        fn texts_are_the_same_when_they_are_equal(
-            text in proptest::collection::vec(0..=u8::MAX, 1..40),
-            at in 0..40_usize,
-        ) {
-            let mut other = text.clone();
-            proptest::prop_assert!(same(&text, &other));
-            other[at % text.len()] ^= 1;
-            proptest::prop_assert!(!same(&text, &other));
-            proptest::prop_assert!(!same(&text, &text[1..]));
+    /// Counters in the order of their numbers, more than are hot.
+    #[derive(Debug)]
+    struct InOrder;
+
+    impl Places for InOrder {
+        const COUNTERS: usize = HOT + 2;
+
+        fn place(counter: usize) -> usize {
+            counter
         }
     }
 
     #[test]
     fn a_row_is_found_again_whatever_its_second() {
-        let key = |second, scope, name, address| Key { second, scope, name, address };
-        let keys = [
-            key(1, 0, b"a", b""),
-            key(2, 0, b"a", b""),
-            key(1, 1, b"a", b""),
-            key(1, 0, b"ab", b""),
-            key(1, 0, b"a", b"b"),
-        ];
-        let mut table = Table::<1>::default();
+        let key = |scope, name, address| Key { scope, name, address };
+        let rows = [
+            (1, key(0, b"a", b"")),
+            (2, key(0, b"a", b"")),
+            (1, key(1, b"a", b"")),
+            (1, key(0, b"ab", b"")),
+            (1, key(0, b"a", b"b")),
+        ]
+        .map(|(second, key): (u64, Key<'_>)| (second, key));
+        let mut table = Table::<InOrder>::default();
         for round in 1..=3 {
-            for key in keys {
-                table.row(key)[0] += 1;
+            for (second, key) in rows {
+                table.row(second, key).add(1, 1);
+                table.row(second, key).add(HOT + 1, 0);
             }
-            let want: Vec<_> = keys.iter().map(|key| (*key, [round])).collect();
-            assert_eq!(want, table.rows().map(|(key, counters)| (key, *counters)).collect::<Vec<_>>());
+            // The last one alone has cold counters.
+            table.row(rows[4].0, rows[4].1).add(HOT + 1, 5);
+            let mut got = vec![];
+            table.each(|second, key, counters| {
+                got.push(format!("{second} {key:?} {} {}", counters[1], counters[HOT + 1]));
+            });
+            let cold = |row: usize| if row == 4 { 5 * round } else { 0 };
+            let want =
+                rows.iter().enumerate().map(|(row, (second, key))| format!("{second} {key:?} {round} {}", cold(row)));
+            assert_eq!(want.collect::<Vec<_>>(), got);
         }
         table.clear();
-        assert_eq!([0], *table.row(keys[1]));
+        table.each(|_, _, _| panic!("rows are forgotten"));
     }
 }

@@ -3,12 +3,15 @@
 //! The rules are those of `docs/counters.md`: a record of edge compute counts in tables of its own, a fetch from
 //! another POP of ours counts nowhere, and an origin has a row only for what it answered.
 
+use crate::Kind;
 use crate::cache::Cache;
-use crate::counter::{Counters, add, compute, delivery, origin};
+use crate::counter::{Compute, Delivery, Origin, compute, delivery, origin};
+use crate::fetch::Fetch;
 use crate::key::{self, INVALID};
+use crate::numbered::Key;
 use crate::partial::Writer;
-use crate::record::{Client, Fetch, Record};
-use crate::table::{Key, Table};
+use crate::record::{Client, Record};
+use crate::table::{Row, Table};
 
 /// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
 pub const MAX_RAW_KEY: usize = 4096;
@@ -16,20 +19,20 @@ pub const MAX_RAW_KEY: usize = 4096;
 /// Rows of every kind.
 #[derive(Debug, Default)]
 pub struct Tables {
-    delivery: Table<{ delivery::LEN }>,
-    compute: Table<{ compute::LEN }>,
-    origins: Table<{ origin::LEN }>,
-    compute_origins: Table<{ origin::LEN }>,
+    delivery: Table<Delivery>,
+    compute: Table<Compute>,
+    origins: Table<Origin>,
+    compute_origins: Table<Origin>,
 }
 
 impl Tables {
     /// Adds a record of `weight` to the rows of its second and scope.
     #[inline]
     pub fn count(&mut self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
-        let key = Key { second, scope, name: bounded(record.domain), address: &[] };
+        let key = Key { scope, name: bounded(record.domain), address: &[] };
         let fetches = record.fetches.as_slice();
         let origins = if record.compute {
-            let row = self.compute.row(key);
+            let row = &mut self.compute.row(second, key);
             if let Some(client) = &record.client {
                 compute_client(row, client, weight);
             }
@@ -38,7 +41,7 @@ impl Tables {
             }
             &mut self.compute_origins
         } else {
-            let row = self.delivery.row(key);
+            let row = &mut self.delivery.row(second, key);
             if let Some(client) = &record.client {
                 delivery_client(row, client, weight);
             }
@@ -48,25 +51,24 @@ impl Tables {
             &mut self.origins
         };
         for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
-            let key = Key { second, scope, name: bounded(fetch.name), address: bounded(fetch.address) };
-            origin_response(origins.row(key), fetch, weight);
+            let key = Key { scope, name: bounded(fetch.name), address: bounded(fetch.address) };
+            origin_response(&mut origins.row(second, key), fetch, weight);
         }
     }
 
     /// Appends every row to a partial, its keys cleaned.
     pub fn write(&self, writer: &mut Writer) {
-        for (key, counters) in self.delivery.rows() {
-            writer.domain(crate::Kind::Delivery, key.scope, key.second, &key::domain(key.name), counters);
-        }
-        for (key, counters) in self.compute.rows() {
-            writer.domain(crate::Kind::Compute, key.scope, key.second, &key::domain(key.name), counters);
-        }
-        for (kind, table) in [(crate::Kind::Origin, &self.origins), (crate::Kind::ComputeOrigin, &self.compute_origins)]
-        {
-            for (key, counters) in table.rows() {
+        self.delivery.each(|second, key, counters| {
+            writer.domain(Kind::Delivery, key.scope, second, &key::domain(key.name), counters);
+        });
+        self.compute.each(|second, key, counters| {
+            writer.domain(Kind::Compute, key.scope, second, &key::domain(key.name), counters);
+        });
+        for (kind, table) in [(Kind::Origin, &self.origins), (Kind::ComputeOrigin, &self.compute_origins)] {
+            table.each(|second, key, counters| {
                 let address = key::ip(key.address);
-                writer.origin(kind, key.scope, key.second, &key::origin(key.name, &address), &address, counters);
-            }
+                writer.origin(kind, key.scope, second, &key::origin(key.name, &address), &address, counters);
+            });
         }
     }
 
@@ -91,88 +93,84 @@ pub fn bounded(raw: &[u8]) -> &[u8] {
 }
 
 #[inline]
-fn delivery_client(row: &mut Counters<{ delivery::LEN }>, client: &Client, weight: u64) {
+fn delivery_client(row: &mut Row<'_, Delivery>, client: &Client, weight: u64) {
     use delivery as at;
+    // Adding nothing costs less than a branch that cannot be foreseen.
+    let weight_if = |counts: bool| if counts { weight } else { 0 };
     let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
     if client.edge {
-        add(&mut row[at::EDGE_REQUESTS], weight);
-        add(&mut row[at::EDGE_RESP_HEADER_BYTES], sent[0]);
-        add(&mut row[at::EDGE_RESP_BODY_BYTES], sent[1]);
-        match client.cache {
-            Cache::Hit => add(&mut row[at::EDGE_HITS], weight),
-            Cache::Miss => add(&mut row[at::EDGE_MISSES], weight),
-            Cache::Neither => {}
-        }
+        row.add(at::EDGE_REQUESTS, weight);
+        row.add(at::EDGE_RESP_HEADER_BYTES, sent[0]);
+        row.add(at::EDGE_RESP_BODY_BYTES, sent[1]);
+        row.add(at::EDGE_HITS, weight_if(client.cache == Cache::Hit));
+        row.add(at::EDGE_MISSES, weight_if(client.cache == Cache::Miss));
     } else {
-        add(&mut row[at::SHIELD_REQUESTS], weight);
-        add(&mut row[at::SHIELD_RESP_HEADER_BYTES], sent[0]);
-        add(&mut row[at::SHIELD_RESP_BODY_BYTES], sent[1]);
+        row.add(at::SHIELD_REQUESTS, weight);
+        row.add(at::SHIELD_RESP_HEADER_BYTES, sent[0]);
+        row.add(at::SHIELD_RESP_BODY_BYTES, sent[1]);
     }
     if let Some(status) = client.status {
-        add(&mut row[at::STATUS + status.place()], weight);
+        row.add(at::STATUS + status.place(), weight);
     }
-    match client.http {
-        2 => add(&mut row[at::HTTP2], weight),
-        3 => add(&mut row[at::HTTP3], weight),
-        _ => {}
-    }
-    match client.tls {
-        Some(3) => add(&mut row[at::TLS_V13], weight),
-        Some(minor) => add(&mut row[at::TLS_V10 + usize::from(minor)], weight),
-        None => {}
-    }
+    let (http, counts) = if client.http == 3 { (at::HTTP3, true) } else { (at::HTTP2, client.http == 2) };
+    row.add(http, weight_if(counts));
+    let (tls, counts) = match client.tls {
+        Some(minor @ 0..=2) => (at::TLS_V10 + usize::from(minor), true),
+        minor => (at::TLS_V13, minor.is_some()),
+    };
+    row.add(tls, weight_if(counts));
 }
 
 #[inline]
-fn delivery_fetch(row: &mut Counters<{ delivery::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+fn delivery_fetch(row: &mut Row<'_, Delivery>, fetch: &Fetch<'_>, weight: u64) {
     use delivery as at;
-    add(&mut row[at::ORIGIN_FETCHES], weight);
-    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
-    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
-    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    row.add(at::ORIGIN_FETCHES, weight);
+    row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
+    row.add(at::BEREQ_BODY_BYTES, fetch.bereq.body.saturating_mul(weight));
+    row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     if let Some(status) = fetch.status {
-        add(&mut row[at::ORIGIN_STATUS + status.place()], weight);
+        row.add(at::ORIGIN_STATUS + status.place(), weight);
     }
 }
 
-fn compute_client(row: &mut Counters<{ compute::LEN }>, client: &Client, weight: u64) {
+fn compute_client(row: &mut Row<'_, Compute>, client: &Client, weight: u64) {
     use compute as at;
-    add(&mut row[at::REQUESTS], weight);
-    add(&mut row[at::REQ_HEADER_BYTES], client.req.header.saturating_mul(weight));
-    add(&mut row[at::REQ_BODY_BYTES], client.req.body.saturating_mul(weight));
-    add(&mut row[at::RESP_HEADER_BYTES], client.resp.header.saturating_mul(weight));
-    add(&mut row[at::RESP_BODY_BYTES], client.resp.body.saturating_mul(weight));
-    add(&mut row[at::EXECUTION_TIME_MS], client.times.execution.saturating_mul(weight));
-    add(&mut row[at::REQUEST_TIME_MS], client.times.request.saturating_mul(weight));
-    add(&mut row[at::REQUEST_TIME_BILLED_MS], client.times.billed.saturating_mul(weight));
+    row.add(at::REQUESTS, weight);
+    row.add(at::REQ_HEADER_BYTES, client.req.header.saturating_mul(weight));
+    row.add(at::REQ_BODY_BYTES, client.req.body.saturating_mul(weight));
+    row.add(at::RESP_HEADER_BYTES, client.resp.header.saturating_mul(weight));
+    row.add(at::RESP_BODY_BYTES, client.resp.body.saturating_mul(weight));
+    row.add(at::EXECUTION_TIME_MS, client.times.execution.saturating_mul(weight));
+    row.add(at::REQUEST_TIME_MS, client.times.request.saturating_mul(weight));
+    row.add(at::REQUEST_TIME_BILLED_MS, client.times.billed.saturating_mul(weight));
     if let Some(status) = client.status {
-        add(&mut row[at::STATUS + status.place()], weight);
+        row.add(at::STATUS + status.place(), weight);
     }
 }
 
-fn compute_fetch(row: &mut Counters<{ compute::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+fn compute_fetch(row: &mut Row<'_, Compute>, fetch: &Fetch<'_>, weight: u64) {
     use compute as at;
-    add(&mut row[at::BEREQS], weight);
-    add(&mut row[at::BEREQ_HEADER_BYTES], fetch.bereq.header.saturating_mul(weight));
-    add(&mut row[at::BEREQ_BODY_BYTES], fetch.bereq.body.saturating_mul(weight));
-    add(&mut row[at::BERESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::BERESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    row.add(at::BEREQS, weight);
+    row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
+    row.add(at::BEREQ_BODY_BYTES, fetch.bereq.body.saturating_mul(weight));
+    row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     match fetch.status {
-        Some(status) => add(&mut row[at::ORIGIN_STATUS + status.place()], weight),
-        None => add(&mut row[at::BEREQ_ERRORS], weight),
+        Some(status) => row.add(at::ORIGIN_STATUS + status.place(), weight),
+        None => row.add(at::BEREQ_ERRORS, weight),
     }
 }
 
 #[inline]
-fn origin_response(row: &mut Counters<{ origin::LEN }>, fetch: &Fetch<'_>, weight: u64) {
+fn origin_response(row: &mut Row<'_, Origin>, fetch: &Fetch<'_>, weight: u64) {
     use origin as at;
-    add(&mut row[at::RESP_HEADER_BYTES], fetch.beresp.header.saturating_mul(weight));
-    add(&mut row[at::RESP_BODY_BYTES], fetch.beresp.body.saturating_mul(weight));
+    row.add(at::RESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::RESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     if let Some(status) = fetch.status {
-        add(&mut row[at::STATUS + status.place()], weight);
+        row.add(at::STATUS + status.place(), weight);
     }
     if let Some(bucket) = fetch.latency {
-        add(&mut row[at::LATENCY + bucket], weight);
+        row.add(at::LATENCY + bucket, weight);
     }
 }

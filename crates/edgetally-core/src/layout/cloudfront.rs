@@ -4,12 +4,13 @@
 //! distribution, so it is not what was asked for here.
 
 use super::Layout;
+use crate::fetch::Sizes;
 use crate::field::{
     CACHE, DOMAIN, METHOD, ORIGIN_ADDR, ORIGIN_TTFB_S, POP, PROTO, REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, SKIP,
     STATUS, Slots, TLS, TS,
 };
 use crate::number::number;
-use crate::record::{Record, Sizes};
+use crate::record::Record;
 
 /// `timestamp` is the end of the request, and `sc-status` 000 when the viewer left first.
 pub static LAYOUT: Layout = Layout {

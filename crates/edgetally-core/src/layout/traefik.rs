@@ -1,6 +1,7 @@
 //! Traefik's access log, `format: json`.
 
 use super::Layout;
+use crate::fetch::{Fetches, Sizes};
 use crate::field::{BERESP_BODY_BYTES, SKIP};
 use crate::field::{
     DOMAIN, DURATION_NS, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, STATUS, Slots,
@@ -8,7 +9,7 @@ use crate::field::{
 };
 use crate::key::is_address;
 use crate::number::number;
-use crate::record::{Fetches, Record, Sizes};
+use crate::record::Record;
 
 /// `StartUTC` is when the request began, `Duration` nanoseconds. `time` is its end, but only to the second.
 pub static LAYOUT: Layout = Layout {
