@@ -30,7 +30,7 @@ WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md
 GENERATED = "<!-- Generated from the code by `make docs`: change the code, not this page. -->"
 
 PASTE = "## What to paste"
-UNKNOWN = "# What cannot be known from these logs"
+UNKNOWN = re.compile("^(?:#|//) What cannot be known from these logs:?\\n", re.MULTILINE)
 """Where the page of an edge begins to be made from its snippet, and where that begins to say what cannot be known."""
 
 INTO_COUNTERS = """\
@@ -250,8 +250,8 @@ def _block(language: str, text: str) -> str:
 def edge(name: str) -> str:
     """Make docs/edges/NAME.md: what was written by hand, and below it what `edgetally formats` prints."""
     written = edge_page(name).read_text("utf-8").partition(PASTE)[0].strip()
-    code, _, unknown = snippet(name).text.partition(UNKNOWN)
-    unknown = re.sub("^# ?", "", unknown.lstrip(":\n"), flags=re.MULTILINE)
+    code, unknown = UNKNOWN.split(snippet(name).text)
+    unknown = re.sub("^(#|//) ?", "", unknown, flags=re.MULTILINE)
     return (
         "\n\n".join(
             [written, PASTE, GENERATED, _block("text", code), "## What cannot be known from it", unknown.strip()]

@@ -1,0 +1,79 @@
+# Fastly VCL: a VCL snippet for each of five subroutines, and a logging endpoint that streams the log of a service over HTTPS
+#
+# This was written by Fastly's documentation and never tried with a service.
+#
+# 1. Make an HTTPS logging endpoint, by the web interface or the API:
+#
+#        Name         edgetally
+#        URL          https://edgetally.example/ingest        FILL IN: edgetally, behind a proxy that speaks TLS
+#        Header       Fastly-Key: TOKEN                       FILL IN: a token of edgetally's that may push
+#        Method       POST
+#        Message type Blank
+#        JSON log entry format  Newline delimited
+#        Placement    None (the snippet below logs)
+#
+#    edgetally answers the challenge with which Fastly asks whether it may. Fastly pushes every few seconds, so say
+#    `edgetally serve --aggregate-delay 10`, or more of the lines count in a later second than their own.
+#
+# 2. Make a VCL snippet of each of these. Where a custom VCL is in use, they go into its subroutines.
+
+# --- within vcl_miss, and the same within vcl_pass -------------------------------------------------------------------
+set req.http.X-Edgetally-Asked = time.elapsed.usec;
+
+# --- within vcl_fetch ------------------------------------------------------------------------------------------------
+# What an origin did is known here alone, perhaps on another machine, and reaches vcl_deliver in headers only.
+declare local var.edgetally_us INTEGER;
+set var.edgetally_us = std.atoi(time.elapsed.usec);
+set var.edgetally_us -= std.atoi(req.http.X-Edgetally-Asked);
+set beresp.http.X-Edgetally-Origin = beresp.backend.name;
+set beresp.http.X-Edgetally-Origin-Ip = beresp.backend.ip;
+set beresp.http.X-Edgetally-Origin-Status = beresp.status;
+set beresp.http.X-Edgetally-Origin-Ttfb = var.edgetally_us "e-3"; # milliseconds, of microseconds
+
+# --- within vcl_deliver ----------------------------------------------------------------------------------------------
+unset req.http.X-Edgetally-Origin;
+unset req.http.X-Edgetally-Origin-Ip;
+unset req.http.X-Edgetally-Origin-Status;
+unset req.http.X-Edgetally-Origin-Ttfb;
+# In what comes from the cache they are those of the fetch that filled it.
+if (fastly_info.state !~ "^HIT($|-)") {
+  set req.http.X-Edgetally-Origin = resp.http.X-Edgetally-Origin;
+  set req.http.X-Edgetally-Origin-Ip = resp.http.X-Edgetally-Origin-Ip;
+  set req.http.X-Edgetally-Origin-Status = resp.http.X-Edgetally-Origin-Status;
+  set req.http.X-Edgetally-Origin-Ttfb = resp.http.X-Edgetally-Origin-Ttfb;
+}
+unset resp.http.X-Edgetally-Origin;
+unset resp.http.X-Edgetally-Origin-Ip;
+unset resp.http.X-Edgetally-Origin-Status;
+unset resp.http.X-Edgetally-Origin-Ttfb;
+
+# --- within vcl_log --------------------------------------------------------------------------------------------------
+# A request of another POP of this service (a shield is asked by them) is no end user's, and what is asked of a shield is
+# no fetch from an origin.
+log {"syslog "} req.service_id {" edgetally :: "}
+  {"{"ts":""} time.end.usec
+  {"","service_id":""} req.service_id
+  {"","pop":""} server.datacenter
+  {"","domain":""} json.escape(if(req.http.Fastly-Orig-Host, req.http.Fastly-Orig-Host, req.http.Host))
+  {"","edge":""} if(fastly.ff.visits_this_service == 0, "1", "0")
+  {"","status":""} resp.status
+  {"","cache":""} fastly_info.state
+  {"","proto":""} if(fastly_info.is_h3, "h3", if(fastly_info.is_h2, "h2", "h1"))
+  {"","tls":""} if(tls.client.protocol, tls.client.protocol, "")
+  {"","resp_header_bytes":""} resp.header_bytes_written
+  {"","resp_body_bytes":""} resp.body_bytes_written
+  {"","origin":""} json.escape(if(req.http.X-Edgetally-Origin, req.http.X-Edgetally-Origin, ""))
+  {"","origin_ip":""} if(req.http.X-Edgetally-Origin-Ip, req.http.X-Edgetally-Origin-Ip, "")
+  {"","origin_status":""} if(req.http.X-Edgetally-Origin-Status, req.http.X-Edgetally-Origin-Status, "")
+  {"","origin_ttfb_ms":""} if(req.http.X-Edgetally-Origin-Ttfb, req.http.X-Edgetally-Origin-Ttfb, "")
+  {"","origin_is_shield":""} if(req.backend.is_shield, "1", "0")
+  {"","bereq_header_bytes":""} bereq.header_bytes_written
+  {"","bereq_body_bytes":""} bereq.body_bytes_written
+  {""}"};
+
+# What cannot be known from these logs:
+# - Sizes of what came from origins: VCL has no variable for them. origin_offload says nothing.
+# - Fetches that got no response, those before a restart, and those that filled the cache behind a stale answer.
+# - The time to connect: the time to the first byte begins when the request went on its way to the origin.
+# - What was sent with a fetch that ran on another machine of the POP, if Fastly does not say: it then counts as 0.
+# - Fetches within segmented caching: each part has a line of its own, as if a client had asked for it.
