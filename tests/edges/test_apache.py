@@ -9,7 +9,6 @@ bytes went to and came from origins, so what origins saw is compared without the
 import asyncio
 import ssl
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,18 +29,18 @@ FACTS = Facts()
 fact = FACTS.note
 
 
-def told(lab: Lab, fetch: Fetch) -> Fetch | None:
+def told(fetch: Fetch) -> Fetch | None:
     """What Apache says of a fetch: no sizes, and, unless it goes by a balancer, nothing without a response."""
     bare = ":" in fetch.origin
     if bare and fetch.status is None:
         return None
-    address = "" if bare else f"http://{lab.origins[fetch.origin].address}"
+    address = "" if bare else fetch.address
     return replace(fetch, address=address, bereq_header=0, bereq_body=0, beresp_header=0, beresp_body=0)
 
 
 async def ask(lab: Lab, path: str, *, cache: str = "", **request: Any) -> Answer:  # noqa: ANN401 - see `Lab.request`
     """Make a request, and book the answer; `cache` is what it counts as, HIT or MISS."""
-    answer = await lab.send(lab.request(path, told=partial(told, lab), **request))
+    answer = await lab.send(lab.request(path, told=told, **request))
     note(lab, answer, cache=cache, domain=request.get("domain", ""))
     return answer
 
@@ -205,7 +204,7 @@ async def a_method_that_is_not_known_is_for_its_host(lab: Lab) -> None:
 @fact
 async def requests_in_one_go_on_one_connection(lab: Lab) -> None:
     async with lab.connect() as connection:
-        requests = [lab.request("/plain/", body=size, told=partial(told, lab)) for size in (1, 2_000, 30_000)]
+        requests = [lab.request("/plain/", body=size, told=told) for size in (1, 2_000, 30_000)]
         await connection.send(b"".join(requests))
         for _ in requests:
             note(lab, await connection.answer())
@@ -223,7 +222,7 @@ async def http_1_over_tls(lab: Lab) -> None:
     for version, name in TLS:
         for method in METHODS:
             async with lab.connect(tls(version)) as connection:
-                request = lab.request("/plain/", method=method, body=500, told=partial(told, lab))
+                request = lab.request("/plain/", method=method, body=500, told=told)
                 note(lab, await connection.ask(request), tls=name)
 
 
@@ -241,7 +240,7 @@ async def http_2(lab: Lab) -> None:
         )
         for method, upload, orders in requests:
             headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
-            known = lab.identify(partial(told, lab), **orders)
+            known = lab.identify(told, **orders)
             headers |= {field.lower(): value for field, value in known.items()}
             async with lab.connect(tls(version, "h2")) as connection:
                 answer = await ask_http2(connection, headers, b"u" * upload)
@@ -261,7 +260,7 @@ async def ask_in_turn(lab: Lab, path: str, requests: list[tuple[str, dict[str, A
     for word, request in requests:
         headers = {"Connection": "close", **request.get("headers", {})}
         async with lab.connect() as connection:
-            answer = await connection.ask(lab.request(path, told=partial(told, lab), **{**request, "headers": headers}))
+            answer = await connection.ask(lab.request(path, told=told, **{**request, "headers": headers}))
             # Apache may send a whole response before it is in the cache, but does not close the connection before.
             assert await connection.answer() == Answer()
         note(lab, answer, cache=SAID[word])
@@ -382,7 +381,7 @@ async def origins_without_a_balancer_have_no_address(lab: Lab) -> None:
 
 @fact
 async def a_client_that_leaves_before_the_answer(lab: Lab) -> None:
-    request = lab.request("/other/", hold=True, told=partial(told, lab))
+    request = lab.request("/other/", hold=True, told=told)
     gate = lab.origins["origin_b"].gates[lab.latest]
     async with lab.connect() as connection:
         await connection.send(request)
@@ -396,7 +395,7 @@ async def a_client_that_leaves_before_the_answer(lab: Lab) -> None:
 async def an_upload_that_breaks_off_early_counts_as_an_attempt(lab: Lab) -> None:
     """Apache has chosen whom to ask, but asks nobody before it has read some of the upload."""
     async with lab.connect() as connection:
-        request = lab.request("/plain/", method="POST", headers={"Content-Length": "100000"}, told=partial(told, lab))
+        request = lab.request("/plain/", method="POST", headers={"Content-Length": "100000"}, told=told)
         await connection.send(request + b"u" * 500)
         connection.end()
         answer = await connection.answer()
@@ -413,7 +412,7 @@ BROKEN_OFF = "downloads-that-break-off.example"
 @fact
 async def downloads_that_break_off(lab: Lab) -> None:
     async with lab.connect() as connection:
-        await connection.send(lab.request("/far/", body=LARGE, told=partial(told, lab)))
+        await connection.send(lab.request("/far/", body=LARGE, told=told))
         read = await connection.read(SMALL)
         connection.abort()
     header = read.index(b"\r\n\r\n") + 4
