@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,17 @@ async def shipping(
             process.send_signal(signal.SIGTERM)
         said += (await process.communicate())[1].decode().splitlines()
     assert process.returncode == 0, said
+
+
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Make a pipe: where to read from it, and where to write into it."""
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def without_latency(sums: Sums, dataset: str, *, but: tuple[str, ...] = ()) -> dict[str, Counter[str]]:

@@ -7,7 +7,7 @@ the wire, the fact says what Envoy says instead. Envoy has no cache, so nothing 
 """
 
 import asyncio
-import os
+import contextlib
 import ssl
 from collections import defaultdict
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
 from tests.edges.reading import PATIENCE, add_up
-from tests.edges.shipped import Outcome, shipping, totals, untimed, without_latency
+from tests.edges.shipped import Outcome, pipe, shipping, totals, untimed, without_latency
 
 pytestmark = skip_or_fail("envoy", "openssl")
 
@@ -380,21 +380,21 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 async def show_all(directory: Path) -> Outcome:
     """Show all facts, and read what edgetally makes of them."""
-    reading, writing = os.pipe()
-    async with shipping(directory, [directory / "edgetally.log"], stdin=reading) as ship:
-        os.close(reading)
-        async with laboratory(directory, pipe=writing) as (lab, envoy):
-            os.close(writing)
-            await lab.send(lab.request("/", host=SHOP, told=lambda _: None))
-            for number, (domain, show) in enumerate(FACTS.items()):
-                if number == len(FACTS) // 2:
-                    envoy.rotate()
-                lab.domain = domain
-                async with asyncio.timeout(PATIENCE):
-                    await show(lab)
-            seen = lab.book.sums()
-            shown = {road: await ship.read(road, seen) for road in ROADS}
-            shown[SHOP] = add_up(await ship.entries("shop"))
+    async with contextlib.AsyncExitStack() as stack:
+        reading, writing = stack.enter_context(pipe())
+        log = directory / "edgetally.log"
+        ship = await stack.enter_async_context(shipping(directory, [log], stdin=reading))
+        lab, envoy = await stack.enter_async_context(laboratory(directory, pipe=writing))
+        await lab.send(lab.request("/", host=SHOP, told=lambda _: None))
+        for number, (domain, show) in enumerate(FACTS.items()):
+            if number == len(FACTS) // 2:
+                envoy.rotate()
+            lab.domain = domain
+            async with asyncio.timeout(PATIENCE):
+                await show(lab)
+        seen = lab.book.sums()
+        shown = {road: await ship.read(road, seen) for road in ROADS}
+        shown[SHOP] = add_up(await ship.entries("shop"))
     return Outcome(seen, shown, ship.complaints)
 
 

@@ -65,6 +65,10 @@ QUIRKS = (
     ("0: a handshake that failed", "haproxy", rb'"status":"0".*"TLSv1\.3"'),
     ("000: no origin was asked", "trafficserver", rb'"origin_status":"000"'),
     ("a status of the server instead of the origin's", "nginx", rb'"502, 200".*"22, 55".*"-, 0\.000"'),
+    ("502, 11 bytes: no origin said so", "traefik", rb'"OriginContentSize":11,"OriginStatus":502'),
+    ("500, 21 bytes: no origin said so either", "traefik", rb'"OriginContentSize":21,"OriginStatus":500'),
+    ("499, 21 bytes: the client left", "traefik", rb'"DownstreamContentSize":21,"DownstreamStatus":499'),
+    ("0: what an origin said was forgotten", "traefik", rb'"OriginStatus":0,.*"ServiceAddr":"127'),
     # Lists
     ("attempts, one of them without a header", "nginx", rb'"503, 502, 200".*"65, 0, 55".*"0\.000, -, 0\.000"'),
     ("attempts by another upstream", "nginx", rb'"200 : 200"'),
@@ -80,6 +84,8 @@ QUIRKS = (
     ("a time in seconds", "nginx", rb'"origin_ttfb_s":"0\.004"'),
     ("a time in microseconds", "apache", rb'"origin_ttfb_ms":"1230e-3"'),
     ("a time with too many decimals", "caddy", rb"3\.9991790000000003"),
+    ("a beginning as text, with nanoseconds", "traefik", rb'"StartUTC":"[^"]*\.\d{9}Z"'),
+    ("a duration in nanoseconds", "traefik", rb'"Duration":\d{6},'),
     # Hosts
     ("no host", "nginx", rb'"domain":""'),
     ("a host that is a dash", "nginx", rb'"domain":"-"'),
@@ -94,11 +100,13 @@ QUIRKS = (
     ("a host with a path", "haproxy", rb"hosts\.example\\/path"),
     ("a host that is too long", "nginx", rb'"domain":"(x\.){150}'),
     ("a host that stands for one that was refused", "nginx", rb'"domain":"edge\.example","status":"400"'),
+    ("a host whose port was taken away, but not its dot", "traefik", rb'"RequestHost":"hosts\.example\."'),
     # One request, several lines
     ("a line of a client, and one of an origin", "varnish", rb'"origin":"origin_a"(?!.*"cache")'),
     ("a line for every try", "envoy", rb'"origin":"half_busy".*"origin_status":503'),
     ("a try that was refused", "envoy", rb'"bereq_bytes":0.*"origin_status":0'),
     ("bytes of all tries with the last", "varnish", rb'"origin_spare".*"bereq_header_bytes":"273"'),
+    ("a request that no origin was asked for", "traefik", rb'^(?!.*ServiceAddr).*"DownstreamStatus":404'),
     # Protocols
     ("HTTP/0.9 has none", "nginx", rb'"status":"200","cache":"","proto":""'),
     ("HTTP/1.0", "apache", rb'"proto":"HTTP/1\.0"'),
@@ -118,6 +126,7 @@ QUIRKS = (
     # Sizes
     ("a 100 Continue is body", "nginx", rb'"resp_body_bytes":"35"'),
     ("a HEAD with a body", "caddy", rb'"method":"HEAD".*"size":13'),
+    ("a response that was compressed here", "traefik", rb'"OriginContentSize":10,.*compresses'),
     ("bytes both ways after 101", "envoy", rb'"beresp_body_bytes":500.*"origin_status":101'),
     ("an answer of which half came", "envoy", rb'"beresp_body_bytes":95'),
 )
