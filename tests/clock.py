@@ -39,8 +39,9 @@ class TurnedClock:
     def now(self) -> float:
         return self._now
 
-    def anchor(self) -> None:
+    def anchor(self, at_least: float = 0.0) -> None:
         """There is no other clock to catch up with."""
+        self._now = max(self._now, at_least)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TurnedTimer:
         timer = TurnedTimer(callback)

@@ -82,6 +82,8 @@ FLAG_VALUES = {
     "WHERE": "udp:[::1]:1",
     "FORMAT": "json",
     "LEVEL": "debug",
+    "DIRECTORY": "other",
+    "KIND": "memory",
 }
 """A value that is no default, by what the help calls it."""
 

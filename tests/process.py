@@ -50,7 +50,8 @@ class Process:
 @contextmanager
 def serving(*flags: str) -> Iterator[Process]:
     """Run `edgetally serve` on a free port."""
-    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *flags]
+    forgets = [] if "--data-dir" in flags else ["--journal", "memory"]
+    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *forgets, *flags]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Process(process)

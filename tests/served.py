@@ -158,12 +158,19 @@ class Served:
 
 
 @asynccontextmanager
-async def served(settings: dict[str, dict[str, object]] | None = None) -> AsyncIterator[Served]:
-    """Run a service with these settings. Refusals are not held back unless the settings say so."""
+async def served(
+    settings: dict[str, dict[str, object]] | None = None, clock: TurnedClock | None = None
+) -> AsyncIterator[Served]:
+    """Run a service with these settings. Unless they say so, refusals are not held back and nothing is kept."""
+    given = settings or {}
     config = check(
-        {**(settings or {}), "api": {"listen": "127.0.0.1:0", "error_delay": 0.0, **(settings or {}).get("api", {})}}
+        {
+            "journal": {"kind": "memory"},
+            **given,
+            "api": {"listen": "127.0.0.1:0", "error_delay": 0.0, **given.get("api", {})},
+        }
     )
-    clock = TurnedClock()
+    clock = clock or TurnedClock()
     async with (
         Service(config, clock) as service,
         httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest's own time-out holds

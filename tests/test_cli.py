@@ -161,7 +161,7 @@ def read_terminal(controller: int) -> bytes:
 @contextmanager
 def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run `edgetally serve`, and give it and its address once it answers."""
-    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *arguments]
+    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--journal", "memory", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as serve:
         assert serve.stderr
         try:

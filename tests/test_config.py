@@ -136,6 +136,8 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--syslog": ("udp:127.0.0.1:0", "sources.syslog", (Syslog(listen="udp:127.0.0.1:0"),)),
     "--log-format": ("json", "log.format", "json"),
     "--log-level": ("debug", "log.level", "debug"),
+    "--journal": ("memory", "journal.kind", "memory"),
+    "--data-dir": ("/flag", "journal.data_dir", "/flag"),
     "--stdin": ("", "sources.stdin", True),
 }
 """Every flag of `serve` that is a setting: what is given, the setting, and what it is then."""

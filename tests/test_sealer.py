@@ -24,7 +24,7 @@ LIMITS = Limits(domains=100, origins=100, addresses=100, pops=100, services=100)
 class Diary(MemoryJournal):
     """A journal that forgets nothing: what a second reader, or the next process, would find."""
 
-    def forget(self, position: int) -> None:
+    def forget(self, position: int, gone: int | None = None) -> None:
         pass
 
 
@@ -182,7 +182,8 @@ class Corrected(TurnedClock):
     def now(self) -> float:
         return super().now() + self._corrected
 
-    def anchor(self) -> None:
+    def anchor(self, at_least: float = 0.0) -> None:
+        super().anchor(at_least)
         self._corrected += self.ahead
         self.ahead = 0.0
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from edgetally import _core
+from edgetally.journal.base import Marks
 from edgetally.journal.memory import MemoryJournal
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.sources.file import FollowedFile
@@ -24,11 +25,11 @@ class Ledger(MemoryJournal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.commits: list[tuple[int, dict[str, str]]] = []
+        self.commits: list[tuple[int, dict[str, str | None]]] = []
         """For every append: the records in it, and the marks that came with them."""
         self.changed = asyncio.Event()
 
-    async def append(self, partial: bytes, marks: Mapping[str, str] | None = None) -> None:
+    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
         await super().append(partial, marks)
         self.commits.append((counted(partial), dict(marks or {})))
         self.changed.set()
@@ -371,7 +372,7 @@ async def test_a_commit_that_is_on_its_way_when_the_process_stops_arrives(clock:
     begun, durable = asyncio.Event(), asyncio.Event()
 
     class Disk(Ledger):
-        async def append(self, partial: bytes, marks: Mapping[str, str] | None = None) -> None:
+        async def append(self, partial: bytes, marks: Marks | None = None) -> None:
             begun.set()
             await durable.wait()
             await super().append(partial, marks)

@@ -77,6 +77,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def edgetally() -> tuple[subprocess.Popen[str], str]:
     """Start the server on the first core; return it and the address of an answer of about 20 KB."""
     command = ["taskset", "-c", "0", sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0"]
+    command += ["--journal", "memory"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr
     url = next(msgspec.json.decode(line)["url"] for line in server.stderr if "answers on" in line)

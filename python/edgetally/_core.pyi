@@ -182,6 +182,14 @@ class Window:
     def sealed(self) -> int | None:
         """The newest sealed second; None before the first seal."""
 
+    @property
+    def newest(self) -> int | None:
+        """
+        The newest second that is sealed or holds anything; None when there is none.
+
+        No partial that was merged so far adds to an entry of a later second.
+        """
+
 @final
 class Sealed:
     """One sealed second of one service: final, small, and the source of its entries."""

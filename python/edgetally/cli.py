@@ -74,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
         help="listen for syslog: udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH; repeatable",
     )
     serve.add_argument("--stdin", action="store_true", default=None, help="read records from standard input")
+    serve.add_argument(
+        "--data-dir", metavar="DIRECTORY", help="where the journal is (default ~/.local/state/edgetally)"
+    )
+    serve.add_argument("--journal", metavar="KIND", help="sqlite (default), or memory: nothing survives a restart")
     serve.add_argument("--log-format", metavar="FORMAT", help="auto (default), json or text")
     serve.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning or error")
 
@@ -112,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
         help="serve made-up traffic, to look around",
         description="Serve made-up traffic of several services, domains, POPs and origins, and say where to look.",
     )
-    demo.set_defaults(command=_demo)
+    demo.set_defaults(command=_demo, journal="memory")
     demo.add_argument("--listen", metavar="HOST:PORT", help="where to answer (default 127.0.0.1:8480)")
     return top
 
@@ -141,6 +145,7 @@ def settings(arguments: argparse.Namespace) -> Config:
         },
         "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format", "weight")},
         "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
+        "journal": {"kind": getattr(arguments, "journal", None), "data_dir": getattr(arguments, "data_dir", None)},
         "sources": {"stdin": getattr(arguments, "stdin", None)},
         "log": {"format": getattr(arguments, "log_format", None), "level": getattr(arguments, "log_level", None)},
     }

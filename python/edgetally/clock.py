@@ -19,8 +19,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """Seconds since 1970."""
 
-    def anchor(self) -> None:
-        """Catch up with the wall clock, if that is ahead."""
+    def anchor(self, at_least: float = 0.0) -> None:
+        """Catch up with the wall clock, if that is ahead, and with `at_least`."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back once `now()` is `when` or later."""
@@ -41,9 +41,9 @@ class SystemClock:
         """Seconds since 1970."""
         return time.monotonic() + self._offset
 
-    def anchor(self) -> None:
-        """Catch up with the wall clock, if that is ahead."""
-        self._offset = max(self._offset, time.time() - time.monotonic())
+    def anchor(self, at_least: float = 0.0) -> None:
+        """Catch up with the wall clock, if that is ahead, and with `at_least`."""
+        self._offset = max(self._offset, max(time.time(), at_least) - time.monotonic())
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back from the running event loop once `now()` is `when` or later."""

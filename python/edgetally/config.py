@@ -5,6 +5,7 @@ The descriptions are not decoration: `docs/settings.md` is generated from them, 
 none. A name that is no setting is an error that says so.
 """
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -99,6 +100,41 @@ class Shelf(Section, frozen=True):
     cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries that are kept at hand.")] = 256_000_000
 
 
+def state_directory() -> str:
+    """Return where this user's programs keep what has to outlive them."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    # Relative ones are to be ignored: https://specifications.freedesktop.org/basedir/latest/
+    return f"{home if home.startswith('/') else '~/.local/state'}/edgetally"
+
+
+class Journal(Section, frozen=True):
+    """Where what was accepted is kept, so that it counts whatever happens next."""
+
+    kind: Annotated[
+        Literal["sqlite", "memory"],
+        Meta(description="`sqlite`: a file that survives the process and the machine; `memory`: nothing survives."),
+    ] = "sqlite"
+    data_dir: Annotated[
+        str,
+        Meta(
+            description="Directory of the file, for one process alone. "
+            "Empty: `edgetally` in `$XDG_STATE_HOME`, or in `~/.local/state`."
+        ),
+    ] = ""
+    max_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Bytes of partials that are kept for a restart. Beyond that it shows fewer past seconds.",
+        ),
+    ] = 2_000_000_000
+
+    @property
+    def directory(self) -> Path:
+        """Where the file is."""
+        return Path(self.data_dir or state_directory()).expanduser()
+
+
 class Metrics(Section, frozen=True):
     """What the server shows of itself at /metrics."""
 
@@ -165,6 +201,7 @@ class Config(Section, frozen=True):
     records: Records = Records()
     window: Window = Window()
     shelf: Shelf = Shelf()
+    journal: Journal = Journal()
     metrics: Metrics = Metrics()
     log: Log = Log()
     sources: Sources = Sources()

@@ -5,6 +5,7 @@ Everything edgetally raises on purpose.
   x ConfigError      a flag, a setting or a file that the operator named is wrong: exit 2, no traceback
   x InputError       bytes from a source are not what they claim to be
     - TooLarge       ... or more of them than allowed
+  x Unavailable      what was asked for cannot be done now, and may be later
 
 Anything else that escapes is a bug, and is allowed to look like one.
 """
@@ -29,3 +30,7 @@ class InputError(EdgetallyError):
 
 class TooLarge(InputError):
     """A source sent more than a limit allows."""
+
+
+class Unavailable(EdgetallyError):
+    """The journal cannot be written now. Nothing happened; try again later."""

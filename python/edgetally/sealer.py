@@ -4,6 +4,9 @@ The sealer: journal ──▶ window ──entry──▶ shelf.
 It does two things that know nothing of each other but the journal: it writes a seal into it whenever a second is
 over, and it reads on in it, merging partials and sealing seconds. A reader of somebody else's journal would do only
 the second.
+
+After a restart the reader begins with what the journal still has, so that the shelf is as it was, and the writer with
+one seal for all the seconds that nobody sealed.
 """
 
 import asyncio
@@ -13,13 +16,20 @@ from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
-from edgetally.journal.base import Journal, Partial
+from edgetally.errors import ConfigError, Unavailable
+from edgetally.horizon import Horizon
+from edgetally.journal.base import Journal, Partial, Seal
 from edgetally.shelf import Shelf
+from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
 
 INLINE = 16 * 1024
 """A partial up to this size is merged faster than it is handed to a thread."""
+
+MAX_AHEAD = 60.0
+"""Seconds that the journal may be ahead of the clock: up to this, time goes on where the journal ends. A clock that was
+set back further was wrong before, and records with the right time would be refused as too old."""
 
 
 class Limits(NamedTuple):
@@ -43,6 +53,7 @@ class Sealer:
         clock: Clock,
         limits: Limits,
         aggregate_delay: int,
+        horizon: Horizon | None = None,
         labels: Labels | None = None,
     ) -> None:
         self._journal = journal
@@ -51,6 +62,11 @@ class Sealer:
         self._clock = clock
         self._delay = aggregate_delay
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
+        self.horizon = horizon or Horizon(keep=0, most=0)
+        """What of the journal is needed."""
+        self.position = 0
+        """Of the last fact that was read."""
+        self._start_at: int | None = None
         self._labels = labels or Labels(limits.services)
         self.records: Counter[str] = Counter()
         """Records that were merged, by service or `_other`, like all that is counted by service here."""
@@ -63,35 +79,70 @@ class Sealer:
         self.seal_time = Histogram()
         """How long seconds took to seal."""
         self.started = asyncio.Event()
-        """Set once a second is sealed: before that, no answer could say what time it is."""
+        """Set once the shelf is up to date: before that, no answer could say what time it is."""
+
+    def resume(self) -> None:
+        """Take up the time where the journal left it. Call this before anything else."""
+        last = self._journal.sealed
+        if last is None:
+            return
+        due = last.second + self._delay
+        if due - self._clock.now() <= MAX_AHEAD:
+            self._clock.anchor(due)
+        else:
+            say(ClockSetBack(seconds=int(due - self._clock.now())))
+            self.position = last.position
+            self._journal.forget(last.position, gone=0)
 
     async def seal_seconds(self) -> None:
         """Write a seal at every full second, without end."""
         while True:
             self._clock.anchor()
             now = int(self._clock.now())
-            await self._journal.seal(now - self._delay)
+            try:
+                await self._journal.seal(now - self._delay)
+            except Unavailable:
+                # Nothing is final that is not written. Readers see that the time stands still, and the next seal
+                # makes up for this one.
+                if self._journal.sealed is None:
+                    raise
+            if self._start_at is None:
+                self._start_at = self._journal.end
+                self._look_whether_started()
             await sleep_until(self._clock, now + 1)
 
     async def read(self) -> None:
         """Merge and seal what the journal says, without end."""
-        async for fact in self._journal.read():
+        async for fact in self._journal.read(self.position):
             if isinstance(fact, Partial):
-                await self._merge(fact.partial)
+                await self._merge(fact)
             else:
-                await self._seal(fact.second)
-            self._journal.forget(fact.position)
+                await self._seal(fact)
+            if not self._journal.outlives:
+                self._journal.forget(fact.position)
+            self.position = fact.position
+            self._look_whether_started()
 
     def close(self) -> None:
         """Wait for what is being merged."""
         self._thread.shutdown()
 
-    async def _merge(self, partial: bytes) -> None:
+    def _look_whether_started(self) -> None:
+        if self._start_at is not None and self.position >= self._start_at:
+            self.started.set()
+
+    async def _merge(self, fact: Partial) -> None:
         began = self._clock.now()
-        if len(partial) <= INLINE:
-            merged = self._window.merge(partial)
-        else:
-            merged = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.merge, partial)
+        try:
+            if len(fact.partial) <= INLINE:
+                merged = self._window.merge(fact.partial)
+            else:
+                merge = self._window.merge
+                merged = await asyncio.get_running_loop().run_in_executor(self._thread, merge, fact.partial)
+        except ValueError as error:
+            problem = f"fact {fact.position} cannot be read ({error}): move the journal away to begin anew"
+            raise ConfigError("journal.data_dir", problem) from error
+        self.horizon.partial(len(fact.partial))
         self.merge_time.observe(self._clock.now() - began)
         for service_id, records, late in merged:
             label = self._labels.of(service_id)
@@ -99,13 +150,23 @@ class Sealer:
             if late:
                 self.late[label] += late
 
-    async def _seal(self, second: int) -> None:
-        if second > self._shelf.newest:
-            began = self._clock.now()
-            sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, second)
-            self.seal_time.observe(self._clock.now() - began)
-            for one in sealed:
-                if one.overflowed:
-                    self.overflowed[self._labels.of(one.service_id)] += one.overflowed
-            self._shelf.put(second, sealed)
-            self.started.set()
+    async def _seal(self, fact: Seal) -> None:
+        if fact.second <= self._shelf.newest:
+            return
+        began = self._clock.now()
+        sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, fact.second)
+        self.seal_time.observe(self._clock.now() - began)
+        for one in sealed:
+            if one.overflowed:
+                self.overflowed[self._labels.of(one.service_id)] += one.overflowed
+        # A restart finds the rest of seconds of which the beginning is forgotten.
+        self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.gone])
+        if self._journal.outlives:
+            self._forget(fact)
+
+    def _forget(self, fact: Seal) -> None:
+        """Let go of what no restart will need."""
+        reach = self._window.newest or fact.second
+        step = self.horizon.seal(fact.position, second=fact.second, reach=reach, crowded=self._journal.crowded)
+        if step:
+            self._journal.forget(step.position, gone=max(step.reach, self._journal.gone))

@@ -25,9 +25,12 @@ from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, EdgetallyError
 from edgetally.formats import layout
+from edgetally.horizon import Horizon
+from edgetally.journal.base import Journal
 from edgetally.journal.memory import MemoryJournal
+from edgetally.journal.sqlite import SqliteJournal
 from edgetally.measurements import DATASETS, measurements
 from edgetally.panel import Panel, Rooms
 from edgetally.shelf import Shelf
@@ -55,7 +58,7 @@ class Service:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.journal = MemoryJournal()
+        self.journal = _journal(config)
         self._datagrams: list[syslog.SyslogDatagrams] = []
         self._loop_lag = Histogram()
         records, limits = config.records, config.window
@@ -77,6 +80,7 @@ class Service:
                 services=limits.max_services,
             ),
             aggregate_delay=limits.aggregate_delay,
+            horizon=Horizon(keep=config.shelf.keep, most=config.journal.max_bytes),
             labels=Labels(config.metrics.services),
         )
         self.poll = Poll(
@@ -106,6 +110,7 @@ class Service:
         """Where it answers, once it does."""
         self.failed = asyncio.Event()
         """Set when a room has failed and the process had better stop."""
+        self._failure: BaseException | None = None
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
@@ -113,12 +118,15 @@ class Service:
 
     async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
+        self.sealer.resume()
         self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
         await _first([self.sealer.started, self.failed])
         try:
+            if isinstance(self._failure, EdgetallyError):
+                raise self._failure
             await self._listen()
             await self._open_sources()
-        except ConfigError:
+        except EdgetallyError:
             await self._stop_sources()
             await self._stop_rooms()
             raise
@@ -210,7 +218,9 @@ class Service:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            say(RoomFailed(), error=error)
+            self._failure = error
+            if self.sealer.started.is_set() or not isinstance(error, EdgetallyError):
+                say(RoomFailed(), error=error)
             self.failed.set()
 
     async def _sweep(self) -> None:
@@ -225,6 +235,10 @@ class Service:
         self.worker.close()
         self.sealer.close()
         await self.journal.close()
+
+
+def _journal(config: Config) -> Journal:
+    return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
 
 
 def openapi() -> bytes:

@@ -15,11 +15,12 @@ from functools import partial
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from edgetally import _core
-from edgetally.clock import Clock
-from edgetally.journal.base import Journal
+from edgetally.clock import Clock, sleep_until
+from edgetally.errors import Unavailable
+from edgetally.journal.base import Journal, Marks
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
-from edgetally.telemetry.events import LineRefused, say
+from edgetally.telemetry.events import LineRefused, Unkept, say
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
@@ -30,6 +31,9 @@ INLINE = 16 * 1024
 
 COMMIT_SECONDS = 0.1
 """How long records of a source that goes on and on wait to be committed together."""
+
+RETRY_SECONDS = 1.0
+"""How long a source waits before what could not be made durable is tried again."""
 
 COMMIT_BYTES = 32 << 20
 """Tallies of one stretch are committed when they take more than this, however long it is."""
@@ -103,6 +107,7 @@ class Intake:
         self._worker = worker
         self._source = source
         self._brought = brought
+        self._drained: tuple[bytes, Report] | None = None
 
     @property
     def is_large(self) -> bool:
@@ -128,15 +133,29 @@ class Intake:
         """Fold the last line, if no newline ended it."""
         self._fold.finish(int(self._worker.clock.now()))
 
-    async def commit(self, marks: dict[str, str] | None = None) -> Report:
-        """Make what was fed durable, together with `marks`; say what became of the lines."""
-        batch = self._fold.drain() if not self.is_large else await self._worker.in_thread(self._fold.drain)
-        raw = self._fold.report()
-        report = Report(raw.accepted, Counter(dict(raw.rejected)), [Refused(*line) for line in raw.refused])
+    async def drain(self) -> Report:
+        """Say what became of the lines since the last commit; `commit` makes these durable."""
+        if self._drained is None:
+            batch = self._fold.drain() if not self.is_large else await self._worker.in_thread(self._fold.drain)
+            raw = self._fold.report()
+            report = Report(raw.accepted, Counter(dict(raw.rejected)), [Refused(*line) for line in raw.refused])
+            self._drained = batch, report
+        return self._drained[1]
+
+    async def commit(self, marks: Marks | None = None) -> Report:
+        """
+        Make what was fed durable, together with `marks`; say what became of the lines.
+
+        Raises Unavailable when that is not possible now: then it can be tried again.
+        """
+        await self.drain()
+        assert self._drained
+        batch, report = self._drained
         if batch or marks:
             began = self._worker.clock.now()
             await self._worker.journal.append(batch, marks)
             self._worker.commit_time.observe(self._worker.clock.now() - began)
+        self._drained = None
         self._worker.count(report, self._brought)
         self._worker.rejects.keep(self._source, report.refused)
         return report
@@ -179,7 +198,8 @@ class Worker:
         uncommitted_since: float | None = None
         mark: dict[str, str] = {}
 
-        async def take(block: Block) -> None:
+        async def take(block: Block) -> bool:
+            """Fold `block`; say whether it is time to commit."""
             nonlocal uncommitted_since, mark
             await intake.feed(block.data)
             if block.end:
@@ -187,20 +207,33 @@ class Worker:
             mark = {source.name: block.mark(intake.unfinished)} if block.mark else mark
             now = self.clock.now()
             uncommitted_since = now if uncommitted_since is None else uncommitted_since
-            accepted = rejected = 0
-            if not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large:
+            return not block.more or now - uncommitted_since >= COMMIT_SECONDS or intake.is_large
+
+        async def commit() -> Report | None:
+            """Commit and tell everybody; None if that is not possible now."""
+            nonlocal uncommitted_since
+            try:
                 report = await intake.commit(mark)
-                accepted, rejected = report.accepted, report.rejected.total()
-                self._warn(source, report)
-                uncommitted_since = None
-            source.told(intake.unfinished, accepted, rejected)
+            except Unavailable:
+                return None
+            self._warn(source, report)
+            uncommitted_since = None
+            return report
 
         try:
             async for block in source.blocks(self.journal.marks().get(source.name)):
-                await _whole(take(block))
+                accepted = rejected = 0
+                if await _whole(take(block)):
+                    # Until it is durable nothing more is taken, so that what has to wait does so at the sender.
+                    while (report := await _whole(commit())) is None:
+                        await sleep_until(self.clock, self.clock.now() + RETRY_SECONDS)
+                    accepted, rejected = report.accepted, report.rejected.total()
+                source.told(intake.unfinished, accepted, rejected)
         finally:
             # Also when this is cancelled, because the process stops: what was fed counts.
-            self._warn(source, await intake.commit(mark))
+            if await commit() is None:
+                unkept = (await intake.drain()).accepted
+                say(Unkept(source=source.name, records=unkept, problem=self.journal.failing or "it is stopping"))
 
     @staticmethod
     def _warn(source: Source, report: Report) -> None:
@@ -232,11 +265,11 @@ class Worker:
         self._threads.shutdown()
 
 
-async def _whole(work: Coroutine[None, None, None]) -> None:
+async def _whole(work: Coroutine[None, None, T]) -> T:
     """Await `work` to its end, even if this is cancelled meanwhile: a block counts with its mark or not at all."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise

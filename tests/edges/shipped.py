@@ -106,7 +106,7 @@ async def shipping(
     configuration.write_text("\n".join(sources))
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "serve", "--config", str(configuration), "--listen", "127.0.0.1:0", "--pop", POP),
-        *("--aggregate-delay", "1", "--log-format", "text", "--format", layout),
+        *("--aggregate-delay", "1", "--log-format", "text", "--journal", "memory", "--format", layout),
         *(("--stdin", "--service-id", "stdin") if stdin >= 0 else ()),
         stdin=stdin,
         stderr=subprocess.PIPE,

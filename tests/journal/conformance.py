@@ -248,6 +248,33 @@ class Conformance:
         assert dict(after.marks()) == {"one": "2", "two": "é", "three": "3"}
         await after.close()
 
+    async def test_a_mark_can_be_taken_back(self) -> None:
+        journal = await self.open()
+        await journal.append(b"a", {"one": "1", "two": "1"})
+        await journal.append(b"b", {"one": None, "never": None})
+
+        assert dict(journal.marks()) == {"two": "1"}
+        after = await self.reopen(journal)
+        assert dict(after.marks()) == {"two": "1"}
+        await after.close()
+
+    async def test_the_newest_seal_the_end_and_what_is_gone_are_known(self) -> None:
+        journal = await self.open()
+        assert (journal.sealed, journal.end, journal.gone, journal.failing) == (None, 0, 0, None)
+        await journal.append(b"a")
+        await journal.seal(5)
+        await journal.seal(6)
+        await journal.append(b"b")
+        facts = await take(journal, 4)
+        journal.forget(facts[0].position, gone=4)
+        await journal.append(b"", {"one": "1"})
+
+        after = await self.reopen(journal)
+
+        assert (after.sealed, after.end, after.gone) == (facts[2], facts[3].position, 4)
+        assert (journal.sealed, journal.end, journal.gone) == (facts[2], facts[3].position, 4)
+        await after.close()
+
     async def test_a_position_is_never_given_twice(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1"})

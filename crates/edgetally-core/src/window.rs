@@ -55,6 +55,14 @@ impl Window {
         self.sealed
     }
 
+    /// The newest second that is sealed, or that holds anything: no partial so far adds to an entry after it.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        let open = self.open.last_key_value().map(|(second, _)| *second);
+        let resting = self.resting.last_key_value().map(|(second, _)| *second);
+        open.max(resting).max(self.sealed)
+    }
+
     /// Adds a partial: all of it, or nothing when it is damaged.
     pub fn merge(&mut self, bytes: &[u8]) -> Result<Vec<Merged>, PartialError> {
         let partial = Partial::read(bytes)?;

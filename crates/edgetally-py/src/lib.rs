@@ -139,6 +139,11 @@ mod _core {
         fn sealed(&self) -> Option<u64> {
             locked(&self.inner).sealed()
         }
+
+        #[getter]
+        fn newest(&self) -> Option<u64> {
+            locked(&self.inner).newest()
+        }
     }
 
     #[pyclass(frozen, module = "edgetally._core")]

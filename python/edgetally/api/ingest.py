@@ -21,7 +21,7 @@ import msgspec
 from edgetally.api.errors import CORS, Refusal
 from edgetally.api.http import Response
 from edgetally.compression import by_encoding
-from edgetally.errors import ConfigError, InputError, TooLarge
+from edgetally.errors import ConfigError, InputError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -37,6 +37,9 @@ MAX_WEIGHT = 1 << 32
 
 POP_BYTES = 64
 """As many as the core admits in records."""
+
+RETRY_AFTER = b"Retry-After: 2"
+"""The journal is tried again every second."""
 
 
 class RefusedLine(Protocol):
@@ -81,7 +84,7 @@ class Intake(Protocol):
         """That was all of it."""
 
     async def commit(self) -> Report:
-        """Count it, and return once it is durable."""
+        """Count it, and return once it is durable; raise Unavailable when it cannot be."""
 
 
 class Said(NamedTuple):
@@ -135,7 +138,11 @@ class Ingest:
         except InputError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{error}; nothing of this push was counted") from error
         intake.finish()
-        return answer(await intake.commit())
+        try:
+            return answer(await intake.commit())
+        except Unavailable as error:
+            problem = f"{error}; nothing of this push was counted: send it again"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, RETRY_AFTER) from error
 
     async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[bytes]:
         """Yield the decompressed body; raise InputError when it is damaged or too large."""

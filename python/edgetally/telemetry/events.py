@@ -104,7 +104,43 @@ class Unread(Event, frozen=True):
     lines: int
 
 
+# The journal.
+
+
+class JournalFailing(Event, frozen=True):
+    """Nothing can be made durable: pushes are answered with 503, and other sources wait. It is tried every second."""
+
+    level = logging.ERROR
+    sentence = "{path}: {problem}; pushes are refused and other sources wait until that is over"
+    path: str
+    problem: str
+
+
+class JournalRecovered(Event, frozen=True):
+    """The journal is written again, and all goes on."""
+
+    sentence = "{path}: the journal can be written again"
+    path: str
+
+
+class ClockSetBack(Event, frozen=True):
+    """The clock was wrong when the journal was written. What was shown of that time is gone; what was not counts."""
+
+    level = logging.WARNING
+    sentence = "the journal is {seconds} seconds ahead of the clock: what it shows is forgotten"
+    seconds: int
+
+
 # Sources.
+
+
+class Unkept(SourceEvent, frozen=True):
+    """A followed file is read again from where it was left; what came by syslog or standard input is lost."""
+
+    level = logging.ERROR
+    sentence = "{source}: {records} records could not be made durable before the end: {problem}"
+    records: int
+    problem: str
 
 
 class Listening(SourceEvent, frozen=True):

@@ -1,0 +1,280 @@
+"""The journal in a file."""
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal import sqlite
+from edgetally.journal.base import Journal, Partial, Seal
+from edgetally.journal.sqlite import FILE, VERSION, SqliteJournal
+from tests.journal.conformance import Conformance, said, take
+
+
+class TestSqliteJournal(Conformance):
+    @pytest.fixture(autouse=True)
+    def directory(self, tmp_path: Path) -> None:
+        self.path = tmp_path
+
+    async def open(self) -> Journal:
+        return SqliteJournal(self.path / "first")
+
+    async def reopen(self, journal: Journal) -> Journal:
+        # What a process that is killed leaves behind: the file and its log, as they stand.
+        assert not journal.failing
+        shutil.copytree(self.path / "first", self.path / "second")
+        return SqliteJournal(self.path / "second")
+
+
+async def test_who_is_far_behind_reads_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "TAIL_BYTES", 3000)
+    monkeypatch.setattr(sqlite, "READ_BYTES", 2500)
+    journal = SqliteJournal(tmp_path)
+    partials = [bytes([number]) * 1000 for number in range(20)]
+    for partial in partials[:10]:
+        await journal.append(partial)
+    facts = journal.read()
+    found = [await anext(facts) for _ in range(5)]
+    for partial in partials[10:]:
+        await journal.append(partial)
+    found += [await anext(facts) for _ in range(15)]
+
+    assert said(found) == partials
+    assert said(await take(journal, 1, 19)) == partials[19:]
+    await journal.close()
+
+
+async def test_what_comes_during_a_commit_is_committed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SqliteJournal(tmp_path)
+    await journal.append(b"first")
+    before = journal.commits
+    began, goes_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    remove = journal._remove  # noqa: SLF001 - the middle of a commit, where nothing of ours is
+
+    def wait(forget: sqlite.Forget) -> None:
+        loop.call_soon_threadsafe(began.set)
+        asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
+        remove(forget)
+
+    monkeypatch.setattr(journal, "_remove", wait)
+    journal.forget(0)
+    one = asyncio.create_task(journal.append(b"one"))
+    await began.wait()
+    others = [asyncio.create_task(journal.append(b"%d" % number)) for number in range(100)]
+    await asyncio.sleep(0)
+    assert not any(other.done() for other in others)
+    goes_on.set()
+    await asyncio.gather(one, *others)
+
+    assert journal.commits == before + 2
+    await journal.close()
+
+
+async def test_pages_of_what_is_forgotten_are_used_again_and_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "SPARE_BYTES", 1 << 20)
+    journal = SqliteJournal(tmp_path)
+    sizes = []
+    for second in range(1, 40):
+        for _ in range(4):
+            await journal.append(b"x" * 250_000)
+        await journal.seal(second)
+        journal.forget(journal.end - 20)
+        sizes.append((tmp_path / FILE).stat().st_size)
+    assert max(sizes) < 20_000_000
+    largest = journal.size
+
+    journal.forget(journal.end)
+    for second in range(40, 60):
+        await journal.seal(second)
+    await journal.close()
+
+    assert largest > 4_000_000
+    assert (tmp_path / FILE).stat().st_size < 2_000_000
+
+
+async def test_much_is_removed_in_several_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "FORGET_ROWS", 3)
+    journal = SqliteJournal(tmp_path)
+    for second in range(1, 11):
+        await journal.seal(second)
+    journal.forget(9, gone=7)
+    left = []
+    for second in range(11, 15):
+        await journal.seal(second)
+        left.append(journal._stored(0)[0].position)  # noqa: SLF001 - what is in the file, whatever the tail has
+    assert left == [5, 9, 10, 10]
+    await journal.close()
+    again = SqliteJournal(tmp_path)
+    assert again.gone == 7
+    assert again.sealed == Seal(14, 14)
+    assert await take(again, 5) == [Seal(number, number) for number in range(10, 15)]
+    await again.close()
+
+
+async def test_who_gives_up_waiting_has_appended_all_the_same(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    task = asyncio.create_task(journal.append(b"a", {"one": "1"}))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert await take(journal, 1) == [Partial(1, b"a")]
+    assert journal.marks() == {"one": "1"}
+    await journal.close()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from edgetally.journal.sqlite import SqliteJournal
+journal = SqliteJournal(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_directory_in_use_is_refused_until_its_user_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match=r"journal\.data_dir: .* is in use by another process"):
+            SqliteJournal(tmp_path)
+        holder.kill()
+        holder.wait()
+    SqliteJournal(tmp_path)._database.close()  # noqa: SLF001 - it opens, and has no loop in which to close
+
+
+def test_a_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"journal\.data_dir: .*file/below/journal.sqlite cannot be opened"):
+        SqliteJournal(tmp_path / "file" / "below")
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    await SqliteJournal(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(ConfigError, match="written by a newer version of edgetally: start that one, or move"):
+        SqliteJournal(tmp_path)
+
+
+def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("CREATE TABLE bookmarks (address TEXT)")
+    with pytest.raises(ConfigError, match="belongs to another program"):
+        SqliteJournal(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database, but quite long" * 200)
+    with pytest.raises(ConfigError, match=r"is damaged \(.*\): move it and journal.sqlite-wal away"):
+        SqliteJournal(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == b"not a database, but quite long" * 200
+
+
+async def test_damage_that_is_found_later_is_named_too(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    for number in range(50):
+        await journal.append(bytes([number]) * 20_000)
+    await journal.close()
+    damaged = bytearray((tmp_path / FILE).read_bytes())
+    # All but the first page, where the tables are named, and the last, where the marks may be.
+    damaged[4096 * 5 : -4096 * 20] = b"\xaa" * (len(damaged) - 4096 * 25)
+    (tmp_path / FILE).write_bytes(damaged)
+
+    with pytest.raises(ConfigError, match="is damaged"):
+        await take(SqliteJournal(tmp_path), 50)
+
+
+class Disk:
+    """Stands between a journal and its disk, and breaks it."""
+
+    def __init__(self, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.problem = ""
+        insert = journal._insert  # noqa: SLF001 - the only place that every write passes
+
+        def write(job: sqlite.Write) -> int | None:
+            position = insert(job)
+            if self.problem:
+                raise sqlite3.OperationalError(self.problem)
+            return position
+
+        monkeypatch.setattr(journal, "_insert", write)
+
+
+async def test_what_cannot_be_written_is_as_if_it_had_never_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SqliteJournal(tmp_path)
+    disk = Disk(journal, monkeypatch)
+    await journal.append(b"a", {"one": "1"})
+    disk.problem = "database or disk is full"
+    tried = await asyncio.gather(
+        journal.append(b"b", {"one": "2"}), journal.seal(7), journal.append(b"c"), return_exceptions=True
+    )
+
+    assert {str(error) for error in tried} == {"the journal cannot be written: database or disk is full"}
+    assert {type(error) for error in tried} == {Unavailable}
+    assert journal.failing == "the journal cannot be written: database or disk is full"
+    assert (dict(journal.marks()), journal.sealed, journal.end) == ({"one": "1"}, None, 1)
+
+    disk.problem = ""
+    await journal.append(b"d", {"one": "3"})
+
+    assert not journal.failing
+    assert await take(journal, 2) == [Partial(1, b"a"), Partial(2, b"d")]
+    await journal.close()
+    again = SqliteJournal(tmp_path)
+    assert await take(again, 2) == [Partial(1, b"a"), Partial(2, b"d")]
+    assert dict(again.marks()) == {"one": "3"}
+    await again.close()
+
+
+async def test_what_is_to_be_forgotten_is_forgotten_once_the_disk_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SqliteJournal(tmp_path)
+    disk = Disk(journal, monkeypatch)
+    await journal.append(b"a")
+    await journal.append(b"b")
+    journal.forget(1, gone=5)
+    disk.problem = "disk I/O error"
+    with pytest.raises(Unavailable, match="disk I/O error"):
+        await journal.append(b"c")
+    disk.problem = ""
+    await journal.append(b"d")
+    await journal.close()
+
+    again = SqliteJournal(tmp_path)
+    assert again.gone == 5
+    assert said(await take(again, 2)) == [b"b", b"d"]
+    await again.close()
+
+
+async def test_a_mistake_of_ours_is_no_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = SqliteJournal(tmp_path)
+
+    def mistake(_: sqlite.Write) -> int | None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(journal, "_insert", mistake)
+    with pytest.raises(KeyError, match="a mistake"):
+        await journal.append(b"a")
+    monkeypatch.undo()
+    await journal.append(b"b")
+    assert said(await take(journal, 1)) == [b"b"]
+    await journal.close()
