@@ -17,7 +17,7 @@ use crate::json::Reader;
 use crate::key;
 use crate::layout::Format;
 use crate::numbered::{Key, Numbered};
-use crate::partial::Writer;
+use crate::partial::{self, Writer};
 use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
 use crate::tables::{MAX_RAW_KEY, Tables, bounded};
@@ -25,6 +25,8 @@ use crate::text::{is_blank, trim};
 
 /// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
+/// Bytes that rows may take until they are written away as part of the next partial, which takes a fraction of them.
+const SPILL: usize = 32 << 20;
 /// Refused lines that are described in a report.
 const MAX_REFUSED: usize = 10;
 /// Bytes of a refused line that are kept to be looked at.
@@ -140,6 +142,8 @@ pub struct Fold {
     /// Services and POPs as logged; each has the number of its scope.
     scope_keys: Numbered<()>,
     tables: Tables,
+    /// Sections of the next partial: rows that were so many that they were written away.
+    spilled: Vec<u8>,
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
     /// The unfinished line is too long already, and what comes of it is dropped.
@@ -188,6 +192,9 @@ impl Fold {
         } else {
             self.lines(block, now);
         }
+        if self.rows_size() > SPILL {
+            self.spill();
+        }
     }
 
     /// Folds the last line, if no newline ended it.
@@ -210,6 +217,10 @@ impl Fold {
     /// Bytes that the tallies take, about: when this grows large, drain.
     #[must_use]
     pub fn size(&self) -> usize {
+        self.rows_size() + self.spilled.len()
+    }
+
+    fn rows_size(&self) -> usize {
         self.tables.size() + self.scope_keys.size() + self.scopes.len() * size_of::<Scope>()
     }
 
@@ -220,15 +231,23 @@ impl Fold {
 
     /// The tallies as a partial (see [`crate::partial`]), empty when there are none; the fold begins anew.
     pub fn drain(&mut self) -> Vec<u8> {
-        let empty = self.scopes.iter().all(|scope| scope.records.is_empty());
-        let partial = if empty { vec![] } else { self.partial() };
+        self.spill();
+        std::mem::take(&mut self.spilled)
+    }
+
+    /// Writes the rows away.
+    fn spill(&mut self) {
+        if self.scopes.iter().any(|scope| !scope.records.is_empty()) {
+            let section = self.section();
+            partial::join(&mut self.spilled, &section);
+        }
         self.scopes.clear();
         self.scope_keys.clear();
         self.tables.clear();
-        partial
     }
 
-    fn partial(&self) -> Vec<u8> {
+    /// The rows as a section.
+    fn section(&self) -> Vec<u8> {
         let scopes = self.scopes.iter().map(|scope| (&*scope.service_id, &*scope.pop, &*scope.records));
         let mut writer = Writer::new(scopes);
         self.tables.write(&mut writer);

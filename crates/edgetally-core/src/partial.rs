@@ -3,10 +3,11 @@
 //! Merging is addition, so a partial may name a key twice, and the order of its rows means nothing.
 //!
 //! ```text
-//! partial  = version scopes rows
+//! partial  = section (255 section)*
+//! section  = version scopes rows
 //! version  = 1
 //! scopes   = count (service_id pop count (second records)*)*      who, and how many records per second
-//! row      = kind scope second name [address] count (counter value)*      to the end of the partial
+//! row      = kind scope second name [address] count (counter value)*      to the end of the section
 //! ```
 //!
 //! Texts are a length and UTF-8, `kind`, `counter` and the count before counters one byte each, everything else is
@@ -16,6 +17,9 @@ use crate::counter::Kind;
 
 /// The form that this crate writes, and the only one that it reads.
 pub const VERSION: u8 = 1;
+
+/// Stands between two sections, where a row would have its kind.
+const SECTION: u8 = 0xFF;
 
 /// Why bytes are no partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +107,14 @@ impl Writer {
     }
 }
 
+/// Appends `section` to `partial`: what either holds, both hold together.
+pub fn join(partial: &mut Vec<u8>, section: &[u8]) {
+    if !partial.is_empty() && !section.is_empty() {
+        partial.push(SECTION);
+    }
+    partial.extend_from_slice(section);
+}
+
 /// Appends the counters that are not 0: how many, then place and value of each.
 #[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
 pub(crate) fn write_counters(bytes: &mut Vec<u8>, counters: &[u64]) {
@@ -185,18 +197,30 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// A partial that was read as far as its rows.
+/// A section of a partial that was read as far as its rows.
 #[derive(Debug)]
-pub struct Partial<'a> {
+pub struct Section<'a> {
     /// Services and POPs.
     pub scopes: Vec<Scope<'a>>,
     rows: Reader<'a>,
 }
 
-impl<'a> Partial<'a> {
-    /// Reads `bytes` and checks all of them, so that nothing is merged of a partial that is damaged.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, PartialError> {
-        let mut reader = Reader { bytes, at: 0 };
+/// Reads `bytes` and checks all of them, so that nothing is merged of a partial that is damaged.
+pub fn read(bytes: &[u8]) -> Result<Vec<Section<'_>>, PartialError> {
+    let mut reader = Reader { bytes, at: 0 };
+    let mut sections = vec![];
+    loop {
+        let section = Section::read(&mut reader)?;
+        sections.push(section);
+        if reader.at == bytes.len() {
+            return Ok(sections);
+        }
+        reader.at += 1;
+    }
+}
+
+impl<'a> Section<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, PartialError> {
         match reader.byte()? {
             VERSION => {}
             version => return Err(PartialError::UnknownVersion(version)),
@@ -210,16 +234,18 @@ impl<'a> Partial<'a> {
             }
             scopes.push(Scope { service_id, pop, records });
         }
-        let partial = Self { scopes, rows: reader };
-        partial.rows().try_for_each(|row| row.map(drop))?;
-        Ok(partial)
+        let rows = *reader;
+        while reader.has_row() {
+            reader.row(scopes.len())?;
+        }
+        Ok(Self { scopes, rows })
     }
 
     /// Its rows.
     pub fn rows(&self) -> impl Iterator<Item = Result<Row<'a>, PartialError>> {
         let mut reader = self.rows;
         let scopes = self.scopes.len();
-        std::iter::from_fn(move || (reader.at < reader.bytes.len()).then(|| reader.row(scopes)))
+        std::iter::from_fn(move || reader.has_row().then(|| reader.row(scopes)))
     }
 }
 
@@ -233,6 +259,11 @@ impl<'a> Reader<'a> {
     #[cold]
     fn damaged(&self) -> PartialError {
         PartialError::Damaged(self.at)
+    }
+
+    /// Whether another row of the section follows.
+    fn has_row(&self) -> bool {
+        self.bytes.get(self.at).is_some_and(|kind| *kind != SECTION)
     }
 
     #[inline]

@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 
 use crate::counter::add;
 use crate::key::OTHER;
-use crate::partial::{Partial, PartialError};
+use crate::partial::{self, PartialError};
 use crate::sealed::Sealed;
 use crate::tally::{Limits, Tally};
 
@@ -65,30 +65,32 @@ impl Window {
 
     /// Adds a partial: all of it, or nothing when it is damaged.
     pub fn merge(&mut self, bytes: &[u8]) -> Result<Vec<Merged>, PartialError> {
-        let partial = Partial::read(bytes)?;
+        let sections = partial::read(bytes)?;
         let oldest_open = self.sealed.map_or(0, |sealed| sealed.saturating_add(1));
         let mut merged: BTreeMap<&str, Merged> = BTreeMap::new();
-        for scope in &partial.scopes {
-            let known = merged.entry(scope.service_id).or_insert_with(|| Merged {
-                service_id: scope.service_id.to_owned(),
-                records: 0,
-                late: 0,
-            });
-            for (second, count) in &scope.records {
-                let tally = self.tally(scope.service_id, (*second).max(oldest_open));
-                add(&mut tally.records, *count);
-                add(&mut known.records, *count);
-                if *second < oldest_open {
-                    add(&mut known.late, *count);
+        for section in &sections {
+            for scope in &section.scopes {
+                let known = merged.entry(scope.service_id).or_insert_with(|| Merged {
+                    service_id: scope.service_id.to_owned(),
+                    records: 0,
+                    late: 0,
+                });
+                for (second, count) in &scope.records {
+                    let tally = self.tally(scope.service_id, (*second).max(oldest_open));
+                    add(&mut tally.records, *count);
+                    add(&mut known.records, *count);
+                    if *second < oldest_open {
+                        add(&mut known.late, *count);
+                    }
                 }
             }
-        }
-        let limits = self.limits;
-        for row in partial.rows() {
-            let row = row?;
-            let scope = &partial.scopes[row.scope];
-            let tally = self.tally(scope.service_id, row.second.max(oldest_open));
-            tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits);
+            let limits = self.limits;
+            for row in section.rows() {
+                let row = row?;
+                let scope = &section.scopes[row.scope];
+                let tally = self.tally(scope.service_id, row.second.max(oldest_open));
+                tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits);
+            }
         }
         Ok(merged.into_values().collect())
     }

@@ -5,7 +5,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_core::measurement::Value;
-use edgetally_core::partial::VERSION;
+use edgetally_core::partial::{VERSION, join};
 use edgetally_core::{Dataset, Fold, Framing, Limits, PartialError, Report, Sealed, Settings, Window, measurements};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -182,6 +182,16 @@ proptest! {
     }
 
     #[test]
+    fn partials_that_are_joined_are_merged_together(logs in vec(log(6), 0..6)) {
+        let apart: Vec<_> = logs.iter().map(|lines| partial(&written(lines))).collect();
+        let mut joined = vec![];
+        for partial in &apart {
+            join(&mut joined, partial);
+        }
+        prop_assert_eq!(entries(&apart), entries(&[joined]));
+    }
+
+    #[test]
     fn sealing_in_steps_is_sealing_at_once(lines in records(30), mut seals in vec(OLDEST - 2..=NOW + 1, 0..5)) {
         let all = [partial(&written(&lines))];
         let mut window = merged(Limits::default(), &all);
@@ -352,6 +362,29 @@ proptest! {
 }
 
 #[test]
+fn more_keys_than_fit_in_memory_are_written_away_and_count() {
+    let mut fold = Fold::new(Settings::default());
+    let (mut most, mut written) = (0, 0);
+    for block in 0..130 {
+        let line = |host: u32| format!("{{\"status\":200,\"domain\":\"{block}-{host}.example\"}}\n");
+        fold.feed((0..1_000).map(line).collect::<String>().as_bytes(), NOW);
+        // One that everybody knows, between all those that nobody knows.
+        fold.feed(b"{\"status\":200,\"domain\":\"a.example\"}\n", NOW);
+        written += usize::from(fold.size() < most);
+        most = most.max(fold.size());
+    }
+    assert!(written > 1, "several times");
+    assert!(most < 50 << 20, "{most}");
+
+    let unlimited = Limits { domains: usize::MAX, ..Limits::default() };
+    let sealed = merged(unlimited, &[fold.drain()]).seal(END);
+    assert_eq!([130_130], *sealed.iter().map(|one| one.records).collect::<Vec<_>>());
+    assert_eq!(130_001, names(&sealed[0], Dataset::Domains).len());
+    assert!(text(&sealed[0], Dataset::Domains).contains("\"a.example\":{\"edge_requests\":130,"));
+    assert_eq!(0, fold.size());
+}
+
+#[test]
 fn a_limit_names_what_is_beyond_it() {
     let limits = Limits { domains: 10, origins: 2, addresses: 2, pops: 1 };
     let mut window = Window::new(limits, 1);
@@ -390,6 +423,8 @@ fn damage_is_found_where_it_is() {
             Err(27),
         ),
         ("no such kind", &[4], Err(10)),
+        ("a section with nothing in it", &[255, VERSION, 0], Ok(())),
+        ("a section that is cut off", &[255], Err(10)),
         ("no such scope", &[0, 1], Err(11)),
         ("a name that is cut off", &[0, 0, 5, 2, b'd'], Err(13)),
         ("a name that is no text", &[0, 0, 5, 1, 0xFF], Err(14)),
