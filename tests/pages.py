@@ -62,6 +62,12 @@ INTO_SETTINGS = """\
 left out; the TOML below is what then holds. A flag wins over the file, and `--follow` and `--syslog` add to it.
 A setting that does not exist is an error that names it."""
 
+INTO_LIMITS = """\
+Keys, sizes and patience come from the open internet, so all of them are bounded. What is beyond a limit is named below
+and counted at [`/metrics`](metrics.md); `edgetally_limit_reached_total` has the setting as its label. Nothing that was
+accepted is ever dropped for one: a push that is refused is refused as a whole and may come again, and what has too many
+keys counts under `_other`, so sums stay exact."""
+
 HELP_WIDTH = 100
 
 KEYS = {
@@ -182,6 +188,20 @@ def settings() -> str:
     return "\n\n".join(page) + "\n"
 
 
+def limits() -> str:
+    """Make docs/limits.md."""
+    components = schema()
+    rows = []
+    for name, section in components["Config"]["properties"].items():
+        for setting, value in components[_name_of(section)]["properties"].items():
+            if "beyond" in value:
+                metric = f"`{value['counted']}`" if value["counted"] else ""
+                what = (f"`{name}.{setting}`", f"{value['default']:,}".replace(",", " "), value["description"])
+                rows.append((*what, value["beyond"], metric))
+    table = _table(("setting", "default", "what is limited", "beyond it", "counted by"), rows)
+    return f"# Limits\n\n{GENERATED}\n\n{INTO_LIMITS}\n\n{table}\n"
+
+
 def schema() -> dict[str, Any]:
     """Return the schema of every section of the settings, by the name of its class."""
     # A path is the only type that is not TOML's own.
@@ -293,6 +313,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "counters.md": counters,
     "events.md": events,
     "formats.md": partial(patched, "formats.md"),
+    "limits.md": limits,
     "metrics.md": metrics,
     "settings.md": settings,
     **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},

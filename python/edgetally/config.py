@@ -30,6 +30,16 @@ Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 ServiceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
 
+REACHED = "edgetally_limit_reached_total"
+OVERFLOWED = "edgetally_service_rows_overflowed_total"
+REJECTED = "edgetally_records_rejected_total"
+
+
+def limit(description: str, *, beyond: str, counted: str = REACHED, ge: float = 1) -> Meta:
+    """Describe a limit: what is limited, what becomes of what is beyond it, and the metric that counts this."""
+    return Meta(ge=ge, description=description, extra_json_schema={"beyond": beyond, "counted": counted})
+
+
 class Api(Section, frozen=True):
     """Answering readers, and taking pushes."""
 
@@ -49,10 +59,66 @@ class Api(Section, frozen=True):
             ge=0, le=60, description="Seconds that a refusal under /v1 is held back, because clients ask again at once."
         ),
     ] = 1.0
-    max_push_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push as it was sent.")] = 100_000_000
-    max_push_decompressed_bytes: Annotated[int, Meta(ge=1, description="Bytes of a push once it is decompressed.")] = (
-        1_000_000_000
-    )
+    max_push_bytes: Annotated[
+        int, limit("Bytes of a push as it was sent.", beyond="The push is answered 413, and nothing of it counts.")
+    ] = 100_000_000
+    max_push_decompressed_bytes: Annotated[
+        int,
+        limit(
+            "Bytes of a push once it is decompressed. It is never held as a whole.",
+            beyond="The push is answered 413, and nothing of it counts.",
+        ),
+    ] = 1_000_000_000
+    max_push_tally_bytes: Annotated[
+        int,
+        limit(
+            "Bytes that the tallies of a push may take until its end. They follow its keys and seconds, not its lines.",
+            beyond="The push is answered 413, and nothing of it counts.",
+            ge=1_000_000,
+        ),
+    ] = 128_000_000
+    max_pending_bytes: Annotated[
+        int,
+        limit(
+            "Bytes that all pushes together may take until they count.",
+            beyond="A push is answered 429 with `Retry-After`, and nothing of it counts. What was accepted does.",
+            ge=1_000_000,
+        ),
+    ] = 512_000_000
+
+
+class Clients(Section, frozen=True):
+    """What HTTP clients may do."""
+
+    max_connections: Annotated[
+        int, limit("Open connections.", beyond="A new one is answered 503 and closed. Those that are there go on.")
+    ] = 20_000
+    max_target_bytes: Annotated[
+        int, limit("Bytes of an address with its query.", beyond="It is answered 414, and the connection ends.", ge=256)
+    ] = 8_192
+    max_header_bytes: Annotated[
+        int, limit("Bytes of the header of a request.", beyond="It is answered 431, and the connection ends.", ge=1024)
+    ] = 65_536
+    header_timeout: Annotated[
+        float,
+        limit("Seconds that the header of a request may take.", beyond="It is answered 408, and the connection ends."),
+    ] = 20.0
+    stall_timeout: Annotated[
+        float,
+        limit(
+            "Seconds without a byte more of a push, or without one more taken of an answer.",
+            beyond="The connection ends, and nothing of the push counts.",
+        ),
+    ] = 30.0
+    idle_timeout: Annotated[float, Meta(gt=0, description="Seconds of silence between two requests.")] = 75.0
+    max_waiting_bytes: Annotated[
+        int,
+        limit(
+            "Bytes of pushes that have come and wait to be folded.",
+            beyond="Whoever has something waiting there is read no further until it is folded.",
+            counted="",
+        ),
+    ] = 256_000_000
 
 
 class Records(Section, frozen=True):
@@ -71,11 +137,30 @@ class Records(Section, frozen=True):
             description="How many requests a line stands for that does not say so: 10, if the edge logs one in ten.",
         ),
     ] = 1
-    max_line: Annotated[int, Meta(ge=1024, description="Bytes of the longest line.")] = 262_144
+    max_line: Annotated[
+        int,
+        limit(
+            "Bytes of the longest line.",
+            beyond="The line is rejected as `too_long`. Its first 1024 bytes are kept to be looked at.",
+            counted=REJECTED,
+            ge=1024,
+        ),
+    ] = 262_144
     max_lateness: Annotated[
-        int, Meta(ge=1, description="Seconds before now that a record may lie. Older ones are rejected.")
+        int,
+        limit(
+            "Seconds before now that a record may lie.", beyond="The line is rejected as `too_old`.", counted=REJECTED
+        ),
     ] = 120
-    max_ahead: Annotated[int, Meta(ge=0, le=60, description="Seconds after now that a record may lie.")] = 5
+    max_ahead: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60,
+            description="Seconds after now that a record may lie.",
+            extra_json_schema={"beyond": "The line is rejected as `too_new`.", "counted": REJECTED},
+        ),
+    ] = 5
 
 
 class Window(Section, frozen=True):
@@ -84,13 +169,26 @@ class Window(Section, frozen=True):
     aggregate_delay: Annotated[
         int, Meta(ge=1, le=60, description="Seconds from the begin of a second until it is sealed.")
     ] = 2
-    max_domains: Annotated[int, Meta(ge=1, description="Domains per service and second.")] = 10_000
-    max_origins: Annotated[int, Meta(ge=1, description="Names of origins per service and second.")] = 1_000
-    max_origin_ips: Annotated[
-        int, Meta(ge=1, description="Pairs of an origin's name and an address per service and second.")
+    max_domains: Annotated[
+        int, limit("Domains per service and second.", beyond="The domain is `_other`.", counted=OVERFLOWED)
     ] = 10_000
-    max_pops: Annotated[int, Meta(ge=1, description="POPs per service and second.")] = 1_000
-    max_services: Annotated[int, Meta(ge=1, description="Services per second.")] = 10_000
+    max_origins: Annotated[
+        int, limit("Names of origins per service and second.", beyond="The origin is `_other`.", counted=OVERFLOWED)
+    ] = 1_000
+    max_origin_ips: Annotated[
+        int,
+        limit(
+            "Pairs of an origin's name and an address per service and second.",
+            beyond="The address is `_other`.",
+            counted=OVERFLOWED,
+        ),
+    ] = 10_000
+    max_pops: Annotated[
+        int, limit("POPs per service and second.", beyond="The POP is `_other`.", counted=OVERFLOWED)
+    ] = 1_000
+    max_services: Annotated[
+        int, limit("Services per second.", beyond="The service is `_other`.", counted=OVERFLOWED)
+    ] = 10_000
 
 
 class Shelf(Section, frozen=True):
@@ -192,12 +290,17 @@ class Sources(Section, frozen=True):
     follow: Annotated[tuple[Follow, ...], Meta(description="Files to follow, each a table of its own.")] = ()
     syslog: Annotated[tuple[Syslog, ...], Meta(description="Syslog to listen for, each a table of its own.")] = ()
     stdin: Annotated[bool, Meta(description="Read records from standard input.")] = False
+    max_syslog_connections: Annotated[
+        int,
+        limit("Open connections of every `tcp:` listener.", beyond="A new one is closed. Those that are there go on."),
+    ] = 1_000
 
 
 class Config(Section, frozen=True):
     """Everything that an operator can set."""
 
     api: Api = Api()
+    clients: Clients = Clients()
     records: Records = Records()
     window: Window = Window()
     shelf: Shelf = Shelf()

@@ -6,6 +6,7 @@ Everything edgetally raises on purpose.
   x InputError       bytes from a source are not what they claim to be
     - TooLarge       ... or more of them than allowed
   x Unavailable      what was asked for cannot be done now, and may be later
+    - Busy           ... because too much has come at once
 
 Anything else that escapes is a bug, and is allowed to look like one.
 """
@@ -29,8 +30,16 @@ class InputError(EdgetallyError):
 
 
 class TooLarge(InputError):
-    """A source sent more than a limit allows."""
+    """A source sent more than a limit allows. `limit` is the setting."""
+
+    def __init__(self, limit: str, problem: str) -> None:
+        super().__init__(problem)
+        self.limit = limit
 
 
 class Unavailable(EdgetallyError):
     """The journal cannot be written now. Nothing happened; try again later."""
+
+
+class Busy(Unavailable):
+    """More has come than can be taken now. Nothing of it was taken; try again later."""

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from edgetally.api.http import Server
+from edgetally.api.ingest import Ingest
 from edgetally.clock import Clock
 from edgetally.measurements import reasons
 from edgetally.sealer import Sealer
 from edgetally.shelf import Shelf
-from edgetally.sources.syslog import SyslogDatagrams
+from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry import metrics
 from edgetally.telemetry.exposition import Reading, exposition
 from edgetally.telemetry.histogram import Histogram
@@ -29,6 +30,21 @@ CODES = (200, 400, 403, 413, 429, 500, 503)
 """Responses that are shown before there were any: what begins at 1 has never risen, in the eyes of an alarm."""
 
 
+LIMITS = (
+    "api.max_push_bytes",
+    "api.max_push_decompressed_bytes",
+    "api.max_push_tally_bytes",
+    "api.max_pending_bytes",
+    "clients.max_connections",
+    "clients.max_target_bytes",
+    "clients.max_header_bytes",
+    "clients.header_timeout",
+    "clients.stall_timeout",
+    "sources.max_syslog_connections",
+)
+"""Limits on whoever sends and reads. Those on lines and keys have metrics of their own."""
+
+
 class Rooms(NamedTuple):
     """What is looked at."""
 
@@ -36,7 +52,9 @@ class Rooms(NamedTuple):
     sealer: Sealer
     shelf: Shelf
     server: Server
+    ingest: Ingest
     datagrams: Sequence[SyslogDatagrams]
+    listeners: Sequence[SyslogListener]
     loop_lag: Histogram
 
 
@@ -118,6 +136,10 @@ class Panel:
         responses = Counter({(room, code): 0 for room in ROOMS for code in CODES})
         responses.update(server.responses)
         responses["read", 200] += server.repeated  # nothing else is ever at hand
+        reached = server.refused + self._rooms.ingest.refused
+        reached["api.max_pending_bytes"] = self._rooms.worker.busy
+        reached["sources.max_syslog_connections"] = sum(one.refused for one in self._rooms.listeners)
+        yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}
         yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in responses.items()}
 
     def _process(self) -> Iterator[Reading]:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from edgetally import sealer, worker
+from edgetally.api import http
 from edgetally.api.app import App, room
 from edgetally.api.http import Connection, Server
 from edgetally.api.ingest import Bounds, Ingest, Said
@@ -60,12 +61,14 @@ class Service:
         self.clock = clock or SystemClock()
         self.journal = _journal(config)
         self._datagrams: list[syslog.SyslogDatagrams] = []
+        self._syslog: list[syslog.SyslogListener] = []
         self._loop_lag = Histogram()
         records, limits = config.records, config.window
         self.worker = worker.Worker(
             journal=self.journal,
             clock=self.clock,
             limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
+            bounds=worker.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
         )
         self.shelf = Shelf(keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes)
         self.sealer = sealer.Sealer(
@@ -89,9 +92,10 @@ class Service:
             aggregate_delay=limits.aggregate_delay,
             poll_timeout=config.api.poll_timeout,
         )
+        self.ingest = Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes))
         app = App(
             poll=self.poll,
-            ingest=Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)),
+            ingest=self.ingest,
             operate=Operate(lambda: self.panel, CONTENT_TYPE),
             shelf=self.shelf,
             clock=self.clock,
@@ -99,9 +103,25 @@ class Service:
             version=version("edgetally"),
             error_delay=config.api.error_delay,
         )
-        self.server = Server(app, refuse=app.refuse, epoch=lambda: self.shelf.newest, room=room, clock=self.clock)
+        self.server = Server(
+            app,
+            refuse=app.refuse,
+            epoch=lambda: self.shelf.newest,
+            room=room,
+            clock=self.clock,
+            limits=http.Limits(**msgspec.structs.asdict(config.clients)),
+        )
         self.panel = Panel(
-            Rooms(self.worker, self.sealer, self.shelf, self.server, self._datagrams, self._loop_lag),
+            Rooms(
+                worker=self.worker,
+                sealer=self.sealer,
+                shelf=self.shelf,
+                server=self.server,
+                ingest=self.ingest,
+                datagrams=self._datagrams,
+                listeners=self._syslog,
+                loop_lag=self._loop_lag,
+            ),
             clock=self.clock,
             aggregate_delay=limits.aggregate_delay,
             version=version("edgetally"),
@@ -114,7 +134,6 @@ class Service:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
-        self._syslog: list[syslog.SyslogListener] = []
 
     async def __aenter__(self) -> Self:
         """Start every room; readers can come once this returns."""
@@ -145,8 +164,8 @@ class Service:
             self.server.abort()
         await self._stop_rooms()
 
-    def _open_push(self, said: Said) -> worker.Intake:
-        return self.worker.intake(self._defaults(said, "format"), "arrays")
+    def _open_push(self, said: Said) -> worker.Push:
+        return self.worker.push(self._defaults(said, "format"))
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
@@ -171,7 +190,7 @@ class Service:
             if where.kind != "unix":
                 self._allow("sources.syslog", where.host)
             if where.kind == "tcp":
-                listener = syslog.SyslogListener(where, defaults, self.clock)
+                listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
                 self._syslog.append(listener)
                 await listener.listen(partial(self.worker.follow, counted_as=f"syslog:{where}"))
             else:

@@ -16,7 +16,7 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
-from edgetally.errors import Unavailable
+from edgetally.errors import Busy, TooLarge, Unavailable
 from edgetally.journal.base import Journal, Marks
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
@@ -38,6 +38,9 @@ RETRY_SECONDS = 1.0
 COMMIT_BYTES = 32 << 20
 """Tallies of one stretch are committed when they take more than this, however long it is."""
 
+OPEN_BYTES = 16 * 1024
+"""What a push takes before it has brought anything, about."""
+
 
 class Limits(NamedTuple):
     """What a record may be."""
@@ -45,6 +48,15 @@ class Limits(NamedTuple):
     max_line: int
     max_lateness: int
     max_ahead: int
+
+
+class Bounds(NamedTuple):
+    """What pushes may take of the memory until they count: they count as a whole, so all of it waits for their end."""
+
+    tally_bytes: int = 128_000_000
+    """One push."""
+    pending_bytes: int = 512_000_000
+    """All of them."""
 
 
 class Refused(NamedTuple):
@@ -133,6 +145,11 @@ class Intake:
         """Fold the last line, if no newline ended it."""
         self._fold.finish(int(self._worker.clock.now()))
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return self._fold.size + self._fold.unfinished
+
     async def drain(self) -> Report:
         """Say what became of the lines since the last commit; `commit` makes these durable."""
         if self._drained is None:
@@ -161,15 +178,54 @@ class Intake:
         return report
 
 
+class Push(Intake):
+    """A stretch that counts as a whole or not at all, and takes no more memory than there is for it. To be closed."""
+
+    def __init__(self, fold: _core.Fold, worker: "Worker", source: str, brought: Brought) -> None:
+        super().__init__(fold, worker, source, brought)
+        self._pending = 0
+        self._hold(OPEN_BYTES)
+
+    async def feed(self, data: bytes) -> None:
+        """Fold the finished lines of `data`; raise TooLarge or Busy when they take too much memory."""
+        self._hold(OPEN_BYTES + self.size + len(data))
+        await super().feed(data)
+        if self.size > self._worker.bounds.tally_bytes:
+            problem = f"the tallies of a push take at most {self._worker.bounds.tally_bytes} bytes"
+            raise TooLarge("api.max_push_tally_bytes", problem)
+        self._hold(OPEN_BYTES + self.size)
+
+    def close(self) -> None:
+        """Free what it takes: it counts, or never will."""
+        self._worker.pending -= self._pending
+        self._pending = 0
+
+    def _hold(self, size: int) -> None:
+        self._worker.admit(size - self._pending)
+        self._pending = size
+
+
 class Worker:
     """Folds what sources bring, and sees to it that it becomes durable."""
 
     def __init__(
-        self, *, journal: Journal, clock: Clock, limits: Limits, rejects: Rejects | None = None, threads: int = 2
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        limits: Limits,
+        bounds: Bounds = Bounds(),  # noqa: B008 - a tuple never changes
+        rejects: Rejects | None = None,
+        threads: int = 2,
     ) -> None:
         self.journal = journal
         self.clock = clock
         self.rejects = rejects or Rejects(clock=clock)
+        self.bounds = bounds
+        self.pending = 0
+        """Bytes that pushes take until they count, about."""
+        self.busy = 0
+        """Pushes that were sent away for it."""
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         self.brought: defaultdict[str, Brought] = defaultdict(Brought)
@@ -185,8 +241,21 @@ class Worker:
         self, defaults: Defaults, framing: Framing = "lines", source: str = "push", counted_as: str | None = None
     ) -> Intake:
         """Begin a stretch of input from `source`, in which `framing` tells records apart."""
-        fold = _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
-        return Intake(fold, self, source, self.brought[counted_as or source])
+        return Intake(self._fold(defaults, framing), self, source, self.brought[counted_as or source])
+
+    def push(self, defaults: Defaults) -> Push:
+        """Begin a push; raise Busy when there is no room for one."""
+        return Push(self._fold(defaults, "arrays"), self, "push", self.brought["push"])
+
+    def admit(self, size: int) -> None:
+        """Let a push take so many bytes more; raise Busy when there is no room for them."""
+        if size > 0 and self.pending + size > self.bounds.pending_bytes:
+            self.busy += 1
+            raise Busy(f"{self.pending} bytes of pushes wait to be counted")
+        self.pending += size
+
+    def _fold(self, defaults: Defaults, framing: Framing) -> _core.Fold:
+        return _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
 
     async def follow(self, source: Source, *, counted_as: str | None = None) -> None:
         """

@@ -412,7 +412,7 @@ async def test_a_bug_has_the_one_error_shape_too(
         raise ZeroDivisionError("the inside")
 
     monkeypatch.setattr(service.service.poll, "answer", bug)
-    monkeypatch.setattr(service.service.worker, "intake", bug)
+    monkeypatch.setattr(service.service.worker, "push", bug)
     async with service.wire() as wire:
         reading = await wire.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         pushing = await wire.ask(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
@@ -524,7 +524,7 @@ async def test_many_connections_are_answered(service: Served) -> None:
 
 async def test_beyond_the_limit_connections_are_refused_in_the_one_shape(service: Served) -> None:
     server = service.service.server
-    server.limits = server.limits._replace(connections=3)
+    server.limits = server.limits._replace(max_connections=3)
     async with service.wire() as first, service.wire() as second, service.wire() as last:
         assert (await last.ask(GET)).status == 200
         assert (await first.ask(GET)).status == 200

@@ -43,17 +43,19 @@ FRESH_BYTES = 2048
 
 
 class Limits(NamedTuple):
-    """What clients may do."""
+    """What clients may do. These are settings, and are counted by their names."""
 
-    target_bytes: int = 8 * 1024
-    header_bytes: int = 64 * 1024
-    header_seconds: float = 20.0
+    max_connections: int = 20_000
+    max_target_bytes: int = 8 * 1024
+    max_header_bytes: int = 64 * 1024
+    header_timeout: float = 20.0
     """How long the header of a request may take, from its first byte."""
-    stall_seconds: float = 30.0
+    stall_timeout: float = 30.0
     """How long the next bytes of a body, or the reading of an answer, may take."""
-    idle_seconds: float = 75.0
+    idle_timeout: float = 75.0
     """How long a connection may be silent between requests."""
-    connections: int = 20_000
+    max_waiting_bytes: int = 256_000_000
+    """Bytes of bodies that may wait for their handlers, before every sender waits who has something waiting there."""
 
 
 class Disconnect(Exception):
@@ -99,13 +101,29 @@ class Body:
     @property
     def is_ahead(self) -> bool:
         """Whether more has come than should wait."""
-        return self._size > BODY_AHEAD
+        server = self._connection.server
+        return self._size > (BODY_AHEAD if server.waiting_bytes <= server.limits.max_waiting_bytes else 0)
 
     def put(self, chunk: bytes) -> None:
         """Add what came."""
         self._chunks.append(chunk)
-        self._size += len(chunk)
+        self._grow(len(chunk))
         self.news()
+
+    def drop(self) -> None:
+        """Keep nothing of what waits."""
+        self._chunks.clear()
+        self._grow(-self._size)
+
+    def abandon(self) -> None:
+        """Nothing more will come, and what waits is worth nothing without it."""
+        self.drop()
+        self.complete = False
+        self.news()
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        self._connection.server.waiting_bytes += size
 
     def news(self) -> None:
         """Wake the reader, if there is one."""
@@ -117,8 +135,7 @@ class Body:
         while True:
             if self._chunks:
                 data = b"".join(self._chunks) if len(self._chunks) > 1 else self._chunks[0]
-                self._chunks.clear()
-                self._size = 0
+                self.drop()
                 self._connection.flow()
                 yield data
             elif self.complete:
@@ -162,6 +179,7 @@ class Server:
         epoch: Callable[[], int],
         room: Callable[[str], str],
         clock: Clock,
+        limits: Limits = Limits(),  # noqa: B008 - a tuple never changes
     ) -> None:
         self.handler = handler
         self.refuse = refuse
@@ -173,7 +191,11 @@ class Server:
         """Responses, by room and status."""
         self.repeated = 0
         """Responses that were at hand already. They are not among the others: counting them there takes too long."""
-        self.limits = Limits()
+        self.limits = limits
+        self.waiting_bytes = 0
+        """Bytes of bodies that wait for their handlers."""
+        self.refused: Counter[str] = Counter()
+        """Connections that were ended for a limit, by its setting."""
         self.connections: set[Connection] = set()
         self.closing = False
         self._drained = asyncio.Event()
@@ -227,7 +249,7 @@ class Connection(asyncio.Protocol):
     """One client: requests one after the other, pipelined or not."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
@@ -256,31 +278,33 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are transports in all but their ancestry.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(WRITE_AHEAD)
-        self._progress = self._server.clock.now()
-        self._server.connections.add(self)
-        if len(self._server.connections) > self._server.limits.connections:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later")
+        self._progress = self.server.clock.now()
+        self.server.connections.add(self)
+        if len(self.server.connections) > self.server.limits.max_connections:
+            self._refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later", "clients.max_connections"
+            )
 
     def connection_lost(self, _error: Exception | None) -> None:
         """End; whoever works for this client is told."""
-        self._server.left(self)
+        self.server.left(self)
         self._transport = None
         if self._answer:
             self._answer.cancel()
         for request in [self._current, *self._queue]:
             if request:
-                request.body.news()
+                request.body.abandon()
 
     def data_received(self, data: bytes) -> None:
         """Take apart what was sent, and answer it."""
         idle = self._current is None and self._began is None and not self._queue and not self._ending
-        if idle and self._writable and (known := self._server.fresh(data)):
-            self._progress = self._server.clock.now()
-            self._server.repeated += 1
+        if idle and self._writable and (known := self.server.fresh(data)):
+            self._progress = self.server.clock.now()
+            self.server.repeated += 1
             self.write(known.head + b"\r\n" + known.body)
             return
         if not self._ending:
-            self._progress = self._server.clock.now()
+            self._progress = self.server.clock.now()
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -299,7 +323,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._writable = True
-        self._progress = self._server.clock.now()
+        self._progress = self.server.clock.now()
         self._next()
 
     def _parse(self, data: bytes) -> None:
@@ -317,14 +341,14 @@ class Connection(asyncio.Protocol):
             else:
                 break
         # The parser keeps a field until it ends, and says nothing until then.
-        if self._unparsed > self._server.limits.target_bytes + self._server.limits.header_bytes:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are too long")
+        if self._unparsed > self.server.limits.max_target_bytes + self.server.limits.max_header_bytes:
+            self._header_too_large()
 
     # What the parser calls.
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._began = self._server.clock.now()
+        self._began = self.server.clock.now()
         self._incoming = None
         self._target = b""
         self._headers = {}
@@ -334,15 +358,15 @@ class Connection(asyncio.Protocol):
         """Part of the target."""
         if not self._ending:
             self._target += part
-        if len(self._target) > self._server.limits.target_bytes:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long")
+        if len(self._target) > self.server.limits.max_target_bytes:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "clients.max_target_bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field, of the header or behind a chunked body."""
         self._unparsed = 0
         self._header_size += len(name) + len(value) + 4
-        if self._header_size > self._server.limits.header_bytes:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are too long")
+        if self._header_size > self.server.limits.max_header_bytes:
+            self._header_too_large()
         elif self._incoming is None:  # behind the body it comes too late to mean anything
             self._headers[name.lower()] = value
 
@@ -387,10 +411,10 @@ class Connection(asyncio.Protocol):
         while self._queue and self._current is None and self._writable and self._transport and not self._ending:
             request = self._current = self._queue.popleft()
             try:
-                answer = self._server.handler(request)
+                answer = self.server.handler(request)
             except Exception as error:  # noqa: BLE001 - whatever it was, the client is answered and the log says it
                 say(RequestFailed(method=request.method, path=request.path), error=error)
-                answer = self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
+                answer = self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
             if isinstance(answer, Response):
                 self._respond(request, answer)
             else:
@@ -408,7 +432,7 @@ class Connection(asyncio.Protocol):
         elif error:
             say(RequestFailed(method=request.method, path=request.path), error=error)
             message = "this is our fault; the log says more"
-            self._respond(request, self._server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message))
+            self._respond(request, self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message))
         else:
             self._respond(request, answer.result())
         self._next()
@@ -416,11 +440,12 @@ class Connection(asyncio.Protocol):
 
     def _respond(self, request: Request, response: Response) -> None:
         if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
-            self._server.remember(self._whole, response)
-        self._server.responses[self._server.room(request.path), response.status] += 1
+            self.server.remember(self._whole, response)
+        self.server.responses[self.server.room(request.path), response.status] += 1
         self._current = None
         self._whole = None
-        stays = request.keep_alive and request.body.complete and not self._server.closing
+        request.body.drop()
+        stays = request.keep_alive and request.body.complete and not self.server.closing
         field = (
             b""
             if stays and not request.http10
@@ -433,23 +458,31 @@ class Connection(asyncio.Protocol):
         if not stays:
             self._end(unread=not request.body.complete)
 
-    def _refuse(self, status: HTTPStatus, problem: str) -> None:
-        """Answer what is no request, once, and end."""
+    def _header_too_large(self) -> None:
+        problem = "the header fields are too long"
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem, "clients.max_header_bytes")
+
+    def _refuse(self, status: HTTPStatus, problem: str, limit: str = "") -> None:
+        """Answer what is no request, once, and end; for what `limit`, if for one."""
         if self._ending:
             return
-        self._server.responses[self._server.room(""), status] += 1
-        response = self._server.refuse(status, problem)
+        if limit:
+            self.server.refused[limit] += 1
+        self.server.responses[self.server.room(""), status] += 1
+        response = self.server.refuse(status, problem)
         self.write(response.head + b"Connection: close\r\n\r\n" + response.body)
         self._end(unread=self._began is not None)
 
     def _end(self, *, unread: bool) -> None:
         """Close; if the client is still sending, let it finish for a while, or it would never see the answer."""
         self._ending = True
+        for request in self._queue:
+            request.body.drop()
         self._queue.clear()
         if not self._transport:
             return
         if unread:
-            self._progress = self._server.clock.now()
+            self._progress = self.server.clock.now()
             self._transport.resume_reading()
         else:
             self._transport.close()
@@ -475,20 +508,22 @@ class Connection(asyncio.Protocol):
         """Close if the other side has been silent for too long."""
         if self._transport is None:
             return
-        limits = self._server.limits
+        limits = self.server.limits
         silent = now - self._progress
         in_header = self._began is not None and self._incoming is None and not self._ending
         if self._ending:
-            patience = LINGER_SECONDS
+            patience, limit = LINGER_SECONDS, ""
         elif not self._writable or (self._began is not None and self._transport.is_reading()):
-            patience = limits.stall_seconds
+            patience, limit = limits.stall_timeout, "clients.stall_timeout"
         elif self._current is None and not self._queue:
-            patience = limits.idle_seconds
+            patience, limit = limits.idle_timeout, ""
         else:
             return
-        if in_header and self._began is not None and now - self._began > limits.header_seconds:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come")
+        if in_header and self._began is not None and now - self._began > limits.header_timeout:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come", "clients.header_timeout")
         elif silent > patience:
+            if limit:
+                self.server.refused[limit] += 1
             self._transport.abort()
 
     def abort(self) -> None:

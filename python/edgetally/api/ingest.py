@@ -7,12 +7,14 @@ Push: records over HTTP.
     POST /ingest?weight=10            lines that stand for ten requests each
 
 The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all:
-when the sender breaks off, or what it sends cannot be decompressed, nothing of it does.
+when the sender breaks off, or what it sends cannot be decompressed, nothing of it does. When more comes than can be
+folded, the answer is 429, and the sender may try again.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,10 +23,9 @@ import msgspec
 from edgetally.api.errors import CORS, Refusal
 from edgetally.api.http import Response
 from edgetally.compression import by_encoding
-from edgetally.errors import ConfigError, InputError, TooLarge, Unavailable
+from edgetally.errors import Busy, ConfigError, InputError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from edgetally.api.http import Request
@@ -86,6 +87,9 @@ class Intake(Protocol):
     async def commit(self) -> Report:
         """Count it, and return once it is durable; raise Unavailable when it cannot be."""
 
+    def close(self) -> None:
+        """Nothing more comes of it."""
+
 
 class Said(NamedTuple):
     """What a push says for those of its records that do not; None: nothing."""
@@ -109,6 +113,8 @@ class Ingest:
     def __init__(self, open_intake: Callable[[Said], Intake], bounds: Bounds) -> None:
         self._open = open_intake
         self._bounds = bounds
+        self.refused: Counter[str] = Counter()
+        """Pushes that were larger than a limit, by its setting."""
 
     async def push(self, request: Request, service_id: str | None) -> Response:
         """Count the records in the body of `request`."""
@@ -124,25 +130,38 @@ class Ingest:
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
         length = request.header(b"content-length")
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
-            problem = f"a push has at most {self._bounds.body_bytes} bytes: send less at once"
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+            raise self._too_large(self._body_too_large())
         try:
             intake = self._open(Said(service_id, pop, request.query.get("format") or None, weight(request)))
         except ConfigError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except Unavailable as error:
+            raise _later(error) from error
+        try:
+            return answer(await self._count(request, decoder, intake))
+        finally:
+            intake.close()
+
+    async def _count(self, request: Request, decoder: Decoder, intake: Intake) -> Report:
+        """Count the whole body, or raise Refusal and count nothing of it."""
         try:
             async for piece in self._pieces(request, decoder):
                 await intake.feed(piece)
+            intake.finish()
+            return await intake.commit()
         except TooLarge as error:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once") from error
+            raise self._too_large(error) from error
         except InputError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{error}; nothing of this push was counted") from error
-        intake.finish()
-        try:
-            return answer(await intake.commit())
         except Unavailable as error:
-            problem = f"{error}; nothing of this push was counted: send it again"
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, RETRY_AFTER) from error
+            raise _later(error) from error
+
+    def _body_too_large(self) -> TooLarge:
+        return TooLarge("api.max_push_bytes", f"a push has at most {self._bounds.body_bytes} bytes")
+
+    def _too_large(self, error: TooLarge) -> Refusal:
+        self.refused[error.limit] += 1
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once")
 
     async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[bytes]:
         """Yield the decompressed body; raise InputError when it is damaged or too large."""
@@ -150,11 +169,12 @@ class Ingest:
         async for data in request.body:
             received += len(data)
             if received > self._bounds.body_bytes:
-                raise TooLarge(f"a push has at most {self._bounds.body_bytes} bytes")
+                raise self._body_too_large()
             for piece in decoder.feed(data):
                 meant += len(piece)
                 if meant > self._bounds.decompressed_bytes:
-                    raise TooLarge(f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes")
+                    problem = f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes"
+                    raise TooLarge("api.max_push_decompressed_bytes", problem)
                 yield piece
         decoder.finish()
 
@@ -165,6 +185,11 @@ def weight(request: Request) -> int | None:
     if said and not (said.isdecimal() and len(said) <= len(str(MAX_WEIGHT)) and 1 <= int(said) <= MAX_WEIGHT):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"a weight is a whole number from 1 to {MAX_WEIGHT}")
     return int(said) if said else None
+
+
+def _later(error: Unavailable) -> Refusal:
+    status = HTTPStatus.TOO_MANY_REQUESTS if isinstance(error, Busy) else HTTPStatus.SERVICE_UNAVAILABLE
+    return Refusal(status, f"{error}; nothing of this push was counted: send it again", RETRY_AFTER)
 
 
 def answer(report: Report) -> Response:

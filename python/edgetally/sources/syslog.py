@@ -285,10 +285,13 @@ class SyslogConnection:
 class SyslogListener:
     """A TCP port whose every connection is a source of its own."""
 
-    def __init__(self, where: Address, defaults: Defaults, clock: Clock) -> None:
+    def __init__(self, where: Address, defaults: Defaults, clock: Clock, max_connections: int = 1_000) -> None:
+        self.refused = 0
+        """Connections that were closed because there were too many."""
         self._where = where
         self._defaults = defaults
         self._clock = clock
+        self._max_connections = max_connections
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -296,6 +299,10 @@ class SyslogListener:
         """Accept connections from now on, and follow each."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(self._connections) >= self._max_connections:
+                self.refused += 1
+                writer.close()
+                return
             # Who is gone already has no address.
             host, port, *_ = writer.get_extra_info("peername") or ("nobody", 0)
             name = f"syslog:{self._where} from {host}:{port}"

@@ -109,6 +109,13 @@ WAITING = Metric("edgetally_waiting_readers", "gauge", "readers", "Readers who w
 # HTTP.
 
 CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open connections.")
+LIMIT_REACHED = Metric(
+    "edgetally_limit_reached_total",
+    "counter",
+    "",
+    "How often a limit turned something away, by the setting. [The limits](limits.md) say what became of it.",
+    ("limit",),
+)
 RESPONSES = Metric(
     "edgetally_http_responses_total",
     "counter",
