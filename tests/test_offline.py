@@ -42,9 +42,9 @@ golden = pytest.mark.parametrize("log", GOLDEN, ids=[path.stem for path in GOLDE
 class Folded:
     """What `edgetally fold` makes of files."""
 
-    def __init__(self, *files: Path | str, limits: Limits = LIMITS) -> None:
+    def __init__(self, *files: Path | str, limits: Limits = LIMITS, threads: int = 1) -> None:
         out, errors = io.BytesIO(), io.StringIO()
-        self.offline = Offline(defaults=Defaults("default", "local"), limits=limits, now=NOW)
+        self.offline = Offline(defaults=Defaults("default", "local"), limits=limits, now=NOW, threads=threads)
         self.status = offline.fold([str(file) for file in files], self.offline, out, errors)
         self.out = out.getvalue()
         self.errors = errors.getvalue().splitlines()
@@ -277,6 +277,24 @@ def test_putting_tallies_away_changes_no_entry(
     monkeypatch.setattr(offline, "OPEN_SECONDS", kept)
 
     assert Folded(path).out == expected.out
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("ended", [b"", b"\n"])
+def test_how_many_threads_fold_does_not_matter(
+    threads: int, ended: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    golden_lines = b"\n".join(path.read_bytes().rstrip(b"\n") for path in GOLDEN).splitlines()
+    random.Random(1).shuffle(golden_lines)  # noqa: S311 - any order will do
+    # Of every length, blank ones and one longer than several regions included, so that regions end everywhere.
+    lines = [*golden_lines, b"", b'{"status":200,"x":"%b"}' % (b"y" * 5_000), *golden_lines, b"no record"]
+    log = write(tmp_path / "log", b"\n".join(lines), ended)
+    want = Folded(log)
+    for region, read in [(1_000, 300), (997, 5_000), (4_096, 64)]:
+        monkeypatch.setattr(offline, "REGION", region)
+        monkeypatch.setattr(offline, "READ", read)
+        got = Folded(log, threads=threads)
+        assert (want.status, want.out, want.errors) == (got.status, got.out, got.errors)
 
 
 def test_where_files_are_cut_into_blocks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,10 @@ class Report:
     """What became of lines. Blank ones are neither accepted nor rejected."""
 
     @property
+    def lines(self) -> int:
+        """Lines in all, blank ones included."""
+
+    @property
     def accepted(self) -> int:
         """Lines that count. One of weight 10 is one line."""
 

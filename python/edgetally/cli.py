@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     fold.set_defaults(command=_fold)
     _common(fold)
     fold.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
+    fold.add_argument("--threads", type=int, metavar="COUNT", help="how many fold a plain file (default: one per core)")
 
     explain = commands.add_parser(
         "explain",
@@ -182,7 +183,11 @@ def _fold(arguments: argparse.Namespace) -> int:
         pops=window.max_pops,
         services=window.max_services,
     )
-    offline = Offline(defaults=_defaults(config.records), limits=limits, now=int(SystemClock().now()))
+    threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
+    if threads < 1:
+        raise ConfigError("--threads", "at least one is needed")
+    now = int(SystemClock().now())
+    offline = Offline(defaults=_defaults(config.records), limits=limits, now=now, threads=threads)
     return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
 
 

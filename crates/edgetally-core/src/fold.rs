@@ -117,6 +117,8 @@ pub struct Refused {
 /// What became of the lines since the last report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Lines in all, blank ones included.
+    pub lines: u64,
     /// Lines that count.
     pub accepted: u64,
     /// Lines that do not, by reason in the order of [`Reason::ALL`].
@@ -265,6 +267,7 @@ impl Fold {
             left = &left[newline + 1..];
             if std::mem::take(&mut self.overlong) {
                 self.line += 1;
+                self.report.lines += 1;
                 let sample = std::mem::take(&mut self.unfinished);
                 self.refuse(Reject::new(Reason::TooLong, self.settings.max_line), &sample);
             } else {
@@ -294,6 +297,7 @@ impl Fold {
         let mut left = block;
         while let Some(end) = memchr::memchr(b'\n', left) {
             self.line += 1;
+            self.report.lines += 1;
             if let Err(reject) = self.fold_line(left, end, now) {
                 self.refuse(reject, &left[..end]);
             }

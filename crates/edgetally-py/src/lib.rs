@@ -74,9 +74,10 @@ mod _core {
         }
 
         fn report(&self) -> Report {
-            let core::Report { accepted, rejected, refused } = locked(&self.inner).report();
+            let core::Report { lines, accepted, rejected, refused } = locked(&self.inner).report();
             let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
             Report {
+                lines,
                 accepted,
                 rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
                 refused: refused
@@ -99,6 +100,7 @@ mod _core {
 
     #[pyclass(frozen, get_all, module = "edgetally._core")]
     struct Report {
+        lines: u64,
         accepted: u64,
         rejected: Vec<(&'static str, u64)>,
         refused: Vec<(u64, &'static str, &'static str, usize, Vec<u8>)>,
