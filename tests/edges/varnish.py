@@ -112,7 +112,11 @@ class Varnish:
             if road == "file":
                 log, pid = self._directory / f"{side}.log", self._directory / f"{side}.pid"
                 await run(*command, "-D", "-P", f"{pid}", "-a", "-w", f"{log}")
-                self._daemons[log] = int(pid.read_text())
+                async with asyncio.timeout(PATIENCE):
+                    # Who daemonizes is gone before the daemon says who it is.
+                    while not (told := await run("cat", f"{pid}", check=False)).strip().isdecimal():
+                        pass
+                self._daemons[log] = int(told)
                 self._stack.callback(os.kill, self._daemons[log], signal.SIGTERM)
             else:
                 framing = "--tcp --octet-count" if road == "tcp" else "--udp"
