@@ -227,6 +227,7 @@ HOSTLESS = {
     b"GARBAGE\r\n\r\n": 400,
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
     b"GET / HTTP/1.1\r\n\r\n": 400,
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
     b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
 }
 

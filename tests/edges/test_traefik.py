@@ -137,6 +137,22 @@ async def answers_that_traefik_makes(lab: Lab) -> None:
             book_whole(lab, answer)
 
 
+@fact
+async def a_switch_of_protocols_has_no_status_and_no_size(lab: Lab) -> None:
+    """And its origin gave no response."""
+    sent = b"hello" * 100
+    headers = {"Upgrade": "echo", "Connection": "Upgrade"}
+    request = lab.request("/plain/", headers=headers, status=101, upgrade=True, told=unanswered)
+    async with lab.connect() as connection:
+        answer = await connection.ask(request)
+        await connection.send(sent)
+        assert await connection.read(len(sent)) == sent
+        connection.end()
+        assert await connection.answer() == Answer()
+    assert answer.status == 101
+    book(lab, Answer(None))
+
+
 # --- HTTP/2 and TLS -------------------------------------------------------------------------------------------------
 
 TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
@@ -195,7 +211,7 @@ async def hosts_count_as_domains_in_one_form(lab: Lab) -> None:
 
 @fact
 async def broken_bytes_in_urls_are_no_matter(lab: Lab) -> None:
-    for path in ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c"):
+    for path in ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c", "/a?\xff\xfe"):
         await ask(lab, "/plain" + path, headers={"User-Agent": 'a"\\b'})
 
 
