@@ -24,6 +24,7 @@ DATASETS = ("domains", "origin_insights", "origins")
 class Options(TypedDict, total=False):
     """What a fold can be told besides its defaults for records."""
 
+    services: list[str]
     max_line: int
     max_lateness: int
     max_ahead: int
@@ -175,10 +176,44 @@ def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> 
 def test_every_reason_has_a_sentence() -> None:
     reasons = _core.reasons()
     assert [code for code, _ in reasons] == [
-        *("too_long", "not_json", "truncated", "bad_columns", "bad_weight", "bad_service_id", "no_part"),
-        *("bad_status", "bad_ts", "too_old", "too_new"),
+        *("too_long", "not_json", "truncated", "bad_columns", "bad_weight", "bad_service_id"),
+        *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
     ]
-    assert len({sentence for _, sentence in reasons}) == 11
+    assert len({sentence for _, sentence in reasons}) == 12
+
+
+def test_records_for_services_that_are_not_allowed_are_refused_however_they_name_them() -> None:
+    lines = b"""\
+{"status":200,"service_id":"mine"}
+{"status":200,"service_id":"theirs"}
+{"status":200}
+{"status":200,"service_id":"mine","pop":"AMS"}
+{"status":200,"service_id":" mine "}
+{"status":200,"service_id":"th\\u0065irs","pop":"AMS"}
+{"status":200,"service_id":"theirs"}
+{"status":200,"service_id":"Mine"}
+{"status":200,"service_id":"min"}
+{"status":200,"service_id":"m\\u0069ne"}
+"""
+    folding = folded(lines, services=["mine", "ours"])
+    report = folding.report()
+
+    assert report.rejected == [("foreign_service", 6)]
+    assert [(line, at) for line, _, _, at, _ in report.refused] == [(2, 28), (3, 0), (6, 28), (7, 28), (8, 28), (9, 28)]
+    assert {entry["service_id"] for entry in entries_of(folding.drain())} == {"mine"}
+    assert report.accepted == 4
+
+
+def test_a_fold_knows_what_it_may_not_count_after_a_drain_too() -> None:
+    folding = make_fold(services=["default"])
+    for _ in range(2):
+        folding.feed(GOOD + b'\n{"status":200,"service_id":"theirs"}\n', NOW)
+        assert folding.report().rejected == [("foreign_service", 1)]
+        assert {entry["service_id"] for entry in entries_of(folding.drain())} == {"default"}
+
+
+def test_without_a_service_that_is_allowed_nothing_counts() -> None:
+    assert report_on(GOOD, services=[]).rejected == [("foreign_service", 1)]
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 20, 21, 22, 30])

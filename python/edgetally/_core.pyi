@@ -13,6 +13,7 @@ they work.
 Datasets are `domains`, `origin_insights` and `origins`; any other name raises KeyError.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 __all__ = ["Fold", "Report", "Sealed", "Window", "check_layout", "layout_fields", "layouts", "measurements", "reasons"]
@@ -31,6 +32,7 @@ class Fold:
         *,
         service_id: str,
         pop: str,
+        services: Sequence[str] | None = None,
         max_line: int = 262_144,
         max_lateness: int | None = None,
         max_ahead: int | None = None,
@@ -44,6 +46,7 @@ class Fold:
         Args:
             service_id: Service of records that name none. It is not checked: 1 to 64 letters, digits, `-` and `_`.
             pop: POP of records that name none.
+            services: The services that records may count for; None: any.
             max_line: Longest line in bytes, its newline not included.
             max_lateness: How many seconds before `now` a record may lie; None: any number.
             max_ahead: How many seconds after `now` a record may lie; None: any number.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub service_id: String,
     /// POP of records that name none.
     pub pop: String,
+    /// The services that records may count for; any when absent.
+    pub services: Option<Vec<String>>,
     /// Longest line, in bytes without its newline.
     pub max_line: usize,
     /// How many seconds before now a record may lie; no bound when absent.
@@ -91,6 +93,7 @@ impl Default for Settings {
         Self {
             service_id: "default".to_owned(),
             pop: "local".to_owned(),
+            services: None,
             max_line: 256 * 1024,
             max_lateness: None,
             max_ahead: None,
@@ -365,6 +368,10 @@ impl Fold {
         let Some(service_id) = key::service_id(service, &self.settings.service_id) else {
             return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
         };
+        // Asked once per service and POP, and again only for lines that do not count anyway.
+        if self.settings.services.as_ref().is_some_and(|allowed| allowed.iter().all(|one| *one != service_id)) {
+            return Err(slots.reject(Reason::ForeignService, field::SERVICE_ID));
+        }
         self.scopes.push(Scope {
             service_id: service_id.into_owned(),
             pop: key::pop(pop, &self.settings.pop).into_owned(),

@@ -16,6 +16,8 @@ pub enum Reason {
     BadWeight,
     /// `service_id` has other characters than it may have, or more.
     BadServiceId,
+    /// The service is none that the sender may push into.
+    ForeignService,
     /// Neither a client part nor an origin part.
     NoPart,
     /// `status` is no number up to 999.
@@ -30,13 +32,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TooLong,
         Self::NotJson,
         Self::Truncated,
         Self::BadColumns,
         Self::BadWeight,
         Self::BadServiceId,
+        Self::ForeignService,
         Self::NoPart,
         Self::BadStatus,
         Self::BadTs,
@@ -54,6 +57,7 @@ impl Reason {
             Self::BadColumns => "bad_columns",
             Self::BadWeight => "bad_weight",
             Self::BadServiceId => "bad_service_id",
+            Self::ForeignService => "foreign_service",
             Self::NoPart => "no_part",
             Self::BadStatus => "bad_status",
             Self::BadTs => "bad_ts",
@@ -76,6 +80,7 @@ impl Reason {
             }
             Self::BadWeight => "weight is no whole number from 1 to 4294967296",
             Self::BadServiceId => "service_id is not made of 1 to 64 letters, digits, - and _",
+            Self::ForeignService => "the record's service is none that its sender may push into",
             Self::NoPart => "nothing counts: neither a status nor an origin's address or status is there",
             Self::BadStatus => "status is no number up to 999",
             Self::BadTs => "ts is neither Unix time nor an RFC 3339 date",

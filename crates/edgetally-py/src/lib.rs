@@ -39,11 +39,15 @@ mod _core {
     #[pymethods]
     impl Fold {
         #[new]
-        #[pyo3(signature = (*, service_id, pop, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines", layout="canonical", weight=1))]
+        #[pyo3(signature = (
+            *, service_id, pop, services=None, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines",
+            layout="canonical", weight=1
+        ))]
         #[expect(clippy::too_many_arguments, reason = "all of them have names in Python")]
         fn new(
             service_id: String,
             pop: String,
+            services: Option<Vec<String>>,
             max_line: usize,
             max_lateness: Option<u64>,
             max_ahead: Option<u64>,
@@ -53,8 +57,17 @@ mod _core {
         ) -> PyResult<Self> {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
             let format = self::format(layout)?;
-            let settings =
-                core::Settings { service_id, pop, max_line, max_lateness, max_ahead, framing, format, weight };
+            let settings = core::Settings {
+                service_id,
+                pop,
+                services,
+                max_line,
+                max_lateness,
+                max_ahead,
+                framing,
+                format,
+                weight,
+            };
             Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
 

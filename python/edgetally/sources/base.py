@@ -1,6 +1,6 @@
 """What a source is: blocks of bytes, many lines at once, and the defaults for what the lines do not say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 READ = 1 << 20
@@ -12,7 +12,7 @@ Framing = Literal["lines", "arrays", "datagrams", "stream"]
 
 
 class Defaults(NamedTuple):
-    """What holds for records that do not say otherwise."""
+    """What holds for records that do not say otherwise, and what they may say."""
 
     service_id: str
     pop: str
@@ -20,6 +20,8 @@ class Defaults(NamedTuple):
     """How lines are written; see `edgetally._core.Fold`."""
     weight: int = 1
     """How many requests a line stands for."""
+    services: Sequence[str] | None = None
+    """The services that records may count for; None: any."""
 
 
 class Block(NamedTuple):
