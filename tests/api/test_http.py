@@ -96,6 +96,17 @@ async def test_a_thousand_pipelined_requests_have_a_thousand_answers(service: Se
     assert len({answer.body for answer in answers}) == 1
 
 
+async def test_requests_are_taken_again_once_the_reader_has_caught_up(service: Served) -> None:
+    count = 20_000
+    async with service.wire() as wire:
+        sending = asyncio.create_task(wire.send(GET * count))
+        # There is no room for the answers, long before the last request is read.
+        await until(lambda: service.service.server.responses["read", 200] > 0)
+        for _ in range(count):
+            assert (await wire.answer()).status == 200
+        await sending
+
+
 async def test_pushes_can_be_pipelined(service: Served) -> None:
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES)
     chunked = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (

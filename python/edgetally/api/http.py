@@ -325,6 +325,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._progress = self.server.clock.now()
         self._next()
+        self.flow()
 
     def _parse(self, data: bytes) -> None:
         self._unparsed += len(data)
