@@ -80,7 +80,7 @@ KEYS = {
 FLAG_VALUES = {
     "HOST:PORT": "[::1]:1",
     "SECONDS": "7",
-    "FILE": "other.log",
+    "FILE": "other.file",
     "ID": "other",
     "CODE": "OTHER",
     "NAME": "caddy",
@@ -93,8 +93,17 @@ FLAG_VALUES = {
 }
 """A value that is no default, by what the help calls it."""
 
-FOLLOWED = {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"}
-LISTENED = {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "Token": {
+        "name": "grafana",
+        "hash": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "scopes": ["read"],
+        "services": ["shop"],
+    },
+    "Follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
+    "Syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
+}
+"""What stands in a list of tables."""
 
 
 def pages() -> list[Path]:
@@ -152,7 +161,11 @@ def command_line() -> str:
     top = help_of()
     page = ["# The command line", GENERATED, _block("text", top)]
     for command in re.findall(r"^ {4}([a-z-]+) ", top, re.MULTILINE):
-        page += [f"## edgetally {command}", _block("text", help_of(command))]
+        below = help_of(command)
+        page += [f"## edgetally {command}", _block("text", below)]
+        # Arguments have the same form as commands; only what is under that heading is one.
+        for inner in re.findall(r"^ {4}([a-z-]+) ", below.partition("COMMAND\n")[2], re.MULTILINE):
+            page += [f"### edgetally {command} {inner}", _block("text", help_of(command, inner))]
     return "\n\n".join(page) + "\n"
 
 
@@ -182,9 +195,11 @@ def settings() -> str:
         values = {setting: value["default"] for setting, value in section["properties"].items()}
         page += [f"## {name}", section["description"], _block("toml", _toml(f"[{name}]", values))]
         page += [_settings_table(section, {setting: flags.get(f"{name}.{setting}", "") for setting in values})]
-    for setting, name, example in (("follow", "Follow", FOLLOWED), ("syslog", "Syslog", LISTENED)):
-        page += [f"### sources.{setting}", components[name]["description"]]
-        page += [_block("toml", _toml(f"[[sources.{setting}]]", example)), _settings_table(components[name], {})]
+        for setting, value in section["properties"].items():
+            if table := str(value.get("items", {}).get("$ref", "")).rpartition("/")[2]:
+                example = _toml(f"[[{name}.{setting}]]", EXAMPLES[table])
+                page += [f"### {name}.{setting}", components[table]["description"]]
+                page += [_block("toml", example), _settings_table(components[table], {})]
     return "\n\n".join(page) + "\n"
 
 
@@ -232,8 +247,8 @@ def _name_of(reference: dict[str, Any]) -> str:
 
 
 def _toml(header: str, values: dict[str, Any]) -> str:
-    # TOML writes these values as JSON does, and lists of tables have a header of their own.
-    plain = {setting: value for setting, value in values.items() if not isinstance(value, list | tuple)}
+    # TOML writes these values as JSON does, lists of tables have a header of their own, and there is no null.
+    plain = {setting: value for setting, value in values.items() if value not in (None, [], ())}
     return "\n".join([header, *(f"{setting} = {json.dumps(value)}" for setting, value in plain.items())])
 
 
@@ -251,6 +266,8 @@ def _type(value: dict[str, Any]) -> str:
         return _type(value["anyOf"][0])
     if "enum" in value:
         return " or ".join(f"`{json.dumps(one)}`" for one in value["enum"])
+    if value["type"] == "array" and "$ref" not in value["items"]:
+        return f"list of {_type(value['items'])}"
     if "pattern" in value:
         return f"text like `{value['pattern']}`"
     if "minLength" in value:

@@ -10,8 +10,9 @@ import pytest
 from edgetally.cli import parser, settings
 from edgetally.config import Config, Follow, Syslog, address, check, load
 from edgetally.errors import ConfigError
+from tests.pages import schema
 
-_, SECTIONS = msgspec.json.schema_components([Config])
+SECTIONS = schema()
 
 
 def test_every_setting_is_described() -> None:
@@ -31,7 +32,7 @@ def test_every_section_is_described() -> None:
 
 def test_every_setting_has_a_default() -> None:
     assert check({}) == Config()
-    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Follow", "Syslog"]
+    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Token", "Follow", "Syslog"]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,8 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, content: b
 FLAGS: dict[str, tuple[str, str, object]] = {
     "--listen": ("127.0.0.1:9", "api.listen", "127.0.0.1:9"),
     "--allow-anonymous": ("", "api.allow_anonymous", True),
+    "--tls-cert": ("flag.pem", "api.tls_cert", Path("flag.pem")),
+    "--tls-key": ("flag.key", "api.tls_key", Path("flag.key")),
     "--aggregate-delay": ("7", "window.aggregate_delay", 7),
     "--poll-timeout": ("1.5", "api.poll_timeout", 1.5),
     "--service-id": ("flag", "records.service_id", "flag"),
@@ -182,6 +185,8 @@ def test_a_flag_wins_over_the_file(flag: str, tmp_path: Path) -> None:
         api.listen = "127.0.0.1:1"
         api.poll_timeout = 2
         api.max_push_bytes = 3
+        api.tls_cert = "file.pem"
+        api.tls_key = "file.key"
         window.aggregate_delay = 4
         records.service_id = "file"
         records.pop = "FIL"

@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="take records and answer readers, until SIGTERM or SIGINT",
-        description="Take records and answer readers, until SIGTERM or SIGINT. Flags win over the settings file.",
+        description="Take records and answer readers, until SIGTERM or SIGINT. Flags win over the settings file. "
+        "SIGHUP takes over tokens and certificates that have changed.",
     )
     serve.set_defaults(command=_serve)
     _common(serve)
@@ -57,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--allow-anonymous", action="store_true", default=None, help="listen on addresses that others can reach, too"
     )
+    serve.add_argument(
+        "--tls-cert", metavar="FILE", help="speak TLS, with this certificate and those that vouch for it"
+    )
+    serve.add_argument("--tls-key", metavar="FILE", help="the key of the certificate")
     serve.add_argument(
         "--aggregate-delay", type=int, metavar="SECONDS", help="from a second's begin to its seal (default 2)"
     )
@@ -112,6 +117,8 @@ def parser() -> argparse.ArgumentParser:
     formats.set_defaults(command=_formats)
     formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
 
+    _token(commands)
+
     demo = commands.add_parser(
         "demo",
         help="serve made-up traffic, to look around",
@@ -120,6 +127,53 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo, journal="memory")
     demo.add_argument("--listen", metavar="HOST:PORT", help="where to answer (default 127.0.0.1:8480)")
     return top
+
+
+def _token(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe `edgetally token` and what is behind it."""
+    token = commands.add_parser(
+        "token",
+        help="make, list and revoke the tokens with which clients read and push",
+        description="Make, list and revoke the tokens with which clients read and push. With the first token, "
+        "nobody may without one. A server that runs takes changes over on SIGHUP.",
+    )
+    below = token.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    new = below.add_parser(
+        "new",
+        help="make a token",
+        description="Make a token and print it, this once: the settings file keeps its hash. Clients send it as "
+        "`Fastly-Key: TOKEN` or `Authorization: Bearer TOKEN`.",
+    )
+    new.set_defaults(command=_token_new)
+    new.add_argument(
+        "--scope", action="append", required=True, choices=("read", "ingest"), help="what it is for; repeatable"
+    )
+    new.add_argument(
+        "--service",
+        action="append",
+        required=True,
+        metavar="ID",
+        help="a service that it is for, * for all; repeatable",
+    )
+    new.add_argument("--name", metavar="TEXT", help="what to call it (default token-1, token-2, ...)")
+
+    show = below.add_parser(
+        "list",
+        help="list the tokens",
+        description="List the tokens: name, begin of the hash, whether it is valid, scopes, services.",
+    )
+    show.set_defaults(command=_token_list)
+
+    revoke = below.add_parser(
+        "revoke",
+        help="revoke a token",
+        description="Revoke a token. Its table stays in the settings file, and says so.",
+    )
+    revoke.set_defaults(command=_token_revoke)
+    revoke.add_argument("which", metavar="NAME|HASH", help="its name, the begin of its hash, or the token itself")
+    for command in (new, show, revoke):
+        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="settings in TOML")
 
 
 def _common(command: argparse.ArgumentParser) -> None:
@@ -143,6 +197,8 @@ def settings(arguments: argparse.Namespace) -> Config:
             "listen": getattr(arguments, "listen", None),
             "allow_anonymous": getattr(arguments, "allow_anonymous", None),
             "poll_timeout": getattr(arguments, "poll_timeout", None),
+            "tls_cert": getattr(arguments, "tls_cert", None),
+            "tls_key": getattr(arguments, "tls_key", None),
         },
         "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format", "weight")},
         "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
@@ -167,7 +223,7 @@ def settings(arguments: argparse.Namespace) -> Config:
 def _serve(arguments: argparse.Namespace) -> int:
     from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
-    return run(settings(arguments))
+    return run(settings(arguments), again=lambda: settings(arguments))
 
 
 def _fold(arguments: argparse.Namespace) -> int:
@@ -216,6 +272,31 @@ def _formats(arguments: argparse.Namespace) -> int:
     else:
         for one in snippets():
             sys.stdout.write(f"{one.name:<14} {one.title}\n")
+    return OK
+
+
+def _token_new(arguments: argparse.Namespace) -> int:
+    from edgetally import tokens  # noqa: PLC0415 - only these commands edit the settings
+
+    token = tokens.new(arguments.config, name=arguments.name, scopes=arguments.scope, services=arguments.service)
+    sys.stdout.write(token + "\n")
+    sys.stderr.write(f"This is shown only now: {arguments.config} has its hash. A server that runs needs a SIGHUP.\n")
+    return OK
+
+
+def _token_list(arguments: argparse.Namespace) -> int:
+    from edgetally import tokens  # noqa: PLC0415 - only these commands read them alone
+
+    for line in tokens.listed(arguments.config):
+        sys.stdout.write(line + "\n")
+    return OK
+
+
+def _token_revoke(arguments: argparse.Namespace) -> int:
+    from edgetally import tokens  # noqa: PLC0415 - only these commands edit the settings
+
+    name = tokens.revoke(arguments.config, arguments.which)
+    sys.stderr.write(f"{name} is revoked. A server that runs needs a SIGHUP.\n")
     return OK
 
 

@@ -8,6 +8,7 @@ none. A name that is no setting is an error that says so.
 import os
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,7 @@ Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 
 # A `$` alone would admit a newline at the end.
 ServiceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+ServiceIdOrAny = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{1,64}|\*)$(?!\n)")]
 
 
 REACHED = "edgetally_limit_reached_total"
@@ -85,6 +87,10 @@ class Api(Section, frozen=True):
             ge=1_000_000,
         ),
     ] = 512_000_000
+    tls_cert: Annotated[
+        Path | None, Meta(description="Certificate in PEM form, those that vouch for it behind it: speak TLS only.")
+    ] = None
+    tls_key: Annotated[Path | None, Meta(description="Its private key, in PEM form and not encrypted.")] = None
 
 
 class Clients(Section, frozen=True):
@@ -119,6 +125,41 @@ class Clients(Section, frozen=True):
             counted="",
         ),
     ] = 256_000_000
+
+
+class Token(Section, frozen=True):
+    """What the bearer of one token may do. `edgetally token new` writes these."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}$(?!\n)",
+            description="What it is called; no two are the same.",
+        ),
+    ]
+    hash: Annotated[
+        str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)", description="SHA-256 of the token, which is kept nowhere.")
+    ]
+    scopes: Annotated[
+        tuple[Literal["read", "ingest"], ...], Meta(min_length=1, description="Any of `read` and `ingest`.")
+    ]
+    services: Annotated[
+        tuple[ServiceIdOrAny, ...], Meta(min_length=1, description="The services that it is for; `*` is all of them.")
+    ]
+    revoked: Annotated[bool, Meta(description="It admits nothing any more.")] = False
+
+
+class Access(Section, frozen=True):
+    """Who may read and push. Without tokens anybody may; with one, or with a revoked one, nobody may without."""
+
+    tokens: Annotated[tuple[Token, ...], Meta(description="Tokens, each a table of its own.")] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse tokens that cannot be told apart."""
+        for what in ("name", "hash"):
+            seen = Counter(getattr(token, what) for token in self.tokens)
+            if twice := [value for value, count in seen.items() if count > 1]:
+                raise ValueError(f"two tokens have the {what} {twice[0]!r}")
 
 
 class Records(Section, frozen=True):
@@ -300,6 +341,7 @@ class Config(Section, frozen=True):
     """Everything that an operator can set."""
 
     api: Api = Api()
+    access: Access = Access()
     clients: Clients = Clients()
     records: Records = Records()
     window: Window = Window()

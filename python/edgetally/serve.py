@@ -6,10 +6,9 @@ It builds them in the order in which a record passes them, and stops them in the
 
 import asyncio
 import faulthandler
-import ipaddress
 import resource
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Self
@@ -19,13 +18,16 @@ import msgspec
 from edgetally import sealer, worker
 from edgetally.api import http
 from edgetally.api.app import App, room
+from edgetally.api.guard import Guard
 from edgetally.api.http import Connection, Server
+from edgetally.api.index import Index
 from edgetally.api.ingest import Bounds, Ingest, Said
 from edgetally.api.openapi import document
 from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
+from edgetally.door import Door
 from edgetally.errors import ConfigError, EdgetallyError
 from edgetally.formats import layout
 from edgetally.horizon import Horizon
@@ -39,7 +41,7 @@ from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
-from edgetally.telemetry.events import Answering, RoomFailed, Stopping, say
+from edgetally.telemetry.events import Answering, NotReloaded, RoomFailed, Stopping, say
 from edgetally.telemetry.exposition import CONTENT_TYPE
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
@@ -59,6 +61,7 @@ class Service:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
+        self.door = Door(config)
         self.journal = _journal(config)
         self._datagrams: list[syslog.SyslogDatagrams] = []
         self._syslog: list[syslog.SyslogListener] = []
@@ -94,13 +97,13 @@ class Service:
         )
         self.ingest = Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes))
         app = App(
+            guard=Guard(self.door.keys),
             poll=self.poll,
             ingest=self.ingest,
             operate=Operate(lambda: self.panel, CONTENT_TYPE),
-            shelf=self.shelf,
-            clock=self.clock,
+            index=Index(self.shelf, version=version("edgetally"), scheme=self.door.scheme),
             openapi=openapi(),
-            version=version("edgetally"),
+            clock=self.clock,
             error_delay=config.api.error_delay,
         )
         self.server = Server(
@@ -164,20 +167,27 @@ class Service:
             self.server.abort()
         await self._stop_rooms()
 
-    def _open_push(self, said: Said) -> worker.Push:
-        return self.worker.push(self._defaults(said, "format"))
+    def reload(self, config: Config) -> None:
+        """Take over what of `config` can change; what is given out from now on is for whoever may have it now."""
+        self.door.reload(config)
+        self.server.forget()
+
+    def _open_push(self, said: Said, services: Sequence[str] | None) -> worker.Push:
+        return self.worker.push(self._defaults(said, "format")._replace(services=services))
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
         host, port = address(self.config.api.listen)
-        self._allow("api.listen", host)
+        self.door.admit(host)
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
+            self._listener = await loop.create_server(
+                lambda: Connection(self.server), host, port, backlog=BACKLOG, **self.door.tls
+            )
         except OSError as error:
             raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
         port = self._listener.sockets[0].getsockname()[1]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = f"{self.door.scheme}://[{host}]:{port}" if ":" in host else f"{self.door.scheme}://{host}:{port}"
 
     async def _open_sources(self) -> None:
         """Read from every source from now on."""
@@ -188,7 +198,7 @@ class Service:
             where = syslog.address(two.listen)
             defaults = self._defaults(two, "sources.syslog")
             if where.kind != "unix":
-                self._allow("sources.syslog", where.host)
+                self.door.admit_unknown("sources.syslog", where.host)
             if where.kind == "tcp":
                 listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
                 self._syslog.append(listener)
@@ -211,15 +221,6 @@ class Service:
 
     def _follow(self, source: worker.Source) -> None:
         self._followers.append(self._start(self.worker.follow(source)))
-
-    def _allow(self, setting: str, host: str) -> None:
-        """Refuse an address that strangers can reach, unless they may."""
-        if not self.config.api.allow_anonymous and not _is_loopback(host):
-            raise ConfigError(
-                setting,
-                f"{host} can be reached by others, who could read and push everything. "
-                "Listen on 127.0.0.1 behind a proxy that knows who may, or say --allow-anonymous",
-            )
 
     async def _stop_sources(self) -> None:
         if self._listener:
@@ -265,8 +266,17 @@ def openapi() -> bytes:
     return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, version("edgetally")))
 
 
-def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, None]] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status. `started` runs beside the service."""
+def run(
+    config: Config,
+    *,
+    again: Callable[[], Config] | None = None,
+    started: Callable[[Service], Coroutine[None, None, None]] | None = None,
+) -> int:
+    """
+    Serve until SIGTERM or SIGINT; return the exit status.
+
+    On SIGHUP, `again` reads the settings once more. `started` runs beside the service.
+    """
     # Imported here because it takes a while, and commands that do not serve need none of it.
     import uvloop  # noqa: PLC0415
 
@@ -280,15 +290,22 @@ def run(config: Config, *, started: Callable[[Service], Coroutine[None, None, No
         Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_serve(config, log, started))
+        return runner.run(_serve(config, log, again, started))
 
 
-async def _serve(config: Config, log: Log, started: Callable[[Service], Coroutine[None, None, None]] | None) -> int:
+async def _serve(
+    config: Config,
+    log: Log,
+    again: Callable[[], Config] | None,
+    started: Callable[[Service], Coroutine[None, None, None]] | None,
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Service(config) as service:
+        if again:
+            loop.add_signal_handler(signal.SIGHUP, _reload, service, again)
         say(Answering(url=service.url))
         notify("READY=1")
         beside = [asyncio.create_task(_sweep(log, service.clock))]
@@ -308,6 +325,13 @@ async def _sweep(log: Log, clock: Clock) -> None:
         notify("WATCHDOG=1")
 
 
+def _reload(service: Service, again: Callable[[], Config]) -> None:
+    try:
+        service.reload(again())
+    except ConfigError as error:
+        say(NotReloaded(problem=str(error)))
+
+
 async def _first(events: list[asyncio.Event]) -> None:
     """Wait until one of `events` is set."""
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
@@ -319,10 +343,3 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edgetally.measurements import DATASETS, measurements
+from tests.bearers import access, bearer
 from tests.clock import START
-from tests.served import Json, Served, record
+from tests.served import Json, Served, record, served
 
 SCHEMAS = {"domains": "Domains", "origins": "Origins", "origin_insights": "OriginInsights"}
 
@@ -110,6 +111,21 @@ async def test_real_pushes_are_answered_as_the_document_says(document: Json, cli
             answer = await client.post(path.format(service_id="svc"), **push)
             assert answer.status_code == status
             answers_to(document, path, str(status), "post").validate(answer.json())
+
+
+async def test_every_path_says_whether_it_needs_a_token(document: Json) -> None:
+    operations = {path: operation for path, of in document["paths"].items() for operation in of.values()}
+    no_token = {path for path, operation in operations.items() if operation["security"] == []}
+
+    assert no_token == {"/openapi.json", "/healthz", "/readyz", "/.well-known/fastly/logging/challenge"}
+    assert set(document["components"]["securitySchemes"]) == {"FastlyKey", "Bearer"}
+    async with served({"access": access(bearer("read", "svc"))}) as guarded:
+        for path in operations.keys() - no_token:
+            method = "POST" if path.startswith("/ingest") else "GET"
+            asked = re.sub(r"\{\w+\}", "1", path)
+            answer = await guarded.client.request(method, f"{asked}?kind=origin_insights")
+            assert answer.status_code == 403
+            answers_to(document, path, "403", method.lower()).validate(answer.json())
 
 
 async def test_every_other_path_is_there_and_answers(document: Json, client: httpx.AsyncClient) -> None:

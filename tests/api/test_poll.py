@@ -347,8 +347,10 @@ async def test_answers_have_the_headers_that_clients_know(service: Served) -> No
         assert headers["Content-Type"] == "application/json"
         assert headers["Cache-Control"] == "max-age=1"
         assert headers["Access-Control-Allow-Origin"] == "*"
-        assert headers["Access-Control-Allow-Headers"] == "Fastly-Key, Content-Type"
-        assert headers["Vary"] == "Accept-Encoding, Fastly-Key, Cookie"
+        assert headers["Access-Control-Allow-Headers"] == (
+            "Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key"
+        )
+        assert headers["Vary"] == "Accept-Encoding, Fastly-Key, Authorization, Cookie"
         assert "Date" in headers
 
 

@@ -6,22 +6,22 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from edgetally.access import ANY
 from edgetally.api.errors import CORS, Refusal, refuse
 from edgetally.api.http import Response
 from edgetally.api.ingest import SERVICE_ID, Ingest
-from edgetally.api.operate import PAGES
+from edgetally.api.operate import OPEN_PAGES, PAGES
 from edgetally.api.poll import Poll, question
 from edgetally.clock import sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
+    from edgetally.api.guard import Guard
     from edgetally.api.http import Request
+    from edgetally.api.index import Index
     from edgetally.api.operate import Operate
     from edgetally.clock import Clock
-    from edgetally.shelf import Shelf
 
 KINDS = ("origin_insights",)
 """What `/v1/channel` can show."""
@@ -31,7 +31,8 @@ WRITING = ("POST", "PUT")
 
 CHALLENGE = "/.well-known/fastly/logging/challenge"
 """Where Fastly asks, before it streams logs, whether it may: https://www.fastly.com/documentation/guides/integrations/
-logging-endpoints/log-streaming-https/. `*` says that any service may."""
+logging-endpoints/log-streaming-https/. `*` says that any service may: the token of the push says which one really
+does, and the hashes of their ids would tell strangers which services there are."""
 
 
 class App:
@@ -40,22 +41,22 @@ class App:
     def __init__(
         self,
         *,
+        guard: Guard,
         poll: Poll,
         ingest: Ingest,
         operate: Operate,
-        shelf: Shelf,
-        clock: Clock,
+        index: Index,
         openapi: bytes,
-        version: str,
+        clock: Clock,
         error_delay: float,
     ) -> None:
+        self._guard = guard
         self._poll = poll
         self._ingest = ingest
         self._operate = operate
-        self._shelf = shelf
-        self._clock = clock
+        self._index = index
         self._openapi = openapi
-        self._version = version
+        self._clock = clock
         self._error_delay = error_delay
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
@@ -84,28 +85,33 @@ class App:
         match request.path.strip("/").split("/"):
             case [""]:
                 self._only(request, READING)
-                return self._index(request)
+                return self._index.answer(request, self._guard.grant(request, "read"))
             case ["openapi.json"]:
                 self._only(request, READING)
                 return Response(HTTPStatus.OK, self._openapi, *CORS)
             case [page] if page in PAGES:
                 self._only(request, READING)
+                if page not in OPEN_PAGES:
+                    self._guard.grant(request, "read", ANY)
                 return self._operate.answer(page)
             case [".well-known", "fastly", "logging", "challenge"]:
                 self._only(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
             case ["ingest"]:
                 self._only(request, WRITING)
-                return self._ingest.push(request, None)
+                return self._ingest.push(request, None, self._guard.grant(request, "ingest"))
             case ["ingest", service_id]:
                 self._only(request, WRITING)
-                return self._ingest.push(request, service_id)
+                return self._ingest.push(request, service_id, self._guard.grant(request, "ingest", service_id))
             case ["v1", ("domains" | "origins" | "channel") as room, service_id, "ts", *rest]:
                 self._only(request, READING)
-                return self._read(request, room, service_id, rest)
+                grant = self._guard.grant(request, "read", service_id)
+                return self._guard.hold(self._read(request, room, service_id, rest), grant, self._refusal)
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is nothing at {request.path[:80]!r}; / says what there is")
 
-    def _read(self, request: Request, room: str, service_id: str, rest: list[str]) -> Response | Awaitable[Response]:
+    def _read(
+        self, request: Request, room: str, service_id: str, rest: list[str]
+    ) -> Response | asyncio.Future[Response]:
         if not SERVICE_ID.fullmatch(service_id):
             raise Refusal(HTTPStatus.BAD_REQUEST, f"no service id has this form: {service_id[:80]!r}")
         dataset = room
@@ -124,25 +130,8 @@ class App:
             problem = f"{request.method} does nothing here; there is {allow}"
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, problem, b"Allow: " + allow.encode())
 
-    def _index(self, request: Request) -> Response:
-        host = request.header(b"host")
-        base = f"http://{host}" if host else ""
-        services = self._shelf.services
-        example = services[0] if services else "{service_id}"
-        body = {
-            "name": "edgetally",
-            "version": self._version,
-            "about": "Exact counters for every domain and every origin of your edge, one entry per second.",
-            "services": services,
-            "links": {
-                "domains": f"{base}/v1/domains/{example}/ts/h",
-                "origins": f"{base}/v1/origins/{example}/ts/h",
-                "origin_insights": f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
-                "push": f"{base}/ingest",
-                "openapi": f"{base}/openapi.json",
-            },
-        }
-        return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS)
+    def _refusal(self, refusal: Refusal) -> Response:
+        return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
 
     async def _guarded(self, request: Request, answer: Coroutine[None, None, Response]) -> Response:
         try:
@@ -151,15 +140,21 @@ class App:
             return await self._refused_later(request, refusal)
 
     def _refused(self, request: Request, refusal: Refusal) -> Response | Awaitable[Response]:
-        # A client that polls without a pause, as several do, would turn a refusal into a busy loop.
-        if request.path.startswith("/v1/") and self._error_delay > 0:
+        if self._is_slow(request, refusal):
             return self._refused_later(request, refusal)
-        return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+        return self._refusal(refusal)
+
+    def _is_slow(self, request: Request, refusal: Refusal) -> bool:
+        # A client that polls without a pause, as several do, would turn a refusal into a busy loop; and whoever tries
+        # tokens has one try at a time and connection.
+        is_held = request.path.startswith("/v1/") or refusal.status is HTTPStatus.FORBIDDEN
+        return is_held and self._error_delay > 0
 
     async def _refused_later(self, request: Request, refusal: Refusal) -> Response:
-        if request.path.startswith("/v1/"):
+        request.body.unwant()
+        if self._is_slow(request, refusal):
             await sleep_until(self._clock, self._clock.now() + self._error_delay)
-        return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+        return self._refusal(refusal)
 
 
 def room(path: str) -> str:

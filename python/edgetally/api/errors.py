@@ -12,7 +12,7 @@ from edgetally.api.http import Response
 
 CORS = (
     b"Access-Control-Allow-Origin: *",
-    b"Access-Control-Allow-Headers: Fastly-Key, Content-Type",
+    b"Access-Control-Allow-Headers: Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key",
     b"Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS",
 )
 """Dashboards in browsers come from other origins."""

@@ -88,7 +88,7 @@ class Response:
 class Body:
     """The body of a request, as it comes."""
 
-    __slots__ = ("_chunks", "_connection", "_news", "_size", "complete", "expects_continue")
+    __slots__ = ("_chunks", "_connection", "_news", "_size", "complete", "expects_continue", "unwanted")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -97,6 +97,8 @@ class Body:
         self._news: asyncio.Future[None] | None = None
         self.complete = False
         self.expects_continue = False
+        self.unwanted = False
+        """Set when nobody will read it; then none of it is kept."""
 
     @property
     def is_ahead(self) -> bool:
@@ -104,8 +106,15 @@ class Body:
         server = self._connection.server
         return self._size > (BODY_AHEAD if server.waiting_bytes <= server.limits.max_waiting_bytes else 0)
 
+    def unwant(self) -> None:
+        """Keep none of it: the request is refused, and its answer may be held back."""
+        self.unwanted = True
+        self.drop()
+
     def put(self, chunk: bytes) -> None:
         """Add what came."""
+        if self.unwanted:
+            return
         self._chunks.append(chunk)
         self._grow(len(chunk))
         self.news()
@@ -211,9 +220,13 @@ class Server:
         return self._fresh.get(request)
 
     def remember(self, request: bytes, response: Response) -> None:
-        """Give `response` to these very bytes until the next second is sealed."""
+        """Give `response` to these very bytes, the token in them included, until the next second is sealed."""
         if self._fresh_epoch == self._epoch() and len(self._fresh) < FRESH_REQUESTS:
             self._fresh[request] = response
+
+    def forget(self) -> None:
+        """Give no answer again that was given before: who may see it has changed."""
+        self._fresh.clear()
 
     def sweep(self) -> None:
         """Close connections that have been silent for too long; to be called about once a second."""

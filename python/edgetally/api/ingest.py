@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from edgetally.api.errors import CORS, Refusal
+from edgetally.api.guard import forbidden
 from edgetally.api.http import Response
 from edgetally.compression import by_encoding
 from edgetally.errors import Busy, ConfigError, InputError, TooLarge, Unavailable
@@ -28,6 +29,7 @@ from edgetally.errors import Busy, ConfigError, InputError, TooLarge, Unavailabl
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from edgetally.access import Grant
     from edgetally.api.http import Request
     from edgetally.compression import Decoder
 
@@ -110,14 +112,14 @@ class Bounds(NamedTuple):
 class Ingest:
     """Takes pushes."""
 
-    def __init__(self, open_intake: Callable[[Said], Intake], bounds: Bounds) -> None:
+    def __init__(self, open_intake: Callable[[Said, Sequence[str] | None], Intake], bounds: Bounds) -> None:
         self._open = open_intake
         self._bounds = bounds
         self.refused: Counter[str] = Counter()
         """Pushes that were larger than a limit, by its setting."""
 
-    async def push(self, request: Request, service_id: str | None) -> Response:
-        """Count the records in the body of `request`."""
+    async def push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
+        """Count the records in the body of `request`, as far as its sender may push them."""
         if service_id is not None and not SERVICE_ID.fullmatch(service_id):
             raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
         pop = request.query.get("pop") or None
@@ -132,22 +134,25 @@ class Ingest:
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
             raise self._too_large(self._body_too_large())
         try:
-            intake = self._open(Said(service_id, pop, request.query.get("format") or None, weight(request)))
+            said = Said(service_id or grant.only_service, pop, request.query.get("format") or None, weight(request))
+            intake = self._open(said, grant.services)
         except ConfigError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except Unavailable as error:
             raise _later(error) from error
         try:
-            return answer(await self._count(request, decoder, intake))
+            return answer(await self._count(request, decoder, intake, grant))
         finally:
             intake.close()
 
-    async def _count(self, request: Request, decoder: Decoder, intake: Intake) -> Report:
+    async def _count(self, request: Request, decoder: Decoder, intake: Intake, grant: Grant) -> Report:
         """Count the whole body, or raise Refusal and count nothing of it."""
         try:
             async for piece in self._pieces(request, decoder):
                 await intake.feed(piece)
             intake.finish()
+            if grant.withdrawn:
+                raise forbidden()
             return await intake.commit()
         except TooLarge as error:
             raise self._too_large(error) from error

@@ -34,7 +34,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
         room = "channel" if dataset == "origin_insights" else dataset
         for path, summary, parameters in READING:
             operation = _reading(name, f"{summary}: {what}.", parameters, dataset)
-            paths[f"/v1/{room}/{{service_id}}/ts/{path}"] = {"get": operation}
+            paths[f"/v1/{room}/{{service_id}}/ts/{path}"] = {"get": _guarded(operation)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -44,18 +44,20 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            "/": {"get": _get("What this is and where to look.", "Index")},
-            "/openapi.json": {"get": _get("This document.", "Index")},
-            "/healthz": {"get": _get("Tells that the process is alive.", "Health")},
-            "/readyz": {"get": READY},
-            "/metrics": {"get": METRICS},
-            "/rejected": {"get": _get("The last 100 lines that did not count, the newest first.", "Rejected")},
-            "/.well-known/fastly/logging/challenge": {"get": CHALLENGE},
-            "/ingest": dict.fromkeys(("post", "put"), _push([POP, FORMAT, WEIGHT])),
-            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _push([SERVICE_ID, POP, FORMAT, WEIGHT])),
+            "/": {"get": _guarded(_get("What this is and where to look.", "Index"))},
+            "/openapi.json": {"get": _open(_get("This document.", "Index"))},
+            "/healthz": {"get": _open(_get("Tells that the process is alive.", "Health"))},
+            "/readyz": {"get": _open(READY)},
+            "/metrics": {"get": _guarded(METRICS)},
+            "/rejected": {
+                "get": _guarded(_get("The last 100 lines that did not count, the newest first.", "Rejected"))
+            },
+            "/.well-known/fastly/logging/challenge": {"get": _open(CHALLENGE)},
+            "/ingest": dict.fromkeys(("post", "put"), _guarded(_push([POP, FORMAT, WEIGHT]))),
+            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _guarded(_push([SERVICE_ID, POP, FORMAT, WEIGHT]))),
             **paths,
         },
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": TOKENS},
     }
 
 
@@ -104,6 +106,16 @@ def _ref(name: str) -> Json:
 
 def _json(description: str, schema: str) -> Json:
     return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _guarded(operation: Json) -> Json:
+    """Ask for a token, in one place or the other; without any tokens, none is needed."""
+    responses = {**operation["responses"], "403": _json("A token for this is missing.", "Error")}
+    return {**operation, "security": [*({name: []} for name in TOKENS), {}], "responses": responses}
+
+
+def _open(operation: Json) -> Json:
+    return {**operation, "security": []}
 
 
 def _get(summary: str, schema: str) -> Json:
@@ -187,6 +199,11 @@ READING: list[tuple[str, str, list[Json]]] = [
     ("h", "Entries of the last 120 seconds", []),
     ("h/limit/{max_entries}", "Entries of the last seconds", [MAX_ENTRIES]),
 ]
+
+TOKENS: Json = {
+    "FastlyKey": {"type": "apiKey", "in": "header", "name": "Fastly-Key", "description": "A token of this server."},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "The same in another place."},
+}
 
 ERROR: Json = {
     "type": "object",

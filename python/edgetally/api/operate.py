@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 PAGES = ("healthz", "readyz", "metrics", "rejected")
 
+OPEN_PAGES = ("healthz", "readyz")
+"""Shown to everybody: whoever watches over processes has no token. The others name services."""
+
 FIELDS = (b"Cache-Control: no-store",)
 
 

@@ -35,7 +35,7 @@ MAX_DIGITS = 18
 
 NO_DATA = b',"Error":"No data available, please retry"'
 
-FIELDS = (*CORS, b"Cache-Control: max-age=1", b"Vary: Accept-Encoding, Fastly-Key, Cookie")
+FIELDS = (*CORS, b"Cache-Control: max-age=1", b"Vary: Accept-Encoding, Fastly-Key, Authorization, Cookie")
 
 CACHED_ANSWERS = 1024
 """How many answers are kept until the next second is sealed."""

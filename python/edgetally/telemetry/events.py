@@ -71,6 +71,60 @@ class Stopping(Event, frozen=True):
     sentence = "stopping"
 
 
+class TokensInClear(Event, frozen=True):
+    """Set `api.tls_cert` and `api.tls_key`, or let a proxy on this machine speak TLS and listen on 127.0.0.1."""
+
+    level = logging.WARNING
+    sentence = "others can reach {host}, and without TLS whoever is on the way sees their tokens"
+    host: str
+
+
+class TokensReloaded(Event, frozen=True):
+    """SIGHUP: these tokens count from now on. Readers and pushes whose token is not among them any more are refused."""
+
+    sentence = "reloaded: {valid} tokens are valid, {revoked} are revoked"
+    valid: int
+    revoked: int
+
+
+class NoTokens(Event, frozen=True):
+    """The settings name no token any more, so whoever reaches the server may read and push everything."""
+
+    level = logging.WARNING
+    sentence = "reloaded: there are no tokens, so nobody needs one"
+
+
+class CertificateReloaded(Event, frozen=True):
+    """SIGHUP: those who connect from now on are shown this certificate."""
+
+    sentence = "reloaded: the certificate in {path}"
+    path: str
+
+
+class CertificateKept(Event, frozen=True):
+    """SIGHUP, but the new certificate cannot be used. Put it right before the old one expires, and reload again."""
+
+    level = logging.ERROR
+    sentence = "not reloaded, the old certificate stays: {problem}"
+    problem: str
+
+
+class NotReloaded(Event, frozen=True):
+    """SIGHUP, but the settings are wrong. Everything is as it was, tokens too. Put them right, and reload again."""
+
+    level = logging.ERROR
+    sentence = "nothing is reloaded: {problem}"
+    problem: str
+
+
+class RestartNeeded(Event, frozen=True):
+    """SIGHUP, and these settings have changed that a server that runs keeps."""
+
+    level = logging.WARNING
+    sentence = "not reloaded, only a restart changes {settings}"
+    settings: str
+
+
 class RoomFailed(Event, frozen=True):
     """This is our fault: please report it with the traceback. The process ends with status 1; let it be restarted."""
 

@@ -1,0 +1,48 @@
+"""`GET /`: what this is, and where to look."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgetally.api.errors import CORS
+from edgetally.api.http import Response
+
+if TYPE_CHECKING:
+    from edgetally.access import Grant
+    from edgetally.api.http import Request
+    from edgetally.shelf import Shelf
+
+
+class Index:
+    """Lists the services that somebody may read, with links to one of them."""
+
+    def __init__(self, shelf: Shelf, *, version: str, scheme: str) -> None:
+        self._shelf = shelf
+        self._version = version
+        self._scheme = scheme
+
+    def answer(self, request: Request, grant: Grant) -> Response:
+        """Show it to the bearer of `grant`."""
+        host = request.header(b"host")
+        base = f"{self._scheme}://{host}" if host else ""
+        services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
+        example = services[0] if services else "{service_id}"
+        body = {
+            "name": "edgetally",
+            "version": self._version,
+            "about": "Exact counters for every domain and every origin of your edge, one entry per second.",
+            "services": services,
+            "links": {
+                "domains": f"{base}/v1/domains/{example}/ts/h",
+                "origins": f"{base}/v1/origins/{example}/ts/h",
+                "origin_insights": f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
+                "push": f"{base}/ingest",
+                "openapi": f"{base}/openapi.json",
+            },
+        }
+        return Response(
+            HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS, b"Cache-Control: no-store"
+        )

@@ -1,0 +1,139 @@
+"""The door: where a server may listen, who comes in, and the certificate that it shows them."""
+
+import ipaddress
+from typing import Any
+
+import msgspec
+
+from edgetally.access import Grant, Keys
+from edgetally.config import Access, Config, address
+from edgetally.errors import ConfigError
+from edgetally.telemetry.events import (
+    CertificateKept,
+    CertificateReloaded,
+    NoTokens,
+    RestartNeeded,
+    TokensInClear,
+    TokensReloaded,
+    say,
+)
+from edgetally.tls import Certificate
+
+HANDSHAKE_SECONDS = 10.0
+"""How long TLS may take to begin."""
+
+SHUTDOWN_SECONDS = 2.0
+"""How long the other side may take to agree that TLS ends."""
+
+RELOADED = {"access.tokens", "api.tls_cert", "api.tls_key"}
+"""What can change while the server runs."""
+
+
+class Door:
+    """What guards one server."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.keys = Keys(_grants(config.access))
+        self._certificate = _certificate(config)
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "https" if self._certificate else "http"
+
+    @property
+    def tls(self) -> dict[str, Any]:
+        """What to listen with, besides an address."""
+        if not self._certificate:
+            return {}
+        return {
+            "ssl": self._certificate.context,
+            "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+            "ssl_shutdown_timeout": SHUTDOWN_SECONDS,
+        }
+
+    def admit(self, host: str) -> None:
+        """Refuse to answer where strangers are, unless they need a token or may do everything."""
+        self._guard(host, self._config.access)
+        if self._config.access.tokens and not self._certificate and not _is_loopback(host):
+            say(TokensInClear(host=host))
+
+    def admit_unknown(self, setting: str, host: str) -> None:
+        """The same, where nobody could show a token."""
+        if not self._config.api.allow_anonymous and not _is_loopback(host):
+            raise ConfigError(
+                setting,
+                f"{host} can be reached by others, who could send everything there, because there are no tokens in "
+                "this protocol. Listen on 127.0.0.1, or say --allow-anonymous",
+            )
+
+    def reload(self, config: Config) -> None:
+        """
+        Take over the tokens and the certificate of `config`, and say in the log what was and what was not.
+
+        A ConfigError leaves everything as it was; a broken certificate leaves the old one, and the tokens are new.
+        """
+        self._guard(address(self._config.api.listen)[0], config.access)
+        self.keys.replace(_grants(config.access))
+        if tokens := config.access.tokens:
+            revoked = sum(one.revoked for one in tokens)
+            say(TokensReloaded(valid=len(tokens) - revoked, revoked=revoked))
+        else:
+            say(NoTokens())
+        if self._certificate and config.api.tls_cert and config.api.tls_key:
+            try:
+                self._certificate.load(config.api.tls_cert, config.api.tls_key)
+                say(CertificateReloaded(path=str(config.api.tls_cert)))
+            except ConfigError as error:
+                say(CertificateKept(problem=str(error)))
+        if waiting := self._waiting(config):
+            say(RestartNeeded(settings=", ".join(waiting)))
+
+    def _guard(self, host: str, access: Access) -> None:
+        if not access.tokens and not self._config.api.allow_anonymous and not _is_loopback(host):
+            raise ConfigError(
+                "api.listen",
+                f"{host} can be reached by others, who could read and push everything. Make a token with "
+                "`edgetally token new`, listen on 127.0.0.1, or say --allow-anonymous",
+            )
+
+    def _waiting(self, config: Config) -> list[str]:
+        """Name the settings that differ from those with which the server was started, and cannot change."""
+        before, after = _plain(self._config), _plain(config)
+        tls = config.api.tls_cert is not None
+        fixed = before.keys() - (RELOADED if tls is (self._certificate is not None) else {"access.tokens"})
+        return sorted(name for name in fixed if before[name] != after[name])
+
+
+def _certificate(config: Config) -> Certificate | None:
+    cert, key = config.api.tls_cert, config.api.tls_key
+    if cert and key:
+        return Certificate(cert, key)
+    if cert or key:
+        given, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
+        raise ConfigError(f"api.{missing}", f"it is missing, and api.{given} alone is not enough")
+    return None
+
+
+def _grants(access: Access) -> dict[str, Grant] | None:
+    """Return what the tokens admit, by their hash; None when there are none, not even revoked ones."""
+    if not access.tokens:
+        return None
+    return {one.hash: Grant(one.scopes, one.services) for one in access.tokens if not one.revoked}
+
+
+def _plain(config: Config) -> dict[str, object]:
+    """Return every setting by its dotted name."""
+    return {
+        f"{section}.{name}": value
+        for section, settings in msgspec.structs.asdict(config).items()
+        for name, value in msgspec.structs.asdict(settings).items()
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

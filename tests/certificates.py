@@ -1,0 +1,49 @@
+"""Certificates that vouch for themselves, made anew for every test that needs one."""
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+OPENSSL = shutil.which("openssl")
+
+needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
+
+KINDS = {
+    "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+    "rsa": ["rsa:2048"],
+}
+
+
+class Pair(NamedTuple):
+    """A certificate and its key, in files."""
+
+    cert: Path
+    key: Path
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return {"tls_cert": str(self.cert), "tls_key": str(self.key)}
+
+    @property
+    def der(self) -> bytes:
+        """What a client is shown."""
+        return ssl.PEM_cert_to_DER_cert(self.cert.read_text())
+
+    def trusted(self) -> ssl.SSLContext:
+        """Make a client that trusts this one and no other."""
+        return ssl.create_default_context(cafile=self.cert)
+
+
+def make(directory: Path, name: str = "here", kind: str = "ec", *options: str) -> Pair:
+    """Make a pair of files in `directory`, for 127.0.0.1 and localhost."""
+    directory.mkdir(exist_ok=True)
+    pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
+    subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    where = ["-keyout", pair.key, "-out", pair.cert, "-days", "2", *(options or ["-nodes"])]
+    command = ["openssl", "req", "-x509", "-newkey", *KINDS[kind], *subject, *where]
+    subprocess.run(command, check=True, capture_output=True)
+    return pair
