@@ -53,7 +53,7 @@ def unescape(raw: bytes) -> str:
         piece, at = _next_piece(raw, at)
         out += piece
     text = out.decode("utf-8", "replace")
-    return "".join("\ufffd" if char < " " or char == "\x7f" else char for char in text)
+    return "".join("\ufffd" if char < " " or "\x7f" <= char <= "\x9f" else char for char in text)
 
 
 def _next_piece(raw: bytes, at: int) -> tuple[bytes, int]:

@@ -21,6 +21,7 @@ ODD_HOSTS = [
     b'"alpha.example, beta.example"',
     b'"alpha\texample"',
     b'"\x01\x1b\x7f"',
+    b'"\\u009b31m\xc2\x9b\xc2\x80"',
     b'"b\xc3\xbccher.example"',
     b'"\xff\xfe.example"',
     b'"\xe2\x82"',

@@ -48,6 +48,16 @@ def test_an_arrow_points_at_the_byte_that_is_wrong(line: bytes, pointed_at: str,
     assert shown.isprintable()
 
 
+def test_a_terminal_that_shows_keys_obeys_none_of_them() -> None:
+    evil = r"\u001b[2J\u009b\u202e\u2028\n<b>"
+    line = f'{{"status":200,"pop":"P{evil}","origin":"o{evil}","origin_ip":"1{evil}","origin_status":200}}'
+
+    text = said(line.encode())
+
+    assert any("    origins o" in one for one in text)
+    assert all(one.isprintable() for one in text)
+
+
 def test_other_lines_say_what_they_are() -> None:
     assert "  is blank, and skipped" in said(b"\n")
     shield = said(b'{"origin_ip":"10.0.0.1","origin_is_shield":true,"service_id":"s"}')

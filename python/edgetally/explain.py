@@ -13,6 +13,7 @@ import msgspec
 from edgetally import _core
 from edgetally.measurements import DATASETS
 from edgetally.sources.base import Defaults
+from edgetally.telemetry.events import escaped
 
 SHOWN_BYTES = 160
 """How much of a line is shown."""
@@ -44,12 +45,14 @@ def _counted(partial: bytes) -> Iterator[str]:
     window.merge(partial)
     for sealed in window.seal((1 << 63) - 1):
         (pop,) = msgspec.json.decode(sealed.entry("domains"))["datacenter"] if sealed.has("domains") else ("-",)
-        yield f"  counts for service {sealed.service_id}, POP {pop}, second {sealed.second}"
+        yield f"  counts for service {sealed.service_id}, POP {escaped(pop)}, second {sealed.second}"
         shown = [dataset for dataset in DATASETS if sealed.has(dataset)]
         for dataset in shown:
             entry = msgspec.json.decode(sealed.entry(dataset))
             for key, measurements in _keyed(entry["aggregated"]):
-                yield f"    {dataset} {key}: " + ", ".join(f"{name} {value}" for name, value in measurements.items())
+                yield f"    {dataset} {escaped(key)}: " + ", ".join(
+                    f"{name} {value}" for name, value in measurements.items()
+                )
         if not shown:
             yield "    adds to nothing: its only fetch went to another POP"
 
@@ -69,14 +72,8 @@ def _pointed(line: bytes, at: int) -> Iterator[str]:
     start = max(0, at - SHOWN_BYTES // 2)
     yield f"  {_shown(line[start : start + SHOWN_BYTES])}"
     # A byte may be shown as several characters.
-    yield "  " + " " * len(_text(line[start:at])) + f"^ byte {at}"
+    yield "  " + " " * len(str(escaped(line[start:at]))) + f"^ byte {at}"
 
 
 def _shown(line: bytes) -> str:
-    return _text(line[:SHOWN_BYTES]) + ("..." if len(line) > SHOWN_BYTES else "")
-
-
-def _text(line: bytes) -> str:
-    """Make every byte visible, so that a terminal shows what is there and obeys none of it."""
-    decoded = line.decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in decoded)
+    return f"{escaped(line[:SHOWN_BYTES])}" + ("..." if len(line) > SHOWN_BYTES else "")

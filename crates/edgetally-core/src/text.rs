@@ -13,9 +13,10 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
         Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     };
-    if text.bytes().any(|byte| byte.is_ascii_control()) {
+    // Those above ASCII too: terminals take U+009B for the begin of a command, as they do ESC and `[`.
+    if text.chars().any(char::is_control) {
         return Cow::Owned(
-            text.chars().map(|c| if c.is_ascii_control() { char::REPLACEMENT_CHARACTER } else { c }).collect(),
+            text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect(),
         );
     }
     text
