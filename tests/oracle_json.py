@@ -151,6 +151,9 @@ class Scanner:
         return self.line[start : self.at]
 
     def nested(self) -> None:
+        """Step over an object or array: only brackets of its own kind are looked at."""
+        opening = self.peek()
+        closing = b"}" if opening == b"{" else b"]"
         depth = 0
         while True:
             byte = self.peek()
@@ -158,9 +161,6 @@ class Scanner:
                 self.string()
                 continue
             self.take()
-            if byte in b"{[":
-                depth += 1
-            elif byte in b"}]":
-                depth -= 1
+            depth += (byte == opening) - (byte == closing)
             if depth == 0:
                 return

@@ -159,7 +159,10 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
         scanner.skip_blanks()
         scanner.expect(b":")
         scanner.skip_blanks()
-        if (*path, FIRST) in paths:
+        if (*path, FIRST) not in paths and not counted_headers(scanner, paths, path):
+            # Nothing in these headers has a name that counts, so nobody looks at how they are written.
+            yield path, scanner.value()
+        elif (*path, FIRST) in paths:
             yield (*path, FIRST), first(scanner)
         elif scanner.peek() == b"{" and any(len(other) > len(path) and other[: len(path)] == path for other in paths):
             yield from walk(scanner, path, paths)
@@ -169,6 +172,18 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
             yield path, scanner.value()
         if not scanner.another(b"}"):
             return
+
+
+def counted_headers(scanner: Scanner, paths: dict[Path, str], path: Path) -> bool:
+    """Look ahead: tell whether what stands here is no headers, or some in which a name begins like one that counts."""
+    names = [other[-2] for other in paths if other[-1] == FIRST and other[:-2] == path]
+    if not names or scanner.peek() != b"{":
+        return True
+    ahead = Scanner(scanner.line)
+    ahead.at = scanner.at
+    ahead.value()
+    (start,) = {name[: len("X-Edgetally-Origin")] for name in names}
+    return start.encode() in scanner.line[scanner.at : ahead.at]
 
 
 def first(scanner: Scanner) -> Value:

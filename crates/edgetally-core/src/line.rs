@@ -108,17 +108,20 @@ impl Line<'_> {
     /// Where the object or list at `at` has closed; nothing when none stands there.
     #[inline]
     pub fn nested_at(self, at: usize) -> Option<usize> {
-        if at < self.end && matches!(self.block[at], b'{' | b'[') { self.nested_end(at).ok() } else { None }
+        let opens = at < self.end && matches!(self.block[at], b'{' | b'[');
+        if opens { marks::nested(self.block, at, self.end) } else { None }
     }
 
     /// Reads the headers at `start`, which `object` of the format says what they mean; where they end.
     ///
-    /// Each is a list of values, of which the first one holds.
+    /// Each is a list of values, of which the first one holds. Without any that means something, they are passed as a
+    /// whole.
     pub fn headers(self, start: usize, object: u8, keys: &Keys, record: &mut Slots) -> Result<usize, Reject> {
         if self.byte(start)? != b'{' {
             return Err(Reject::new(Reason::NotJson, start));
         }
-        if let Some(end) = self.empty_object(start)? {
+        let end = self.nested_end(start)?;
+        if !keys.may_mean_something(object, &self.block[start..end]) {
             return Ok(end);
         }
         let mut at = start;
@@ -140,21 +143,9 @@ impl Line<'_> {
         }
     }
 
-    /// Where the object or array that opens at `at` has closed. Counts brackets, so depth costs nothing.
-    fn nested_end(self, mut at: usize) -> Result<usize, Reject> {
-        let mut depth = 0_usize;
-        loop {
-            match self.byte(at)? {
-                b'"' => at = self.string(at)?.end,
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
-            }
-            at += 1;
-            if depth == 0 {
-                return Ok(at);
-            }
-        }
+    /// Where the object or array that opens at `at` has closed.
+    fn nested_end(self, at: usize) -> Result<usize, Reject> {
+        marks::nested(self.block, at, self.end).ok_or(Reject::new(Reason::Truncated, self.end))
     }
 
     /// The objects in the array that opens at `start`, with the fields of an origin each; where it ends.

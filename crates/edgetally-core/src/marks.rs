@@ -89,6 +89,87 @@ pub fn bare(block: &[u8], from: usize, end: usize) -> Option<usize> {
     (to > from && !broken).then_some(to)
 }
 
+/// Where the object or list that opens at `from` has closed; nothing when it does not before `end`.
+///
+/// Brackets of its own kind are counted, and the other kind is not looked at; so depth costs nothing.
+#[inline(never)]
+pub fn nested(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let (open, close) = pair(block[from]);
+    let (mut depth, mut in_string) = (0_u32, 0_u32);
+    let mut at = from;
+    while let Some(lanes) = lanes(block, at) {
+        let found = |byte| lanes.simd_eq(u8x16::splat(byte)).to_bitmask();
+        if found(b'\\') != 0 {
+            let mut walk = Walk { kind: (open, close), depth, in_string: in_string != 0 };
+            match walk.on(block, at, end.min(at + LANES)) {
+                Ok(to) => return Some(to),
+                Err(next) => (at, depth, in_string) = (next, walk.depth, if walk.in_string { 0xFFFF } else { 0 }),
+            }
+        } else {
+            // Set where an odd number of quotes stands at or before: what is in a string, its first quote included.
+            let mut inside = found(b'"');
+            inside ^= inside << 1;
+            inside ^= inside << 2;
+            inside ^= inside << 4;
+            inside = (inside ^ inside << 8 ^ in_string) & 0xFFFF;
+            let opens = found(open);
+            let mut brackets = (opens | found(close)) & !inside;
+            while brackets != 0 {
+                let bracket = first(brackets);
+                depth = if opens >> bracket & 1 == 1 { depth + 1 } else { depth - 1 };
+                if depth == 0 {
+                    return Some(at + bracket + 1).filter(|to| *to <= end);
+                }
+                brackets &= brackets - 1;
+            }
+            // What the last byte is in, all are in that come behind it.
+            in_string = (inside >> (LANES - 1)) * 0xFFFF;
+            at += LANES;
+        }
+        if at >= end {
+            return None;
+        }
+    }
+    Walk { kind: (open, close), depth, in_string: in_string != 0 }.on(block, at, end).ok()
+}
+
+/// The same, byte by byte.
+struct Walk {
+    kind: (u8, u8),
+    depth: u32,
+    in_string: bool,
+}
+
+impl Walk {
+    /// Walks from `at` to `end`: where all has closed, or else where to go on.
+    #[cold]
+    fn on(&mut self, block: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
+        while at < end {
+            match block[at] {
+                // It uses up the byte behind it.
+                b'\\' if self.in_string => at += 1,
+                b'"' => self.in_string = !self.in_string,
+                byte if byte == self.kind.0 && !self.in_string => self.depth += 1,
+                byte if byte == self.kind.1 && !self.in_string => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return Ok(at + 1);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        Err(at)
+    }
+}
+
+/// The bracket that opens what begins with `first`, and the one that closes it.
+#[inline]
+fn pair(first: u8) -> (u8, u8) {
+    if first == b'{' { (b'{', b'}') } else { (b'[', b']') }
+}
+
 #[inline]
 fn ends_scalar(byte: u8) -> bool {
     matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'"' | b'{' | b'[' | b':')
@@ -136,6 +217,19 @@ mod tests {
             let end = end.min(picks.len());
             for from in 0..=end {
                 proptest::prop_assert_eq!(scalar_slowly(&picks[..end], from), scalar(&picks, from, end));
+            }
+        }
+
+        #[test]
+        fn brackets_close_where_a_walk_says(
+            picks in proptest::collection::vec(proptest::sample::select(&b"{{[[]]}}\"\"\"\\\\ab;\x1b\xfb"[..]), 1..100),
+            end in 0..101_usize,
+        ) {
+            let end = end.min(picks.len());
+            for from in (0..end).filter(|from| matches!(picks[*from], b'{' | b'[')) {
+                let mut walk = Walk { kind: pair(picks[from]), depth: 0, in_string: false };
+                let want = walk.on(&picks, from, end).ok();
+                proptest::prop_assert_eq!(want, nested(&picks, from, end));
             }
         }
 

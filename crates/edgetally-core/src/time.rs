@@ -24,11 +24,13 @@ pub fn moment(text: &[u8]) -> Moment {
     {
         return Moment::Second(floor);
     }
+    if is_date(text) {
+        return rfc3339(text).map_or(Moment::Junk, Moment::Second);
+    }
     match number(text) {
         Number::Absent | Number::Negative => Moment::Absent,
         Number::Value { floor, .. } => Moment::Second(whole_seconds(floor)),
-        Number::Huge => Moment::Junk,
-        Number::Junk => rfc3339(text).map_or(Moment::Junk, Moment::Second),
+        Number::Huge | Number::Junk => Moment::Junk,
     }
 }
 
@@ -42,18 +44,25 @@ const SECOND: u64 = 1_000_000_000;
 
 /// The nanoseconds that `text`, which is a moment, lies behind its second.
 fn fraction(text: &[u8]) -> u64 {
-    let Some(whole) = number(text).floor() else {
+    if is_date(text) {
         let Some([b'.', digits @ ..]) = text.get(19..) else {
             return 0;
         };
         let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
         let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
         return digits.fold((0, SECOND / 10), read).0;
-    };
+    }
+    let whole = number(text).floor().unwrap_or_default();
     let nanoseconds = SECOND / unit(whole);
     let behind_unit = scaled(text, i64::from(nanoseconds.ilog10())).floor().map_or(0, |all| all % nanoseconds);
     // Beyond the year 2554 nanoseconds do not fit; nobody's clock is that exact and that wrong.
     whole % unit(whole) * nanoseconds + behind_unit
+}
+
+/// Whether `text`, if it is a moment at all, is a date: it has a dash where no number has one.
+#[inline]
+fn is_date(text: &[u8]) -> bool {
+    matches!(text, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..])
 }
 
 #[inline]
@@ -70,7 +79,6 @@ fn unit(value: u64) -> u64 {
 }
 
 /// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, or a blank instead of `T`.
-#[cold]
 fn rfc3339(text: &[u8]) -> Option<u64> {
     let (stamp, rest) = text.split_at_checked(19)?;
     let digits = |at: usize, len: usize| {
@@ -170,6 +178,7 @@ mod tests {
             ("1795314035632123", at),
             ("1795314035632123456", at),
             ("1.795314035e9", at),
+            ("123e-5", Moment::Second(0)),
             ("2026-11-22T02:20:35Z", at),
             ("2026-11-22T02:20:35.76349387Z", at),
             ("2026-11-22t03:20:35+01:00", at),

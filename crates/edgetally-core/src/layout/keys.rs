@@ -1,5 +1,7 @@
 //! What the keys of a line mean, object by object.
 
+use memchr::memmem::Finder;
+
 use crate::field::{self, SKIP};
 
 /// The object that is the line itself.
@@ -28,12 +30,20 @@ struct Object {
     /// The object that this one is a member of.
     parent: u8,
     members: Vec<(&'static [u8], Meaning)>,
+    /// How the keys of all members begin.
+    beginning: Finder<'static>,
+}
+
+impl Object {
+    fn new(parent: u8) -> Self {
+        Self { parent, members: vec![], beginning: Finder::new(b"") }
+    }
 }
 
 impl Keys {
     /// The objects that the paths in `fields` lead through.
     pub fn new(fields: &[(&'static str, usize)], and_canonical: bool) -> Self {
-        let mut keys = Self { objects: vec![Object { parent: ROOT, members: vec![] }], and_canonical };
+        let mut keys = Self { objects: vec![Object::new(ROOT)], and_canonical };
         for (path, slot) in fields {
             let (mut object, mut left) = (ROOT, *path);
             while let Some((key, below)) = left.split_once(['>', '[']) {
@@ -42,6 +52,9 @@ impl Keys {
                 left = below.trim_end_matches(']');
             }
             keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
+        }
+        for object in &mut keys.objects {
+            object.beginning = Finder::new(common_beginning(&object.members));
         }
         keys
     }
@@ -52,7 +65,7 @@ impl Keys {
             return known;
         }
         let new = u8::try_from(self.objects.len()).expect("a layout has few objects");
-        self.objects.push(Object { parent: object, members: vec![] });
+        self.objects.push(Object::new(object));
         self.objects[usize::from(object)].members.push((key.as_bytes(), make(new)));
         new
     }
@@ -67,10 +80,25 @@ impl Keys {
         }
     }
 
+    /// Whether some member of `text`, which is `object` as it was logged, can mean something.
+    pub fn may_mean_something(&self, object: u8, text: &[u8]) -> bool {
+        self.objects[usize::from(object)].beginning.find(text).is_some()
+    }
+
     /// The object that `object` is a member of.
     pub fn parent(&self, object: u8) -> u8 {
         self.objects[usize::from(object)].parent
     }
+}
+
+/// What the keys of all `members` begin with.
+fn common_beginning(members: &[(&'static [u8], Meaning)]) -> &'static [u8] {
+    let mut keys = members.iter().map(|(key, _)| *key);
+    let first = keys.next().unwrap_or_default();
+    keys.fold(first, |common, key| {
+        let same = common.iter().zip(key).take_while(|(one, other)| one == other).count();
+        &common[..same]
+    })
 }
 
 #[cfg(test)]
@@ -88,6 +116,8 @@ mod tests {
         let Meaning::Headers(h) = keys.of(ROOT, b"h") else { panic!("h is headers") };
         assert_eq!([Meaning::Slot(2), Meaning::Slot(SKIP)], [keys.of(b, b"c"), keys.of(b, b"status")]);
         assert_eq!([Meaning::Slot(3), Meaning::Slot(4)], [keys.of(d, b"e"), keys.of(h, b"X-Y")]);
+        assert!(keys.may_mean_something(h, br#"{"A":"b","X-Y":"c"}"#));
+        assert!(!keys.may_mean_something(h, br#"{"A":"b"}"#));
         assert_eq!([b, ROOT, ROOT], [keys.parent(d), keys.parent(b), keys.parent(h)]);
     }
 }
