@@ -107,7 +107,8 @@ async def an_origin_that_says_505_is_asked_twice_but_told_once(lab: Lab) -> None
 async def uploads_of_every_size_and_framing(lab: Lab) -> None:
     for method in ("POST", "PUT"):
         for size in (1, 100, 5_000, 70_000):
-            await ask(lab, "/plain/", method=method, upload=size)
+            for chunked in (False, True):
+                await ask(lab, "/plain/", method=method, upload=size, chunked=chunked)
 
 
 @fact
@@ -226,14 +227,29 @@ async def a_header_that_breaks_off_after_its_first_line_is_a_response(lab: Lab) 
     assert answer.status == 502
 
 
+@fact
+async def an_origin_that_says_nothing_in_time_is_one_attempt(lab: Lab) -> None:
+    answer = await ask(lab, "/impatient/", fault="silence", told=told_once(), cache="")
+    assert answer.status == 504
+
+
+@fact
+async def half_a_body_counts_as_none(lab: Lab) -> None:
+    """On neither side, although the client got it."""
+    half: dict[str, Any] = {"fault": "half a body", "body": 100, "fields": {"Date": formatdate(usegmt=True)}}
+    answer = await lab.send(lab.request("/other/", told=lambda fetch: replace(fetch, beresp_body=0), **half))
+    assert answer.body_bytes
+    lab.book.answered(lab.domain, replace(answer, body_bytes=0), cache="")
+
+
 REFUSED = "an-attempt-that-is-refused-is-no-response.example"
 """Of which Traffic Server counts the request that it could not send."""
 
 
 @fact
 async def an_attempt_that_is_refused_is_no_response(lab: Lab) -> None:
-    for method in ("GET", "HEAD"):
-        answer = await ask(lab, "/dead/", method=method, cache="")
+    for method, upload in (("GET", 0), ("HEAD", 0), ("POST", 50)):
+        answer = await ask(lab, "/dead/", method=method, upload=upload, cache="")
         assert answer.status == 502
         lab.book.attempted(lab.domain, "127.0.0.1")
 
@@ -255,6 +271,39 @@ async def a_client_that_leaves_before_the_answer_counts_with_its_header(lab: Lab
         connection.abort()
     gate.opened.set()
     lab.book.answered(lab.domain, Answer(200, whole.header_bytes), cache="")
+
+
+@fact
+async def a_client_that_leaves_an_upload_counts_without_status(lab: Lab) -> None:
+    """What was passed on of it does not count."""
+    once = told_once()
+
+    def told(fetch: Fetch) -> Fetch | None:
+        first = once(fetch)
+        return first and replace(first, bereq_body=0)
+
+    request = lab.request("/other/", method="POST", upload=500, told=told)
+    async with lab.connect() as connection:
+        await connection.send(request[:-100])
+        await lab.origins["other"].gates[lab.latest].asked.wait()
+        connection.abort()
+    lab.book.answered(lab.domain, Answer(None), cache="")
+
+
+SMALL, LARGE = 64_000, 8_000_000
+LEFT = "a-client-that-leaves-a-download.example"
+"""Whose bytes depend on how much fits between the origin and the client."""
+
+
+@fact
+async def a_client_that_leaves_a_download(lab: Lab) -> None:
+    async with lab.connect() as connection:
+        date = {"Date": formatdate(usegmt=True)}
+        await connection.send(lab.request("/far/", body=LARGE, fields=date))
+        read = await connection.read(SMALL)
+        connection.abort()
+    header = read.index(b"\r\n\r\n") + 4
+    lab.book.answered(lab.domain, Answer(200, header, len(read) - header), cache="")
 
 
 # --- TLS and HTTP/2 -------------------------------------------------------------------------------------------------
@@ -331,14 +380,16 @@ def test_every_line_counts(outcome: Outcome) -> None:
 @pytest.mark.parametrize("domain", [*FACTS, *sorted(set(HOSTS.values()))])
 def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str, road: str) -> None:
     key = "domains", (domain,)
-    if domain not in (HTTP_2, REFUSED):
+    if domain not in (HTTP_2, REFUSED, LEFT):
         assert outcome.shown[road].get(key) == outcome.seen.get(key)
 
 
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("dataset", ["origins", "origin_insights"])
 def test_origins_show_what_they_answered(outcome: Outcome, dataset: str, road: str) -> None:
-    assert without_latency(outcome.shown[road], dataset) == without_latency(outcome.seen, dataset)
+    shown, seen = outcome.shown[road], outcome.seen
+    far = ("127.0.0.6",)
+    assert without_latency(shown, dataset, but=far) == without_latency(seen, dataset, but=far)
 
 
 @pytest.mark.parametrize("road", ROADS)
@@ -369,3 +420,10 @@ def test_an_attempt_that_is_refused_counts_the_request_that_was_not_sent(outcome
 @pytest.mark.parametrize("road", ROADS)
 def test_every_response_of_an_origin_is_in_a_latency_bucket(outcome: Outcome, road: str) -> None:
     assert untimed(outcome.shown[road]) == []
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_of_a_client_that_left_more_counts_than_arrived_and_less_than_there_is(outcome: Outcome, road: str) -> None:
+    said = outcome.shown[road]["domains", (LEFT,)]
+    for name in ("resp_body_bytes", "origin_fetch_resp_body_bytes"):
+        assert SMALL - 1_000 < said[name] <= LARGE

@@ -47,6 +47,13 @@ CONFIG proxy.config.http.cache.cache_urls_that_look_dynamic INT 1
 """
 
 
+IMPATIENT = " @plugin=conf_remap.so" + "".join(
+    f" @pparam=proxy.config.http.{setting}"
+    for setting in ("transaction_no_activity_timeout_out=1", "connect_attempts_max_retries=0")
+)
+"""A second, which is the shortest that there is, and no second try."""
+
+
 class TrafficServer:
     """One Traffic Server that asks whom `remap` says."""
 
@@ -118,12 +125,16 @@ async def laboratory(directory: Path) -> AsyncIterator[tuple[Lab, TrafficServer]
         for path, origin in {
             "plain": Origin("127.0.0.2", book.seen, ip="127.0.0.2"),
             "other": Origin("127.0.0.3", book.seen, ip="127.0.0.3"),
+            "impatient": Origin("127.0.0.7", book.seen, ip="127.0.0.7"),
             "busy": Origin("127.0.0.4", book.seen, ip="127.0.0.4", always=BUSY),
             "far": Origin("127.0.0.6", book.seen, ip="127.0.0.6"),
         }.items():
             origins[path] = await stack.enter_async_context(origin)
         targets = {path: origin.address for path, origin in origins.items()} | {"dead": dead}
-        remap = "".join(f"map /{path}/ http://{target}/\n" for path, target in targets.items())
+        remap = "".join(
+            f"map /{path}/ http://{target}/{IMPATIENT if path == 'impatient' else ''}\n"
+            for path, target in targets.items()
+        )
         async with TrafficServer(directory, remap=remap) as server:
             here = Lab(server, book, origins)
             try:
