@@ -72,6 +72,15 @@ async def test_pushes_are_refused_and_told_when_to_come_again(service: Served, j
     assert entry["aggregated"]["a.example"]["requests"] == 1
 
 
+async def test_whoever_asks_is_told_what_is_wrong(service: Served, journal: Failing) -> None:
+    assert (await service.client.get("/readyz")).status_code == 200
+    journal.failing = PROBLEM
+    answer = await service.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["journal"] == {"ok": False, "problem": PROBLEM}
+
+
 async def test_readers_see_what_was_sealed_and_that_time_stands_still(service: Served, journal: Failing) -> None:
     await service.traffic(range(3))
     await service.to(4)

@@ -61,6 +61,13 @@ class Api(Section, frozen=True):
             ge=0, le=60, description="Seconds that a refusal under /v1 is held back, because clients ask again at once."
         ),
     ] = 1.0
+    idempotency_keys: Annotated[
+        int,
+        limit(
+            "Pushes with an `Idempotency-Key` that are remembered, each for ten minutes.",
+            beyond="The oldest key is forgotten early.",
+        ),
+    ] = 100_000
     max_push_bytes: Annotated[
         int, limit("Bytes of a push as it was sent.", beyond="The push is answered 413, and nothing of it counts.")
     ] = 100_000_000

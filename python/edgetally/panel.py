@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from edgetally.api.http import Server
 from edgetally.api.ingest import Ingest
+from edgetally.api.once import Once
 from edgetally.clock import Clock
+from edgetally.journal.base import Journal
 from edgetally.measurements import reasons
 from edgetally.sealer import Sealer
 from edgetally.shelf import Shelf
@@ -31,6 +33,7 @@ CODES = (200, 400, 403, 413, 429, 500, 503)
 
 
 LIMITS = (
+    "api.idempotency_keys",
     "api.max_push_bytes",
     "api.max_push_decompressed_bytes",
     "api.max_push_tally_bytes",
@@ -53,6 +56,8 @@ class Rooms(NamedTuple):
     shelf: Shelf
     server: Server
     ingest: Ingest
+    once: Once
+    journal: Journal
     datagrams: Sequence[SyslogDatagrams]
     listeners: Sequence[SyslogListener]
     loop_lag: Histogram
@@ -83,7 +88,11 @@ class Panel:
 
     def checks(self) -> dict[str, str]:
         """Return, by name, what has to be well for the service to be of use: its problem, empty if there is none."""
-        return {"window": self._behind(), "server": "it is stopping" if self._rooms.server.closing else ""}
+        return {
+            "journal": self._rooms.journal.failing or "",
+            "window": self._behind(),
+            "server": "it is stopping" if self._rooms.server.closing else "",
+        }
 
     @property
     def _lag(self) -> float:
@@ -109,6 +118,9 @@ class Panel:
         yield metrics.REJECTS_UNKEPT, {(): worker.rejects.unkept}
         yield metrics.FOLD_SECONDS, {(): worker.fold_time}
         yield metrics.COMMIT_SECONDS, {(): worker.commit_time}
+        yield metrics.JOURNAL_FAILURES, {(): self._rooms.journal.failures}
+        yield metrics.JOURNAL_BYTES, {(): self._rooms.journal.size}
+        yield metrics.PUSHES_REPEATED, {(): self._rooms.once.repeated}
 
     def _window(self) -> Iterator[Reading]:
         sealer, shelf = self._rooms.sealer, self._rooms.shelf
@@ -137,6 +149,7 @@ class Panel:
         responses.update(server.responses)
         responses["read", 200] += server.repeated  # nothing else is ever at hand
         reached = server.refused + self._rooms.ingest.refused
+        reached["api.idempotency_keys"] = self._rooms.once.forgotten
         reached["api.max_pending_bytes"] = self._rooms.worker.busy
         reached["sources.max_syslog_connections"] = sum(one.refused for one in self._rooms.listeners)
         yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}

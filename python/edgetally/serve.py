@@ -22,6 +22,7 @@ from edgetally.api.guard import Guard
 from edgetally.api.http import Connection, Server
 from edgetally.api.index import Index
 from edgetally.api.ingest import Bounds, Ingest, Said
+from edgetally.api.once import Once
 from edgetally.api.openapi import document
 from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
@@ -95,7 +96,10 @@ class Service:
             aggregate_delay=limits.aggregate_delay,
             poll_timeout=config.api.poll_timeout,
         )
-        self.ingest = Ingest(self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes))
+        self.once = Once(self.journal.marks(), self.clock, most=config.api.idempotency_keys)
+        self.ingest = Ingest(
+            self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
+        )
         app = App(
             guard=Guard(self.door.keys),
             poll=self.poll,
@@ -121,6 +125,8 @@ class Service:
                 shelf=self.shelf,
                 server=self.server,
                 ingest=self.ingest,
+                once=self.once,
+                journal=self.journal,
                 datagrams=self._datagrams,
                 listeners=self._syslog,
                 loop_lag=self._loop_lag,

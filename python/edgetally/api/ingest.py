@@ -8,13 +8,16 @@ Push: records over HTTP.
 
 The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all:
 when the sender breaks off, or what it sends cannot be decompressed, nothing of it does. When more comes than can be
-folded, the answer is 429, and the sender may try again.
+folded, the answer is 429, and the sender may try again. With an `Idempotency-Key` it counts once, however often it is
+sent.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -23,15 +26,19 @@ import msgspec
 from edgetally.api.errors import CORS, Refusal
 from edgetally.api.guard import forbidden
 from edgetally.api.http import Response
+from edgetally.api.once import Said as Answered
+from edgetally.api.once import checked
 from edgetally.compression import by_encoding
 from edgetally.errors import Busy, ConfigError, InputError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from edgetally.access import Grant
     from edgetally.api.http import Request
+    from edgetally.api.once import Once
     from edgetally.compression import Decoder
+    from edgetally.journal.base import Marks
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -86,8 +93,11 @@ class Intake(Protocol):
     def finish(self) -> None:
         """That was all of it."""
 
-    async def commit(self) -> Report:
-        """Count it, and return once it is durable; raise Unavailable when it cannot be."""
+    async def drain(self) -> Report:
+        """Tell what becomes of it when it is counted."""
+
+    async def commit(self, marks: Marks | None = None) -> Report:
+        """Count it together with `marks`, and return once it is durable; raise Unavailable when it cannot be."""
 
     def close(self) -> None:
         """Nothing more comes of it."""
@@ -112,54 +122,46 @@ class Bounds(NamedTuple):
 class Ingest:
     """Takes pushes."""
 
-    def __init__(self, open_intake: Callable[[Said, Sequence[str] | None], Intake], bounds: Bounds) -> None:
+    def __init__(self, open_intake: Callable[[Said, Sequence[str] | None], Intake], bounds: Bounds, once: Once) -> None:
         self._open = open_intake
         self._bounds = bounds
+        self._once = once
         self.refused: Counter[str] = Counter()
         """Pushes that were larger than a limit, by its setting."""
 
     async def push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
         """Count the records in the body of `request`, as far as its sender may push them."""
-        if service_id is not None and not SERVICE_ID.fullmatch(service_id):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
-        pop = request.query.get("pop") or None
-        if pop and not (pop.isprintable() and len(pop.encode()) <= POP_BYTES):
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {POP_BYTES} bytes, all of them printable")
-        encoding = request.header(b"content-encoding").lower()
-        decoder = by_encoding(encoding)
-        if decoder is None:
-            problem = f"Content-Encoding {encoding[:40]!r} is not understood: send gzip, zstd or none"
-            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
+        said = saying(request, service_id or grant.only_service)
+        decoder = decoding(request)
         length = request.header(b"content-length")
         if length.isdecimal() and int(length) > self._bounds.body_bytes:
             raise self._too_large(self._body_too_large())
+        key = naming(request, said.service_id, grant.services)
         try:
-            said = Said(service_id or grant.only_service, pop, request.query.get("format") or None, weight(request))
             intake = self._open(said, grant.services)
         except ConfigError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except Unavailable as error:
             raise _later(error) from error
         try:
-            return answer(await self._count(request, decoder, intake, grant))
-        finally:
-            intake.close()
-
-    async def _count(self, request: Request, decoder: Decoder, intake: Intake, grant: Grant) -> Report:
-        """Count the whole body, or raise Refusal and count nothing of it."""
-        try:
+            content = zlib.crc32(repr(said).encode())
             async for piece in self._pieces(request, decoder):
                 await intake.feed(piece)
+                content = zlib.crc32(piece, content) if key else 0
             intake.finish()
             if grant.withdrawn:
                 raise forbidden()
-            return await intake.commit()
+            if key:
+                return respond(await self._once.push(key, content, committing(intake)))
+            return respond(answer(await intake.commit()))
         except TooLarge as error:
             raise self._too_large(error) from error
         except InputError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{error}; nothing of this push was counted") from error
         except Unavailable as error:
             raise _later(error) from error
+        finally:
+            intake.close()
 
     def _body_too_large(self) -> TooLarge:
         return TooLarge("api.max_push_bytes", f"a push has at most {self._bounds.body_bytes} bytes")
@@ -184,6 +186,35 @@ class Ingest:
         decoder.finish()
 
 
+def decoding(request: Request) -> Decoder:
+    """Return what decompresses the body of `request`."""
+    encoding = request.header(b"content-encoding").lower()
+    decoder = by_encoding(encoding)
+    if decoder is None:
+        problem = f"Content-Encoding {encoding[:40]!r} is not understood: send gzip, zstd or none"
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
+    return decoder
+
+
+def saying(request: Request, service_id: str | None) -> Said:
+    """Return what `request` says for its records."""
+    if service_id is not None and not SERVICE_ID.fullmatch(service_id):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
+    pop = request.query.get("pop") or None
+    if pop and not (pop.isprintable() and len(pop.encode()) <= POP_BYTES):
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {POP_BYTES} bytes, all of them printable")
+    return Said(service_id, pop, request.query.get("format") or None, weight(request))
+
+
+def naming(request: Request, service_id: str | None, services: Sequence[str] | None) -> str | None:
+    """Return the name of a push that has one; whoever may push into other `services` has other names."""
+    key = request.headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    owner = "*" if services is None else sha256("\n".join(services).encode()).hexdigest()[:32]
+    return f"{owner}:{service_id or ''}:{checked(key)}"
+
+
 def weight(request: Request) -> int | None:
     """Return how many requests each line stands for, if that is said."""
     said = request.query.get("weight")
@@ -197,10 +228,26 @@ def _later(error: Unavailable) -> Refusal:
     return Refusal(status, f"{error}; nothing of this push was counted: send it again", RETRY_AFTER)
 
 
-def answer(report: Report) -> Response:
+def committing(intake: Intake) -> Callable[[Callable[[Answered], Marks]], Coroutine[None, None, Answered]]:
+    """Return what counts a push together with marks that tell how it was answered."""
+
+    async def commit(marks: Callable[[Answered], Marks]) -> Answered:
+        answered = answer(await intake.drain())
+        await intake.commit(marks(answered))
+        return answered
+
+    return commit
+
+
+def answer(report: Report) -> Answered:
     """Say what became of the lines: 400 when there were some and none counts."""
     rejected = report.rejected.total()
     status = HTTPStatus.BAD_REQUEST if rejected and not report.accepted else HTTPStatus.OK
     errors = [{"line": line.line, "reason": f"{line.reason}: {line.sentence}"} for line in report.refused]
     body = {"accepted": report.accepted, "rejected": rejected, "errors": errors}
-    return Response(status, msgspec.json.encode(body), *CORS)
+    return Answered(status, msgspec.json.encode(body).decode())
+
+
+def respond(answered: Answered) -> Response:
+    """Make the response."""
+    return Response(HTTPStatus(answered.status), answered.body.encode(), *CORS)

@@ -53,8 +53,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
                 "get": _guarded(_get("The last 100 lines that did not count, the newest first.", "Rejected"))
             },
             "/.well-known/fastly/logging/challenge": {"get": _open(CHALLENGE)},
-            "/ingest": dict.fromkeys(("post", "put"), _guarded(_push([POP, FORMAT, WEIGHT]))),
-            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _guarded(_push([SERVICE_ID, POP, FORMAT, WEIGHT]))),
+            "/ingest": dict.fromkeys(("post", "put"), _guarded(_push(PUSHING))),
+            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _guarded(_push([SERVICE_ID, *PUSHING]))),
             **paths,
         },
         "components": {"schemas": schemas, "securitySchemes": TOKENS},
@@ -155,6 +155,8 @@ def _push(parameters: list[Json]) -> Json:
             },
             "413": _json("Too much at once.", "Error"),
             "415": _json("A Content-Encoding that is not understood.", "Error"),
+            "422": _json("The Idempotency-Key came with other records before.", "Error"),
+            "503": _json("The journal cannot be written now: send it again after Retry-After.", "Error"),
             "default": _json("A refusal.", "Error"),
         },
     }
@@ -192,6 +194,13 @@ WEIGHT = {
     "schema": {"type": "integer", "minimum": 1, "maximum": 1 << 32},
     "description": "How many requests each line stands for that does not say so.",
 }
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+    "description": "Within ten minutes, pushes with the same key count once, and all get the first one's answer.",
+}
+PUSHING = [POP, FORMAT, WEIGHT, KEY]
 
 READING: list[tuple[str, str, list[Json]]] = [
     ("{start_timestamp}", "Entries that are newer than a cursor, waiting for one", [CURSOR]),

@@ -85,5 +85,13 @@ class Journal(Protocol):
     def failing(self) -> str | None:
         """Why nothing can be appended at the moment; None when all is well."""
 
+    @property
+    def failures(self) -> int:
+        """How often a commit failed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its file, about."""
+
     async def close(self) -> None:
         """Release what it holds. Appending after this is an error."""

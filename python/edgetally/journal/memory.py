@@ -13,6 +13,8 @@ class MemoryJournal:
     outlives = False
     crowded = False
     failing = None
+    failures = 0
+    size = 0
 
     def __init__(self) -> None:
         self._facts: deque[Fact] = deque()

@@ -63,6 +63,19 @@ COMMIT_SECONDS = Metric(
     "seconds",
     "How long a partial took to become durable. Pushes wait for it.",
 )
+JOURNAL_FAILURES = Metric(
+    "edgetally_journal_failures_total",
+    "counter",
+    "commits",
+    "Commits that failed, because the disk is full or broken. What was in them was refused, or waits.",
+)
+JOURNAL_BYTES = Metric("edgetally_journal_bytes", "gauge", "bytes", "Size of the journal's file; 0 if it has none.")
+PUSHES_REPEATED = Metric(
+    "edgetally_pushes_repeated_total",
+    "counter",
+    "pushes",
+    "Pushes that came again with the same `Idempotency-Key`, and did not count again.",
+)
 
 # The window.
 
