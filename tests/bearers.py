@@ -1,5 +1,6 @@
 """Tokens of a service under test."""
 
+import json
 from typing import NamedTuple
 
 from edgetally.access import hashed, new_token
@@ -26,6 +27,12 @@ def bearer(scope: str, *services: str, **table: object) -> Bearer:
     """Make up somebody who may `scope` these services."""
     token = new_token()
     return Bearer(token, {"name": token[:20], "hash": hashed(token), "scopes": [scope], "services": services, **table})
+
+
+def toml(*bearers: Bearer) -> str:
+    """Write the settings that know these, as they stand in a file."""
+    tables = ["".join(f"{key} = {json.dumps(value)}\n" for key, value in one.table.items()) for one in bearers]
+    return "".join(f"[[access.tokens]]\n{table}" for table in tables)
 
 
 def access(*bearers: Bearer) -> Json:

@@ -1,16 +1,9 @@
 """Certificates that vouch for themselves, made anew for every test that needs one."""
 
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
-
-import pytest
-
-OPENSSL = shutil.which("openssl")
-
-needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
 
 KINDS = {
     "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],

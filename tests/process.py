@@ -40,6 +40,11 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def reload(self, says: str) -> None:
+        """Let it read its settings anew, and return once it has said this."""
+        self.signal(signal.SIGHUP)
+        self.wait_for(says)
+
     def ended(self) -> int:
         """Wait until it has ended; return its exit status, after the rest of its log is in `lines`."""
         assert self._process.stderr

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fastly
@@ -14,6 +15,7 @@ from fastly.model.origin_inspector_measurements import OriginInspectorMeasuremen
 from fastly.model_utils import validate_and_convert_types
 
 from edgetally.measurements import measurements
+from tests.bearers import bearer, toml
 from tests.process import serving
 from tests.served import Json, ndjson
 
@@ -52,6 +54,29 @@ def api() -> Iterator[fastly.ApiClient]:
         configuration.api_token = "made-up"
         with fastly.ApiClient(configuration) as client:
             yield client
+
+
+def test_its_token_is_the_token_of_this_server(tmp_path: Path) -> None:
+    reader, settings = bearer("read", "svc"), tmp_path / "edgetally.toml"
+    settings.write_text(toml(reader))
+    with serving("--config", str(settings)) as server:
+        configuration = fastly.Configuration(host=server.url)
+        with fastly.ApiClient(configuration) as client:
+            configuration.api_token = reader.token
+            assert DomainInspectorRealtimeApi(client).get_domain_inspector_last120_seconds("svc").data == []
+            assert OriginInspectorRealtimeApi(client).get_origin_inspector_last120_seconds("svc").data == []
+
+            with pytest.raises(fastly.ApiException) as another:
+                DomainInspectorRealtimeApi(client).get_domain_inspector_last120_seconds("other")
+            configuration.api_token = "made-up"
+            with pytest.raises(fastly.ApiException) as unknown:
+                OriginInspectorRealtimeApi(client).get_origin_inspector_last_second("svc", 0)
+
+    for refused in (another, unknown):
+        assert refused.value.status == 403
+        body = json.loads(refused.value.body)
+        assert body["Error"] == "invalid authentication"
+        assert body["Timestamp"] > 0
 
 
 def typed(api: fastly.ApiClient, measured: Json) -> Any:  # noqa: ANN401 - the client has no types

@@ -17,11 +17,13 @@ from edgetally.errors import ConfigError
 from edgetally.serve import Service
 from edgetally.tls import Certificate
 from tests.bearers import access, bearer
-from tests.certificates import Pair, make, needs_openssl
+from tests.certificates import Pair, make
 from tests.clock import PATIENCE, TurnedClock, until
+from tests.edges.facts import skip_or_fail
+from tests.process import serving
 from tests.served import Wire, ndjson
 
-pytestmark = needs_openssl
+pytestmark = skip_or_fail("openssl")
 
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
@@ -268,3 +270,22 @@ def test_one_without_the_other_is_not_enough(pair: Pair, given: str) -> None:
     missing = {"tls_cert", "tls_key"} - {given}
     with pytest.raises(ConfigError, match=f"api.{missing.pop()}: it is missing, and api.{given} alone"):
         Service(check({"api": {given: pair.settings[given]}}))
+
+
+# --- a real process ------------------------------------------------------------------------------------------------
+
+
+def test_sighup_takes_the_certificate_over(tmp_path: Path) -> None:
+    pair, other = make(tmp_path / "old"), make(tmp_path / "new")
+    flags = ["--tls-cert", str(pair.cert), "--tls-key", str(pair.key)]
+    with serving(*flags) as server:
+        assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
+
+        pair.key.write_bytes(other.key.read_bytes())
+        server.reload("the old certificate stays: api.tls_key: ")
+        assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
+
+        pair.cert.write_bytes(other.cert.read_bytes())
+        server.reload("the certificate in ")
+        assert httpx.get(f"{server.url}/healthz", verify=other.trusted()).status_code == 200
+        assert ssl.get_server_certificate(server.address).split() == other.cert.read_text().split()

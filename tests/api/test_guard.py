@@ -111,7 +111,7 @@ async def test_whoever_may_not_is_told_nothing_else(service: Served, wrong: Wron
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert {name for name, _ in answer.headers.items()} == {
             *("date", "content-type", "content-length", "access-control-allow-origin"),
-            *("access-control-allow-headers", "access-control-allow-methods"),
+            *("access-control-allow-headers", "access-control-allow-methods", "x-content-type-options"),
         }
 
 

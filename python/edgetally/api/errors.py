@@ -18,6 +18,10 @@ CORS = (
 """Dashboards in browsers come from other origins."""
 
 
+NOT_HTML = b"X-Content-Type-Options: nosniff"
+"""For answers that repeat something of a request, and browsers that guess what an answer is."""
+
+
 class Refusal(Exception):
     """The request has no other answer than this."""
 
@@ -31,4 +35,4 @@ class Refusal(Exception):
 def refuse(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
     """Make the answer that says `problem`."""
     body = msgspec.json.encode({"Error": problem, "Timestamp": int(now)})
-    return Response(status, body, *CORS, *fields)
+    return Response(status, body, *CORS, NOT_HTML, *fields)

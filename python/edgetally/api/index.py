@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgetally.api.errors import CORS
+from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.api.http import Response
 
 if TYPE_CHECKING:
     from edgetally.access import Grant
     from edgetally.api.http import Request
     from edgetally.shelf import Shelf
+
+HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+"""What links may begin with: anybody can send any Host."""
+
+FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
 class Index:
@@ -27,7 +33,7 @@ class Index:
     def answer(self, request: Request, grant: Grant) -> Response:
         """Show it to the bearer of `grant`."""
         host = request.header(b"host")
-        base = f"{self._scheme}://{host}" if host else ""
+        base = f"{self._scheme}://{host}" if HOST.fullmatch(host) else ""
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
         example = services[0] if services else "{service_id}"
         body = {
@@ -43,6 +49,4 @@ class Index:
                 "openapi": f"{base}/openapi.json",
             },
         }
-        return Response(
-            HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS, b"Cache-Control: no-store"
-        )
+        return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS, *FIELDS)

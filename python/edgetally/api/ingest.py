@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from edgetally.api.errors import CORS, Refusal
+from edgetally.api.errors import CORS, NOT_HTML, Refusal
 from edgetally.api.guard import forbidden
 from edgetally.api.http import Response
 from edgetally.api.once import Said as Answered
@@ -250,4 +250,4 @@ def answer(report: Report) -> Answered:
 
 def respond(answered: Answered) -> Response:
     """Make the response."""
-    return Response(HTTPStatus(answered.status), answered.body.encode(), *CORS)
+    return Response(HTTPStatus(answered.status), answered.body.encode(), *CORS, NOT_HTML)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from edgetally.api.errors import NOT_HTML
 from edgetally.api.http import Response
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PAGES = ("healthz", "readyz", "metrics", "rejected")
 OPEN_PAGES = ("healthz", "readyz")
 """Shown to everybody: whoever watches over processes has no token. The others name services."""
 
-FIELDS = (b"Cache-Control: no-store",)
+FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
 class Panel(Protocol):
