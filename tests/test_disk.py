@@ -99,6 +99,19 @@ async def test_readers_see_what_was_sealed_and_that_time_stands_still(service: S
     }
 
 
+async def test_it_is_not_ready_says_why_and_recovers(service: Served, journal: Failing) -> None:
+    journal.failing = PROBLEM
+    failing = await service.client.get("/readyz")
+    counted = (await service.client.get("/metrics")).text
+    journal.failing = None
+
+    assert failing.status_code == 503
+    assert failing.json()["checks"]["journal"] == {"ok": False, "problem": PROBLEM}
+    assert "\nedgetally_journal_failing 1\n" in counted
+    assert (await service.client.get("/readyz")).status_code == 200
+    assert "\nedgetally_journal_failing 0\n" in (await service.client.get("/metrics")).text
+
+
 async def test_one_seal_makes_up_for_those_that_could_not_be_written(service: Served, journal: Failing) -> None:
     await service.traffic(range(3))
     journal.failing = PROBLEM

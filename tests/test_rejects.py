@@ -13,7 +13,7 @@ import pytest
 from edgetally.rejects import PENDING, RECENT, Rejects
 from edgetally.worker import Refused
 from tests.clock import START, TurnedClock, until
-from tests.served import Served
+from tests.served import Served, served
 
 
 def refused(line: int = 1, sample: bytes = b"no") -> Refused:
@@ -159,6 +159,26 @@ async def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
 
     assert (tmp_path / "victim").read_bytes() == b""
     assert kept.rejects.unkept == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "memory"])
+async def test_a_service_keeps_them_in_its_directory(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state" / "rejected.jsonl"
+    async with served({"journal": {"kind": kind, "data_dir": str(path.parent)}}) as service:
+        await service.client.post("/ingest", content=b"no")
+        await service.to(2)
+        await until(path.exists)
+        await service.client.post("/ingest", content=b"again")
+
+    assert [json.loads(line)["sample"] for line in path.read_text("ascii").splitlines()] == ["no", "again"]
+
+
+async def test_a_service_without_a_directory_writes_nothing(service: Served) -> None:
+    await service.client.post("/ingest", content=b"no")
+    await service.to(2)
+
+    assert service.service.rejects.unkept == 0
+    assert not service.service.config.journal.directory.exists()
 
 
 async def test_nothing_is_written_when_it_is_off(tmp_path: Path) -> None:

@@ -56,6 +56,23 @@ async def requests(service: Served, service_id: str = "svc") -> dict[int, int]:
     }
 
 
+async def test_what_another_process_has_counted_is_not_counted_again(tmp_path: Path) -> None:
+    async with keeping(tmp_path / "data", window={"max_domains": 1}) as first:
+        await first.traffic(range(6))
+        await first.push(record(0), record(6, domain="b.example"), record(6, domain="c.example"))
+        await first.to(10)
+        sealer = first.service.sealer
+        assert (sealer.records, sealer.late) == ({"svc": 9}, {"svc": 1})
+        assert sealer.overflowed["svc"] > 0
+
+    async with keeping(tmp_path / "data", at=11, window={"max_domains": 1}) as second:
+        sealer = second.service.sealer
+        assert (sealer.records, sealer.late, sealer.overflowed) == ({}, {}, {})
+        await second.push(record(11))
+        await second.to(14)
+        assert (sealer.records, sealer.late, sealer.overflowed) == ({"svc": 1}, {}, {})
+
+
 async def test_what_was_shown_is_shown_again_and_what_is_open_goes_on(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data") as first:
         await first.traffic(range(6))

@@ -285,7 +285,7 @@ async def test_a_restart_on_the_same_journal_makes_the_same_entries_byte_for_byt
     after = await replayed(journal, clock, before.shelf.newest)
 
     assert everything(after) == everything(before)
-    assert after.sealer.late == before.sealer.late
+    assert after.sealer.late == {}, "what was late is counted once, though it stays late"
     assert len(everything(before)["a", "domains"]) > 30
 
 

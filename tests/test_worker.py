@@ -25,18 +25,18 @@ class Ledger(MemoryJournal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.commits: list[tuple[int, dict[str, str | None]]] = []
+        self.appended: list[tuple[int, dict[str, str | None]]] = []
         """For every append: the records in it, and the marks that came with them."""
         self.changed = asyncio.Event()
 
     async def append(self, partial: bytes, marks: Marks | None = None) -> None:
         await super().append(partial, marks)
-        self.commits.append((counted(partial), dict(marks or {})))
+        self.appended.append((counted(partial), dict(marks or {})))
         self.changed.set()
 
     @property
     def records(self) -> int:
-        return sum(records for records, _ in self.commits)
+        return sum(records for records, _ in self.appended)
 
     async def shows(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds."""
@@ -102,7 +102,7 @@ async def test_what_is_committed_is_in_the_journal(worker: Worker, journal: Ledg
     report = await intake.commit({"push": "1"})
 
     assert (report.accepted, report.rejected, report.refused) == (3, {}, [])
-    assert journal.commits == [(3, {"push": "1"})]
+    assert journal.appended == [(3, {"push": "1"})]
     assert worker.accepted == 3
 
 
@@ -111,7 +111,7 @@ async def test_nothing_of_what_is_not_committed_counts(worker: Worker, journal: 
     await intake.feed(LINE * 3 + b"nonsense\n")
     intake.finish()
 
-    assert journal.commits == []
+    assert journal.appended == []
     assert worker.accepted == 0
     assert worker.rejected == {}
 
@@ -125,7 +125,7 @@ async def test_stretches_know_nothing_of_each_other(worker: Worker, journal: Led
     await two.commit()
     await one.commit()
 
-    assert journal.commits == [(2, {}), (1, {})]
+    assert journal.appended == [(2, {}), (1, {})]
 
 
 async def test_a_commit_with_nothing_in_it_writes_nothing(worker: Worker, journal: Ledger) -> None:
@@ -135,7 +135,7 @@ async def test_a_commit_with_nothing_in_it_writes_nothing(worker: Worker, journa
     report = await intake.commit()
 
     assert report.rejected == {"not_json": 1}
-    assert journal.commits == []
+    assert journal.appended == []
     assert worker.rejected == {"not_json": 1}
 
 
@@ -148,7 +148,7 @@ async def test_a_line_counts_once_it_is_finished(worker: Worker, journal: Ledger
     await intake.commit()
 
     assert intake.unfinished == 0
-    assert journal.commits == [(1, {}), (1, {})]
+    assert journal.appended == [(1, {}), (1, {})]
 
 
 async def test_blocks_that_are_folded_in_a_thread_count_the_same(worker: Worker, journal: Ledger) -> None:
@@ -157,7 +157,7 @@ async def test_blocks_that_are_folded_in_a_thread_count_the_same(worker: Worker,
     await intake.feed(LINE * lines)
     await intake.commit()
 
-    assert journal.commits == [(lines, {})]
+    assert journal.appended == [(lines, {})]
 
 
 async def test_a_refused_line_is_reported_with_its_number_and_its_begin(worker: Worker) -> None:
@@ -202,7 +202,7 @@ def block(lines: int, end: int, *, more: bool = False) -> Block:
 async def test_what_comes_alone_is_committed_at_once(worker: Worker, journal: Ledger) -> None:
     await worker.follow(Script(block(1, 15), block(2, 45)))
 
-    assert journal.commits[:2] == [(1, {"script": "15"}), (2, {"script": "45"})]
+    assert journal.appended[:2] == [(1, {"script": "15"}), (2, {"script": "45"})]
     assert journal.records == 3
 
 
@@ -219,7 +219,7 @@ async def test_what_keeps_coming_is_committed_about_every_hundred_milliseconds(
     await worker.follow(Busy(block(1, 0, more=True)))
 
     # A commit takes eleven: the first one begins the wait. Where floats round up, it takes one more.
-    sizes = [records for records, _ in journal.commits]
+    sizes = [records for records, _ in journal.appended]
     assert sum(sizes) == 100
     assert len(sizes) >= 9
     assert set(sizes[:-1]) <= {11, 12}
@@ -228,7 +228,7 @@ async def test_what_keeps_coming_is_committed_about_every_hundred_milliseconds(
 async def test_what_was_read_ahead_is_committed_together(worker: Worker, journal: Ledger) -> None:
     await worker.follow(Script(block(1, 15, more=True), block(1, 30, more=True), block(1, 45)))
 
-    assert journal.commits[0] == (3, {"script": "45"})
+    assert journal.appended[0] == (3, {"script": "45"})
     assert journal.records == 3
 
 
@@ -239,7 +239,7 @@ async def test_large_tallies_are_committed_before_their_time(
 
     await worker.follow(Script(block(1, 15, more=True), block(1, 30, more=True)))
 
-    assert journal.commits[:2] == [(1, {"script": "15"}), (1, {"script": "30"})]
+    assert journal.appended[:2] == [(1, {"script": "15"}), (1, {"script": "30"})]
 
 
 async def test_an_unfinished_line_is_left_out_of_the_mark(worker: Worker, journal: Ledger) -> None:
@@ -248,7 +248,7 @@ async def test_an_unfinished_line_is_left_out_of_the_mark(worker: Worker, journa
 
     await worker.follow(Script(Block(LINE + LINE[:5], mark=mark), Block(LINE[5:], end=True)))
 
-    assert journal.commits[0] == (1, {"script": "15"})
+    assert journal.appended[0] == (1, {"script": "15"})
     assert journal.records == 2
 
 
@@ -261,7 +261,7 @@ async def test_a_line_ends_where_nothing_will_continue_it(worker: Worker, journa
 async def test_where_a_source_stands_is_durable_though_nothing_came_of_it(worker: Worker, journal: Ledger) -> None:
     await worker.follow(Script(Block(b"", mark=lambda _: "0"), Block(b"nonsense\n", mark=lambda _: "9")))
 
-    assert journal.commits[:2] == [(0, {"script": "0"}), (0, {"script": "9"})]
+    assert journal.appended[:2] == [(0, {"script": "0"}), (0, {"script": "9"})]
 
 
 async def test_a_source_goes_on_where_its_mark_says(worker: Worker, journal: Ledger) -> None:
@@ -319,12 +319,12 @@ async def test_what_was_fed_when_the_process_stops_counts(worker: Worker, journa
     source = Script(block(2, 30, more=True), ends=False)
     follow = asyncio.create_task(worker.follow(source))
     await reached(source.done, follow)
-    assert journal.commits == []
+    assert journal.appended == []
 
     follow.cancel()
     await stopped(follow)
 
-    assert journal.commits == [(2, {"script": "30"})]
+    assert journal.appended == [(2, {"script": "30"})]
 
 
 async def test_a_line_that_is_unfinished_when_the_process_stops_waits_for_the_next(
@@ -337,7 +337,7 @@ async def test_a_line_that_is_unfinished_when_the_process_stops_waits_for_the_ne
     follow.cancel()
     await stopped(follow)
 
-    assert journal.commits == [(1, {"script": "15"})]
+    assert journal.appended == [(1, {"script": "15"})]
 
 
 async def test_a_block_that_is_being_folded_when_the_process_stops_counts_and_so_does_its_mark(

@@ -281,6 +281,15 @@ class Journal(Section, frozen=True):
         return Path(self.data_dir or state_directory()).expanduser()
 
 
+class Rejected(Section, frozen=True):
+    """Lines that do not count, kept to be looked at: `rejected.jsonl`, beside the journal."""
+
+    file_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Bytes of the file, with the one before it, `rejected.jsonl.1`. 0: there is none."),
+    ] = 16_000_000
+
+
 class Metrics(Section, frozen=True):
     """What the server shows of itself at /metrics."""
 
@@ -354,6 +363,7 @@ class Config(Section, frozen=True):
     window: Window = Window()
     shelf: Shelf = Shelf()
     journal: Journal = Journal()
+    rejected: Rejected = Rejected()
     metrics: Metrics = Metrics()
     log: Log = Log()
     sources: Sources = Sources()

@@ -107,7 +107,7 @@ class Panel:
         return ""
 
     def _records(self) -> Iterator[Reading]:
-        worker = self._rooms.worker
+        worker, journal = self._rooms.worker, self._rooms.journal
         brought = worker.brought.items()
         yield metrics.SOURCE_BYTES, {(source,): one.size for source, one in brought}
         yield metrics.SOURCE_ACCEPTED, {(source,): one.accepted for source, one in brought}
@@ -118,8 +118,10 @@ class Panel:
         yield metrics.REJECTS_UNKEPT, {(): worker.rejects.unkept}
         yield metrics.FOLD_SECONDS, {(): worker.fold_time}
         yield metrics.COMMIT_SECONDS, {(): worker.commit_time}
-        yield metrics.JOURNAL_FAILURES, {(): self._rooms.journal.failures}
-        yield metrics.JOURNAL_BYTES, {(): self._rooms.journal.size}
+        yield metrics.JOURNAL_FAILING, {(): int(journal.failing is not None)}
+        yield metrics.JOURNAL_FAILURES, {(): journal.failures}
+        yield metrics.JOURNAL_COMMITS, {(): journal.commits}
+        yield metrics.JOURNAL_BYTES, {(): journal.size}
         yield metrics.PUSHES_REPEATED, {(): self._rooms.once.repeated}
 
     def _window(self) -> Iterator[Reading]:

@@ -123,6 +123,7 @@ class Rejects:
 
 def append(path: Path, lines: Iterable[str], most: int) -> None:
     """Append `lines` to a file of at most so many bytes; when it is full, it takes the place of the one before."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = path.with_name(f"{path.name}.1")
     file = _open(path)
     try:

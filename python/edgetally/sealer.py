@@ -67,6 +67,8 @@ class Sealer:
         self.position = 0
         """Of the last fact that was read."""
         self._start_at: int | None = None
+        self._before = journal.end
+        """What stands up to here another process has counted."""
         self._labels = labels or Labels(limits.services)
         self.records: Counter[str] = Counter()
         """Records that were merged, by service or `_other`, like all that is counted by service here."""
@@ -144,11 +146,8 @@ class Sealer:
             raise ConfigError("journal.data_dir", problem) from error
         self.horizon.partial(len(fact.partial))
         self.merge_time.observe(self._clock.now() - began)
-        for service_id, records, late in merged:
-            label = self._labels.of(service_id)
-            self.records[label] += records
-            if late:
-                self.late[label] += late
+        if fact.position > self._before:
+            self._count(merged)
 
     async def _seal(self, fact: Seal) -> None:
         if fact.second <= self._shelf.newest:
@@ -156,13 +155,22 @@ class Sealer:
         began = self._clock.now()
         sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, fact.second)
         self.seal_time.observe(self._clock.now() - began)
-        for one in sealed:
-            if one.overflowed:
-                self.overflowed[self._labels.of(one.service_id)] += one.overflowed
+        if fact.position > self._before:
+            for one in sealed:
+                if one.overflowed:
+                    self.overflowed[self._labels.of(one.service_id)] += one.overflowed
         # A restart finds the rest of seconds of which the beginning is forgotten.
         self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.gone])
         if self._journal.outlives:
             self._forget(fact)
+
+    def _count(self, merged: list[tuple[str, int, int]]) -> None:
+        """Count records and how many were late."""
+        for service_id, records, late in merged:
+            label = self._labels.of(service_id)
+            self.records[label] += records
+            if late:
+                self.late[label] += late
 
     def _forget(self, fact: Seal) -> None:
         """Let go of what no restart will need."""

@@ -37,6 +37,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.measurements import DATASETS, measurements
 from edgetally.panel import Panel, Rooms
+from edgetally.rejects import Rejects
 from edgetally.shelf import Shelf
 from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
@@ -67,12 +68,14 @@ class Service:
         self._datagrams: list[syslog.SyslogDatagrams] = []
         self._syslog: list[syslog.SyslogListener] = []
         self._loop_lag = Histogram()
+        self.rejects = _rejects(config, self.clock)
         records, limits = config.records, config.window
         self.worker = worker.Worker(
             journal=self.journal,
             clock=self.clock,
             limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
             bounds=worker.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
+            rejects=self.rejects,
         )
         self.shelf = Shelf(keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes)
         self.sealer = sealer.Sealer(
@@ -158,7 +161,7 @@ class Service:
             await self._stop_sources()
             await self._stop_rooms()
             raise
-        self._tasks.append(self._start(self._sweep()))
+        self._tasks += [self._start(self._sweep()), self._start(self.rejects.write())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -259,12 +262,20 @@ class Service:
     async def _stop_rooms(self) -> None:
         await _cancel(self._tasks)
         self.worker.close()
+        self.rejects.close()
         self.sealer.close()
         await self.journal.close()
 
 
 def _journal(config: Config) -> Journal:
     return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
+
+
+def _rejects(config: Config, clock: Clock) -> Rejects:
+    # Nothing is written anywhere unless it was said where, or the journal is kept there already.
+    kept = config.journal.kind != "memory" or config.journal.data_dir
+    path = config.journal.directory / "rejected.jsonl" if kept else None
+    return Rejects(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
 
 
 def openapi() -> bytes:

@@ -86,6 +86,10 @@ class Journal(Protocol):
         """Why nothing can be appended at the moment; None when all is well."""
 
     @property
+    def commits(self) -> int:
+        """How often something was made durable on a disk."""
+
+    @property
     def failures(self) -> int:
         """How often a commit failed."""
 

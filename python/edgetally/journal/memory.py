@@ -13,6 +13,7 @@ class MemoryJournal:
     outlives = False
     crowded = False
     failing = None
+    commits = 0
     failures = 0
     size = 0
 

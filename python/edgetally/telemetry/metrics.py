@@ -63,11 +63,23 @@ COMMIT_SECONDS = Metric(
     "seconds",
     "How long a partial took to become durable. Pushes wait for it.",
 )
+JOURNAL_FAILING = Metric(
+    "edgetally_journal_failing",
+    "gauge",
+    "",
+    "Whether nothing can be made durable (1): pushes are refused, and other sources wait. 0 when all is well.",
+)
 JOURNAL_FAILURES = Metric(
     "edgetally_journal_failures_total",
     "counter",
     "commits",
     "Commits that failed, because the disk is full or broken. What was in them was refused, or waits.",
+)
+JOURNAL_COMMITS = Metric(
+    "edgetally_journal_commits_total",
+    "counter",
+    "commits",
+    "How often something was made durable on the disk. What comes at the same time is committed together.",
 )
 JOURNAL_BYTES = Metric("edgetally_journal_bytes", "gauge", "bytes", "Size of the journal's file; 0 if it has none.")
 PUSHES_REPEATED = Metric(
