@@ -11,8 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.clock import START, until
-from tests.served import PLAIN, Json, Served, record, served
+from edgetally import _core
+from edgetally.api.http import Response
+from edgetally.api.poll import AT_ONE_GO, Poll, Question, question
+from edgetally.shelf import Shelf
+from tests.clock import START, TurnedClock, until
+from tests.served import PLAIN, Json, Served, ndjson, record, served
 
 NO_DATA = "No data available, please retry"
 
@@ -480,3 +484,46 @@ async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
             domain: measured["requests"] for domain, measured in entry["aggregated"].items()
         }
     assert summed == sent
+
+
+async def test_a_seal_that_wakes_many_lets_others_have_their_turn() -> None:
+    shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
+    poll = Poll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
+    asked = question("svc", "domains", [str(START + 2)], gzip=False)
+    answers = [poll.answer(asked) for _ in range(2 * AT_ONE_GO + 1)]
+    futures = [answer for answer in answers if isinstance(answer, asyncio.Future)]
+    fold = _core.Fold(service_id="svc", pop="AMS")
+    fold.feed(ndjson([record(1)]), START)
+    window = _core.Window(domains=1, origins=1, addresses=1, pops=1, services=1)
+    window.merge(fold.drain())
+
+    shelf.put(START + 1, window.seal(START + 1))
+    answered = []
+    while not all(future.done() for future in futures):
+        await asyncio.sleep(0)
+        answered.append(sum(future.done() for future in futures))
+
+    assert answered == [AT_ONE_GO, 2 * AT_ONE_GO, 2 * AT_ONE_GO + 1]
+    assert len({id(future.result()) for future in futures}) == 1
+
+
+async def test_patience_ends_for_each_reader_in_its_own_time() -> None:
+    shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
+    poll = Poll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
+    asked = question("svc", "domains", [str(START + 2)], gzip=False)
+    waiting = []
+    for _ in range(3):
+        waiting.append(asyncio.ensure_future(_answer(poll, asked)))
+        await clock.advance(10)
+
+    patience = []
+    for _ in range(4):
+        patience.append([one.done() for one in waiting])
+        await clock.advance(10)
+
+    assert patience == [[False] * 3, [True, False, False], [True, True, False], [True] * 3]
+
+
+async def _answer(poll: Poll, asked: Question) -> Response:
+    answer = poll.answer(asked)
+    return answer if isinstance(answer, Response) else await answer

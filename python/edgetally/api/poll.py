@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import deque
+from functools import partial
 from http import HTTPStatus
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.api.errors import CORS, Refusal
@@ -24,7 +27,7 @@ from edgetally.api.http import Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgetally.clock import Clock
+    from edgetally.clock import Clock, Timer
     from edgetally.shelf import Entry, Shelf
 
 HISTORY = 120
@@ -42,6 +45,9 @@ CACHED_ANSWERS = 1024
 
 GZIP_FROM = 1024
 """Bodies shorter than this are not worth compressing."""
+
+AT_ONE_GO = 64
+"""Readers that are answered before the answers are sent and others have their turn: a seal may wake thousands."""
 
 
 class Question(NamedTuple):
@@ -76,6 +82,18 @@ def _number(text: str, name: str) -> int:
     raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} is not a whole number: {text[:40]!r}")
 
 
+class Reader:
+    """Somebody who waits for an answer, at most until `until`."""
+
+    __slots__ = ("answer", "asked", "leave", "until")
+
+    def __init__(self, asked: Question, answer: asyncio.Future[Response], until: float) -> None:
+        self.asked = asked
+        self.answer = answer
+        self.until = until
+        self.leave: Callable[[], None]
+
+
 class Poll:
     """Answers questions from the shelf, now or when there is something to say."""
 
@@ -85,7 +103,10 @@ class Poll:
         self._delay = aggregate_delay
         self._timeout = poll_timeout
         self._answers: dict[Question, Response] = {}
-        self._parked: set[Callable[[], None]] = set()
+        # A dict serves as a set that keeps its order. All are equally patient, so the first one's patience ends first.
+        self._parked: dict[Reader, None] = {}
+        self._woken: deque[Reader] = deque()
+        self._timer: Timer | None = None
         self._newest = 0
         self._stopping = False
 
@@ -104,8 +125,10 @@ class Poll:
     def release(self) -> None:
         """Answer everybody who waits, and let nobody wait any more, because the server stops."""
         self._stopping = True
-        for give_up in list(self._parked):
-            give_up()
+        if self._timer:
+            self._timer.cancel()
+        for reader in list(self._parked):
+            self._give_up(reader)
 
     def _entries(self, asked: Question) -> list[Entry]:
         newest = self._shelf.newest
@@ -121,30 +144,53 @@ class Poll:
     def _wait(self, asked: Question) -> asyncio.Future[Response]:
         """Park the reader until there is an entry after its cursor, or until its patience ends."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not answer.done():
-                answer.set_result(self._woken(asked))
-
-        def give_up() -> None:
-            if not answer.done():
-                answer.set_result(self._response(asked, []))
-
-        timer = self._clock.call_at(self._clock.now() + self._timeout, give_up)
-        leave = self._shelf.wait(asked.service_id, asked.dataset, after=(asked.cursor or 0) - self._delay, wake=wake)
-        self._parked.add(give_up)
-
-        def done(_answer: asyncio.Future[Response]) -> None:
-            timer.cancel()
-            leave()
-            self._parked.discard(give_up)
-
-        answer.add_done_callback(done)
+        reader = Reader(asked, answer, self._clock.now() + self._timeout)
+        reader.leave = self._shelf.wait(
+            asked.service_id,
+            asked.dataset,
+            after=(asked.cursor or 0) - self._delay,
+            wake=partial(self._wake, reader),
+        )
+        self._parked[reader] = None
+        answer.add_done_callback(partial(self._left, reader))
+        self._watch()
         return answer
 
-    def _woken(self, asked: Question) -> Response:
-        known = self.answer(asked)
-        return known if isinstance(known, Response) else self._response(asked, [])
+    def _left(self, reader: Reader, _answer: object) -> None:
+        reader.leave()
+        self._parked.pop(reader, None)
+
+    def _wake(self, reader: Reader) -> None:
+        self._woken.append(reader)
+        if len(self._woken) == 1:
+            asyncio.get_running_loop().call_soon(self._answer_woken)
+
+    def _answer_woken(self) -> None:
+        """Answer the first of those who were woken, and the others after everybody else had a turn."""
+        for _ in range(min(AT_ONE_GO, len(self._woken))):
+            reader = self._woken.popleft()
+            if not reader.answer.done():
+                known = self.answer(reader.asked)
+                reader.answer.set_result(known if isinstance(known, Response) else self._response(reader.asked, []))
+        if self._woken:
+            asyncio.get_running_loop().call_soon(self._answer_woken)
+
+    def _watch(self) -> None:
+        """Have a timer for whoever has waited longest."""
+        if self._timer is None and self._parked:
+            self._timer = self._clock.call_at(next(iter(self._parked)).until, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        for reader in list(takewhile(lambda reader: reader.until <= now, self._parked)):
+            self._give_up(reader)
+            del self._parked[reader]
+        self._watch()
+
+    def _give_up(self, reader: Reader) -> None:
+        if not reader.answer.done():
+            reader.answer.set_result(self._response(reader.asked, []))
 
     def _remember(self, asked: Question, entries: list[Entry]) -> Response:
         response = self._response(asked, entries)

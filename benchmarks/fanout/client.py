@@ -1,0 +1,49 @@
+"""
+Ten thousand readers in one process, with as little between the socket and the clock as Python allows.
+
+Prints a line when all of them wait, and when all were answered one JSON array: for each answer, the seconds from the
+seal to its last byte.
+"""
+
+import json
+import resource
+import select
+import socket
+import sys
+import time
+
+
+def main() -> None:
+    """Ask, wait, note when the answers came."""
+    port, readers, services, cursor = map(int, sys.argv[1:5])
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    poll = select.epoll()
+    sockets = {}
+    for number in range(readers):
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.send(
+            b"GET /v1/domains/s%d/ts/%d HTTP/1.1\r\nHost: localhost\r\nFastly-Key: 0123456789abcdef\r\n"
+            b"Accept: application/json\r\nUser-Agent: fan-out\r\n\r\n" % (number % services, cursor)
+        )
+        poll.register(connection, select.EPOLLIN)
+        sockets[connection.fileno()] = connection
+    print("waiting", flush=True)
+    answers = []
+    while len(answers) < readers:
+        for number, _ in poll.poll(maxevents=512):
+            answer = sockets[number].recv(1 << 20)
+            answers.append((time.time(), answer))
+            poll.unregister(number)
+    delays = []
+    for when, answer in answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        found = json.loads(body)
+        (entry,) = found["Data"]
+        delays.append(when - entry["recorded"] - found["AggregateDelay"])
+    print(json.dumps(delays), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What benchmarks share: a server to measure, the traffic to send it, and the row that each question ends with."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.fold.run import FIRST, LINE, SECONDS, lines
+
+BATCH = 1_000_000
+"""Bytes of a push, about."""
+
+ANSWERS_ON = re.compile(rb"http://127\.0\.0\.1:\d+")
+"""What a server says once it can be asked."""
+
+LISTENED_ON = re.compile(rb"(?:udp|tcp):127\.0\.0\.1:(\d+)")
+"""What it says for each port of syslog."""
+
+
+def row(question: str, target: str, result: str, compared: str, *, met: bool) -> None:
+    """Print the row of the table that answers a question; `benchmarks/run` collects them."""
+    print(f"| {question} | {target} | {result} | {compared} | {'met' if met else 'MISSED'} |", flush=True)
+
+
+def read(url: str, data: bytes | None = None) -> bytes:
+    """Return what `url` answers."""
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:  # noqa: S310 - our own
+        body: bytes = answer.read()
+        return body
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
+    """Return once `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+class Server(NamedTuple):
+    """A server that is measured."""
+
+    pid: int
+    url: str
+    log: Path
+    """What it says."""
+
+    def port(self) -> int:
+        """Return the port on which it listens for syslog."""
+        found = LISTENED_ON.search(self.log.read_bytes())
+        assert found, self.log.read_text()
+        return int(found[1])
+
+    def cpu_seconds(self) -> float:
+        """Return what its threads have used of the processor."""
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+    def memory(self) -> int:
+        """Return the bytes of memory that it has."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def entries(self, service_id: str, dataset: str = "domains") -> list[dict[str, Any]]:
+        """Return the sealed seconds that it still shows."""
+        found: list[dict[str, Any]] = json.loads(read(f"{self.url}/v1/{dataset}/{service_id}/ts/h"))["Data"]
+        return found
+
+    def requests(self, service_ids: list[str]) -> int:
+        """Return how many requests its entries add up to."""
+        entries = [entry for service_id in service_ids for entry in self.entries(service_id)]
+        return sum(names["requests"] for entry in entries for names in entry["aggregated"].values())
+
+    def now(self) -> int:
+        """Return its clock: the newest cursor."""
+        clock: int = json.loads(read(f"{self.url}/v1/domains/nobody/ts/0"))["Timestamp"]
+        return clock
+
+
+@contextlib.contextmanager
+def serve(*flags: str, core: int | None = None) -> Iterator[Server]:
+    """Run a server with a journal on disk, on one core if it is named, and end it."""
+    with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as folder:
+        log = Path(folder) / "log"
+        pinned = [] if core is None else ["taskset", "-c", str(core)]
+        command = [*pinned, sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0"]
+        command += ["--data-dir", folder, *flags]
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
+        try:
+            wait_for(lambda: ANSWERS_ON.search(log.read_bytes()) or process.poll() is not None)
+            found = ANSWERS_ON.search(log.read_bytes())
+            assert found, log.read_text()
+            yield Server(process.pid, found[0].decode(), log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+SERVICE_IDS = [f"service{number}" for number in range(5)]
+"""The services of the traffic."""
+
+
+def batches(count: int) -> list[bytes]:
+    """Return the traffic that the fold is measured with, in pushes, all in one second."""
+    each = BATCH // LINE
+    made = list(lines(count * each))
+    return [retimed(b"".join(made[at : at + each]), FIRST, FIRST + SECONDS - 1) for at in range(0, count * each, each)]
+
+
+def retimed(batch: bytes, since: int, until: int | None = None) -> bytes:
+    """Move all of a batch, whose seconds are from `since` to `until`, to the second `since`."""
+    for second in range(since, 1 + (until or since)):
+        batch = batch.replace(b'{"ts":%d' % second, b'{"ts":%d' % since)
+    return batch
+
+
+def at(batch: bytes, second: int) -> bytes:
+    """Move a batch of the second FIRST to `second`."""
+    return batch.replace(b'{"ts":%d' % FIRST, b'{"ts":%d' % second)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value that `share` of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
