@@ -282,6 +282,155 @@ async def test_replaced_while_we_were_away(log: Path) -> None:
         assert await follower.lines(1) == [b"a longer line than there was"]
 
 
+LONG = b"".join(b"%063d\n" % number for number in range(8))
+"""Enough to know a file by it."""
+
+
+async def left_behind(log: Path, data: bytes = LONG) -> str:
+    """Follow `log` while this is written to it; return where it was left."""
+    async with following(log) as follower:
+        append(log, data)
+        await follower.lines(data.count(b"\n"))
+        return follower.mark
+
+
+def written_at(path: Path, second: int) -> None:
+    """Set when `path` was written last: what a test writes in one moment takes a server a while."""
+    os.utime(path, (second, second))
+
+
+async def test_rotated_while_we_were_away_and_the_rest_of_the_old_file_is_read(log: Path) -> None:
+    mark = await left_behind(log)
+    append(log, b"rest\n")
+    log.rename(log.with_name("old"))
+    log.write_bytes(b"new\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(2) == [b"rest", b"new"]
+        append(log, b"more\n")
+        assert await follower.lines(1) == [b"more"]
+
+
+async def test_rotated_again_and_again_while_we_were_away(log: Path) -> None:
+    mark = await left_behind(log)
+    append(log, b"rest\n")
+    written_at(log, 1000)
+    log.rename(log.with_name("access.log.3"))
+    for number, name in enumerate(["access.log.2", "access.log-20261125", "access.log.1"]):
+        log.write_bytes(b"file %d\n" % number)
+        written_at(log, 1001 + number)
+        log.rename(log.with_name(name))
+    # What is older, has other names, or is compressed.
+    for name, second in [("access.log.4", 999), ("access.log.json", 2000), ("error.log.1", 2000)]:
+        log.with_name(name).write_bytes(b"not ours\n")
+        written_at(log.with_name(name), second)
+    log.with_name("access.log.5.gz").write_bytes(b"\x1f\x8b")
+    log.write_bytes(b"now\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(5) == [b"rest", b"file 0", b"file 1", b"file 2", b"now"]
+        await follower.nothing(10)
+
+
+async def test_we_go_away_again_in_the_middle_of_files_that_were_rotated_away(log: Path) -> None:
+    mark = await left_behind(log)
+    append(log, b"rest\n")
+    written_at(log, 1000)
+    log.rename(log.with_name("access.log.2"))
+    log.write_bytes(b"one\ntwo\n")
+    written_at(log, 1001)
+    log.rename(log.with_name("access.log.1"))
+    log.write_bytes(b"now\n")
+    async with following(log, mark) as follower:
+        assert await follower.lines(2) == [b"rest", b"one", b"two"]
+        mark = follower.mark
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(1) == [b"now"]
+
+
+async def test_rotated_while_we_were_away_and_nobody_has_opened_a_new_one(log: Path) -> None:
+    mark = await left_behind(log)
+    append(log, b"rest\n")
+    log.rename(log.with_name("access.log.1"))
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(1) == [b"rest"]
+        log.write_bytes(b"new\n")
+        assert await follower.lines(1) == [b"new"]
+
+
+async def test_the_old_file_cannot_be_found_any_more(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mark = await left_behind(log)
+    log.unlink()
+    log.write_bytes(b"new\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(1) == [b"new"]
+    (said,) = caplog.messages
+    assert said.startswith(f"file:{log}: what was written behind byte {len(LONG) + 5} of the file")
+
+
+@pytest.mark.parametrize("longer", [b"", LONG * 2])
+async def test_another_file_has_the_inode_of_the_one_we_knew(log: Path, longer: bytes) -> None:
+    mark = await left_behind(log)
+    log.write_bytes(b"another\n" + longer)
+
+    async with following(log, mark) as follower:
+        assert (await follower.lines(1))[0] == b"another"
+
+
+async def test_the_disk_has_another_number_and_the_file_another_inode_after_a_restart_of_the_machine(log: Path) -> None:
+    mark = await left_behind(log)
+    data = log.read_bytes()
+    log.unlink()
+    log.with_name("taken").touch()
+    log.write_bytes(data + b"new\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(1) == [b"new"]
+
+
+async def test_copied_and_truncated_while_we_were_away(log: Path) -> None:
+    mark = await left_behind(log)
+    append(log, b"rest\n")
+    log.with_name("access.log.1").write_bytes(log.read_bytes())
+    log.write_bytes(b"new\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(2) == [b"rest", b"new"]
+
+
+async def test_rotated_twice_in_a_moment(log: Path) -> None:
+    async with following(log) as follower:
+        append(log, b"one\n")
+        written_at(log, 1000)
+        log.rename(log.with_name("access.log.2"))
+        log.write_bytes(b"two\n")
+        written_at(log, 1001)
+        log.rename(log.with_name("access.log.1"))
+        log.write_bytes(b"three\n")
+        assert await follower.lines(3) == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "truncated"])
+async def test_an_unfinished_line_that_counts_at_the_end_of_a_file_is_not_read_again(log: Path, how: str) -> None:
+    async with following(log) as follower:
+        append(log, LONG + b"half")
+        await follower.lines(8)
+        if how == "renamed":
+            log.rename(log.with_name("access.log.1"))
+            log.touch()
+        else:
+            os.truncate(log, 0)
+        assert await follower.lines(1) == [b"half"]
+        mark = follower.mark
+    append(log, b"new\n")
+
+    async with following(log, mark) as follower:
+        assert await follower.lines(1) == [b"new"]
+
+
 async def test_truncated_while_we_were_away(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")

@@ -2,18 +2,20 @@
 A file that somebody goes on writing, like `tail -F`.
 
 It survives rotation by rename (the old file is read to its end, and given a moment for whoever still writes to it)
-and by truncation. Lines that are not finished wait for their end.
+and by truncation, also when nobody was here to see it. Lines that are not finished wait for their end.
 """
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.sources.base import READ, Block, Defaults, Framing
-from edgetally.telemetry.events import Rotated, Truncated, Waiting, say
+from edgetally.telemetry.events import Missed, Rotated, Truncated, Waiting, say
 
 POLL_SECONDS = 0.1
 """How often to look for more."""
@@ -22,17 +24,91 @@ GRACE_SECONDS = 1.0
 """How long a file that was renamed must be quiet before the new one is read: servers reopen their logs one worker
 after the other."""
 
+HEAD_BYTES = 1024
+"""A file is known by how it begins: systems give the inode of a file that was removed to the next one."""
+
+SURE_BYTES = 256
+"""So many of them are enough even when the inode is another: the file was copied and then truncated."""
+
+ROTATED = re.compile(r"[._-][0-9][0-9T._-]*")
+"""What rotation adds to a name. What it has compressed is not read."""
+
 
 class Mark(msgspec.Struct, frozen=True):
-    """Up to where a file was read."""
+    """Up to where a file was read, and how to know it again."""
 
-    device: int
     inode: int
     offset: int
+    head: int = 0
+    """How many bytes, from the beginning, `digest` is of."""
+    digest: str = ""
 
 
-NO_FILE = Mark(0, 0, 0)
+NO_FILE = Mark(0, 0)
 """There was none when we looked: whatever stands there later is new."""
+
+
+class Opened:
+    """A file that is read, whatever its name may be by now."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.status = os.fstat(self._descriptor)
+        """What it was when it was opened."""
+        self.offset = 0
+        """How far it was read."""
+        self._head = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has now."""
+        return os.fstat(self._descriptor).st_size
+
+    def read(self) -> bytes:
+        """Return what comes next, if anything."""
+        data = os.pread(self._descriptor, READ, self.offset)
+        self.offset += len(data)
+        return data
+
+    def begin_anew(self) -> None:
+        """It was truncated."""
+        self.offset = 0
+        self._head = b""
+
+    def mark(self, offset: int) -> Mark:
+        """Return the mark of a byte up to which it was read."""
+        size = min(offset, HEAD_BYTES)
+        if len(self._head) < size:
+            self._head = self._begin(size)
+        return Mark(self.status.st_ino, offset, size, _digest(self._head[:size]))
+
+    def is_meant_by(self, mark: Mark) -> bool:
+        """Whether this is the file of `mark`, and still has all that was read."""
+        known = mark.inode == self.status.st_ino or mark.head >= SURE_BYTES
+        return known and mark.offset <= self.size and mark.digest == _digest(self._begin(mark.head))
+
+    def was_written_after(self, other: "Opened") -> bool:
+        """Whether somebody wrote to this one when nobody wrote to the other any more."""
+        return self.status.st_mtime_ns > other.status.st_mtime_ns
+
+    def has_name(self, path: Path) -> bool:
+        """Whether `path` is this file."""
+        try:
+            current = path.stat()
+        except FileNotFoundError:
+            return False
+        return (current.st_dev, current.st_ino) == (self.status.st_dev, self.status.st_ino)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+    def _begin(self, size: int) -> bytes:
+        return os.pread(self._descriptor, size, 0)
+
+
+def _digest(head: bytes) -> str:
+    return blake2b(head, digest_size=16).hexdigest() if head else ""
 
 
 class FollowedFile:
@@ -54,20 +130,33 @@ class FollowedFile:
     async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
         self._known = msgspec.json.decode(mark, type=Mark) if mark else None
-        while True:
-            while (opened := self._open()) is None:
-                await self._pause()
-            try:
-                os.lseek(opened, self._start(opened), os.SEEK_SET)
-                async for block in self._read(opened):
-                    yield block
-            finally:
-                os.close(opened)
-            self._known = NO_FILE
-
-    def _open(self) -> int | None:
+        old = self._missed(was_away=True)
         try:
-            opened = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            while True:
+                while old:
+                    async for block in self._read(old[0], is_last=False):
+                        yield block
+                    old.pop(0).close()
+                while (opened := self._open()) is None:
+                    await self._pause()
+                old = [opened]
+                if self._known is None:
+                    # Its past is not ours to count.
+                    opened.offset = opened.size
+                elif opened.is_meant_by(self._known):
+                    opened.offset = self._known.offset
+                async for block in self._read(opened, is_last=True):
+                    yield block
+                self._known = opened.mark(opened.offset)
+                old.pop().close()
+                old = self._missed(was_away=False)
+        finally:
+            for opened in old:
+                opened.close()
+
+    def _open(self) -> Opened | None:
+        try:
+            opened = Opened(self._path)
         except (FileNotFoundError, PermissionError) as error:
             if not self._waits:
                 say(Waiting(source=self.name, problem=error.strerror or str(error)))
@@ -78,56 +167,72 @@ class FollowedFile:
         self._waits = False
         return opened
 
-    def _start(self, opened: int) -> int:
-        """Where to begin in a file."""
-        status = os.fstat(opened)
-        known = self._known
-        if known and (known.device, known.inode) == (status.st_dev, status.st_ino) and known.offset <= status.st_size:
-            return known.offset
-        # Somebody else's file since: all of it is new. Never read before: its past is not ours to count.
-        return 0 if known else status.st_size
+    def _missed(self, *, was_away: bool) -> list[Opened]:
+        """
+        Open what had our name since we last looked, and has it no more, in the order in which it was written.
 
-    async def _read(self, opened: int) -> AsyncIterator[Block]:
+        After we were away, the first is the file that we know, from where we left it; then come those that took its
+        place and lost it too.
+        """
+        known = self._known
+        if known is None or known == NO_FILE:
+            return []
+        candidates = self._candidates(known)
+        found: list[Opened] = []
+        left = next((one for one in candidates if one.is_meant_by(known)), None)
+        if left and not left.has_name(self._path):
+            left.offset = known.offset
+            later = [one for one in candidates if one.was_written_after(left) and not one.has_name(self._path)]
+            found = [left] if was_away else []
+            found += sorted(later, key=lambda one: one.status.st_mtime_ns)
+        elif was_away and not left and known.offset:
+            say(Missed(source=self.name, offset=known.offset))
+        for one in candidates:
+            if one not in found:
+                one.close()
+        return found
+
+    def _candidates(self, known: Mark) -> list[Opened]:
+        """Open what may be the file that we know, or have come after it; first what has the name now."""
+        found = []
+        for path in [self._path, *sorted(self._path.parent.iterdir())]:
+            rotated = path.name.startswith(self._path.name) and ROTATED.fullmatch(path.name[len(self._path.name) :])
+            try:
+                if path == self._path or rotated or path.stat().st_ino == known.inode:
+                    found.append(Opened(path))
+            except OSError:
+                pass  # it is gone, or not for us
+        return found
+
+    async def _read(self, opened: Opened, *, is_last: bool) -> AsyncIterator[Block]:
         """Yield what is appended to one file, until another has taken its name and this one is quiet."""
-        status = os.fstat(opened)
-        offset = os.lseek(opened, 0, os.SEEK_CUR)
         quiet_since = None
 
-        def mark_at(offset: int) -> Callable[[int], str]:
-            return lambda unfinished: msgspec.json.encode(
-                Mark(status.st_dev, status.st_ino, offset - unfinished)
-            ).decode()
+        def mark() -> Callable[[int], str]:
+            read = opened.offset
+            return lambda unfinished: msgspec.json.encode(opened.mark(read - unfinished)).decode()
 
         # Remembered even before anything is written: what is written while we are away counts.
-        yield Block(b"", mark=mark_at(offset))
+        yield Block(b"", mark=mark())
         while True:
-            data = os.read(opened, READ)
-            offset += len(data)
+            data = opened.read()
             if data:
                 quiet_since = None
-                yield Block(data, more=len(data) == READ, mark=mark_at(offset))
+                yield Block(data, more=len(data) == READ, mark=mark())
                 if len(data) == READ:
                     continue
-            elif os.fstat(opened).st_size < offset:
+            elif opened.size < opened.offset:
                 say(Truncated(source=self.name))
-                yield Block(b"", end=True)
-                offset = os.lseek(opened, 0, os.SEEK_SET)
+                opened.begin_anew()
+                yield Block(b"", end=True, mark=mark())
                 continue
-            elif self._replaced(status):
+            elif not is_last or (self._path.exists() and not opened.has_name(self._path)):
                 quiet_since = self._clock.now() if quiet_since is None else quiet_since
                 if self._clock.now() - quiet_since >= GRACE_SECONDS:
                     say(Rotated(source=self.name))
-                    yield Block(b"", end=True)
+                    yield Block(b"", end=True, mark=mark())
                     return
             await self._pause()
-
-    def _replaced(self, status: os.stat_result) -> bool:
-        """Whether another file has the name now."""
-        try:
-            current = self._path.stat()
-        except FileNotFoundError:
-            return False
-        return (current.st_dev, current.st_ino) != (status.st_dev, status.st_ino)
 
     async def _pause(self) -> None:
         await sleep_until(self._clock, self._clock.now() + POLL_SECONDS)

@@ -217,6 +217,14 @@ class Rotated(SourceEvent, frozen=True):
     sentence = "{source}: rotated, reading the new file"
 
 
+class Missed(SourceEvent, frozen=True):
+    """Rotation has compressed, moved or removed a file before it was read to its end, while the server was down."""
+
+    level = logging.WARNING
+    sentence = "{source}: what was written behind byte {offset} of the file that had this name before cannot be found"
+    offset: int
+
+
 class Truncated(SourceEvent, frozen=True):
     """A followed file is shorter than what was read of it. Lines may have been lost: rename it instead."""
 
