@@ -231,7 +231,10 @@ def test_other_commands_have_only_the_flags_that_mean_something_there(capsys: py
             parser().parse_args([command, "--help"])
         found[command] = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
 
-    assert found == {"fold": {"--config", "--service-id", "--pop", "--format", "--weight"}, "demo": {"--listen"}}
+    assert found == {
+        "fold": {"--config", "--service-id", "--pop", "--format", "--weight", "--threads"},
+        "demo": {"--listen"},
+    }
 
 
 def test_fold_takes_its_defaults_like_serve_does() -> None:
