@@ -55,6 +55,8 @@ QUIRKS = (
     ("a plus before a size that is not the last", "canonical", rb'"resp_bytes":"\+75"'),
     # Statuses
     ("009: no HTTP at all", "nginx", rb'"status":"009"'),
+    ("000: HTTP/2 that was refused", "nginx", rb'"status":"000"'),
+    ("000: the client left", "trafficserver", rb'"status":"000","cache":"ERR_CLIENT_ABORT"'),
     ("444: a connection that was dropped", "nginx", rb'"status":"444"'),
     ("499: the client left", "nginx", rb'"status":"499".*"origin_status":"-"'),
     ("499 of another kind", "caddy", rb'"status":499'),
@@ -128,6 +130,8 @@ QUIRKS = (
     ("a HEAD with a body", "caddy", rb'"method":"HEAD".*"size":13'),
     ("a response that was compressed here", "traefik", rb'"OriginContentSize":10,.*compresses'),
     ("bytes both ways after 101", "envoy", rb'"beresp_body_bytes":500.*"origin_status":101'),
+    ("a header that never came has a size", "trafficserver", rb'"origin_status":"000".*"beresp_header_bytes":"17"'),
+    ("a body of which nothing counts", "trafficserver", rb'ERR_READ_ERROR.*"beresp_body_bytes":"0"'),
     ("an answer of which half came", "envoy", rb'"beresp_body_bytes":95'),
 )
 """What is strange, the log that has it, and the line. Lines of 100 kB are made by the real servers, not kept here."""

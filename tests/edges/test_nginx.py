@@ -299,6 +299,15 @@ async def http_2(lab: Lab) -> None:
                 lab.book.answered(lab.domain, answer, proto="http2", tls=name)
 
 
+@fact
+async def an_http_2_header_that_is_refused_has_no_status(lab: Lab) -> None:
+    headers = {":method": "GET", ":path": "/plain/", ":scheme": "https", ":authority": lab.domain, "X-Upper": "1"}
+    async with lab.connect(tls(ssl.TLSVersion.TLSv1_3, "h2")) as connection:
+        answer = await ask_http2(connection, headers)
+    assert answer == Answer(None)
+    lab.book.answered(lab.domain, answer, cache="", proto="http2", tls="tls_v13")
+
+
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 FRESH: dict[str, Any] = {"fields": {"Cache-Control": "max-age=600"}}
