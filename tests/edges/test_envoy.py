@@ -8,17 +8,16 @@ the wire, the fact says what Envoy says instead. Envoy has no cache, so nothing 
 
 import asyncio
 import contextlib
-import ssl
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.client import Answer
+from tests.edges.common import Common, Teller
 from tests.edges.envoy import laboratory
-from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
+from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
 from tests.edges.reading import PATIENCE, add_up
@@ -43,78 +42,24 @@ def told(fetch: Fetch) -> Fetch:
     )
 
 
-async def ask(lab: Lab, path: str, *, domain: str = "", **request: Any) -> Answer:  # noqa: ANN401 - see `Lab.request`
-    """Make a request, and book the answer as Envoy tells it."""
-    request.setdefault("told", told)
-    answer = await lab.send(lab.request(path, domain=domain, **request))
-    assert answer.status, (path, request)
-    book(lab, answer, domain=domain)
-    return answer
-
-
-def book(lab: Lab, answer: Answer, *, domain: str = "", **more: str) -> None:
+def answered(answer: Answer) -> Answer:
+    """The framing of chunks counts as header here, too, and so does a 100 Continue."""
     other = answer.framing_bytes + answer.interim_bytes
-    plain = replace(
-        answer,
-        header_bytes=answer.header_bytes + other,
-        body_bytes=answer.body_bytes - answer.framing_bytes,
-        interim_bytes=0,
-    )
-    lab.book.answered(domain or lab.domain, plain, cache="", **more)
+    body = answer.body_bytes - answer.framing_bytes
+    return replace(answer, header_bytes=answer.header_bytes + other, body_bytes=body, interim_bytes=0)
+
+
+TELL = Teller(fetched=lambda *_: told, answered=answered)
+ask, book = TELL.ask, TELL.book
 
 
 # --- what clients and origins say -----------------------------------------------------------------------------------
 
 
 @fact
-async def statuses_of_every_kind(lab: Lab) -> None:
-    for status in STATUSES:
-        for method in METHODS:
-            answer = await ask(lab, "/plain/", method=method, status=status, body=status % 7 * 100)
-            assert answer.status == status
-
-
-@fact
-async def responses_of_every_size_and_framing(lab: Lab) -> None:
-    for size in (0, 1, 100, 5_000, 70_000, 300_000):
-        for framing in ("length", "chunked", "close"):
-            await ask(lab, "/plain/", framing=framing, body=size)
-
-
-@fact
-async def uploads_of_every_size_and_framing(lab: Lab) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        for size in (1, 100, 5_000, 70_000):
-            for chunked in (False, True):
-                await ask(lab, "/plain/", method=method, upload=size, chunked=chunked)
-
-
-@fact
 async def a_100_continue_counts_as_header(lab: Lab) -> None:
     answer = await ask(lab, "/plain/", method="PUT", upload=5_000, headers={"Expect": "100-continue"})
     assert answer.interim_bytes
-
-
-@fact
-async def clients_that_speak_http_1_0(lab: Lab) -> None:
-    for framing in ("length", "close"):
-        await ask(lab, "/plain/", version="1.0", framing=framing, body=300)
-
-
-@fact
-async def ranges_and_conditional_requests(lab: Lab) -> None:
-    for wanted, status in (("bytes=0-9", 206), ("bytes=900-", 416)):
-        await ask(lab, "/plain/", headers={"Range": wanted}, status=status)
-    answer = await ask(lab, "/plain/", headers={"If-None-Match": '"v1"'}, etag='"v1"', body=900)
-    assert answer.status == 304
-
-
-@fact
-async def requests_in_one_go_on_one_connection(lab: Lab) -> None:
-    async with lab.connect() as connection:
-        await connection.send(b"".join(lab.request("/plain/", body=size, told=told) for size in (1, 2_000, 30_000)))
-        for _ in range(3):
-            book(lab, await connection.answer())
 
 
 @fact
@@ -139,31 +84,6 @@ async def what_follows_a_switch_of_protocols_counts_as_body(lab: Lab) -> None:
     book(lab, replace(answer, body_bytes=len(sent)))
 
 
-# --- HTTP/2 and TLS -------------------------------------------------------------------------------------------------
-
-TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
-
-
-@fact
-async def versions_of_tls(lab: Lab) -> None:
-    for version, name in TLS:
-        for method in METHODS:
-            async with lab.connect(tls(version)) as connection:
-                answer = await connection.ask(lab.request("/plain/", method=method, body=500, told=told))
-                book(lab, answer, tls=name)
-
-
-@fact
-async def http_2(lab: Lab) -> None:
-    for version, name in TLS:
-        for method, upload, size in (("GET", 0, 0), ("GET", 0, 9_000), ("HEAD", 0, 9), ("POST", 300, 9)):
-            headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
-            headers |= {field.lower(): value for field, value in lab.identify(told, body=size).items()}
-            async with lab.connect(tls(version, "h2")) as connection:
-                answer = await ask_http2(connection, headers, b"u" * upload)
-                book(lab, answer, proto="http2", tls=name)
-
-
 # --- hosts and URLs -------------------------------------------------------------------------------------------------
 
 HOSTS: dict[str | bytes, str] = {
@@ -184,12 +104,7 @@ HOSTS: dict[str | bytes, str] = {
     "x." * 150 + "example": INVALID,
 }
 
-
-@fact
-async def hosts_count_as_domains_in_one_form(lab: Lab) -> None:
-    for host, domain in HOSTS.items():
-        answer = await ask(lab, "/plain/", host=host, domain=domain)
-        assert answer.status == 200, host
+Common(TELL, hosts=HOSTS).note(FACTS)
 
 
 REFUSED_HOSTS: dict[str | bytes, str] = {
@@ -215,12 +130,6 @@ async def the_host_that_the_client_said_counts_where_it_is_rewritten(lab: Lab) -
 @fact
 async def a_client_may_say_what_the_host_was(lab: Lab) -> None:
     await ask(lab, "/plain/", host="other.example", headers={"X-Envoy-Original-Host": lab.domain})
-
-
-@fact
-async def broken_bytes_in_urls_are_no_matter(lab: Lab) -> None:
-    for path in ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c"):
-        await ask(lab, "/plain" + path, headers={"User-Agent": 'a"\\b'})
 
 
 HOSTLESS = {

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.edges.client import Answer, ask_http2, tls
-from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
+from tests.edges.client import Answer
+from tests.edges.common import Common, Teller
+from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.haproxy import laboratory
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
@@ -47,73 +48,30 @@ def unanswered(backend: str, fetch: Fetch) -> Fetch:
     return replace(told(backend, fetch), status=None, beresp_header=0, beresp_body=0)
 
 
+def answered(answer: Answer) -> Answer:
+    """Of an answer, the framing of chunks and a 100 Continue count nowhere."""
+    return replace(answer, body_bytes=answer.body_bytes - answer.framing_bytes, interim_bytes=0)
+
+
+TELL = Teller(fetched=lambda _, path: partial(told, backend(path)), answered=answered, cache=None)
+book = TELL.book
+
+
+def backend(path: str) -> str:
+    return path.split("/")[1]
+
+
 async def ask(
     lab: Lab,
     path: str,
     *,
-    domain: str = "",
     tell: Callable[[str, Fetch], Fetch | None] = told,
     **request: Any,  # noqa: ANN401 - see `Lab.request`
 ) -> Answer:
-    """Make a request, and book the answer as HAProxy tells it: without the framing of chunks."""
-    whose = partial(tell, path.split("/")[1])
-    answer = await lab.send(lab.request(path, domain=domain, told=whose, **request))
-    assert answer.status, (path, request)
-    book(lab, answer, domain=domain)
-    return answer
-
-
-def book(lab: Lab, answer: Answer, *, domain: str = "", **more: str) -> None:
-    # A 100 Continue counts nowhere.
-    plain = replace(answer, body_bytes=answer.body_bytes - answer.framing_bytes, interim_bytes=0)
-    lab.book.answered(domain or lab.domain, plain, **more)
+    return await TELL.ask(lab, path, told=partial(tell, backend(path)), **request)
 
 
 # --- what clients and origins say -----------------------------------------------------------------------------------
-
-
-@fact
-async def statuses_of_every_kind(lab: Lab) -> None:
-    for status in STATUSES:
-        for method in METHODS:
-            answer = await ask(lab, "/plain/", method=method, status=status, body=status % 7 * 100)
-            assert answer.status == status
-
-
-@fact
-async def responses_of_every_size_and_framing(lab: Lab) -> None:
-    for size in (0, 1, 100, 5_000, 70_000):
-        for framing in ("length", "chunked", "close"):
-            await ask(lab, "/plain/", framing=framing, body=size)
-
-
-@fact
-async def uploads_of_every_size_and_framing(lab: Lab) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        for size in (1, 100, 5_000, 70_000):
-            for chunked in (False, True):
-                await ask(lab, "/plain/", method=method, upload=size, chunked=chunked)
-
-
-@fact
-async def clients_that_speak_http_1_0(lab: Lab) -> None:
-    for framing in ("length", "close"):
-        await ask(lab, "/plain/", version="1.0", framing=framing, body=300)
-
-
-@fact
-async def ranges(lab: Lab) -> None:
-    for wanted, status in (("bytes=0-9", 206), ("bytes=900-", 416)):
-        await ask(lab, "/plain/", headers={"Range": wanted}, status=status)
-
-
-@fact
-async def requests_in_one_go_on_one_connection(lab: Lab) -> None:
-    whose = partial(told, "plain")
-    async with lab.connect() as connection:
-        await connection.send(b"".join(lab.request("/plain/", body=size, told=whose) for size in (1, 2_000, 30_000)))
-        for _ in range(3):
-            book(lab, await connection.answer())
 
 
 @fact
@@ -124,26 +82,6 @@ async def answers_that_haproxy_makes(lab: Lab) -> None:
 
 
 # --- HTTP/2 and TLS -------------------------------------------------------------------------------------------------
-
-
-@fact
-async def versions_of_tls(lab: Lab) -> None:
-    for version, name in ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13")):
-        for method in METHODS:
-            async with lab.connect(tls(version)) as connection:
-                request = lab.request("/plain/", method=method, body=500, told=partial(told, "plain"))
-                book(lab, await connection.ask(request), tls=name)
-
-
-@fact
-async def http_2(lab: Lab) -> None:
-    """Sizes are those that it would have as HTTP/1.1."""
-    for method, upload in (("GET", 0), ("HEAD", 0), ("POST", 300)):
-        headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
-        headers |= {name.lower(): value for name, value in lab.identify(partial(told, "plain")).items()}
-        async with lab.connect(tls(ssl.TLSVersion.TLSv1_3, "h2")) as connection:
-            answer = await ask_http2(connection, headers, b"u" * upload)
-            book(lab, answer, proto="http2", tls="tls_v13")
 
 
 @fact
@@ -185,19 +123,7 @@ HOSTS: dict[str | bytes, str] = {
     "x." * 150 + "example": INVALID,
 }
 
-
-@fact
-async def hosts_count_as_domains_in_one_form(lab: Lab) -> None:
-    for host, domain in HOSTS.items():
-        answer = await ask(lab, "/plain/", host=host, domain=domain)
-        assert answer.status == 200, host
-
-
-@fact
-async def broken_bytes_in_urls_are_no_matter(lab: Lab) -> None:
-    for path in ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c"):
-        await ask(lab, "/plain" + path)
-        await ask(lab, "/cached" + path)
+Common(TELL, hosts=HOSTS).note(FACTS)
 
 
 HOSTLESS = {

@@ -9,15 +9,14 @@ facts are shown twice, because Traefik logs by one road only.
 
 import asyncio
 import contextlib
-import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.edges.client import Answer, ask_http2, tls
-from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
+from tests.edges.client import Answer
+from tests.edges.common import BROKEN, Common, Teller
+from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import HELD_BACK, Fetch
 from tests.edges.reading import PATIENCE
@@ -44,18 +43,13 @@ def unanswered(fetch: Fetch) -> Fetch:
     return replace(told(fetch), status=None, beresp_body=0)
 
 
-async def ask(lab: Lab, path: str, *, domain: str = "", **request: Any) -> Answer:  # noqa: ANN401 - see `Lab.request`
-    """Make a request, and book the answer as Traefik tells it: its body, without the framing of chunks."""
-    request.setdefault("told", told)
-    answer = await lab.send(lab.request(path, domain=domain, **request))
-    assert answer.status, (path, request)
-    book(lab, answer, domain=domain)
-    return answer
+def answered(answer: Answer) -> Answer:
+    """Of its body, without the framing of chunks."""
+    return Answer(answer.status, 0, answer.body_bytes - answer.framing_bytes)
 
 
-def book(lab: Lab, answer: Answer, *, domain: str = "", **more: str) -> None:
-    body = answer.body_bytes - answer.framing_bytes
-    lab.book.answered(domain or lab.domain, Answer(answer.status, 0, body), cache="", **more)
+TELL = Teller(fetched=lambda *_: told, answered=answered)
+ask, book = TELL.ask, TELL.book
 
 
 def book_whole(lab: Lab, answer: Answer) -> None:
@@ -67,46 +61,9 @@ def book_whole(lab: Lab, answer: Answer) -> None:
 
 
 @fact
-async def statuses_of_every_kind(lab: Lab) -> None:
-    for status in STATUSES:
-        for method in METHODS:
-            answer = await ask(lab, "/plain/", method=method, status=status, body=status % 7 * 100)
-            assert answer.status == status
-
-
-@fact
-async def responses_of_every_size_and_framing(lab: Lab) -> None:
-    for size in (0, 1, 100, 5_000, 70_000, 300_000):
-        for framing in ("length", "chunked", "close"):
-            await ask(lab, "/plain/", framing=framing, body=size)
-
-
-@fact
-async def uploads_of_every_size_and_framing(lab: Lab) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        for size in (1, 100, 5_000, 70_000):
-            for chunked in (False, True):
-                await ask(lab, "/plain/", method=method, upload=size, chunked=chunked)
-
-
-@fact
 async def a_100_continue_counts_nowhere(lab: Lab) -> None:
     answer = await ask(lab, "/plain/", method="PUT", upload=5_000, headers={"Expect": "100-continue"})
     assert answer.interim_bytes
-
-
-@fact
-async def clients_that_speak_http_1_0(lab: Lab) -> None:
-    for framing in ("length", "close"):
-        await ask(lab, "/plain/", version="1.0", framing=framing, body=300)
-
-
-@fact
-async def ranges_and_conditional_requests(lab: Lab) -> None:
-    for wanted, status in (("bytes=0-9", 206), ("bytes=900-", 416)):
-        await ask(lab, "/plain/", headers={"Range": wanted}, status=status)
-    answer = await ask(lab, "/plain/", headers={"If-None-Match": '"v1"'}, etag='"v1"', body=900)
-    assert answer.status == 304
 
 
 @fact
@@ -118,14 +75,6 @@ async def responses_that_traefik_compresses_count_as_they_are_sent(lab: Lab) -> 
 
     answer = await ask(lab, "/gzipped/", headers={"Accept-Encoding": "gzip"}, body=5_000, told=compressed)
     assert answer.headers["content-encoding"] == "gzip"
-
-
-@fact
-async def requests_in_one_go_on_one_connection(lab: Lab) -> None:
-    async with lab.connect() as connection:
-        await connection.send(b"".join(lab.request("/plain/", body=size, told=told) for size in (1, 2_000, 30_000)))
-        for _ in range(3):
-            book(lab, await connection.answer())
 
 
 @fact
@@ -153,31 +102,6 @@ async def a_switch_of_protocols_has_no_status_and_no_size(lab: Lab) -> None:
     book(lab, Answer(None))
 
 
-# --- HTTP/2 and TLS -------------------------------------------------------------------------------------------------
-
-TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
-
-
-@fact
-async def versions_of_tls(lab: Lab) -> None:
-    for version, name in TLS:
-        for method in METHODS:
-            async with lab.connect(tls(version)) as connection:
-                answer = await connection.ask(lab.request("/plain/", method=method, body=500, told=told))
-                book(lab, answer, tls=name)
-
-
-@fact
-async def http_2(lab: Lab) -> None:
-    for version, name in TLS:
-        for method, upload, size in (("GET", 0, 0), ("GET", 0, 9_000), ("HEAD", 0, 9), ("POST", 300, 9)):
-            headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
-            headers |= {field.lower(): value for field, value in lab.identify(told, body=size).items()}
-            async with lab.connect(tls(version, "h2")) as connection:
-                answer = await ask_http2(connection, headers, b"u" * upload)
-                book(lab, answer, proto="http2", tls=name)
-
-
 # --- hosts and URLs -------------------------------------------------------------------------------------------------
 
 HOSTS: dict[str | bytes, str] = {
@@ -201,18 +125,7 @@ HOSTS: dict[str | bytes, str] = {
     "x." * 150 + "example": INVALID,
 }
 
-
-@fact
-async def hosts_count_as_domains_in_one_form(lab: Lab) -> None:
-    for host, domain in HOSTS.items():
-        answer = await ask(lab, "/plain/", host=host, domain=domain)
-        assert answer.status == 200, host
-
-
-@fact
-async def broken_bytes_in_urls_are_no_matter(lab: Lab) -> None:
-    for path in ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c", "/a?\xff\xfe"):
-        await ask(lab, "/plain" + path, headers={"User-Agent": 'a"\\b'})
+Common(TELL, hosts=HOSTS, urls=(*BROKEN, "/a?\xff\xfe")).note(FACTS)
 
 
 UNREADABLE = (

@@ -1,0 +1,126 @@
+"""What is shown of edges in the same way; each tells it as it can."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.edges.book import Told
+from tests.edges.client import Answer, ask_http2, tls
+from tests.edges.facts import METHODS, STATUSES, Facts
+from tests.edges.lab import Lab
+
+TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
+BROKEN = ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c")
+"""URLs."""
+
+
+@dataclass(frozen=True)
+class Teller:
+    """What an edge tells of what happened."""
+
+    fetched: Callable[[Lab, str], Told]
+    """Of a fetch for a request with this path."""
+    answered: Callable[[Answer], Answer]
+    """Of an answer to a client."""
+    cache: str | None = ""
+    """Of its cache: nothing, or, if None, what the answer's header says."""
+
+    async def ask(self, lab: Lab, path: str, *, domain: str = "", **request: Any) -> Answer:  # noqa: ANN401 - see `Lab.request`
+        """Make a request, and book the answer as it is told."""
+        request.setdefault("told", self.fetched(lab, path))
+        answer = await lab.send(lab.request(path, domain=domain, **request))
+        assert answer.status, (path, request)
+        self.book(lab, answer, domain=domain)
+        return answer
+
+    def book(self, lab: Lab, answer: Answer, *, domain: str = "", **more: str) -> None:
+        lab.book.answered(domain or lab.domain, self.answered(answer), cache=self.cache, **more)
+
+
+@dataclass(frozen=True)
+class Common:
+    """Facts of `/plain/`."""
+
+    tell: Teller
+    hosts: dict[str | bytes, str]
+    """Those that are answered, with the domain of each."""
+    urls: tuple[str, ...] = BROKEN
+
+    def note(self, facts: Facts) -> None:
+        """Note all of them."""
+        for show in (
+            self.statuses_of_every_kind,
+            self.responses_of_every_size_and_framing,
+            self.uploads_of_every_size_and_framing,
+            self.clients_that_speak_http_1_0,
+            self.ranges_and_conditional_requests,
+            self.requests_in_one_go_on_one_connection,
+            self.versions_of_tls,
+            self.http_2,
+            self.hosts_count_as_domains_in_one_form,
+            self.broken_bytes_in_urls_are_no_matter,
+        ):
+            facts.note(show)
+
+    async def statuses_of_every_kind(self, lab: Lab) -> None:
+        for status in STATUSES:
+            for method in METHODS:
+                answer = await self.tell.ask(lab, "/plain/", method=method, status=status, body=status % 7 * 100)
+                assert answer.status == status
+
+    async def responses_of_every_size_and_framing(self, lab: Lab) -> None:
+        for size in (0, 1, 100, 5_000, 70_000, 300_000):
+            for framing in ("length", "chunked", "close"):
+                await self.tell.ask(lab, "/plain/", framing=framing, body=size)
+
+    async def uploads_of_every_size_and_framing(self, lab: Lab) -> None:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            for size in (1, 100, 5_000, 70_000):
+                for chunked in (False, True):
+                    await self.tell.ask(lab, "/plain/", method=method, upload=size, chunked=chunked)
+
+    async def clients_that_speak_http_1_0(self, lab: Lab) -> None:
+        for framing in ("length", "close"):
+            await self.tell.ask(lab, "/plain/", version="1.0", framing=framing, body=300)
+
+    async def ranges_and_conditional_requests(self, lab: Lab) -> None:
+        for wanted, status in (("bytes=0-9", 206), ("bytes=900-", 416)):
+            await self.tell.ask(lab, "/plain/", headers={"Range": wanted}, status=status)
+        answer = await self.tell.ask(lab, "/plain/", headers={"If-None-Match": '"v1"'}, etag='"v1"', body=900)
+        assert answer.status == 304
+
+    async def requests_in_one_go_on_one_connection(self, lab: Lab) -> None:
+        told = self.tell.fetched(lab, "/plain/")
+        async with lab.connect() as connection:
+            requests = [lab.request("/plain/", body=size, told=told) for size in (1, 2_000, 30_000)]
+            await connection.send(b"".join(requests))
+            for _ in requests:
+                self.tell.book(lab, await connection.answer())
+
+    async def versions_of_tls(self, lab: Lab) -> None:
+        told = self.tell.fetched(lab, "/plain/")
+        for version, name in TLS:
+            for method in METHODS:
+                async with lab.connect(tls(version)) as connection:
+                    answer = await connection.ask(lab.request("/plain/", method=method, body=500, told=told))
+                    self.tell.book(lab, answer, tls=name)
+
+    async def http_2(self, lab: Lab) -> None:
+        told = self.tell.fetched(lab, "/plain/")
+        for version, name in TLS:
+            for method, upload, size in (("GET", 0, 0), ("GET", 0, 9_000), ("HEAD", 0, 9), ("POST", 300, 9)):
+                headers = {":method": method, ":path": "/plain/", ":scheme": "https", ":authority": lab.domain}
+                headers |= {field.lower(): value for field, value in lab.identify(told, body=size).items()}
+                async with lab.connect(tls(version, "h2")) as connection:
+                    answer = await ask_http2(connection, headers, b"u" * upload)
+                    self.tell.book(lab, answer, proto="http2", tls=name)
+
+    async def hosts_count_as_domains_in_one_form(self, lab: Lab) -> None:
+        for host, domain in self.hosts.items():
+            answer = await self.tell.ask(lab, "/plain/", host=host, domain=domain)
+            assert answer.status == 200, host
+
+    async def broken_bytes_in_urls_are_no_matter(self, lab: Lab) -> None:
+        for url in self.urls:
+            await self.tell.ask(lab, "/plain" + url, headers={"User-Agent": 'a"\\b'})
