@@ -234,11 +234,11 @@ def cache_result(value: Value | None) -> str | None:
     said = word(value)
     if said in ("hit", "stale", "updating", "revalidated", "refreshhit", "originshieldhit"):
         return "hit"
-    if said.startswith(("hit-", "hit_", "cache hit", "conditional cache hit")):
+    if said.startswith(("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_")):
         return "hit"
     if said in ("miss", "hitmiss", "expired", "tcp_client_refresh"):
         return "miss"
-    if said.startswith(("miss-", "miss_", "cache miss")):
+    if said.startswith(("miss-", "miss_", "cache miss", "conditional cache miss", "tcp_miss_")):
         return "miss"
     if said.startswith("tcp_") and said.endswith(("_hit", "_miss")):
         return said.rsplit("_", 1)[1]

@@ -304,6 +304,8 @@ def edge_page(name: str) -> Path:
     return ROOT / "docs" / "edges" / f"{name}.md"
 
 
+CACHE_CLASSES = ("hit", "miss", "neither")
+
 MADE = re.compile(r"(<!-- Made from the code by `make docs`: ([a-z ]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 
 
@@ -315,9 +317,17 @@ def patched(name: str) -> str:
 
 def _made(what: str) -> str:
     """Make one part of a page."""
+    if what == "cache words":
+        by_class = {kind: [word for word, counts in _core.cache_words() if counts == kind] for kind in CACHE_CLASSES}
+        return _table(("counts as", "words"), [(kind, " ".join(map(_word, by_class[kind]))) for kind in CACHE_CLASSES])
     layout = what.removeprefix("fields of ")
     fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.layout_fields(layout)]
     return _table((f"field of {layout}", "field of the record"), fields)
+
+
+def _word(word: str) -> str:
+    """Write a word as a person would."""
+    return f"`{word}`" if "'*'" in word else f"`{word.replace('*', '…')}`"
 
 
 def _path(path: str) -> str:
@@ -332,6 +342,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "formats.md": partial(patched, "formats.md"),
     "limits.md": limits,
     "metrics.md": metrics,
+    "record.md": partial(patched, "record.md"),
     "settings.md": settings,
     **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},
 }

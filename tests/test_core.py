@@ -166,6 +166,34 @@ def test_a_report_tells_what_became_of_every_line() -> None:
     assert [line[:2] for line in folding.report().refused] == [(1, "not_json")]
 
 
+def test_a_report_names_words_for_the_cache_that_no_table_knows() -> None:
+    lines = b"".join(
+        b'{"status":200,"cache":"%b"}\n' % word for word in (b"HIT", b"so-so", b"so-so", b"a\\u0062", b"-")
+    )
+    assert report_on(lines).unknown_cache_words == [("so-so", 2), ("ab", 1)]
+
+
+def test_what_cloudflare_tries_a_destination_with_is_no_record_and_not_refused() -> None:
+    report = report_on(b'{"content":"tests"}\n', layout="cloudflare")
+    assert (report.accepted, report.rejected) == (0, [])
+    assert report_on(b'{"content":"tests"}\n').rejected == [("no_part", 1)]
+
+
+@pytest.mark.parametrize(
+    ("layout", "problem"),
+    [
+        ("squid", "there is no layout squid"),
+        ("caddy:ts", "caddy has no columns that could be chosen"),
+        ("cloudfront:", 'cloudfront has no field ""; say - for a column that does not matter'),
+        ("cloudfront:sc-status,x", 'cloudfront has no field "x"; say - for a column that does not matter'),
+        ("cloudfront:timestamp,-", "without the field sc-status nothing counts"),
+    ],
+)
+def test_a_layout_that_cannot_be_is_an_error_that_says_why(layout: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}$"):
+        make_fold(layout=layout)
+
+
 def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> None:
     report = report_on(b"x" * 3000 + b"\n" + b"y\n" * 20)
     assert report.rejected == [("not_json", 21)]

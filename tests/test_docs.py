@@ -232,7 +232,7 @@ def test_cache_words_count_as_they_say(row: list[str]) -> None:
     words = re.findall(r"`([^`]+)`", row[1])
     counted = {"hit": "edge_hit_requests", "miss": "edge_miss_requests"}
 
-    for word in words:
+    for word in (word.replace("…", "x") for word in words):
         for said in (word, word.lower(), word.upper()):
             counters = entry(json.dumps({"status": 200, "cache": said}), "domains")["aggregated"]["_invalid"]
             assert {name for name in counters if re.fullmatch("edge_(hit|miss)_requests", name)} == {

@@ -11,7 +11,10 @@ ADDED = "edge_hit_ratio 1.0, edge_hit_requests 1, edge_requests 1, requests 1, s
 
 
 def said(*lines: bytes, most: int = 10) -> list[str]:
-    return list(explain(lines, defaults=Defaults("default", "local"), now=9, most=most))
+    """Say what is said of the lines, behind the format."""
+    kind, blank, *rest = explain(lines, defaults=Defaults("default", "local"), now=9, most=most)
+    assert (kind, blank) == ("format: canonical", "")
+    return rest
 
 
 def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:
@@ -19,6 +22,7 @@ def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:
         "line 1",
         "  " + GOOD.decode(),
         "  counts for service s, POP AMS, second 17",
+        "  counts as 1 request of an end user",
         "    domains a.example: " + ADDED,
         "",
     ]
@@ -59,10 +63,38 @@ def test_a_terminal_that_shows_keys_obeys_none_of_them() -> None:
 
 
 def test_other_lines_say_what_they_are() -> None:
-    assert "  is blank, and skipped" in said(b"\n")
+    assert "  is no record, and skipped" in said(b"\n")
     shield = said(b'{"origin_ip":"10.0.0.1","origin_is_shield":true,"service_id":"s"}')
     assert "    adds to nothing: its only fetch went to another POP" in shield
 
 
 def test_only_the_first_lines_are_shown() -> None:
     assert sum(text.startswith("line ") for text in said(*[GOOD] * 5, most=2)) == 2
+
+
+def test_the_parts_that_count_are_named() -> None:
+    fetches = b'"origin":"app","origin_addr":"10.0.0.1:80, 10.0.0.2:80","origin_status":"503, 200"}'
+    assert "  counts as 1 request of an end user, and 2 fetches from origins" in said(b'{"status":200,' + fetches)
+    assert "  counts as 2 fetches from origins" in said(b"{" + fetches)
+    assert "  counts as 3 requests of another POP, or of the edge itself" in said(b'{"status":1,"edge":0,"weight":3}')
+    assert "  counts as 1 request of an end user" in said(b'{"status":200,"compute":true}')
+
+
+def test_a_cache_word_that_is_not_known_is_named() -> None:
+    wanted = '    the cache word "maybe" is not known: it counts as neither hit nor miss'
+    assert wanted in said(b'{"status":200,"cache":"maybe"}')
+
+
+CADDY = b'{"ts":17.5,"request":{"host":"a.example","proto":"HTTP/2.0"},"size":5,"status":200}\n'
+
+
+def test_a_format_that_nobody_named_is_guessed() -> None:
+    text = list(explain([b"\n", CADDY], defaults=Defaults("default", "local"), now=9, most=10, guess=True))
+    assert text[0] == "format: caddy, by the fields that are in it; say --format if it is another"
+    assert any("domains a.example" in line and "http2 1" in line for line in text)
+
+
+def test_a_format_that_cannot_be_guessed_is_said_to_be_none() -> None:
+    text = list(explain([b"127.0.0.1 GET /\n"], defaults=Defaults("default", "local"), now=9, most=10, guess=True))
+    assert text[0].startswith("format: none that is known (canonical, caddy, ")
+    assert text[0].endswith(") finds a field in it; it is read as canonical")

@@ -118,9 +118,9 @@ def test_status_counts_in_its_range_and_by_its_code(expected: set[str], status: 
     ("expected", "words"),
     [
         ("hit", "HIT hit Hit HIT-STALE hit_x STALE UPDATING REVALIDATED RefreshHit OriginShieldHit"),
-        ("hit", "TCP_HIT TCP_MEM_HIT TCP_IMS_HIT TCP_REFRESH_HIT"),
+        ("hit", "TCP_HIT TCP_MEM_HIT TCP_IMS_HIT TCP_REFRESH_HIT TCP_HIT_REDIRECT"),
         ("miss", "MISS miss MISS-CLUSTER miss_x hitmiss EXPIRED TCP_MISS TCP_REFRESH_MISS TCP_CLIENT_REFRESH"),
-        ("neither", "HITPASS PASS BYPASS synth pipe ERROR TCP_DENIED tcp_hit_x missx dynamic none -"),
+        ("neither", "HITPASS PASS BYPASS synth pipe ERROR TCP_DENIED missx tcp_hitx dynamic none -"),
     ],
 )
 def test_cache_words(expected: str, words: str) -> None:

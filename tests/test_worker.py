@@ -12,7 +12,7 @@ from edgetally.journal.base import Marks
 from edgetally.journal.memory import MemoryJournal
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.sources.file import FollowedFile
-from edgetally.worker import INLINE, Limits, P, T, Worker
+from edgetally.worker import INLINE, MAX_WORDS, Limits, P, T, Worker
 from tests.clock import START, TurnedClock
 
 DEFAULTS = Defaults("svc", "lab")
@@ -416,3 +416,14 @@ async def test_a_file_that_is_followed_by_one_process_after_the_other_counts_onc
 
     assert worker.rejected == {}
     assert journal.records == 20
+
+
+async def test_words_for_the_cache_that_no_table_knows_are_counted(worker: Worker) -> None:
+    for number in range(MAX_WORDS + 3):
+        intake = worker.intake(DEFAULTS)
+        await intake.feed(b'{"status":200,"cache":"w%d"}\n{"status":200,"cache":"HIT"}\n' % number)
+        await intake.commit()
+
+    assert worker.unknown_cache_words["w0"] == 1
+    assert worker.unknown_cache_words["_other"] == 3
+    assert len(worker.unknown_cache_words) == MAX_WORDS + 1

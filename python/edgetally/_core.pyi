@@ -16,7 +16,19 @@ Datasets are `domains`, `origin_insights` and `origins`; any other name raises K
 from collections.abc import Sequence
 from typing import final
 
-__all__ = ["Fold", "Report", "Sealed", "Window", "check_layout", "layout_fields", "layouts", "measurements", "reasons"]
+__all__ = [
+    "Fold",
+    "Report",
+    "Sealed",
+    "Window",
+    "cache_words",
+    "check_layout",
+    "guess_layout",
+    "layout_fields",
+    "layouts",
+    "measurements",
+    "reasons",
+]
 
 @final
 class Fold:
@@ -128,6 +140,14 @@ class Report:
 
         Each with its number in the input from 1, code and sentence of the reason, the byte in the line from 0 at which
         it was found out, and the beginning of the line, at most 1024 bytes.
+        """
+
+    @property
+    def unknown_cache_words(self) -> list[tuple[str, int]]:
+        """
+        Words for what the cache did that stand in no table, and how many accepted lines had each.
+
+        They count as neither hit nor miss. The first 100 are told apart, and the rest are `_other`.
         """
 
 @final
@@ -242,6 +262,13 @@ class Sealed:
             KeyError: There is no such dataset.
         """
 
+def cache_words() -> list[tuple[str, str]]:
+    """
+    Return every word for what a cache did that is known, and whether it is `hit`, `miss` or `neither`.
+
+    Upper and lower case are the same, `*` is anything, and the first that fits holds.
+    """
+
 def check_layout(name: str) -> None:
     """
     Do nothing.
@@ -249,6 +276,9 @@ def check_layout(name: str) -> None:
     Raises:
         ValueError: A fold cannot have this layout. The sentence says why.
     """
+
+def guess_layout(lines: bytes) -> str | None:
+    """Return the layout that finds the most fields in `lines`, `canonical` between equals; None if none finds any."""
 
 def layout_fields(name: str) -> list[tuple[str, str]]:
     """

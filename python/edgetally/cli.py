@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from edgetally.clock import SystemClock
 from edgetally.config import Config, Follow, Records, Syslog, check, load
 from edgetally.errors import ConfigError, EdgetallyError
-from edgetally.formats import layout, snippet, snippets
+from edgetally.formats import CANONICAL, layout, snippet, snippets
 from edgetally.sources.base import Defaults
 
 OK, NOTHING, USAGE = 0, 1, 2
@@ -257,7 +257,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         raise ConfigError(arguments.file, error.strerror or str(error)) from error
     with log:
         defaults = _defaults(records)
-        for text in explain(log, defaults=defaults, now=int(SystemClock().now()), most=arguments.lines):
+        # What the settings say by default, nobody has said.
+        guess = arguments.format is None and records.format == CANONICAL
+        now = int(SystemClock().now())
+        for text in explain(log, defaults=defaults, now=now, most=arguments.lines, guess=guess):
             sys.stdout.write(text + "\n")
     return OK
 

@@ -19,24 +19,52 @@ SHOWN_BYTES = 160
 """How much of a line is shown."""
 
 
-def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int) -> Iterator[str]:
-    """Yield, for the first `most` lines, what each was read as, or why it does not count."""
-    for number, line in enumerate(islice(lines, most), start=1):
-        fold = _core.Fold(**defaults._asdict(), framing="datagrams")
-        fold.feed(line, now)
-        fold.finish(now)
-        report = fold.report()
-        yield f"line {number}"
-        if report.refused:
-            _, reason, sentence, at, sample = report.refused[0]
-            yield from _pointed(sample, at)
-            yield f"  does not count: {sentence} ({reason})"
-        elif not report.accepted:
-            yield "  is blank, and skipped"
+def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, guess: bool = False) -> Iterator[str]:
+    """
+    Yield, for the first `most` lines, what each was read as, or why it does not count.
+
+    Args:
+        lines: The log.
+        defaults: What holds for records that do not say otherwise. Their layout may be a guess of ours.
+        now: When a record without a time ended.
+        most: How many lines are looked at.
+        guess: Nobody has said what layout it is.
+    """
+    shown = list(islice(lines, most))
+    if guess:
+        found = _core.guess_layout(b"".join(shown))
+        defaults = defaults._replace(layout=found or defaults.layout)
+        if found:
+            yield f"format: {found}, by the fields that are in it; say --format if it is another"
         else:
-            yield f"  {_shown(line.rstrip())}"
-            yield from _counted(fold.drain())
+            known = ", ".join(_core.layouts())
+            yield f"format: none that is known ({known}) finds a field in it; it is read as {defaults.layout}"
+    else:
+        yield f"format: {defaults.layout}"
+    yield ""
+    for number, line in enumerate(shown, start=1):
+        yield f"line {number}"
+        yield from _explained(line, defaults, now)
         yield ""
+
+
+def _explained(line: bytes, defaults: Defaults, now: int) -> Iterator[str]:
+    fold = _core.Fold(**defaults._asdict(), framing="datagrams")
+    fold.feed(line, now)
+    fold.finish(now)
+    report = fold.report()
+    if report.refused:
+        _, reason, sentence, at, sample = report.refused[0]
+        yield from _pointed(sample, at)
+        yield f"  does not count: {sentence} ({reason})"
+    elif not report.accepted:
+        yield f"  {_shown(line.rstrip())}"
+        yield "  is no record, and skipped"
+    else:
+        yield f"  {_shown(line.rstrip())}"
+        yield from _counted(fold.drain())
+        for word, _ in report.unknown_cache_words:
+            yield f'    the cache word "{escaped(word.encode())}" is not known: it counts as neither hit nor miss'
 
 
 def _counted(partial: bytes) -> Iterator[str]:
@@ -47,6 +75,8 @@ def _counted(partial: bytes) -> Iterator[str]:
         (pop,) = msgspec.json.decode(sealed.entry("domains"))["datacenter"] if sealed.has("domains") else ("-",)
         yield f"  counts for service {sealed.service_id}, POP {escaped(pop)}, second {sealed.second}"
         shown = [dataset for dataset in DATASETS if sealed.has(dataset)]
+        if parts := _parts(sealed):
+            yield f"  counts as {parts}"
         for dataset in shown:
             entry = msgspec.json.decode(sealed.entry(dataset))
             for key, measurements in _keyed(entry["aggregated"]):
@@ -55,6 +85,27 @@ def _counted(partial: bytes) -> Iterator[str]:
                 )
         if not shown:
             yield "    adds to nothing: its only fetch went to another POP"
+
+
+def _parts(sealed: _core.Sealed) -> str:
+    """Say which parts of a record count."""
+    if not sealed.has("domains"):
+        return ""
+    ((_, added),) = msgspec.json.decode(sealed.entry("domains"))["aggregated"].items()
+    requests = added.get("requests", 0) + added.get("compute_request", 0)
+    fetches = added.get("origin_fetches", 0) + added.get("compute_bereqs", 0)
+    is_edge = not added.get("requests") or "edge_requests" in added
+    parts = []
+    if requests:
+        whose = "an end user" if is_edge else "another POP, or of the edge itself"
+        parts.append(f"{_times(requests, 'request')} of {whose}")
+    if fetches:
+        parts.append(f"{_times(fetches, 'fetch', 'fetches')} from origins")
+    return ", and ".join(parts)
+
+
+def _times(count: int, one: str, more: str = "") -> str:
+    return f"1 {one}" if count == 1 else f"{count} {more or one + 's'}"
 
 
 def _keyed(tree: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

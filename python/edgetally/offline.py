@@ -66,6 +66,7 @@ class Offline:
         self._shown = 0
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
+        self.unknown_cache_words: Counter[str] = Counter()
 
     def read(self, name: str, file: BinaryIO, progress: "tqdm[Never]", errors: TextIO) -> None:
         """Fold everything in `file`, decompressing it if it is compressed; describe rejected lines on `errors`."""
@@ -143,6 +144,7 @@ class Offline:
         """Count what became of the lines behind so many others, and describe the first that were rejected."""
         self.accepted += report.accepted
         self.rejected.update(dict(report.rejected))
+        self.unknown_cache_words.update(dict(report.unknown_cache_words))
         for line, reason, sentence, at, sample in report.refused[: SHOWN - self._shown]:
             self._shown += 1
             errors.write(f"{name}:{before + line}: {reason}: {sentence} (byte {at}): {sample[:120]!r}\n")
@@ -181,6 +183,11 @@ def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> i
     errors.write(
         f"{offline.accepted} lines counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n"
     )
+    if words := offline.unknown_cache_words.most_common(SHOWN):
+        shown = ", ".join(f"{word!r} ({count})" for word, count in words)
+        errors.write(
+            f"words for what the cache did that count as neither hit nor miss, because none is known: {shown}\n"
+        )
     return 0 if offline.accepted else 1
 
 

@@ -115,6 +115,7 @@ class Panel:
         yield metrics.SOURCE_DROPS, {(one.name,): one.dropped for one in self._rooms.datagrams}
         yield metrics.ACCEPTED, {(): worker.accepted}
         yield metrics.REJECTED, {(reason,): worker.rejected[reason] for reason, _ in reasons()}
+        yield metrics.UNKNOWN_CACHE_WORDS, {(word,): count for word, count in worker.unknown_cache_words.items()}
         yield metrics.REJECTS_UNKEPT, {(): worker.rejects.unkept}
         yield metrics.FOLD_SECONDS, {(): worker.fold_time}
         yield metrics.COMMIT_SECONDS, {(): worker.commit_time}

@@ -42,6 +42,12 @@ OPEN_BYTES = 16 * 1024
 """What a push takes before it has brought anything, about."""
 
 
+MAX_WORDS = 100
+"""How many unknown words are told apart. The rest are OTHER."""
+
+OTHER = "_other"
+
+
 class Limits(NamedTuple):
     """What a record may be."""
 
@@ -77,6 +83,8 @@ class Report(NamedTuple):
     """Count by reason."""
     refused: list[Refused]
     """The first of them, at most 10."""
+    unknown_cache_words: Counter[str]
+    """Words for what the cache did that no table knows, in lines that count."""
 
 
 class Source(Protocol):
@@ -155,7 +163,12 @@ class Intake:
         if self._drained is None:
             batch = self._fold.drain() if not self.is_large else await self._worker.in_thread(self._fold.drain)
             raw = self._fold.report()
-            report = Report(raw.accepted, Counter(dict(raw.rejected)), [Refused(*line) for line in raw.refused])
+            report = Report(
+                raw.accepted,
+                Counter(dict(raw.rejected)),
+                [Refused(*line) for line in raw.refused],
+                Counter(dict(raw.unknown_cache_words)),
+            )
             self._drained = batch, report
         return self._drained[1]
 
@@ -228,6 +241,8 @@ class Worker:
         """Pushes that were sent away for it."""
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
+        self.unknown_cache_words: Counter[str] = Counter()
+        """Words for what the cache did that count as neither hit nor miss because no table knows them."""
         self.brought: defaultdict[str, Brought] = defaultdict(Brought)
         """What came, by what it is counted as: `push`, or the name of a source."""
         self.fold_time = Histogram()
@@ -326,6 +341,9 @@ class Worker:
         """Add a report to the totals, and to what its source has brought."""
         self.accepted += report.accepted
         self.rejected.update(report.rejected)
+        for word, count in report.unknown_cache_words.items():
+            known = word in self.unknown_cache_words or len(self.unknown_cache_words) < MAX_WORDS
+            self.unknown_cache_words[word if known else OTHER] += count
         brought.accepted += report.accepted
         brought.rejected += report.rejected.total()
 

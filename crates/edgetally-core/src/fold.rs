@@ -11,6 +11,7 @@
 //! when the fold is drained, not once per line.
 
 use crate::array::ArrayLines;
+use crate::cache::Cache;
 use crate::field;
 use crate::frames::Frames;
 use crate::json::Reader;
@@ -22,6 +23,7 @@ use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
 use crate::tables::{MAX_RAW_KEY, Tables, bounded};
 use crate::text::{is_blank, trim};
+use crate::unknown::Unknown;
 
 /// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
@@ -128,6 +130,8 @@ pub struct Report {
     pub rejected: [u64; Reason::ALL.len()],
     /// The first of these.
     pub refused: Vec<Refused>,
+    /// Words for what the cache did that are in no table: they count as neither hit nor miss.
+    pub unknown_cache_words: Unknown,
 }
 
 /// A service and a POP, and how many records of each second they had.
@@ -331,6 +335,9 @@ impl Fold {
         }
         if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
             return Err(self.reader.record.reject(Reason::TooNew, field::TS));
+        }
+        if record.client.as_ref().is_some_and(|client| client.cache == Cache::Unknown) {
+            self.report.unknown_cache_words.count(self.reader.record.text(block, field::CACHE));
         }
         self.tables.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);

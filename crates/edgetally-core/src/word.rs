@@ -24,9 +24,11 @@ pub const NONE: u8 = u8::MAX;
 pub fn as_cache(meaning: u8) -> Cache {
     const HIT: u8 = Cache::Hit as u8;
     const MISS: u8 = Cache::Miss as u8;
+    const UNKNOWN: u8 = Cache::Unknown as u8;
     match meaning {
         HIT => Cache::Hit,
         MISS => Cache::Miss,
+        UNKNOWN => Cache::Unknown,
         _ => Cache::Neither,
     }
 }

@@ -87,7 +87,7 @@ mod _core {
         }
 
         fn report(&self) -> Report {
-            let core::Report { lines, accepted, rejected, refused } = locked(&self.inner).report();
+            let core::Report { lines, accepted, rejected, refused, unknown_cache_words } = locked(&self.inner).report();
             let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
             Report {
                 lines,
@@ -97,6 +97,7 @@ mod _core {
                     .into_iter()
                     .map(|line| (line.line, line.reason.code(), line.reason.sentence(), line.at, line.sample))
                     .collect(),
+                unknown_cache_words: unknown_cache_words.words(),
             }
         }
 
@@ -117,6 +118,7 @@ mod _core {
         accepted: u64,
         rejected: Vec<(&'static str, u64)>,
         refused: Vec<(u64, &'static str, &'static str, usize, Vec<u8>)>,
+        unknown_cache_words: Vec<(String, u64)>,
     }
 
     #[pyclass(frozen, module = "edgetally._core")]
@@ -214,6 +216,23 @@ mod _core {
     #[pyfunction]
     fn check_layout(name: &str) -> PyResult<()> {
         format(name).map(|_| ())
+    }
+
+    /// Every word for what a cache did, and what it counts as.
+    #[pyfunction]
+    fn cache_words() -> Vec<(&'static str, &'static str)> {
+        let name = |cache| match cache {
+            core::Cache::Hit => "hit",
+            core::Cache::Miss => "miss",
+            core::Cache::Neither | core::Cache::Unknown => "neither",
+        };
+        core::CACHE_WORDS.into_iter().map(|(word, cache)| (word, name(cache))).collect()
+    }
+
+    /// The layout that finds the most in some lines.
+    #[pyfunction]
+    fn guess_layout(lines: &[u8]) -> Option<&'static str> {
+        core::guess(lines)
     }
 
     /// The names of all layouts.

@@ -45,6 +45,13 @@ REJECTED = Metric(
     "Lines that do not count, by reason. The record's page says what to do about each.",
     ("reason",),
 )
+UNKNOWN_CACHE_WORDS = Metric(
+    "edgetally_unknown_cache_words_total",
+    "counter",
+    "lines",
+    "Lines whose word for what the cache did is in no table, by word. They count as neither hit nor miss.",
+    ("word",),
+)
 REJECTS_UNKEPT = Metric(
     "edgetally_rejected_lines_unkept_total",
     "counter",
