@@ -153,8 +153,8 @@ async def test_a_journal_that_was_cut_off_at_its_begin_gives_the_same_entries(tm
 
     async with keeping(left, at=end, shelf={"keep": 120}) as second:
         assert await shown(second, services) == before
-        # Begun again with what the first needed, and not with everything.
-        assert second.service.sealer.horizon.size == size
+        # Begun again with what the first needed, and not with everything; the places that it reserves are its own.
+        assert size <= second.service.sealer.horizon.size < size + 1000
         assert second.service.journal.gone > START
         await second.to(end + 10)
         after = await requests(second)
@@ -180,7 +180,7 @@ async def test_a_longer_shelf_shows_no_second_of_which_only_a_part_is_left(tmp_p
 
 
 async def test_beyond_its_size_a_restart_shows_less_and_loses_nothing_that_is_open(tmp_path: Path) -> None:
-    async with keeping(tmp_path / "data", journal={"max_bytes": 100_000}) as first:
+    async with keeping(tmp_path / "data", journal={"max_bytes": 300_000}) as first:
         for now in range(30):
             await first.to(now)
             await first.push(*(record(now, domain=f"{number}.example") for number in range(300)))

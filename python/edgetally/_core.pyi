@@ -198,6 +198,15 @@ class Window:
             when `second` was sealed before.
         """
 
+    def places(self, first: int, last: int) -> bytes:
+        """
+        Propose whom strangers must not push out.
+
+        Returns:
+            A partial that reserves a place in the seconds from `first` to `last` for every domain that was seen in more
+            than one of the last sealed seconds; empty when there is none. It means nothing until it is merged.
+        """
+
     def rest(self, keep: int) -> None:
         """
         Pack all open seconds but the newest `keep` as small as sealed ones, until somebody adds to them.

@@ -218,7 +218,12 @@ class Window(Section, frozen=True):
         int, Meta(ge=1, le=60, description="Seconds from the begin of a second until it is sealed.")
     ] = 2
     max_domains: Annotated[
-        int, limit("Domains per service and second.", beyond="The domain is `_other`.", counted=OVERFLOWED)
+        int,
+        limit(
+            "Domains per service and second, not counting those that come back.",
+            beyond="The domain is `_other`, unless it had its own row in more than one second lately.",
+            counted=OVERFLOWED,
+        ),
     ] = 10_000
     max_origins: Annotated[
         int, limit("Names of origins per service and second.", beyond="The origin is `_other`.", counted=OVERFLOWED)
@@ -235,7 +240,12 @@ class Window(Section, frozen=True):
         int, limit("POPs per service and second.", beyond="The POP is `_other`.", counted=OVERFLOWED)
     ] = 1_000
     max_services: Annotated[
-        int, limit("Services per second.", beyond="The service is `_other`.", counted=OVERFLOWED)
+        int,
+        limit(
+            "Services per second, and of the last five minutes.",
+            beyond="The service is `_other`, unless it was there before.",
+            counted=OVERFLOWED,
+        ),
     ] = 10_000
 
 

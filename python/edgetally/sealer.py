@@ -24,6 +24,9 @@ from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
 
+RESERVE_AHEAD = 6
+"""Seconds in advance for which places are reserved: records may lie a few in the future."""
+
 INLINE = 16 * 1024
 """A partial up to this size is merged faster than it is handed to a thread."""
 
@@ -69,6 +72,7 @@ class Sealer:
         self._start_at: int | None = None
         self._before = journal.end
         """What stands up to here another process has counted."""
+        self._reserved = 0
         self._labels = labels or Labels(limits.services)
         self.records: Counter[str] = Counter()
         """Records that were merged, by service or `_other`, like all that is counted by service here."""
@@ -108,6 +112,7 @@ class Sealer:
                 # makes up for this one.
                 if self._journal.sealed is None:
                     raise
+            await self._reserve(now)
             if self._start_at is None:
                 self._start_at = self._journal.end
                 self._look_whether_started()
@@ -124,6 +129,17 @@ class Sealer:
                 self._journal.forget(fact.position)
             self.position = fact.position
             self._look_whether_started()
+
+    async def _reserve(self, now: int) -> None:
+        """Reserve places for those who come back, before strangers can come who are as early as records may be."""
+        first, last = max(self._reserved, now) + 1, now + RESERVE_AHEAD
+        places = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.places, first, last)
+        try:
+            if places:
+                await self._journal.append(places)
+            self._reserved = last
+        except Unavailable:
+            pass  # they are reserved with the next ones
 
     def close(self) -> None:
         """Wait for what is being merged."""

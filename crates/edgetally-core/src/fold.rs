@@ -175,13 +175,18 @@ impl Fold {
     /// Folds every finished line of `block`, and keeps what follows the last newline for the next one.
     ///
     /// `now` is the Unix second in which `block` arrived.
-    pub fn feed(&mut self, block: &[u8], now: u64) {
-        if self.settings.framing == Framing::Arrays && !self.started {
-            let Some(first) = block.iter().find(|byte| !byte.is_ascii_whitespace()) else {
-                return self.lines(block, now);
+    pub fn feed(&mut self, mut block: &[u8], now: u64) {
+        let may_be_array = self.settings.framing == Framing::Arrays && self.settings.format.columns().is_none();
+        if may_be_array && !self.started {
+            // What is blank before the first record says nothing, wherever it is cut.
+            let blanks = block.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
+            self.line += memchr::memchr_iter(b'\n', &block[..blanks]).count() as u64;
+            block = &block[blanks..];
+            let Some(first) = block.first() else {
+                return;
             };
             self.started = true;
-            if *first == b'[' && self.settings.format.columns().is_none() {
+            if *first == b'[' {
                 self.array = Some(ArrayLines::default());
                 // Elements are numbered, not the blank lines before the array.
                 self.line = 0;

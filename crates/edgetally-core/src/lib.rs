@@ -33,6 +33,7 @@ mod number;
 mod numbered;
 pub mod partial;
 mod record;
+mod regulars;
 mod reject;
 mod sealed;
 mod status;

@@ -76,6 +76,12 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// The name at `place`.
     #[must_use]
     pub fn get(&self, place: u32) -> &str {

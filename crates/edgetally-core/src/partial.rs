@@ -10,6 +10,8 @@
 //! row      = kind scope second name [address] count (counter value)*      to the end of the section
 //! ```
 //!
+//! A row without counters reserves a place: for its domain, or for its service if the name is empty.
+//!
 //! Texts are a length and UTF-8, `kind`, `counter` and the count before counters one byte each, everything else is
 //! LEB128: seven bits a byte, the lowest first.
 
@@ -75,6 +77,15 @@ impl Writer {
     /// A row of an origin; nothing is written for one without counters.
     pub fn origin(&mut self, kind: Kind, scope: u32, second: u64, name: &str, address: &str, counters: &[u64]) {
         self.row(kind, scope, second, name, Some(address), counters);
+    }
+
+    /// A place for a domain in `second`, or for its service if `name` is empty: a row without counters.
+    pub fn place(&mut self, scope: u32, second: u64, name: &str) {
+        self.bytes.push(Kind::Delivery as u8);
+        self.number(u64::from(scope));
+        self.number(second);
+        self.text(name);
+        self.bytes.push(0);
     }
 
     fn row(&mut self, kind: Kind, scope: u32, second: u64, name: &str, address: Option<&str>, counters: &[u64]) {
@@ -171,6 +182,13 @@ impl<'a> Encoded<'a> {
     /// Counters that begin at byte `at` of `bytes`, which this crate has written.
     pub(crate) fn at(bytes: &'a [u8], at: usize) -> Self {
         Self(&bytes[at..])
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.first().is_none_or(|count| *count == 0)
     }
 
     /// Adds them to `sums`.

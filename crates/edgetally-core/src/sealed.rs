@@ -99,17 +99,22 @@ impl Sealed {
         Encoded::at(&self.counters, row.at as usize)
     }
 
+    /// The domains that have a row.
+    pub(crate) fn domain_names(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.domains.len()).map(|place| self.domains.get(place))
+    }
+
     /// A tally of the same counters, to go on adding.
     pub(crate) fn thaw(&self) -> Tally {
         let limits = Limits { domains: usize::MAX, origins: usize::MAX, addresses: usize::MAX, pops: usize::MAX };
         let mut tally = Tally { records: self.records, overflowed: self.overflowed, ..Tally::default() };
         for row in &self.domain_rows {
             let (pop, name) = (self.pops.get(row.pop()), self.domains.get(row.name()));
-            tally.add(row.kind, pop, name, "", self.counters(row), &limits);
+            tally.add(row.kind, pop, name, "", self.counters(row), &limits, || false);
         }
         for row in &self.origin_rows {
             let (pop, name) = (self.pops.get(row.pop()), self.origins.get(row.name()));
-            tally.add(row.kind, pop, name, self.addresses.get(row.address()), self.counters(row), &limits);
+            tally.add(row.kind, pop, name, self.addresses.get(row.address()), self.counters(row), &limits, || false);
         }
         tally
     }

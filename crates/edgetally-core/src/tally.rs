@@ -17,7 +17,7 @@ use crate::sealed::Sealed;
 /// How many keys one service may have in one second.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Domains.
+    /// Domains, and besides them those that have a place.
     pub domains: usize,
     /// Names of origins.
     pub origins: usize,
@@ -96,11 +96,21 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds `counters` to the row of a key.
-    pub fn add(&mut self, kind: Kind, pop: &str, name: &str, address: &str, counters: Encoded<'_>, limits: &Limits) {
-        let pop = limited(&mut self.pops, pop, limits.pops, &mut self.overflowed);
+    /// Adds `counters` to the row of a key; `has_place` says whether a domain has its row whatever the limit.
+    #[expect(clippy::too_many_arguments, reason = "a key has four parts, and nobody else adds")]
+    pub fn add(
+        &mut self,
+        kind: Kind,
+        pop: &str,
+        name: &str,
+        address: &str,
+        counters: Encoded<'_>,
+        limits: &Limits,
+        has_place: impl FnOnce() -> bool,
+    ) {
+        let pop = limited(&mut self.pops, pop, limits.pops, &mut self.overflowed, || false);
         if !kind.is_origin() {
-            let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed);
+            let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed, has_place);
             let key = row_key(pop, name, 0);
             match kind {
                 Kind::Compute => counters.add_to(self.compute.row(key)),
@@ -108,7 +118,7 @@ impl Tally {
             }
             return;
         }
-        let name = limited(&mut self.origins, name, limits.origins, &mut self.overflowed);
+        let name = limited(&mut self.origins, name, limits.origins, &mut self.overflowed, || false);
         let address = self.address(name, address, limits.addresses);
         let key = row_key(pop, name, address);
         match kind {
@@ -142,11 +152,14 @@ impl Tally {
     }
 }
 
-fn limited(names: &mut Names, name: &str, limit: usize, overflowed: &mut u64) -> u32 {
+fn limited(names: &mut Names, name: &str, limit: usize, overflowed: &mut u64, has_place: impl FnOnce() -> bool) -> u32 {
     if names.len() < limit {
         return names.number(name);
     }
     names.find(name).unwrap_or_else(|| {
+        if has_place() {
+            return names.number(name);
+        }
         *overflowed += 1;
         names.number(OTHER)
     })

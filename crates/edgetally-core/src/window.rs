@@ -9,14 +9,18 @@
 //!
 //! A window is a pure function of the partials and seals it was given, in their order: another one that is given the
 //! same makes the same entries. It knows no time; a seal is told to it.
+//!
+//! A place that a partial reserves lets a domain have its row, and a service its tally, when others have used up what
+//! the limits admit. [`Window::places`] proposes whom to reserve them for.
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::counter::add;
 use crate::key::OTHER;
 use crate::partial::{self, PartialError};
+use crate::regulars::Regulars;
 use crate::sealed::Sealed;
 use crate::tally::{Limits, Tally};
 
@@ -29,6 +33,18 @@ pub struct Window {
     open: BTreeMap<u64, HashMap<String, Tally>>,
     /// Open seconds that were put away to save memory, until somebody adds to them.
     resting: BTreeMap<u64, Vec<Sealed>>,
+    /// Who has a place in seconds that are not sealed.
+    places: BTreeMap<u64, Places>,
+    regulars: Regulars,
+}
+
+/// Who has a place in one second.
+#[derive(Debug, Default)]
+struct Places {
+    /// Services, and those of their domains that have one.
+    services: HashMap<String, HashSet<Box<str>>>,
+    /// Services that came without.
+    others: usize,
 }
 
 /// What a merge did for one service.
@@ -46,7 +62,15 @@ impl Window {
     /// An empty window in which every second is open.
     #[must_use]
     pub fn new(limits: Limits, max_services: usize) -> Self {
-        Self { limits, max_services, sealed: None, open: BTreeMap::new(), resting: BTreeMap::new() }
+        Self {
+            limits,
+            max_services,
+            sealed: None,
+            open: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            places: BTreeMap::new(),
+            regulars: Regulars::default(),
+        }
     }
 
     /// The newest sealed second.
@@ -55,12 +79,21 @@ impl Window {
         self.sealed
     }
 
-    /// The newest second that is sealed, or that holds anything: no partial so far adds to an entry after it.
+    /// The newest second that is sealed, or that holds anything: no partial so far has a say in an entry after it.
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
         let open = self.open.last_key_value().map(|(second, _)| *second);
         let resting = self.resting.last_key_value().map(|(second, _)| *second);
-        open.max(resting).max(self.sealed)
+        let placed = self.places.last_key_value().map(|(second, _)| *second);
+        open.max(resting).max(placed).max(self.sealed)
+    }
+
+    /// A partial that reserves places in the seconds from `first` to `last` for all who came back lately; empty when
+    /// nobody did. It is for whoever seals, and for nothing until it stands in the journal.
+    #[must_use]
+    pub fn places(&self, first: u64, last: u64) -> Vec<u8> {
+        // Where services are few, nobody has to be kept out for them.
+        self.regulars.places(first, last, self.regulars.services() >= self.max_services / 2)
     }
 
     /// Adds a partial: all of it, or nothing when it is damaged.
@@ -69,14 +102,14 @@ impl Window {
         let oldest_open = self.sealed.map_or(0, |sealed| sealed.saturating_add(1));
         let mut merged: BTreeMap<&str, Merged> = BTreeMap::new();
         for section in &sections {
-            for scope in &section.scopes {
+            for scope in section.scopes.iter().filter(|scope| !scope.records.is_empty()) {
                 let known = merged.entry(scope.service_id).or_insert_with(|| Merged {
                     service_id: scope.service_id.to_owned(),
                     records: 0,
                     late: 0,
                 });
                 for (second, count) in &scope.records {
-                    let tally = self.tally(scope.service_id, (*second).max(oldest_open));
+                    let (tally, _) = self.tally(scope.service_id, (*second).max(oldest_open));
                     add(&mut tally.records, *count);
                     add(&mut known.records, *count);
                     if *second < oldest_open {
@@ -88,8 +121,16 @@ impl Window {
             for row in section.rows() {
                 let row = row?;
                 let scope = &section.scopes[row.scope];
-                let tally = self.tally(scope.service_id, row.second.max(oldest_open));
-                tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits);
+                if row.counters.is_empty() {
+                    if row.second >= oldest_open {
+                        self.place(scope.service_id, row.second, row.name);
+                    }
+                    continue;
+                }
+                let second = row.second.max(oldest_open);
+                let (tally, places) = self.tally(scope.service_id, second);
+                let has_place = || places.get(&second).is_some_and(|places| places.has(scope.service_id, row.name));
+                tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits, has_place);
             }
         }
         Ok(merged.into_values().collect())
@@ -108,6 +149,8 @@ impl Window {
             let open = self.open.first_key_value().map(|(second, _)| *second);
             let resting = self.resting.first_key_value().map(|(second, _)| *second);
             let Some(next) = open.into_iter().chain(resting).min().filter(|next| *next <= second) else {
+                self.places = self.places.split_off(&second.saturating_add(1));
+                self.regulars.note(&sealed, self.max_services, self.limits.domains);
                 return sealed;
             };
             sealed.append(&mut self.take(next));
@@ -136,12 +179,41 @@ impl Window {
         sealed
     }
 
-    fn tally(&mut self, service_id: &str, second: u64) -> &mut Tally {
+    fn tally(&mut self, service_id: &str, second: u64) -> (&mut Tally, &BTreeMap<u64, Places>) {
         let services = self.open.entry(second).or_insert_with(|| {
             let resting = self.resting.remove(&second).unwrap_or_default();
             resting.into_iter().map(|sealed| (sealed.service_id.to_string(), sealed.thaw())).collect()
         });
-        let known = services.len() < self.max_services || services.contains_key(service_id);
-        services.entry_ref(if known { service_id } else { OTHER }).or_default()
+        if services.contains_key(service_id) {
+            return (services.entry_ref(service_id).or_default(), &self.places);
+        }
+        let places = self.places.entry(second).or_default();
+        let mut shown = service_id;
+        if !places.services.contains_key(service_id) {
+            if places.services.len() + places.others < self.max_services {
+                places.others += 1;
+            } else {
+                shown = OTHER;
+            }
+        }
+        (services.entry_ref(shown).or_default(), &self.places)
+    }
+
+    /// Reserves a place for a domain, or for its service if `name` is empty.
+    fn place(&mut self, service_id: &str, second: u64, name: &str) {
+        let places = self.places.entry(second).or_default();
+        if places.services.len() >= self.max_services && !places.services.contains_key(service_id) {
+            return;
+        }
+        let domains = places.services.entry_ref(service_id).or_default();
+        if !name.is_empty() && domains.len() < self.limits.domains {
+            domains.insert(name.into());
+        }
+    }
+}
+
+impl Places {
+    fn has(&self, service_id: &str, domain: &str) -> bool {
+        self.services.get(service_id).is_some_and(|domains| domains.contains(domain))
     }
 }

@@ -449,3 +449,76 @@ fn counts_stop_at_the_largest_number() {
     let merged = window(Limits::default()).merge(&partial).expect("it is well-formed");
     assert_eq!([u64::MAX], *merged.iter().map(|service| service.records).collect::<Vec<_>>());
 }
+
+/// Merges one request of `second` for each of `domains`, one after the other.
+fn ask(window: &mut Window, second: u64, domains: impl IntoIterator<Item = String>) {
+    for domain in domains {
+        merge(window, &partial(format!("{{\"ts\":{second},\"status\":200,\"domain\":\"{domain}\"}}").as_bytes()));
+    }
+}
+
+#[test]
+fn who_comes_back_keeps_its_row_when_strangers_use_up_the_limit() {
+    let regulars = || ["a.example".to_owned(), "b.example".to_owned()];
+    let strangers = |second: u64| (0..50).map(move |number| format!("{second}-{number}.example"));
+    let limits = Limits { domains: 10, ..Limits::default() };
+    let (mut live, mut journal, mut sealed) = (window(limits), vec![], vec![]);
+    for second in 1..=20 {
+        let places = live.places(second, second);
+        merge(&mut live, &places);
+        journal.push(places);
+        if second > 3 {
+            ask(&mut live, second, strangers(second));
+        }
+        // Too late, if it were not for their places.
+        ask(&mut live, second, regulars());
+        sealed.extend(live.seal(second));
+    }
+    for one in &sealed {
+        let (entry, names) = (text(one, Dataset::Domains), names(one, Dataset::Domains));
+        assert_eq!(one.records, if one.second > 3 { 52 } else { 2 });
+        assert!(names.contains("\"a.example\"") && names.contains("\"b.example\""), "{}: {entry}", one.second);
+        assert!(names.len() <= 13, "as many as the limit, two regulars, and all others together");
+    }
+    // A reader who begins with the fifth second knows nobody, and builds the same entries: places are facts.
+    let mut later = window(limits);
+    for (second, places) in (1..).zip(&journal).skip(4) {
+        merge(&mut later, places);
+        ask(&mut later, second, strangers(second));
+        ask(&mut later, second, regulars());
+    }
+    assert_eq!(shown(&sealed[4..]), shown(&later.seal(20)));
+}
+
+#[test]
+fn a_stranger_who_comes_once_gets_no_place() {
+    let mut window = window(Limits { domains: 10, ..Limits::default() });
+    for second in 1..=500 {
+        ask(&mut window, second, [format!("{second}.example"), format!("{}.example", second % 70)]);
+        window.seal(second);
+    }
+    let places = window.places(501, 501);
+    assert!(places.is_empty() || !String::from_utf8_lossy(&places).contains("499.example"));
+}
+
+#[test]
+fn services_that_are_there_keep_out_those_that_are_made_up() {
+    let line = |service: &str, second: u64| format!("{{\"ts\":{second},\"status\":200,\"service_id\":\"{service}\"}}");
+    let mut window = Window::new(Limits::default(), 3);
+    let mut seen = BTreeSet::new();
+    for second in 1..=30 {
+        let places = window.places(second, second);
+        merge(&mut window, &places);
+        for number in 0..5 {
+            merge(&mut window, &partial(line(&format!("made-up-{second}-{number}"), second).as_bytes()));
+        }
+        merge(&mut window, &partial(line("real", second).as_bytes()));
+        for one in window.seal(second) {
+            assert_eq!(second, one.second);
+            seen.insert(one.service_id.to_string());
+        }
+    }
+    // Those of the first second have the places until they are forgotten; all others count together.
+    assert!(seen.len() <= 5, "{seen:?}");
+    assert!(seen.contains("_other"));
+}

@@ -148,6 +148,11 @@ mod _core {
             sealed.into_iter().map(|inner| Sealed { inner }).collect()
         }
 
+        fn places<'py>(&self, py: Python<'py>, first: u64, last: u64) -> Bound<'py, PyBytes> {
+            let partial = py.detach(|| locked(&self.inner).places(first, last));
+            PyBytes::new(py, &partial)
+        }
+
         fn rest(&self, py: Python<'_>, keep: usize) {
             py.detach(|| locked(&self.inner).rest(keep));
         }

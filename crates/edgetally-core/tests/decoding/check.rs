@@ -1,6 +1,6 @@
 //! What holds for any bytes whatever, in any framing, cut anywhere. Asked by the tests here and by `make fuzz`.
 
-use edgetally_core::{Dataset, Fold, Framing, Limits, Report, Sealed, Settings, Window};
+use edgetally_core::{Dataset, Fold, Format, Framing, Limits, Report, Sealed, Settings, Window};
 
 /// The present of all input: a few seconds after that of the logs in `tests/edges/lines`.
 pub const NOW: u64 = 1_795_326_010;
@@ -22,14 +22,18 @@ impl Form {
     /// The form that three bytes name: a run that is given nothing but bytes tries all of them.
     pub fn of([form, limit, piece]: [u8; 3]) -> Self {
         let framing = [Framing::Lines, Framing::Arrays, Framing::Datagrams, Framing::Stream][usize::from(form % 4)];
+        let formats: Vec<_> = Format::names().collect();
+        let format =
+            Format::named(formats[usize::from(limit) % formats.len()]).expect("a format that is listed is one");
         let settings = Settings {
             framing,
+            format,
             max_line: if form & 4 == 0 { 256 * 1024 } else { 64 + usize::from(limit) },
             max_lateness: (form & 8 != 0).then_some(120),
             max_ahead: (form & 16 != 0).then_some(5),
             ..Settings::default()
         };
-        let (piece, few) = (1 + usize::from(piece), 1 + usize::from(limit % 4));
+        let (piece, few) = (1 + usize::from(piece), 1 + usize::from(piece % 4));
         Self { settings, piece, drains: form & 32 != 0, few }
     }
 }
