@@ -77,6 +77,15 @@ async def clients_that_speak_http_1_0(lab: Lab) -> None:
 
 
 @fact
+async def a_version_that_there_is_not_counts_by_its_first_digit(lab: Lab) -> None:
+    request = lab.request("/plain/", version="2.5", headers={"Connection": "close"}, told=told)
+    async with lab.connect() as connection:
+        answer = await connection.ask(request)
+    assert answer.status == 200
+    note(lab, answer, proto="http2")
+
+
+@fact
 async def uploads_of_every_size_and_framing(lab: Lab) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         for size in (1, 100, 5_000, 70_000):

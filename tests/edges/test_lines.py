@@ -114,6 +114,7 @@ QUIRKS = (
     ("HTTP/1.0", "apache", rb'"proto":"HTTP/1\.0"'),
     ("HTTP/2.0", "nginx", rb'"proto":"HTTP/2\.0"'),
     ("HTTP/2", "envoy", rb'"proto":"HTTP/2"'),
+    ("HTTP/2.5, which there is not", "apache", rb'"proto":"HTTP/2\.5"'),
     ("http/2", "trafficserver", rb'"proto":"http\\/2"'),
     ("2", "haproxy", rb'"proto":"2"'),
     # Caches
