@@ -17,6 +17,7 @@ from edgetally.journal.base import Journal
 from edgetally.measurements import reasons
 from edgetally.sealer import Sealer
 from edgetally.shelf import Shelf
+from edgetally.sources.file import FollowedFile
 from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry import metrics
 from edgetally.telemetry.exposition import Reading, exposition
@@ -58,6 +59,7 @@ class Rooms(NamedTuple):
     ingest: Ingest
     once: Once
     journal: Journal
+    files: Sequence[FollowedFile]
     datagrams: Sequence[SyslogDatagrams]
     listeners: Sequence[SyslogListener]
     loop_lag: Histogram
@@ -113,6 +115,8 @@ class Panel:
         yield metrics.SOURCE_ACCEPTED, {(source,): one.accepted for source, one in brought}
         yield metrics.SOURCE_REJECTED, {(source,): one.rejected for source, one in brought}
         yield metrics.SOURCE_DROPS, {(one.name,): one.dropped for one in self._rooms.datagrams}
+        yield metrics.FILE_BEHIND, {(one.name,): one.behind for one in self._rooms.files}
+        yield metrics.SYSLOG_CONNECTIONS, {(one.name,): len(one.connections) for one in self._rooms.listeners}
         yield metrics.ACCEPTED, {(): worker.accepted}
         yield metrics.REJECTED, {(reason,): worker.rejected[reason] for reason, _ in reasons()}
         yield metrics.UNKNOWN_CACHE_WORDS, {(word,): count for word, count in worker.unknown_cache_words.items()}

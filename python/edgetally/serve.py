@@ -65,6 +65,7 @@ class Service:
         self.clock = clock or SystemClock()
         self.door = Door(config)
         self.journal = _journal(config)
+        self._files: list[FollowedFile] = []
         self._datagrams: list[syslog.SyslogDatagrams] = []
         self._syslog: list[syslog.SyslogListener] = []
         self._loop_lag = Histogram()
@@ -130,6 +131,7 @@ class Service:
                 ingest=self.ingest,
                 once=self.once,
                 journal=self.journal,
+                files=self._files,
                 datagrams=self._datagrams,
                 listeners=self._syslog,
                 loop_lag=self._loop_lag,
@@ -202,7 +204,8 @@ class Service:
         """Read from every source from now on."""
         sources = self.config.sources
         for one in sources.follow:
-            self._follow(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
+            self._files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
+            self._follow(self._files[-1])
         for two in sources.syslog:
             where = syslog.address(two.listen)
             defaults = self._defaults(two, "sources.syslog")
@@ -211,7 +214,7 @@ class Service:
             if where.kind == "tcp":
                 listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
                 self._syslog.append(listener)
-                await listener.listen(partial(self.worker.follow, counted_as=f"syslog:{where}"))
+                await listener.listen(partial(self.worker.follow, counted_as=listener.name))
             else:
                 self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self._datagrams[-1])

@@ -113,6 +113,21 @@ async def test_the_file_grows(log: Path) -> None:
         await follower.nothing(10)
 
 
+async def test_it_is_known_how_much_is_still_to_be_read(log: Path) -> None:
+    source = FollowedFile(log, Defaults("svc", "lab"), TurnedClock())
+    async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(None))) as blocks:
+        await anext(blocks)
+        assert source.behind == 0, "its past is not ours to read"
+        append(log, b"x" * (READ + 5))
+        assert source.behind == READ + 5
+        await anext(blocks)
+        assert source.behind == 5
+        await anext(blocks)
+        assert source.behind == 0
+        append(log, b"more")
+    assert source.behind == 0, "who does not read is not behind"
+
+
 async def test_what_was_written_before_the_first_start_is_not_ours_to_count(log: Path) -> None:
     async with following(log) as follower:
         await follower.nothing(10)

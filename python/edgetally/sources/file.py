@@ -123,6 +123,12 @@ class FollowedFile:
         self._clock = clock
         self._known: Mark | None = None
         self._waits = False
+        self._files: list[Opened] = []
+
+    @property
+    def behind(self) -> int:
+        """Bytes that were written and are not read yet."""
+        return sum(max(0, one.size - one.offset) for one in self._files)
 
     def told(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing follows from it here."""
@@ -130,16 +136,16 @@ class FollowedFile:
     async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
         self._known = msgspec.json.decode(mark, type=Mark) if mark else None
-        old = self._missed(was_away=True)
+        self._files = self._missed(was_away=True)
         try:
             while True:
-                while old:
-                    async for block in self._read(old[0], is_last=False):
+                while self._files:
+                    async for block in self._read(self._files[0], is_last=False):
                         yield block
-                    old.pop(0).close()
+                    self._files.pop(0).close()
                 while (opened := self._open()) is None:
                     await self._pause()
-                old = [opened]
+                self._files = [opened]
                 if self._known is None:
                     # Its past is not ours to count.
                     opened.offset = opened.size
@@ -148,11 +154,11 @@ class FollowedFile:
                 async for block in self._read(opened, is_last=True):
                     yield block
                 self._known = opened.mark(opened.offset)
-                old.pop().close()
-                old = self._missed(was_away=False)
+                self._files.pop().close()
+                self._files = self._missed(was_away=False)
         finally:
-            for opened in old:
-                opened.close()
+            while self._files:
+                self._files.pop().close()
 
     def _open(self) -> Opened | None:
         try:

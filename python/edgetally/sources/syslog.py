@@ -288,18 +288,20 @@ class SyslogListener:
     def __init__(self, where: Address, defaults: Defaults, clock: Clock, max_connections: int = 1_000) -> None:
         self.refused = 0
         """Connections that were closed because there were too many."""
+        self.name = f"syslog:{where}"
         self._where = where
         self._defaults = defaults
         self._clock = clock
         self._max_connections = max_connections
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self.connections: set[asyncio.Task[None]] = set()
+        """What follows those that are open."""
 
     async def listen(self, follow: Callable[[SyslogConnection], Coroutine[None, None, None]]) -> None:
         """Accept connections from now on, and follow each."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(self._connections) >= self._max_connections:
+            if len(self.connections) >= self._max_connections:
                 self.refused += 1
                 writer.close()
                 return
@@ -307,11 +309,11 @@ class SyslogListener:
             host, port, *_ = writer.get_extra_info("peername") or ("nobody", 0)
             name = f"syslog:{self._where} from {host}:{port}"
             following = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
-            self._connections.add(following)
+            self.connections.add(following)
             try:
                 await asyncio.wait([following])
             finally:
-                self._connections.discard(following)
+                self.connections.discard(following)
                 writer.close()
 
         try:
@@ -325,6 +327,6 @@ class SyslogListener:
         """Accept nothing more, and end what is there; what came counts."""
         if self._server:
             self._server.close()
-        for following in list(self._connections):
+        for following in list(self.connections):
             following.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self.connections, return_exceptions=True)

@@ -37,6 +37,20 @@ SOURCE_DROPS = Metric(
     "Datagrams that the kernel dropped because they were not taken fast enough, by source. They are lost.",
     ("source",),
 )
+FILE_BEHIND = Metric(
+    "edgetally_file_behind_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of a followed file that were written and are not read yet, by source.",
+    ("source",),
+)
+SYSLOG_CONNECTIONS = Metric(
+    "edgetally_syslog_connections",
+    "gauge",
+    "connections",
+    "Open connections of syslog over TCP, by source.",
+    ("source",),
+)
 ACCEPTED = Metric("edgetally_records_accepted_total", "counter", "lines", "Lines that count.")
 REJECTED = Metric(
     "edgetally_records_rejected_total",
