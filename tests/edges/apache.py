@@ -15,7 +15,7 @@ from edgetally.formats import snippet
 from tests.edges.book import Book
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin
+from tests.edges.origin import Origin, listening
 from tests.edges.servers import free_port
 
 MODULES = (
@@ -210,17 +210,17 @@ async def laboratory(directory: Path, *, syslog_port: int) -> AsyncIterator[tupl
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
         dead = stack.enter_context(dead_port())
-        origins = {}
-        for origin in (
-            Origin("origin_a", book.seen, ip="127.0.0.2"),
-            Origin("origin_b", book.seen, ip="127.0.0.3"),
-            Origin("origin_bare", book.seen),
-            Origin("origin_upgraded", book.seen),
-            Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("origin_far", book.seen, ip="127.0.0.6"),
-            Origin("pool", book.seen, ip="127.0.0.5"),
-        ):
-            origins[origin.name] = await stack.enter_async_context(origin)
+        origins = await stack.enter_async_context(
+            listening(
+                Origin("origin_a", book.seen, ip="127.0.0.2"),
+                Origin("origin_b", book.seen, ip="127.0.0.3"),
+                Origin("origin_bare", book.seen),
+                Origin("origin_upgraded", book.seen),
+                Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("origin_far", book.seen, ip="127.0.0.6"),
+                Origin("pool", book.seen, ip="127.0.0.5"),
+            )
+        )
         for name in ("origin_bare", "origin_upgraded"):
             origins[name].name = origins[name].address
         addresses = {name: origin.address for name, origin in origins.items()} | {"dead": dead}

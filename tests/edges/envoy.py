@@ -12,7 +12,7 @@ from tests.edges.book import Book
 from tests.edges.facts import program
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin
+from tests.edges.origin import Origin, listening
 from tests.edges.servers import free_port, started
 
 POOLS = ("half_busy", "half_dead")
@@ -177,15 +177,15 @@ async def laboratory(directory: Path, *, pipe: int) -> AsyncIterator[tuple[Lab, 
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
         dead = stack.enter_context(dead_port())
-        origins = {}
-        for origin in (
-            Origin("plain", book.seen, ip="127.0.0.2"),
-            Origin("other", book.seen, ip="127.0.0.3"),
-            Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("far", book.seen, ip="127.0.0.6"),
-            Origin("spare", book.seen, ip="127.0.0.5"),
-        ):
-            origins[origin.name] = await stack.enter_async_context(origin)
+        origins = await stack.enter_async_context(
+            listening(
+                Origin("plain", book.seen, ip="127.0.0.2"),
+                Origin("other", book.seen, ip="127.0.0.3"),
+                Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("far", book.seen, ip="127.0.0.6"),
+                Origin("spare", book.seen, ip="127.0.0.5"),
+            )
+        )
         addresses = {name: origin.address for name, origin in origins.items()}
         clusters = {name: [address] for name, address in addresses.items()} | {"dead": [dead], "down": []}
         clusters |= {"shop": clusters["plain"], "inner": clusters["plain"]}

@@ -13,7 +13,7 @@ from edgetally.formats import snippet
 from tests.edges.book import Book
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin
+from tests.edges.origin import Origin, listening
 
 SITE = """\
 global
@@ -153,15 +153,15 @@ async def laboratory(directory: Path, udp: int, tcp: int) -> AsyncIterator[tuple
     """Start origins and HAProxy, which logs to these ports."""
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
-        origins = {}
-        for origin in (
-            Origin("origin_a", book.seen, ip="127.0.0.2"),
-            Origin("origin_b", book.seen, ip="127.0.0.3"),
-            Origin("origin_spare", book.seen, ip="127.0.0.3"),
-            Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("origin_far", book.seen, ip="127.0.0.6"),
-        ):
-            origins[origin.name] = await stack.enter_async_context(origin)
+        origins = await stack.enter_async_context(
+            listening(
+                Origin("origin_a", book.seen, ip="127.0.0.2"),
+                Origin("origin_b", book.seen, ip="127.0.0.3"),
+                Origin("origin_spare", book.seen, ip="127.0.0.3"),
+                Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("origin_far", book.seen, ip="127.0.0.6"),
+            )
+        )
         addresses = {name: origin.address for name, origin in origins.items()}
         haproxy = HAProxy(directory, addresses | {"dead": stack.enter_context(dead_port())})
         stack.push_async_callback(haproxy.stop)

@@ -12,7 +12,7 @@ import msgspec
 from tests.edges.book import Book, Told, as_it_was
 from tests.edges.client import Answer, Connection, connected
 from tests.edges.nginx import Nginx, dead_port
-from tests.edges.origin import ORDERS, REQUEST_ID, Orders, Origin
+from tests.edges.origin import ORDERS, REQUEST_ID, Orders, Origin, listening
 
 HTTP = """
     upstream origin_a {{ server {origin_a}; keepalive 4; }}
@@ -172,21 +172,21 @@ async def laboratory(directory: Path, *syslog: str) -> AsyncIterator[tuple[Lab, 
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
         dead = stack.enter_context(dead_port())
-        origins = {}
-        for origin in (
-            Origin("origin_a", book.seen, ip="127.0.0.2"),
-            Origin("origin_b", book.seen, ip="127.0.0.3"),
-            Origin("origin_unix", book.seen, path=f"{directory}/origin.sock"),
-            Origin("origin_unnamed", book.seen),
-            Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("busy_in_pool", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("half_in_pool", book.seen, ip="127.0.0.4", always=Orders(fault="half a header")),
-            Origin("origin_far", book.seen, ip="127.0.0.6"),
-            Origin("pool", book.seen, ip="127.0.0.5"),
-            Origin("pool_of_two", book.seen, ip="127.0.0.5"),
-            Origin("pool_of_halves", book.seen, ip="127.0.0.5"),
-        ):
-            origins[origin.name] = await stack.enter_async_context(origin)
+        origins = await stack.enter_async_context(
+            listening(
+                Origin("origin_a", book.seen, ip="127.0.0.2"),
+                Origin("origin_b", book.seen, ip="127.0.0.3"),
+                Origin("origin_unix", book.seen, path=f"{directory}/origin.sock"),
+                Origin("origin_unnamed", book.seen),
+                Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("busy_in_pool", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("half_in_pool", book.seen, ip="127.0.0.4", always=Orders(fault="half a header")),
+                Origin("origin_far", book.seen, ip="127.0.0.6"),
+                Origin("pool", book.seen, ip="127.0.0.5"),
+                Origin("pool_of_two", book.seen, ip="127.0.0.5"),
+                Origin("pool_of_halves", book.seen, ip="127.0.0.5"),
+            )
+        )
         # In nginx's configuration these go by other names.
         origins["busy_in_pool"].name = "pool"
         origins["half_in_pool"].name = "pool_of_halves"

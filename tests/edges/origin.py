@@ -1,8 +1,10 @@
 """An origin that notes every byte it is sent and sends, and that misbehaves when it is told to."""
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -187,6 +189,13 @@ class Origin:
             fetch.bereq_body += len(data)
             fetch.beresp_body += len(data)
             writer.write(data)
+
+
+@contextlib.asynccontextmanager
+async def listening(*origins: Origin) -> AsyncIterator[dict[str, Origin]]:
+    """Start origins; return them by name."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {origin.name: await stack.enter_async_context(origin) for origin in origins}
 
 
 def _response(orders: Orders, *, is_head: bool, known: bool) -> tuple[bytes, bytes]:

@@ -23,7 +23,8 @@ from tests.edges.origin import Fetch
 from tests.edges.reading import PATIENCE
 from tests.edges.shipped import Outcome, shipping, untimed, without_latency
 
-pytestmark = skip_or_fail(*PROGRAMS.values(), "openssl")
+pytestmark = skip_or_fail("openssl")
+VERSIONS = [pytest.param(version, marks=skip_or_fail(path)) for version, path in PROGRAMS.items()]
 
 ROADS = ("file", "udp", "tcp")
 
@@ -214,7 +215,7 @@ async def a_client_that_leaves_a_download(lab: Lab) -> None:
 # --- what came of it ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=PROGRAMS)
+@pytest.fixture(scope="module", params=VERSIONS)
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return asyncio.run(show_all(request.param, tmp_path_factory.mktemp("caddy")))
 

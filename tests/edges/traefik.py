@@ -12,7 +12,7 @@ from tests.edges.client import connected
 from tests.edges.facts import program
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin
+from tests.edges.origin import Origin, listening
 from tests.edges.servers import free_port, started
 
 FIRST = ("first.example", "first@file")
@@ -104,17 +104,17 @@ async def laboratory(directory: Path, road: str, *, pipe: int) -> AsyncIterator[
     book = Book()
     async with contextlib.AsyncExitStack() as stack:
         dead = stack.enter_context(dead_port())
-        origins = {}
-        for origin in (
-            Origin("plain", book.seen, ip="127.0.0.2"),
-            Origin("other", book.seen, ip="127.0.0.3"),
-            Origin("impatient", book.seen, ip="127.0.0.3"),
-            Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
-            Origin("pool", book.seen, ip="127.0.0.5"),
-            Origin("far", book.seen, ip="127.0.0.6"),
-            Origin("first", [], ip="127.0.0.6"),
-        ):
-            origins[origin.name] = await stack.enter_async_context(origin)
+        origins = await stack.enter_async_context(
+            listening(
+                Origin("plain", book.seen, ip="127.0.0.2"),
+                Origin("other", book.seen, ip="127.0.0.3"),
+                Origin("impatient", book.seen, ip="127.0.0.3"),
+                Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
+                Origin("pool", book.seen, ip="127.0.0.5"),
+                Origin("far", book.seen, ip="127.0.0.6"),
+                Origin("first", [], ip="127.0.0.6"),
+            )
+        )
         backends = {name: [origin.address] for name, origin in origins.items()} | {"dead": [dead], "down": []}
         backends["pool"].append(dead)
         ports = stack.enter_context(free_port()), stack.enter_context(free_port())
