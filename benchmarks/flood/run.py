@@ -1,0 +1,124 @@
+"""Ten million requests for ten million made-up hosts: memory, and whether known domains are exact. See README.md."""
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
+from urllib.error import HTTPError
+
+from benchmarks.harness import Server, read, row, serve, wait_for
+
+REQUESTS = int(os.environ.get("FLOOD", "10_000_000"))
+PUSH = 20_000
+"""Requests of a push."""
+REAL = [f"www{number}.example" for number in range(100)]
+"""Domains that are there before the flood, and ask once in every push of it."""
+QUIET_SECONDS = 10
+CEILING = 1 << 30
+"""Bytes of memory, whatever comes."""
+
+
+def line(domain: str) -> str:
+    """Return a record of one request."""
+    return f'{{"domain":"{domain}","status":200,"cache":"MISS","resp_header_bytes":300,"resp_body_bytes":1234}}\n'
+
+
+def flood() -> Iterator[bytes]:
+    """Yield pushes in which every known domain asks once, and all others are new."""
+    real = "".join(line(domain) for domain in REAL)
+    for first in range(0, REQUESTS, PUSH):
+        made_up = (
+            line(f"{number:x}-{number * 2_654_435_761 % 4_294_967_296:08x}.example")
+            for number in range(first, first + PUSH)
+        )
+        yield ("".join(made_up) + real).encode()
+
+
+def push(server: Server, body: bytes) -> int:
+    """Push until it is accepted; return how often it was sent away before."""
+    for attempt in range(1000):
+        try:
+            read(f"{server.url}/ingest/shop", body)
+        except HTTPError as error:
+            if error.code != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            time.sleep(0.1)
+        else:
+            return attempt
+    raise AssertionError("it is never accepted")
+
+
+class Chain:
+    """Reads every entry, one after the other, as a client does."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = f"{server.url}/v1/domains/shop/ts"
+        self.cursor = server.now() - 2
+        self.found: Counter[str] = Counter()
+        self.rows = 0
+        """In the largest entry."""
+        self.done = False
+
+    def run(self) -> None:
+        """Read until the entries stop after `done`."""
+        while True:
+            answer = json.loads(read(f"{self.url}/{self.cursor}/limit/1"))
+            for entry in answer["Data"]:
+                rows = {name: values["requests"] for name, values in entry["aggregated"].items()}
+                self.rows = max(self.rows, len(rows))
+                kept = {*REAL, "_other"} & rows.keys()
+                self.found.update({name: rows[name] for name in kept})
+                self.found["made up"] += sum(rows.values()) - sum(rows[name] for name in kept)
+            self.cursor = answer["Timestamp"]
+            if self.done and not answer["Data"]:
+                return
+
+
+def main() -> None:
+    """Flood a server, and look at what it takes and shows."""
+    with serve("--poll-timeout", "3") as server:
+        chain = Chain(server)
+        reader = threading.Thread(target=chain.run)
+        reader.start()
+        for _ in range(QUIET_SECONDS):
+            push(server, "".join(line(domain) for domain in REAL).encode())
+            time.sleep(1)
+        quiet, most, refused = server.memory(), 0, 0
+        began = time.monotonic()
+        for body in flood():
+            refused += push(server, body)
+            most = max(most, server.memory())
+        seconds = time.monotonic() - began
+        wait_for(lambda: server.now() > time.time() - 2)
+        time.sleep(5)
+        most = max(most, server.memory())
+        chain.done = True
+        reader.join()
+
+    pushes = REQUESTS // PUSH
+    exact = [chain.found[domain] == QUIET_SECONDS + pushes for domain in REAL]
+    total = sum(chain.found.values())
+    print(
+        f"{REQUESTS:,} requests for as many hosts in {seconds:.0f} s, and {pushes} for each of {len(REAL)} domains "
+        f"that are known; {refused} pushes were sent away at first\n"
+        f"memory: {quiet / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most\n"
+        f"known domains: {sum(exact)} of {len(REAL)} exact\n"
+        f"made-up hosts: {chain.found['made up']:,} requests in rows of their own, {chain.found['_other']:,} in _other\n"
+        f"rows: at most {chain.rows:,} rows in a second\n"
+        f"in all: {total:,} requests shown"
+    )
+    assert total == REQUESTS + (pushes + QUIET_SECONDS) * len(REAL), "nothing is lost, and nothing is counted twice"
+    row(
+        f"memory under {REQUESTS:,} made-up hosts",
+        f"at most {CEILING / 1e6:.0f} MB, known domains exact",
+        f"{most / 1e6:.0f} MB, {sum(exact)} of {len(REAL)} exact",
+        f"{quiet / 1e6:.0f} MB before",
+        met=most <= CEILING and all(exact),
+    )
+
+
+if __name__ == "__main__":
+    main()
