@@ -106,7 +106,7 @@ def main() -> None:
         f"that are known; {refused} pushes were sent away at first\n"
         f"memory: {quiet / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most\n"
         f"known domains: {sum(exact)} of {len(REAL)} exact\n"
-        f"made-up hosts: {chain.found['made up']:,} requests in rows of their own, {chain.found['_other']:,} in _other\n"
+        f"made-up hosts: {chain.found['made up']:,} requests in rows of their own, {chain.found['_other']:,} others\n"
         f"rows: at most {chain.rows:,} rows in a second\n"
         f"in all: {total:,} requests shown"
     )

@@ -68,6 +68,15 @@ class Api(Section, frozen=True):
             beyond="The oldest key is forgotten early.",
         ),
     ] = 100_000
+    max_answer_bytes: Annotated[
+        int,
+        limit(
+            "Bytes of the entries in an answer, before compression.",
+            beyond="It has fewer entries, at least one: the oldest, and `Timestamp` goes on behind them; of `ts/h` the "
+            "newest.",
+            ge=1_000_000,
+        ),
+    ] = 128_000_000
     max_push_bytes: Annotated[
         int, limit("Bytes of a push as it was sent.", beyond="The push is answered 413, and nothing of it counts.")
     ] = 100_000_000
@@ -132,6 +141,14 @@ class Clients(Section, frozen=True):
             counted="",
         ),
     ] = 256_000_000
+    max_unread_bytes: Annotated[
+        int,
+        limit(
+            "Bytes of large answers that wait for their readers. What many readers are given counts once.",
+            beyond="Whoever asks for another large one is answered 503 with `Retry-After`.",
+            ge=1_000_000,
+        ),
+    ] = 512_000_000
 
 
 class Token(Section, frozen=True):
@@ -253,6 +270,14 @@ class Shelf(Section, frozen=True):
     """What readers can look back on."""
 
     keep: Annotated[int, Meta(ge=120, le=86_400, description="Sealed seconds that stay readable.")] = 300
+    max_bytes: Annotated[
+        int,
+        limit(
+            "Bytes that all sealed seconds together may take, about.",
+            beyond="The oldest go before their time. Nothing that was counted changes.",
+            ge=1_000_000,
+        ),
+    ] = 1_000_000_000
     cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries that are kept at hand.")] = 256_000_000
 
 

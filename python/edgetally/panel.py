@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edgetally.api.http import Server
 from edgetally.api.ingest import Ingest
 from edgetally.api.once import Once
+from edgetally.api.poll import Poll
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
 from edgetally.measurements import reasons
@@ -44,6 +45,9 @@ LIMITS = (
     "clients.max_header_bytes",
     "clients.header_timeout",
     "clients.stall_timeout",
+    "clients.max_unread_bytes",
+    "api.max_answer_bytes",
+    "shelf.max_bytes",
     "sources.max_syslog_connections",
 )
 """Limits on whoever sends and reads. Those on lines and keys have metrics of their own."""
@@ -57,6 +61,7 @@ class Rooms(NamedTuple):
     shelf: Shelf
     server: Server
     ingest: Ingest
+    poll: Poll
     once: Once
     journal: Journal
     files: Sequence[FollowedFile]
@@ -159,6 +164,8 @@ class Panel:
         reached["api.idempotency_keys"] = self._rooms.once.forgotten
         reached["api.max_pending_bytes"] = self._rooms.worker.busy
         reached["sources.max_syslog_connections"] = sum(one.refused for one in self._rooms.listeners)
+        reached["api.max_answer_bytes"] = self._rooms.poll.cut
+        reached["shelf.max_bytes"] = shelf.dropped
         yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}
         yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in responses.items()}
 

@@ -78,7 +78,9 @@ class Service:
             bounds=worker.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
             rejects=self.rejects,
         )
-        self.shelf = Shelf(keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes)
+        self.shelf = Shelf(
+            keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes, max_bytes=config.shelf.max_bytes
+        )
         self.sealer = sealer.Sealer(
             journal=self.journal,
             shelf=self.shelf,
@@ -99,6 +101,7 @@ class Service:
             clock=self.clock,
             aggregate_delay=limits.aggregate_delay,
             poll_timeout=config.api.poll_timeout,
+            max_answer_bytes=config.api.max_answer_bytes,
         )
         self.once = Once(self.journal.marks(), self.clock, most=config.api.idempotency_keys)
         self.ingest = Ingest(
@@ -129,6 +132,7 @@ class Service:
                 shelf=self.shelf,
                 server=self.server,
                 ingest=self.ingest,
+                poll=self.poll,
                 once=self.once,
                 journal=self.journal,
                 files=self._files,

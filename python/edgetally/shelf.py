@@ -61,8 +61,11 @@ class Shelf:
     encoded again when they are asked for.
     """
 
-    def __init__(self, *, keep: int, cache_bytes: int) -> None:
+    def __init__(self, *, keep: int, cache_bytes: int, max_bytes: int = 1_000_000_000) -> None:
         self._keep = keep
+        self._max_bytes = max_bytes
+        self.dropped = 0
+        """Seconds that had to go before their time because all together took too much memory."""
         self._services: dict[str, deque[Entry]] = {}
         # Per service and dataset; dicts serve as sets that keep their order.
         self._waiters: dict[str, dict[str, dict[Waiter, None]]] = {}
@@ -158,7 +161,16 @@ class Shelf:
                         waiter.wake()
 
     def _drop_old(self) -> None:
-        oldest = self.newest - self._keep
+        self._drop(self.newest - self._keep)
+        while self.size > self._max_bytes:
+            oldest = min(entries[0].second for entries in self._services.values())
+            if oldest >= self.newest:
+                return
+            self.dropped += 1
+            self._drop(oldest)
+
+    def _drop(self, oldest: int) -> None:
+        """Drop all seconds up to `oldest`, itself included."""
         for service_id, entries in list(self._services.items()):
             while entries and entries[0].second <= oldest:
                 self._forget(entries.popleft())

@@ -228,3 +228,42 @@ async def test_beyond_the_limit_on_syslog_connections_those_that_are_there_go_on
         assert await reader.read() == b""
         await until(lambda: service.service.worker.accepted == 2)
         await still_works(service)
+
+
+async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_cursor_goes_on() -> None:
+    async with served({"api": {"max_answer_bytes": 1_000_000}}) as service:
+        for second in range(4):
+            await service.to(second)
+            hosts = (f"{number}-{second}.example" for number in range(1000))
+            await service.push(*(record(second, domain=host) for host in hosts))
+        await service.to(5)
+        (newest,) = (await service.get("/v1/domains/svc/ts/0"))["Data"]
+        assert 300_000 < len(json.dumps(newest)) < 1_000_000
+        history = await service.get("/v1/domains/svc/ts/h")
+        assert history["Data"][-1] == newest
+        assert len(history["Data"]) < 4
+        assert service.service.poll.cut == 1
+
+        seen: list[int] = []
+        cursor = START
+        while len(seen) < 4:
+            answer = await service.get(f"/v1/domains/svc/ts/{cursor}")
+            cursor = answer["Timestamp"]
+            seen += [entry["recorded"] - START for entry in answer["Data"]]
+        assert seen == [0, 1, 2, 3]
+        assert service.service.poll.cut > 1
+
+
+async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() -> None:
+    async with served({"shelf": {"max_bytes": 1_000_000}}) as service:
+        for second in range(30):
+            await service.to(second)
+            hosts = (f"{number}-{second}.example" for number in range(1000))
+            await service.push(*(record(second, domain=host) for host in hosts))
+        await service.to(32)
+        entries = await service.entries()
+        shelf = service.service.shelf
+        assert shelf.size <= 1_000_000
+        assert shelf.dropped == 30 - len(entries) > 0
+        assert [entry["recorded"] - START for entry in entries] == list(range(shelf.dropped, 30))
+        await still_works(service)

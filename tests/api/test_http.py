@@ -497,6 +497,36 @@ async def test_whoever_never_reads_is_closed(service: Served) -> None:
         assert len(service.service.server.connections) == 1  # that of the push
 
 
+async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(service: Served) -> None:
+    """Three readers ask for as many different large answers and read none; the bytes of two are admitted."""
+    await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(30_000)))
+    await service.to(4)
+    server = service.service.server
+    size = len((await service.client.get("/v1/domains/svc/ts/0", headers={"Accept-Encoding": "identity"})).content)
+    server.limits = server.limits._replace(max_unread_bytes=2 * size + 1000)
+    async with service.wire() as one, service.wire() as two, service.wire() as same, service.wire() as last:
+        for wire in (one, two):
+            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+        await one.send(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server.unread_bytes > 0)
+        await two.send(b"GET /v1/domains/svc/ts/h/limit/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server.unread_bytes > size)
+        refused = await last.ask(b"GET /v1/domains/svc/ts/h/limit/2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert is_the_one_shape(refused, 503)
+        assert refused.headers["retry-after"] == "1"
+        assert server.refused["clients.max_unread_bytes"] == 1
+        # What is held already can be given to others, and small answers to everybody; pushes count.
+        again = await same.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len(again.body) == size
+        assert (await last.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
+        assert (await service.push(record(4)))["accepted"] == 1
+        one.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert len((await one.answer()).body) == size
+        await until(lambda: server.unread_bytes < 2 * size)
+        assert (await last.ask(b"GET /v1/domains/svc/ts/h/limit/2 HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
+    await until(lambda: server.unread_bytes == 0)
+
+
 async def test_whoever_is_refused_may_not_go_on_sending_without_end(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")

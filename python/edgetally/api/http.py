@@ -56,6 +56,8 @@ class Limits(NamedTuple):
     """How long a connection may be silent between requests."""
     max_waiting_bytes: int = 256_000_000
     """Bytes of bodies that may wait for their handlers, before every sender waits who has something waiting there."""
+    max_unread_bytes: int = 512_000_000
+    """Bytes of large answers that may wait for their readers. One that many readers are given counts once."""
 
 
 class Disconnect(Exception):
@@ -205,6 +207,9 @@ class Server:
         """Bytes of bodies that wait for their handlers."""
         self.refused: Counter[str] = Counter()
         """Connections that were ended for a limit, by its setting."""
+        self.unread_bytes = 0
+        """Bytes of large answers that wait for their readers."""
+        self._unread: Counter[Response] = Counter()
         self.connections: set[Connection] = set()
         self.closing = False
         self._drained = asyncio.Event()
@@ -227,6 +232,23 @@ class Server:
     def forget(self) -> None:
         """Give no answer again that was given before: who may see it has changed."""
         self._fresh.clear()
+
+    def hold(self, response: Response) -> bool:
+        """Say whether there is room for `response` until it is read; then `let_go` of it."""
+        if not self._unread[response]:
+            if self.unread_bytes + len(response.body) > self.limits.max_unread_bytes:
+                del self._unread[response]
+                return False
+            self.unread_bytes += len(response.body)
+        self._unread[response] += 1
+        return True
+
+    def let_go(self, response: Response) -> None:
+        """One reader has read it, or has left."""
+        self._unread[response] -= 1
+        if not self._unread[response]:
+            del self._unread[response]
+            self.unread_bytes -= len(response.body)
 
     def sweep(self) -> None:
         """Close connections that have been silent for too long; to be called about once a second."""
@@ -278,6 +300,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._ending = False
         self._whole: bytes | None = None
+        self._unread: Response | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -302,6 +325,7 @@ class Connection(asyncio.Protocol):
         """End; whoever works for this client is told."""
         self.server.left(self)
         self._transport = None
+        self._let_go()
         if self._answer:
             self._answer.cancel()
         for request in [self._current, *self._queue]:
@@ -314,7 +338,7 @@ class Connection(asyncio.Protocol):
         if idle and self._writable and (known := self.server.fresh(data)):
             self._progress = self.server.clock.now()
             self.server.repeated += 1
-            self.write(known.head + b"\r\n" + known.body)
+            self._send(known, b"\r\n")
             return
         if not self._ending:
             self._progress = self.server.clock.now()
@@ -337,6 +361,7 @@ class Connection(asyncio.Protocol):
         """Go on."""
         self._writable = True
         self._progress = self.server.clock.now()
+        self._let_go()
         self._next()
         self.flow()
 
@@ -467,10 +492,36 @@ class Connection(asyncio.Protocol):
             if stays
             else b"Connection: close\r\n"
         )
-        body = b"" if request.method == "HEAD" else response.body
-        self.write(response.head + field + b"\r\n" + body)
+        if request.method == "HEAD":
+            self.write(response.head + field + b"\r\n")
+        else:
+            self._send(response, field + b"\r\n")
         if not stays:
             self._end(unread=not request.body.complete)
+
+    def _send(self, response: Response, fields: bytes) -> None:
+        """Send `response` with `fields` more in its head, or say that too many others have not read theirs."""
+        if len(response.body) <= WRITE_AHEAD:
+            self.write(response.head + fields + response.body)
+        elif self.server.hold(response):
+            self._unread = response
+            if self._transport:
+                # As it is: many may be given the same bytes.
+                self._transport.writelines([response.head + fields, response.body])
+            if self._writable:
+                self._let_go()
+        else:
+            self.server.refused["clients.max_unread_bytes"] += 1
+            busy = self.server.refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many answers wait to be read: try again later"
+            )
+            self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
+
+    def _let_go(self) -> None:
+        """What was sent is read, or never will be."""
+        if self._unread:
+            self.server.let_go(self._unread)
+            self._unread = None
 
     def _header_too_large(self) -> None:
         problem = "the header fields are too long"

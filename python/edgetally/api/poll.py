@@ -43,6 +43,9 @@ FIELDS = (*CORS, b"Cache-Control: max-age=1", b"Vary: Accept-Encoding, Fastly-Ke
 CACHED_ANSWERS = 1024
 """How many answers are kept until the next second is sealed."""
 
+CACHED_BYTES = 256_000_000
+"""How large all of these may be. Those who waited come first, and most of them are given the same."""
+
 GZIP_FROM = 1024
 """Bodies shorter than this are not worth compressing."""
 
@@ -97,12 +100,24 @@ class Reader:
 class Poll:
     """Answers questions from the shelf, now or when there is something to say."""
 
-    def __init__(self, *, shelf: Shelf, clock: Clock, aggregate_delay: int, poll_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        clock: Clock,
+        aggregate_delay: int,
+        poll_timeout: float,
+        max_answer_bytes: int = 128_000_000,
+    ) -> None:
         self._shelf = shelf
         self._clock = clock
         self._delay = aggregate_delay
         self._timeout = poll_timeout
+        self._max_answer_bytes = max_answer_bytes
+        self.cut = 0
+        """Answers that had to leave out entries because they were too large."""
         self._answers: dict[Question, Response] = {}
+        self._answers_size = 0
         # A dict serves as a set that keeps its order. All are equally patient, so the first one's patience ends first.
         self._parked: dict[Reader, None] = {}
         self._woken: deque[Reader] = deque()
@@ -115,6 +130,7 @@ class Poll:
         if self._newest != self._shelf.newest:
             self._newest = self._shelf.newest
             self._answers.clear()
+            self._answers_size = 0
         if known := self._answers.get(asked):
             return known
         entries = self._entries(asked)
@@ -194,8 +210,12 @@ class Poll:
 
     def _remember(self, asked: Question, entries: list[Entry]) -> Response:
         response = self._response(asked, entries)
-        if len(self._answers) < CACHED_ANSWERS:
+        size = self._answers_size + len(response.body)
+        if len(self._answers) < CACHED_ANSWERS and size <= CACHED_BYTES:
             self._answers[asked] = response
+            self._answers_size = size
+        else:
+            response.fresh = False
         return response
 
     def _response(self, asked: Question, entries: list[Entry]) -> Response:
@@ -203,8 +223,11 @@ class Poll:
         if asked.cursor and asked.limit and len(entries) > asked.limit:
             entries = entries[: asked.limit]
             newest = entries[-1].second
+        bodies = self._bodies(asked, entries)
+        if asked.cursor and len(bodies) < len(entries):
+            newest = entries[len(bodies) - 1].second
         body = b'{"Data":[%b],"Timestamp":%d,"AggregateDelay":%d%b}' % (
-            b",".join([self._shelf.body(entry, asked.dataset) for entry in entries]),
+            b",".join(bodies),
             newest + self._delay,
             self._delay,
             NO_DATA if not entries and asked.cursor is not None else b"",
@@ -215,3 +238,16 @@ class Poll:
             packed = zlib.compress(body, 1, wbits=31)
             return Response(HTTPStatus.OK, packed, *FIELDS, b"Content-Encoding: gzip", fresh=fresh)
         return Response(HTTPStatus.OK, body, *FIELDS, fresh=fresh)
+
+    def _bodies(self, asked: Question, entries: list[Entry]) -> list[bytes]:
+        """Return as many as fit into an answer, at least one: the oldest, or the newest if no cursor can go on."""
+        bodies: list[bytes] = []
+        size = 0
+        for entry in entries if asked.cursor else reversed(entries):
+            body = self._shelf.body(entry, asked.dataset)
+            size += len(body)
+            if bodies and size > self._max_answer_bytes:
+                self.cut += 1
+                break
+            bodies.append(body)
+        return bodies if asked.cursor else bodies[::-1]
