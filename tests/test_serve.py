@@ -137,7 +137,7 @@ def test_what_hangs_says_where_before_it_is_ended() -> None:
 
     said = "".join(server.lines)
     assert "Fatal Python error: Aborted" in said
-    assert "/serve.py" in said
+    assert "/run.py" in said
 
 
 async def test_readers_who_wait_are_answered_when_it_stops() -> None:

@@ -221,7 +221,7 @@ def settings(arguments: argparse.Namespace) -> Config:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
+    from edgetally.run import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
     return run(settings(arguments), again=lambda: settings(arguments))
 
@@ -305,7 +305,7 @@ def _token_revoke(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from edgetally.demo import demonstrate  # noqa: PLC0415 - only this command makes traffic
-    from edgetally.serve import run  # noqa: PLC0415 - only who serves needs HTTP and threads
+    from edgetally.run import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
     config = settings(arguments)
     # Whoever watches the traffic reads about it on the same terminal.

@@ -5,10 +5,7 @@ It builds them in the order in which a record passes them, and stops them in the
 """
 
 import asyncio
-import faulthandler
-import resource
-import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Self
@@ -43,12 +40,10 @@ from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
-from edgetally.telemetry.events import Answering, NotReloaded, RoomFailed, Stopping, say
+from edgetally.telemetry.events import RoomFailed, say
 from edgetally.telemetry.exposition import CONTENT_TYPE
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
-from edgetally.telemetry.log import Log
-from edgetally.telemetry.supervisor import notify
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers come back in the same instant."""
@@ -157,7 +152,7 @@ class Service:
         """Start every room; readers can come once this returns."""
         self.sealer.resume()
         self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
-        await _first([self.sealer.started, self.failed])
+        await first([self.sealer.started, self.failed])
         try:
             if isinstance(self._failure, EdgetallyError):
                 raise self._failure
@@ -243,7 +238,7 @@ class Service:
             self._listener.close()
         for listener in self._syslog:
             await listener.close()
-        await _cancel(self._followers)
+        await cancel(self._followers)
         for datagrams in self._datagrams:
             datagrams.close()
 
@@ -267,7 +262,7 @@ class Service:
             self.server.sweep()
 
     async def _stop_rooms(self) -> None:
-        await _cancel(self._tasks)
+        await cancel(self._tasks)
         self.worker.close()
         self.rejects.close()
         self.sealer.close()
@@ -290,80 +285,15 @@ def openapi() -> bytes:
     return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, version("edgetally")))
 
 
-def run(
-    config: Config,
-    *,
-    again: Callable[[], Config] | None = None,
-    started: Callable[[Service], Coroutine[None, None, None]] | None = None,
-) -> int:
-    """
-    Serve until SIGTERM or SIGINT; return the exit status.
-
-    On SIGHUP, `again` reads the settings once more. `started` runs beside the service.
-    """
-    # Imported here because it takes a while, and commands that do not serve need none of it.
-    import uvloop  # noqa: PLC0415
-
-    # What crashes or hangs says where: systemd ends who hangs with SIGABRT.
-    faulthandler.enable()
-    # Many systems allow a thousand, for the sake of programs that call select(), and more to those who ask.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    settings = config.log
-    with (
-        Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        return runner.run(_serve(config, log, again, started))
-
-
-async def _serve(
-    config: Config,
-    log: Log,
-    again: Callable[[], Config] | None,
-    started: Callable[[Service], Coroutine[None, None, None]] | None,
-) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Service(config) as service:
-        if again:
-            loop.add_signal_handler(signal.SIGHUP, _reload, service, again)
-        say(Answering(url=service.url))
-        notify("READY=1")
-        beside = [asyncio.create_task(_sweep(log, service.clock))]
-        if started:
-            beside.append(asyncio.create_task(started(service)))
-        await _first([stop, service.failed])
-        say(Stopping())
-        notify("STOPPING=1")
-        await _cancel(beside)
-    return 1 if service.failed.is_set() else 0
-
-
-async def _sweep(log: Log, clock: Clock) -> None:
-    while True:
-        await sleep_until(clock, clock.now() + 1)
-        log.sweep()
-        notify("WATCHDOG=1")
-
-
-def _reload(service: Service, again: Callable[[], Config]) -> None:
-    try:
-        service.reload(again())
-    except ConfigError as error:
-        say(NotReloaded(problem=str(error)))
-
-
-async def _first(events: list[asyncio.Event]) -> None:
+async def first(events: list[asyncio.Event]) -> None:
     """Wait until one of `events` is set."""
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    await _cancel(waiting)
+    await cancel(waiting)
 
 
-async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+async def cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks`, and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
