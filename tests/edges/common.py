@@ -2,15 +2,46 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.edges.book import Told
 from tests.edges.client import Answer, ask_http2, tls
-from tests.edges.facts import METHODS, STATUSES, Facts
+from tests.edges.facts import INVALID, METHODS, STATUSES, Facts
 from tests.edges.lab import Lab
 
 TLS = ((ssl.TLSVersion.TLSv1_2, "tls_v12"), (ssl.TLSVersion.TLSv1_3, "tls_v13"))
+HOSTS: dict[str | bytes, str] = {
+    "hosts.example": "hosts.example",
+    "HOSTS.Example": "hosts.example",
+    "hosts.example:8080": "hosts.example",
+    "hosts.example.": "hosts.example",
+    "hosts.example.:8080": "hosts.example",
+    "under_score.hosts.example": "under_score.hosts.example",
+    "192.0.2.1:80": "192.0.2.1",
+    "[2001:DB8::1]": "2001:db8::1",
+    "[2001:db8::1]:443": "2001:db8::1",
+    "-": INVALID,
+    ".hosts.example": INVALID,
+    "..": INVALID,
+    "hosts..example": INVALID,
+    "x" * 64 + ".example": INVALID,
+    "x." * 150 + "example": INVALID,
+}
+"""Those that every edge answers, with the domain of each."""
+HOSTS_OF_GO = {
+    **HOSTS,
+    "hosts.example:": "hosts.example",
+    "hosts.example:80:80": INVALID,
+    "a.example,b.example": INVALID,
+}
+"""Those that servers answer that are written in Go."""
+UNREADABLE_BY_GO = (
+    b"GARBAGE, and more of it\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: \xff\xfe.example\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n",
+)
 BROKEN = ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c")
 """URLs."""
 
@@ -44,7 +75,6 @@ class Common:
 
     tell: Teller
     hosts: dict[str | bytes, str]
-    """Those that are answered, with the domain of each."""
     urls: tuple[str, ...] = BROKEN
 
     def note(self, facts: Facts) -> None:
@@ -124,3 +154,22 @@ class Common:
     async def broken_bytes_in_urls_are_no_matter(self, lab: Lab) -> None:
         for url in self.urls:
             await self.tell.ask(lab, "/plain" + url, headers={"User-Agent": 'a"\\b'})
+
+
+@dataclass(frozen=True)
+class CommonOfGo(Common):
+    """Facts of servers that are written in Go, as well."""
+
+    hosts: dict[str | bytes, str] = field(default_factory=lambda: HOSTS_OF_GO)
+    urls: tuple[str, ...] = (*BROKEN, "/a?\xff\xfe")
+
+    def note(self, facts: Facts) -> None:
+        super().note(facts)
+        facts.note(self.requests_that_cannot_be_read_are_not_logged)
+
+    async def requests_that_cannot_be_read_are_not_logged(self, lab: Lab) -> None:
+        for request in UNREADABLE_BY_GO:
+            async with lab.connect() as connection:
+                answer = await connection.ask(request)
+                assert answer.status == 400, request
+        await self.tell.ask(lab, "/plain/")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.edges.caddy import PROGRAMS, Caddy, laboratory
 from tests.edges.client import Answer
-from tests.edges.common import BROKEN, Common, Teller
+from tests.edges.common import HOSTS_OF_GO, CommonOfGo, Teller
 from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
@@ -58,6 +58,9 @@ ask, book = TELL.ask, TELL.book
 # --- what clients and origins say -----------------------------------------------------------------------------------
 
 
+CommonOfGo(TELL).note(FACTS)
+
+
 @fact
 async def a_100_continue_counts_nowhere(lab: Lab) -> None:
     answer = await ask(lab, "/plain/", method="PUT", upload=5_000, headers={"Expect": "100-continue"})
@@ -95,49 +98,6 @@ async def a_switch_of_protocols(lab: Lab) -> None:
         assert await connection.answer() == Answer()
     assert answer.status == 101
     book(lab, Answer(None) if is_old(lab) else replace(answer, body_bytes=len(sent)))
-
-
-# --- hosts and URLs -------------------------------------------------------------------------------------------------
-
-HOSTS: dict[str | bytes, str] = {
-    "hosts.example": "hosts.example",
-    "HOSTS.Example": "hosts.example",
-    "hosts.example:8080": "hosts.example",
-    "hosts.example:": "hosts.example",
-    "hosts.example.": "hosts.example",
-    "hosts.example.:8080": "hosts.example",
-    "under_score.hosts.example": "under_score.hosts.example",
-    "192.0.2.1:80": "192.0.2.1",
-    "[2001:DB8::1]": "2001:db8::1",
-    "[2001:db8::1]:443": "2001:db8::1",
-    "-": INVALID,
-    ".hosts.example": INVALID,
-    "..": INVALID,
-    "hosts..example": INVALID,
-    "hosts.example:80:80": INVALID,
-    "a.example,b.example": INVALID,
-    "x" * 64 + ".example": INVALID,
-    "x." * 150 + "example": INVALID,
-}
-
-Common(TELL, hosts=HOSTS, urls=(*BROKEN, "/a?\xff\xfe")).note(FACTS)
-
-
-UNREADABLE = (
-    b"GARBAGE, and more of it\r\n\r\n",
-    b"GET / HTTP/1.1\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: \xff\xfe.example\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n",
-)
-
-
-@fact
-async def requests_that_cannot_be_read_are_not_logged(lab: Lab) -> None:
-    for request in UNREADABLE:
-        async with lab.connect() as connection:
-            answer = await connection.ask(request)
-            assert answer.status == 400, request
-    await ask(lab, "/text")
 
 
 # --- origins that fail ----------------------------------------------------------------------------------------------
@@ -240,7 +200,7 @@ def test_every_line_counts(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("road", ROADS)
-@pytest.mark.parametrize("domain", [*FACTS, *sorted({INVALID, *HOSTS.values()})])
+@pytest.mark.parametrize("domain", [*FACTS, *sorted({INVALID, *HOSTS_OF_GO.values()})])
 def test_a_domain_shows_what_its_clients_and_origins_saw(outcome: Outcome, domain: str, road: str) -> None:
     key = "domains", (domain,)
     if domain != LEFT:

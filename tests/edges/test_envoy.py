@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.edges.client import Answer
-from tests.edges.common import Common, Teller
+from tests.edges.common import HOSTS, Common, Teller
 from tests.edges.envoy import laboratory
 from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
@@ -86,26 +86,7 @@ async def what_follows_a_switch_of_protocols_counts_as_body(lab: Lab) -> None:
 
 # --- hosts and URLs -------------------------------------------------------------------------------------------------
 
-HOSTS: dict[str | bytes, str] = {
-    "hosts.example": "hosts.example",
-    "HOSTS.Example": "hosts.example",
-    "hosts.example:8080": "hosts.example",
-    "hosts.example.": "hosts.example",
-    "hosts.example.:8080": "hosts.example",
-    "under_score.hosts.example": "under_score.hosts.example",
-    "192.0.2.1:80": "192.0.2.1",
-    "[2001:DB8::1]": "2001:db8::1",
-    "[2001:db8::1]:443": "2001:db8::1",
-    "-": INVALID,
-    ".hosts.example": INVALID,
-    "..": INVALID,
-    "hosts..example": INVALID,
-    "x" * 64 + ".example": INVALID,
-    "x." * 150 + "example": INVALID,
-}
-
 Common(TELL, hosts=HOSTS).note(FACTS)
-
 
 REFUSED_HOSTS: dict[str | bytes, str] = {
     "bücher.example": INVALID,
