@@ -28,6 +28,7 @@ QUIRKS = (
     ("an escape that JSON does not know", "canonical", rb"b\\]c"),
     ("a backslash that escapes nothing", "canonical", rb'"/back\\slash\\b"'),
     ("control characters as they are", "canonical", rb"a\tb.*\x01\xff\xfe"),
+    ("U+2028, which ends no line, and U+007F", "canonical", rb"a\xe2\x80\xa8b\x7fc"),
     ("bytes as if they were characters", "haproxy", rb"\\u00ff\\u00fe\\u0080"),
     ("a slash that is escaped", "trafficserver", rb"http\\/1\.1"),
     ("plain text between records", "refused", rb"SSL handshake failure$"),
@@ -73,6 +74,7 @@ QUIRKS = (
     ("0: what an origin said was forgotten", "traefik", rb'"OriginStatus":0,.*"ServiceAddr":"127'),
     # Lists
     ("attempts, one of them without a header", "nginx", rb'"503, 502, 200".*"65, 0, 55".*"0\.000, -, 0\.000"'),
+    ("attempts, one of them at an address with colons", "nginx", rb'"\[::1\]:\d+, 127\.0\.0\.2:\d+"'),
     ("attempts by another upstream", "nginx", rb'"200 : 200"'),
     ("attempts that were none", "nginx", rb'"origin_status":"-".*"0, 0".*"-, -"'),
     # Units, and times
