@@ -163,6 +163,8 @@ REFUSED = [
     Refused("a delay of nothing", ["--aggregate-delay", "0"], "window.aggregate_delay: "),
     Refused("no patience", ["--poll-timeout", "0"], "api.poll_timeout: "),
     Refused("a service id that cannot be one", ["--service-id", "a.b"], "records.service_id: "),
+    Refused("a format that is none", ["--format", "nginks"], "records.format: there is no format 'nginks'; there are "),
+    Refused("columns that say nothing", ["--format", "cloudfront:asn"], "records.format: without the field sc-status"),
     Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
     Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),
 ]

@@ -202,6 +202,8 @@ class Service:
     async def _open_sources(self) -> None:
         """Read from every source from now on."""
         sources = self.config.sources
+        # Pushes have these, too: a format that is none is told now, and not to whoever pushes first.
+        everywhere = self._defaults(self.config.records, "records.format")
         for one in sources.follow:
             self._files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
             self._follow(self._files[-1])
@@ -218,7 +220,7 @@ class Service:
                 self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self._datagrams[-1])
         if sources.stdin:
-            self._follow(Stdin(self._defaults(self.config.records, "records")))
+            self._follow(Stdin(everywhere))
 
     def _defaults(self, said: Said | Follow | Syslog | Records, where: str) -> Defaults:
         """Return what holds for the records of one source, and otherwise for all."""
