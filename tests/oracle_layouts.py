@@ -1,5 +1,6 @@
 """How other servers write their lines, slow and obvious: a line in their layout becomes the members of a record."""
 
+import re
 from collections.abc import Iterator
 
 from tests import oracle_values as values
@@ -159,11 +160,8 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
         scanner.skip_blanks()
         scanner.expect(b":")
         scanner.skip_blanks()
-        if (*path, FIRST) not in paths and not counted_headers(scanner, paths, path):
-            # Nothing in these headers has a name that counts, so nobody looks at how they are written.
-            yield path, scanner.value()
-        elif (*path, FIRST) in paths:
-            yield (*path, FIRST), first(scanner)
+        if scanner.peek() == b"{" and any(other[:-2] == path for other in paths if other[-1] == FIRST):
+            yield from headers(scanner, path, paths)
         elif scanner.peek() == b"{" and any(len(other) > len(path) and other[: len(path)] == path for other in paths):
             yield from walk(scanner, path, paths)
         elif paths.get(path) == "origins" and scanner.peek() == b"[":
@@ -174,28 +172,20 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
             return
 
 
-def counted_headers(scanner: Scanner, paths: dict[Path, str], path: Path) -> bool:
-    """Look ahead: tell whether what stands here is no headers, or some in which a name begins like one that counts."""
-    names = [other[-2] for other in paths if other[-1] == FIRST and other[:-2] == path]
-    if not names or scanner.peek() != b"{":
-        return True
-    ahead = Scanner(scanner.line)
-    ahead.at = scanner.at
-    ahead.value()
-    (start,) = {name[: len("X-Edgetally-Origin")] for name in names}
-    return start.encode() in scanner.line[scanner.at : ahead.at]
-
-
-def first(scanner: Scanner) -> Value:
-    """Read a list, and keep the first of it."""
+def headers(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
+    """Step over an object, and find the names of headers in it, wherever: strings with a colon behind them."""
     start = scanner.at
-    whole = scanner.value()
-    if scanner.line[start : start + 1] != b"[":
-        return whole
-    inside = Scanner(scanner.line)
-    inside.at = start + 1
-    inside.skip_blanks()
-    try:
-        return inside.value()
-    except Rejected:
-        return Nested.SKIPPED
+    scanner.value()
+    for name in NAME.finditer(scanner.line, start, scanner.at):
+        path = (*above, name[1].decode("latin-1"), FIRST)
+        if path in paths:
+            inside = Scanner(scanner.line)
+            inside.at = name.end()
+            try:
+                yield path, inside.value()
+            except Rejected:
+                yield path, Nested.SKIPPED
+
+
+NAME = re.compile(rb'(?<!\\)"([^"\\]*)"[ \t\r]*:[ \t\r]*(?:\[[ \t\r]*)?')
+"""The name of a header, and what stands before its first value."""

@@ -94,7 +94,10 @@ def shuffled(choice: Choice, found: list[Member]) -> list[Member]:
 
 def headers(choice: Choice) -> bytes:
     """Choose headers: lists of values by name, in any order."""
-    found = [(b'"Server"', b'["Caddy","x"]'), (b'"Via"', b'["a","}"]')][: choice.number(0, 2)]
+    found = [
+        (b'"Server"', b'["Caddy","x"]'),
+        (b'"Via"', b'["a","}","X-Edgetally-Origin","\\"X-Edgetally-Origin\\":"]'),
+    ][: choice.number(0, 2)]
     for name, field in (
         (b"X-Edgetally-Origin", b"origin"),
         (b"X-Edgetally-Origin-Addr", b"origin_addr"),

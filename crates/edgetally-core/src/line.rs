@@ -114,33 +114,28 @@ impl Line<'_> {
 
     /// Reads the headers at `start`, which `object` of the format says what they mean; where they end.
     ///
-    /// Each is a list of values, of which the first one holds. Without any that means something, they are passed as a
-    /// whole.
+    /// Each is a list of values, of which the first one holds. They are passed as a whole, and looked through for names
+    /// that mean something: a string with a colon behind it is a name.
     pub fn headers(self, start: usize, object: u8, keys: &Keys, record: &mut Slots) -> Result<usize, Reject> {
         if self.byte(start)? != b'{' {
             return Err(Reject::new(Reason::NotJson, start));
         }
         let end = self.nested_end(start)?;
-        if !keys.may_mean_something(object, &self.block[start..end]) {
-            return Ok(end);
-        }
-        let mut at = start;
-        loop {
-            let (key, value_at) = self.key(at + 1)?;
-            let (mut value, next) = self.value(value_at)?;
-            if let Meaning::Slot(slot @ ..SKIP) = keys.of(object, &self.block[key]) {
-                if self.block[value_at] == b'[' {
-                    value = self.value(self.skip_blanks(value_at + 1)).map_or(value, |(first, _)| first);
+        for at in keys.beginnings(object, &self.block[start..end]).map(|at| start + at) {
+            // A quote behind a backslash is in the midst of a string.
+            if self.block[at - 1] != b'\\'
+                && let Ok((key, value_at)) = self.key(at)
+                && let Meaning::Slot(slot @ ..SKIP) = keys.of(object, &self.block[key])
+            {
+                let is_list = self.byte(value_at)? == b'[';
+                let first = if is_list { self.skip_blanks(value_at + 1) } else { value_at };
+                match self.value(first) {
+                    Ok((value, _)) => put(record, slot, self.block, &value),
+                    Err(_) => record.put_nothing(slot),
                 }
-                put(record, slot, self.block, &value);
-            }
-            at = self.skip_blanks(next);
-            match self.byte(at)? {
-                b',' => {}
-                b'}' => return Ok(at + 1),
-                _ => return Err(Reject::new(Reason::NotJson, at)),
             }
         }
+        Ok(end)
     }
 
     /// Where the object or array that opens at `at` has closed.

@@ -30,7 +30,7 @@ struct Object {
     /// The object that this one is a member of.
     parent: u8,
     members: Vec<(&'static [u8], Meaning)>,
-    /// How the keys of all members begin.
+    /// A quote, and how the keys of all members begin.
     beginning: Finder<'static>,
 }
 
@@ -54,7 +54,8 @@ impl Keys {
             keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
         }
         for object in &mut keys.objects {
-            object.beginning = Finder::new(common_beginning(&object.members));
+            let quoted = [b"\"", common_beginning(&object.members)].concat();
+            object.beginning = Finder::new(&quoted).into_owned();
         }
         keys
     }
@@ -80,9 +81,9 @@ impl Keys {
         }
     }
 
-    /// Whether some member of `text`, which is `object` as it was logged, can mean something.
-    pub fn may_mean_something(&self, object: u8, text: &[u8]) -> bool {
-        self.objects[usize::from(object)].beginning.find(text).is_some()
+    /// Where in `text`, which is `object` as it was logged, strings begin that can be keys of its members.
+    pub fn beginnings<'a>(&'a self, object: u8, text: &'a [u8]) -> impl Iterator<Item = usize> {
+        self.objects[usize::from(object)].beginning.find_iter(text)
     }
 
     /// The object that `object` is a member of.
@@ -116,8 +117,7 @@ mod tests {
         let Meaning::Headers(h) = keys.of(ROOT, b"h") else { panic!("h is headers") };
         assert_eq!([Meaning::Slot(2), Meaning::Slot(SKIP)], [keys.of(b, b"c"), keys.of(b, b"status")]);
         assert_eq!([Meaning::Slot(3), Meaning::Slot(4)], [keys.of(d, b"e"), keys.of(h, b"X-Y")]);
-        assert!(keys.may_mean_something(h, br#"{"A":"b","X-Y":"c"}"#));
-        assert!(!keys.may_mean_something(h, br#"{"A":"b"}"#));
+        assert_eq!(vec![9], keys.beginnings(h, br#"{"A":"b","X-Y":"c"}"#).collect::<Vec<_>>());
         assert_eq!([b, ROOT, ROOT], [keys.parent(d), keys.parent(b), keys.parent(h)]);
     }
 }
