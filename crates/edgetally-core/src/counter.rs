@@ -79,7 +79,7 @@ pub mod delivery {
     use crate::status::place_of;
 
     /// What common requests touch, by cache line: hits, what hits touch now and then, and what misses touch, too.
-    pub const COMMON: [usize; 23] = [
+    pub const COMMON: [usize; 31] = [
         EDGE_REQUESTS,
         EDGE_RESP_HEADER_BYTES,
         EDGE_RESP_BODY_BYTES,
@@ -103,6 +103,14 @@ pub mod delivery {
         ORIGIN_STATUS + place_of(200),
         ORIGIN_STATUS + place_of(304),
         ORIGIN_STATUS + place_of(404),
+        ORIGIN_STATUS + place_of(301),
+        BEREQ_BODY_BYTES,
+        STATUS + place_of(403),
+        STATUS + place_of(500),
+        STATUS + place_of(503),
+        ORIGIN_STATUS + place_of(302),
+        ORIGIN_STATUS + place_of(206),
+        ORIGIN_STATUS + place_of(500),
     ];
 
     /// How many there are.
@@ -201,7 +209,7 @@ pub mod origin {
     use crate::status::place_of;
 
     /// What common responses touch, by cache line.
-    pub const COMMON: [usize; 23] = [
+    pub const COMMON: [usize; 26] = [
         RESP_HEADER_BYTES,
         RESP_BODY_BYTES,
         STATUS + place_of(200),
@@ -225,6 +233,9 @@ pub mod origin {
         STATUS + place_of(503),
         STATUS + place_of(504),
         LATENCY + 8,
+        LATENCY + 9,
+        LATENCY + 10,
+        LATENCY + 11,
     ];
 
     /// How many there are.

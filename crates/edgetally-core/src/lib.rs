@@ -32,6 +32,7 @@ mod names;
 mod number;
 mod numbered;
 pub mod partial;
+mod pile;
 mod record;
 mod regulars;
 mod reject;

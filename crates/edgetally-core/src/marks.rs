@@ -27,6 +27,18 @@ fn first(found: u32) -> usize {
 pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
     let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
     let mut at = from;
+    // Long strings are mostly neither; two looks at a time.
+    while let Some(both) = block.get(at..).and_then(<[u8]>::first_chunk::<{ 2 * LANES }>)
+        && at < end
+    {
+        let (halves, _) = both.as_chunks::<LANES>();
+        let [here, next] = [u8x16::new(halves[0]), u8x16::new(halves[1])];
+        let found = here.simd_eq(quote) | here.simd_eq(backslash) | next.simd_eq(quote) | next.simd_eq(backslash);
+        if found.to_bitmask() != 0 {
+            break;
+        }
+        at += 2 * LANES;
+    }
     while let Some(lanes) = lanes(block, at) {
         let quotes = lanes.simd_eq(quote).to_bitmask();
         let backslashes = lanes.simd_eq(backslash).to_bitmask();

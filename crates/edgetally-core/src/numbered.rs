@@ -66,14 +66,14 @@ impl<T> Numbered<T> {
     /// The number of `key`, whose hash is known, if it has one.
     #[inline]
     pub fn find(&self, hash: u64, key: Key<'_>) -> Option<usize> {
-        let is_it = |number: &&u32| {
-            let known = &self.known[**number as usize];
+        let is_it = |number: &u32| {
+            let known = &self.known[*number as usize];
             known.hash == hash && known.scope == key.scope && {
                 let (name, address) = known.texts(&self.text);
                 same(name, key.name) && same(address, key.address)
             }
         };
-        self.numbers.iter_hash(hash).find(is_it).map(|number| *number as usize)
+        self.numbers.find(hash, is_it).map(|number| *number as usize)
     }
 
     /// Numbers `key`, which has no number yet.

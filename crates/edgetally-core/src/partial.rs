@@ -55,7 +55,16 @@ pub struct Writer {
 impl Writer {
     /// A partial of rows in `scopes`: service id, POP, and records per second. A row names its scope by position.
     pub fn new<'a>(scopes: impl ExactSizeIterator<Item = (&'a str, &'a str, &'a [(u64, u64)])>) -> Self {
-        let mut writer = Self { bytes: vec![VERSION] };
+        Self::behind(vec![], scopes)
+    }
+
+    /// The same, written behind another `partial`: what either holds, both hold together.
+    pub fn behind<'a>(
+        mut partial: Vec<u8>,
+        scopes: impl ExactSizeIterator<Item = (&'a str, &'a str, &'a [(u64, u64)])>,
+    ) -> Self {
+        join(&mut partial, &[VERSION]);
+        let mut writer = Self { bytes: partial };
         writer.number(scopes.len() as u64);
         for (service_id, pop, records) in scopes {
             writer.text(service_id);

@@ -220,13 +220,20 @@ impl Steps {
     }
 }
 
-/// How long the quoted text is, if it has no escapes and no more than 15 bytes.
+/// How long the quoted text is, if it has no escapes and less than 32 bytes.
 #[inline]
 fn short(bytes: &[u8; VALUE], stop: u8) -> Option<usize> {
-    let [bytes, _] = halves(bytes);
-    let stops = bytes.simd_eq(u8x16::splat(QUOTE)) | bytes.simd_eq(u8x16::splat(b'\\'));
-    let len = stops.to_bitmask().trailing_zeros() as usize;
-    (stop == QUOTE && bytes.as_array().get(len) == Some(&QUOTE)).then_some(len)
+    let stops = |half: u8x16| {
+        let stops = half.simd_eq(u8x16::splat(QUOTE)) | half.simd_eq(u8x16::splat(b'\\'));
+        stops.to_bitmask()
+    };
+    let [first, second] = halves(bytes);
+    let found = match stops(first) {
+        0 => stops(second) << 16,
+        found => found,
+    };
+    let len = found.trailing_zeros() as usize;
+    (stop == QUOTE && bytes.get(len) == Some(&QUOTE)).then_some(len)
 }
 
 /// Whether a value that is not empty can end before byte `len` of `bytes`.
@@ -241,8 +248,11 @@ fn ends(bytes: &[u8; VALUE], len: usize, stop: u8) -> bool {
 fn whole(bytes: &[u8; VALUE], stop: u8) -> Option<(usize, u64)> {
     let digits = Digits::of(eight(bytes, 0));
     let len = digits.len();
-    (1..=Digits::MOST).contains(&len).then_some(())?;
-    ends(bytes, len, stop).then(|| (len, digits.value(len)))
+    // None is below all in this.
+    if len.wrapping_sub(1) >= Digits::MOST || !ends(bytes, len, stop) {
+        return None;
+    }
+    Some((len, digits.value(len)))
 }
 
 /// A number of up to seven digits, perhaps with a point, in nanoseconds; it counts in ten to the `unit` of them.

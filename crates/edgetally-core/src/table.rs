@@ -8,9 +8,10 @@ use hashbrown::HashTable;
 
 use crate::counter::{Places, add};
 use crate::numbered::{Key, Numbered, small};
+use crate::pile::Pile;
 
-/// Counters that stand in a row itself; with one word more, three cache lines.
-pub const HOT: usize = 23;
+/// Counters that stand in a row itself; with one word more, four cache lines.
+pub const HOT: usize = 31;
 
 /// The counters of one key in one second: those that a common record touches, and where the others are.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Table<P> {
     index: HashTable<u32>,
     hasher: RandomState,
     rows: Vec<(u64, u32)>,
-    hot: Vec<Hot>,
+    hot: Pile<Hot>,
     /// The other counters, of rows that have any.
     cold: Vec<u64>,
     places: PhantomData<P>,
@@ -49,7 +50,7 @@ impl<P> Default for Table<P> {
             index: HashTable::new(),
             hasher: RandomState::default(),
             rows: vec![],
-            hot: vec![],
+            hot: Pile::default(),
             cold: vec![],
             places: PhantomData,
         }
@@ -69,15 +70,13 @@ impl<P: Places> Row<'_, P> {
     pub fn add(&mut self, counter: usize, amount: u64) {
         match self.hot.counters.get_mut(P::place(counter)) {
             Some(counter) => add(counter, amount),
+            None if amount == 0 => {}
             None => self.add_cold(P::place(counter) - HOT, amount),
         }
     }
 
     #[inline(never)]
     fn add_cold(&mut self, place: usize, amount: u64) {
-        if amount == 0 {
-            return;
-        }
         if self.hot.cold == 0 {
             self.cold.resize(self.cold.len() + cold::<P>(), 0);
             self.hot.cold = small(self.cold.len() / cold::<P>());
@@ -101,7 +100,7 @@ impl<P: Places> Table<P> {
             last if last.second == second => last.row,
             _ => self.other_row(second, number),
         };
-        Row { hot: &mut self.hot[row as usize], cold: &mut self.cold, places: PhantomData }
+        Row { hot: self.hot.get_mut(row as usize), cold: &mut self.cold, places: PhantomData }
     }
 
     /// The number of a key that is new, with a row in `second`.
@@ -135,7 +134,7 @@ impl<P: Places> Table<P> {
     pub fn each(&self, mut found: impl FnMut(u64, Key<'_>, &[u64])) {
         let mut counters = vec![0; P::COUNTERS];
         let none = vec![0; cold::<P>()];
-        for ((second, number), hot) in self.rows.iter().zip(&self.hot) {
+        for ((second, number), hot) in self.rows.iter().zip(self.hot.iter()) {
             let cold = match hot.cold as usize {
                 0 => &none,
                 row => &self.cold[(row - 1) * cold::<P>()..],

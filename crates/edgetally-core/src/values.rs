@@ -1,5 +1,7 @@
 //! Values: what the fields of one object say, each asked for in its form.
 
+#![expect(clippy::inline_always, reason = "asked twenty times per line, and a call costs more than the answer")]
+
 use crate::field::Slots;
 use crate::number::{Number, number, scaled};
 use crate::time::{Moment, moment};
@@ -23,7 +25,7 @@ pub trait Values<'a>: Copy {
     fn value(self, slot: usize) -> Option<u64>;
 
     /// The number in `slot`.
-    #[inline]
+    #[inline(always)]
     fn number(self, slot: usize) -> Number {
         match self.value(slot) {
             Some(floor) => Number::Value { floor, whole: true },
@@ -32,7 +34,7 @@ pub trait Values<'a>: Copy {
     }
 
     /// The number in `slot` without its fraction, if there is one.
-    #[inline]
+    #[inline(always)]
     fn whole(self, slot: usize) -> Option<u64> {
         match self.value(slot) {
             None if self.is_empty(slot) => None,
@@ -42,7 +44,7 @@ pub trait Values<'a>: Copy {
     }
 
     /// What the word in `slot` means (see [`crate::word`]).
-    #[inline]
+    #[inline(always)]
     fn word(self, slot: usize) -> u8 {
         match self.value(slot) {
             // The meaning of a word is small.
@@ -53,7 +55,7 @@ pub trait Values<'a>: Copy {
     }
 
     /// The moment in `slot`.
-    #[inline]
+    #[inline(always)]
     fn moment(self, slot: usize) -> Moment {
         match self.value(slot) {
             Some(second) => Moment::Second(second),
@@ -62,7 +64,7 @@ pub trait Values<'a>: Copy {
     }
 
     /// The time in `slot`, which counts in ten to the `unit` nanoseconds.
-    #[inline]
+    #[inline(always)]
     fn time(self, slot: usize, unit: u8) -> Option<Nanoseconds> {
         match self.value(slot) {
             Some(floor) => Some(Nanoseconds { floor, more: false }),
@@ -87,17 +89,17 @@ pub struct Fields<'s, 'a> {
 }
 
 impl<'a> Values<'a> for Fields<'_, 'a> {
-    #[inline]
+    #[inline(always)]
     fn text(self, slot: usize) -> &'a [u8] {
         self.slots.text(self.block, slot)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_empty(self, slot: usize) -> bool {
         self.slots.is_empty(slot)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(self, slot: usize) -> Option<u64> {
         self.slots.value(slot)
     }
