@@ -1,0 +1,349 @@
+"""The contenders: each reads the log and writes the numbers wanted as JSON lines."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from question import (
+    ANSWERED,
+    BASE,
+    BUCKETS,
+    COLUMNS,
+    DERIVED,
+    DOT_OR_PORT,
+    ENDS_MS,
+    HIT,
+    HTTP,
+    INTEGERS,
+    KEYS,
+    MISS,
+    NOT_IN_INSIGHTS,
+    OF_ORIGINS,
+    PORT,
+    RECEIVED,
+    SENT,
+    SIZES,
+    TLS_1,
+    Answer,
+    Row,
+)
+from traffic import FIRST
+
+
+def table_file(dataset: str, *, by_pop: bool) -> str:
+    """Return where a table of rows is written: one object per second, service, key and perhaps POP."""
+    return f"{dataset}{'' if by_pop else '_of_all'}.jsonl"
+
+
+class Edgetally:
+    """What `edgetally fold` does, from the file to the entries of all datasets."""
+
+    def __init__(self, threads: int | None) -> None:
+        """Load what will be measured."""
+        from edgetally import offline  # noqa: PLC0415 - what a contender loads is its own
+        from edgetally.sources.base import Defaults  # noqa: PLC0415
+
+        limits = offline.Limits(
+            max_line=1 << 18, domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000
+        )
+        self._fold = offline.fold
+        self._offline = offline.Offline(
+            defaults=Defaults("default", "local"), limits=limits, now=FIRST, threads=threads or os.cpu_count() or 1
+        )
+
+    def run(self, path: Path, out: Path) -> None:
+        """Answer the question in a file of JSON lines; this is what is measured."""
+        with (out / "entries.jsonl").open("wb") as entries:
+            errors = io.StringIO()
+            if self._fold([str(path)], self._offline, entries, errors):
+                sys.exit(errors.getvalue())
+
+
+class Polars:
+    """
+    One lazy scan and one group_by as fine as what the lines say, in the streaming engine; the rest from its groups.
+
+    So words are looked at, and statuses told apart, once per group instead of once per line.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        """Load what will be measured."""
+        if threads is not None:
+            os.environ["POLARS_MAX_THREADS"] = str(threads)
+        import polars as pl  # noqa: PLC0415 - it reads the number of threads when it is imported
+
+        self._pl = pl
+
+    def run(self, path: Path, out: Path) -> None:
+        """Answer the question in files of JSON lines; this is what is measured."""
+        pl, col = self._pl, self._pl.col
+        base = self._base(self._groups(path))
+        base = base.collect(engine="streaming").lazy()
+
+        keys = ["second", "service_id", "pop"]
+        domain = col("domain").str.to_lowercase().str.replace(DOT_OR_PORT, "")
+        domains = base.with_columns(domain).group_by(*keys, "domain").agg(col(BASE).sum())
+        domains = domains.with_columns(**{name: pl.sum_horizontal(parts) for name, parts in DERIVED.items()})
+        ip = col("origin_addr").str.to_lowercase().str.replace(PORT, "")
+        ip = pl.when(ip == "").then(pl.lit("_unknown")).otherwise(ip)
+        insights = (
+            base.filter(col("responses") > 0)
+            .group_by(*keys, "origin", ip.alias("ip"))
+            .agg(col(known).sum().alias(name) for name, known in OF_ORIGINS.items())
+        )
+        finest = {"domains": domains, "origins": insights, "origin_insights": insights.drop(NOT_IN_INSIGHTS)}
+        tables = {}
+        for dataset, names in KEYS.items():
+            by_pop = finest[dataset]
+            if dataset == "origins":
+                by_pop = by_pop.drop("ip").group_by(*keys, *names).sum()
+            drop = ["pop"]
+            tables[dataset, True] = by_pop
+            tables[dataset, False] = by_pop.drop(drop).group_by("second", "service_id", *names).sum()
+        for (dataset, by_pop), frame in zip(tables, pl.collect_all(tables.values(), engine="in-memory"), strict=True):
+            frame.write_ndjson(out / table_file(dataset, by_pop=by_pop))
+
+    def _groups(self, path: Path) -> Any:  # noqa: ANN401 - a frame of a library that is not there in type checks
+        """Read the lines, and add up those that say the same but for sizes."""
+        pl, col = self._pl, self._pl.col
+        ttfb = col("origin_ttfb_s").cast(pl.Float64, strict=False)
+        address, code = col("origin_addr"), col("origin_status")
+        response, fetched = col("resp_bytes"), col("beresp_bytes")
+        body = pl.min_horizontal(col("resp_body_bytes").fill_null(0), response)
+        fetched_body = pl.min_horizontal(col("beresp_body_bytes").fill_null(0), fetched)
+        answered = (fetched.is_null() | (fetched != 0) | ttfb.is_not_null()) & code.is_between(100, 599)
+        return (
+            pl.scan_ndjson(path, schema={name: pl.Float64 if name == "ts" else pl.String for name in COLUMNS})
+            .with_columns(col(INTEGERS).cast(pl.Int64, strict=False))
+            .select(
+                *("service_id", "pop", "domain", "cache", "proto", "tls", "status", "origin", "origin_addr"),
+                second=col("ts").floor().cast(pl.Int64),
+                asked=((address != "") & (address != "0")) | (code.fill_null(0) != 0),
+                code=pl.when(answered).then(code),
+                bucket=sum(
+                    ((ttfb > end / 1000).cast(pl.Int8) for end in ENDS_MS[1:]), (ttfb > ENDS_MS[0] / 1000).cast(pl.Int8)
+                ),
+                resp_header_bytes=response - body,
+                resp_body_bytes=body,
+                bereq_header_bytes=col("bereq_bytes"),
+                origin_fetch_resp_header_bytes=fetched - fetched_body,
+                origin_fetch_resp_body_bytes=fetched_body,
+            )
+            .group_by(
+                *("second", "service_id", "pop", "domain", "cache", "proto", "tls", "status"),
+                *("origin", "origin_addr", "asked", "code", "bucket"),
+            )
+            .agg(pl.len().cast(pl.Int64).alias("requests"), col(SIZES).sum())
+        )
+
+    def _base(self, groups: Any) -> Any:  # noqa: ANN401 - a frame of a library that is not there in type checks
+        """Tell apart what each group says."""
+        pl, col = self._pl, self._pl.col
+        cache = col("cache").str.to_lowercase()
+        http = col("proto").str.to_lowercase().str.extract(HTTP).cast(pl.Int8)
+        tls = col("tls").str.to_lowercase()
+        minor = pl.when(tls.str.contains(TLS_1)).then(tls.str.extract(TLS_1).fill_null("0").cast(pl.Int8))
+        groups = groups.with_columns(
+            hit=cache.str.contains(HIT), miss=cache.str.contains(MISS), http=http, minor=minor, responses=col("code")
+        )
+
+        def is_status(name: str, shown: str) -> Any:  # noqa: ANN401 - an expression of that library
+            return col(name) // 100 == int(shown[0]) if shown.endswith("xx") else col(name) == int(shown)
+
+        conditions = {
+            "edge_hit_requests": col("hit"),
+            "edge_miss_requests": col("miss"),
+            "http2": col("http") == 2,
+            "http3": col("http") > 2,
+            **{f"tls_v1{minor}": col("minor") == minor for minor in range(4)},
+            **{name: is_status("status", name.removeprefix("status_")) for name in SENT},
+            "origin_fetches": col("asked"),
+            **{name: is_status("code", name.removeprefix("origin_status_")) for name in RECEIVED},
+            "responses": col("code").is_not_null(),
+            **{name: col("code").is_not_null() & (col("bucket") == at) for at, name in enumerate(BUCKETS)},
+        }
+        sizes = [col(SIZES[:2]).sum(), col(SIZES[2:]).filter("asked").sum()]
+        for name, size in zip(ANSWERED[1:3], SIZES[3:], strict=True):
+            sizes.append(col(size).filter(col("code").is_not_null()).sum().alias(name))
+        return groups.group_by("second", "service_id", "pop", "domain", "origin", "origin_addr").agg(
+            col("requests").sum(),
+            *((col("requests") * condition).sum().alias(name) for name, condition in conditions.items()),
+            *sizes,
+        )
+
+
+class DuckDB:
+    """
+    One query that reads the lines and counts them by host, address and statuses, and short ones that add it up.
+
+    A table of all lines, or counting all statuses for every line, costs more here, and so does a cast that fails.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        """Load what will be measured."""
+        import duckdb  # noqa: PLC0415 - what a contender loads is its own
+
+        self._connection = duckdb.connect()
+        if threads is not None:
+            self._connection.execute(f"SET threads = {threads}")
+
+    def run(self, path: Path, out: Path) -> None:
+        """Answer the question in files of JSON lines; this is what is measured."""
+        execute = self._connection.execute
+        for query in self._base(path):
+            execute(query)
+
+        def total(names: dict[str, str]) -> str:
+            return ", ".join(f"coalesce(sum({known}), 0)::BIGINT AS {name}" for name, known in names.items())
+
+        keys = "second, service_id, pop"
+        derived = ", ".join(f"{' + '.join(parts)} AS {name}" for name, parts in DERIVED.items())
+        execute(f"""
+            CREATE TEMP TABLE domains AS SELECT *, {derived} FROM (
+                SELECT {keys}, regexp_replace(lower(host), '{DOT_OR_PORT}', '') AS domain,
+                    {total({name: name for name in BASE})}
+                FROM base GROUP BY ALL
+            );
+            CREATE TEMP TABLE insights AS SELECT {keys}, origin,
+                coalesce(nullif(regexp_replace(lower(origin_addr), '{PORT}', ''), ''), '_unknown') AS ip,
+                {total(OF_ORIGINS)}
+            FROM base WHERE responses > 0 GROUP BY ALL;
+            CREATE TEMP TABLE origins AS SELECT {keys}, origin, {total({name: name for name in OF_ORIGINS})}
+            FROM insights GROUP BY ALL;
+            CREATE TEMP TABLE origin_insights AS SELECT * EXCLUDE ({", ".join(NOT_IN_INSIGHTS)}) FROM insights;
+        """)  # noqa: S608 - made of constants
+        for dataset, names in KEYS.items():
+            kept = f"second, service_id, {', '.join(names)}"
+            execute(f"""
+                CREATE TEMP TABLE {dataset}_of_all AS
+                SELECT {kept}, sum(COLUMNS(* EXCLUDE (pop, {kept}))) FROM {dataset} GROUP BY ALL
+            """)  # noqa: S608 - made of constants
+            for by_pop, table in ((True, dataset), (False, f"{dataset}_of_all")):
+                execute(f"COPY {table} TO '{out / table_file(dataset, by_pop=by_pop)}' (FORMAT json)")
+
+    @staticmethod
+    def _base(path: Path) -> Iterator[str]:
+        """Read the lines and count them by host, address and both statuses as logged; then tell the statuses apart."""
+        columns = ", ".join(f"{name}: '{'DOUBLE' if name == 'ts' else 'VARCHAR'}'" for name in COLUMNS)
+        # An empty string is made NULL first: a cast that fails is dear.
+        integers = ", ".join(
+            f"try_cast(nullif({name}, '') AS {'SMALLINT' if name.endswith('status') else 'BIGINT'}) AS {name}"
+            for name in INTEGERS
+        )
+        ends = " ".join(f"WHEN ttfb <= {end / 1000} THEN {bucket}" for bucket, end in enumerate(ENDS_MS))
+        conditions = {
+            "edge_hit_requests": "hit",
+            "edge_miss_requests": "NOT hit",
+            "http2": "http = 2",
+            "http3": "http > 2",
+            **{f"tls_v1{minor}": f"minor = {minor}" for minor in range(4)},
+            "origin_fetches": "asked",
+            "responses": "code IS NOT NULL",
+            **{name: f"bucket = {bucket}" for bucket, name in enumerate(BUCKETS)},
+        }
+        counts = ", ".join(f"count(*) FILTER ({condition}) AS {name}" for name, condition in conditions.items())
+        # Words that nearly every line has are compared; only the others are matched.
+        yield f"""
+            CREATE TEMP TABLE by_status AS
+            WITH lines AS (
+                SELECT
+                    floor(ts)::BIGINT AS second, service_id, pop, domain AS host, origin, origin_addr, {integers},
+                    try_cast(nullif(origin_ttfb_s, '') AS DOUBLE) AS ttfb,
+                    CASE WHEN cache = 'HIT' THEN true WHEN cache = 'MISS' THEN false
+                        WHEN regexp_matches(lower(cache), '{HIT}') THEN true
+                        WHEN regexp_matches(lower(cache), '{MISS}') THEN false END AS hit,
+                    CASE proto WHEN 'HTTP/1.1' THEN 1 WHEN 'HTTP/2.0' THEN 2 WHEN 'HTTP/3.0' THEN 3
+                        ELSE try_cast(nullif(regexp_extract(lower(proto), '{HTTP}', 1), '') AS TINYINT) END AS http,
+                    CASE WHEN tls = 'TLSv1.3' THEN 3 WHEN tls = 'TLSv1.2' THEN 2
+                        WHEN regexp_matches(lower(tls), '{TLS_1}')
+                        THEN coalesce(try_cast(nullif(regexp_extract(lower(tls), '{TLS_1}', 1), '') AS TINYINT), 0)
+                        END AS minor
+                FROM read_json('{path}', format = 'newline_delimited', columns = {{{columns}}})
+            ), parts AS (
+                SELECT * EXCLUDE (resp_body_bytes, beresp_body_bytes),
+                    least(coalesce(resp_body_bytes, 0), resp_bytes) AS resp_body,
+                    least(coalesce(beresp_body_bytes, 0), beresp_bytes) AS beresp_body,
+                    origin_addr NOT IN ('', '0') OR coalesce(origin_status, 0) <> 0 AS asked,
+                    CASE WHEN origin_status BETWEEN 100 AND 599
+                        AND (beresp_bytes IS NULL OR beresp_bytes <> 0 OR ttfb IS NOT NULL)
+                        THEN origin_status END AS code
+                FROM lines
+            ), timed AS (
+                SELECT *,
+                    CASE WHEN code IS NULL OR ttfb IS NULL THEN NULL {ends} ELSE {len(ENDS_MS)} END AS bucket
+                FROM parts
+            )
+            SELECT
+                second, service_id, pop, host, origin, origin_addr, status, code, count(*) AS requests, {counts},
+                sum(resp_bytes - resp_body)::BIGINT AS resp_header_bytes, sum(resp_body)::BIGINT AS resp_body_bytes,
+                (sum(bereq_bytes) FILTER (asked))::BIGINT AS bereq_header_bytes,
+                (sum(beresp_bytes - beresp_body) FILTER (asked))::BIGINT AS origin_fetch_resp_header_bytes,
+                (sum(beresp_body) FILTER (asked))::BIGINT AS origin_fetch_resp_body_bytes,
+                (sum(beresp_bytes - beresp_body) FILTER (code IS NOT NULL))::BIGINT AS answered_header_bytes,
+                (sum(beresp_body) FILTER (code IS NOT NULL))::BIGINT AS answered_body_bytes
+            FROM timed GROUP BY ALL
+        """  # noqa: S608 - made of constants
+
+        def is_status(name: str, shown: str) -> str:
+            return f"{name} // 100 = {shown[0]}" if shown.endswith("xx") else f"{name} = {shown}"
+
+        statuses = {name: is_status("status", name.removeprefix("status_")) for name in SENT}
+        statuses |= {name: is_status("code", name.removeprefix("origin_status_")) for name in RECEIVED}
+        counts = ", ".join(
+            f"(sum(requests) FILTER ({condition}))::BIGINT AS {name}" for name, condition in statuses.items()
+        )
+        keys = "second, service_id, pop, host, origin, origin_addr"
+        yield f"""
+            CREATE TEMP TABLE base AS
+            SELECT {keys}, {counts}, sum(COLUMNS(* EXCLUDE ({keys}, status, code)))::BIGINT FROM by_status GROUP BY ALL
+        """  # noqa: S608 - made of constants
+
+
+CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB], int | None]] = {
+    "edgetally": (Edgetally, None),
+    "edgetally, 1 thread": (Edgetally, 1),
+    "polars": (Polars, None),
+    "polars, 1 thread": (Polars, 1),
+    "duckdb": (DuckDB, None),
+    "duckdb, 1 thread": (DuckDB, 1),
+}
+
+
+def answer(out: Path) -> Answer:
+    """Read what a contender has written: entries, or tables of rows."""
+    found: Answer = {dataset: {} for dataset in KEYS}
+    entries = out / "entries.jsonl"
+    if entries.exists():
+        from edgetally import _core  # noqa: PLC0415 - it knows which measurements are ratios
+
+        for line in entries.open("rb"):
+            entry = json.loads(line)
+            found[entry["dataset"]].update(_rows(entry, _core.measurements(entry["dataset"])))
+        return found
+    for dataset, names in KEYS.items():
+        for by_pop in (True, False):
+            for line in (out / table_file(dataset, by_pop=by_pop)).open("rb"):
+                row = json.loads(line)
+                second, service_id, pop = row.pop("second"), row.pop("service_id"), row.pop("pop") if by_pop else ""
+                name, ip = [*(row.pop(key) for key in names), ""][:2]
+                numbers = {measurement: int(number) for measurement, number in row.items() if number}
+                found[dataset][second, service_id, pop, name, ip] = numbers
+    return found
+
+
+def _rows(entry: dict[str, Any], measurements: list[tuple[str, str, bool]]) -> Iterator[tuple[Row, dict[str, int]]]:
+    ratios = {name for name, _description, is_ratio in measurements if is_ratio}
+    for pop, names in [("", entry["aggregated"]), *entry["datacenter"].items()]:
+        for name, inside in names.items():
+            for ip, shown in (inside if entry["dataset"] == "origin_insights" else {"": inside}).items():
+                # The log has nothing of compute in it, so `all_` repeats what has no prefix.
+                numbers = {
+                    measurement: number
+                    for measurement, number in shown.items()
+                    if measurement not in ratios and not measurement.startswith("all_")
+                }
+                yield (entry["recorded"], entry["service_id"], pop, name, ip), numbers

@@ -1,0 +1,102 @@
+"""The traffic: what an nginx logs, made up, the same lines every time."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+LINE = 480
+"""Bytes of every line, its newline included."""
+
+FIRST, SECONDS, SERVICES, DOMAINS, POPS, ORIGINS = 1_795_314_035, 10, 5, 40, 10, 5
+MANY_DOMAINS = 2_000
+"""Of each service, for 100,000 keys in the one second that all lines then lie in."""
+
+STATUSES = {200: 80, 304: 8, 404: 5, 206: 3, 301: 2, 500: 2}
+HITS = {"HIT": 96, "STALE": 2, "UPDATING": 2}
+FETCHES = {"MISS": 85, "EXPIRED": 10, "BYPASS": 5}
+PROTOCOLS = {"HTTP/1.1": 45, "HTTP/2.0": 45, "HTTP/3.0": 10}
+TLS = {"TLSv1.3": 80, "TLSv1.2": 18, "": 2}
+AGENT = "Mozilla/5.0%20(X11;%20Linux%20x86_64)%20AppleWebKit/537.36%20(KHTML,%20like%20Gecko)%20Chrome/142.0"
+
+CODES = [200, 204, 206, 301, 302, 304, 400, 401, 403, 404, 416, 429, 499, 500, 501, 502, 503, 504, 505, 530]
+ODD_STATUSES = dict.fromkeys([*CODES, 103, 418, 599, "000", 600, 999], 1)
+ODD_HITS = ["Hit-Cluster", "tcp_hit", "TCP_MEM_HIT", "RefreshHit", "hit_stale", "cache hit", "Conditional Cache Hit: x"]
+ODD_FETCHES = [
+    "miss-wait",
+    "TCP_MISS",
+    "TCP_CLIENT_REFRESH",
+    "hitmiss",
+    "MISS_x",
+    "Cache miss: y",
+    "HITPASS",
+    "pass",
+    "",
+]
+ODD_PROTOCOLS = dict.fromkeys(["h2", "http/3", "h3", "2.0", "1.0", ""], 1)
+ODD_TLS = dict.fromkeys(["TLSv1", "tls1.0", "TLSv1.1", "1.2", "tlsv1.3", "SSLv3"], 1)
+ODD_HOSTS = ["WWW{}.Example{}.com:8080", "www{}.EXAMPLE{}.com.", "www{}.example{}.com.:443", "www{}.example{}.com:"]
+ODD_TTFBS = [
+    "0",
+    "0.001",
+    "0.0011",
+    "0.005",
+    "0.01",
+    "0.050",
+    "0.1",
+    "0.250",
+    "0.5",
+    "1",
+    "5.000",
+    "10",
+    "60",
+    "60.001",
+    "",
+]
+
+
+ODD_LINES = 20_000
+
+
+def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[bytes]:
+    """
+    Make up what an nginx logs, in order of time; the same lines for the same arguments.
+
+    With `odd`, everything that a field can say is there: what other servers write, and what is missing. With `many`,
+    keys are many, and all lines lie in one second.
+    """
+    random = Random(7)
+    domains, seconds = (MANY_DOMAINS, 1) if many else (DOMAINS, SECONDS)
+
+    def pick(weights: dict[Any, int]) -> Any:  # noqa: ANN401 - what is in the table
+        return random.choices(list(weights), list(weights.values()))[0]
+
+    for number in range(count):
+        second = FIRST + number * seconds // count
+        service, name, pop = random.randrange(SERVICES), random.randrange(domains), random.randrange(POPS)
+        domain, status, hit = f"www{name}.example{service}.com", pick(STATUSES), random.random() < 0.7
+        cache, protocol, tls = pick(HITS if hit else FETCHES), pick(PROTOCOLS), pick(TLS)
+        header, body = random.randrange(200, 500), random.randrange(60_000)
+        total, received, ttfb = header + body, body, f"{random.expovariate(20):.3f}"
+        addr, origin_status = f"10.0.{service}.{name % 8}:8080", status
+        if odd:
+            domain = random.choice(ODD_HOSTS).format(name, service)
+            status, origin_status = pick(ODD_STATUSES), random.choice([*ODD_STATUSES, "", "0"])
+            cache, protocol, tls = random.choice(ODD_HITS if hit else ODD_FETCHES), pick(ODD_PROTOCOLS), pick(ODD_TLS)
+            body, total = random.choice([(body, header + body), ("", header), (body, header), (body, "")])
+            received, ttfb = random.choice([received, "", total]), random.choice(ODD_TTFBS)
+            addr = random.choice([addr, addr.removesuffix(":8080"), f"Host{service}:80", ""])
+        fetch: tuple[object, ...] = ("",) * 6
+        if not hit:
+            fetch = (addr, origin_status, random.randrange(100, 400), random.choice([total, 0]) if odd else total)
+            fetch += (received, ttfb)
+        addr, origin_status, sent, got, received, ttfb = fetch
+        line = (
+            f'{{"ts":{second}.{random.randrange(1000):03},"service_id":"service{service}","pop":"P{pop:02}",'
+            f'"domain":"{domain}","status":"{status}","cache":"{cache}","proto":"{protocol}","tls":"{tls}",'
+            f'"req_bytes":"{random.randrange(100, 900)}","resp_bytes":"{total}","resp_body_bytes":"{body}",'
+            f'"origin":"origin_{name % ORIGINS}","origin_addr":"{addr}","origin_status":"{origin_status}",'
+            f'"bereq_bytes":"{sent}","beresp_bytes":"{got}","beresp_body_bytes":"{received}",'
+            f'"origin_ttfb_s":"{ttfb}","url":"/assets/'
+        )
+        url = (AGENT * 4)[: LINE - len(line) - len('"}\n')]
+        yield f'{line}{url}"}}\n'.encode()
