@@ -294,9 +294,10 @@ async def test_refused_lines_are_logged(worker: Worker, journal: Ledger, caplog:
 async def test_a_flood_of_refused_lines_does_not_flood_the_log(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await worker.follow(Script(Block(b"nonsense\n" * 1000)))
+    await worker.follow(Script(Block(b"nonsense\n" * 1000 + b'{"status":9999}\n')))
 
-    assert len(caplog.records) == 10
+    assert len(caplog.records) == 11
+    assert caplog.messages[-1] == "script: 1001 lines of this batch do not count: not_json 1000, bad_status 1"
     assert worker.rejected == {"not_json": 1000}
 
 

@@ -20,7 +20,7 @@ from edgetally.errors import Busy, TooLarge, Unavailable
 from edgetally.journal.base import Journal, Marks
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
-from edgetally.telemetry.events import LineRefused, Unkept, say
+from edgetally.telemetry.events import LineRefused, LinesRefused, Unkept, say
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
@@ -332,6 +332,9 @@ class Worker:
                     sample=line.sample[:200],
                 )
             )
+        if (rejected := report.rejected.total()) > len(report.refused):
+            reasons = ", ".join(f"{reason} {count}" for reason, count in report.rejected.items())
+            say(LinesRefused(source=source.name, count=rejected, reasons=reasons))
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call` where it does not keep the event loop from serving."""

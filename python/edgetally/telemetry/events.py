@@ -278,6 +278,15 @@ class LineRefused(SourceEvent, frozen=True):
     sample: bytes
 
 
+class LinesRefused(SourceEvent, frozen=True):
+    """So many lines of one batch do not count, and only the first were shown one by one."""
+
+    level = logging.WARNING
+    sentence = "{source}: {count} lines of this batch do not count: {reasons}"
+    count: int
+    reasons: str
+
+
 class RejectsUnkept(Event, frozen=True):
     """Lines that did not count could not be written where you can look at them. They are counted all the same."""
 
