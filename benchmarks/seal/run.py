@@ -33,13 +33,13 @@ def records(second: int, service: int) -> bytes:
 
 
 def ping(netloc: str, results: Connection) -> None:
-    """Push a record every 2 ms until told to stop; send the longest that one took, in ms, and when it was sent."""
+    """Ask every 2 ms until told to stop; send how long each answer took, in ms, and when it was asked for."""
     connection = http.client.HTTPConnection(netloc)
     waits = []
     while not results.poll():
         sent = time.time()
-        connection.request("POST", "/ingest", b'{"service_id":"ping","status":200}')
-        assert json.loads(connection.getresponse().read())["accepted"] == 1
+        connection.request("GET", "/v1/domains/nobody/ts/0")
+        assert b"Data" in connection.getresponse().read()
         waits.append((1000 * (time.time() - sent), sent))
         time.sleep(PING_EVERY)
     results.send(waits)
@@ -75,7 +75,7 @@ def read_all(server: Server, second: int) -> list[float]:
 
 def main() -> None:
     """Fill seconds and have them sealed."""
-    readable, stalls = [], []
+    readable, stalls, quiet = [], [], []
     with serve() as server:
         netloc = urlsplit(server.url).netloc
         connection = http.client.HTTPConnection(netloc)
@@ -96,13 +96,21 @@ def main() -> None:
             pinging.join()
             readable.append(max(came))
             stalls.append(max(wait for wait, sent in waits if sent > second + 1.9))
+            quiet.append(max((wait for wait, sent in waits if sent < second + 1.9), default=0.0))
     last, stall = statistics.median(readable), statistics.median(stalls)
     print(f"seal: {SERVICES * DOMAINS * POPS:,} keys of {SERVICES} services; every one was found in its entry")
     print("  ms from the seal until all was read  " + " ".join(f"{each:6.0f}" for each in readable))
-    print("  ms that a push took at most          " + " ".join(f"{each:6.1f}" for each in stalls))
+    print("  ms that the event loop was busy, most" + " ".join(f"{each:6.1f}" for each in stalls))
+    print("  the same before the seal             " + " ".join(f"{each:6.1f}" for each in quiet))
     keys = f"{SERVICES * DOMAINS * POPS:,} keys in the second"
     row("seal: all entries read after the seal", f"< {READABLE_MS} ms", f"{last:.0f} ms", keys, met=last < READABLE_MS)
-    row("seal: longest that a push waits meanwhile", f"< {STALL_MS} ms", f"{stall:.0f} ms", keys, met=stall < STALL_MS)
+    row(
+        "seal: longest that the event loop stalls meanwhile",
+        f"< {STALL_MS} ms",
+        f"{stall:.0f} ms",
+        keys,
+        met=stall < STALL_MS,
+    )
 
 
 if __name__ == "__main__":

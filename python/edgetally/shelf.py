@@ -118,19 +118,29 @@ class Shelf:
     def body(self, entry: Entry, dataset: str) -> bytes:
         """Return the JSON of `entry` in `dataset`."""
         body = entry.bodies.get(dataset)
-        if body is not None:
-            self.reused += 1
+        if body is None:
+            body = entry.sealed.entry(dataset)
+            self.keep(entry, dataset, body)
         else:
-            self.encoded += 1
-            body = entry.bodies[dataset] = entry.sealed.entry(dataset)
-            self._cached[entry, dataset] = None
-            self.cached_size += len(body)
-            # The one that is asked for stays, however large.
-            while self.cached_size > self._cache_bytes and len(self._cached) > 1:
-                old, of = next(iter(self._cached))
-                del self._cached[old, of]
-                self.cached_size -= len(old.bodies.pop(of))
+            self.reused += 1
         return body
+
+    def keep(self, entry: Entry, dataset: str, body: bytes) -> None:
+        """Keep at hand the JSON of `entry` in `dataset`, wherever it was encoded."""
+        if dataset in entry.bodies:
+            self.reused += 1
+            return
+        self.encoded += 1
+        if entry.second <= self.newest - self._keep:
+            return  # it has fallen off meanwhile
+        entry.bodies[dataset] = body
+        self._cached[entry, dataset] = None
+        self.cached_size += len(body)
+        # The one that is asked for stays, however large.
+        while self.cached_size > self._cache_bytes and len(self._cached) > 1:
+            old, of = next(iter(self._cached))
+            del self._cached[old, of]
+            self.cached_size -= len(old.bodies.pop(of))
 
     def wait(self, service_id: str, dataset: str, *, after: int, wake: Callable[[], object]) -> Callable[[], None]:
         """

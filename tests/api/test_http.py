@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from edgetally.api.http import PIECE
 from tests.clock import START, until
 from tests.served import Answer, Served, ndjson, record, served
 
@@ -585,3 +586,28 @@ async def test_an_answer_says_how_long_it_is_and_is_json(service: Served) -> Non
             answer = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
             assert json.loads(answer.body)
             assert int(answer.headers["content-length"]) == len(answer.body)
+
+
+async def test_a_large_answer_is_whole_whatever_else_the_client_sends(service: Served) -> None:
+    await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
+    await service.to(4)
+    async with service.wire() as wire:
+        whole = (await wire.ask(GET)).body
+        assert len(whole) > 4 * PIECE
+        await wire.send(GET * 2)
+        assert (await wire.answer()).body == whole
+        await wire.reader.readuntil(b"\r\n\r\n")
+        await wire.send(b"no request\r\n\r\n")
+        assert await wire.reader.readexactly(len(whole)) == whole
+        assert is_the_one_shape(await wire.answer(), 400)
+
+
+async def test_a_large_answer_is_whole_when_the_connection_ends_behind_it(service: Served) -> None:
+    await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
+    await service.to(4)
+    whole = (await service.client.get("/v1/domains/svc/ts/h")).content
+    async with service.wire() as wire:
+        answer = await wire.ask(GET.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        assert answer.headers["connection"] == "close"
+        assert answer.body == whole
+        assert await wire.is_over()

@@ -2,8 +2,10 @@
 
 import asyncio
 import gzip
+import threading
 import zlib
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import httpx
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgetally import _core
 from edgetally.api.http import Response
-from edgetally.api.poll import AT_ONE_GO, Poll, Question, question
+from edgetally.api.poll import AT_ONE_GO, ON_THE_SPOT, Poll, Question, question
 from edgetally.shelf import Shelf
 from tests.clock import START, TurnedClock, until
 from tests.served import PLAIN, Json, Served, ndjson, record, served
@@ -522,6 +524,70 @@ async def test_patience_ends_for_each_reader_in_its_own_time() -> None:
         await clock.advance(10)
 
     assert patience == [[False] * 3, [True, False, False], [True, True, False], [True] * 3]
+
+
+@dataclass(eq=False)
+class Large:
+    """A sealed second that takes long to encode, and notes where that is done."""
+
+    second: int
+    problem: Exception | None = None
+    threads: list[str] = field(default_factory=list)
+    service_id: str = "svc"
+    size: int = ON_THE_SPOT + 1
+
+    def has(self, _dataset: str, /) -> bool:
+        return True
+
+    def entry(self, _dataset: str, /) -> bytes:
+        self.threads.append(threading.current_thread().name)
+        if self.problem:
+            raise self.problem
+        return b'{"recorded":%d}' % self.second
+
+
+async def test_what_is_large_is_encoded_once_in_a_thread_for_all_who_ask() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    waits, asks = (question("svc", "domains", [cursor], gzip=False) for cursor in (str(START + 2), "h"))
+    waiting = [asyncio.ensure_future(_answer(poll, waits)) for _ in range(3)]
+    await asyncio.sleep(0)
+    large = Large(START + 1)
+
+    shelf.put(START + 1, [large])
+    woken = await asyncio.gather(*waiting)
+    known = poll.answer(waits)
+    history = poll.answer(asks)
+
+    assert {id(answer) for answer in woken} == {id(known)}
+    assert woken[0].body == b'{"Data":[{"recorded":%d}],"Timestamp":%d,"AggregateDelay":2}' % (START + 1, START + 3)
+    assert isinstance(history, Response), "what is encoded already needs no thread"
+    assert len(large.threads) == 1
+    assert large.threads[0] != threading.current_thread().name
+
+
+async def test_an_answer_made_in_a_thread_says_up_to_when_it_is_complete() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    asked = question("svc", "domains", [str(START + 2)], gzip=False)
+    shelf.put(START + 1, [Large(START + 1)])
+
+    making = poll.answer(asked)
+    shelf.put(START + 2, [Large(START + 2)])  # before the thread is done
+    assert isinstance(making, asyncio.Future)
+
+    assert (await making).body.endswith(b'"Timestamp":%d,"AggregateDelay":2}' % (START + 3))
+    assert (await _answer(poll, asked)).body.count(b"recorded") == 2
+
+
+async def test_what_cannot_be_encoded_is_told_to_all_who_ask() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    shelf.put(START, [Large(START, problem=MemoryError())])
+
+    asked = [_answer(poll, question("svc", "domains", ["h"], gzip=False)) for _ in range(2)]
+
+    assert [type(error) for error in await asyncio.gather(*asked, return_exceptions=True)] == [MemoryError] * 2
 
 
 async def _answer(poll: Poll, asked: Question) -> Response:

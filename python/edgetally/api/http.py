@@ -32,6 +32,9 @@ BODY_AHEAD = 1 << 20
 WRITE_AHEAD = 1 << 16
 """Bytes of answers that may wait for the reader before that reader's next request is looked at."""
 
+PIECE = 1 << 18
+"""Bytes of a large body that are sent before others have their turn."""
+
 FRESH_REQUESTS = 1024
 """How many different requests have their answer at hand."""
 
@@ -297,10 +300,17 @@ class Connection(asyncio.Protocol):
         self._incoming: Body | None = None
         self._began: float | None = None
         self._progress = 0.0
-        self._writable = True
+        self._paused = False
+        self._unsent = memoryview(b"")
+        """What is left of a large body."""
         self._ending = False
         self._whole: bytes | None = None
         self._unread: Response | None = None
+
+    @property
+    def _writable(self) -> bool:
+        """Whether the answers so far are on their way."""
+        return not self._paused and not self._unsent
 
     @property
     def is_lost(self) -> bool:
@@ -326,6 +336,7 @@ class Connection(asyncio.Protocol):
         self.server.left(self)
         self._transport = None
         self._let_go()
+        self._unsent = memoryview(b"")
         if self._answer:
             self._answer.cancel()
         for request in [self._current, *self._queue]:
@@ -355,13 +366,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Look at no further request until the answers so far are read."""
-        self._writable = False
+        self._paused = True
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._writable = True
+        self._paused = False
         self._progress = self.server.clock.now()
-        self._let_go()
+        self._send_piece()
         self._next()
         self.flow()
 
@@ -505,11 +516,10 @@ class Connection(asyncio.Protocol):
             self.write(response.head + fields + response.body)
         elif self.server.hold(response):
             self._unread = response
-            if self._transport:
-                # As it is: many may be given the same bytes.
-                self._transport.writelines([response.head + fields, response.body])
-            if self._writable:
-                self._let_go()
+            self.write(response.head + fields)
+            # As it is: many may be given the same bytes.
+            self._unsent = memoryview(response.body)
+            self._send_piece()
         else:
             self.server.refused["clients.max_unread_bytes"] += 1
             busy = self.server.refuse(
@@ -546,6 +556,7 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         if not self._transport:
             return
+        self._send_rest()
         if unread:
             self._progress = self.server.clock.now()
             self._transport.resume_reading()
@@ -555,7 +566,34 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send `data`, if the client is still there."""
         if self._transport:
+            self._send_rest()
             self._transport.write(data)
+
+    def _send_piece(self) -> None:
+        """Send some more of a large body."""
+        if self._transport and self._unsent and not self._paused:
+            self._progress = self.server.clock.now()
+            piece, self._unsent = self._unsent[:PIECE], self._unsent[PIECE:]
+            self._transport.write(piece)
+        self._sent()
+
+    def _sent(self) -> None:
+        """Let go of what was sent, or go on with the rest once others have had their turn."""
+        if self._writable:
+            self._let_go()
+        elif not self._paused:
+            asyncio.get_running_loop().call_soon(self._send_on)
+
+    def _send_on(self) -> None:
+        self._send_piece()
+        self._next()
+        self.flow()
+
+    def _send_rest(self) -> None:
+        """Send all that is left of a large body, because something else has to follow."""
+        if self._transport and self._unsent:
+            self._transport.write(self._unsent)
+            self._unsent = memoryview(b"")
 
     def flow(self) -> None:
         """Slow the client down while more has come than should wait."""
@@ -599,4 +637,5 @@ class Connection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Close unless a request is being answered or received."""
         if self._current is None and not self._queue and self._began is None and self._transport:
+            self._send_rest()
             self._transport.close()
