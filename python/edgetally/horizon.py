@@ -16,6 +16,9 @@ sealed decides what is late. That seal stays, and is the first fact that a resta
 from collections import deque
 from typing import NamedTuple
 
+FEWEST = 10
+"""Sealed seconds that are not given up, so that a reader who reads along has them all, whenever we are killed."""
+
 
 class Step(NamedTuple):
     """A seal, and what stands before it."""
@@ -33,7 +36,7 @@ class Horizon:
     Tells what can be forgotten.
 
     That is what adds to none of the last `keep` sealed seconds, nor to an open one. Beyond `most` bytes, or when it is
-    crowded, the sealed seconds are given up: a restart does not show them again, but counts nothing less.
+    crowded, sealed seconds are given up but for the last: a restart does not show them again, but counts nothing less.
     """
 
     def __init__(self, *, keep: int, most: int) -> None:
@@ -60,9 +63,9 @@ class Horizon:
         """
         self._steps.append(Step(position - 1, reach, self._size))
         found = None
-        while self._steps and self._steps[0].reach <= second:
-            step = self._steps[0]
-            if step.reach > second - self._keep and not crowded and self.size <= self._most:
+        while self._steps:
+            tight = crowded or self.size > self._most
+            if self._steps[0].reach > second - (min(FEWEST, self._keep) if tight else self._keep):
                 break
             found = self._steps.popleft()
             self._forgotten = found.size

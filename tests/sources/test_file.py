@@ -172,6 +172,17 @@ async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptu
     assert caplog.messages == [f"file:{path}: No such file or directory; waiting for it"]
 
 
+async def test_there_was_no_such_file_when_we_went_away(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    async with following(path) as follower:
+        await follower.nothing(1)
+        mark = follower.mark
+    path.write_bytes(b"one\n")
+
+    async with following(path, mark) as follower:
+        assert await follower.lines(1) == [b"one"]
+
+
 async def test_the_file_may_not_be_read_yet(
     log: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,6 +437,17 @@ async def test_rotated_twice_in_a_moment(log: Path) -> None:
         log.rename(log.with_name("access.log.1"))
         log.write_bytes(b"three\n")
         assert await follower.lines(3) == [b"one", b"two", b"three"]
+
+
+async def test_rotated_again_while_a_file_is_read_that_was_rotated_away(log: Path) -> None:
+    async with following(log) as follower:
+        append(log, b"one\n")
+        for number, text in enumerate([b"two\n", b"three\n", b"four\n"]):
+            written_at(log, 1000 + number)
+            log.rename(log.with_name(f"access.log.{number}"))
+            log.write_bytes(text)
+            await follower.nothing(GRACE_SECONDS / 2) if number else await follower.lines(1)
+        assert await follower.lines(3) == [b"two", b"three", b"four"]
 
 
 @pytest.mark.parametrize("how", ["renamed", "truncated"])

@@ -95,7 +95,7 @@ class Opened:
         """Whether `path` is this file."""
         try:
             current = path.stat()
-        except FileNotFoundError:
+        except OSError:
             return False
         return (current.st_dev, current.st_ino) == (self.status.st_dev, self.status.st_ino)
 
@@ -105,6 +105,14 @@ class Opened:
 
     def _begin(self, size: int) -> bytes:
         return os.pread(self._descriptor, size, 0)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _digest(head: bytes) -> str:
@@ -136,29 +144,37 @@ class FollowedFile:
     async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
         self._known = msgspec.json.decode(mark, type=Mark) if mark else None
+        if self._known is None and not _is_there(self._path):
+            # What stands there from now on is new, whoever of us finds it.
+            self._known = NO_FILE
+            yield Block(b"", mark=lambda _: msgspec.json.encode(NO_FILE).decode())
         self._files = self._missed(was_away=True)
         try:
             while True:
-                while self._files:
-                    async for block in self._read(self._files[0], is_last=False):
-                        yield block
-                    self._files.pop(0).close()
-                while (opened := self._open()) is None:
-                    await self._pause()
-                self._files = [opened]
-                if self._known is None:
-                    # Its past is not ours to count.
-                    opened.offset = opened.size
-                elif opened.is_meant_by(self._known):
-                    opened.offset = self._known.offset
-                async for block in self._read(opened, is_last=True):
+                # Once the one is read, others may have come and gone.
+                self._files = self._files or self._missed(was_away=False) or await self._current()
+                opened = self._files[0]
+                async for block in self._read(opened, is_last=len(self._files) == 1):
                     yield block
                 self._known = opened.mark(opened.offset)
-                self._files.pop().close()
-                self._files = self._missed(was_away=False)
+                self._files.pop(0).close()
         finally:
             while self._files:
                 self._files.pop().close()
+
+    async def _current(self) -> list[Opened]:
+        """Open the file that has our name, once there is one and nothing else was missed."""
+        while (opened := self._open()) is None:
+            await self._pause()
+        if missed := self._missed(was_away=False):
+            opened.close()
+            return missed
+        if self._known is None:
+            # Its past is not ours to count.
+            opened.offset = opened.size
+        elif opened.is_meant_by(self._known):
+            opened.offset = self._known.offset
+        return [opened]
 
     def _open(self) -> Opened | None:
         try:
@@ -167,8 +183,6 @@ class FollowedFile:
             if not self._waits:
                 say(Waiting(source=self.name, problem=error.strerror or str(error)))
             self._waits = True
-            if isinstance(error, FileNotFoundError):
-                self._known = self._known or NO_FILE
             return None
         self._waits = False
         return opened
@@ -201,7 +215,11 @@ class FollowedFile:
     def _candidates(self, known: Mark) -> list[Opened]:
         """Open what may be the file that we know, or have come after it; first what has the name now."""
         found = []
-        for path in [self._path, *sorted(self._path.parent.iterdir())]:
+        try:
+            beside = sorted(self._path.parent.iterdir())
+        except OSError:
+            beside = []
+        for path in [self._path, *beside]:
             rotated = path.name.startswith(self._path.name) and ROTATED.fullmatch(path.name[len(self._path.name) :])
             try:
                 if path == self._path or rotated or path.stat().st_ino == known.inode:
@@ -232,7 +250,7 @@ class FollowedFile:
                 opened.begin_anew()
                 yield Block(b"", end=True, mark=mark())
                 continue
-            elif not is_last or (self._path.exists() and not opened.has_name(self._path)):
+            elif not is_last or (_is_there(self._path) and not opened.has_name(self._path)):
                 quiet_since = self._clock.now() if quiet_since is None else quiet_since
                 if self._clock.now() - quiet_since >= GRACE_SECONDS:
                     say(Rotated(source=self.name))
