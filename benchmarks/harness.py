@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.fold.run import FIRST, LINE, SECONDS, lines
+from benchmarks.fold.traffic import FIRST, LINE, SECONDS, lines
 
 BATCH = 1_000_000
 """Bytes of a push, about."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from question import (
+from benchmarks.fold.question import (
     ANSWERED,
     BASE,
     BUCKETS,
@@ -31,7 +31,7 @@ from question import (
     Answer,
     Row,
 )
-from traffic import FIRST
+from benchmarks.fold.traffic import FIRST
 
 
 def table_file(dataset: str, *, by_pop: bool) -> str:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from traffic import FIRST, LINE
+from benchmarks.fold.traffic import FIRST, LINE
 
 HERE = Path(__file__).parent
 

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from traffic import CODES
+from benchmarks.fold.traffic import CODES
 
 STATUSES_SHOWN = [*(str(code) for code in CODES if code != 499), *(f"{range_}xx" for range_ in range(1, 6))]
 """What follows `status_` and `origin_status_` in the names of measurements; `status_499` comes on top."""

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import others
-from contenders import CONTENDERS, answer
-from question import KEYS, Answer
-from traffic import LINE, ODD_LINES, lines
+from benchmarks.fold import others
+from benchmarks.fold.contenders import CONTENDERS, answer
+from benchmarks.fold.question import KEYS, Answer
+from benchmarks.fold.traffic import LINE, ODD_LINES, lines
+from benchmarks.harness import row
 
 OURS, OURS_ALONE = "edgetally", "edgetally, 1 thread"
+MODULE = "benchmarks.fold.run"
 FEWER = 5
 """GoAccess and mtail read this part of the log: they are slow."""
 
@@ -58,7 +60,7 @@ def contend(name: str, path: Path, out: Path) -> Cost:
 def measure(name: str, path: Path, read: Callable[[Path], Any] | None = None) -> Any:  # noqa: ANN401 - what `read` gives
     """Run one contender in a process of its own; return its cost, or what somebody reads in its answer."""
     with tempfile.TemporaryDirectory(dir=path.parent) as out:
-        command = [sys.executable, __file__, "--contender", name, "--log", str(path), "--out", out]
+        command = [sys.executable, "-m", MODULE, "--contender", name, "--log", str(path), "--out", out]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         return Cost(*json.loads(done.stdout)) if read is None else read(Path(out))
 
@@ -92,9 +94,9 @@ def write(path: Path, count: int, **kind: bool) -> Path:
     return path
 
 
-def verdict(label: str, ratio: float, target: float) -> str:
-    """Say whether a target is met."""
-    return f"  {label:<58}{ratio:>7.2f}   target {target:g}: {'met' if ratio >= target else 'not met'}"
+def ratio(question: str, target: float, reached: float, compared: str) -> None:
+    """Print the row of a question that is answered by a ratio."""
+    row(question, f"≥ {target:g}", f"{reached:.2f}", compared, met=reached >= target)
 
 
 def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cost]:
@@ -122,12 +124,10 @@ def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> No
     if (os.cpu_count() or 1) > 1:
         pairs = [(measure(OURS_ALONE, path), measure(OURS, path)) for _ in range(runs)]
         speed_ups = sorted(one.wall_s / all_.wall_s for one, all_ in pairs)
-        print(
-            verdict(f"all {os.cpu_count()} cores against one, wall clock, median", speed_ups[len(speed_ups) // 2], 1.8)
-        )
+        ratio("fold: speed on all cores", 1.8, speed_ups[len(speed_ups) // 2], "one thread, median of pairs")
     many = write(directory / "many.ndjson", count, many=True)
     cost = min(measure(OURS_ALONE, many) for _ in range(runs))
-    print(verdict("100,000 keys a second against 2,000, lines per CPU s", alone.cpu_s / cost.cpu_s, 0.4))
+    ratio("fold: lines per CPU s over 100,000 keys a second", 0.4, alone.cpu_s / cost.cpu_s, "over 2,000")
     many.unlink()
 
 
@@ -140,23 +140,25 @@ def part(directory: Path, path: Path, count: int, best: dict[str, Cost]) -> None
         try:
             took = run(fewer, fewer.stat().st_size // LINE).wall * count * LINE / fewer.stat().st_size
         except others.Skipped as reason:
-            print(f"  {name}: skipped, {reason}")
+            print(f"{name}: skipped, {reason}")
         else:
-            print(verdict(f"{name} (wall clock, {count / took:,.0f} lines/s, for less)", took / best[OURS].wall_s, 25))
+            ratio("fold: wall clock", 25, took / best[OURS].wall_s, f"{name}, {count / took:,.0f} lines/s, for less")
     try:
         parse, fold = others.simdjson(path, count), others.bare_fold(path, count)
     except others.Skipped as reason:
-        print(f"  simdjson: skipped, {reason}")
+        print(f"simdjson: skipped, {reason}")
     else:
-        print(verdict(f"of simdjson's parse ({count / parse:,.0f} lines per CPU s), fold alone", parse / fold, 0.7))
-        print(verdict("of simdjson's parse, the whole job", parse / best[OURS_ALONE].cpu_s, 0.7))
+        compared = f"simdjson's parse, {count / parse:,.0f}"
+        print(f"lines per CPU s: fold alone {count / fold:,.0f}, {compared}")
+        ratio("fold alone: lines per CPU s", 0.7, parse / fold, compared)
+        ratio("fold, the whole job: lines per CPU s", 0.7, parse / best[OURS_ALONE].cpu_s, compared)
     small = directory / "small.ndjson"
     small.write_bytes(fewer.read_bytes()[: fewer.stat().st_size // 10 // LINE * LINE])
-    contender = [__file__, "--contender", OURS_ALONE, "--out", str(directory)]
+    contender = ["-m", MODULE, "--contender", OURS_ALONE, "--out", str(directory)]
     try:
-        print(f"  instructions per line, the whole job: {others.instructions(small, fewer, contender):,.0f}")
+        print(f"instructions per line, the whole job: {others.instructions(small, fewer, contender):,.0f}")
     except others.Skipped as reason:
-        print(f"  instructions: skipped, {reason}")
+        print(f"instructions: skipped, {reason}")
 
 
 def main() -> None:
@@ -177,7 +179,8 @@ def main() -> None:
         best = compare(directory, path, count, runs)
         print()
         for other in list(CONTENDERS)[2:]:
-            print(verdict(f"{other}: CPU time against ours", best[other].cpu_s / best[OURS_ALONE].cpu_s, 10))
+            times = best[other].cpu_s / best[OURS_ALONE].cpu_s
+            ratio("fold: CPU time of the same work", 10, times, other)
         scale(directory, path, count, runs, best[OURS_ALONE])
         part(directory, path, count, best)
 
