@@ -298,7 +298,7 @@ async def test_a_flood_of_refused_lines_does_not_flood_the_log(
 
     assert len(caplog.records) == 11
     assert caplog.messages[-1] == "script: 1001 lines of this batch do not count: not_json 1000, bad_status 1"
-    assert worker.rejected == {"not_json": 1000}
+    assert worker.rejected == {"not_json": 1000, "bad_status": 1}
 
 
 # --- stopping ------------------------------------------------------------------------------------------------------
