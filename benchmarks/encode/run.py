@@ -5,7 +5,7 @@ import time
 
 import orjson
 
-from benchmarks.fold.run import FIRST, lines
+from benchmarks.fold.traffic import FIRST, lines
 from benchmarks.harness import row
 from edgetally import _core
 

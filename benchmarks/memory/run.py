@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.fold.run import FIRST
+from benchmarks.fold.traffic import FIRST
 from benchmarks.harness import row
 from edgetally import _core
 

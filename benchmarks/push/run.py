@@ -6,7 +6,7 @@ import statistics
 import time
 from urllib.parse import urlsplit
 
-from benchmarks.fold.run import FIRST, LINE
+from benchmarks.fold.traffic import FIRST, LINE
 from benchmarks.harness import BATCH, SERVICE_IDS, at, batches, row, serve, wait_for
 from edgetally import _core
 

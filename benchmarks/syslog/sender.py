@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-from benchmarks.fold.run import LINE, lines
+from benchmarks.fold.traffic import LINE, lines
 
 HEADER = b"<190>Nov 25 12:00:00 edge1 nginx: "
 """As nginx writes it. A datagram has at least LINE bytes without it."""
