@@ -120,6 +120,7 @@ class Apache:
 
     def __init__(self, directory: Path, *, syslog_port: int, site: str) -> None:
         self.log = directory / "edgetally.log"
+        self.old_log = directory / "edgetally.log.1"
         self.errors: list[str] = []
         self._directory = directory
         self._syslog_port = syslog_port
@@ -128,6 +129,7 @@ class Apache:
         self.port, self.tls_port = (self._stack.enter_context(free_port()) for _ in range(2))
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         is_root = os.geteuid() == 0
@@ -155,9 +157,8 @@ class Apache:
             *("apache2", "-D", "FOREGROUND", "-f", configuration),
             stderr=subprocess.PIPE,
         )
-        ready = asyncio.Event()
-        self._reading = asyncio.create_task(self._read_errors(ready))
-        await ready.wait()
+        self._reading = asyncio.create_task(self._read_errors())
+        await self._ready.wait()
         assert self._process.returncode is None, self.errors
         return self
 
@@ -175,14 +176,22 @@ class Apache:
             text = text.replace(placeholder, value)
         return text
 
-    async def _read_errors(self, ready: asyncio.Event) -> None:
+    async def rotate(self) -> None:
+        """Go on in a new log, after the old one was renamed, as `apachectl graceful` does."""
+        assert self._process
+        self.log.rename(self.old_log)
+        self._ready.clear()
+        self._process.send_signal(signal.SIGUSR1)
+        await self._ready.wait()
+
+    async def _read_errors(self) -> None:
         assert self._process
         assert self._process.stderr
         while line := (await self._process.stderr.readline()).decode():
             self.errors.append(line)
             if "resuming normal operations" in line:
-                ready.set()
-        ready.set()
+                self._ready.set()
+        self._ready.set()
 
     async def __aexit__(self, *_: object) -> None:
         assert self._process
