@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edgetally.api.http import Connection
 from edgetally.measurements import reasons
 from edgetally.panel import MAX_LAG
 from edgetally.telemetry.histogram import Histogram
@@ -245,7 +246,8 @@ async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
     async with service.wire() as wire:
         # Half a request keeps the connection over the end of the listener.
         await wire.send(request[:10])
-        await until(lambda: any(one._began for one in service.service.server.connections))  # noqa: SLF001 - no one else says
+        connections = service.service.server.connections
+        await until(lambda: any(isinstance(one, Connection) and one._began for one in connections))  # noqa: SLF001 - no one else says
         service.service.server.close()
         answer = await wire.ask(request[10:])
 

@@ -185,19 +185,87 @@ async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
         assert (await one.ask(GET[:-2] + reader.field + b"\r\n")).status == 200
 
 
-async def test_a_handshake_that_does_not_end_is_ended(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgetally.door.HANDSHAKE_SECONDS", 0.1)
-    async with Service(settings(pair), TurnedClock()) as service:
-        for begin in (b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"):
-            reader, writer = await asyncio.open_connection(*address(service))
-            writer.write(begin)
-            async with asyncio.timeout(PATIENCE):
-                try:
-                    assert await reader.read() == b""
-                except ConnectionResetError:
-                    pass
-            writer.close()
+BEGINNINGS = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"]
+"""Of handshakes that do not go on."""
+
+
+async def test_a_handshake_that_takes_too_long_is_ended(service: Service, pair: Pair, clock: TurnedClock) -> None:
+    slow = [await asyncio.open_connection(*address(service)) for _ in BEGINNINGS]
+    for (_, writer), begin in zip(slow, BEGINNINGS, strict=True):
+        writer.write(begin)
+    await until(lambda: len(service.server.connections) == 3)
+    await clock.advance(10)
+    assert len(service.server.connections) == 3
+    assert await shown(service) == pair.der
+
+    await clock.advance(2)
+
+    for reader, writer in slow:
+        await ended(reader)
+        writer.close()
+    assert service.server.refused == {"clients.handshake_timeout": 3}
+    await until(lambda: not service.server.connections)
+    assert await shown(service) == pair.der
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait until the other side has closed, without an answer."""
+    async with asyncio.timeout(PATIENCE):
+        try:
+            assert b"HTTP" not in await reader.read()
+        except ConnectionResetError:
+            pass
+
+
+async def test_handshakes_take_the_room_of_connections(pair: Pair) -> None:
+    async with Service(settings(pair, clients={"max_connections": 2}), TurnedClock()) as service:
+        first, second = [await asyncio.open_connection(*address(service)) for _ in range(2)]
+        await until(lambda: len(service.server.connections) == 2)
+        reader, writer = await asyncio.open_connection(*address(service))
+        await ended(reader)
+        writer.close()
+        assert service.server.refused == {"clients.max_connections": 1}
+
+        first[1].close()
+        await until(lambda: len(service.server.connections) == 1)
         assert await shown(service) == pair.der
+        second[1].close()
+
+
+async def test_a_handshake_that_is_under_way_does_not_keep_it_from_stopping(pair: Pair) -> None:
+    async with Service(settings(pair), TurnedClock()) as service:
+        reader, writer = await asyncio.open_connection(*address(service))
+        await until(lambda: len(service.server.connections) == 1)
+        await service.__aexit__(None, None, None)
+        assert service.server.connections == set()
+        await ended(reader)
+        writer.close()
+
+
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(service: Service, pair: Pair) -> None:
+    # Bytes by hand: what a client sends last for its handshake and its first request, in one piece.
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = pair.trusted().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    reader, writer = await asyncio.open_connection(*address(service))
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(1 << 16))
+    tls.write(GET + GET[:5])
+    writer.write(outgoing.read())
+    answer = b""
+    async with asyncio.timeout(PATIENCE):
+        while b"}" not in answer:
+            incoming.write(await reader.read(1 << 16))
+            try:
+                answer += tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                pass  # tickets, for the next time
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    writer.close()
 
 
 @pytest.mark.parametrize("junk", [GET, b"\x00" * 100, b"\x16\x03\x01" + b"\xff" * 1000])
@@ -206,11 +274,7 @@ async def test_what_is_no_tls_harms_nobody(
 ) -> None:
     reader, writer = await asyncio.open_connection(*address(service))
     writer.write(junk)
-    async with asyncio.timeout(PATIENCE):
-        try:
-            assert b"HTTP" not in await reader.read()
-        except ConnectionResetError:
-            pass
+    await ended(reader)
     writer.close()
 
     assert await shown(service) == pair.der

@@ -47,7 +47,11 @@ class Api(Section, frozen=True):
 
     listen: Annotated[str, Meta(description="Address and port to listen on.")] = "127.0.0.1:8480"
     allow_anonymous: Annotated[
-        bool, Meta(description="Listen on other addresses than this machine's own, though anybody may read and push.")
+        bool,
+        Meta(
+            description="Listen on other addresses than this machine's own, though anybody may read and push. Syslog "
+            "has no tokens and needs this there; HTTP with tokens does not."
+        ),
     ] = False
     poll_timeout: Annotated[
         float,
@@ -121,6 +125,9 @@ class Clients(Section, frozen=True):
     max_header_bytes: Annotated[
         int, limit("Bytes of the header of a request.", beyond="It is answered 431, and the connection ends.", ge=1024)
     ] = 65_536
+    handshake_timeout: Annotated[float, limit("Seconds that TLS may take to begin.", beyond="The connection ends.")] = (
+        10.0
+    )
     header_timeout: Annotated[
         float,
         limit("Seconds that the header of a request may take.", beyond="It is answered 408, and the connection ends."),

@@ -1,7 +1,7 @@
 """The door: where a server may listen, who comes in, and the certificate that it shows them."""
 
 import ipaddress
-from typing import Any
+import ssl
 
 import msgspec
 
@@ -18,12 +18,6 @@ from edgetally.telemetry.events import (
     say,
 )
 from edgetally.tls import Certificate
-
-HANDSHAKE_SECONDS = 10.0
-"""How long TLS may take to begin."""
-
-SHUTDOWN_SECONDS = 2.0
-"""How long the other side may take to agree that TLS ends."""
 
 RELOADED = {"access.tokens", "api.tls_cert", "api.tls_key"}
 """What can change while the server runs."""
@@ -43,15 +37,9 @@ class Door:
         return "https" if self._certificate else "http"
 
     @property
-    def tls(self) -> dict[str, Any]:
-        """What to listen with, besides an address."""
-        if not self._certificate:
-            return {}
-        return {
-            "ssl": self._certificate.context,
-            "ssl_handshake_timeout": HANDSHAKE_SECONDS,
-            "ssl_shutdown_timeout": SHUTDOWN_SECONDS,
-        }
+    def tls(self) -> ssl.SSLContext | None:
+        """What to speak TLS with, if it is to be spoken."""
+        return self._certificate.context if self._certificate else None
 
     def admit(self, host: str) -> None:
         """Refuse to answer where strangers are, unless they need a token or may do everything."""

@@ -43,6 +43,7 @@ LIMITS = (
     "clients.max_connections",
     "clients.max_target_bytes",
     "clients.max_header_bytes",
+    "clients.handshake_timeout",
     "clients.header_timeout",
     "clients.stall_timeout",
     "clients.max_unread_bytes",

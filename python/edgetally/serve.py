@@ -16,6 +16,7 @@ from edgetally import sealer, worker
 from edgetally.api import http
 from edgetally.api.app import App, room
 from edgetally.api.guard import Guard
+from edgetally.api.handshake import TlsListener
 from edgetally.api.http import Connection, Server
 from edgetally.api.index import Index
 from edgetally.api.ingest import Bounds, Ingest, Said
@@ -144,7 +145,7 @@ class Service:
         self.failed = asyncio.Event()
         """Set when a room has failed and the process had better stop."""
         self._failure: BaseException | None = None
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
 
@@ -191,9 +192,11 @@ class Service:
         self.door.admit(host)
         loop = asyncio.get_running_loop()
         try:
-            self._listener = await loop.create_server(
-                lambda: Connection(self.server), host, port, backlog=BACKLOG, **self.door.tls
-            )
+            if tls := self.door.tls:
+                self._listener = TlsListener(self.server, tls)
+                await self._listener.listen(host, port, BACKLOG)
+            else:
+                self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
         except OSError as error:
             raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
         port = self._listener.sockets[0].getsockname()[1]

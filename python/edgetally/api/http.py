@@ -12,7 +12,7 @@ import asyncio
 from collections import Counter, deque
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from urllib.parse import parse_qsl, unquote
 
 import httptools
@@ -51,6 +51,8 @@ class Limits(NamedTuple):
     max_connections: int = 20_000
     max_target_bytes: int = 8 * 1024
     max_header_bytes: int = 64 * 1024
+    handshake_timeout: float = 10.0
+    """How long TLS may take to begin."""
     header_timeout: float = 20.0
     """How long the header of a request may take, from its first byte."""
     stall_timeout: float = 30.0
@@ -182,6 +184,19 @@ class Request(NamedTuple):
         return self.headers.get(name, b"").decode("latin-1").strip()
 
 
+class Client(Protocol):
+    """Somebody who is connected."""
+
+    def sweep(self, now: float) -> None:
+        """Close if it takes too long."""
+
+    def close_if_idle(self) -> None:
+        """Close unless it waits for an answer."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
 class Server:
     """What the connections of one listener share."""
 
@@ -213,7 +228,7 @@ class Server:
         self.unread_bytes = 0
         """Bytes of large answers that wait for their readers."""
         self._unread: Counter[Response] = Counter()
-        self.connections: set[Connection] = set()
+        self.connections: set[Client] = set()
         self.closing = False
         self._drained = asyncio.Event()
         self._epoch = epoch
@@ -271,7 +286,7 @@ class Server:
             self._drained.clear()
             await self._drained.wait()
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Client) -> None:
         """Forget a connection that has ended."""
         self.connections.discard(connection)
         if not self.connections:
