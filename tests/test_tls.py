@@ -185,6 +185,15 @@ async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
         assert (await one.ask(GET[:-2] + reader.field + b"\r\n")).status == 200
 
 
+async def test_a_certificate_that_lost_its_key_stays_and_says_so(
+    service: Service, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.reload(check({"api": {"tls_cert": str(pair.cert)}}))
+
+    assert "the old certificate stays: api.tls_key: it is missing" in caplog.text
+    assert await shown(service) == pair.der
+
+
 BEGINNINGS = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"]
 """Of handshakes that do not go on."""
 
@@ -300,7 +309,7 @@ BROKEN: list[tuple[str, Callable[[Pair, Path], Pair], str]] = [
     ("no key", lambda pair, at: Pair(pair.cert, at / "no.key"), "api.tls_key: {at}/no.key: No such file"),
     ("a directory", lambda pair, at: Pair(at, pair.key), "api.tls_cert: {at}: Is a directory"),
     ("a key as a certificate", lambda pair, _: Pair(pair.key, pair.key), "api.tls_cert: {key}: there is no cert"),
-    ("a certificate as a key", lambda pair, _: Pair(pair.cert, pair.cert), "api.tls_key: {cert}: the key cannot"),
+    ("a certificate as a key", lambda pair, _: Pair(pair.cert, pair.cert), "api.tls_key: {cert}: there is no key"),
     ("the key of another", lambda pair, at: Pair(pair.cert, make(at).key), "this is not the key of the certificate"),
     ("a key with a password", locked, "the key is encrypted"),
 ]

@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from pathlib import Path
 
 import msgspec
 
@@ -29,7 +30,8 @@ class Door:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.keys = Keys(_grants(config.access))
-        self._certificate = _certificate(config)
+        pair = _pair(config)
+        self._certificate = Certificate(*pair) if pair else None
 
     @property
     def scheme(self) -> str:
@@ -69,10 +71,11 @@ class Door:
             say(TokensReloaded(valid=len(tokens) - revoked, revoked=revoked))
         else:
             say(NoTokens())
-        if self._certificate and config.api.tls_cert and config.api.tls_key:
+        if self._certificate:
             try:
-                self._certificate.load(config.api.tls_cert, config.api.tls_key)
-                say(CertificateReloaded(path=str(config.api.tls_cert)))
+                if pair := _pair(config):
+                    self._certificate.load(*pair)
+                    say(CertificateReloaded(path=str(pair[0])))
             except ConfigError as error:
                 say(CertificateKept(problem=str(error)))
         if waiting := self._waiting(config):
@@ -94,10 +97,11 @@ class Door:
         return sorted(name for name in fixed if before[name] != after[name])
 
 
-def _certificate(config: Config) -> Certificate | None:
+def _pair(config: Config) -> tuple[Path, Path] | None:
+    """Return where the certificate is and where its key, if there are any; raise ConfigError when one is missing."""
     cert, key = config.api.tls_cert, config.api.tls_key
     if cert and key:
-        return Certificate(cert, key)
+        return cert, key
     if cert or key:
         given, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
         raise ConfigError(f"api.{missing}", f"it is missing, and api.{given} alone is not enough")

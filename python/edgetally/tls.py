@@ -48,7 +48,9 @@ def loaded(cert: Path, key: Path) -> ssl.SSLContext:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigError("api.tls_key", f"{key}: this is not the key of the certificate in {cert}") from error
-        raise ConfigError("api.tls_key", f"{key}: the key cannot be used: {error.reason or error}") from error
+        raise ConfigError(
+            "api.tls_key", f"{key}: there is no key in it that can be used, in PEM form: {error.reason or error}"
+        ) from error
     return context
 
 
