@@ -107,7 +107,9 @@ pub enum Form {
 pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Moment,
-        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR => Form::Key,
+        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD => {
+            Form::Key
+        }
         EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Word,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
         ORIGIN_TTFB_S => Form::Seconds,

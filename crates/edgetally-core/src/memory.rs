@@ -3,6 +3,7 @@
 use crate::field::known;
 use crate::number::Digits;
 use crate::steps::VALUE;
+use crate::time::{Moment, moment};
 use crate::word;
 
 /// How many words are remembered; one forgets another that has the same place.
@@ -15,7 +16,13 @@ pub struct Memory {
     /// Its ten digits: most lines have the same.
     digits: [u8; 10],
     second: u64,
+    /// The same of the date that was read last, without its fraction and its zone, which was UTC.
+    date: [u8; DATE],
+    second_of_date: u64,
 }
+
+/// Bytes of `2026-11-22T02:20:35`.
+const DATE: usize = 19;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Word {
@@ -27,7 +34,13 @@ struct Word {
 impl Default for Memory {
     fn default() -> Self {
         // No word has the slot of what is skipped, and no second has zeros for digits.
-        Self { words: [Word { len_and_slot: (0, 63), ..Word::default() }; WORDS], digits: [0; 10], second: 0 }
+        Self {
+            words: [Word { len_and_slot: (0, 63), ..Word::default() }; WORDS],
+            digits: [0; 10],
+            second: 0,
+            date: [0; DATE],
+            second_of_date: 0,
+        }
     }
 }
 
@@ -61,10 +74,12 @@ impl Memory {
     }
 
     /// The second that was read last, if `bytes` begin with it again: `1795314035`, perhaps with up to seven digits
-    /// behind a point; its length and the second.
+    /// behind a point, or a date; its length and the second.
     #[inline]
     pub fn moment(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
-        (bytes[..10] == self.digits).then_some(())?;
+        if bytes[..10] != self.digits {
+            return self.date(bytes);
+        }
         if bytes[10] != b'.' {
             return Some((10, self.second));
         }
@@ -72,9 +87,25 @@ impl Memory {
         (1..=Digits::MOST).contains(&fraction).then_some((11 + fraction, self.second))
     }
 
+    fn date(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
+        (bytes[..DATE] == self.date).then_some(())?;
+        let fraction = match bytes[DATE] {
+            b'.' => 1 + bytes[DATE + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        let zone = DATE + fraction;
+        (fraction != 1 && bytes.get(zone) == Some(&b'Z') && zone + 1 < VALUE).then_some((zone + 1, self.second_of_date))
+    }
+
     /// Remembers the second in `text`, if it is written like that.
     #[cold]
     pub fn learn_moment(&mut self, text: &[u8]) {
+        if let Some((date, rest)) = text.split_first_chunk::<DATE>()
+            && rest.last() == Some(&b'Z')
+            && let Moment::Second(second) = moment(text)
+        {
+            (self.date, self.second_of_date) = (*date, second);
+        }
         if let Some((digits, rest)) = text.split_first_chunk::<10>()
             && digits.iter().all(u8::is_ascii_digit)
             && matches!(rest, [] | [b'.', _, ..])

@@ -26,6 +26,7 @@ pub const VALUE: usize = 32;
 const MAX_STEPS: usize = 256;
 const QUOTE: u8 = b'"';
 const COMMA: u8 = b',';
+const NOTHING: u8 = 0;
 const NOWHERE: u16 = u16::MAX;
 
 /// What stands between two values, and where the second one belongs.
@@ -37,7 +38,7 @@ struct Step {
     len: u8,
     slot: u8,
     form: Form,
-    /// What ends the value: a quote, or a comma and perhaps a brace.
+    /// What ends the value: a quote, or a comma and perhaps a brace; nothing, when more than that has to be looked at.
     stop: u8,
     kind: Kind,
     /// The object in which the literal begins, and that in which the value stands.
@@ -76,7 +77,7 @@ impl Step {
         let (form, stop) = match kind {
             Kind::Quoted => (field::form(slot), QUOTE),
             Kind::Bare => (field::form(slot), COMMA),
-            Kind::Nested | Kind::Headers(_) => (Form::Skipped, COMMA),
+            Kind::Nested | Kind::Headers(_) => (Form::Skipped, NOTHING),
         };
         let (len, slot) = (u8::try_from(len).ok()?, u8::try_from(slot).ok()?);
         Some(Self { literal: halves(&padded), behind: u32::MAX << len, len, slot, form, stop, kind, objects })
@@ -161,6 +162,13 @@ impl Steps {
             };
             let from = at + len;
             let read = match step.form {
+                Form::Skipped if stop == COMMA => match short_bare(value) {
+                    Some(len) if from + len < line.end => {
+                        (at, object, steps) = (from + len, step.objects.1, rest);
+                        continue;
+                    }
+                    _ => None,
+                },
                 Form::Skipped | Form::Key => match short(value, stop) {
                     Some(len) if from + len < line.end => {
                         slots.put(slot, from, from + len);
@@ -234,6 +242,19 @@ fn short(bytes: &[u8; VALUE], stop: u8) -> Option<usize> {
     };
     let len = found.trailing_zeros() as usize;
     (stop == QUOTE && bytes.get(len) == Some(&QUOTE)).then_some(len)
+}
+
+/// How long the bare value is, if it ends within 15 bytes in one of the ways in which nearly all do.
+#[inline]
+fn short_bare(bytes: &[u8; VALUE]) -> Option<usize> {
+    let [bytes, _] = halves(bytes);
+    // All that can end a value or break it is a colon, a bracket (this bit makes their kinds equal), or not above a comma.
+    let folded = bytes | u8x16::splat(0x20);
+    let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
+    let low = bytes.min(u8x16::splat(COMMA)).simd_eq(bytes);
+    let stops = brackets | low | bytes.simd_eq(u8x16::splat(b':'));
+    let len = stops.to_bitmask().trailing_zeros() as usize;
+    (len > 0 && matches!(bytes.as_array().get(len), Some(b',' | b'}'))).then_some(len)
 }
 
 /// Whether a value that is not empty can end before byte `len` of `bytes`.
