@@ -125,6 +125,16 @@ def test_bulk_of_other_layouts_counts_as_the_oracle_says(layout: str, seed: int)
     assert wanted.accepted > 500
 
 
+@pytest.mark.parametrize("layout", records_layouts.LAYOUTS)
+def test_where_a_log_of_another_layout_is_cut_does_not_matter(layout: str) -> None:
+    data = records_layouts.sample(layout, 204, 300)
+    folding = make_fold(layout=layout)
+    for at in range(0, len(data), 97):
+        folding.feed(data[at : at + 97], NOW)
+    folding.finish(NOW)
+    assert entries_of(folding.drain()) == entries_of(partial_of(data, layout=layout))
+
+
 @given(st.data())
 @settings(deadline=None)
 def test_any_log_of_another_layout_counts_as_the_oracle_says(data: st.DataObject) -> None:

@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use edgetally_core::{Fold, Settings};
+use edgetally_core::{Fold, Format, Settings};
 
 const NOW: u64 = 1_795_314_035;
 
@@ -91,6 +91,46 @@ fn lines_whose_keys_were_seen_allocate_nothing() {
     fold.drain();
     fold.feed(&log, NOW);
     assert_eq!(0, allocations(|| fold.feed(&log, NOW)), "after a drain");
+}
+
+/// A line of another layout, as its server writes it.
+fn foreign_line(layout: &str, number: u64) -> String {
+    let (domain, second, fraction) = (number % 40, 33 + number % 3, number % 1_000);
+    let host = format!("www{domain}.Example:443");
+    match layout {
+        "caddy" => {
+            let headers = match number % 3 {
+                0 => {
+                    r#""Server":["Caddy"],"X-Edgetally-Origin-Addr":["10.0.0.1:80"],"X-Edgetally-Origin-Status":["200"]"#
+                }
+                1 => r#""Via":["1.1 Caddy"],"Server":["Caddy","a\"b"]"#,
+                _ => "",
+            };
+            let tls = if number.is_multiple_of(2) { r#","tls":{"resumed":false,"version":772}"# } else { "" };
+            format!(
+                r#"{{"ts":17953140{second}.{fraction:03},"msg":"x","request":{{"proto":"HTTP/2.0","host":"{host}","headers":{{"A":["}}"]}}{tls}}},"size":{number},"status":200,"resp_headers":{{{headers}}},"origin_addr":null}}"#
+            )
+        }
+        "traefik" => format!(
+            r#"{{"Duration":{number}00000,"DownstreamStatus":200,"RequestHost":"{host}","ServiceAddr":"10.0.0.1:80","ServiceName":"app@file","OriginStatus":502,"OriginContentSize":11,"StartUTC":"2026-11-22T02:20:{second}.{fraction:03}Z"}}"#
+        ),
+        "cloudflare" => format!(
+            r#"{{"ClientRequestHost":"{host}","CacheCacheStatus":"miss","ClientRequestSource":"eyeball","EdgeEndTimestamp":17953140{second}000000000,"EdgeResponseStatus":200,"OriginIP":"192.0.2.7","OriginResponseHeaderReceiveDurationMs":{number},"OriginResponseStatus":522}}"#
+        ),
+        _ => format!("17953140{second}.{fraction:03}\t200\t{number}\tHEAD\t{host}\t9\tAMS1\tHTTP/2.0\t-\tHit\t9"),
+    }
+}
+
+#[test]
+fn lines_of_other_layouts_allocate_nothing_either() {
+    for layout in ["caddy", "traefik", "cloudflare", "cloudfront"] {
+        let log: String = (0..2_000).map(|number| foreign_line(layout, number) + "\n").collect();
+        let format = Format::named(layout).expect("there is one");
+        let mut fold = Fold::new(Settings { format, ..Settings::default() });
+        fold.feed(log.as_bytes(), NOW);
+        assert_eq!(0, allocations(|| fold.feed(log.as_bytes(), NOW)), "{layout}");
+        assert_eq!(4_000, fold.report().accepted, "{layout}");
+    }
 }
 
 #[test]
