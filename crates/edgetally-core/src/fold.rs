@@ -16,123 +16,19 @@ use crate::field;
 use crate::frames::Frames;
 use crate::json::Reader;
 use crate::key;
-use crate::layout::Format;
 use crate::numbered::{Key, Numbered};
 use crate::partial::Writer;
 use crate::record::{record, weight};
 use crate::reject::{Reason, Reject};
+use crate::report::{MAX_SAMPLE, Report};
+use crate::settings::{Framing, Settings};
 use crate::tables::{MAX_RAW_KEY, Tables, bounded};
 use crate::text::{is_blank, trim};
-use crate::unknown::Unknown;
 
 /// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
 /// Bytes that rows may take until they are written away as part of the next partial, which takes a fraction of them.
 const SPILL: usize = 32 << 20;
-/// Refused lines that are described in a report.
-const MAX_REFUSED: usize = 10;
-/// Bytes of a refused line that are kept to be looked at.
-const MAX_SAMPLE: usize = 1024;
-
-/// What a source says about its records, and what a record may be.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Service of records that name none.
-    pub service_id: String,
-    /// POP of records that name none.
-    pub pop: String,
-    /// The services that records may count for; any when absent.
-    pub services: Option<Vec<String>>,
-    /// Longest line, in bytes without its newline.
-    pub max_line: usize,
-    /// How many seconds before now a record may lie; no bound when absent.
-    pub max_lateness: Option<u64>,
-    /// How many seconds after now a record may lie; no bound when absent.
-    pub max_ahead: Option<u64>,
-    /// How records are told apart.
-    pub framing: Framing,
-    /// How they are written.
-    pub format: Format,
-    /// How many requests a line stands for that does not say so.
-    pub weight: u64,
-}
-
-/// How records are told apart in the bytes of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Framing {
-    /// A newline behind each.
-    #[default]
-    Lines,
-    /// The same, or one JSON array of all of them.
-    Arrays,
-    /// A newline behind each, and perhaps a syslog header before it.
-    Datagrams,
-    /// A stream of syslog messages: octets counted, or a newline behind each (see [`crate::frames`]).
-    Stream,
-}
-
-impl Framing {
-    /// The framing with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "lines" => Some(Self::Lines),
-            "arrays" => Some(Self::Arrays),
-            "datagrams" => Some(Self::Datagrams),
-            "stream" => Some(Self::Stream),
-            _ => None,
-        }
-    }
-
-    /// Whether something may stand before the record.
-    const fn has_headers(self) -> bool {
-        matches!(self, Self::Datagrams | Self::Stream)
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            service_id: "default".to_owned(),
-            pop: "local".to_owned(),
-            services: None,
-            max_line: 256 * 1024,
-            max_lateness: None,
-            max_ahead: None,
-            framing: Framing::Lines,
-            format: Format::default(),
-            weight: 1,
-        }
-    }
-}
-
-/// A line that was not counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Its number in the input, from 1.
-    pub line: u64,
-    /// Why.
-    pub reason: Reason,
-    /// At which byte of the line.
-    pub at: usize,
-    /// How it begins.
-    pub sample: Vec<u8>,
-}
-
-/// What became of the lines since the last report.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Lines in all, blank ones included.
-    pub lines: u64,
-    /// Lines that count.
-    pub accepted: u64,
-    /// Lines that do not, by reason in the order of [`Reason::ALL`].
-    pub rejected: [u64; Reason::ALL.len()],
-    /// The first of these.
-    pub refused: Vec<Refused>,
-    /// Words for what the cache did that are in no table: they count as neither hit nor miss.
-    pub unknown_cache_words: Unknown,
-}
 
 /// A service and a POP, and how many records of each second they had.
 #[derive(Debug)]
@@ -395,11 +291,7 @@ impl Fold {
         if self.reader.format().is_greeting(trim(line)) {
             return;
         }
-        self.report.rejected[reject.reason as usize] += 1;
-        if self.report.refused.len() < MAX_REFUSED {
-            let sample = line[..line.len().min(MAX_SAMPLE)].to_vec();
-            self.report.refused.push(Refused { line: self.line, reason: reject.reason, at: reject.at, sample });
-        }
+        self.report.refuse(self.line, reject, line);
     }
 }
 
