@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
         "explain",
         help="show what the lines of a log are read as",
         description="Show what the first lines of a log are read as: the keys and counters that each adds to, or why "
-        "it does not count and at which byte.",
+        "it does not count and at which byte. Without --format, it is guessed among those that are known.",
     )
     explain.set_defaults(command=_explain)
     _common(explain)

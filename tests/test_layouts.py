@@ -1,0 +1,98 @@
+"""Lines of other layouts, as their servers document them, and what they count as."""
+
+import json
+from typing import Any
+
+from edgetally._core import Fold, Window
+
+NOW = 1_795_315_900
+
+
+def counted(layout: str, line: str) -> dict[str, Any]:
+    """Fold one line; return what it adds, by dataset and key."""
+    fold = Fold(service_id="shop", pop="LAB", layout=layout)
+    fold.feed(line.encode() + b"\n", NOW)
+    assert fold.report().refused == []
+    window = Window(domains=9, origins=9, addresses=9, pops=9, services=9)
+    window.merge(fold.drain())
+    (sealed,) = window.seal(NOW)
+    return {dataset: json.loads(sealed.entry(dataset))["aggregated"] for dataset in ("domains", "origins")}
+
+
+def cloudflare(**fields: object) -> dict[str, Any]:
+    usual = {"EdgeEndTimestamp": NOW, "ClientRequestHost": "shop.example", "EdgeResponseStatus": 200}
+    return counted("cloudflare", json.dumps({**usual, **fields}))
+
+
+def traefik(**fields: object) -> dict[str, Any]:
+    usual = {"StartUTC": "2026-11-22T02:51:07.76349387Z", "RequestHost": "shop.example", "DownstreamStatus": 200}
+    return counted("traefik", json.dumps({**usual, "ServiceName": "app@file", "ServiceAddr": "10.0.0.7:80", **fields}))
+
+
+def cloudfront(*columns: str) -> dict[str, Any]:
+    return counted("cloudfront", "\t".join(columns))
+
+
+def test_a_hit_at_cloudflare_asked_no_origin() -> None:
+    added = cloudflare(CacheCacheStatus="hit", OriginIP="", OriginResponseStatus=0, EdgeRequestHost="")
+    assert added["domains"]["shop.example"]["edge_hit_requests"] == 1
+    assert "origin_fetches" not in added["domains"]["shop.example"]
+    assert added["origins"] == {}
+
+
+def test_a_subrequest_of_a_worker_is_no_end_users() -> None:
+    fetched = {"OriginIP": "192.0.2.7", "OriginResponseStatus": 200, "EdgeRequestHost": "api.example"}
+    added = cloudflare(ClientRequestSource="edgeWorkerFetch", **fetched)
+    assert added["domains"]["shop.example"]["requests"] == 1
+    assert "edge_requests" not in added["domains"]["shop.example"]
+    assert added["origins"]["api.example"]["responses"] == 1
+    assert cloudflare(ClientRequestSource="eyeball")["domains"]["shop.example"]["edge_requests"] == 1
+
+
+def test_a_time_that_cloudflare_did_not_measure_is_in_no_bucket() -> None:
+    fetched = {"OriginIP": "192.0.2.7", "OriginResponseStatus": 200, "EdgeRequestHost": "app"}
+    for took, bucket in ((0, set[str]()), (38, {"latency_10_to_50ms", "all_latency_10_to_50ms"})):
+        origin = cloudflare(OriginResponseHeaderReceiveDurationMs=took, **fetched)["origins"]["app"]
+        assert {name for name in origin if "latency" in name} == bucket
+
+
+def test_cloudflares_own_word_for_an_origin_that_is_gone_is_no_response() -> None:
+    added = cloudflare(EdgeResponseStatus=522, OriginIP="192.0.2.7", OriginResponseStatus=522)
+    assert added["domains"]["shop.example"]["origin_fetches"] == 1
+    assert added["origins"] == {}
+
+
+def test_a_request_at_traefik_ends_when_it_has_taken_its_time() -> None:
+    line = '{"StartUTC":"2026-11-22T02:51:07.9Z","Duration":%d,"DownstreamStatus":200}'
+    fold = Fold(service_id="shop", pop="LAB", layout="traefik")
+    for took in (99_999_999, 100_000_000):
+        fold.feed(line.encode() % took + b"\n", NOW)
+    window = Window(domains=9, origins=9, addresses=9, pops=9, services=9)
+    window.merge(fold.drain())
+    assert [sealed.second % 60 for sealed in window.seal(NOW)] == [7, 8]
+
+
+def test_an_answer_of_traefiks_own_is_no_response() -> None:
+    own = traefik(DownstreamStatus=502, OriginStatus=502, OriginContentSize=11)
+    assert own["domains"]["shop.example"]["origin_fetches"] == 1
+    assert own["origins"] == {}
+    of_origin = traefik(DownstreamStatus=502, OriginStatus=502, OriginContentSize=12)
+    assert of_origin["origins"]["app@file"]["status_502"] == 1
+
+
+def test_what_traefik_answers_without_a_server_is_no_fetch() -> None:
+    added = traefik(DownstreamStatus=503, ServiceAddr="", OriginStatus=503, OriginContentSize=20)
+    assert "origin_fetches" not in added["domains"]["shop.example"]
+
+
+def test_a_head_at_cloudfront_has_no_body() -> None:
+    columns = ("310", "AMS54-C1", "HTTP/2.0", "TLSv1.3", "Hit", "100")
+    for method, body in (("GET", 100), ("HEAD", 0)):
+        added = cloudfront(f"{NOW}.123", "200", "400", method, "shop.example", *columns)["domains"]["shop.example"]
+        assert (added["resp_header_bytes"], added.get("resp_body_bytes", 0)) == (400 - body, body)
+
+
+def test_a_viewer_of_cloudfronts_that_left_first_is_a_request() -> None:
+    columns = ("310", "AMS54-C1", "HTTP/1.1", "-", "Error", "-")
+    added = cloudfront(f"{NOW}.9", "000", "0", "GET", "shop.example", *columns)
+    assert added["domains"] == {"shop.example": {"requests": 1, "edge_requests": 1}}
