@@ -8,6 +8,7 @@ down is this page.
 
 from collections.abc import Iterable, Mapping
 
+from edgetally.telemetry.events import escaped
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.metrics import Metric
 
@@ -32,7 +33,7 @@ def exposition(readings: Iterable[Reading]) -> bytes:
             else:
                 lines.append(f"{metric.name}{_labels(named)} {value!r}")
     lines.append("")
-    return "\n".join(lines).encode("utf-8", "replace")
+    return "\n".join(lines).encode()
 
 
 def _histogram(name: str, labels: list[tuple[str, str]], value: Histogram) -> list[str]:
@@ -49,7 +50,8 @@ def _labels(named: list[tuple[str, str]]) -> str:
 
 
 def _value(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    # Some labels come from the open internet. What is no printable letter ends no line and talks to no terminal.
+    return str(escaped(text)).replace("\\", r"\\").replace('"', r"\"")
 
 
 def _help(text: str) -> str:
