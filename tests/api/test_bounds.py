@@ -5,7 +5,7 @@ import gzip
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
@@ -267,3 +267,29 @@ async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() 
         assert shelf.dropped == 30 - len(entries) > 0
         assert [entry["recorded"] - START for entry in entries] == list(range(shelf.dropped, 30))
         await still_works(service)
+
+
+async def test_a_crowd_that_sends_a_byte_a_second_and_reads_nothing_stops_nobody(service: Served) -> None:
+    hosts = (f"{number}.{'x' * 60}.example" for number in range(3000))
+    await service.push(*(record(0, domain=host) for host in hosts))
+    async with AsyncExitStack() as crowd:
+        wires = [await crowd.enter_async_context(service.wire()) for _ in range(300)]
+        for number, wire in enumerate(wires):
+            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+            match number % 3:
+                case 0:
+                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nX: ")
+                case 1:
+                    await wire.send(b"POST /ingest/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+                case 2:
+                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        for _ in range(5):
+            for wire in wires:
+                wire.writer.write(b"x")
+            await still_works(service)
+        assert service.service.shelf.newest == int(service.clock.now()) - 2
+        assert service.service.worker.pending < 300 * 20_000
+        assert service.service.server.waiting_bytes < 300 * 20_000
+        await service.clock.advance(40)
+        await until(lambda: len(service.service.server.connections) <= 101)
+    await until(lambda: service.service.worker.pending == 0)

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
     Handler = Callable[["Request"], "Response | Awaitable[Response]"]
 
+BODY_AT_ONCE = 1 << 14
+"""Bytes of a body that are worth waking the handler for before its end: who sends a byte at a time costs little."""
+
+PIECES_AT_ONCE = 256
+"""The same for the pieces in which they came, because each piece has a price of its own."""
+
 BODY_AHEAD = 1 << 20
 """Bytes of a body that may wait for the handler; then the sender waits."""
 
@@ -124,7 +130,8 @@ class Body:
             return
         self._chunks.append(chunk)
         self._grow(len(chunk))
-        self.news()
+        if self._size >= BODY_AT_ONCE or len(self._chunks) >= PIECES_AT_ONCE or self.is_ahead:
+            self.news()
 
     def drop(self) -> None:
         """Keep nothing of what waits."""
