@@ -66,7 +66,7 @@ INTO_LIMITS = """\
 Keys, sizes and patience come from the open internet, so all of them are bounded. What is beyond a limit is named below
 and counted at [`/metrics`](metrics.md); `edgetally_limit_reached_total` has the setting as its label. Nothing that was
 accepted is ever dropped for one: a push that is refused is refused as a whole and may come again, and what has too many
-keys counts under `_other`, so sums stay exact."""
+keys counts under `_other`, so sums stay exact. [Promises](promises.md) says what was measured."""
 
 HELP_WIDTH = 100
 
