@@ -31,6 +31,7 @@ mod memory;
 mod names;
 mod number;
 mod numbered;
+mod packed;
 pub mod partial;
 mod pile;
 mod record;

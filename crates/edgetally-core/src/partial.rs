@@ -108,7 +108,7 @@ impl Writer {
         if let Some(address) = address {
             self.text(address);
         }
-        write_counters(&mut self.bytes, counters);
+        write_counters(&mut self.bytes, counters.iter().copied().enumerate());
     }
 
     fn text(&mut self, text: &str) {
@@ -137,13 +137,13 @@ pub fn join(partial: &mut Vec<u8>, section: &[u8]) {
 
 /// Appends the counters that are not 0: how many, then place and value of each.
 #[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
-pub(crate) fn write_counters(bytes: &mut Vec<u8>, counters: &[u64]) {
+pub(crate) fn write_counters(bytes: &mut Vec<u8>, counters: impl Iterator<Item = (usize, u64)>) {
     let count_at = bytes.len();
     bytes.push(0);
-    for (place, value) in counters.iter().enumerate().filter(|(_, value)| **value != 0) {
+    for (place, value) in counters.filter(|(_, value)| *value != 0) {
         bytes[count_at] += 1;
         bytes.push(place as u8);
-        write_number(bytes, *value);
+        write_number(bytes, value);
     }
 }
 
@@ -200,14 +200,11 @@ impl<'a> Encoded<'a> {
         self.0.first().is_none_or(|count| *count == 0)
     }
 
-    /// Adds them to `sums`.
+    /// How many there are.
     #[inline]
-    pub fn add_to(self, sums: &mut [u64]) {
-        self.each(|place, value| {
-            if let Some(sum) = sums.get_mut(place) {
-                crate::counter::add(sum, value);
-            }
-        });
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.0.first().map_or(0, |count| usize::from(*count))
     }
 
     /// Calls `found` with the place and the value of each.

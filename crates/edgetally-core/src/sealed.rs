@@ -3,10 +3,10 @@
 //! Rows are kept in alphabetical order, their counters as a partial has them: place and value of those that are not
 //! 0, in as few bytes as they need. 300 of these stand on the shelf of every service.
 
-use crate::counter::{Counters, Kind};
+use crate::counter::Kind;
 use crate::names::Sorted;
 use crate::partial::{Encoded, write_counters};
-use crate::tally::{Limits, RowKey, Tally, row_key, row_parts};
+use crate::tally::{Limits, RowKey, Rows, Tally, row_key, row_parts};
 
 /// One row: its key as places in the sorted names, and where its counters are.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +67,11 @@ impl Sealed {
             row_key(pop_places[pop as usize], origin_places[name as usize], address_places[address as usize])
         };
         let mut domain_rows = vec![];
-        let (keys, rows) = (&tally.delivery.keys, &tally.delivery.counters);
-        append(&mut domain_rows, &mut counters, Kind::Delivery, keys, rows, domain_key);
-        let (keys, rows) = (&tally.compute.keys, &tally.compute.counters);
-        append(&mut domain_rows, &mut counters, Kind::Compute, keys, rows, domain_key);
+        append(&mut domain_rows, &mut counters, Kind::Delivery, &tally.delivery, domain_key);
+        append(&mut domain_rows, &mut counters, Kind::Compute, &tally.compute, domain_key);
         let mut origin_rows = vec![];
-        let (keys, rows) = (&tally.fetched.keys, &tally.fetched.counters);
-        append(&mut origin_rows, &mut counters, Kind::Origin, keys, rows, origin_key);
-        let (keys, rows) = (&tally.compute_fetched.keys, &tally.compute_fetched.counters);
-        append(&mut origin_rows, &mut counters, Kind::ComputeOrigin, keys, rows, origin_key);
+        append(&mut origin_rows, &mut counters, Kind::Origin, &tally.fetched, origin_key);
+        append(&mut origin_rows, &mut counters, Kind::ComputeOrigin, &tally.compute_fetched, origin_key);
         for rows in [&mut domain_rows, &mut origin_rows] {
             rows.sort_unstable_by_key(|row| (row.key, row.kind));
         }
@@ -131,17 +127,10 @@ impl Sealed {
     }
 }
 
-fn append<const N: usize>(
-    sealed: &mut Vec<Row>,
-    bytes: &mut Vec<u8>,
-    kind: Kind,
-    keys: &[RowKey],
-    counters: &[Counters<N>],
-    place: impl Fn(RowKey) -> RowKey,
-) {
-    for (key, counters) in keys.iter().zip(counters) {
+fn append(sealed: &mut Vec<Row>, bytes: &mut Vec<u8>, kind: Kind, rows: &Rows, place: impl Fn(RowKey) -> RowKey) {
+    for (number, key) in (0..).zip(&rows.keys) {
         let at = u32::try_from(bytes.len()).expect("the rows of a second are bounded");
-        write_counters(bytes, counters);
+        write_counters(bytes, rows.counters.get(number));
         sealed.push(Row { key: place(*key), at, kind });
     }
 }

@@ -8,9 +8,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
 
-use crate::counter::{Counters, Kind, compute, delivery, origin};
+use crate::counter::Kind;
 use crate::key::OTHER;
 use crate::names::Names;
+use crate::packed::Packed;
 use crate::partial::Encoded;
 use crate::sealed::Sealed;
 
@@ -46,34 +47,27 @@ pub(crate) fn row_parts(key: RowKey) -> (u32, u32, u32) {
 }
 
 /// Rows of one kind.
-#[derive(Debug)]
-pub(crate) struct Rows<const N: usize> {
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
     hasher: RandomState,
     index: HashTable<u32>,
     pub keys: Vec<RowKey>,
-    pub counters: Vec<Counters<N>>,
+    pub counters: Packed,
 }
 
-impl<const N: usize> Default for Rows<N> {
-    fn default() -> Self {
-        Self { hasher: RandomState::default(), index: HashTable::new(), keys: vec![], counters: vec![] }
-    }
-}
-
-impl<const N: usize> Rows<N> {
-    fn row(&mut self, key: RowKey) -> &mut Counters<N> {
+impl Rows {
+    fn add(&mut self, key: RowKey, counters: Encoded<'_>) {
         let (hasher, keys) = (&self.hasher, &self.keys);
         let hash = hasher.hash_one(key);
         let row = if let Some(row) = self.index.find(hash, |row| keys[*row as usize] == key) {
             *row
         } else {
-            let row = u32::try_from(keys.len()).expect("rows are bounded");
+            let row = self.counters.push(counters.count());
             self.index.insert_unique(hash, row, |row| hasher.hash_one(keys[*row as usize]));
             self.keys.push(key);
-            self.counters.push([0; N]);
             row
         };
-        &mut self.counters[row as usize]
+        self.counters.add(row, counters);
     }
 }
 
@@ -89,10 +83,10 @@ pub struct Tally {
     pub(crate) origins: Names,
     pub(crate) addresses: Names,
     pub(crate) pairs: HashSet<(u32, u32), RandomState>,
-    pub(crate) delivery: Rows<{ delivery::LEN }>,
-    pub(crate) compute: Rows<{ compute::LEN }>,
-    pub(crate) fetched: Rows<{ origin::LEN }>,
-    pub(crate) compute_fetched: Rows<{ origin::LEN }>,
+    pub(crate) delivery: Rows,
+    pub(crate) compute: Rows,
+    pub(crate) fetched: Rows,
+    pub(crate) compute_fetched: Rows,
 }
 
 impl Tally {
@@ -113,8 +107,8 @@ impl Tally {
             let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed, has_place);
             let key = row_key(pop, name, 0);
             match kind {
-                Kind::Compute => counters.add_to(self.compute.row(key)),
-                _ => counters.add_to(self.delivery.row(key)),
+                Kind::Compute => self.compute.add(key, counters),
+                _ => self.delivery.add(key, counters),
             }
             return;
         }
@@ -122,8 +116,8 @@ impl Tally {
         let address = self.address(name, address, limits.addresses);
         let key = row_key(pop, name, address);
         match kind {
-            Kind::ComputeOrigin => counters.add_to(self.compute_fetched.row(key)),
-            _ => counters.add_to(self.fetched.row(key)),
+            Kind::ComputeOrigin => self.compute_fetched.add(key, counters),
+            _ => self.fetched.add(key, counters),
         }
     }
 
