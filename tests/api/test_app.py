@@ -25,10 +25,11 @@ async def test_the_index_says_what_this_is_and_where_to_look(service: Served) ->
     assert (await service.client.post(index["links"]["push"], content=b"")).status_code == 200
 
 
-async def test_the_index_of_an_idle_server_names_no_service(service: Served) -> None:
+async def test_the_index_of_an_idle_server_names_no_service_and_its_links_lead_somewhere(service: Served) -> None:
     index = await service.get("/")
     assert index["services"] == []
-    assert "{service_id}" in index["links"]["domains"]
+    for name in ("domains", "origins", "origin_insights"):
+        assert (await service.client.get(index["links"][name])).json()["Data"] == []
 
 
 async def test_the_index_can_be_asked_without_a_host(service: Served) -> None:

@@ -35,7 +35,8 @@ class Index:
         host = request.header(b"host")
         base = f"{self._scheme}://{host}" if HOST.fullmatch(host) else ""
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
-        example = services[0] if services else "{service_id}"
+        # Links can be followed, even where there is nothing to see yet.
+        example = services[0] if services else "default"
         body = {
             "name": "edgetally",
             "version": self._version,
