@@ -140,6 +140,28 @@ def test_what_hangs_says_where_before_it_is_ended() -> None:
     assert "/run.py" in said
 
 
+async def test_each_source_has_its_own_format_and_weight(tmp_path: Path) -> None:
+    lines = {
+        "caddy": b'{"ts":%d,"request":{"host":"caddy.example"},"status":200}' % START,
+        "nginx": b'{"ts":%d,"domain":"nginx.example","status":200}' % START,
+    }
+    follow = [{"path": str(tmp_path / name), "format": name} for name in lines]
+    follow[0]["weight"] = 3  # type: ignore[assignment]
+    settings: dict[str, dict[str, object]] = {"sources": {"follow": follow}, "records": {"weight": 2}}
+    async with served(settings) as service:
+        # They are new, so they are read from their beginning.
+        await service.clock.advance(1)
+        for name, line in lines.items():
+            (tmp_path / name).write_bytes(line + b"\n")
+        while service.service.worker.accepted < len(lines):
+            await service.clock.advance(0.2)
+        await service.clock.advance(5)
+        entries = await service.entries(service_id="default")
+
+    requests = {name: shown["requests"] for entry in entries for name, shown in entry["aggregated"].items()}
+    assert requests == {"caddy.example": 3, "nginx.example": 2}
+
+
 async def test_readers_who_wait_are_answered_when_it_stops() -> None:
     async with served() as service:
         parked = [await service.park(f"/v1/domains/{name}/ts/{START}") for name in ("svc", "other")]

@@ -71,6 +71,28 @@ async def test_a_push_says_how_its_lines_are_written(service: Served) -> None:
     assert entry["aggregated"]["a.example"]["http2"] == 1
 
 
+async def test_a_push_says_how_many_requests_a_line_stands_for(service: Served) -> None:
+    answer = await service.client.post("/ingest/svc?weight=10", content=LINES)
+
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
+    assert await counted(service) == 30
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "1.5", "ten", "4294967297", "1" * 5000])
+async def test_a_weight_that_is_none_is_refused(service: Served, weight: str) -> None:
+    answer = await service.client.post(f"/ingest?weight={weight}", content=LINES)
+
+    assert answer.status_code in (400, 414)
+    assert await counted(service) == 0
+
+
+async def test_a_destination_that_cloudflare_tries_out_is_fine(service: Served) -> None:
+    trial = gzip.compress(b'{"content":"tests"}')
+    answer = await service.client.post("/ingest?format=cloudflare", content=trial, headers={"Content-Encoding": "gzip"})
+
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": 0, "errors": []})
+
+
 async def test_a_push_in_a_format_that_is_not_known_is_told_which_there_are(service: Served) -> None:
     answer = await service.client.post("/ingest?format=cadddy", content=LINES)
 
