@@ -90,8 +90,13 @@ CADDY = b'{"ts":17.5,"request":{"host":"a.example","proto":"HTTP/2.0"},"size":5,
 
 def test_a_format_that_nobody_named_is_guessed() -> None:
     text = list(explain([b"\n", CADDY], defaults=Defaults("default", "local"), now=9, most=10, guess=True))
-    assert text[0] == "format: caddy, by the fields that are in it; say --format if it is another"
+    assert text[0].startswith("format: caddy, guessed by the fields that are in it: say --format caddy wherever")
     assert any("domains a.example" in line and "http2 1" in line for line in text)
+
+
+def test_records_are_guessed_and_need_no_flag() -> None:
+    text = list(explain([GOOD], defaults=Defaults("default", "local"), now=9, most=10, guess=True))
+    assert text[0] == "format: canonical, guessed by the fields that are in it"
 
 
 def test_a_format_that_cannot_be_guessed_is_said_to_be_none() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edgetally import _core
+from edgetally.formats import CANONICAL
 from edgetally.measurements import DATASETS
 from edgetally.sources.base import Defaults
 from edgetally.telemetry.events import escaped
@@ -35,7 +36,8 @@ def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, 
         found = _core.guess_layout(b"".join(shown))
         defaults = defaults._replace(layout=found or defaults.layout)
         if found:
-            yield f"format: {found}, by the fields that are in it; say --format if it is another"
+            needed = "" if found == CANONICAL else f": say --format {found} wherever this log is read"
+            yield f"format: {found}, guessed by the fields that are in it{needed}"
         else:
             known = ", ".join(_core.layouts())
             yield f"format: none that is known ({known}) finds a field in it; it is read as {defaults.layout}"
