@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.errors import ConfigError
+from edgetally.journal.sqlite import SqliteJournal
 from tests.clock import START, TurnedClock
 from tests.served import Json, Served, ndjson, record, served
 
@@ -251,3 +253,14 @@ async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
     async with keeping(left, at=1.5, sources=sources) as second:
         await second.to(6)
         assert await requests(second) == {0: 1, 1: 2, 2: 1}
+
+
+async def test_a_partial_of_another_version_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    await journal.seal(START)
+    await journal.append(b"of another version")
+    await journal.close()
+
+    with pytest.raises(ConfigError, match=r"journal\.data_dir: fact 2 cannot be read \(.*\): move the journal away"):
+        async with keeping(tmp_path):
+            pass

@@ -214,6 +214,12 @@ def test_a_port_in_use_is_an_error() -> None:
     assert said.endswith("ddress already in use\n")
 
 
+def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path)):
+        said = refusal("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    assert said.startswith(f"edgetally: journal.data_dir: {tmp_path}/journal.sqlite is in use by another process")
+
+
 TYPOS = [
     Refused("in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api: Object contains unknown field `lissten`"),
     Refused("in a section", ["[windows]\naggregate_delay = 3"], "settings: Object contains unknown field `windows`"),

@@ -265,6 +265,19 @@ async def test_what_is_to_be_forgotten_is_forgotten_once_the_disk_is_well(
     await again.close()
 
 
+async def test_a_file_that_is_taken_away_is_missed(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    await journal.append(b"a")
+    (tmp_path / FILE).rename(tmp_path / "elsewhere")
+    with pytest.raises(Unavailable, match="its file was taken away: put it back, or restart"):
+        await journal.append(b"b")
+    (tmp_path / "elsewhere").rename(tmp_path / FILE)
+    await journal.append(b"c")
+
+    assert said(await take(journal, 2)) == [b"a", b"c"]
+    await journal.close()
+
+
 async def test_a_mistake_of_ours_is_no_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = SqliteJournal(tmp_path)
 

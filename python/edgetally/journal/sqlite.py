@@ -112,6 +112,7 @@ class SqliteJournal:
         self.size = 0
         """Bytes of the file, its write-ahead log not included."""
         self._database = _open(self.path)
+        self._inode = self.path.stat().st_ino
         try:
             self._marks: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
             ((self.gone,),) = self._database.execute("SELECT second FROM gone")
@@ -278,13 +279,14 @@ class SqliteJournal:
         problem: Exception | None = None
         forget = self._forget
         try:
+            self._look_for_file()
             self._database.execute("BEGIN IMMEDIATE")
             positions = [self._insert(write) for write in batch]
             if forget:
                 self._remove(forget)
             self._database.execute("COMMIT")
             self.commits += 1
-        except (sqlite3.Error, MemoryError) as error:
+        except (sqlite3.Error, OSError, MemoryError) as error:
             problem = Unavailable(f"the journal cannot be written: {error}")
             problem.__cause__ = error
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
@@ -297,6 +299,15 @@ class SqliteJournal:
         if not problem:
             # Nobody waits for this.
             self._tidy(size + len(batch) * 4096, seal=any(write.second is not None for write in batch))
+
+    def _look_for_file(self) -> None:
+        """Raise an error when somebody has taken the file away: SQLite would go on writing to what nobody finds."""
+        try:
+            there = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise sqlite3.OperationalError("its file was taken away: put it back, or restart the server to begin anew")
 
     def _insert(self, write: Write) -> int | None:
         for name, mark in (write.marks or {}).items():
