@@ -1,11 +1,13 @@
 """The configurations that `edgetally formats` prints."""
 
+import json
 import re
 
 import pytest
 
 from edgetally.errors import ConfigError
 from edgetally.formats import layout, names, snippet, snippets
+from tests.records_tables import FIELDS
 
 NAMES = [one.name for one in snippets()]
 
@@ -42,3 +44,12 @@ def test_every_edge_is_a_format() -> None:
 def test_a_format_that_is_not_known_is_an_error_that_names_the_others() -> None:
     with pytest.raises(ConfigError, match=r"^records.format: there is no format 'nginks'; there are .*caddy.*nginx"):
         layout("nginks", "records.format")
+
+
+def test_what_fastly_logs_is_a_record() -> None:
+    statement = snippet("fastly").text.partition("log {")[2].partition(";\n")[0]
+    texts = re.findall(r'\{"(.*?)"\}', "{" + statement, re.DOTALL)
+    record = json.loads("1".join(texts[2:-1]) + texts[-1])
+
+    assert set(record) - {"ts", *(name.decode() for name in FIELDS)} == set()
+    assert {"ts", "status", "domain", "edge", "origin_ip", "origin_is_shield"} <= set(record)

@@ -69,7 +69,7 @@ log {"syslog "} req.service_id {" edgetally :: "}
   {"","origin_is_shield":""} if(req.backend.is_shield, "1", "0")
   {"","bereq_header_bytes":""} bereq.header_bytes_written
   {"","bereq_body_bytes":""} bereq.body_bytes_written
-  {""}"};
+  {"""} {"}"};
 
 # What cannot be known from these logs:
 # - Sizes of what came from origins: VCL has no variable for them. origin_offload says nothing.
