@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from edgetally import _core
 from edgetally.errors import ConfigError
 from edgetally.formats import layout, names, snippet, snippets
 from tests.records_tables import FIELDS
@@ -53,3 +54,33 @@ def test_what_fastly_logs_is_a_record() -> None:
 
     assert set(record) - {"ts", *(name.decode() for name in FIELDS)} == set()
     assert {"ts", "status", "domain", "edge", "origin_ip", "origin_is_shield"} <= set(record)
+
+
+def test_what_cloudflare_is_asked_for_is_what_is_read() -> None:
+    asked = snippet("cloudflare").text.partition("--json '")[2].partition("}'\n")[0].replace("'\"$destination\"'", "x")
+    fields = json.loads(asked + "}")["output_options"]["field_names"]
+    known = [field for field, _ in _core.layout_fields("cloudflare")]
+
+    # The size of requests counts nowhere.
+    assert sorted([*fields, "ClientRequestBytes"]) == sorted(known)
+
+
+def test_what_cloudfront_is_asked_for_is_what_is_read() -> None:
+    asked = snippet("cloudfront").text.partition("--fields ")[2].partition("\n\n")[0].replace("\\\n", " ").split()
+    values = {"timestamp": "1795315900.5", "sc-status": "200", "cs-host": "a.example"}
+    line = "\t".join(values.get(field, "-") for field in asked).encode()
+    folds = [
+        _core.Fold(service_id="s", pop="p", layout=f"cloudfront{chosen}") for chosen in ("", ":" + ",".join(asked))
+    ]
+    for fold in folds:
+        fold.feed(line + b"\n", 1_795_315_900)
+
+    assert folds[0].report().accepted == 1
+    assert folds[0].drain() == folds[1].drain() != b""
+
+
+def test_what_traefik_is_told_to_keep_is_what_is_read() -> None:
+    kept = set(re.findall(r"^      (\w+): keep$", snippet("traefik").text, re.MULTILINE))
+
+    # The size of a request's body counts nowhere.
+    assert kept | {"RequestContentSize"} == {field for field, _ in _core.layout_fields("traefik")}
