@@ -167,6 +167,9 @@ class Panel:
         reached["sources.max_syslog_connections"] = sum(one.refused for one in self._rooms.listeners)
         reached["api.max_answer_bytes"] = self._rooms.poll.cut
         reached["shelf.max_bytes"] = shelf.dropped
+        yield metrics.PENDING, {(): self._rooms.worker.pending}
+        yield metrics.UNFOLDED, {(): server.waiting_bytes}
+        yield metrics.UNREAD, {(): server.unread_bytes}
         yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}
         yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in responses.items()}
 

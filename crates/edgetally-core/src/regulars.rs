@@ -16,6 +16,9 @@ const ONCE_SECONDS: u64 = 60;
 /// Seconds after which a regular, or a service, that stays away is forgotten.
 const REGULAR_SECONDS: u64 = 300;
 
+/// Domains of all services together that are remembered: some 20 MB.
+const MAX_DOMAINS: usize = 200_000;
+
 /// Who came lately.
 #[derive(Debug, Default)]
 pub struct Regulars {
@@ -38,9 +41,11 @@ struct Domain {
 impl Regulars {
     /// Remembers who had a row of their own: at most `services`, and of each at most `domains` of either sort.
     pub fn note(&mut self, sealed: &[Sealed], services: usize, domains: usize) {
+        let known: usize = self.services.values().map(|service| service.domains.len()).sum();
+        let mut room = MAX_DOMAINS.saturating_sub(known);
         for one in sealed {
             if self.services.len() < services || self.services.contains_key(&*one.service_id) {
-                self.services.entry_ref(&*one.service_id).or_default().note(one, domains);
+                self.services.entry_ref(&*one.service_id).or_default().note(one, domains, &mut room);
             }
         }
         if let Some(newest) = sealed.last() {
@@ -76,7 +81,7 @@ impl Regulars {
 }
 
 impl Service {
-    fn note(&mut self, sealed: &Sealed, most: usize) {
+    fn note(&mut self, sealed: &Sealed, most: usize, room: &mut usize) {
         let second = sealed.second;
         if second / ONCE_SECONDS != self.last / ONCE_SECONDS {
             self.forget(second);
@@ -89,7 +94,8 @@ impl Service {
                     self.regulars += 1;
                 }
                 domain.last = second;
-            } else if self.domains.len() - self.regulars < most {
+            } else if self.domains.len() - self.regulars < most && *room > 0 {
+                *room -= 1;
                 self.domains.insert(name.into(), Domain { last: second, is_regular: false });
             }
         }

@@ -155,6 +155,16 @@ WAITING = Metric("edgetally_waiting_readers", "gauge", "readers", "Readers who w
 # HTTP.
 
 CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open connections.")
+PENDING = Metric(
+    "edgetally_push_pending_bytes",
+    "gauge",
+    "bytes",
+    "Memory that pushes take until they count, about. At `api.max_pending_bytes`, more are told to come back.",
+)
+UNFOLDED = Metric(
+    "edgetally_push_waiting_bytes", "gauge", "bytes", "What has come of pushes and waits to be folded, as it was sent."
+)
+UNREAD = Metric("edgetally_unread_bytes", "gauge", "bytes", "Large answers that wait for their readers.")
 LIMIT_REACHED = Metric(
     "edgetally_limit_reached_total",
     "counter",
