@@ -27,7 +27,7 @@ from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.door import Door
-from edgetally.errors import ConfigError, EdgetallyError
+from edgetally.errors import ConfigError, EdgetallyError, Unavailable
 from edgetally.formats import layout
 from edgetally.horizon import Horizon
 from edgetally.journal.base import Journal
@@ -184,6 +184,9 @@ class Service:
         self.server.forget()
 
     def _open_push(self, said: Said, services: Sequence[str] | None) -> worker.Push:
+        if self.journal.failing:
+            # Not even received: it is tried every second whether that is still so.
+            raise Unavailable(self.journal.failing)
         return self.worker.push(self._defaults(said, "format")._replace(services=services))
 
     async def _listen(self) -> None:

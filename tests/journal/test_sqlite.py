@@ -60,10 +60,10 @@ async def test_what_comes_during_a_commit_is_committed_together(
     loop = asyncio.get_running_loop()
     remove = journal._remove  # noqa: SLF001 - the middle of a commit, where nothing of ours is
 
-    def wait(forget: sqlite.Forget) -> None:
+    def wait(forget: sqlite.Forget) -> bool:
         loop.call_soon_threadsafe(began.set)
         asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
-        remove(forget)
+        return remove(forget)
 
     monkeypatch.setattr(journal, "_remove", wait)
     journal.forget(0)
@@ -113,6 +113,12 @@ async def test_much_is_removed_in_several_commits(tmp_path: Path, monkeypatch: p
     for second in range(11, 15):
         await journal.seal(second)
         left.append(journal._stored(0)[0].position)  # noqa: SLF001 - what is in the file, whatever the tail has
+        if second == 11:
+            # All of it is forgotten from now on, whatever is still there.
+            half = SqliteJournal(Path(shutil.copytree(tmp_path, tmp_path.with_name("half"))))
+            assert await take(half, 1) == [Seal(10, 10)]
+            assert half.gone == 7
+            await half.close()
     assert left == [5, 9, 10, 10]
     await journal.close()
     again = SqliteJournal(tmp_path)

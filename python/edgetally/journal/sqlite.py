@@ -34,10 +34,14 @@ VERSION = 1
 TABLES = """
 CREATE TABLE facts (position INTEGER PRIMARY KEY AUTOINCREMENT, second INTEGER, partial BLOB);
 CREATE TABLE marks (name TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE gone (second INTEGER NOT NULL);
-INSERT INTO gone VALUES (0);
+CREATE TABLE gone (second INTEGER NOT NULL, position INTEGER NOT NULL);
+INSERT INTO gone VALUES (0, 0);
 """
-"""A fact is a seal if it has a second. AUTOINCREMENT, because a position is never given twice."""
+"""
+A fact is a seal if it has a second. AUTOINCREMENT, because a position is never given twice.
+
+What is forgotten is so at once, by its position in `gone`; its rows may take some commits to be removed.
+"""
 
 BATCH_BYTES = 64 << 20
 """What one commit takes at most, if it is more than one partial: it bounds the write-ahead log."""
@@ -115,7 +119,7 @@ class SqliteJournal:
         self._inode = self.path.stat().st_ino
         try:
             self._marks: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
-            ((self.gone,),) = self._database.execute("SELECT second FROM gone")
+            ((self.gone, self._begin),) = self._database.execute("SELECT second, position FROM gone")
             self.end: int = self._first("SELECT seq FROM sqlite_sequence WHERE name = 'facts'", 0)
             newest = self._database.execute(
                 "SELECT position, second FROM facts WHERE second IS NOT NULL ORDER BY position DESC LIMIT 1"
@@ -146,6 +150,7 @@ class SqliteJournal:
 
     async def read(self, position: int = 0) -> AsyncIterator[Fact]:
         """Yield what stands after `position`, and wait for more."""
+        position = max(position, self._begin)
         while True:
             news, tail_after = self._news, self._tail_after
             facts: Sequence[Fact]
@@ -282,10 +287,11 @@ class SqliteJournal:
             self._look_for_file()
             self._database.execute("BEGIN IMMEDIATE")
             positions = [self._insert(write) for write in batch]
-            if forget:
-                self._remove(forget)
+            removed = self._remove(forget) if forget else False
             self._database.execute("COMMIT")
             self.commits += 1
+            if removed and self._forget is forget:
+                self._forget = None
         except (sqlite3.Error, OSError, MemoryError) as error:
             problem = Unavailable(f"the journal cannot be written: {error}")
             problem.__cause__ = error
@@ -320,14 +326,13 @@ class SqliteJournal:
         fact = (write.second, write.partial or None)
         return self._database.execute("INSERT INTO facts (second, partial) VALUES (?, ?)", fact).lastrowid
 
-    def _remove(self, forget: Forget) -> None:
-        """Remove what is to be forgotten, the oldest first; the rest of it another time if it is much."""
+    def _remove(self, forget: Forget) -> bool:
+        """Remove what is to be forgotten, the oldest first; say whether that was all of it."""
         oldest = self._first("SELECT position FROM facts ORDER BY position LIMIT 1", forget.position)
         last = min(forget.position, oldest + FORGET_ROWS)
         self._database.execute("DELETE FROM facts WHERE position <= ?", (last,))
-        self._database.execute("UPDATE gone SET second = ? WHERE second <> ?", (forget.gone, forget.gone))
-        if last == forget.position and self._forget is forget:
-            self._forget = None
+        self._database.execute("UPDATE gone SET second = ?, position = ?", (forget.gone, forget.position))
+        return last == forget.position
 
     def _roll_back(self) -> None:
         try:
