@@ -15,6 +15,7 @@
 mod array;
 mod cache;
 pub mod counter;
+mod digits;
 mod entry;
 mod fetch;
 mod field;
