@@ -27,8 +27,9 @@ use crate::text::{is_blank, trim};
 
 /// Bytes of an array that are turned into lines together: small enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
-/// Bytes that rows may take until they are written away as part of the next partial, which takes a fraction of them.
-const SPILL: usize = 32 << 20;
+/// Bytes that rows may take until they are written away as part of the next partial, which takes a fraction of them:
+/// those of 100,000 keys fit.
+const SPILL: usize = 40 << 20;
 
 /// A service and a POP, and how many records of each second they had.
 #[derive(Debug)]
