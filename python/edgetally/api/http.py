@@ -513,7 +513,6 @@ class Connection(asyncio.Protocol):
     def _respond(self, request: Request, response: Response) -> None:
         if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
             self.server.remember(self._whole, response)
-        self.server.responses[self.server.room(request.path), response.status] += 1
         self._current = None
         self._whole = None
         request.body.drop()
@@ -525,15 +524,17 @@ class Connection(asyncio.Protocol):
             if stays
             else b"Connection: close\r\n"
         )
+        status = response.status
         if request.method == "HEAD":
             self.write(response.head + field + b"\r\n")
         else:
-            self._send(response, field + b"\r\n")
+            status = self._send(response, field + b"\r\n")
+        self.server.responses[self.server.room(request.path), status] += 1
         if not stays:
             self._end(unread=not request.body.complete)
 
-    def _send(self, response: Response, fields: bytes) -> None:
-        """Send `response` with `fields` more in its head, or say that too many others have not read theirs."""
+    def _send(self, response: Response, fields: bytes) -> HTTPStatus:
+        """Send `response` with `fields` more in its head, or that too many have not read theirs; return the status."""
         if len(response.body) <= WRITE_AHEAD:
             self.write(response.head + fields + response.body)
         elif self.server.hold(response):
@@ -548,6 +549,8 @@ class Connection(asyncio.Protocol):
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many answers wait to be read: try again later"
             )
             self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
+            return busy.status
+        return response.status
 
     def _let_go(self) -> None:
         """What was sent is read, or never will be."""
