@@ -156,6 +156,7 @@ def _push(parameters: list[Json]) -> Json:
             "413": _json("Too much at once.", "Error"),
             "415": _json("A Content-Encoding that is not understood.", "Error"),
             "422": _json("The Idempotency-Key came with other records before.", "Error"),
+            "429": _json("Pushes come faster than they are counted: send it again after Retry-After.", "Error"),
             "503": _json("The journal cannot be written now: send it again after Retry-After.", "Error"),
             "default": _json("A refusal.", "Error"),
         },

@@ -3,8 +3,8 @@
 # This was written by Amazon's documentation and never tried with a distribution. It needs the AWS CLI, and roles that
 # exist already: one with which CloudFront may write to the stream, and one with which the function may read from it.
 
-# FILL IN: these roles, where edgetally can be reached, through a proxy that speaks TLS, and a token of edgetally's that
-# may push. `shop` is the service under which all of it counts.
+# FILL IN: these roles, where edgetally can be reached, with a certificate that Python trusts, and a token of edgetally's
+# that may push. `shop` is the service under which all of it counts.
 cloudfront_role=arn:aws:iam::111122223333:role/cloudfront-realtime
 lambda_role=arn:aws:iam::111122223333:role/edgetally-push
 destination='https://edgetally.example/ingest/shop?format=cloudfront'

@@ -5,7 +5,7 @@
 # 1. Make an HTTPS logging endpoint, by the web interface or the API:
 #
 #        Name         edgetally
-#        URL          https://edgetally.example/ingest        FILL IN: edgetally, behind a proxy that speaks TLS
+#        URL          https://edgetally.example/ingest        FILL IN: edgetally, with a certificate that Fastly trusts
 #        Header       Fastly-Key: TOKEN                       FILL IN: a token of edgetally's that may push
 #        Method       POST
 #        Message type Blank
