@@ -200,6 +200,30 @@ async def test_the_file_may_not_be_read_yet(
     assert caplog.messages == [f"file:{log}: Permission denied; waiting for it"]
 
 
+@pytest.mark.parametrize("kind", ["a directory", "a pipe", "below a file"])
+async def test_what_is_no_file_is_waited_for_like_a_file(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "edge" / "access.log"
+    if kind == "below a file":
+        path.parent.touch()
+    elif kind == "a pipe":
+        path.parent.mkdir()
+        os.mkfifo(path)
+    else:
+        path.mkdir(parents=True)
+
+    async with following(path) as follower:
+        await follower.nothing(10)
+
+    says = {
+        "a directory": "Is a directory",
+        "a pipe": "no regular file; --stdin reads pipes",
+        "below a file": "Not a directory",
+    }
+    assert caplog.messages == [f"file:{path}: {says[kind]}; waiting for it"]
+
+
 async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with following(log) as follower:

@@ -5,8 +5,10 @@ It survives rotation by rename (the old file is read to its end, and given a mom
 and by truncation, also when nobody was here to see it. Lines that are not finished wait for their end.
 """
 
+import errno
 import os
 import re
+import stat
 from collections.abc import AsyncIterator, Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -52,6 +54,11 @@ class Opened:
     """A file that is read, whatever its name may be by now."""
 
     def __init__(self, path: Path) -> None:
+        # Opening a pipe would wait for whoever writes into it, and everything else with it.
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            problem = os.strerror(errno.EISDIR) if stat.S_ISDIR(kind) else "no regular file; --stdin reads pipes"
+            raise OSError(errno.EINVAL, problem, str(path))
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.status = os.fstat(self._descriptor)
         """What it was when it was opened."""
@@ -179,7 +186,7 @@ class FollowedFile:
     def _open(self) -> Opened | None:
         try:
             opened = Opened(self._path)
-        except (FileNotFoundError, PermissionError) as error:
+        except OSError as error:
             if not self._waits:
                 say(Waiting(source=self.name, problem=error.strerror or str(error)))
             self._waits = True

@@ -204,7 +204,7 @@ class Listening(SourceEvent, frozen=True):
 
 
 class Waiting(SourceEvent, frozen=True):
-    """A followed file is not there, or may not be read. It is looked for ten times a second, without another word."""
+    """A followed file is not there, may not be read, or is none. It is looked for ten times a second in silence."""
 
     level = logging.WARNING
     sentence = "{source}: {problem}; waiting for it"
