@@ -1,8 +1,12 @@
 """What `edgetally explain` says of a line."""
 
+import gzip
+import io
+from collections.abc import Callable
+
 import pytest
 
-from edgetally.explain import explain
+from edgetally.explain import explain, lines_of
 from edgetally.sources.base import Defaults
 
 GOOD = b'{"ts":17,"service_id":"s","pop":"AMS","domain":"a.example","status":200,"cache":"HIT"}'
@@ -15,6 +19,11 @@ def said(*lines: bytes, most: int = 10) -> list[str]:
     kind, blank, *rest = explain(lines, defaults=Defaults("default", "local"), now=9, most=most)
     assert (kind, blank) == ("format: canonical", "")
     return rest
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_log_may_be_compressed(pack: Callable[[bytes], bytes]) -> None:
+    assert list(lines_of(io.BytesIO(pack(b"one\ntwo\n\nthree")))) == [b"one\n", b"two\n", b"\n", b"three"]
 
 
 def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:

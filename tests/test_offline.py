@@ -326,10 +326,10 @@ def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
     two = write(tmp_path / "2.log", b'{"domain":"a.example"}\n', LINE, b'{"status":2')
 
     assert Folded(one, two).errors == [
-        f"{one}:2: not_json: the line is no JSON object (byte 0): b'nonsense'",
-        f"{one}:4: bad_status: status is no number up to 999 (byte 10): b'{{\"status\":9999}}'",
-        f'{two}:1: no_part: {REASONS["no_part"]} (byte 0): b\'{{"domain":"a.example"}}\'',
-        f"{two}:3: truncated: {REASONS['truncated']} (byte 11): b'{{\"status\":2'",
+        f"{one}:2: not_json: the line is no JSON object (byte 0): nonsense",
+        f'{one}:4: bad_status: status is no number up to 999 (byte 10): {{"status":9999}}',
+        f'{two}:1: no_part: {REASONS["no_part"]} (byte 0): {{"domain":"a.example"}}',
+        f'{two}:3: truncated: {REASONS["truncated"]} (byte 11): {{"status":2',
         "2 lines counted, 4 rejected: 1 bad_status, 1 no_part, 1 not_json, 1 truncated",
     ]
 

@@ -101,7 +101,8 @@ def parser() -> argparse.ArgumentParser:
         "explain",
         help="show what the lines of a log are read as",
         description="Show what the first lines of a log are read as: the keys and counters that each adds to, or why "
-        "it does not count and at which byte. Without --format, it is guessed among those that are known.",
+        "it does not count and at which byte. Gzip and zstd files are read as they are. "
+        "Without --format, it is guessed among those that are known.",
     )
     explain.set_defaults(command=_explain)
     _common(explain)
@@ -248,9 +249,11 @@ def _fold(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from edgetally.explain import explain  # noqa: PLC0415 - only this command explains
+    from edgetally.explain import explain, lines_of  # noqa: PLC0415 - only this command explains
 
     records = settings(arguments).records
+    if arguments.lines < 1:
+        raise ConfigError("--lines", "at least one is needed")
     try:
         log = sys.stdin.buffer if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115 - below
     except OSError as error:
@@ -260,7 +263,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         # What the settings say by default, nobody has said.
         guess = arguments.format is None and records.format == CANONICAL
         now = int(SystemClock().now())
-        for text in explain(log, defaults=defaults, now=now, most=arguments.lines, guess=guess):
+        for text in explain(lines_of(log), defaults=defaults, now=now, most=arguments.lines, guess=guess):
             sys.stdout.write(text + "\n")
     return OK
 

@@ -6,18 +6,40 @@ Every line is folded on its own, so what is shown is what the core made of it an
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from edgetally import _core
+from edgetally.compression import Identity, by_magic
 from edgetally.formats import CANONICAL
 from edgetally.measurements import DATASETS
 from edgetally.sources.base import Defaults
 from edgetally.telemetry.events import escaped
 
+READ = 1 << 16
+"""Bytes of a compressed log that are read at once."""
+
 SHOWN_BYTES = 160
 """How much of a line is shown."""
+
+
+def lines_of(log: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a log, decompressed if it is compressed."""
+    data = log.readline()
+    decoder = by_magic(data)
+    if isinstance(decoder, Identity):
+        while data:
+            yield data
+            data = log.readline()
+    unfinished = b""
+    while data:
+        for piece in decoder.feed(data):
+            *lines, unfinished = (unfinished + piece).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+        data = log.read(READ)
+    if unfinished:
+        yield unfinished
 
 
 def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, guess: bool = False) -> Iterator[str]:

@@ -19,6 +19,7 @@ from edgetally.compression import Identity, by_magic
 from edgetally.errors import ConfigError, InputError
 from edgetally.measurements import DATASETS
 from edgetally.sources.base import Defaults
+from edgetally.telemetry.events import escaped
 
 READ = 1 << 18
 """Bytes that are read at once: they stay in the cache of the core that folds them, in memory that is used again."""
@@ -147,7 +148,7 @@ class Offline:
         self.unknown_cache_words.update(dict(report.unknown_cache_words))
         for line, reason, sentence, at, sample in report.refused[: SHOWN - self._shown]:
             self._shown += 1
-            errors.write(f"{name}:{before + line}: {reason}: {sentence} (byte {at}): {sample[:120]!r}\n")
+            errors.write(f"{name}:{before + line}: {reason}: {sentence} (byte {at}): {escaped(sample[:120])}\n")
 
 
 def _behind_newline(file: int, at: int) -> int:
