@@ -221,8 +221,10 @@ def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
 
 
 TYPOS = [
-    Refused("in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api: Object contains unknown field `lissten`"),
-    Refused("in a section", ["[windows]\naggregate_delay = 3"], "settings: Object contains unknown field `windows`"),
+    Refused(
+        "in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api.lissten: there is no such setting; there are listen, "
+    ),
+    Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: there is no such setting; there are api, "),
     Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "`paht`"),
     Refused("in a value", ["[window]\naggregate_delay = 'two'"], "window.aggregate_delay: "),
     Refused("in the TOML", ["[api\n"], "settings.toml: "),

@@ -143,7 +143,7 @@ REFUSED = [
     pytest.param("access = {tokens = []}\n", {}, "by hand", id="tokens that nothing can be added to"),
     pytest.param("access.tokens = []\n", {}, "by hand", id="the same with a dot"),
     pytest.param("[api\n", {}, "line 1", id="no TOML"),
-    pytest.param("[apu]\n", {}, "unknown field", id="no settings"),
+    pytest.param("[apu]\n", {}, "no such setting", id="no settings"),
 ]
 
 

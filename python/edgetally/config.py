@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -28,8 +28,21 @@ MAX_WEIGHT = 1 << 32
 Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 
 # A `$` alone would admit a newline at the end.
-ServiceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
-ServiceIdOrAny = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{1,64}|\*)$(?!\n)")]
+SERVICE_ID = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"
+SERVICE_ID_OR_ANY = r"^([A-Za-z0-9_-]{1,64}|\*)$(?!\n)"
+BEARER_NAME = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}$(?!\n)"
+BEARER_HASH = r"^sha256:[0-9a-f]{64}$(?!\n)"
+
+FORMS = {
+    SERVICE_ID: "1 to 64 letters, digits, - and _",
+    SERVICE_ID_OR_ANY: "1 to 64 letters, digits, - and _, or * for all",
+    BEARER_NAME: "1 to 64 printable characters",
+    BEARER_HASH: "sha256: and 64 hexadecimal digits, as `edgetally token new` writes it",
+}
+"""What the patterns of settings mean, for whoever wrote something else."""
+
+ServiceId = Annotated[str, Meta(pattern=SERVICE_ID)]
+ServiceIdOrAny = Annotated[str, Meta(pattern=SERVICE_ID_OR_ANY)]
 
 
 REACHED = "edgetally_limit_reached_total"
@@ -164,13 +177,11 @@ class Token(Section, frozen=True):
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}$(?!\n)",
+            pattern=BEARER_NAME,
             description="What it is called; no two are the same.",
         ),
     ]
-    hash: Annotated[
-        str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)", description="SHA-256 of the token, which is kept nowhere.")
-    ]
+    hash: Annotated[str, Meta(pattern=BEARER_HASH, description="SHA-256 of the token, which is kept nowhere.")]
     scopes: Annotated[
         tuple[Literal["read", "ingest"], ...], Meta(min_length=1, description="Any of `read` and `ingest`.")
     ]
@@ -415,7 +426,9 @@ def load(path: Path) -> dict[str, object]:
     """Read settings from a TOML file as they stand there; raise ConfigError, naming the file."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or str(error)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(str(path), str(error)) from error
 
 
@@ -425,7 +438,31 @@ def check(settings: dict[str, object]) -> Config:
         return msgspec.convert(settings, Config, dec_hook=_decode)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
-        raise ConfigError(where.strip("`").lstrip(".") or "settings", problem) from error
+        raise _refusal(where.strip("`").lstrip("."), problem) from error
+
+
+def _refusal(where: str, problem: str) -> ConfigError:
+    """Say what msgspec found in a setting in words that do not need its documentation."""
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        known = ", ".join(_kind(where).__struct_fields__)
+        return ConfigError(f"{where}.{match[1]}".lstrip("."), f"there is no such setting; there are {known}")
+    if match := re.fullmatch(r"Object missing required field `(.*)`", problem, re.DOTALL):
+        return ConfigError(f"{where}.{match[1]}", "it is missing")
+    if match := re.fullmatch(r"Invalid enum value (.*)", problem, re.DOTALL):
+        return ConfigError(where, f"{match[1]} is none of {', '.join(get_args(_kind(where)))}")
+    for pattern, form in FORMS.items():
+        if problem == f"Expected `str` matching regex {pattern!r}":
+            return ConfigError(where, f"it has to be {form}")
+    return ConfigError(where or "settings", problem)
+
+
+def _kind(where: str) -> Any:  # noqa: ANN401 - a section, or the type of a setting
+    """Return what belongs at a place such as `sources.follow[0]`."""
+    kind: Any = Config
+    for name in re.findall(r"[a-z_]+", where):
+        kind = get_type_hints(kind)[name]
+        kind = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    return kind
 
 
 def _decode(kind: type, value: object) -> object:

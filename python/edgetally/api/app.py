@@ -113,7 +113,10 @@ class App:
         self, request: Request, room: str, service_id: str, rest: list[str]
     ) -> Response | asyncio.Future[Response]:
         if not SERVICE_ID.fullmatch(service_id):
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"no service id has this form: {service_id[:80]!r}")
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST,
+                f"a service id has 1 to 64 letters, digits, - and _: {service_id[:80]!r} is none",
+            )
         dataset = room
         if room == "channel":
             dataset = request.query.get("kind", "")

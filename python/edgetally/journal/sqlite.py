@@ -399,7 +399,9 @@ def _open(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        raise ConfigError(where, f"{path} cannot be opened: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        hint = "name a directory that this user may write (--data-dir)"
+        raise ConfigError(where, f"{path} cannot be opened: {reason}: {hint}") from error
     try:
         _prepare(database, path)
     except sqlite3.OperationalError as error:
