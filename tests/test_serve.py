@@ -210,8 +210,14 @@ def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refusal("--listen", f"127.0.0.1:{port}")
-    assert said.startswith(f"edgetally: api.listen: cannot listen on 127.0.0.1:{port}: ")
-    assert said.endswith("ddress already in use\n")
+    assert said == f"edgetally: api.listen: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_a_file_that_is_followed_twice_is_an_error(tmp_path: Path) -> None:
+    log, link = tmp_path / "edge.log", tmp_path / "link.log"
+    link.symlink_to(log)
+    said = refusal("--listen", "127.0.0.1:0", "--journal", "memory", "--follow", str(log), "--follow", str(link))
+    assert f"sources.follow: {link} is followed twice" in said
 
 
 def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
@@ -225,7 +231,7 @@ TYPOS = [
         "in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api.lissten: there is no such setting; there are listen, "
     ),
     Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: there is no such setting; there are api, "),
-    Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "`paht`"),
+    Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "sources.follow[0].paht: "),
     Refused("in a value", ["[window]\naggregate_delay = 'two'"], "window.aggregate_delay: "),
     Refused("in the TOML", ["[api\n"], "settings.toml: "),
 ]

@@ -11,6 +11,13 @@ Everything edgetally raises on purpose.
 Anything else that escapes is a bug, and is allowed to look like one.
 """
 
+import os
+
+
+def reason(error: OSError) -> str:
+    """Say why the system has refused something, without what libraries put around that."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+
 
 class EdgetallyError(Exception):
     """Something that a person can do something about; its text says what."""

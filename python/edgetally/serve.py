@@ -5,6 +5,7 @@ It builds them in the order in which a record passes them, and stops them in the
 """
 
 import asyncio
+import os
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -27,7 +28,7 @@ from edgetally.api.poll import Poll
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.door import Door
-from edgetally.errors import ConfigError, EdgetallyError, Unavailable
+from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.formats import layout
 from edgetally.horizon import Horizon
 from edgetally.journal.base import Journal
@@ -201,7 +202,7 @@ class Service:
             else:
                 self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
         except OSError as error:
-            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {error.strerror}") from error
+            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {reason(error)}") from error
         port = self._listener.sockets[0].getsockname()[1]
         self.url = f"{self.door.scheme}://[{host}]:{port}" if ":" in host else f"{self.door.scheme}://{host}:{port}"
 
@@ -210,6 +211,7 @@ class Service:
         sources = self.config.sources
         # Pushes have these, too: a format that is none is told now, and not to whoever pushes first.
         everywhere = self._defaults(self.config.records, "records.format")
+        _each_once(sources.follow)
         for one in sources.follow:
             self._files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
             self._follow(self._files[-1])
@@ -275,6 +277,15 @@ class Service:
         self.rejects.close()
         self.sealer.close()
         await self.journal.close()
+
+
+def _each_once(files: Sequence[Follow]) -> None:
+    """Refuse a file that is to be followed twice, by whatever names."""
+    seen: set[str] = set()
+    for one in files:
+        if (real := os.path.realpath(one.path)) in seen:
+            raise ConfigError("sources.follow", f"{one.path} is followed twice: every line of it would count twice")
+        seen.add(real)
 
 
 def _journal(config: Config) -> Journal:

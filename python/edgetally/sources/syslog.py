@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgetally.clock import Clock, sleep_until
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, reason
 from edgetally.sources.base import READ, Block, Defaults, Framing
 from edgetally.telemetry.events import Broken, Closed, Dropped, Listening, SmallBuffer, say
 
@@ -319,7 +319,7 @@ class SyslogListener:
         try:
             self._server = await asyncio.start_server(connected, self._where.host, self._where.port, limit=READ)
         except OSError as error:
-            raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {error.strerror}") from error
+            raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {reason(error)}") from error
         port = self._server.sockets[0].getsockname()[1]
         say(Listening(source=f"syslog:{self._where._replace(port=port)}"))
 
