@@ -8,8 +8,9 @@
 #
 # This was written by Cloudflare's documentation and never tried with a zone.
 
-# FILL IN: the zone, a token of Cloudflare's that may edit its Logs, and where edgetally can be reached, with
-# a certificate that Cloudflare trusts. `shop` is the service under which all of it counts; TOKEN is one of edgetally's that may push to it.
+# FILL IN: the zone, a token of Cloudflare's that may edit its Logs, and where edgetally can be reached, with a
+# certificate that Cloudflare trusts. `shop` is the service under which all of it counts; TOKEN is one of edgetally's that
+# may push to it.
 zone_id=
 cloudflare_token=
 destination='https://edgetally.example/ingest/shop?format=cloudflare&header_Fastly-Key=TOKEN'
