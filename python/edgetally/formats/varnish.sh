@@ -58,19 +58,19 @@ chmod 755 "$directory/edgetally-client" "$directory/edgetally-backend"
 # 3. How to ship it. Both commands must run, as services that are started again when they end. By files, which are
 #    rotated by renaming them and SIGHUP:
 #
-#        edgetally-client -D -P /run/edgetally-client.pid -a -w /var/log/varnish/edgetally-client.log
-#        edgetally-backend -D -P /run/edgetally-backend.pid -a -w /var/log/varnish/edgetally-backend.log
+#        /etc/varnish/edgetally-client -D -P /run/edgetally-client.pid -a -w /var/log/varnish/edgetally-client.log
+#        /etc/varnish/edgetally-backend -D -P /run/edgetally-backend.pid -a -w /var/log/varnish/edgetally-backend.log
 #        edgetally serve --follow /var/log/varnish/edgetally-client.log --follow /var/log/varnish/edgetally-backend.log
 #
 #    By syslog, over TCP or UDP:
 #
 #        edgetally serve --syslog tcp:127.0.0.1:5514
-#        edgetally-client | logger --server 127.0.0.1 --port 5514 --tcp --octet-count --rfc5424 --size 65000 -t varnish
-#        edgetally-backend | logger --server 127.0.0.1 --port 5514 --tcp --octet-count --rfc5424 --size 65000 -t varnish
+#        /etc/varnish/edgetally-client | logger --server 127.0.0.1 --port 5514 --tcp --octet-count --rfc5424 --size 65000 -t varnish
+#        /etc/varnish/edgetally-backend | logger --server 127.0.0.1 --port 5514 --tcp --octet-count --rfc5424 --size 65000 -t varnish
 #
 #        edgetally serve --syslog udp:127.0.0.1:5514
-#        edgetally-client | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
-#        edgetally-backend | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
+#        /etc/varnish/edgetally-client | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
+#        /etc/varnish/edgetally-backend | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
 
 # What cannot be known from these logs:
 # - Whether a client left before it had everything: its status is the one that Varnish wanted to send, and the bytes are
