@@ -291,7 +291,7 @@ impl<'a> Encoder<'a> {
     fn ratio(&mut self, field: &Field, numerator: i128, denominator: i128) {
         if numerator > 0 && denominator > 0 {
             // What fits into 64 bits, as nearly all does, is converted by one instruction.
-            let float = |number: i128| i64::try_from(number).map_or(number as f64, |number| number as f64);
+            let float = |number: i128| i64::try_from(number).map_or_else(|_| number as f64, |number| number as f64);
             let ratio = (float(numerator) / float(denominator)).min(1.0);
             self.line.text(field, zmij::Buffer::new().format_finite(ratio));
         }
