@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgetally.api.http import Connection
+from edgetally.api.connection import Connection
 from edgetally.measurements import reasons
 from edgetally.panel import MAX_LAG
 from edgetally.telemetry.histogram import Histogram

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from edgetally.api.http import Server
 from edgetally.api.ingest import Ingest
 from edgetally.api.once import Once
 from edgetally.api.poll import Poll
+from edgetally.api.server import Server
 from edgetally.clock import Clock
 from edgetally.journal.base import Journal
 from edgetally.measurements import reasons

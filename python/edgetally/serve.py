@@ -14,17 +14,18 @@ from typing import Any, Self
 import msgspec
 
 from edgetally import sealer, worker
-from edgetally.api import http
+from edgetally.api import server
 from edgetally.api.app import App, room
+from edgetally.api.connection import Connection
 from edgetally.api.guard import Guard
 from edgetally.api.handshake import TlsListener
-from edgetally.api.http import Connection, Server
 from edgetally.api.index import Index
 from edgetally.api.ingest import Bounds, Ingest, Said
 from edgetally.api.once import Once
 from edgetally.api.openapi import document
 from edgetally.api.operate import Operate
 from edgetally.api.poll import Poll
+from edgetally.api.server import Server
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.door import Door
@@ -120,7 +121,7 @@ class Service:
             epoch=lambda: self.shelf.newest,
             room=room,
             clock=self.clock,
-            limits=http.Limits(**msgspec.structs.asdict(config.clients)),
+            limits=server.Limits(**msgspec.structs.asdict(config.clients)),
         )
         self.panel = Panel(
             Rooms(

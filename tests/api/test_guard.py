@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from edgetally.api.http import BODY_AHEAD, Body, Connection, Server
+from edgetally.api.connection import Connection
+from edgetally.api.message import BODY_AHEAD, Body
+from edgetally.api.server import Server
 from edgetally.config import check
 from tests.bearers import Bearer, access, bearer
 from tests.clock import START, TurnedClock, until

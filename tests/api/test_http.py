@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgetally.api.http import PIECE, Connection
+from edgetally.api.connection import PIECE, Connection
 from tests.clock import START, until
 from tests.served import Answer, Served, ndjson, record, served
 

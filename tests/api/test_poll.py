@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgetally import _core
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 from edgetally.api.poll import AT_ONE_GO, ON_THE_SPOT, Poll, Question, question
 from edgetally.shelf import Shelf
 from tests.clock import START, TurnedClock, until

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from edgetally.access import ANY
 from edgetally.api.errors import CORS, Refusal, refuse
-from edgetally.api.http import Response
 from edgetally.api.ingest import SERVICE_ID, Ingest
+from edgetally.api.message import Response
 from edgetally.api.operate import OPEN_PAGES, PAGES
 from edgetally.api.poll import Poll, question
 from edgetally.clock import sleep_until
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
     from edgetally.api.guard import Guard
-    from edgetally.api.http import Request
     from edgetally.api.index import Index
+    from edgetally.api.message import Request
     from edgetally.api.operate import Operate
     from edgetally.clock import Clock
 

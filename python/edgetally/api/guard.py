@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from edgetally.api.errors import Refusal
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from edgetally.access import Grant, Keys
-    from edgetally.api.http import Request
+    from edgetally.api.message import Request
 
 
 def forbidden() -> Refusal:

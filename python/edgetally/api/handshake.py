@@ -12,13 +12,13 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgetally.api.http import Connection
+from edgetally.api.connection import Connection
 from edgetally.clock import sleep_until
 
 if TYPE_CHECKING:
     import ssl
 
-    from edgetally.api.http import Server
+    from edgetally.api.server import Server
 
 SHUTDOWN_SECONDS = 2.0
 """How long the other side may take to agree that TLS ends."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgetally.api.errors import CORS, NOT_HTML
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 
 if TYPE_CHECKING:
     from edgetally.access import Grant
-    from edgetally.api.http import Request
+    from edgetally.api.message import Request
     from edgetally.shelf import Shelf
 
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")

@@ -25,7 +25,7 @@ import msgspec
 
 from edgetally.api.errors import CORS, NOT_HTML, Refusal
 from edgetally.api.guard import forbidden
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 from edgetally.api.once import Said as Answered
 from edgetally.api.once import checked
 from edgetally.compression import by_encoding
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from edgetally.access import Grant
-    from edgetally.api.http import Request
+    from edgetally.api.message import Request
     from edgetally.api.once import Once
     from edgetally.compression import Decoder
     from edgetally.journal.base import Marks

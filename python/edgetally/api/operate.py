@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from edgetally.api.errors import NOT_HTML
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.api.errors import CORS, Refusal
-from edgetally.api.http import Response
+from edgetally.api.message import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,31 +9,18 @@ with the sender slowed down to the speed of the fold.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from email.utils import formatdate
+from collections import deque
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from edgetally.api.message import Body, Disconnect, Request, Response
 from edgetally.telemetry.events import RequestFailed, say
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from edgetally.clock import Clock
-
-    Handler = Callable[["Request"], "Response | Awaitable[Response]"]
-
-BODY_AT_ONCE = 1 << 14
-"""Bytes of a body that are worth waking the handler for before its end: who sends a byte at a time costs little."""
-
-PIECES_AT_ONCE = 256
-"""The same for the pieces in which they came, because each piece has a price of its own."""
-
-BODY_AHEAD = 1 << 20
-"""Bytes of a body that may wait for the handler; then the sender waits."""
+    from edgetally.api.server import Server
 
 WRITE_AHEAD = 1 << 16
 """Bytes of answers that may wait for the reader before that reader's next request is looked at."""
@@ -41,268 +28,11 @@ WRITE_AHEAD = 1 << 16
 PIECE = 1 << 18
 """Bytes of a large body that are sent before others have their turn."""
 
-FRESH_REQUESTS = 1024
-"""How many different requests have their answer at hand."""
-
 LINGER_SECONDS = 1.0
 """How long a client that was refused may go on sending, so that it sees why."""
 
 FRESH_BYTES = 2048
 """A request longer than this is not remembered."""
-
-
-class Limits(NamedTuple):
-    """What clients may do. These are settings, and are counted by their names."""
-
-    max_connections: int = 20_000
-    max_target_bytes: int = 8 * 1024
-    max_header_bytes: int = 64 * 1024
-    handshake_timeout: float = 10.0
-    """How long TLS may take to begin."""
-    header_timeout: float = 20.0
-    """How long the header of a request may take, from its first byte."""
-    stall_timeout: float = 30.0
-    """How long the next bytes of a body, or the reading of an answer, may take."""
-    idle_timeout: float = 75.0
-    """How long a connection may be silent between requests."""
-    max_waiting_bytes: int = 256_000_000
-    """Bytes of bodies that may wait for their handlers, before every sender waits who has something waiting there."""
-    max_unread_bytes: int = 512_000_000
-    """Bytes of large answers that may wait for their readers. One that many readers are given counts once."""
-
-
-class Disconnect(Exception):
-    """The client has left before its request was complete."""
-
-
-class Response:
-    """An answer. It is bytes from the beginning, so that it can be sent to many."""
-
-    __slots__ = ("body", "fresh", "head", "status")
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        body: bytes = b"",
-        *fields: bytes,
-        content_type: bytes = b"application/json",
-        fresh: bool = False,
-    ) -> None:
-        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
-        if status is not HTTPStatus.NO_CONTENT:
-            lines += [b"Content-Type: " + content_type, b"Content-Length: %d" % len(body)]
-        self.status = status
-        self.head = b"\r\n".join([*lines, *fields, b""])
-        self.body = body
-        self.fresh = fresh
-        """Whether it answers every such request until the next second is sealed."""
-
-
-class Body:
-    """The body of a request, as it comes."""
-
-    __slots__ = ("_chunks", "_connection", "_news", "_size", "complete", "expects_continue", "unwanted")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._news: asyncio.Future[None] | None = None
-        self.complete = False
-        self.expects_continue = False
-        self.unwanted = False
-        """Set when nobody will read it; then none of it is kept."""
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether more has come than should wait."""
-        server = self._connection.server
-        return self._size > (BODY_AHEAD if server.waiting_bytes <= server.limits.max_waiting_bytes else 0)
-
-    def unwant(self) -> None:
-        """Keep none of it: the request is refused, and its answer may be held back."""
-        self.unwanted = True
-        self.drop()
-
-    def put(self, chunk: bytes) -> None:
-        """Add what came."""
-        if self.unwanted:
-            return
-        self._chunks.append(chunk)
-        self._grow(len(chunk))
-        if self._size >= BODY_AT_ONCE or len(self._chunks) >= PIECES_AT_ONCE or self.is_ahead:
-            self.news()
-
-    def drop(self) -> None:
-        """Keep nothing of what waits."""
-        self._chunks.clear()
-        self._grow(-self._size)
-
-    def abandon(self) -> None:
-        """Nothing more will come, and what waits is worth nothing without it."""
-        self.drop()
-        self.complete = False
-        self.news()
-
-    def _grow(self, size: int) -> None:
-        self._size += size
-        self._connection.server.waiting_bytes += size
-
-    def news(self) -> None:
-        """Wake the reader, if there is one."""
-        if self._news and not self._news.done():
-            self._news.set_result(None)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield what comes; raise Disconnect when it does not come to its end."""
-        while True:
-            if self._chunks:
-                data = b"".join(self._chunks) if len(self._chunks) > 1 else self._chunks[0]
-                self.drop()
-                self._connection.flow()
-                yield data
-            elif self.complete:
-                return
-            elif self._connection.is_lost:
-                raise Disconnect
-            else:
-                if self.expects_continue:
-                    self.expects_continue = False
-                    self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self._news = asyncio.get_running_loop().create_future()
-                await self._news
-
-
-class Request(NamedTuple):
-    """A request, from the moment when its header is complete."""
-
-    method: str
-    path: str
-    """The decoded path."""
-    query: dict[str, str]
-    headers: dict[bytes, bytes]
-    """By lower-case name; of fields that are repeated, the last."""
-    body: Body
-    keep_alive: bool
-    http10: bool
-
-    def header(self, name: bytes) -> str:
-        """Return the field `name` as text; empty when it is absent."""
-        return self.headers.get(name, b"").decode("latin-1").strip()
-
-
-class Client(Protocol):
-    """Somebody who is connected."""
-
-    def sweep(self, now: float) -> None:
-        """Close if it takes too long."""
-
-    def close_if_idle(self) -> None:
-        """Close unless it waits for an answer."""
-
-    def abort(self) -> None:
-        """Close now."""
-
-
-class Server:
-    """What the connections of one listener share."""
-
-    def __init__(
-        self,
-        handler: Handler,
-        *,
-        refuse: Callable[[HTTPStatus, str], Response],
-        epoch: Callable[[], int],
-        room: Callable[[str], str],
-        clock: Clock,
-        limits: Limits = Limits(),  # noqa: B008 - a tuple never changes
-    ) -> None:
-        self.handler = handler
-        self.refuse = refuse
-        """Makes the answer to what is no request that a handler could be asked."""
-        self.room = room
-        """Names what a path belongs to, for the count of responses."""
-        self.clock = clock
-        self.responses: Counter[tuple[str, int]] = Counter()
-        """Responses, by room and status."""
-        self.repeated = 0
-        """Responses that were at hand already. They are not among the others: counting them there takes too long."""
-        self.limits = limits
-        self.waiting_bytes = 0
-        """Bytes of bodies that wait for their handlers."""
-        self.refused: Counter[str] = Counter()
-        """Connections that were ended for a limit, by its setting."""
-        self.unread_bytes = 0
-        """Bytes of large answers that wait for their readers."""
-        self._unread: Counter[Response] = Counter()
-        self.connections: set[Client] = set()
-        self.closing = False
-        self._drained = asyncio.Event()
-        self._epoch = epoch
-        self._fresh_epoch = 0
-        self._fresh: dict[bytes, Response] = {}
-
-    def fresh(self, request: bytes) -> Response | None:
-        """Return the answer that was given to these very bytes, if it still stands."""
-        if self._fresh_epoch != self._epoch():
-            self._fresh_epoch = self._epoch()
-            self._fresh.clear()
-        return self._fresh.get(request)
-
-    def remember(self, request: bytes, response: Response) -> None:
-        """Give `response` to these very bytes, the token in them included, until the next second is sealed."""
-        if self._fresh_epoch == self._epoch() and len(self._fresh) < FRESH_REQUESTS:
-            self._fresh[request] = response
-
-    def forget(self) -> None:
-        """Give no answer again that was given before: who may see it has changed."""
-        self._fresh.clear()
-
-    def hold(self, response: Response) -> bool:
-        """Say whether there is room for `response` until it is read; then `let_go` of it."""
-        if not self._unread[response]:
-            if self.unread_bytes + len(response.body) > self.limits.max_unread_bytes:
-                del self._unread[response]
-                return False
-            self.unread_bytes += len(response.body)
-        self._unread[response] += 1
-        return True
-
-    def let_go(self, response: Response) -> None:
-        """One reader has read it, or has left."""
-        self._unread[response] -= 1
-        if not self._unread[response]:
-            del self._unread[response]
-            self.unread_bytes -= len(response.body)
-
-    def sweep(self) -> None:
-        """Close connections that have been silent for too long; to be called about once a second."""
-        now = self.clock.now()
-        for connection in list(self.connections):
-            connection.sweep(now)
-
-    def close(self) -> None:
-        """Close idle connections now, and the others after their answer."""
-        self.closing = True
-        for connection in list(self.connections):
-            connection.close_if_idle()
-
-    async def drained(self) -> None:
-        """Wait until the last connection has ended, after `close()`."""
-        while self.connections:
-            self._drained.clear()
-            await self._drained.wait()
-
-    def left(self, connection: Client) -> None:
-        """Forget a connection that has ended."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._drained.set()
-
-    def abort(self) -> None:
-        """Close every connection, whatever it is doing."""
-        for connection in list(self.connections):
-            connection.abort()
 
 
 class Connection(asyncio.Protocol):
