@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from edgetally.intake import Refused
 from edgetally.rejects import PENDING, RECENT, Rejects
-from edgetally.worker import Refused
 from tests.clock import START, TurnedClock, until
 from tests.served import Served, served
 

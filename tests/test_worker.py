@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgetally import _core
+from edgetally.intake import INLINE
 from edgetally.journal.base import Marks
 from edgetally.journal.memory import MemoryJournal
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.sources.file import FollowedFile
-from edgetally.worker import INLINE, MAX_WORDS, Limits, P, T, Worker
+from edgetally.worker import MAX_WORDS, Limits, P, T, Worker
 from tests.clock import START, TurnedClock
 
 DEFAULTS = Defaults("svc", "lab")
@@ -235,7 +236,7 @@ async def test_what_was_read_ahead_is_committed_together(worker: Worker, journal
 async def test_large_tallies_are_committed_before_their_time(
     worker: Worker, journal: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgetally.worker.COMMIT_BYTES", 1)
+    monkeypatch.setattr("edgetally.intake.COMMIT_BYTES", 1)
 
     await worker.follow(Script(block(1, 15, more=True), block(1, 30, more=True)))
 

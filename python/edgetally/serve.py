@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from edgetally import sealer, worker
+from edgetally import intake, sealer, worker
 from edgetally.api import server
 from edgetally.api.app import App, room
 from edgetally.api.connection import Connection
@@ -73,7 +73,7 @@ class Service:
             journal=self.journal,
             clock=self.clock,
             limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
-            bounds=worker.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
+            bounds=intake.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
             rejects=self.rejects,
         )
         self.shelf = Shelf(
@@ -185,7 +185,7 @@ class Service:
         self.door.reload(config)
         self.server.forget()
 
-    def _open_push(self, said: Said, services: Sequence[str] | None) -> worker.Push:
+    def _open_push(self, said: Said, services: Sequence[str] | None) -> intake.Push:
         if self.journal.failing:
             # Not even received: it is tried every second whether that is still so.
             raise Unavailable(self.journal.failing)

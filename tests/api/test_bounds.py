@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
-from edgetally.worker import OPEN_BYTES
+from edgetally.intake import OPEN_BYTES
 from tests.clock import START, until
 from tests.served import Served, ndjson, record, served
 
