@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from edgetally import _core
 from edgetally.api.message import Response
-from edgetally.api.poll import AT_ONE_GO, ON_THE_SPOT, Poll, Question, question
+from edgetally.api.poll import AT_ONE_GO, ON_THE_SPOT, Poll
+from edgetally.api.question import Question, question
 from edgetally.shelf import Shelf
 from tests.clock import START, TurnedClock, until
 from tests.served import PLAIN, Json, Served, ndjson, record, served

@@ -11,7 +11,7 @@ from edgetally.api.errors import CORS, Refusal, refuse
 from edgetally.api.ingest import SERVICE_ID, Ingest
 from edgetally.api.message import Response
 from edgetally.api.operate import OPEN_PAGES, PAGES
-from edgetally.api.poll import Poll, question
+from edgetally.api.question import question
 from edgetally.clock import sleep_until
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgetally.api.index import Index
     from edgetally.api.message import Request
     from edgetally.api.operate import Operate
+    from edgetally.api.poll import Poll
     from edgetally.clock import Clock
 
 KINDS = ("origin_insights",)

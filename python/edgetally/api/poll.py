@@ -1,11 +1,7 @@
 """
 Entries over a long poll, the same way for every dataset.
 
-    GET .../ts/{cursor}            every entry that is newer; waits for one when there is none
-    GET .../ts/{cursor}/limit/{n}  the oldest n of them
-    GET .../ts/0                   the entry of the last sealed second
-    GET .../ts/h                   the sealed seconds of the last 120 that had traffic
-    GET .../ts/h/limit/{n}         of the last n
+A question is answered with what is on the shelf; one with a cursor that nothing is newer than waits for what comes.
 
 `Timestamp` in the answer is the cursor to go on with: chaining it skips no entry and repeats none. It is the newest
 sealed second plus `AggregateDelay`, in other words the server's clock.
@@ -22,20 +18,18 @@ from http import HTTPStatus
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgetally.api.errors import CORS, Refusal
+from edgetally.api.errors import CORS
 from edgetally.api.message import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edgetally.api.question import Question
     from edgetally.clock import Clock, Timer
     from edgetally.shelf import Entry, Shelf
 
 HISTORY = 120
 """Seconds that `ts/h` looks back."""
-
-MAX_DIGITS = 18
-"""Longer numbers are no timestamps."""
 
 NO_DATA = b',"Error":"No data available, please retry"'
 
@@ -58,38 +52,6 @@ BYTES_AT_ONE_GO = 1 << 20
 
 ON_THE_SPOT = 512 * 1024
 """An answer that takes more bytes of counters than this to make, some milliseconds, is made in a thread."""
-
-
-class Question(NamedTuple):
-    """What a client asks. `cursor` is None for `ts/h`."""
-
-    service_id: str
-    dataset: str
-    cursor: int | None
-    limit: int | None
-    gzip: bool
-
-
-def question(service_id: str, dataset: str, rest: list[str], *, gzip: bool) -> Question:
-    """Read the part of a path after `ts/`; raise Refusal when it is no question."""
-    match rest:
-        case [start]:
-            limit = None
-        case [start, "limit", number]:
-            limit = _number(number, "max_entries")
-            if limit < 1:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries is 0: ask for at least 1")
-        case _:
-            raise Refusal(
-                HTTPStatus.NOT_FOUND, "there is .../ts/{timestamp}, .../ts/h, and both with /limit/{max_entries}"
-            )
-    return Question(service_id, dataset, None if start == "h" else _number(start, "start_timestamp"), limit, gzip)
-
-
-def _number(text: str, name: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        return int(text)
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} is not a whole number: {text[:40]!r}")
 
 
 class Reader:
