@@ -13,7 +13,8 @@ import pytest
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal import sqlite
 from edgetally.journal.base import Journal, Partial, Seal
-from edgetally.journal.sqlite import FILE, VERSION, SqliteJournal
+from edgetally.journal.file import FILE, VERSION
+from edgetally.journal.sqlite import SqliteJournal
 from tests.journal.conformance import Conformance, said, take
 
 
