@@ -70,7 +70,13 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
     ("arguments", "given", "status", "said"),
     [
         pytest.param(["fold"], LINE + b"no\n", 0, "1 lines counted, 1 rejected: 1 not_json", id="something counted"),
-        pytest.param(["fold"], b"no\n", 1, "-:1: not_json: the line is no JSON object", id="nothing counted"),
+        pytest.param(
+            ["fold"],
+            b"no\n",
+            1,
+            "-:1: not_json: the line is no JSON object, or follows the end of an array",
+            id="nothing counted",
+        ),
         pytest.param(["fold"], b"", 1, "0 lines counted, 0 rejected", id="nothing there"),
         pytest.param(["fold", "missing.log"], b"", 2, "missing.log: No such file or directory", id="no such file"),
         pytest.param(["fold", "/"], b"", 2, "/: Is a directory", id="a directory"),

@@ -336,6 +336,56 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
         assert entries_of(folding.drain()) == wanted, cut
 
 
+def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> None:
+    array = b" [" + b" ,\n ".join(ELEMENTS) + b"]"
+    ends = [array.index(element) + len(element) for element in ELEMENTS]
+    counts = [report_on(element.replace(b"\n", b" ")).accepted for element in ELEMENTS]
+    for cut in range(2, len(array)):
+        came = sum(end <= cut for end in ends)
+        report = report_on(array[:cut], framing="arrays")
+        assert report.accepted == sum(counts[:came]), cut
+        assert dict(report.rejected)["truncated"] == 1, cut
+        # It is the element that the sender has to look for; one that cannot be read either is told as such before.
+        (said,) = [line for line, reason, *_ in report.refused if reason == "truncated"]
+        assert said - came in (1, 2), cut
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "array"),
+    [
+        (0, [(1, "truncated")], b"["),
+        (0, [(1, "truncated")], b"\n [ \n "),
+        (1, [(2, "truncated")], b'[{"status":200}'),
+        (1, [(2, "truncated")], b'[{"status":200},'),
+        (1, [(2, "truncated")], b'[{"status":200}, \n'),
+        (1, [(2, "truncated")], b'[{"status":200},{"status":'),
+        (0, [(1, "bad_status"), (2, "truncated")], b'[{"status":9999}'),
+        # One brace too many leaves it open; brackets of the wrong kind do not close it.
+        (1, [(1, "not_json")], b'[{"status":200}},{"status":200}]'),
+        (1, [(2, "truncated")], b'[{"status":200,"x":{[}}'),
+        (1, [], b'[{"status":200}]\r\n \t'),
+        (1, [(2, "not_json")], b'[{"status":200}]]'),
+        (1, [(2, "not_json")], b'[{"status":200}]\n[{"status":200}]\n[{"status":200}]'),
+        (1, [(2, "not_json")], b'[{"status":200}]' + GOOD * 3),
+        (1, [(2, "not_json")], b'[{"status":200}]' + b"x" * 600_000),
+    ],
+)
+def test_how_an_array_may_end(accepted: int, refused: list[tuple[int, str]], array: bytes) -> None:
+    for cut in range(min(len(array), 60)):
+        folding = make_fold(framing="arrays")
+        folding.feed(array[:cut], NOW)
+        folding.feed(array[cut:], NOW)
+        folding.finish(NOW)
+        report = folding.report()
+        assert (report.accepted, [line[:2] for line in report.refused]) == (accepted, refused), cut
+
+
+def test_what_follows_an_array_is_shown_as_it_begins() -> None:
+    ((line, reason, sentence, at, sample),) = report_on(b"[]\n [7]" + b"x" * 2000, framing="arrays").refused
+    assert (line, reason, sentence, at) == (2, "not_json", dict(_core.reasons())["not_json"], 0)
+    assert sample == b"[7]" + b"x" * 1021
+
+
 def test_elements_are_counted_from_the_bracket() -> None:
     folding = make_fold(framing="arrays")
     folding.feed(b"\n", NOW)
@@ -350,9 +400,6 @@ def test_elements_are_counted_from_the_bracket() -> None:
         (2, "arrays", b" \n\t" + GOOD * 2),
         (0, "lines", b"[" + GOOD.rstrip() + b"]"),
         (0, "arrays", b"[]"),
-        (0, "arrays", b"["),
-        (1, "arrays", b'[{"status":200}'),
-        (1, "arrays", b'[{"status":200},{"status":'),
     ],
 )
 def test_only_a_bracket_begins_an_array(accepted: int, framing: Framing, data: bytes) -> None:

@@ -326,7 +326,7 @@ def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
     two = write(tmp_path / "2.log", b'{"domain":"a.example"}\n', LINE, b'{"status":2')
 
     assert Folded(one, two).errors == [
-        f"{one}:2: not_json: the line is no JSON object (byte 0): nonsense",
+        f"{one}:2: not_json: the line is no JSON object, or follows the end of an array (byte 0): nonsense",
         f'{one}:4: bad_status: status is no number up to 999 (byte 10): {{"status":9999}}',
         f'{two}:1: no_part: {REASONS["no_part"]} (byte 0): {{"domain":"a.example"}}',
         f'{two}:3: truncated: {REASONS["truncated"]} (byte 11): {{"status":2',

@@ -17,7 +17,7 @@ from tests.served import Served, served
 
 
 def refused(line: int = 1, sample: bytes = b"no") -> Refused:
-    return Refused(line, "not_json", "the line is no JSON object", 0, sample)
+    return Refused(line, "not_json", "the line is no JSON object, or follows the end of an array", 0, sample)
 
 
 class Kept:

@@ -287,7 +287,10 @@ async def test_refused_lines_are_logged(worker: Worker, journal: Ledger, caplog:
     assert worker.rejected == {"bad_status": 1, "not_json": 1}
     assert [(record.levelno, record.getMessage().split(", at byte")[0]) for record in caplog.records] == [
         (logging.WARNING, "script: a line does not count: status is no number up to 999 (bad_status)"),
-        (logging.WARNING, "script: a line does not count: the line is no JSON object (not_json)"),
+        (
+            logging.WARNING,
+            "script: a line does not count: the line is no JSON object, or follows the end of an array (not_json)",
+        ),
     ]
     assert "'{\"status\":9999}'" in caplog.text
 

@@ -64,8 +64,9 @@ class Fold:
             max_ahead: How many seconds after `now` a record may lie; None: any number.
             framing: How records are told apart. `lines`: a newline behind each. `arrays`: the same, unless the first
                 byte that is no blank is `[`; then the input is one JSON array of records, whose elements are the
-                lines: they are numbered, limited and refused one by one. `datagrams`: lines, with a syslog header
-                before the record or none. `stream`: syslog over TCP, octets counted or a newline behind each.
+                lines: they are numbered, limited and refused one by one. What is missing or too much at the end of the
+                array is refused as one more. `datagrams`: lines, with a syslog header before the record or none.
+                `stream`: syslog over TCP, octets counted or a newline behind each.
                 KeyError for anything else.
             layout: How records are written: one of `layouts()`, and for `cloudfront` perhaps its fields in their order,
                 as in `cloudfront:timestamp,sc-status`. ValueError, saying why, for anything else.

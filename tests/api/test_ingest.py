@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from edgetally import _core
 from tests.clock import START, until
 from tests.served import Json, Served, ndjson, record, served
 
@@ -286,6 +287,23 @@ async def test_elements_of_an_array_are_numbered_too(service: Served) -> None:
     assert [error["line"] for error in report["errors"]] == [2, 4]
 
 
+@pytest.mark.parametrize(("status", "came"), [(200, 2), (200, 1), (400, 0)])
+async def test_an_array_without_its_end_tells_so(service: Served, status: int, came: int) -> None:
+    body = json.dumps(THREE[:came]).encode().removesuffix(b"]")
+    answer = await service.client.post("/ingest", content=body)
+    said = dict(_core.reasons())["truncated"]
+    errors = [{"line": came + 1, "reason": f"truncated: {said}"}]
+    assert (answer.status_code, answer.json()) == (status, {"accepted": came, "rejected": 1, "errors": errors})
+    assert await counted(service) == came
+
+
+async def test_what_follows_an_array_does_not_count_and_is_told(service: Served) -> None:
+    answer = await service.client.post("/ingest", content=ARRAY + b"\n" + ARRAY)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
+    assert [error["line"] for error in answer.json()["errors"]] == [4]
+    assert await counted(service) == 3
+
+
 async def test_no_more_than_ten_errors_are_listed(service: Served) -> None:
     report = (await service.client.post("/ingest", content=LINES + b"no\n" * 5000)).json()
     assert (report["accepted"], report["rejected"]) == (3, 5000)
@@ -296,7 +314,10 @@ async def test_a_push_of_which_nothing_counts_is_a_bad_request_that_says_why(ser
     answer = await service.client.post("/ingest", content=b"no\n" * 12)
     assert answer.status_code == 400
     assert (answer.json()["accepted"], answer.json()["rejected"], len(answer.json()["errors"])) == (0, 12, 10)
-    assert answer.json()["errors"][0] == {"line": 1, "reason": "not_json: the line is no JSON object"}
+    assert answer.json()["errors"][0] == {
+        "line": 1,
+        "reason": "not_json: the line is no JSON object, or follows the end of an array",
+    }
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\t\n", b"[]", b" [ ] \n"])

@@ -108,13 +108,26 @@ impl Fold {
         }
     }
 
-    /// Folds the last line, if no newline ended it.
+    /// Folds the last line, if no newline ended it, and refuses what is wrong with the end of an array.
     pub fn finish(&mut self, now: u64) {
+        let array = self.array.take();
+        if array.is_some() && !self.overlong && trim(&self.unfinished).is_empty() {
+            // Blanks where an element did not come are not one.
+            self.unfinished.clear();
+        }
+        let truncated = self.report.rejected[Reason::Truncated as usize];
         if self.overlong || !self.unfinished.is_empty() {
             self.lines(b"\n", now);
         }
+        let said = self.report.rejected[Reason::Truncated as usize] > truncated;
+        if let Some((reason, sample)) = array.as_ref().and_then(ArrayLines::flaw)
+            && !said
+        {
+            self.line += 1;
+            self.report.lines += 1;
+            self.report.refuse(self.line, Reject::new(reason, 0), sample);
+        }
         self.started = false;
-        self.array = None;
         self.frames = Frames::default();
         self.line = 0;
     }

@@ -6,9 +6,9 @@
 pub enum Reason {
     /// Longer than the limit.
     TooLong,
-    /// No JSON object.
+    /// No JSON object, or behind the end of an array.
     NotJson,
-    /// Ends before the object does.
+    /// Ends before the object does, or before the array does.
     Truncated,
     /// Not as many values between tabs as fields were chosen.
     BadColumns,
@@ -71,9 +71,9 @@ impl Reason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::TooLong => "the line is longer than the limit",
-            Self::NotJson => "the line is no JSON object",
+            Self::NotJson => "the line is no JSON object, or follows the end of an array",
             Self::Truncated => {
-                "the line ends before its JSON object does: something between the edge and here cut it off"
+                "the line ends before its JSON object or array does: something between the edge and here cut it off"
             }
             Self::BadColumns => {
                 "the line has not as many values between tabs as the format has fields: which were chosen at the edge?"
