@@ -19,8 +19,9 @@ from edgetally import _core, cli
 from edgetally.config import Config
 from edgetally.formats import snippet, snippets
 from edgetally.measurements import DATASETS, measurements
-from edgetally.telemetry.events import EVENTS
+from edgetally.telemetry.events import EVENTS, Answering
 from edgetally.telemetry.histogram import BOUNDS
+from edgetally.telemetry.log import Json
 from edgetally.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -50,12 +51,14 @@ What the server logs on stderr: text on a terminal, and lines of JSON elsewhere,
 [the settings](settings.md#log) say otherwise.
 
 ```json
-{"time":"2026-11-22T04:41:17.204+00:00","level":"info","event":"answering","message":"edgetally answers on http://127.0.0.1:8480","url":"http://127.0.0.1:8480"}
+{example}
 ```
 
 The words in braces are fields of their own in JSON. What is no printable letter is escaped in both. An event that comes
 more often than [`log.per_second`](settings.md#log) from one source in one second is summed up as `unsaid`. What
 libraries say has the name of the library as its event."""
+
+ANSWERING = Answering(url="http://127.0.0.1:8480")
 
 INTO_SETTINGS = """\
 `edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
@@ -151,9 +154,9 @@ def events() -> str:
         (f"`{one.name()}`", logging.getLevelName(one.level).lower(), f"`{one.sentence}`", str(one.__doc__))
         for one in EVENTS
     ]
-    return (
-        "\n\n".join(["# Events", GENERATED, INTO_EVENTS, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
-    )
+    said = logging.makeLogRecord({"created": 1_795_322_477.204, "levelname": "INFO", "msg": ANSWERING})
+    into = INTO_EVENTS.replace("{example}", Json().format(said))
+    return "\n\n".join(["# Events", GENERATED, into, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
 
 
 def command_line() -> str:

@@ -1,5 +1,6 @@
 """What the next process shows of what the last one was told."""
 
+import logging
 import random
 import shutil
 from collections.abc import AsyncIterator
@@ -88,6 +89,24 @@ async def test_what_was_shown_is_shown_again_and_what_is_open_goes_on(tmp_path: 
         await second.to(8)
         # Second 1 was late in the first process already, and came into the oldest that was open then.
         assert await requests(second) == {0: 1, 1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 2}
+
+
+async def test_the_start_says_what_it_shows_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "edgetally")
+    async with keeping(tmp_path / "data") as first:
+        await first.traffic([0, 2, 3])
+        await first.to(6)
+    async with keeping(tmp_path / "data", at=7):
+        pass
+    async with served({"journal": {"kind": "memory"}}):
+        pass
+
+    path = tmp_path / "data" / "journal.sqlite"
+    assert [one.getMessage() for one in caplog.records if one.name == "edgetally"] == [
+        f"the journal is {path}, and 0 seconds of before are shown again",
+        f"the journal is {path}, and 3 seconds of before are shown again",
+        "the journal is in memory, and nothing survives a restart",
+    ]
 
 
 async def test_what_was_late_stays_late(tmp_path: Path) -> None:

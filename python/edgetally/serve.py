@@ -43,7 +43,7 @@ from edgetally.sources import syslog
 from edgetally.sources.base import Defaults
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
-from edgetally.telemetry.events import RoomFailed, say
+from edgetally.telemetry.events import JournalInMemory, JournalOpened, RoomFailed, say
 from edgetally.telemetry.exposition import CONTENT_TYPE
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.labels import Labels
@@ -161,6 +161,7 @@ class Service:
                 raise self._failure
             await self._listen()
             await self._open_sources()
+            self._say_what_is_kept()
         except EdgetallyError:
             await self._stop_sources()
             await self._stop_rooms()
@@ -190,6 +191,12 @@ class Service:
             # Not even received: it is tried every second whether that is still so.
             raise Unavailable(self.journal.failing)
         return self.worker.push(self._defaults(said, "format")._replace(services=services))
+
+    def _say_what_is_kept(self) -> None:
+        if isinstance(self.journal, SqliteJournal):
+            say(JournalOpened(path=str(self.journal.path), seconds=self.shelf.seconds))
+        else:
+            say(JournalInMemory())
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""

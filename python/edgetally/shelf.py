@@ -88,6 +88,11 @@ class Shelf:
         return sorted(self._services)
 
     @property
+    def seconds(self) -> int:
+        """How many seconds somebody had traffic in. Looks at every entry."""
+        return len({entry.second for entries in self._services.values() for entry in entries})
+
+    @property
     def waiting(self) -> int:
         """How many readers wait."""
         return sum(len(waiters) for datasets in self._waiters.values() for waiters in datasets.values())

@@ -163,6 +163,28 @@ async def test_we_go_away_before_anything_was_written(log: Path) -> None:
         assert await follower.lines(1) == [b"one"]
 
 
+async def test_it_is_said_from_where_it_is_followed(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with following(log) as follower:
+        append(log, b"one\ntw")
+        await follower.lines(1)
+        mark = follower.mark
+    async with following(log, mark) as follower:
+        await follower.nothing(1)
+    log.unlink()
+    async with following(log) as follower:
+        await follower.nothing(1)
+        append(log, b"o\n")
+        await follower.lines(1)
+
+    assert caplog.messages == [
+        f"file:{log} is followed from byte 5, its end",
+        f"file:{log} is followed from byte 9, where it was left",
+        f"file:{log}: No such file or directory; waiting for it",
+        f"file:{log} is followed from byte 0, its beginning",
+    ]
+
+
 async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "access.log"
     async with following(path) as follower:
@@ -233,7 +255,10 @@ async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) ->
         assert await follower.lines(2) == [b"one", b"two"]
         append(log, b"three\n")
         assert await follower.lines(1) == [b"three"]
-    assert caplog.messages == [f"file:{log}: rotated, reading the new file"]
+    assert caplog.messages == [
+        f"file:{log} is followed from byte 5, its end",
+        f"file:{log}: rotated, reading the new file",
+    ]
 
 
 async def test_rotated_in_the_middle_of_a_line(log: Path) -> None:
@@ -309,7 +334,7 @@ async def test_truncated(log: Path, caplog: pytest.LogCaptureFixture) -> None:
         await follower.nothing(1)
         append(log, b"two\n")
         assert await follower.lines(1) == [b"two"]
-    assert caplog.messages == [f"file:{log}: truncated, reading it from its beginning"]
+    assert caplog.messages[1:] == [f"file:{log}: truncated, reading it from its beginning"]
 
 
 async def test_truncated_in_the_middle_of_a_line_and_written_to_at_once(log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import select
 import threading
@@ -72,6 +73,15 @@ async def test_nothing_is_written(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.end()
         assert [block async for block in blocks] == [Block(b"", end=True)]
+
+
+async def test_its_begin_and_its_end_are_said(pipe: Pipe, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with piped(pipe) as blocks:
+        pipe.end()
+        await anext(blocks)
+
+    assert caplog.messages == ["stdin is read", "stdin has ended, and the server goes on"]
 
 
 async def test_a_long_file_comes_in_pieces(tmp_path_factory: pytest.TempPathFactory) -> None:

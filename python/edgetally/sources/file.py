@@ -17,7 +17,7 @@ import msgspec
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.sources.base import READ, Block, Defaults, Framing
-from edgetally.telemetry.events import Missed, Rotated, Truncated, Waiting, say
+from edgetally.telemetry.events import Following, Missed, Rotated, Truncated, Waiting, say
 
 POLL_SECONDS = 0.1
 """How often to look for more."""
@@ -138,6 +138,7 @@ class FollowedFile:
         self._clock = clock
         self._known: Mark | None = None
         self._waits = False
+        self._begins = True
         self._files: list[Opened] = []
 
     @property
@@ -161,6 +162,7 @@ class FollowedFile:
                 # Once the one is read, others may have come and gone.
                 self._files = self._files or self._missed(was_away=False) or await self._current()
                 opened = self._files[0]
+                self._say_where(opened)
                 async for block in self._read(opened, is_last=len(self._files) == 1):
                     yield block
                 self._known = opened.mark(opened.offset)
@@ -189,10 +191,23 @@ class FollowedFile:
         except OSError as error:
             if not self._waits:
                 say(Waiting(source=self.name, problem=error.strerror or str(error)))
-            self._waits = True
+            self._waits = self._begins = True
             return None
         self._waits = False
         return opened
+
+    def _say_where(self, opened: Opened) -> None:
+        """Say from where a file is read, if nobody was told since it was last waited for."""
+        if not self._begins:
+            return
+        self._begins = False
+        if self._known is None:
+            place = "its end"
+        elif opened.offset:
+            place = "where it was left"
+        else:
+            place = "its beginning"
+        say(Following(source=self.name, offset=opened.offset, place=place))
 
     def _missed(self, *, was_away: bool) -> list[Opened]:
         """

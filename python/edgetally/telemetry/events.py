@@ -161,6 +161,20 @@ class Unread(Event, frozen=True):
 # The journal.
 
 
+class JournalOpened(Event, frozen=True):
+    """The server has started with this journal, and shows again what is final in it: so many seconds with entries."""
+
+    sentence = "the journal is {path}, and {seconds} seconds of before are shown again"
+    path: str
+    seconds: int
+
+
+class JournalInMemory(Event, frozen=True):
+    """The server has started with `--journal memory`: what it counts is gone when it ends."""
+
+    sentence = "the journal is in memory, and nothing survives a restart"
+
+
 class JournalFailing(Event, frozen=True):
     """Nothing can be made durable: pushes are answered with 503, and other sources wait. It is tried every second."""
 
@@ -201,6 +215,26 @@ class Listening(SourceEvent, frozen=True):
     """A source takes records from now on."""
 
     sentence = "{source} is listened on"
+
+
+class Following(SourceEvent, frozen=True):
+    """A followed file is read from this byte on: when the server starts, and when it no longer waits for the file."""
+
+    sentence = "{source} is followed from byte {offset}, {place}"
+    offset: int
+    place: str
+
+
+class Reading(SourceEvent, frozen=True):
+    """Standard input is read."""
+
+    sentence = "{source} is read"
+
+
+class Ended(SourceEvent, frozen=True):
+    """Standard input has ended, because whoever wrote to it is done. The server goes on serving."""
+
+    sentence = "{source} has ended, and the server goes on"
 
 
 class Waiting(SourceEvent, frozen=True):
