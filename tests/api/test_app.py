@@ -18,9 +18,10 @@ async def test_the_index_says_what_this_is_and_where_to_look(service: Served) ->
 
     assert index["name"] == "edgetally"
     assert index["services"] == ["another", "svc"]
-    assert sorted(index["links"]) == ["domains", "openapi", "origin_insights", "origins", "push"]
+    pages = ["openapi", "healthz", "readyz", "metrics", "rejected"]
+    assert sorted(index["links"]) == sorted(["domains", "origins", "origin_insights", "push", *pages])
     assert all(link.startswith(service.url) for link in index["links"].values())
-    for name in ("domains", "origins", "origin_insights", "openapi"):
+    for name in ("domains", "origins", "origin_insights", *pages):
         assert (await service.client.get(index["links"][name])).status_code == 200
     assert (await service.client.post(index["links"]["push"], content=b"")).status_code == 200
 

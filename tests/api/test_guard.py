@@ -144,6 +144,15 @@ async def test_the_index_lists_what_its_reader_may_read(service: Served) -> None
         assert (await service.client.get("/", headers=header)).json() == REFUSED
 
 
+async def test_the_index_links_to_what_its_reader_may_see(service: Served) -> None:
+    async def linked(who: Bearer) -> object:
+        links = (await service.client.get("/", headers=who.header)).json()["links"]
+        return links.keys() & {"healthz", "readyz", "metrics", "rejected"}
+
+    assert await linked(READER) == {"healthz", "readyz"}
+    assert await linked(EVERY_READER) == {"healthz", "readyz", "metrics", "rejected"}
+
+
 async def test_what_names_every_service_needs_a_token_for_every_service(service: Served) -> None:
     assert (await service.client.get("/metrics", headers=EVERY_READER.header)).status_code == 200
     for header in (NOBODY, READER.header, EVERY_SENDER.header):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgetally.access import ANY
 from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.api.message import Response
+from edgetally.api.operate import OPEN_PAGES, PAGES
 
 if TYPE_CHECKING:
     from edgetally.access import Grant
@@ -23,7 +25,7 @@ FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
 class Index:
-    """Lists the services that somebody may read, with links to one of them."""
+    """Lists the services that somebody may read, with links to one of them and to the pages that they may see."""
 
     def __init__(self, shelf: Shelf, *, version: str, scheme: str) -> None:
         self._shelf = shelf
@@ -37,6 +39,7 @@ class Index:
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
         # Links can be followed, even where there is nothing to see yet.
         example = services[0] if services else "default"
+        pages = PAGES if grant.may("read", ANY) else OPEN_PAGES
         body = {
             "name": "edgetally",
             "version": self._version,
@@ -48,6 +51,7 @@ class Index:
                 "origin_insights": f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
                 "push": f"{base}/ingest",
                 "openapi": f"{base}/openapi.json",
+                **{page: f"{base}/{page}" for page in pages},
             },
         }
         return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS, *FIELDS)

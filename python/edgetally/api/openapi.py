@@ -22,7 +22,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
     schemas: Json = {
         "Error": ERROR,
         "PushAnswer": PUSH_ANSWER,
-        "Index": {"type": "object"},
+        "Index": INDEX,
+        "OpenApi": {"type": "object"},
         "Health": HEALTH,
         "Readiness": READINESS,
         "Rejected": REJECTED,
@@ -45,7 +46,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
         },
         "paths": {
             "/": {"get": _guarded(_get("What this is and where to look.", "Index"))},
-            "/openapi.json": {"get": _open(_get("This document.", "Index"))},
+            "/openapi.json": {"get": _open(_get("This document.", "OpenApi"))},
             "/healthz": {"get": _open(_get("Tells that the process is alive.", "Health"))},
             "/readyz": {"get": _open(READY)},
             "/metrics": {"get": _guarded(METRICS)},
@@ -237,6 +238,32 @@ PUSH_ANSWER: Json = {
             },
         },
     },
+}
+
+INDEX: Json = {
+    "type": "object",
+    "required": ["name", "version", "about", "services", "links"],
+    "properties": {
+        "name": {"const": "edgetally"},
+        "version": {"type": "string"},
+        "about": {"type": "string"},
+        "services": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The services of the last minutes that the token may read.",
+        },
+        "links": {
+            "type": "object",
+            "required": ["domains", "origins", "origin_insights", "push", "openapi", "healthz", "readyz"],
+            "properties": {
+                name: {"type": "string", "description": "Only for who may read every service."}
+                for name in ("metrics", "rejected")
+            },
+            "additionalProperties": {"type": "string"},
+            "description": "Where to look; the first three lead to the first of the services.",
+        },
+    },
+    "additionalProperties": False,
 }
 
 HEALTH: Json = {"type": "object", "required": ["alive"], "properties": {"alive": {"const": True}}}
