@@ -43,8 +43,9 @@ What the server shows of itself at `/metrics`, for Prometheus and whatever else 
 did is shown by [the API](api.md), not here. [Operating](operating.md) says what to make of it.
 
 Counters begin at 0 when the process starts. A line is counted once, whatever its `weight`. `source` is `push`, or the
-name of a source as it was set. The first services that come, [as many as you set](settings.md#metrics), have a label of
-their own and keep it; all others are summed up as `_other`, because anybody who may push can make up names."""
+name of a source as it was set, and of a file its whole path. The first services that come, [as many as you
+set](settings.md#metrics), have a label of their own and keep it; all others are summed up as `_other`, because anybody
+who may push can make up names."""
 
 INTO_EVENTS = """\
 What the server logs on stderr: text on a terminal, and lines of JSON elsewhere, unless

@@ -373,7 +373,9 @@ class Log(Section, frozen=True):
 class Follow(Section, frozen=True):
     """A file that an edge goes on writing."""
 
-    path: Annotated[Path, Meta(description="The file. It need not be there yet.")]
+    path: Annotated[
+        Path, Meta(description="The file. It need not be there yet. A path is taken from where the server is started.")
+    ]
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[str | None, Meta(description="POP of its records that name none.")] = None
     format: Annotated[str | None, Meta(description="How its lines are written.")] = None

@@ -113,6 +113,15 @@ async def test_the_file_grows(log: Path) -> None:
         await follower.nothing(10)
 
 
+def test_its_name_is_where_it_is_and_not_how_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link.log").symlink_to("access.log")
+    monkeypatch.chdir(tmp_path)
+    paths = [Path("access.log"), Path("./access.log"), Path("link.log")]
+    names = [FollowedFile(path, Defaults("svc", "lab"), TurnedClock()).name for path in paths]
+
+    assert names == [f"file:{tmp_path}/{name}" for name in ("access.log", "access.log", "link.log")]
+
+
 async def test_it_is_known_how_much_is_still_to_be_read(log: Path) -> None:
     source = FollowedFile(log, Defaults("svc", "lab"), TurnedClock())
     async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(None))) as blocks:

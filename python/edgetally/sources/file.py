@@ -132,9 +132,11 @@ class FollowedFile:
     framing: Framing = "lines"
 
     def __init__(self, path: Path, defaults: Defaults, clock: Clock) -> None:
-        self.name = f"file:{path}"
+        # Started from another directory, `edge.log` is another file, and has nothing to do with the mark of this one.
+        # Links are not resolved, because rotation may point them elsewhere.
+        self._path = path.absolute()
+        self.name = f"file:{self._path}"
         self.defaults = defaults
-        self._path = path
         self._clock = clock
         self._known: Mark | None = None
         self._waits = False
