@@ -71,6 +71,7 @@ PLACES = {
     "a service that is pushed to": target(b"/ingest/", method=b"POST"),
     "a pop": target(b"/ingest?pop=", method=b"POST"),
     "a format": target(b"/ingest?format=", method=b"POST"),
+    "the name of a parameter of a push": target(b"/ingest?", b"=1", method=b"POST"),
     "a weight": target(b"/ingest?weight=", method=b"POST"),
     "the name of a parameter": target(b"/?", b"=1"),
     "the path as it is": lambda evil: b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % evil,

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -235,6 +236,21 @@ async def test_a_pop_that_no_entry_could_show_is_refused(service: Served, pop: s
     assert answer.status_code == 400
     assert "pop" in answer.json()["Error"]
     assert await counted(service) == 0
+
+
+@pytest.mark.parametrize("name", ["popp", "wieght", "POP", "pop%20", "service_id", "header-pop", ""])
+async def test_a_parameter_that_a_push_has_not_is_refused_and_those_are_named_that_it_has(
+    service: Served, name: str
+) -> None:
+    answer = await service.client.post(f"/ingest/svc?format=canonical&{name}=10", content=LINES)
+    assert answer.status_code == 400
+    assert answer.json()["Error"] == f"a push has no parameter {unquote(name)!r}; there are format, pop, weight"
+    assert await counted(service) == 0
+
+
+async def test_parameters_that_are_meant_for_cloudflare_do_no_harm(service: Served) -> None:
+    answer = await service.client.post("/ingest/svc?header_Fastly-Key=TOKEN&pop=FRA", content=LINES)
+    assert answer.json()["accepted"] == 3
 
 
 @pytest.mark.parametrize("service_id", ["s" * 65, "a.b", "a%20b", "%C3%A9", "a%00", "..%5C"])

@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+PARAMETERS = ("format", "pop", "weight")
+"""What the query of a push may say."""
+
+FOR_THE_SENDER = "header_"
+"""Begins parameters that tell Cloudflare which headers to send: none of our business, should they come along."""
+
 MAX_WEIGHT = 1 << 32
 """As much as the core admits in records."""
 
@@ -200,6 +206,10 @@ def saying(request: Request, service_id: str | None) -> Said:
     """Return what `request` says for its records."""
     if service_id is not None and not SERVICE_ID.fullmatch(service_id):
         raise Refusal(HTTPStatus.BAD_REQUEST, "a service id has 1 to 64 letters, digits, - and _")
+    for name in request.query:
+        if name not in PARAMETERS and not name.startswith(FOR_THE_SENDER):
+            problem = f"a push has no parameter {name[:40]!r}; there are {', '.join(PARAMETERS)}"
+            raise Refusal(HTTPStatus.BAD_REQUEST, problem)
     pop = request.query.get("pop") or None
     if pop and not (pop.isprintable() and len(pop.encode()) <= POP_BYTES):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {POP_BYTES} bytes, all of them printable")

@@ -151,7 +151,7 @@ def _push(parameters: list[Json]) -> Json:
         "responses": {
             "200": _json("What became of the lines.", "PushAnswer"),
             "400": {
-                "description": "No line counts, or the body cannot be read.",
+                "description": "No line counts, the body cannot be read, or there is no such parameter.",
                 "content": {"application/json": {"schema": {"anyOf": [_ref("PushAnswer"), _ref("Error")]}}},
             },
             "413": _json("Too much at once.", "Error"),
