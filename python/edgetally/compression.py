@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from edgetally.errors import InputError
+from edgetally.errors import InputError, Mislabelled
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -44,11 +44,39 @@ class Identity:
         """Bytes can end anywhere."""
 
 
+class Head:
+    """How a stream begins, by which is told what is wrong with it."""
+
+    def __init__(self, name: str, magic: bytes) -> None:
+        self._name = name
+        self._magic = magic
+        self._seen = b""
+        self._follows = False
+
+    def see(self, data: bytes) -> None:
+        """Take note of what comes next."""
+        self._seen += data[: len(self._magic) - len(self._seen)]
+
+    def again(self) -> None:
+        """Begin anew, behind a stream that has ended."""
+        self._seen = b""
+        self._follows = True
+
+    def problem(self) -> InputError:
+        """Say, for its sender, why it cannot be read."""
+        if self._seen == self._magic:
+            return InputError(f"the {self._name} stream is damaged")
+        if self._follows:
+            return InputError(f"what follows the {self._name} stream is not {self._name}")
+        return Mislabelled(f"not {self._name}")
+
+
 class Gzip:
     """Gzip, of one member or of several in a row as `cat a.gz b.gz` makes them."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
+        self._head = Head("gzip", GZIP_MAGIC)
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -56,10 +84,12 @@ class Gzip:
         while data:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)
+                self._head.again()
+            self._head.see(data)
             try:
                 piece = self._member.decompress(data, PIECE)
             except zlib.error as error:
-                raise InputError(f"not gzip: {error}") from error
+                raise self._head.problem() from error
             self._started = True
             if piece:
                 yield piece
@@ -76,6 +106,7 @@ class Zstd:
 
     def __init__(self) -> None:
         self._frame = zstd.ZstdDecompressor()
+        self._head = Head("zstd", ZSTD_MAGIC)
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -86,10 +117,12 @@ class Zstd:
                 if not data:
                     return
                 self._frame = zstd.ZstdDecompressor()
+                self._head.again()
+            self._head.see(data)
             try:
                 piece = self._frame.decompress(data, PIECE)
             except zstd.ZstdError as error:
-                raise InputError(f"not zstd: {error}") from error
+                raise self._head.problem() from error
             data = b""
             self._started = True
             if piece:

@@ -5,6 +5,7 @@ Everything edgetally raises on purpose.
   x ConfigError      a flag, a setting or a file that the operator named is wrong: exit 2, no traceback
   x InputError       bytes from a source are not what they claim to be
     - TooLarge       ... or more of them than allowed
+    - Mislabelled    ... but something else altogether
   x Unavailable      what was asked for cannot be done now, and may be later
     - Busy           ... because too much has come at once
 
@@ -42,6 +43,10 @@ class TooLarge(InputError):
     def __init__(self, limit: str, problem: str) -> None:
         super().__init__(problem)
         self.limit = limit
+
+
+class Mislabelled(InputError):
+    """What a source sent is not compressed as it was said to be; the text names how: `not gzip`."""
 
 
 class Unavailable(EdgetallyError):

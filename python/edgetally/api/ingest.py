@@ -29,7 +29,7 @@ from edgetally.api.message import Response
 from edgetally.api.once import Said as Answered
 from edgetally.api.once import checked
 from edgetally.compression import by_encoding
-from edgetally.errors import Busy, ConfigError, InputError, TooLarge, Unavailable
+from edgetally.errors import Busy, ConfigError, InputError, Mislabelled, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -163,7 +163,9 @@ class Ingest:
         except TooLarge as error:
             raise self._too_large(error) from error
         except InputError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"{error}; nothing of this push was counted") from error
+            is_other = isinstance(error, Mislabelled)
+            problem = f"the body is {error}, although Content-Encoding says so" if is_other else str(error)
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"{problem}; nothing of this push was counted") from error
         except Unavailable as error:
             raise _later(error) from error
         finally:
