@@ -1,7 +1,10 @@
 """The table of measurements, against the names as they were spelled out by hand."""
 
+import re
+
 import pytest
 
+from edgetally.config import Records
 from edgetally.measurements import DATASETS, measurements, reasons
 from tests.oracle_fields import FIELDS, RATIOS
 
@@ -45,3 +48,10 @@ def test_every_reason_says_why_in_a_sentence() -> None:
         *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
     ]
     assert [code for code, sentence in reasons() if " " not in sentence] == []
+
+
+def test_a_reason_that_a_setting_decides_names_it() -> None:
+    named = {code: re.findall(r"records\.(\w+)", sentence) for code, sentence in reasons()}
+    settings = {code: names for code, names in named.items() if names}
+    assert settings == {"too_long": ["max_line"], "too_old": ["max_lateness"], "too_new": ["max_ahead"]}
+    assert all(hasattr(Records(), name) for (name,) in settings.values())

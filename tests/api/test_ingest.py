@@ -458,7 +458,7 @@ async def test_a_line_that_is_too_long_is_refused_and_those_around_it_count() ->
         long = ndjson([record(0, user_agent="x" * 1024)])
         report = (await service.client.post("/ingest", content=LINES + long + LINES)).json()
         assert (report["accepted"], report["rejected"]) == (6, 1)
-        assert report["errors"] == [{"line": 4, "reason": "too_long: the line is longer than the limit"}]
+        assert report["errors"] == [{"line": 4, "reason": "too_long: the line is longer than records.max_line allows"}]
 
 
 # Who leaves

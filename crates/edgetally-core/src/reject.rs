@@ -70,7 +70,7 @@ impl Reason {
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::TooLong => "the line is longer than the limit",
+            Self::TooLong => "the line is longer than records.max_line allows",
             Self::NotJson => "the line is no JSON object, or follows the end of an array",
             Self::Truncated => {
                 "the line ends before its JSON object or array does: something between the edge and here cut it off"
@@ -84,8 +84,10 @@ impl Reason {
             Self::NoPart => "nothing counts: neither a status nor an origin's address or status is there",
             Self::BadStatus => "status is no number up to 999",
             Self::BadTs => "ts is neither Unix time nor an RFC 3339 date",
-            Self::TooOld => "ts lies further back than max_lateness allows",
-            Self::TooNew => "ts lies in the future: is the edge's clock right?",
+            Self::TooOld => {
+                "ts lies further back than records.max_lateness allows: has the line waited, or is its clock wrong?"
+            }
+            Self::TooNew => "ts lies further ahead than records.max_ahead allows: is the edge's clock right?",
         }
     }
 }
