@@ -69,7 +69,7 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "given", "status", "said"),
     [
-        pytest.param(["fold"], LINE + b"no\n", 0, "1 lines counted, 1 rejected: 1 not_json", id="something counted"),
+        pytest.param(["fold"], LINE + b"no\n", 0, "1 line counted, 1 rejected: 1 not_json", id="something counted"),
         pytest.param(
             ["fold"],
             b"no\n",
@@ -137,7 +137,7 @@ def test_fold_shows_no_progress_when_it_is_done_at_once() -> None:
     os.close(terminal)
 
     assert done.returncode == 0
-    assert read_terminal(controller) == b"1 lines counted, 0 rejected\r\n"
+    assert read_terminal(controller) == b"1 line counted, 0 rejected\r\n"
 
 
 def test_who_interrupts_a_command_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

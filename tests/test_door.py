@@ -93,7 +93,7 @@ def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> 
     assert one.keys.grant(READER.token) is None
     assert one.keys.grant(other.token)
     assert said(caplog) == ["tokens_reloaded"]
-    assert "1 tokens are valid, 1 are revoked" in caplog.text
+    assert "reloaded: valid tokens: 1, revoked ones: 1" in caplog.text
 
 
 def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytest.LogCaptureFixture) -> None:
@@ -155,12 +155,12 @@ def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Pa
         assert statuses() == [200, 403]
         settings.write_text(toml(second))
         assert statuses() == [200, 403]
-        server.reload("1 tokens are valid")
+        server.reload("valid tokens: 1")
         assert statuses() == [403, 200]
 
         settings.write_text("[access\n")
         server.reload("nothing is reloaded: ")
         assert statuses() == [403, 200]
         settings.write_text(toml(first, second))
-        server.reload("2 tokens are valid")
+        server.reload("valid tokens: 2")
         assert statuses() == [200, 200]

@@ -26,6 +26,14 @@ def test_a_log_may_be_compressed(pack: Callable[[bytes], bytes]) -> None:
     assert list(lines_of(io.BytesIO(pack(b"one\ntwo\n\nthree")))) == [b"one\n", b"two\n", b"\n", b"three"]
 
 
+@pytest.mark.parametrize("guess", [True, False])
+@pytest.mark.parametrize("log", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
+def test_a_log_of_nothing_is_said_to_be_empty(log: bytes, *, guess: bool) -> None:
+    lines = lines_of(io.BytesIO(log))
+    text = explain(lines, defaults=Defaults("default", "local"), now=9, most=10, guess=guess)
+    assert list(text) == ["there is nothing to read: the log is empty"]
+
+
 def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:
     assert said(GOOD + b"\n") == [
         "line 1",

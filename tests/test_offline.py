@@ -416,4 +416,4 @@ def test_progress_is_shown_on_terminals_only(
     offline.fold([str(path)], Offline(defaults=Defaults("a", "b"), limits=LIMITS, now=NOW), io.BytesIO(), errors)
 
     assert ("%|" in errors.getvalue()) == shows
-    assert errors.getvalue().splitlines()[-1].endswith("1 lines counted, 0 rejected")
+    assert errors.getvalue().splitlines()[-1].endswith("1 line counted, 0 rejected")

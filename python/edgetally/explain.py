@@ -44,7 +44,7 @@ def lines_of(log: BinaryIO) -> Iterator[bytes]:
 
 def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, guess: bool = False) -> Iterator[str]:
     """
-    Yield, for the first `most` lines, what each was read as, or why it does not count.
+    Yield, for the first `most` lines, what each was read as, or why it does not count; or that there are none.
 
     Args:
         lines: The log.
@@ -54,6 +54,9 @@ def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, 
         guess: Nobody has said what layout it is.
     """
     shown = list(islice(lines, most))
+    if not shown:
+        yield "there is nothing to read: the log is empty"
+        return
     if guess:
         found = _core.guess_layout(b"".join(shown))
         defaults = defaults._replace(layout=found or defaults.layout)

@@ -181,9 +181,8 @@ def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> i
     out.writelines(offline.entries())
     out.flush()
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(offline.rejected.items()))
-    errors.write(
-        f"{offline.accepted} lines counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n"
-    )
+    lines = "1 line" if offline.accepted == 1 else f"{offline.accepted} lines"
+    errors.write(f"{lines} counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n")
     if words := offline.unknown_cache_words.most_common(SHOWN):
         shown = ", ".join(f"{word!r} ({count})" for word, count in words)
         errors.write(

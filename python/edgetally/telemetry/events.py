@@ -82,7 +82,7 @@ class TokensInClear(Event, frozen=True):
 class TokensReloaded(Event, frozen=True):
     """SIGHUP: these tokens count from now on. Readers and pushes whose token is not among them any more are refused."""
 
-    sentence = "reloaded: {valid} tokens are valid, {revoked} are revoked"
+    sentence = "reloaded: valid tokens: {valid}, revoked ones: {revoked}"
     valid: int
     revoked: int
 
