@@ -99,6 +99,20 @@ def test_the_exit_status_and_what_is_said(arguments: list[str], given: bytes, st
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "fold", "explain", "formats", "demo", "token list"])
+def test_a_command_that_is_given_too_much_shows_its_own_usage(command: str) -> None:
+    needed = ["--config", "x.toml"] if command == "token list" else []
+    done = run(*command.split(), *needed, "--bogus")
+
+    said = done.stderr.decode()
+    assert done.returncode == 2
+    assert said.startswith(f"usage: edgetally {command} [-h]")
+    assert said.endswith(
+        f"edgetally {command}: error: unrecognized arguments: --bogus; "
+        f"`edgetally {command} --help` lists what there is\n"
+    )
+
+
 def test_whoever_reads_the_output_may_have_had_enough(tmp_path: Path) -> None:
     lines = b"".join(b'{"ts":%d,"domain":"a.example","status":200}\n' % second for second in range(5_000))
     log = tmp_path / "a.log"

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+class Command(argparse.ArgumentParser):
+    """A command that shows its own usage when it is given what it does not know, and not that of all commands."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and refuse the rest."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}; `{self.prog} --help` lists what there is")
+        return found, rest
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     top = argparse.ArgumentParser(
@@ -44,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         description="Exact counters for every domain and every origin of your edge, one entry per second.",
     )
     top.add_argument("--version", action="version", version=f"edgetally {version('edgetally')}")
-    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Command)
 
     serve = commands.add_parser(
         "serve",
@@ -130,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _token(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _token(commands: "argparse._SubParsersAction[Command]") -> None:
     """Describe `edgetally token` and what is behind it."""
     token = commands.add_parser(
         "token",
