@@ -89,6 +89,7 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
         pytest.param(["serve", "--listen", "0.0.0.0:0"], b"", 2, "--allow-anonymous", id="an open door"),
         pytest.param(["serve", "--aggregate-delay", "x"], b"", 2, "--aggregate-delay: invalid int", id="no number"),
         pytest.param(["serve", "--aggregate-delay", "0"], b"", 2, "window.aggregate_delay: ", id="out of range"),
+        pytest.param(["demo", "--listen", "0.0.0.0:0"], b"", 2, "name 127.0.0.1, localhost or [::1]", id="open demo"),
     ],
 )
 def test_the_exit_status_and_what_is_said(arguments: list[str], given: bytes, status: int, said: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edgetally.clock import SystemClock
-from edgetally.config import Config, Follow, Records, Syslog, check, load
+from edgetally.config import Config, Follow, Records, Syslog, address, check, load
 from edgetally.errors import ConfigError, EdgetallyError
 from edgetally.formats import CANONICAL, layout, snippet, snippets
 from edgetally.sources.base import Defaults
@@ -322,8 +322,16 @@ def _token_revoke(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from edgetally.demo import demonstrate  # noqa: PLC0415 - only this command makes traffic
+    from edgetally.door import is_loopback  # noqa: PLC0415 - as those who serve
     from edgetally.run import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
     config = settings(arguments)
+    host, _ = address(config.api.listen)
+    if not is_loopback(host):
+        raise ConfigError(
+            "--listen",
+            f"the demo answers this machine only, and {host} can be reached by others: name 127.0.0.1, localhost or "
+            "[::1]. `edgetally serve` can have tokens",
+        )
     # Whoever watches the traffic reads about it on the same terminal.
     return run(replace(config, log=replace(config.log, level="warning")), started=demonstrate)

@@ -46,12 +46,12 @@ class Door:
     def admit(self, host: str) -> None:
         """Refuse to answer where strangers are, unless they need a token or may do everything."""
         self._guard(host, self._config.access)
-        if self._config.access.tokens and not self._certificate and not _is_loopback(host):
+        if self._config.access.tokens and not self._certificate and not is_loopback(host):
             say(TokensInClear(host=host))
 
     def admit_unknown(self, setting: str, host: str) -> None:
         """The same, where nobody could show a token."""
-        if not self._config.api.allow_anonymous and not _is_loopback(host):
+        if not self._config.api.allow_anonymous and not is_loopback(host):
             raise ConfigError(
                 setting,
                 f"{host} can be reached by others, who could send everything there, because there are no tokens in "
@@ -82,7 +82,7 @@ class Door:
             say(RestartNeeded(settings=", ".join(waiting)))
 
     def _guard(self, host: str, access: Access) -> None:
-        if not access.tokens and not self._config.api.allow_anonymous and not _is_loopback(host):
+        if not access.tokens and not self._config.api.allow_anonymous and not is_loopback(host):
             raise ConfigError(
                 "api.listen",
                 f"{host} can be reached by others, who could read and push everything. Make a token with "
@@ -124,7 +124,8 @@ def _plain(config: Config) -> dict[str, object]:
     }
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`. Of names, that is known of `localhost` alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
