@@ -15,7 +15,7 @@ from unittest import mock
 
 import msgspec
 
-from edgetally import _core, cli
+from edgetally import _core, cli, flags
 from edgetally.config import Config
 from edgetally.formats import snippet, snippets
 from edgetally.measurements import DATASETS, measurements
@@ -233,7 +233,8 @@ def flags_by_setting() -> dict[str, str]:
     for flag, metavar in re.findall(r"^  (--[a-z-]+)(?: ([A-Z:]+))?", help_of("serve"), re.MULTILINE):
         if flag != "--config":
             given = [flag, FLAG_VALUES[metavar]] if metavar else [flag]
-            (changed,) = _settings_of(cli.settings(cli.parser().parse_args(["serve", *given]))) - _settings_of(Config())
+            config = flags.settings(cli.parser().parse_args(["serve", *given]))
+            (changed,) = _settings_of(config) - _settings_of(Config())
             found[changed[0]] = flag
     return found
 

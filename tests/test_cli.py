@@ -81,14 +81,17 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
         pytest.param(["fold", "missing.log"], b"", 2, "missing.log: No such file or directory", id="no such file"),
         pytest.param(["fold", "/"], b"", 2, "/: Is a directory", id="a directory"),
         pytest.param(["fold", "--popp", "x"], b"", 2, "unrecognized arguments: --popp", id="no such flag"),
-        pytest.param(["fold", "--service-id", "a b"], b"", 2, "records.service_id: ", id="no service id"),
+        pytest.param(["fold", "--service-id", "a b"], b"", 2, "--service-id: it has", id="no service id"),
         pytest.param(["fold", "--config", "no.toml"], b"", 2, "no.toml: ", id="no settings"),
         pytest.param([], b"", 2, "the following arguments are required: COMMAND", id="no command"),
         pytest.param(["flod"], b"", 2, "invalid choice: 'flod'", id="no such command"),
-        pytest.param(["serve", "--listen", "8480"], b"", 2, "api.listen: '8480' is no address", id="no address"),
+        pytest.param(["serve", "--listen", "8480"], b"", 2, "--listen: '8480' is no address", id="no address"),
         pytest.param(["serve", "--listen", "0.0.0.0:0"], b"", 2, "--allow-anonymous", id="an open door"),
-        pytest.param(["serve", "--aggregate-delay", "x"], b"", 2, "--aggregate-delay: invalid int", id="no number"),
-        pytest.param(["serve", "--aggregate-delay", "0"], b"", 2, "window.aggregate_delay: ", id="out of range"),
+        pytest.param(
+            ["serve", "--aggregate-delay", "x"], b"", 2, "--aggregate-delay: 'x' is no whole number", id="no number"
+        ),
+        pytest.param(["serve", "--aggregate-delay", "0"], b"", 2, "--aggregate-delay: it has", id="out of range"),
+        pytest.param(["serve", "--poll-timeout", "x"], b"", 2, "--poll-timeout: 'x' is no number", id="no seconds"),
         pytest.param(["demo", "--listen", "0.0.0.0:0"], b"", 2, "name 127.0.0.1, localhost or [::1]", id="open demo"),
     ],
 )
@@ -227,7 +230,7 @@ def test_serve_says_where_it_cannot_listen() -> None:
         done = run("serve", "--listen", taken)
 
     assert done.returncode == 2
-    assert done.stderr.decode().startswith(f"edgetally: api.listen: cannot listen on {taken}: ")
+    assert done.stderr.decode().startswith(f"edgetally: --listen: cannot listen on {taken}: ")
     assert done.stderr.count(b"\n") == 1
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgetally.cli import parser, settings
+from edgetally.cli import parser
 from edgetally.config import Config, Follow, Syslog, address, check, load
 from edgetally.errors import ConfigError
+from edgetally.flags import settings
 from tests.pages import schema
 
 SECTIONS = schema()
@@ -47,15 +48,31 @@ def test_every_setting_has_a_default() -> None:
             *("sources.follow[1].popp", "no such setting; there are path, "),
             id="a typo in a list",
         ),
-        pytest.param({"sources": {"follow": [{}]}}, "sources.follow[0].path", "it is missing", id="no path"),
-        pytest.param({"api": 1}, "api", "Expected `object`, got `int`", id="a section that is none"),
-        pytest.param({"api": {"listen": 8480}}, "api.listen", "Expected `str`, got `int`", id="a port alone"),
-        pytest.param({"api": {"poll_timeout": "40"}}, "api.poll_timeout", "Expected `float`", id="a number as text"),
-        pytest.param({"api": {"poll_timeout": 0}}, "api.poll_timeout", "> 0", id="no patience at all"),
-        pytest.param({"window": {"aggregate_delay": 0}}, "window.aggregate_delay", ">= 1", id="sealed at once"),
-        pytest.param({"window": {"aggregate_delay": 2.5}}, "window.aggregate_delay", "`int`", id="half a second"),
-        pytest.param({"window": {"aggregate_delay": True}}, "window.aggregate_delay", "`int`", id="true is no number"),
-        pytest.param({"shelf": {"keep": 119}}, "shelf.keep", ">= 120", id="less than ts/h shows"),
+        pytest.param(
+            {"sources": {"follow": [{}]}}, "sources.follow[0].path", "it is missing", id="a file without a path"
+        ),
+        pytest.param({"api": 1}, "api", "it has to be a table, not a whole number", id="a section that is none"),
+        pytest.param(
+            {"api": {"listen": 8480}}, "api.listen", "it has to be text, not a whole number", id="a port alone"
+        ),
+        pytest.param({"api": {"poll_timeout": "40"}}, "api.poll_timeout", "a number, not text", id="a number as text"),
+        pytest.param({"api": {"poll_timeout": 0}}, "api.poll_timeout", "a number above 0", id="no patience at all"),
+        pytest.param(
+            {"window": {"aggregate_delay": 0}},
+            "window.aggregate_delay",
+            "it has to be a whole number of at least 1",
+            id="sealed at once",
+        ),
+        pytest.param(
+            {"window": {"aggregate_delay": 2.5}}, "window.aggregate_delay", "without a fraction", id="half a second"
+        ),
+        pytest.param(
+            {"window": {"aggregate_delay": True}},
+            "window.aggregate_delay",
+            "a whole number, not true or false",
+            id="true is no number",
+        ),
+        pytest.param({"shelf": {"keep": 119}}, "shelf.keep", "at least 120", id="less than ts/h shows"),
         pytest.param(
             {"records": {"service_id": "a b"}}, "records.service_id", "1 to 64 letters", id="a service id with a blank"
         ),
@@ -65,8 +82,20 @@ def test_every_setting_has_a_default() -> None:
         pytest.param(
             {"records": {"service_id": "x" * 65}}, "records.service_id", "1 to 64 letters", id="... that is too long"
         ),
-        pytest.param({"records": {"pop": ""}}, "records.pop", "length >= 1", id="a POP without a name"),
-        pytest.param({"sources": {"follow": "access.log"}}, "sources.follow", "`array`", id="a file instead of files"),
+        pytest.param({"records": {"pop": ""}}, "records.pop", "it is empty", id="a POP without a name"),
+        pytest.param({"records": {"pop": "x" * 65}}, "records.pop", "more than 64 characters", id="a long POP"),
+        pytest.param({"api": {"tls_key": 7}}, "api.tls_key", "it has to be text, not a whole number", id="no path"),
+        pytest.param(
+            {"sources": {"follow": [{"path": "a", "weight": "x"}]}},
+            *("sources.follow[0].weight", "it has to be a whole number, not text"),
+            id="a weight as text",
+        ),
+        pytest.param(
+            {"sources": {"follow": "access.log"}},
+            "sources.follow",
+            "it has to be a list, not text",
+            id="a file instead of files",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(given: dict[str, object], where: str, problem: str) -> None:

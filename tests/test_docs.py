@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
-from edgetally import cli
+from edgetally import cli, flags
 from edgetally._core import Fold, Sealed, Window
 from edgetally.config import check
 from edgetally.formats import layout, snippet, snippets
@@ -137,7 +137,7 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
         if command.startswith("edgetally "):
             arguments = cli.parser().parse_args(shlex.split(re.split("[<>]", command)[0])[1:])
             arguments.config = None  # nobody has written that file
-            cli.settings(arguments)
+            flags.settings(arguments)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

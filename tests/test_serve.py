@@ -179,14 +179,14 @@ class Refused(NamedTuple):
 
 
 REFUSED = [
-    Refused("every address", ["--listen", "0.0.0.0:0"], "api.listen: 0.0.0.0 can be reached by others"),
-    Refused("every address of IPv6", ["--listen", "[::]:0"], "api.listen: :: can be reached by others"),
-    Refused("an address that is no address", ["--listen", "8480"], "api.listen: '8480' is no address and port"),
-    Refused("a delay of nothing", ["--aggregate-delay", "0"], "window.aggregate_delay: "),
-    Refused("no patience", ["--poll-timeout", "0"], "api.poll_timeout: "),
-    Refused("a service id that cannot be one", ["--service-id", "a.b"], "records.service_id: "),
-    Refused("a format that is none", ["--format", "nginks"], "records.format: there is no format 'nginks'; there are "),
-    Refused("columns that say nothing", ["--format", "cloudfront:asn"], "records.format: without the field sc-status"),
+    Refused("every address", ["--listen", "0.0.0.0:0"], "--listen: 0.0.0.0 can be reached by others"),
+    Refused("every address of IPv6", ["--listen", "[::]:0"], "--listen: :: can be reached by others"),
+    Refused("an address that is no address", ["--listen", "8480"], "--listen: '8480' is no address and port"),
+    Refused("a delay of nothing", ["--aggregate-delay", "0"], "--aggregate-delay: it has to be "),
+    Refused("no patience", ["--poll-timeout", "0"], "--poll-timeout: it has to be a number above 0"),
+    Refused("a service id that cannot be one", ["--service-id", "a.b"], "--service-id: it has to be 1 to 64 "),
+    Refused("a format that is none", ["--format", "nginks"], "--format: there is no format 'nginks'; there are "),
+    Refused("columns that say nothing", ["--format", "cloudfront:asn"], "--format: without the field sc-status"),
     Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
     Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),
 ]
@@ -210,20 +210,20 @@ def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refusal("--listen", f"127.0.0.1:{port}")
-    assert said == f"edgetally: api.listen: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert said == f"edgetally: --listen: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_file_that_is_followed_twice_is_an_error(tmp_path: Path) -> None:
     log, link = tmp_path / "edge.log", tmp_path / "link.log"
     link.symlink_to(log)
     said = refusal("--listen", "127.0.0.1:0", "--journal", "memory", "--follow", str(log), "--follow", str(link))
-    assert f"sources.follow: {link} is followed twice" in said
+    assert f"--follow: {link} is followed twice" in said
 
 
 def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
     with serving("--data-dir", str(tmp_path)):
         said = refusal("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
-    assert said.startswith(f"edgetally: journal.data_dir: {tmp_path}/journal.sqlite is in use by another process")
+    assert said.startswith(f"edgetally: --data-dir: {tmp_path}/journal.sqlite is in use by another process")
 
 
 TYPOS = [
@@ -232,8 +232,12 @@ TYPOS = [
     ),
     Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: there is no such setting; there are api, "),
     Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "sources.follow[0].paht: "),
-    Refused("in a value", ["[window]\naggregate_delay = 'two'"], "window.aggregate_delay: "),
-    Refused("in the TOML", ["[api\n"], "settings.toml: "),
+    Refused(
+        "in a value",
+        ["[window]\naggregate_delay = 'two'"],
+        "window.aggregate_delay: it has to be a whole number, not text\n",
+    ),
+    Refused("in the TOML", ["[api\n"], "line 1"),
 ]
 
 
@@ -242,6 +246,7 @@ def test_a_typo_in_the_settings_is_an_error_that_names_it(case: Refused, tmp_pat
     settings = tmp_path / "settings.toml"
     settings.write_text(case.flags[0])
     said = refusal("--config", str(settings))
+    assert said.startswith(f"edgetally: {settings}: ")
     assert case.says in said
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edgetally.clock import SystemClock
-from edgetally.config import Config, Follow, Records, Syslog, address, check, load
+from edgetally.config import Records, address
 from edgetally.errors import ConfigError, EdgetallyError
+from edgetally.flags import named, settings
 from edgetally.formats import CANONICAL, layout, snippet, snippets
 from edgetally.sources.base import Defaults
 
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = arguments.command(arguments)
     except ConfigError as error:
-        sys.stderr.write(f"edgetally: {error}\n")
+        sys.stderr.write(f"edgetally: {named(error, arguments)}\n")
         return USAGE
     except EdgetallyError as error:
         sys.stderr.write(f"edgetally: {error}\n")
@@ -77,10 +78,10 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--tls-key", metavar="FILE", help="the key of the certificate")
     serve.add_argument(
-        "--aggregate-delay", type=int, metavar="SECONDS", help="from a second's begin to its seal (default 2)"
+        "--aggregate-delay", type=_whole, metavar="SECONDS", help="from a second's begin to its seal (default 2)"
     )
     serve.add_argument(
-        "--poll-timeout", type=float, metavar="SECONDS", help="how long a reader waits for an entry (default 40)"
+        "--poll-timeout", type=_number, metavar="SECONDS", help="how long a reader waits for an entry (default 40)"
     )
     serve.add_argument(
         "--follow", action="append", metavar="FILE", default=[], help="follow a log that an edge writes; repeatable"
@@ -109,7 +110,9 @@ def parser() -> argparse.ArgumentParser:
     fold.set_defaults(command=_fold)
     _common(fold)
     fold.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
-    fold.add_argument("--threads", type=int, metavar="COUNT", help="how many fold a plain file (default: one per core)")
+    fold.add_argument(
+        "--threads", type=_whole, metavar="COUNT", help="how many fold a plain file (default: one per core)"
+    )
 
     explain = commands.add_parser(
         "explain",
@@ -121,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     explain.set_defaults(command=_explain)
     _common(explain)
     explain.add_argument("file", nargs="?", default="-", metavar="FILE", help="a log; - is standard input (default)")
-    explain.add_argument("--lines", type=int, default=10, metavar="COUNT", help="how many lines (default 10)")
+    explain.add_argument("--lines", type=_whole, default=10, metavar="COUNT", help="how many lines (default 10)")
 
     formats = commands.add_parser(
         "formats",
@@ -142,6 +145,20 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo, journal="memory")
     demo.add_argument("--listen", metavar="HOST:PORT", help="where to answer (default 127.0.0.1:8480)")
     return top
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 def _token(commands: "argparse._SubParsersAction[Command]") -> None:
@@ -199,40 +216,11 @@ def _common(command: argparse.ArgumentParser) -> None:
         "--format", metavar="NAME", help="how lines are written, as `edgetally formats` names it (default canonical)"
     )
     command.add_argument(
-        "--weight", type=int, metavar="COUNT", help="how many requests a line stands for, in sampled logs (default 1)"
+        "--weight",
+        type=_whole,
+        metavar="COUNT",
+        help="how many requests a line stands for, in sampled logs (default 1)",
     )
-
-
-def settings(arguments: argparse.Namespace) -> Config:
-    """Join the settings file, if there is one, with the flags that were given; ConfigError names what is wrong."""
-    path: Path | None = getattr(arguments, "config", None)
-    found = load(path) if path else {}
-    flags = {
-        "api": {
-            "listen": getattr(arguments, "listen", None),
-            "allow_anonymous": getattr(arguments, "allow_anonymous", None),
-            "poll_timeout": getattr(arguments, "poll_timeout", None),
-            "tls_cert": getattr(arguments, "tls_cert", None),
-            "tls_key": getattr(arguments, "tls_key", None),
-        },
-        "records": {name: getattr(arguments, name, None) for name in ("service_id", "pop", "format", "weight")},
-        "window": {"aggregate_delay": getattr(arguments, "aggregate_delay", None)},
-        "journal": {"kind": getattr(arguments, "journal", None), "data_dir": getattr(arguments, "data_dir", None)},
-        "sources": {"stdin": getattr(arguments, "stdin", None)},
-        "log": {"format": getattr(arguments, "log_format", None), "level": getattr(arguments, "log_level", None)},
-    }
-    for section, values in flags.items():
-        given = {name: value for name, value in values.items() if value is not None}
-        table = found.setdefault(section, {})
-        if given and isinstance(table, dict):
-            table.update(given)
-    config = check(found)
-    follow = tuple(Follow(path=Path(name)) for name in getattr(arguments, "follow", []))
-    syslog = tuple(Syslog(listen=where) for where in getattr(arguments, "syslog", []))
-    sources = replace(
-        config.sources, follow=(*config.sources.follow, *follow), syslog=(*config.sources.syslog, *syslog)
-    )
-    return replace(config, sources=sources)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,18 @@ from msgspec import Meta
 
 from edgetally.errors import ConfigError
 
+KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+}
+"""What msgspec calls things, and what they are to whoever writes settings."""
+
+BOUNDS = {">=": "of at least", "<=": "of at most", ">": "above"}
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Shared rules: settings never change after the start, and a typo is an error."""
@@ -455,7 +467,23 @@ def _refusal(where: str, problem: str) -> ConfigError:
     for pattern, form in FORMS.items():
         if problem == f"Expected `str` matching regex {pattern!r}":
             return ConfigError(where, f"it has to be {form}")
-    return ConfigError(where or "settings", problem)
+    return ConfigError(where or "settings", _words(problem))
+
+
+def _words(problem: str) -> str:
+    """Say what kind of thing is expected, and within which bounds."""
+    match = re.fullmatch(r"Expected `(\w+)(?: \| null)?`(?:, got `(\w+)`)?(?: (of length )?(>=|<=|>) (\S+))?", problem)
+    if not match or match[1] not in KINDS:
+        return problem
+    kind, got, is_length, bound, value = match.groups()
+    if is_length:
+        return "it is empty" if bound == ">=" else f"it has more than {value} characters"
+    words = f"it has to be {KINDS[kind]}"
+    if (kind, got) == ("int", "float"):
+        return f"{words}, without a fraction"
+    if got:
+        return f"{words}, not {KINDS.get(got, got)}"
+    return f"{words} {BOUNDS[bound]} {value.removesuffix('.0')}" if bound else words
 
 
 def _kind(where: str) -> Any:  # noqa: ANN401 - a section, or the type of a setting
@@ -468,8 +496,10 @@ def _kind(where: str) -> Any:  # noqa: ANN401 - a section, or the type of a sett
 
 
 def _decode(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
+    if kind is Path:
+        if isinstance(value, str):
+            return Path(value)
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     raise NotImplementedError(kind)
 
 

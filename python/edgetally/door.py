@@ -104,7 +104,8 @@ def _pair(config: Config) -> tuple[Path, Path] | None:
         return cert, key
     if cert or key:
         given, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
-        raise ConfigError(f"api.{missing}", f"it is missing, and api.{given} alone is not enough")
+        flag = f"--{missing.replace('_', '-')}"
+        raise ConfigError(f"api.{given}", f"alone it is not enough: say api.{missing} ({flag}), too")
     return None
 
 
