@@ -16,6 +16,7 @@ from edgetally import cli, flags
 from edgetally._core import Fold, Sealed, Window
 from edgetally.config import check
 from edgetally.formats import layout, snippet, snippets
+from edgetally.journal.file import VERSION as JOURNAL_VERSION
 from edgetally.measurements import DATASETS, reasons
 from edgetally.serve import openapi
 from edgetally.telemetry.events import EVENTS
@@ -160,6 +161,14 @@ def test_every_address_that_is_shown_answers(page: Path) -> None:
 
     assert asked
     assert [path for path in asked if not any(re.fullmatch(template, path) for template in templates)] == []
+
+
+def test_the_journals_that_a_version_can_read_are_those_that_it_says() -> None:
+    partial = (ROOT / "crates/edgetally-core/src/partial.rs").read_text("utf-8")
+    numbers = {JOURNAL_VERSION, int(re.findall(r"^pub const VERSION: u8 = (\d+);", partial, re.MULTILINE)[0])}
+
+    assert numbers == {1}
+    assert "Both are 1 in every version" in " ".join((ROOT / "docs" / "operating.md").read_text("utf-8").split())
 
 
 # --- docs/api.md, README.md -----------------------------------------------------------------------------------------

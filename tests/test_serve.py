@@ -181,6 +181,7 @@ class Refused(NamedTuple):
 REFUSED = [
     Refused("every address", ["--listen", "0.0.0.0:0"], "--listen: 0.0.0.0 can be reached by others"),
     Refused("every address of IPv6", ["--listen", "[::]:0"], "--listen: :: can be reached by others"),
+    Refused("a name", ["--listen", "edge.example:0"], "--listen: edge.example can be reached by others"),
     Refused("an address that is no address", ["--listen", "8480"], "--listen: '8480' is no address and port"),
     Refused("a delay of nothing", ["--aggregate-delay", "0"], "--aggregate-delay: it has to be "),
     Refused("no patience", ["--poll-timeout", "0"], "--poll-timeout: it has to be a number above 0"),

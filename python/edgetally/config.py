@@ -70,7 +70,13 @@ def limit(description: str, *, beyond: str, counted: str = REACHED, ge: float = 
 class Api(Section, frozen=True):
     """Answering readers, and taking pushes."""
 
-    listen: Annotated[str, Meta(description="Address and port to listen on.")] = "127.0.0.1:8480"
+    listen: Annotated[
+        str,
+        Meta(
+            description="Address and port to listen on. A name stands for all of its addresses, and every name but "
+            "`localhost` for one that others can reach."
+        ),
+    ] = "127.0.0.1:8480"
     allow_anonymous: Annotated[
         bool,
         Meta(

@@ -31,7 +31,7 @@ def test_the_example_logs_what_counts_and_every_attempt(tmp_path: Path) -> None:
                 ask(port, path)
         finally:
             edge.send_signal(signal.SIGQUIT)
-    folded = subprocess.run([*COMMAND, "fold", tmp_path / "edge.log"], check=True, capture_output=True)
+    folded = subprocess.run([*COMMAND, "fold", tmp_path / "edgetally.log"], check=True, capture_output=True)
 
     domain, origins = Counter[str](), Counter[str]()
     for entry in map(json.loads, folded.stdout.splitlines()):

@@ -1,4 +1,4 @@
-# Fastly VCL: a VCL snippet for each of five subroutines, and a logging endpoint that streams the log of a service over HTTPS
+# Fastly VCL: a VCL snippet for each of five subroutines, and a logging endpoint that streams the log over HTTPS
 #
 # This was written by Fastly's documentation and never tried with a service.
 #
@@ -48,8 +48,8 @@ unset resp.http.X-Edgetally-Origin-Status;
 unset resp.http.X-Edgetally-Origin-Ttfb;
 
 # --- within vcl_log --------------------------------------------------------------------------------------------------
-# A request of another POP of this service (a shield is asked by them) is no end user's, and what is asked of a shield is
-# no fetch from an origin.
+# A request of another POP of this service (a shield is asked by them) is no end user's, and what is asked of a shield
+# is no fetch from an origin.
 log {"syslog "} req.service_id {" edgetally :: "}
   {"{"ts":""} time.end.usec
   {"","service_id":""} req.service_id
