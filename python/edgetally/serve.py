@@ -281,6 +281,7 @@ class Service:
 
     async def _stop_rooms(self) -> None:
         await cancel(self._tasks)
+        self.poll.close()
         self.worker.close()
         self.rejects.close()
         self.sealer.close()

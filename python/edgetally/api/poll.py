@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import zlib
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from itertools import takewhile
@@ -103,6 +105,8 @@ class Poll:
         self._timer: Timer | None = None
         self._making: dict[Question, list[Reader]] = {}
         """Who waits for an answer that a thread makes."""
+        # A core stays free for the event loop: with more threads, it would wait for its turn among them.
+        self._makers = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="answers")
         self._newest = 0
         self._stopping = False
 
@@ -126,6 +130,10 @@ class Poll:
             self._timer.cancel()
         for reader in list(self._parked):
             self._give_up(reader)
+
+    def close(self) -> None:
+        """Wait for what is being made."""
+        self._makers.shutdown()
 
     def _known(self, asked: Question) -> Response | None:
         if self._newest != self._shelf.newest:
@@ -254,7 +262,7 @@ class Poll:
                 self._wake(one)
 
         newest = self._shelf.newest
-        making = asyncio.get_running_loop().run_in_executor(None, self._make, asked, selected, body)
+        making = asyncio.get_running_loop().run_in_executor(self._makers, self._make, asked, selected, body)
         making.add_done_callback(made)
 
     def _remember(self, asked: Question, made: Response) -> Response:
