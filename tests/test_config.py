@@ -112,6 +112,12 @@ def test_settings_never_change() -> None:
         check({}).api.listen = "0.0.0.0:80"  # type: ignore[misc]
 
 
+def test_where_the_journal_is_is_a_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert check({"journal": {"data_dir": "here"}}).journal.directory == tmp_path / "here"
+
+
 # --- the file ------------------------------------------------------------------------------------------------------
 
 

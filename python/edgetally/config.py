@@ -348,8 +348,8 @@ class Journal(Section, frozen=True):
 
     @property
     def directory(self) -> Path:
-        """Where the file is."""
-        return Path(self.data_dir or state_directory()).expanduser()
+        """Where the file is, as a whole path."""
+        return Path(self.data_dir or state_directory()).expanduser().absolute()
 
 
 class Rejected(Section, frozen=True):

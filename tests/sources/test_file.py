@@ -116,10 +116,18 @@ async def test_the_file_grows(log: Path) -> None:
 def test_its_name_is_where_it_is_and_not_how_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link.log").symlink_to("access.log")
     monkeypatch.chdir(tmp_path)
-    paths = [Path("access.log"), Path("./access.log"), Path("link.log")]
-    names = [FollowedFile(path, Defaults("svc", "lab"), TurnedClock()).name for path in paths]
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "elsewhere").symlink_to("/")
+    told = {
+        "access.log": "access.log",
+        "./access.log": "access.log",
+        "edge/../access.log": "access.log",
+        "link.log": "link.log",
+        "elsewhere/../access.log": "elsewhere/../access.log",
+    }
+    names = [FollowedFile(Path(path), Defaults("svc", "lab"), TurnedClock()).name for path in told]
 
-    assert names == [f"file:{tmp_path}/{name}" for name in ("access.log", "access.log", "link.log")]
+    assert names == [f"file:{tmp_path}/{name}" for name in told.values()]
 
 
 async def test_it_is_known_how_much_is_still_to_be_read(log: Path) -> None:

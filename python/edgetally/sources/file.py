@@ -114,6 +114,12 @@ class Opened:
         return os.pread(self._descriptor, size, 0)
 
 
+def whole(path: Path) -> Path:
+    """Return `path` from the root on, without `..` as far as that leads to the same place."""
+    straight = Path(os.path.normpath(path.absolute()))
+    return straight if os.path.realpath(straight) == os.path.realpath(path) else path.absolute()
+
+
 def _is_there(path: Path) -> bool:
     try:
         path.stat()
@@ -134,7 +140,7 @@ class FollowedFile:
     def __init__(self, path: Path, defaults: Defaults, clock: Clock) -> None:
         # Started from another directory, `edge.log` is another file, and has nothing to do with the mark of this one.
         # Links are not resolved, because rotation may point them elsewhere.
-        self._path = path.absolute()
+        self._path = whole(path)
         self.name = f"file:{self._path}"
         self.defaults = defaults
         self._clock = clock
