@@ -17,9 +17,39 @@ const TENS: [u64; 16] = {
     tens
 };
 
+/// Numbers of up to three digits, which most are, and how many they have.
+static SMALL: [[u8; 4]; 1_000] = {
+    let mut small = [[0; 4]; 1_000];
+    let mut value = 0;
+    while value < 1_000 {
+        let (mut left, mut len) = (value, 0);
+        let mut digits = [0; 3];
+        loop {
+            digits[len] = b"0123456789"[left % 10];
+            left /= 10;
+            len += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        let mut at = 0;
+        while at < len {
+            small[value][at] = digits[len - 1 - at];
+            at += 1;
+        }
+        small[value][3] = [0, 1, 2, 3][len];
+        value += 1;
+    }
+    small
+};
+
 /// Writes `value` to the beginning of `to`, whose rest may be overwritten; how many digits it has.
 #[inline]
 pub fn write(value: u64, to: &mut [u8; MOST + 4]) -> usize {
+    if let Some(digits) = usize::try_from(value).ok().and_then(|value| SMALL.get(value)) {
+        to[..4].copy_from_slice(digits);
+        return usize::from(digits[3]);
+    }
     if value < HALF {
         // Counted by themselves, so that whoever writes the next number need not wait for the digits of this one.
         let log2 = (value | 1).ilog2() as usize;

@@ -10,76 +10,12 @@
 
 use std::sync::LazyLock;
 
+use crate::compact::Places;
 use crate::counter::{add, delivery as at};
 use crate::digits;
-use crate::measurement::{Dataset, Measurement, SECOND, Sums, Value, base, measurements};
+use crate::measurement::{Dataset, SECOND};
+use crate::plan::{Field, KEY, Plan, Shown, Slots};
 use crate::sealed::{Row, Sealed};
-
-/// Longest key with its quotes and colon. Keys are copied in this length, which costs less than in their own.
-const KEY: usize = 40;
-
-/// A measurement, made ready to be written.
-struct Field {
-    /// `"name":` and whatever behind it.
-    key: [u8; KEY],
-    key_len: usize,
-    value: &'static Value,
-}
-
-impl Field {
-    fn new(measurement: &'static Measurement) -> Self {
-        let text = format!("\"{}\":", measurement.name);
-        let mut key = [0; KEY];
-        key.get_mut(..text.len()).expect("the table names fields shorter than this").copy_from_slice(text.as_bytes());
-        Self { key, key_len: text.len(), value: &measurement.value }
-    }
-}
-
-/// A set of the fields of one dataset, a bit each.
-type FieldSet = [u64; 3];
-
-/// What the entries of a dataset are made of.
-struct Plan {
-    /// In alphabetical order.
-    fields: Vec<Field>,
-    /// For every place in [`Sums`], the fields that are 0 unless a counter there is not. Of the many fields that
-    /// there are, a row has few, and these need not be searched for.
-    fields_of: [FieldSet; SECOND * 2],
-}
-
-impl Plan {
-    fn of(dataset: Dataset) -> &'static Self {
-        static PLANS: LazyLock<[Plan; 3]> = LazyLock::new(|| Dataset::ALL.map(Plan::new));
-        &PLANS[dataset as usize]
-    }
-
-    fn new(dataset: Dataset) -> Self {
-        let fields: Vec<Field> = measurements(dataset).iter().map(Field::new).collect();
-        let mut fields_of = [FieldSet::default(); SECOND * 2];
-        for (number, field) in fields.iter().enumerate() {
-            let places: &[usize] = match field.value {
-                Value::Sum(places) => places,
-                Value::EdgeHitRatio => &[at::EDGE_HITS],
-                Value::OriginOffload => &[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES],
-            };
-            for place in places {
-                fields_of[*place][number / 64] |= 1 << (number % 64);
-            }
-        }
-        Self { fields, fields_of }
-    }
-
-    /// The fields in `set`.
-    fn fields(&self, set: FieldSet) -> impl Iterator<Item = &Field> {
-        self.fields.chunks(64).zip(set).flat_map(|(fields, mut left)| {
-            std::iter::from_fn(move || {
-                let field = fields.get(left.trailing_zeros() as usize)?;
-                left &= left - 1;
-                Some(field)
-            })
-        })
-    }
-}
 
 impl Sealed {
     /// Whether the service had traffic that `dataset` shows.
@@ -91,20 +27,7 @@ impl Sealed {
     /// The entry of `dataset` as JSON.
     #[must_use]
     pub fn entry(&self, dataset: Dataset) -> Vec<u8> {
-        let mut rows: Vec<&Row> = self.rows(dataset).iter().collect();
-        let json = Vec::with_capacity(rows.len() * 640 + 64);
-        let line = Line { bytes: Box::new([0; LINE]), len: 0 };
-        let mut writer = Encoder { sealed: self, dataset, plan: Plan::of(dataset), json, line };
-        writer.text("{\"recorded\":");
-        writer.integer(self.second);
-        writer.text(",\"aggregated\":");
-        writer.names(&rows);
-        writer.text(",\"datacenter\":{");
-        // Stable, so the rows of a POP stay in the order of their names.
-        rows.sort_by_key(|row| row.pop());
-        writer.groups(&rows, Row::pop, |writer, row| writer.key(self.pops.get(row.pop())), Encoder::names);
-        writer.text("}}");
-        writer.json
+        Encoder::default().encode(self, dataset).to_vec()
     }
 
     fn rows(&self, dataset: Dataset) -> &[Row] {
@@ -115,97 +38,124 @@ impl Sealed {
     }
 }
 
-struct Encoder<'a> {
-    sealed: &'a Sealed,
-    dataset: Dataset,
-    plan: &'static Plan,
-    json: Vec<u8>,
-    line: Line,
+/// Writes entries, one after the other into the same memory: what is new costs more than what is written.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    json: Json,
 }
 
-/// The measurements of one key, while they are written. In a buffer that is large enough for all of them, each takes a
-/// few copies of fixed length, of which the next one overwrites what is too much.
-struct Line {
-    bytes: Box<[u8; LINE]>,
+impl Encoder {
+    /// The entry of `dataset` in `sealed` as JSON.
+    pub fn encode(&mut self, sealed: &Sealed, dataset: Dataset) -> &[u8] {
+        let json = &mut self.json;
+        json.len = 0;
+        let mut rows: Vec<&Row> = sealed.rows(dataset).iter().collect();
+        let mut entry = Entry { sealed, dataset, plan: Plan::of(dataset), json, slots: [0; 256] };
+        entry.json.text("{\"recorded\":");
+        entry.json.integer(sealed.second);
+        entry.json.text(",\"aggregated\":");
+        entry.names(&rows);
+        entry.json.text(",\"datacenter\":{");
+        // Stable, so the rows of a POP stay in the order of their names.
+        rows.sort_by_key(|row| row.pop());
+        entry.groups(&rows, Row::pop, |entry, row| entry.json.key(sealed.pops.get(row.pop())), Entry::names);
+        entry.json.text("}}");
+        json.written()
+    }
+
+    /// Gives back what an entry took that was larger than most.
+    pub fn rest(&mut self) {
+        if self.json.bytes.len() > KEPT {
+            self.json.bytes = vec![];
+        }
+    }
+}
+
+/// JSON while it is written: bytes that are used again, of which the first `len` count.
+#[derive(Debug, Default)]
+struct Json {
+    bytes: Vec<u8>,
     len: usize,
 }
 
-/// Room for one measurement: its key, the longest number, a comma.
-const ROOM: usize = KEY + digits::MOST + 4;
+/// More bytes than these do not rest until the next entry.
+const KEPT: usize = 1 << 20;
 
-/// Room for every measurement that a dataset has.
-const LINE: usize = 192 * ROOM;
+/// No key is as long as this. A remainder of it needs no check.
+const KEY_END: usize = 64;
 
-impl Line {
-    fn clear(&mut self) {
-        self.len = 0;
+/// Room for one measurement: its key, the longest number.
+const ROOM: usize = KEY_END + digits::MOST + 4;
+
+/// Room for every measurement that a dataset has, and the brackets around them.
+const OBJECT: usize = 192 * ROOM;
+
+impl Json {
+    fn written(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// What comes behind what is written, with room for `len` bytes or more.
+    #[inline]
+    fn rest(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.len < len {
+            self.grow(len);
+        }
+        &mut self.bytes[self.len..]
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.bytes.resize((self.len + len) * 2, 0);
     }
 
     #[inline]
-    fn integer(&mut self, field: &Field, value: u64) {
-        let room = self.room();
-        room[..KEY].copy_from_slice(&field.key);
-        let rest = room[field.key_len..].first_chunk_mut().expect("a key leaves room for a number");
-        let len = digits::write(value, rest);
-        self.end(field.key_len + len);
-    }
-
-    fn text(&mut self, field: &Field, text: &str) {
-        let room = self.room();
-        room[..KEY].copy_from_slice(&field.key);
-        room[field.key_len..field.key_len + text.len()].copy_from_slice(text.as_bytes());
-        self.end(field.key_len + text.len());
-    }
-
-    #[inline]
-    fn room(&mut self) -> &mut [u8; ROOM] {
-        self.bytes[self.len..].first_chunk_mut().expect("there is room for every measurement")
-    }
-
-    #[inline]
-    fn end(&mut self, len: usize) {
-        self.len += len;
-        self.bytes[self.len] = b',';
-        self.len += 1;
-    }
-
-    fn without_last_comma(&self) -> &[u8] {
-        &self.bytes[..self.len.saturating_sub(1)]
-    }
-}
-
-impl<'a> Encoder<'a> {
     fn text(&mut self, text: &str) {
-        self.json.extend_from_slice(text.as_bytes());
+        self.rest(text.len())[..text.len()].copy_from_slice(text.as_bytes());
+        self.len += text.len();
     }
 
     fn integer(&mut self, value: u64) {
-        let mut digits = [0; digits::MOST + 4];
-        let len = digits::write(value, &mut digits);
-        self.json.extend_from_slice(&digits[..len]);
+        let room = self.rest(OBJECT).first_chunk_mut().expect("there is room for a number");
+        self.len += digits::write(value, room);
     }
 
     /// `"name":`, escaped.
     fn key(&mut self, name: &str) {
-        self.json.push(b'"');
+        self.text("\"");
         // Looks at every byte, which costs less than stopping at the first.
         let odd = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
         if name.bytes().fold(0, |found, byte| found | odd(byte)) == 0 {
             self.text(name);
-            self.text("\":");
-            return;
-        }
-        for byte in name.bytes() {
-            match byte {
-                b'"' | b'\\' => self.json.extend_from_slice(&[b'\\', byte]),
-                // Names that were read have none of these; a default or another's partial may.
-                ..b' ' => self.text(&format!("\\u{byte:04x}")),
-                _ => self.json.push(byte),
-            }
+        } else {
+            self.escaped(name);
         }
         self.text("\":");
     }
 
+    #[cold]
+    fn escaped(&mut self, name: &str) {
+        for char in name.chars() {
+            match char {
+                '"' => self.text("\\\""),
+                '\\' => self.text("\\\\"),
+                // Names that were read have none of these; a default or another's partial may.
+                ..' ' => self.text(&format!("\\u{:04x}", u32::from(char))),
+                _ => self.text(char.encode_utf8(&mut [0; 4])),
+            }
+        }
+    }
+}
+
+struct Entry<'a> {
+    sealed: &'a Sealed,
+    dataset: Dataset,
+    plan: &'static Plan,
+    json: &'a mut Json,
+    slots: Slots,
+}
+
+impl<'a> Entry<'a> {
     /// Members separated by commas: one for each run of rows of which `part` says the same.
     fn groups(
         &mut self,
@@ -216,7 +166,7 @@ impl<'a> Encoder<'a> {
     ) {
         for (number, group) in rows.chunk_by(|one, other| part(one) == part(other)).enumerate() {
             if number > 0 {
-                self.json.push(b',');
+                self.json.text(",");
             }
             key(self, group[0]);
             value(self, group);
@@ -231,75 +181,155 @@ impl<'a> Encoder<'a> {
             Dataset::Origins => (&sealed.origins, Self::measured),
             Dataset::OriginInsights => (&sealed.origins, Self::addresses),
         };
-        self.json.push(b'{');
-        self.groups(rows, Row::name, |writer, row| writer.key(names.get(row.name())), value);
-        self.json.push(b'}');
+        self.json.text("{");
+        self.groups(rows, Row::name, |entry, row| entry.json.key(names.get(row.name())), value);
+        self.json.text("}");
     }
 
     /// The object of an origin's addresses.
     fn addresses(&mut self, rows: &[&'a Row]) {
         let addresses = &self.sealed.addresses;
-        self.json.push(b'{');
-        let key = |writer: &mut Self, row: &Row| writer.key(addresses.get(row.address()));
+        self.json.text("{");
+        let key = |entry: &mut Self, row: &Row| entry.json.key(addresses.get(row.address()));
         self.groups(rows, Row::address, key, Self::measured);
-        self.json.push(b'}');
+        self.json.text("}");
     }
 
     /// The measurements that `rows` add up to.
     fn measured(&mut self, rows: &[&'a Row]) {
-        let mut sums: Sums = [0; SECOND * 2];
-        let mut shown = FieldSet::default();
+        let (plan, slots) = (self.plan, &mut self.slots);
+        plan.clear(slots);
+        let mut places = [Places::default(); 2];
         for row in rows {
-            let base = base(row.kind);
-            self.sealed.counters(row).each(|place, value| {
-                // What a row counts, its kind has a place for.
-                if let (Some(sum), Some(fields)) = (sums.get_mut(base + place), self.plan.fields_of.get(base + place)) {
-                    add(sum, value);
-                    shown.iter_mut().zip(fields).for_each(|(shown, fields)| *shown |= fields);
+            let half = plan.half(row.kind);
+            let found = self.sealed.each_counter(row, |place, value| {
+                if let Some(slot) = slots.get_mut(half * SECOND + place) {
+                    add(slot, value);
                 }
             });
+            places[half].iter_mut().zip(found).for_each(|(places, found)| *places |= found);
         }
-        self.line.clear();
-        for field in self.plan.fields(shown) {
-            match field.value {
-                Value::Sum(places) => {
-                    let sum = match places.as_slice() {
-                        [place] => sums[*place],
-                        places => places.iter().fold(0, |sum: u64, place| sum.saturating_add(sums[*place])),
-                    };
-                    self.line.integer(field, sum);
+        let shown = plan.sum(slots, places);
+        let object: &mut [u8; OBJECT] =
+            self.json.rest(OBJECT).first_chunk_mut().expect("there is room for every measurement");
+        let mut len = 0;
+        plan.fields(shown, |field| {
+            let room = object[len..].first_chunk_mut().expect("there is room for every measurement");
+            len += match field.shown {
+                Shown::Slot => integer(room, field, slots[usize::from(field.slot)]),
+                Shown::EdgeHitRatio => {
+                    let (hits, misses) = (slots[at::EDGE_HITS], slots[at::EDGE_MISSES]);
+                    match few(hits, misses) {
+                        Some(text) => {
+                            let key_len = key(room, field);
+                            room[key_len..key_len + text.len()].copy_from_slice(text);
+                            key_len + usize::from(text[LEN_AT])
+                        }
+                        None => ratio(room, field, [hits, 0], [0, 0], [hits, misses]),
+                    }
                 }
-                Value::EdgeHitRatio => {
-                    let (hits, misses) = (sums[at::EDGE_HITS], sums[at::EDGE_MISSES]);
-                    self.ratio(field, i128::from(hits), i128::from(hits) + i128::from(misses));
+                Shown::OriginOffload => {
+                    let sent = [slots[at::EDGE_RESP_HEADER_BYTES], slots[at::EDGE_RESP_BODY_BYTES]];
+                    let fetched = [slots[at::BERESP_HEADER_BYTES], slots[at::BERESP_BODY_BYTES]];
+                    ratio(room, field, sent, fetched, sent)
                 }
-                Value::OriginOffload => {
-                    let sum = |one: usize, other: usize| i128::from(sums[one]) + i128::from(sums[other]);
-                    let sent = sum(at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES);
-                    let fetched = sum(at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES);
-                    self.ratio(field, sent - fetched, sent);
-                }
-            }
-        }
-        self.json.push(b'{');
-        self.json.extend_from_slice(self.line.without_last_comma());
-        self.json.push(b'}');
+            };
+        });
+        // In the place of the first comma, if there is one.
+        object[0] = b'{';
+        len = len.max(1);
+        object[len] = b'}';
+        self.json.len += len + 1;
     }
+}
 
-    /// Writes a ratio from 0 to 1, unless it is 0 or has no denominator.
-    #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
-    fn ratio(&mut self, field: &Field, numerator: i128, denominator: i128) {
-        if numerator > 0 && denominator > 0 {
-            // What fits into 64 bits, as nearly all does, is converted by one instruction.
-            let float = |number: i128| i64::try_from(number).map_or_else(|_| number as f64, |number| number as f64);
-            let ratio = (float(numerator) / float(denominator)).min(1.0);
-            self.line.text(field, zmij::Buffer::new().format_finite(ratio));
-        }
+#[inline]
+fn key(room: &mut [u8; ROOM], field: &Field) -> usize {
+    room[..KEY].copy_from_slice(&field.key);
+    usize::from(field.key_len) % KEY_END
+}
+
+/// Where a text of [`few`] has its length.
+const LEN_AT: usize = 23;
+
+/// How much of few hits and misses are hits, as text and its length: what a POP has of a key in a second.
+fn few(hits: u64, misses: u64) -> Option<&'static [u8; LEN_AT + 1]> {
+    const FEW: u64 = 32;
+    static TEXTS: LazyLock<Vec<[u8; LEN_AT + 1]>> = LazyLock::new(|| {
+        let pairs = (1..FEW).flat_map(|hits| (0..FEW).map(move |misses| (hits, misses)));
+        let text = |(hits, misses)| {
+            let mut text = [0; LEN_AT + 1];
+            let mut written = zmij::Buffer::new();
+            let digits = written.format_finite(quotient([hits, 0], [0, 0], [hits, misses]));
+            text[..digits.len()].copy_from_slice(digits.as_bytes());
+            text[LEN_AT] = u8::try_from(digits.len()).expect("a ratio has fewer digits");
+            text
+        };
+        pairs.map(text).collect()
+    });
+    let row = hits.checked_sub(1).filter(|row| *row < FEW - 1 && misses < FEW)?;
+    TEXTS.get(usize::try_from(row * FEW + misses).ok()?)
+}
+
+/// Writes a field; how many bytes it has. Copies have a fixed length; what is too much, the next field overwrites.
+#[inline]
+fn integer(room: &mut [u8; ROOM], field: &Field, value: u64) -> usize {
+    let key_len = key(room, field);
+    let rest = room[key_len..].first_chunk_mut().expect("a key leaves room for a number");
+    key_len + digits::write(value, rest)
+}
+
+/// Writes (`part` − `less`) / `whole`, each of these a sum, as a number from 0 to 1; how many bytes it has. Nothing is
+/// written of what is 0 or has no denominator.
+fn ratio(room: &mut [u8; ROOM], field: &Field, part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> usize {
+    let ratio = quotient(part, less, whole);
+    if ratio.is_nan() || ratio <= 0.0 {
+        return 0;
     }
+    let mut written = zmij::Buffer::new();
+    let text = written.format_finite(ratio.min(1.0)).as_bytes();
+    let key_len = key(room, field);
+    room[key_len..key_len + text.len()].copy_from_slice(text);
+    key_len + text.len()
+}
+
+/// (`part` − `less`) / `whole`, rounded once on either side of the line.
+#[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
+fn quotient(part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> f64 {
+    let small = |[one, other]: [u64; 2]| i64::try_from(one.checked_add(other)?).ok();
+    if let (Some(part), Some(less), Some(whole)) = (small(part), small(less), small(whole)) {
+        // One instruction each.
+        return (part - less) as f64 / whole as f64;
+    }
+    let large = |[one, other]: [u64; 2]| i128::from(one) + i128::from(other);
+    (large(part) - large(less)) as f64 / large(whole) as f64
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn what_few_hits_are_is_known_beforehand_and_what_many_are_is_not() {
+        for (hits, misses) in (0..40).flat_map(|hits| (0..40).map(move |misses| (hits, misses))) {
+            let known =
+                few(hits, misses).map(|text| String::from_utf8_lossy(&text[..text[LEN_AT].into()]).into_owned());
+            #[expect(clippy::cast_precision_loss, reason = "these are few")]
+            let ratio = hits as f64 / (hits + misses) as f64;
+            let want = (1..32).contains(&hits) && misses < 32;
+            assert_eq!(want.then(|| zmij::Buffer::new().format_finite(ratio).to_owned()), known, "{hits} and {misses}");
+        }
+    }
+
+    #[test]
+    fn quotients_are_the_same_whether_their_parts_are_small_or_large() {
+        for one in [2, 1 << 62] {
+            assert_eq!(Some(0.5), Some(quotient([one, one], [one, 0], [one, one])));
+            assert_eq!(Some(-0.5), Some(quotient([one, 0], [one, one], [one, one])));
+            assert!(quotient([0, 0], [0, 0], [0, 0]).is_nan());
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn a_ratio_is_read_as_what_it_is(part in 1..u64::MAX, shift in 0..64_u32, whole in 1..u64::MAX) {

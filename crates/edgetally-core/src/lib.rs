@@ -14,6 +14,7 @@
 
 mod array;
 mod cache;
+mod compact;
 pub mod counter;
 mod digits;
 mod entry;
@@ -35,6 +36,7 @@ mod numbered;
 mod packed;
 pub mod partial;
 mod pile;
+mod plan;
 mod record;
 mod regulars;
 mod reject;
@@ -55,6 +57,7 @@ mod word;
 
 pub use cache::{Cache, WORDS as CACHE_WORDS};
 pub use counter::Kind;
+pub use entry::Encoder;
 pub use fold::Fold;
 pub use guess::guess;
 pub use layout::Format;

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use crate::counter::{Kind, compute, delivery, origin};
+use crate::counter::{compute, delivery, origin};
 use crate::status::{CODES, Status, places_in};
 
 /// What is counted by domain, and what by origin.
@@ -40,9 +40,7 @@ impl Dataset {
     }
 }
 
-/// Sums of counters of both kinds of rows that a dataset has, those of the second kind from [`SECOND`] on.
-pub type Sums = [u64; SECOND * 2];
-/// Where the counters of compute rows begin in [`Sums`].
+/// Where the counters of compute rows begin, behind those of the other kind of rows that a dataset has.
 pub const SECOND: usize = delivery::LEN;
 
 /// How a measurement is made of sums.
@@ -260,15 +258,6 @@ impl Builder {
             self.sum(&format!("{prefix}resp_{name}_bytes"), &format!("{what} bytes of responses {of}."), at(place));
         }
         self.statuses(&format!("{prefix}status"), of, codes, &at(origin::STATUS));
-    }
-}
-
-/// Where the counters of rows of `kind` begin in [`Sums`].
-#[must_use]
-pub const fn base(kind: Kind) -> usize {
-    match kind {
-        Kind::Delivery | Kind::Origin => 0,
-        Kind::Compute | Kind::ComputeOrigin => SECOND,
     }
 }
 

@@ -1,8 +1,9 @@
 //! A sealed second of one service: final, small, and the source of its entries.
 //!
-//! Rows are kept in alphabetical order, their counters as a partial has them: place and value of those that are not
-//! 0, in as few bytes as they need. 300 of these stand on the shelf of every service.
+//! Rows are kept in alphabetical order, their counters in as few bytes as they need. 300 of these stand on the shelf
+//! of every service.
 
+use crate::compact::{Compact, Places};
 use crate::counter::Kind;
 use crate::names::Sorted;
 use crate::partial::{Encoded, write_counters};
@@ -48,7 +49,7 @@ pub struct Sealed {
     pub(crate) addresses: Sorted,
     pub(crate) domain_rows: Box<[Row]>,
     pub(crate) origin_rows: Box<[Row]>,
-    counters: Box<[u8]>,
+    counters: Compact,
 }
 
 impl Sealed {
@@ -57,7 +58,7 @@ impl Sealed {
         let (domains, domain_places) = tally.domains.sorted();
         let (origins, origin_places) = tally.origins.sorted();
         let (addresses, address_places) = tally.addresses.sorted();
-        let mut counters = vec![];
+        let mut counters = Compact::new();
         let domain_key = |key| {
             let (pop, name, _) = row_parts(key);
             row_key(pop_places[pop as usize], domain_places[name as usize], 0)
@@ -66,15 +67,14 @@ impl Sealed {
             let (pop, name, address) = row_parts(key);
             row_key(pop_places[pop as usize], origin_places[name as usize], address_places[address as usize])
         };
-        let mut domain_rows = vec![];
-        append(&mut domain_rows, &mut counters, Kind::Delivery, &tally.delivery, domain_key);
-        append(&mut domain_rows, &mut counters, Kind::Compute, &tally.compute, domain_key);
-        let mut origin_rows = vec![];
-        append(&mut origin_rows, &mut counters, Kind::Origin, &tally.fetched, origin_key);
-        append(&mut origin_rows, &mut counters, Kind::ComputeOrigin, &tally.compute_fetched, origin_key);
-        for rows in [&mut domain_rows, &mut origin_rows] {
-            rows.sort_unstable_by_key(|row| (row.key, row.kind));
-        }
+        let domain_rows =
+            rows(&mut counters, [(Kind::Delivery, &tally.delivery), (Kind::Compute, &tally.compute)], domain_key);
+        let origin_rows = rows(
+            &mut counters,
+            [(Kind::Origin, &tally.fetched), (Kind::ComputeOrigin, &tally.compute_fetched)],
+            origin_key,
+        );
+        counters.shrink();
         Self {
             service_id: service_id.into(),
             second,
@@ -84,15 +84,16 @@ impl Sealed {
             domains,
             origins,
             addresses,
-            domain_rows: domain_rows.into(),
-            origin_rows: origin_rows.into(),
-            counters: counters.into(),
+            domain_rows,
+            origin_rows,
+            counters,
         }
     }
 
-    /// The counters of `row`.
-    pub(crate) fn counters(&self, row: &Row) -> Encoded<'_> {
-        Encoded::at(&self.counters, row.at as usize)
+    /// Calls `found` with place and value of the counters of `row`. Returns their places.
+    #[inline]
+    pub(crate) fn each_counter(&self, row: &Row, found: impl FnMut(usize, u64)) -> Places {
+        self.counters.each(row.kind, row.at, found)
     }
 
     /// The domains that have a row.
@@ -104,13 +105,20 @@ impl Sealed {
     pub(crate) fn thaw(&self) -> Tally {
         let limits = Limits { domains: usize::MAX, origins: usize::MAX, addresses: usize::MAX, pops: usize::MAX };
         let mut tally = Tally { records: self.records, overflowed: self.overflowed, ..Tally::default() };
+        let mut counters = vec![];
+        let mut add = |row: &Row, name: &str, address: &str| {
+            let mut found = vec![];
+            self.each_counter(row, |place, value| found.push((place, value)));
+            counters.clear();
+            write_counters(&mut counters, found.into_iter());
+            let pop = self.pops.get(row.pop());
+            tally.add(row.kind, pop, name, address, Encoded::at(&counters, 0), &limits, || false);
+        };
         for row in &self.domain_rows {
-            let (pop, name) = (self.pops.get(row.pop()), self.domains.get(row.name()));
-            tally.add(row.kind, pop, name, "", self.counters(row), &limits, || false);
+            add(row, self.domains.get(row.name()), "");
         }
         for row in &self.origin_rows {
-            let (pop, name) = (self.pops.get(row.pop()), self.origins.get(row.name()));
-            tally.add(row.kind, pop, name, self.addresses.get(row.address()), self.counters(row), &limits, || false);
+            add(row, self.origins.get(row.name()), self.addresses.get(row.address()));
         }
         tally
     }
@@ -123,14 +131,22 @@ impl Sealed {
             + self.service_id.len()
             + names.map(Sorted::size).iter().sum::<usize>()
             + (self.domain_rows.len() + self.origin_rows.len()) * size_of::<Row>()
-            + self.counters.len()
+            + self.counters.size()
     }
 }
 
-fn append(sealed: &mut Vec<Row>, bytes: &mut Vec<u8>, kind: Kind, rows: &Rows, place: impl Fn(RowKey) -> RowKey) {
-    for (number, key) in (0..).zip(&rows.keys) {
-        let at = u32::try_from(bytes.len()).expect("the rows of a second are bounded");
-        write_counters(bytes, rows.counters.get(number));
-        sealed.push(Row { key: place(*key), at, kind });
-    }
+/// The rows of two kinds in alphabetical order, their counters in the same, so that they are read one after the other.
+fn rows<'a>(counters: &mut Compact, kinds: [(Kind, &'a Rows); 2], place: impl Fn(RowKey) -> RowKey) -> Box<[Row]> {
+    let place = &place;
+    let of = |(kind, rows): (Kind, &'a Rows)| {
+        (0..).zip(&rows.keys).map(move |(number, key)| (place(*key), kind, rows, number))
+    };
+    let mut all: Vec<_> = kinds.into_iter().flat_map(of).collect();
+    all.sort_unstable_by_key(|(key, kind, ..)| (*key, *kind));
+    let row = |(key, kind, rows, number): (RowKey, Kind, &Rows, u32)| Row {
+        key,
+        at: counters.push(kind, rows.counters.get(number)),
+        kind,
+    };
+    all.into_iter().map(row).collect()
 }

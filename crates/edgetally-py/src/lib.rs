@@ -11,12 +11,18 @@ use pyo3::prelude::*;
 /// The Rust half of edgetally. Documented, with types, in `_core.pyi`.
 #[pymodule(gil_used = false)]
 mod _core {
+    use std::cell::RefCell;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use edgetally_core as core;
     use pyo3::exceptions::{PyKeyError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
+
+    thread_local! {
+        /// Writes the entries that this thread is asked for.
+        static ENCODER: RefCell<core::Encoder> = RefCell::default();
+    }
 
     /// A panic while the lock was held has been told to Python already; the state behind it is still sound.
     fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -206,8 +212,12 @@ mod _core {
 
         fn entry<'py>(&self, py: Python<'py>, dataset: &str) -> PyResult<Bound<'py, PyBytes>> {
             let dataset = self::dataset(dataset)?;
-            let entry = py.detach(|| self.inner.entry(dataset));
-            Ok(PyBytes::new(py, &entry))
+            ENCODER.with_borrow_mut(|encoder| {
+                let entry = py.detach(|| encoder.encode(&self.inner, dataset));
+                let bytes = PyBytes::new(py, entry);
+                encoder.rest();
+                Ok(bytes)
+            })
         }
     }
 
