@@ -8,6 +8,7 @@
 //!
 //! Keys stand in alphabetical order and what is 0 is left out, so equal counters make equal bytes.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::compact::Places;
@@ -54,11 +55,19 @@ impl Encoder {
         entry.json.text("{\"recorded\":");
         entry.json.integer(sealed.second);
         entry.json.text(",\"aggregated\":");
+        let aggregated = entry.json.len;
         entry.names(&rows);
+        let aggregated = aggregated..entry.json.len;
         entry.json.text(",\"datacenter\":{");
-        // Stable, so the rows of a POP stay in the order of their names.
-        rows.sort_by_key(|row| row.pop());
-        entry.groups(&rows, Row::pop, |entry, row| entry.json.key(sealed.pops.get(row.pop())), Entry::names);
+        if sealed.pops.len() == 1 && !rows.is_empty() {
+            // What all POPs are together, the only one is.
+            entry.json.key(sealed.pops.get(0));
+            entry.json.again(aggregated);
+        } else {
+            // Stable, so the rows of a POP stay in the order of their names.
+            rows.sort_by_key(|row| row.pop());
+            entry.groups(&rows, Row::pop, |entry, row| entry.json.key(sealed.pops.get(row.pop())), Entry::names);
+        }
         entry.json.text("}}");
         json.written()
     }
@@ -113,6 +122,14 @@ impl Json {
     fn text(&mut self, text: &str) {
         self.rest(text.len())[..text.len()].copy_from_slice(text.as_bytes());
         self.len += text.len();
+    }
+
+    /// What is written there, once more.
+    fn again(&mut self, range: Range<usize>) {
+        let (at, len) = (self.len, range.len());
+        self.rest(len);
+        self.bytes.copy_within(range, at);
+        self.len += len;
     }
 
     fn integer(&mut self, value: u64) {
