@@ -44,6 +44,22 @@ UNREADABLE_BY_GO = (
 )
 BROKEN = ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a/../b/./c")
 """URLs."""
+ECHOED = b"hello" * 100
+"""What is sent once protocols are switched, and comes back."""
+
+
+async def switch_protocols(lab: Lab, *, told: Told) -> Answer:
+    """Have an origin echo what is sent, until the client is done; return the answer that the switch got."""
+    headers = {"Upgrade": "echo", "Connection": "Upgrade"}
+    request = lab.request("/plain/", headers=headers, status=101, upgrade=True, told=told)
+    async with lab.connect() as connection:
+        answer = await connection.ask(request)
+        await connection.send(ECHOED)
+        assert await connection.read(len(ECHOED)) == ECHOED
+        connection.end()
+        assert await connection.answer() == Answer()
+    assert answer.status == 101
+    return answer
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.edges.caddy import PROGRAMS, Caddy, laboratory
 from tests.edges.client import Answer
-from tests.edges.common import HOSTS_OF_GO, CommonOfGo, Teller
+from tests.edges.common import ECHOED, HOSTS_OF_GO, CommonOfGo, Teller, switch_protocols
 from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import Fetch
@@ -87,17 +87,8 @@ async def answers_that_caddy_makes(lab: Lab) -> None:
 @fact
 async def a_switch_of_protocols(lab: Lab) -> None:
     """An old Caddy logs 0, which is no status, and no size; a new one counts what follows as body."""
-    sent = b"hello" * 100
-    headers = {"Upgrade": "echo", "Connection": "Upgrade"}
-    request = lab.request("/plain/", headers=headers, status=101, upgrade=True, told=told)
-    async with lab.connect() as connection:
-        answer = await connection.ask(request)
-        await connection.send(sent)
-        assert await connection.read(len(sent)) == sent
-        connection.end()
-        assert await connection.answer() == Answer()
-    assert answer.status == 101
-    book(lab, Answer(None) if is_old(lab) else replace(answer, body_bytes=len(sent)))
+    answer = await switch_protocols(lab, told=told)
+    book(lab, Answer(None) if is_old(lab) else replace(answer, body_bytes=len(ECHOED)))
 
 
 # --- origins that fail ----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.edges.client import Answer
-from tests.edges.common import HOSTS, Common, Teller
+from tests.edges.common import ECHOED, HOSTS, Common, Teller, switch_protocols
 from tests.edges.envoy import laboratory
 from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
@@ -72,16 +72,8 @@ async def answers_that_envoy_makes(lab: Lab) -> None:
 
 @fact
 async def what_follows_a_switch_of_protocols_counts_as_body(lab: Lab) -> None:
-    sent = b"hello" * 100
-    headers = {"Upgrade": "echo", "Connection": "Upgrade"}
-    request = lab.request("/plain/", headers=headers, status=101, upgrade=True, told=told)
-    async with lab.connect() as connection:
-        answer = await connection.ask(request)
-        await connection.send(sent)
-        assert await connection.read(len(sent)) == sent
-        connection.end()
-        assert await connection.answer() == Answer()
-    book(lab, replace(answer, body_bytes=len(sent)))
+    answer = await switch_protocols(lab, told=told)
+    book(lab, replace(answer, body_bytes=len(ECHOED)))
 
 
 # --- hosts and URLs -------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.edges.client import Answer
-from tests.edges.common import HOSTS_OF_GO, CommonOfGo, Teller
+from tests.edges.common import HOSTS_OF_GO, CommonOfGo, Teller, switch_protocols
 from tests.edges.facts import INVALID, METHODS, Facts, skip_or_fail
 from tests.edges.lab import Lab
 from tests.edges.origin import HELD_BACK, Fetch
@@ -92,16 +92,7 @@ async def answers_that_traefik_makes(lab: Lab) -> None:
 @fact
 async def a_switch_of_protocols_has_no_status_and_no_size(lab: Lab) -> None:
     """And its origin gave no response."""
-    sent = b"hello" * 100
-    headers = {"Upgrade": "echo", "Connection": "Upgrade"}
-    request = lab.request("/plain/", headers=headers, status=101, upgrade=True, told=unanswered)
-    async with lab.connect() as connection:
-        answer = await connection.ask(request)
-        await connection.send(sent)
-        assert await connection.read(len(sent)) == sent
-        connection.end()
-        assert await connection.answer() == Answer()
-    assert answer.status == 101
+    await switch_protocols(lab, told=unanswered)
     book(lab, Answer(None))
 
 
