@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from edgetally import offline
 from edgetally.errors import ConfigError
+from edgetally.limits import Limits
 from edgetally.measurements import reasons
-from edgetally.offline import Limits, Offline
+from edgetally.offline import Offline
 from edgetally.sources.base import Defaults
 from tests import oracle
 from tests.oracle_fields import RATIOS
@@ -30,7 +31,7 @@ else:
 
 NOW = 1_763_769_600
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.log"))
-LIMITS = Limits(max_line=262_144, domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
+LIMITS = Limits(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
 LINE = b'{"ts":1763769600,"domain":"a.example","status":200}\n'
 
 REASONS = dict(reasons())
@@ -42,9 +43,11 @@ golden = pytest.mark.parametrize("log", GOLDEN, ids=[path.stem for path in GOLDE
 class Folded:
     """What `edgetally fold` makes of files."""
 
-    def __init__(self, *files: Path | str, limits: Limits = LIMITS, threads: int = 1) -> None:
+    def __init__(self, *files: Path | str, max_line: int = 262_144, limits: Limits = LIMITS, threads: int = 1) -> None:
         out, errors = io.BytesIO(), io.StringIO()
-        self.offline = Offline(defaults=Defaults("default", "local"), limits=limits, now=NOW, threads=threads)
+        self.offline = Offline(
+            defaults=Defaults("default", "local"), max_line=max_line, limits=limits, now=NOW, threads=threads
+        )
         self.status = offline.fold([str(file) for file in files], self.offline, out, errors)
         self.out = out.getvalue()
         self.errors = errors.getvalue().splitlines()
@@ -360,7 +363,7 @@ def test_a_rejected_line_is_shown_only_by_its_begin(tmp_path: Path) -> None:
 def test_a_line_that_is_too_long_is_rejected_and_its_neighbours_count(tmp_path: Path) -> None:
     path = write(tmp_path / "a.log", LINE, b'{"status":200,"x":"', b"x" * 5_000, b'"}\n', LINE)
 
-    folded = Folded(path, limits=LIMITS._replace(max_line=1_024))
+    folded = Folded(path, max_line=1_024)
 
     assert folded.requests == 2
     assert folded.errors[0].startswith(f"{path}:2: too_long: ")
@@ -413,7 +416,8 @@ def test_progress_is_shown_on_terminals_only(
     monkeypatch.setattr(offline, "tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
     path = write(tmp_path / "a.log", LINE)
 
-    offline.fold([str(path)], Offline(defaults=Defaults("a", "b"), limits=LIMITS, now=NOW), io.BytesIO(), errors)
+    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW)
+    offline.fold([str(path)], folding, io.BytesIO(), errors)
 
     assert ("%|" in errors.getvalue()) == shows
     assert errors.getvalue().splitlines()[-1].endswith("1 line counted, 0 rejected")

@@ -11,7 +11,8 @@ import pytest
 from edgetally import _core
 from edgetally.journal.base import Seal
 from edgetally.journal.memory import MemoryJournal
-from edgetally.sealer import INLINE, Limits, Sealer
+from edgetally.limits import Limits
+from edgetally.sealer import INLINE, Sealer
 from edgetally.shelf import Shelf
 from tests.clock import START, TurnedClock, TurnedTimer, until
 from tests.journal.conformance import take

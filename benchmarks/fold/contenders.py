@@ -45,14 +45,16 @@ class Edgetally:
     def __init__(self, threads: int | None) -> None:
         """Load what will be measured."""
         from edgetally import offline  # noqa: PLC0415 - what a contender loads is its own
+        from edgetally.limits import Limits  # noqa: PLC0415
         from edgetally.sources.base import Defaults  # noqa: PLC0415
 
-        limits = offline.Limits(
-            max_line=1 << 18, domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000
-        )
         self._fold = offline.fold
         self._offline = offline.Offline(
-            defaults=Defaults("default", "local"), limits=limits, now=FIRST, threads=threads or os.cpu_count() or 1
+            defaults=Defaults("default", "local"),
+            max_line=1 << 18,
+            limits=Limits(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000),
+            now=FIRST,
+            threads=threads or os.cpu_count() or 1,
         )
 
     def run(self, path: Path, out: Path) -> None:

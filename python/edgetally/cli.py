@@ -230,23 +230,20 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _fold(arguments: argparse.Namespace) -> int:
-    from edgetally.offline import Limits, Offline, fold  # noqa: PLC0415 - only this command folds offline
+    from edgetally.offline import Offline, fold  # noqa: PLC0415 - only this command folds offline
 
     config = settings(arguments)
-    window = config.window
-    limits = Limits(
-        max_line=config.records.max_line,
-        domains=window.max_domains,
-        origins=window.max_origins,
-        addresses=window.max_origin_ips,
-        pops=window.max_pops,
-        services=window.max_services,
-    )
     threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
     if threads < 1:
         raise ConfigError("--threads", "at least one is needed")
     now = int(SystemClock().now())
-    offline = Offline(defaults=_defaults(config.records), limits=limits, now=now, threads=threads)
+    offline = Offline(
+        defaults=_defaults(config.records),
+        max_line=config.records.max_line,
+        limits=config.window.limits,
+        now=now,
+        threads=threads,
+    )
     return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
 
 

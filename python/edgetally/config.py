@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from edgetally.errors import ConfigError
+from edgetally.limits import Limits
 
 KINDS = {
     "str": "text",
@@ -300,6 +301,17 @@ class Window(Section, frozen=True):
             counted=OVERFLOWED,
         ),
     ] = 10_000
+
+    @property
+    def limits(self) -> Limits:
+        """How many keys may be kept apart."""
+        return Limits(
+            domains=self.max_domains,
+            origins=self.max_origins,
+            addresses=self.max_origin_ips,
+            pops=self.max_pops,
+            services=self.max_services,
+        )
 
 
 class Shelf(Section, frozen=True):

@@ -10,13 +10,14 @@ from itertools import chain, groupby, product
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, NamedTuple, Never, TextIO
+from typing import BinaryIO, Never, TextIO
 
 from tqdm import tqdm
 
 from edgetally import _core
 from edgetally.compression import Identity, by_magic
 from edgetally.errors import ConfigError, InputError
+from edgetally.limits import Limits
 from edgetally.measurements import DATASETS
 from edgetally.sources.base import Defaults
 from edgetally.telemetry.events import escaped
@@ -43,25 +44,12 @@ SHOWN = 10
 """Rejected lines that are described."""
 
 
-class Limits(NamedTuple):
-    """What a record and a second may hold."""
-
-    max_line: int
-    domains: int
-    origins: int
-    addresses: int
-    pops: int
-    services: int
-
-
 class Offline:
     """Folds and a window without a clock."""
 
-    def __init__(self, *, defaults: Defaults, limits: Limits, now: int, threads: int = 1) -> None:
-        window = limits._asdict()
-        max_line = window.pop("max_line")
+    def __init__(self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int = 1) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
-        self._window = _core.Window(**window)
+        self._window = _core.Window(**limits._asdict())
         self._merging = Lock()
         self._now = now
         self._shown = 0

@@ -12,13 +12,13 @@ one seal for all the seconds that nobody sealed.
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.horizon import Horizon
 from edgetally.journal.base import Journal, Partial, Seal
+from edgetally.limits import Limits
 from edgetally.shelf import Shelf
 from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
@@ -33,16 +33,6 @@ INLINE = 16 * 1024
 MAX_AHEAD = 60.0
 """Seconds that the journal may be ahead of the clock: up to this, time goes on where the journal ends. A clock that was
 set back further was wrong before, and records with the right time would be refused as too old."""
-
-
-class Limits(NamedTuple):
-    """How many keys one service may have in one second, and how many services there may be."""
-
-    domains: int
-    origins: int
-    addresses: int
-    pops: int
-    services: int
 
 
 class Sealer:

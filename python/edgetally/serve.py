@@ -68,7 +68,7 @@ class Service:
         self._syslog: list[syslog.SyslogListener] = []
         self._loop_lag = Histogram()
         self.rejects = _rejects(config, self.clock)
-        records, limits = config.records, config.window
+        records = config.records
         self.worker = worker.Worker(
             journal=self.journal,
             clock=self.clock,
@@ -83,21 +83,15 @@ class Service:
             journal=self.journal,
             shelf=self.shelf,
             clock=self.clock,
-            limits=sealer.Limits(
-                domains=limits.max_domains,
-                origins=limits.max_origins,
-                addresses=limits.max_origin_ips,
-                pops=limits.max_pops,
-                services=limits.max_services,
-            ),
-            aggregate_delay=limits.aggregate_delay,
+            limits=config.window.limits,
+            aggregate_delay=config.window.aggregate_delay,
             horizon=Horizon(keep=config.shelf.keep, most=config.journal.max_bytes),
             labels=Labels(config.metrics.services),
         )
         self.poll = Poll(
             shelf=self.shelf,
             clock=self.clock,
-            aggregate_delay=limits.aggregate_delay,
+            aggregate_delay=config.window.aggregate_delay,
             poll_timeout=config.api.poll_timeout,
             max_answer_bytes=config.api.max_answer_bytes,
         )
@@ -139,7 +133,7 @@ class Service:
                 loop_lag=self._loop_lag,
             ),
             clock=self.clock,
-            aggregate_delay=limits.aggregate_delay,
+            aggregate_delay=config.window.aggregate_delay,
             version=version("edgetally"),
         )
         self.url = ""
