@@ -174,14 +174,19 @@ class Common:
 
 @dataclass(frozen=True)
 class CommonOfGo(Common):
-    """Facts of servers that are written in Go, as well."""
+    """Facts of proxies that are written in Go, as well: those of `/plain/`, and `/busy/` and `/pool/`."""
 
     hosts: dict[str | bytes, str] = field(default_factory=lambda: HOSTS_OF_GO)
     urls: tuple[str, ...] = (*BROKEN, "/a?\xff\xfe")
 
     def note(self, facts: Facts) -> None:
         super().note(facts)
-        facts.note(self.requests_that_cannot_be_read_are_not_logged)
+        for show in (
+            self.requests_that_cannot_be_read_are_not_logged,
+            self.the_503_of_an_origin_is_passed_on,
+            self.of_several_tries_only_the_last_is_known,
+        ):
+            facts.note(show)
 
     async def requests_that_cannot_be_read_are_not_logged(self, lab: Lab) -> None:
         for request in UNREADABLE_BY_GO:
@@ -189,3 +194,13 @@ class CommonOfGo(Common):
                 answer = await connection.ask(request)
                 assert answer.status == 400, request
         await self.tell.ask(lab, "/plain/")
+
+    async def the_503_of_an_origin_is_passed_on(self, lab: Lab) -> None:
+        for method in METHODS:
+            answer = await self.tell.ask(lab, "/busy/", method=method)
+            assert answer.status == 503
+
+    async def of_several_tries_only_the_last_is_known(self, lab: Lab) -> None:
+        for _ in range(3):
+            answer = await self.tell.ask(lab, "/pool/", body=300)
+            assert answer.status == 200

@@ -104,20 +104,6 @@ async def a_connection_that_is_refused_is_no_response(lab: Lab) -> None:
 
 
 @fact
-async def the_503_of_an_origin_is_passed_on(lab: Lab) -> None:
-    for method in METHODS:
-        answer = await ask(lab, "/busy/", method=method)
-        assert answer.status == 503
-
-
-@fact
-async def of_several_tries_only_the_last_is_known(lab: Lab) -> None:
-    for _ in range(3):
-        answer = await ask(lab, "/pool/", body=300)
-        assert answer.status == 200
-
-
-@fact
 async def an_origin_that_says_nothing_whole_is_no_response(lab: Lab) -> None:
     for path, fault, status in (
         ("/other/", "closes", 502),
