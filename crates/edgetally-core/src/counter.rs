@@ -22,6 +22,9 @@ pub trait Places {
 
     /// The place of the counter with this number.
     fn place(counter: usize) -> usize;
+
+    /// The number of the counter in this place.
+    fn counter(place: usize) -> usize;
 }
 
 /// The places of `N` counters: `first` in that order, then all others as they are numbered.
@@ -44,6 +47,18 @@ const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
     places
 }
 
+/// The numbers of the counters by place.
+#[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
+const fn numbers<const N: usize>(places: [u8; N]) -> [u8; N] {
+    let mut numbers = [0; N];
+    let mut counter = 0;
+    while counter < N {
+        numbers[places[counter] as usize] = counter as u8;
+        counter += 1;
+    }
+    numbers
+}
+
 macro_rules! placed {
     ($kind:ident, $len:expr, $places:expr) => {
         impl Places for $kind {
@@ -53,6 +68,12 @@ macro_rules! placed {
             fn place(counter: usize) -> usize {
                 const PLACES: [u8; $len] = places($places);
                 PLACES[counter] as usize
+            }
+
+            #[inline]
+            fn counter(place: usize) -> usize {
+                const NUMBERS: [u8; $len] = numbers(places($places));
+                NUMBERS[place] as usize
             }
         }
     };

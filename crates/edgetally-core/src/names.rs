@@ -1,6 +1,7 @@
 //! Names given numbers: each text is kept once, however many rows speak of it.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -29,26 +30,36 @@ impl Names {
 
     /// The number of `name`, if it has one.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
-        self.index.find(hash, |number| self.get(*number) == name).copied()
+    pub fn find(&self, name: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hash(name), name)
+    }
+
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<u32> {
+        self.index.find(hash, |number| bytes_at(&self.text, &self.ends, *number) == name).copied()
     }
 
     /// The number of `name`; it gets one when it has none.
     ///
     /// # Panics
     ///
-    /// When there are more than 4 GiB of names; limits on keys keep far from that.
-    pub fn number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.find(name) {
+    /// When the name is no UTF-8, which partials are checked for, or when there are more than 4 GiB of names, from which
+    /// limits on keys keep far.
+    pub fn number(&mut self, name: &[u8]) -> u32 {
+        let hash = self.hash(name);
+        if let Some(number) = self.find_hashed(hash, name) {
             return number;
         }
         let number = u32::try_from(self.ends.len()).expect("names are bounded");
-        self.text.push_str(name);
+        self.text.push_str(std::str::from_utf8(name).expect("names were checked"));
         self.ends.push(u32::try_from(self.text.len()).expect("names are bounded"));
         let (hasher, text, ends) = (&self.hasher, &self.text, &self.ends);
-        let hash = hasher.hash_one(name);
-        self.index.insert_unique(hash, number, |number| hasher.hash_one(text_at(text, ends, *number)));
+        self.index.insert_unique(hash, number, |number| hasher.hash_one(bytes_at(text, ends, *number)));
         number
     }
 
@@ -96,7 +107,18 @@ impl Sorted {
 }
 
 fn text_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
+    &text[range(ends, number)]
+}
+
+/// The same bytes, without a look at whether they begin and end with a letter.
+#[inline]
+fn bytes_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a [u8] {
+    &text.as_bytes()[range(ends, number)]
+}
+
+#[inline]
+fn range(ends: &[u32], number: u32) -> Range<usize> {
     let number = number as usize;
     let start = if number == 0 { 0 } else { ends[number - 1] as usize };
-    &text[start..ends[number] as usize]
+    start..ends[number] as usize
 }

@@ -15,6 +15,7 @@ struct Row {
     places: [u64; 2],
     at: u32,
     room: u8,
+    count: u8,
 }
 
 /// Rows of up to 128 counters, by number.
@@ -36,38 +37,45 @@ impl Packed {
         let number = u32::try_from(self.rows.len()).expect("rows are bounded");
         let room = ROOMS.iter().position(|room| *room >= count).unwrap_or(ROOMS.len() - 1);
         let at = self.take(room);
-        self.rows.push(Row { places: [0; 2], at, room: u8::try_from(room).unwrap_or(0) });
+        self.rows.push(Row { places: [0; 2], at, room: u8::try_from(room).unwrap_or(0), count: 0 });
         number
     }
 
     /// Adds `counters` to row `number`.
     #[inline]
     pub fn add(&mut self, number: u32, counters: Encoded<'_>) {
+        let Row { places: [low, high], .. } = self.rows[number as usize];
+        // Both are in the order of their places, so this walks over both together. What is left of the row begins with
+        // its value `next`.
+        let (mut left, mut next) = (u128::from(low) | u128::from(high) << 64, 0);
         counters.each(|place, value| {
-            if value != 0 {
-                self.add_one(number, place, value);
+            while (left.trailing_zeros() as usize) < place {
+                left &= left - 1;
+                next += 1;
             }
+            if left.trailing_zeros() as usize == place {
+                left &= left - 1;
+                add(&mut self.values[self.rows[number as usize].at as usize + next], value);
+            } else if value == 0 {
+                return;
+            } else {
+                self.insert(number, place, next, value);
+            }
+            next += 1;
         });
     }
 
-    #[inline]
-    fn add_one(&mut self, number: u32, place: usize, value: u64) {
-        let row = &mut self.rows[number as usize];
-        let (word, bit) = (place / 64, 1 << (place % 64));
-        let before =
-            (row.places[word] & (bit - 1)).count_ones() + if word > 0 { row.places[0].count_ones() } else { 0 };
-        let at = row.at as usize + before as usize;
-        if row.places[word] & bit != 0 {
-            return add(&mut self.values[at], value);
-        }
-        let count = row.places[0].count_ones() + row.places[1].count_ones();
-        row.places[word] |= bit;
-        if count as usize == ROOMS[usize::from(row.room)] {
+    /// Gives row `number` a value for a place in which it has none yet; `next` of its values stand before.
+    fn insert(&mut self, number: u32, place: usize, next: usize, value: u64) {
+        let Row { count, room, .. } = self.rows[number as usize];
+        if usize::from(count) == ROOMS[usize::from(room)] {
             self.move_up(number);
         }
-        let start = self.rows[number as usize].at as usize;
-        let at = start + before as usize;
-        self.values.copy_within(at..start + count as usize, at + 1);
+        let row = &mut self.rows[number as usize];
+        row.places[place / 64] |= 1 << (place % 64);
+        row.count += 1;
+        let at = row.at as usize + next;
+        self.values.copy_within(at..row.at as usize + usize::from(count), at + 1);
         self.values[at] = value;
     }
 

@@ -111,8 +111,8 @@ impl Sealed {
             self.each_counter(row, |place, value| found.push((place, value)));
             counters.clear();
             write_counters(&mut counters, found.into_iter());
-            let pop = self.pops.get(row.pop());
-            tally.add(row.kind, pop, name, address, Encoded::at(&counters, 0), &limits, || false);
+            let pop = tally.pop(self.pops.get(row.pop()), &limits);
+            tally.add(row.kind, pop, name.as_bytes(), address.as_bytes(), Encoded::at(&counters, 0), &limits, || false);
         };
         for row in &self.domain_rows {
             add(row, self.domains.get(row.name()), "");

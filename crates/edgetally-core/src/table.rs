@@ -90,6 +90,15 @@ const fn cold<P: Places>() -> usize {
     P::COUNTERS - HOT
 }
 
+/// Calls `found` with the number of each bit that is set, the lowest first.
+#[inline]
+fn each_bit(mut set: u64, mut found: impl FnMut(usize)) {
+    while set != 0 {
+        found(set.trailing_zeros() as usize);
+        set &= set - 1;
+    }
+}
+
 impl<P: Places> Table<P> {
     /// The row of `key` in `second`: zeros when it is new.
     #[inline]
@@ -130,18 +139,32 @@ impl<P: Places> Table<P> {
         row
     }
 
-    /// Hands every row to `found`, in the order in which they came: its second, its key, and its counters by number.
-    pub fn each(&self, mut found: impl FnMut(u64, Key<'_>, &[u64])) {
-        let mut counters = vec![0; P::COUNTERS];
-        let none = vec![0; cold::<P>()];
+    /// Hands every row to `found`, in the order in which they came: its second, its key, and those of its counters that
+    /// are not 0, by number.
+    pub fn each(&self, mut found: impl FnMut(u64, Key<'_>, &[(usize, u64)])) {
+        let mut counters = Vec::with_capacity(P::COUNTERS);
         for ((second, number), hot) in self.rows.iter().zip(self.hot.iter()) {
-            let cold = match hot.cold as usize {
-                0 => &none,
-                row => &self.cold[(row - 1) * cold::<P>()..],
+            // Places are in another order than numbers, and nearly all are 0: so first which are not.
+            let mut set = [0_u64; 2];
+            let mut note = |first: usize, counters: &[u64]| {
+                let bits = counters.iter().rev().fold(0_u64, |bits, counter| bits << 1 | u64::from(*counter != 0));
+                each_bit(bits, |place| {
+                    let number = P::counter(first + place);
+                    set[number / 64] |= 1 << (number % 64);
+                });
             };
-            for (number, counter) in counters.iter_mut().enumerate() {
-                let place = P::place(number);
-                *counter = *hot.counters.get(place).unwrap_or_else(|| &cold[place - HOT]);
+            note(0, &hot.counters);
+            let cold = match hot.cold as usize {
+                0 => &[][..],
+                row => &self.cold[(row - 1) * cold::<P>()..][..cold::<P>()],
+            };
+            note(HOT, cold);
+            counters.clear();
+            for (first, set) in [(0, set[0]), (64, set[1])] {
+                each_bit(set, |bit| {
+                    let place = P::place(first + bit);
+                    counters.push((first + bit, *hot.counters.get(place).unwrap_or_else(|| &cold[place - HOT])));
+                });
             }
             found(*second, self.keys.get(*number as usize), &counters);
         }
@@ -178,6 +201,10 @@ mod tests {
         fn place(counter: usize) -> usize {
             counter
         }
+
+        fn counter(place: usize) -> usize {
+            place
+        }
     }
 
     #[test]
@@ -200,12 +227,12 @@ mod tests {
             // The last one alone has cold counters.
             table.row(rows[4].0, rows[4].1).add(HOT + 1, 5);
             let mut got = vec![];
-            table.each(|second, key, counters| {
-                got.push(format!("{second} {key:?} {} {}", counters[1], counters[HOT + 1]));
+            table.each(|second, key, counters| got.push(format!("{second} {key:?} {counters:?}")));
+            let want = rows.iter().enumerate().map(|(row, (second, key))| {
+                let cold = (row == 4).then_some((HOT + 1, 5 * round));
+                let counters: Vec<_> = std::iter::once((1, round)).chain(cold).collect();
+                format!("{second} {key:?} {counters:?}")
             });
-            let cold = |row: usize| if row == 4 { 5 * round } else { 0 };
-            let want =
-                rows.iter().enumerate().map(|(row, (second, key))| format!("{second} {key:?} {round} {}", cold(row)));
             assert_eq!(want.collect::<Vec<_>>(), got);
         }
         table.clear();

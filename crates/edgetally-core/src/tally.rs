@@ -90,19 +90,23 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds `counters` to the row of a key; `has_place` says whether a domain has its row whatever the limit.
+    /// The number of `pop`.
+    pub fn pop(&mut self, pop: &str, limits: &Limits) -> u32 {
+        limited(&mut self.pops, pop.as_bytes(), limits.pops, &mut self.overflowed, || false)
+    }
+
+    /// Adds `counters` to the row of a key, whose POP has a number already; `has_place` says whether a domain has its row whatever the limit.
     #[expect(clippy::too_many_arguments, reason = "a key has four parts, and nobody else adds")]
     pub fn add(
         &mut self,
         kind: Kind,
-        pop: &str,
-        name: &str,
-        address: &str,
+        pop: u32,
+        name: &[u8],
+        address: &[u8],
         counters: Encoded<'_>,
         limits: &Limits,
         has_place: impl FnOnce() -> bool,
     ) {
-        let pop = limited(&mut self.pops, pop, limits.pops, &mut self.overflowed, || false);
         if !kind.is_origin() {
             let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed, has_place);
             let key = row_key(pop, name, 0);
@@ -122,7 +126,7 @@ impl Tally {
     }
 
     /// The number of `address` for the origin `name`, within the limit on pairs of both.
-    fn address(&mut self, name: u32, address: &str, limit: usize) -> u32 {
+    fn address(&mut self, name: u32, address: &[u8], limit: usize) -> u32 {
         if let Some(number) = self.addresses.find(address)
             && self.pairs.contains(&(name, number))
         {
@@ -132,7 +136,7 @@ impl Tally {
             address
         } else {
             self.overflowed += 1;
-            OTHER
+            OTHER.as_bytes()
         };
         let number = self.addresses.number(shown);
         self.pairs.insert((name, number));
@@ -146,7 +150,13 @@ impl Tally {
     }
 }
 
-fn limited(names: &mut Names, name: &str, limit: usize, overflowed: &mut u64, has_place: impl FnOnce() -> bool) -> u32 {
+fn limited(
+    names: &mut Names,
+    name: &[u8],
+    limit: usize,
+    overflowed: &mut u64,
+    has_place: impl FnOnce() -> bool,
+) -> u32 {
     if names.len() < limit {
         return names.number(name);
     }
@@ -155,6 +165,6 @@ fn limited(names: &mut Names, name: &str, limit: usize, overflowed: &mut u64, ha
             return names.number(name);
         }
         *overflowed += 1;
-        names.number(OTHER)
+        names.number(OTHER.as_bytes())
     })
 }

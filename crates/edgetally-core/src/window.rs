@@ -19,7 +19,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::counter::add;
 use crate::key::OTHER;
-use crate::partial::{self, PartialError};
+use crate::partial::{self, PartialError, Section};
 use crate::regulars::Regulars;
 use crate::sealed::Sealed;
 use crate::tally::{Limits, Tally};
@@ -30,12 +30,29 @@ pub struct Window {
     limits: Limits,
     max_services: usize,
     sealed: Option<u64>,
-    open: BTreeMap<u64, HashMap<String, Tally>>,
+    open: BTreeMap<u64, Second>,
     /// Open seconds that were put away to save memory, until somebody adds to them.
     resting: BTreeMap<u64, Vec<Sealed>>,
     /// Who has a place in seconds that are not sealed.
     places: BTreeMap<u64, Places>,
     regulars: Regulars,
+}
+
+/// The tallies of one second.
+#[derive(Debug, Default)]
+struct Second {
+    /// Services, and which tally is theirs.
+    services: HashMap<String, usize>,
+    tallies: Vec<Tally>,
+}
+
+/// Where the rows of a scope go, as long as they are of the same second.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    second: u64,
+    tally: usize,
+    /// The number of its POP, if it has one there.
+    pop: Option<u32>,
 }
 
 /// Who has a place in one second.
@@ -109,7 +126,7 @@ impl Window {
                     late: 0,
                 });
                 for (second, count) in &scope.records {
-                    let (tally, _) = self.tally(scope.service_id, (*second).max(oldest_open));
+                    let tally = self.tally(scope.service_id, (*second).max(oldest_open));
                     add(&mut tally.records, *count);
                     add(&mut known.records, *count);
                     if *second < oldest_open {
@@ -117,23 +134,48 @@ impl Window {
                     }
                 }
             }
-            let limits = self.limits;
-            for row in section.rows() {
-                let row = row?;
-                let scope = &section.scopes[row.scope];
-                if row.counters.is_empty() {
-                    if row.second >= oldest_open {
-                        self.place(scope.service_id, row.second, row.name);
-                    }
-                    continue;
-                }
-                let second = row.second.max(oldest_open);
-                let (tally, places) = self.tally(scope.service_id, second);
-                let has_place = || places.get(&second).is_some_and(|places| places.has(scope.service_id, row.name));
-                tally.add(row.kind, scope.pop, row.name, row.address, row.counters, &limits, has_place);
-            }
+            self.merge_rows(section, oldest_open)?;
         }
         Ok(merged.into_values().collect())
+    }
+
+    fn merge_rows(&mut self, section: &Section<'_>, oldest_open: u64) -> Result<(), PartialError> {
+        let mut known: Vec<Option<Known>> = vec![None; section.scopes.len()];
+        for row in section.rows() {
+            let row = row?;
+            let scope = &section.scopes[row.scope];
+            if row.counters.is_empty() {
+                if row.second >= oldest_open {
+                    self.place(scope.service_id, row.second, String::from_utf8_lossy(row.name).as_ref());
+                    // A service that had none may have one now.
+                    known.fill(None);
+                }
+                continue;
+            }
+            let second = row.second.max(oldest_open);
+            let known = match &mut known[row.scope] {
+                Some(known) if known.second == second => known,
+                unknown => unknown.insert(Known { second, tally: self.number(scope.service_id, second), pop: None }),
+            };
+            let Some(tally) = self.open.get_mut(&second).and_then(|open| open.tallies.get_mut(known.tally)) else {
+                continue;
+            };
+            let pop = known.pop.unwrap_or_else(|| {
+                let overflowed = tally.overflowed;
+                let pop = tally.pop(scope.pop, &self.limits);
+                // Every row of one that is beyond the limit is counted.
+                known.pop = (tally.overflowed == overflowed).then_some(pop);
+                pop
+            });
+            let places = &self.places;
+            let has_place = || {
+                places
+                    .get(&second)
+                    .is_some_and(|places| places.has(scope.service_id, &String::from_utf8_lossy(row.name)))
+            };
+            tally.add(row.kind, pop, row.name, row.address, row.counters, &self.limits, has_place);
+        }
+        Ok(())
     }
 
     /// Makes every second up to `second` final; what they hold, oldest first, by service in alphabetical order.
@@ -173,19 +215,30 @@ impl Window {
 
     fn take(&mut self, second: u64) -> Vec<Sealed> {
         let mut sealed = self.resting.remove(&second).unwrap_or_default();
-        let tallies = self.open.remove(&second).unwrap_or_default();
-        sealed.extend(tallies.iter().map(|(service_id, tally)| tally.seal(service_id, second)));
+        let Second { services, tallies } = self.open.remove(&second).unwrap_or_default();
+        sealed.extend(services.iter().map(|(service_id, tally)| tallies[*tally].seal(service_id, second)));
         sealed.sort_unstable_by(|one, other| one.service_id.cmp(&other.service_id));
         sealed
     }
 
-    fn tally(&mut self, service_id: &str, second: u64) -> (&mut Tally, &BTreeMap<u64, Places>) {
-        let services = self.open.entry(second).or_insert_with(|| {
-            let resting = self.resting.remove(&second).unwrap_or_default();
-            resting.into_iter().map(|sealed| (sealed.service_id.to_string(), sealed.thaw())).collect()
+    /// The tally of `service_id` in `second`.
+    fn tally(&mut self, service_id: &str, second: u64) -> &mut Tally {
+        let number = self.number(service_id, second);
+        &mut self.open.entry(second).or_default().tallies[number]
+    }
+
+    /// Which tally of `second` is that of `service_id`.
+    fn number(&mut self, service_id: &str, second: u64) -> usize {
+        let open = self.open.entry(second).or_insert_with(|| {
+            let mut open = Second::default();
+            for sealed in self.resting.remove(&second).unwrap_or_default() {
+                let number = open.number(&sealed.service_id);
+                open.tallies[number] = sealed.thaw();
+            }
+            open
         });
-        if services.contains_key(service_id) {
-            return (services.entry_ref(service_id).or_default(), &self.places);
+        if let Some(number) = open.services.get(service_id) {
+            return *number;
         }
         let places = self.places.entry(second).or_default();
         let mut shown = service_id;
@@ -196,7 +249,7 @@ impl Window {
                 shown = OTHER;
             }
         }
-        (services.entry_ref(shown).or_default(), &self.places)
+        open.number(shown)
     }
 
     /// Reserves a place for a domain, or for its service if `name` is empty.
@@ -209,6 +262,16 @@ impl Window {
         if !name.is_empty() && domains.len() < self.limits.domains {
             domains.insert(name.into());
         }
+    }
+}
+
+impl Second {
+    /// Which tally is that of `service_id`; it gets one when it has none.
+    fn number(&mut self, service_id: &str) -> usize {
+        *self.services.entry_ref(service_id).or_insert_with(|| {
+            self.tallies.push(Tally::default());
+            self.tallies.len() - 1
+        })
     }
 }
 
