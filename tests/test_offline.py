@@ -300,6 +300,31 @@ def test_how_many_threads_fold_does_not_matter(
         assert (want.status, want.out, want.errors) == (got.status, got.out, got.errors)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_merging_while_others_fold_changes_no_entry(
+    threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = write(tmp_path / "log", *days(4))
+    want = Folded(log)
+    monkeypatch.setattr(offline, "READ", 500)
+    monkeypatch.setattr(offline, "REGION", 2_000)
+    monkeypatch.setattr(offline, "FEW", 0)
+    for every in (1, 3_000):
+        monkeypatch.setattr(offline, "MERGE_EVERY", every)
+        assert Folded(log, threads=threads).out == want.out
+
+
+def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(2_000)]
+    log = write(tmp_path / "log", *lines)
+    for name, value in {"READ": 500, "REGION": 2_000, "FEW": 0, "MERGE_EVERY": 1}.items():
+        monkeypatch.setattr(offline, name, value)
+    outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
+    assert len(outs) == 1
+
+
 def test_where_files_are_cut_into_blocks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (5, 100, 1000):
         for path in GOLDEN:

@@ -3,10 +3,10 @@
 import errno
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby, product
+from itertools import chain, groupby, product, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
@@ -19,6 +19,7 @@ from edgetally.compression import Identity, by_magic
 from edgetally.errors import ConfigError, InputError
 from edgetally.limits import Limits
 from edgetally.measurements import DATASETS
+from edgetally.memory import keep_memory
 from edgetally.sources.base import Defaults
 from edgetally.telemetry.events import escaped
 
@@ -28,8 +29,18 @@ READ = 1 << 18
 REGION = 8 << 20
 """Bytes of a plain file that one thread folds before it looks for more: enough for every thread, in no great steps."""
 
+EDGE = 1 << 14
+"""Bytes that are read at once to find where a line ends that two regions share."""
+
 MERGE_BYTES = 64 << 20
 """Tallies are put away when those of all threads take more than this."""
+
+MERGE_EVERY = 32 << 20
+"""Bytes of the log after which a thread merges its tallies while others go on folding, so that little of it is left for
+the end, which one thread does alone."""
+
+FEW = 16
+"""It does so only when its tallies take this part of what it read, or less: rows of keys that stay are merged again."""
 
 OPEN_SECONDS = 2
 """Seconds that are kept ready for more when tallies are put away."""
@@ -50,7 +61,11 @@ class Offline:
     def __init__(self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int = 1) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
         self._window = _core.Window(**limits._asdict())
+        self._fed = [0] * threads
         self._merging = Lock()
+        # Of each thread, in turns: whatever order they come in, a log adds up in one order, also where limits bite.
+        self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
+        self._turn = 0
         self._now = now
         self._shown = 0
         self.accepted = 0
@@ -69,7 +84,7 @@ class Offline:
         try:
             while head:
                 for piece in decoder.feed(head):
-                    self._feed(fold, piece)
+                    self._feed(0, piece)
                 progress.update(len(head))
                 self._report(name, 0, fold.report(), errors)
                 head = file.read(READ)
@@ -82,7 +97,9 @@ class Offline:
     def entries(self) -> Iterator[bytes]:
         """Yield one line of JSON per service, dataset and second, sorted by these. This is the end of it."""
         with ThreadPoolExecutor(len(self._folds)) as pool:
-            for partial in filter(None, pool.map(_core.Fold.drain, self._folds)):
+            for thread, partial in enumerate(pool.map(_core.Fold.drain, self._folds)):
+                self._unmerged[thread].append(partial)
+            for partial in filter(None, chain.from_iterable(zip_longest(*self._turns()))):
                 self._window.merge(partial)
             sealed = sorted(self._window.seal(FOREVER), key=lambda one: (one.service_id, one.second))
             for _, seconds in groupby(sealed, key=lambda one: one.service_id):
@@ -94,12 +111,11 @@ class Offline:
         """Fold a plain file on all threads; each takes every so many-th region, so that runs are alike."""
         starts = range(0, size, REGION)
 
-        def work(first: int) -> list[tuple[int, _core.Report]]:
-            fold = self._folds[first]
+        def work(thread: int) -> list[tuple[int, _core.Report]]:
             reports = []
-            for start in starts[first :: len(self._folds)]:
-                self._read_region(fold, file, start, None if start == starts[-1] else start + REGION, progress)
-                reports.append((start, fold.report()))
+            for start in starts[thread :: len(self._folds)]:
+                self._read_region(thread, file, start, None if start == starts[-1] else start + REGION, progress)
+                reports.append((start, self._folds[thread].report()))
             return reports
 
         with ThreadPoolExecutor(len(self._folds)) as pool:
@@ -109,25 +125,44 @@ class Offline:
             self._report(name, lines, report, errors)
             lines += report.lines
 
-    def _read_region(self, fold: _core.Fold, file: int, start: int, end: int | None, progress: "tqdm[Never]") -> None:
+    def _read_region(self, thread: int, file: int, start: int, end: int | None, progress: "tqdm[Never]") -> None:
         """Fold the lines of a file that begin from byte `start` on and before `end`, or where it ends."""
+        fold = self._folds[thread]
         at = start if start == 0 else _behind_newline(file, start - 1)
         while block := os.pread(file, READ if end is None else max(min(READ, end - at), 0), at):
             at += len(block)
-            self._feed(fold, block)
+            self._feed(thread, block)
             progress.update(len(block))
-        while fold.unfinished and (block := os.pread(file, READ, at)):
+        while fold.unfinished and (block := os.pread(file, EDGE, at)):
             at += len(block)
             newline = block.find(b"\n") + 1
-            self._feed(fold, block[: newline or None])
+            self._feed(thread, block[: newline or None])
         fold.finish(self._now)
 
-    def _feed(self, fold: _core.Fold, block: bytes) -> None:
+    def _feed(self, thread: int, block: bytes) -> None:
+        fold = self._folds[thread]
         fold.feed(block, self._now)
-        if fold.size > MERGE_BYTES // len(self._folds):
-            with self._merging:
-                self._window.merge(fold.drain())
-                self._window.rest(OPEN_SECONDS)
+        self._fed[thread] += len(block)
+        is_large = fold.size > MERGE_BYTES // len(self._folds)
+        if is_large or self._fed[thread] > max(MERGE_EVERY, fold.size * FEW):
+            self._fed[thread] = 0
+            self._merge(thread, fold.drain())
+            if is_large:
+                with self._merging:
+                    self._window.rest(OPEN_SECONDS)
+
+    def _merge(self, thread: int, partial: bytes) -> None:
+        """Merge what a thread has drained, once it is its turn."""
+        with self._merging:
+            self._unmerged[thread].append(partial)
+            while self._unmerged[self._turn]:
+                if partial := self._unmerged[self._turn].popleft():
+                    self._window.merge(partial)
+                self._turn = (self._turn + 1) % len(self._unmerged)
+
+    def _turns(self) -> list[deque[bytes]]:
+        """Return what is not merged, that of the thread first whose turn it is."""
+        return self._unmerged[self._turn :] + self._unmerged[: self._turn]
 
     def _report(self, name: str, before: int, report: _core.Report, errors: TextIO) -> None:
         """Count what became of the lines behind so many others, and describe the first that were rejected."""
@@ -141,7 +176,7 @@ class Offline:
 
 def _behind_newline(file: int, at: int) -> int:
     """Return where the first line begins that has a newline from byte `at` on before it."""
-    while block := os.pread(file, READ, at):
+    while block := os.pread(file, EDGE, at):
         if newline := block.find(b"\n") + 1:
             return at + newline
         at += len(block)
@@ -151,13 +186,14 @@ def _behind_newline(file: int, at: int) -> int:
 def _line(shown: tuple[_core.Sealed, str]) -> bytes:
     one, dataset = shown
     begin = b'{"service_id":"%b","dataset":"%b",' % (one.service_id.encode(), dataset.encode())
-    return begin + one.entry(dataset)[1:] + b"\n"
+    return b"".join((begin, memoryview(one.entry(dataset))[1:], b"\n"))
 
 
 def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> int:
     """Fold `files` (`-` is standard input) and print the entries; return the exit status."""
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
+    keep_memory()
     sizes = [_size(name) for name in files if name != "-"]
     total = sum(sizes) if len(sizes) == len(files) else None
     with tqdm(

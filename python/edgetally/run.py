@@ -5,7 +5,6 @@ It ends with 0 when it was told to stop, and with 1 when a room has failed.
 """
 
 import asyncio
-import ctypes
 import faulthandler
 import resource
 import signal
@@ -14,13 +13,11 @@ from collections.abc import Callable, Coroutine
 from edgetally.clock import Clock, sleep_until
 from edgetally.config import Config
 from edgetally.errors import ConfigError
+from edgetally.memory import keep_memory
 from edgetally.serve import Service, cancel, first
 from edgetally.telemetry.events import Answering, NotReloaded, Stopping, say
 from edgetally.telemetry.log import Log
 from edgetally.telemetry.supervisor import notify
-
-KEPT_BYTES = 64 << 20
-"""Memory that may stay with the process although nothing is in it, for what comes next."""
 
 
 def run(
@@ -42,27 +39,13 @@ def run(
     # Many systems allow a thousand, for the sake of programs that call select(), and more to those who ask.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    _keep_memory()
+    keep_memory()
     settings = config.log
     with (
         Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         return runner.run(_serve(config, log, again, started))
-
-
-def _keep_memory() -> None:
-    """
-    Have memory stay with the process for a while after it was freed.
-
-    Every block that is read and every push take large pieces of memory for a moment. glibc gives each back to the
-    kernel at once, and the next one begins with a fault on every page: a quarter of what a push costs.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:  # other C libraries have none
-        trim_threshold, mmap_threshold, most = -1, -3, 32 << 20
-        mallopt(trim_threshold, KEPT_BYTES)
-        mallopt(mmap_threshold, most)
 
 
 async def _serve(

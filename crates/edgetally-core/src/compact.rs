@@ -30,35 +30,30 @@ impl Compact {
         Self { bytes: vec![0; PADDING] }
     }
 
-    /// Adds a row of the counters that are not 0, in the order of their places; where it is.
+    /// Adds a row: which counters are not 0, and these in the order of their places; where it is.
     ///
     /// # Panics
     ///
     /// When there are more than 4 GiB of rows; limits on keys keep far from that.
-    pub fn push(&mut self, kind: Kind, counters: impl Iterator<Item = (usize, u64)>) -> u32 {
+    pub fn push(&mut self, kind: Kind, places: Places, values: &[u64]) -> u32 {
         let start = self.bytes.len() - PADDING;
         self.bytes.truncate(start);
-        let (mut places, mut lengths) = (0_u128, [0_u8; 32]);
-        let mut values = [0; 128 * 8];
-        let (mut count, mut len) = (0, 0);
-        for (place, value) in counters.filter(|(_, value)| *value != 0) {
-            places |= 1 << place;
-            let code = match value {
-                0..0x100 => 0_u8,
-                0x100..0x1_0000 => 1,
-                0x1_0000..0x1_0000_0000 => 2,
-                _ => 3,
-            };
-            lengths[count / 4] |= code << (count % 4 * 2);
-            values[len..len + 8].copy_from_slice(&value.to_le_bytes());
-            count += 1;
-            len += 1 << code;
+        for (half, word) in places.into_iter().enumerate() {
+            let width = width(kind).saturating_sub(half * 8).min(8);
+            self.bytes.extend_from_slice(&word.to_le_bytes()[..width]);
         }
-        self.bytes.extend_from_slice(&places.to_le_bytes()[..width(kind)]);
-        self.bytes.push(u8::try_from(count).expect("a row has fewer than 256 counters"));
-        self.bytes.extend_from_slice(&lengths[..count.div_ceil(4)]);
-        self.bytes.extend_from_slice(&values[..len]);
-        self.bytes.resize(self.bytes.len() + PADDING, 0);
+        self.bytes.push(u8::try_from(values.len()).expect("a row has fewer than 256 counters"));
+        for four in values.chunks(4) {
+            self.bytes.push(four.iter().rev().fold(0, |codes, value| codes << 2 | code(*value)));
+        }
+        let mut at = self.bytes.len();
+        self.bytes.resize(at + values.len() * 8 + PADDING, 0);
+        for value in values {
+            // All eight bytes; the next value overwrites those that are 0.
+            self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            at += 1 << code(*value);
+        }
+        self.bytes.truncate(at + PADDING);
         u32::try_from(start).expect("the rows of a second are bounded")
     }
 
@@ -102,6 +97,12 @@ impl Compact {
     }
 }
 
+/// Which of the [`LENGTHS`] a value has.
+#[inline]
+fn code(value: u64) -> u8 {
+    u8::from(value > 0xFF) + u8::from(value > 0xFFFF) + u8::from(value > 0xFFFF_FFFF)
+}
+
 /// Bytes that a set of the counters of `kind` takes.
 const fn width(kind: Kind) -> usize {
     kind.counters().div_ceil(8)
@@ -131,7 +132,9 @@ mod tests {
                     .map(|(place, (value, shift))| (place, value >> shift))
                     .filter(|(place, value)| *place < kind.counters() && *value != 0)
                     .collect();
-                let at = compact.push(kind, counters.iter().map(|(place, value)| (*place, *value)));
+                let places = counters.keys().fold(0_u128, |places, place| places | 1 << place);
+                let places = [places, places >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(0));
+                let at = compact.push(kind, places, &counters.values().copied().collect::<Vec<_>>());
                 want.push((kind, at, counters));
             }
             for (kind, at, counters) in want {

@@ -3,6 +3,7 @@
 //! A key has some 12 of its 72 counters in a second, and an open second has as many rows as strangers send hosts. So a
 //! row keeps its values in the order of their places, without gaps, and a set of bits says which places these are.
 
+use crate::compact::Places;
 use crate::counter::add;
 use crate::partial::Encoded;
 
@@ -12,7 +13,7 @@ const ROOMS: [usize; 5] = [4, 8, 16, 32, 128];
 /// Where the values of a row are, and which places they belong to.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    places: [u64; 2],
+    places: Places,
     at: u32,
     room: u8,
     count: u8,
@@ -100,20 +101,10 @@ impl Packed {
         })
     }
 
-    /// Place and value of the counters of row `number` that are not 0, in order.
-    pub fn get(&self, number: u32) -> impl Iterator<Item = (usize, u64)> {
-        let row = self.rows[number as usize];
-        let places = (0..2).flat_map(move |word| {
-            let mut left = row.places[word];
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros() as usize;
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    word * 64 + bit
-                })
-            })
-        });
-        places.zip(self.values[row.at as usize..].iter().copied())
+    /// Which counters of row `number` are not 0, and these in the order of their places.
+    pub fn get(&self, number: u32) -> (Places, &[u64]) {
+        let row = &self.rows[number as usize];
+        (row.places, &self.values[row.at as usize..][..row.count.into()])
     }
 }
 
@@ -143,7 +134,9 @@ mod tests {
                 }
             }
             for (number, want) in numbers.into_iter().zip(want) {
-                prop_assert_eq!(want, packed.get(number).collect::<BTreeMap<_, _>>());
+                let ([low, high], values) = packed.get(number);
+                let places = (0..128).filter(|place| (u128::from(low) | u128::from(high) << 64) >> place & 1 == 1);
+                prop_assert_eq!(want, places.zip(values.iter().copied()).collect::<BTreeMap<_, _>>());
             }
         }
     }

@@ -143,10 +143,9 @@ fn rows<'a>(counters: &mut Compact, kinds: [(Kind, &'a Rows); 2], place: impl Fn
     };
     let mut all: Vec<_> = kinds.into_iter().flat_map(of).collect();
     all.sort_unstable_by_key(|(key, kind, ..)| (*key, *kind));
-    let row = |(key, kind, rows, number): (RowKey, Kind, &Rows, u32)| Row {
-        key,
-        at: counters.push(kind, rows.counters.get(number)),
-        kind,
+    let row = |(key, kind, rows, number): (RowKey, Kind, &Rows, u32)| {
+        let (places, values) = rows.counters.get(number);
+        Row { key, at: counters.push(kind, places, values), kind }
     };
     all.into_iter().map(row).collect()
 }
