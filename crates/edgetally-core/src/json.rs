@@ -319,6 +319,42 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn empty_values_that_follow_each_other_say_the_same_as_each_alone(
+            names in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 3..12),
+            lines in proptest::collection::vec(
+                (proptest::collection::vec(proptest::sample::select(&SPARSE[..]), 12), 0..4_usize), 1..12
+            ),
+            padding in 0..200_usize,
+        ) {
+            let mut learned = Reader::default();
+            for (values, odd) in lines {
+                let mut members: Vec<_> =
+                    names.iter().zip(values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                // Members come and go, so that what stands behind an empty value is not always the same.
+                if odd == 0 {
+                    members.remove(0);
+                }
+                let line = format!("{{{}}}", members.join(","));
+                let block = format!("{line}\n{}", ",\"ts\":\"\"".repeat(padding));
+                for end in (1..=line.len()).rev().step_by(7) {
+                    let mut fresh = Reader::default();
+                    let want = fresh.read(&line.as_bytes()[..end], 0..end).map_err(|reject| (reject.reason, reject.at));
+                    let got = learned.read(block.as_bytes(), 0..end).map_err(|reject| (reject.reason, reject.at));
+                    proptest::prop_assert_eq!(want, got, "{} cut at {}", line, end);
+                    if end == line.len() {
+                        proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Values most of which are empty.
+    const SPARSE: [&str; 12] =
+        [r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""-""#, "null", r#""7""#, r#""\"""#, "7"];
+
     const NAMES: [&str; 14] = [
         "ts",
         "domain",
