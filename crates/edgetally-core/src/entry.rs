@@ -8,6 +8,9 @@
 //!
 //! Keys stand in alphabetical order and what is 0 is left out, so equal counters make equal bytes.
 
+#[cfg(test)]
+mod obvious;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
