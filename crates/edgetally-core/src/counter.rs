@@ -23,13 +23,13 @@ pub trait Places {
     /// The place of the counter with this number.
     fn place(counter: usize) -> usize;
 
-    /// The number of the counter in this place.
-    fn counter(place: usize) -> usize;
+    /// For each place the bit of its counter in a set of them.
+    const BITS: &'static [u128];
 }
 
 /// The places of `N` counters: `first` in that order, then all others as they are numbered.
 #[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
-const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
+pub(crate) const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
     let mut places = [u8::MAX; N];
     let mut next = 0;
     while next < first.len() {
@@ -47,33 +47,27 @@ const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
     places
 }
 
-/// The numbers of the counters by place.
-#[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
-const fn numbers<const N: usize>(places: [u8; N]) -> [u8; N] {
-    let mut numbers = [0; N];
+/// For each place the bit of its counter.
+pub(crate) const fn bits<const N: usize>(places: &[u8; N]) -> [u128; N] {
+    let mut bits = [0; N];
     let mut counter = 0;
     while counter < N {
-        numbers[places[counter] as usize] = counter as u8;
+        bits[places[counter] as usize] = 1 << counter;
         counter += 1;
     }
-    numbers
+    bits
 }
 
 macro_rules! placed {
     ($kind:ident, $len:expr, $places:expr) => {
         impl Places for $kind {
             const COUNTERS: usize = $len;
+            const BITS: &'static [u128] = &bits(&places::<{ $len }>($places));
 
             #[inline]
             fn place(counter: usize) -> usize {
                 const PLACES: [u8; $len] = places($places);
                 PLACES[counter] as usize
-            }
-
-            #[inline]
-            fn counter(place: usize) -> usize {
-                const NUMBERS: [u8; $len] = numbers(places($places));
-                NUMBERS[place] as usize
             }
         }
     };

@@ -90,13 +90,10 @@ const fn cold<P: Places>() -> usize {
     P::COUNTERS - HOT
 }
 
-/// Calls `found` with the number of each bit that is set, the lowest first.
+/// The bits of those counters that are not 0.
 #[inline]
-fn each_bit(mut set: u64, mut found: impl FnMut(usize)) {
-    while set != 0 {
-        found(set.trailing_zeros() as usize);
-        set &= set - 1;
-    }
+fn some(counters: &[u64], bits: &[u128]) -> u128 {
+    counters.iter().zip(bits).fold(0, |some, (counter, bit)| if *counter == 0 { some } else { some | bit })
 }
 
 impl<P: Places> Table<P> {
@@ -144,27 +141,19 @@ impl<P: Places> Table<P> {
     pub fn each(&self, mut found: impl FnMut(u64, Key<'_>, &[(usize, u64)])) {
         let mut counters = Vec::with_capacity(P::COUNTERS);
         for ((second, number), hot) in self.rows.iter().zip(self.hot.iter()) {
-            // Places are in another order than numbers, and nearly all are 0: so first which are not.
-            let mut set = [0_u64; 2];
-            let mut note = |first: usize, counters: &[u64]| {
-                let bits = counters.iter().rev().fold(0_u64, |bits, counter| bits << 1 | u64::from(*counter != 0));
-                each_bit(bits, |place| {
-                    let number = P::counter(first + place);
-                    set[number / 64] |= 1 << (number % 64);
-                });
-            };
-            note(0, &hot.counters);
             let cold = match hot.cold as usize {
                 0 => &[][..],
                 row => &self.cold[(row - 1) * cold::<P>()..][..cold::<P>()],
             };
-            note(HOT, cold);
+            // Places are in another order than numbers, and nearly all are 0: so first which are not.
+            let (hot_bits, cold_bits) = P::BITS.split_at(HOT);
+            let mut set = some(&hot.counters, hot_bits) | some(cold, cold_bits);
             counters.clear();
-            for (first, set) in [(0, set[0]), (64, set[1])] {
-                each_bit(set, |bit| {
-                    let place = P::place(first + bit);
-                    counters.push((first + bit, *hot.counters.get(place).unwrap_or_else(|| &cold[place - HOT])));
-                });
+            while set != 0 {
+                let counter = set.trailing_zeros() as usize;
+                let place = P::place(counter);
+                counters.push((counter, *hot.counters.get(place).unwrap_or_else(|| &cold[place - HOT])));
+                set &= set - 1;
             }
             found(*second, self.keys.get(*number as usize), &counters);
         }
@@ -190,6 +179,7 @@ impl<P: Places> Table<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counter::{bits, places};
 
     /// Counters in the order of their numbers, more than are hot.
     #[derive(Debug)]
@@ -197,13 +187,10 @@ mod tests {
 
     impl Places for InOrder {
         const COUNTERS: usize = HOT + 2;
+        const BITS: &'static [u128] = &bits(&places::<{ HOT + 2 }>(&[]));
 
         fn place(counter: usize) -> usize {
             counter
-        }
-
-        fn counter(place: usize) -> usize {
-            place
         }
     }
 
