@@ -103,6 +103,20 @@ class Fold:
             whose end has not come yet stays in the fold.
         """
 
+    def conclude(self, blocks: Sequence[bytes], now: int, most: int) -> tuple[bytes, Report] | None:
+        """
+        Fold the rest of an input, and take its tallies and its report, in one turn with the interpreter.
+
+        Args:
+            blocks: What `feed` was not given yet.
+            now: As for `feed`.
+            most: Bytes that the tallies may take, about.
+
+        Returns:
+            What `finish`, `drain` and `report` would give; the fold can be used for another input. None if the tallies
+            take more than `most`.
+        """
+
     def report(self) -> Report:
         """
         Take what became of the lines since the last report.

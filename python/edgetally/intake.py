@@ -5,8 +5,9 @@ It is folded on its own, so that it can be taken back as a whole until it is com
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from edgetally import _core
@@ -27,6 +28,9 @@ INLINE_TALLIES = 2 << 20
 
 COMMIT_BYTES = 32 << 20
 """Tallies of one stretch are committed when they take more than this, however long it is."""
+
+SPARE_BYTES = 1 << 20
+"""A fold whose tallies were more than this, as a partial, has too much memory to be kept for the next push."""
 
 OPEN_BYTES = 16 * 1024
 """What a push takes before it has brought anything, about."""
@@ -114,15 +118,16 @@ class Intake:
         """Bytes of the line whose end has not come yet."""
         return self._fold.unfinished
 
-    async def feed(self, data: bytes) -> None:
-        """Fold the finished lines of `data`."""
-        now = self._worker.clock.now()
-        if len(data) <= INLINE:
-            self._fold.feed(data, int(now))
-        else:
-            await self._worker.in_thread(self._fold.feed, data, int(now))
-        self._brought.size += len(data)
-        self._worker.fold_time.observe(self._worker.clock.now() - now)
+    async def feed(self, *blocks: bytes) -> None:
+        """Fold the finished lines of what came."""
+        for block in blocks:
+            now = self._worker.clock.now()
+            if len(block) <= INLINE:
+                self._fold.feed(block, int(now))
+            else:
+                await self._worker.in_thread(self._fold.feed, block, int(now))
+            self._brought.size += len(block)
+            self._worker.fold_time.observe(self._worker.clock.now() - now)
 
     def finish(self) -> None:
         """Fold the last line, if no newline ended it."""
@@ -136,9 +141,7 @@ class Intake:
     async def drain(self) -> Report:
         """Say what became of the lines since the last commit; `commit` makes these durable."""
         if self._drained is None:
-            is_small = self._fold.size <= INLINE_TALLIES
-            batch = self._fold.drain() if is_small else await self._worker.in_thread(self._fold.drain)
-            raw = self._fold.report()
+            batch, raw = await self._take()
             report = Report(
                 raw.accepted,
                 Counter(dict(raw.rejected)),
@@ -147,6 +150,12 @@ class Intake:
             )
             self._drained = batch, report
         return self._drained[1]
+
+    async def _take(self) -> tuple[bytes, _core.Report]:
+        """Return the tallies and the report of what was fed."""
+        is_small = self._fold.size <= INLINE_TALLIES
+        batch = self._fold.drain() if is_small else await self._worker.in_thread(self._fold.drain)
+        return batch, self._fold.report()
 
     async def commit(self, marks: Marks | None = None) -> Report:
         """
@@ -168,26 +177,59 @@ class Intake:
 
 
 class Push(Intake):
-    """A stretch that counts as a whole or not at all, and takes no more memory than there is for it. To be closed."""
+    """
+    A stretch that counts as a whole or not at all, and takes no more memory than there is for it. To be closed.
 
-    def __init__(self, fold: _core.Fold, worker: Shared, source: str, brought: Brought) -> None:
+    What came last waits for what follows it: the end of a push, and most are not longer, is folded and drained in one
+    turn.
+    """
+
+    def __init__(
+        self, fold: _core.Fold, worker: Shared, source: str, brought: Brought, *, done: Callable[[], object]
+    ) -> None:
+        """Call `done` as soon as the fold is as good as new."""
         super().__init__(fold, worker, source, brought)
+        self._done = done
+        self._last: Sequence[bytes] = ()
+        self._last_size = 0
         self._pending = 0
         self._hold(OPEN_BYTES)
 
-    async def feed(self, data: bytes) -> None:
-        """Fold the finished lines of `data`; raise TooLarge or Busy when they take too much memory."""
-        self._hold(OPEN_BYTES + self.size + len(data))
-        await super().feed(data)
+    async def feed(self, *blocks: bytes) -> None:
+        """Take more of it; raise TooLarge or Busy when it takes too much memory."""
+        size = sum(map(len, blocks))
+        self._hold(OPEN_BYTES + self.size + self._last_size + size)
+        await super().feed(*self._last)
+        self._last, self._last_size = blocks, size
         if self.size > self._worker.bounds.tally_bytes:
-            problem = f"the tallies of a push take at most {self._worker.bounds.tally_bytes} bytes"
-            raise TooLarge("api.max_push_tally_bytes", problem)
-        self._hold(OPEN_BYTES + self.size)
+            raise self._too_large()
+        self._hold(OPEN_BYTES + self.size + size)
+
+    def finish(self) -> None:
+        """That was all of it."""
+
+    async def _take(self) -> tuple[bytes, _core.Report]:
+        now = self._worker.clock.now()
+        conclude = partial(self._fold.conclude, self._last, int(now), self._worker.bounds.tally_bytes)
+        is_small = self._last_size <= INLINE and self._fold.size <= INLINE_TALLIES
+        concluded = conclude() if is_small else await self._worker.in_thread(conclude)
+        self._brought.size += self._last_size
+        self._last = ()
+        self._worker.fold_time.observe(self._worker.clock.now() - now)
+        if concluded is None:
+            raise self._too_large()
+        if len(concluded[0]) <= SPARE_BYTES:
+            self._done()
+        return concluded
 
     def close(self) -> None:
         """Free what it takes: it counts, or never will."""
         self._worker.pending -= self._pending
         self._pending = 0
+
+    def _too_large(self) -> TooLarge:
+        problem = f"the tallies of a push take at most {self._worker.bounds.tally_bytes} bytes"
+        return TooLarge("api.max_push_tally_bytes", problem)
 
     def _hold(self, size: int) -> None:
         self._worker.admit(size - self._pending)

@@ -6,7 +6,7 @@ is parsed in Python, and the interpreter is free while blocks are folded.
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,6 +31,9 @@ COMMIT_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 """How long a source waits before what could not be made durable is tried again."""
 
+SPARES = 8
+"""How many folds are kept for the next pushes."""
+
 MAX_WORDS = 100
 """How many unknown words are told apart. The rest are OTHER."""
 
@@ -43,6 +46,13 @@ class Limits(NamedTuple):
     max_line: int
     max_lateness: int
     max_ahead: int
+
+
+class Spare(NamedTuple):
+    """A fold that a push is done with: the next one with these defaults finds its memory, and how lines look."""
+
+    defaults: Defaults
+    fold: _core.Fold
 
 
 class Source(Protocol):
@@ -100,6 +110,7 @@ class Worker:
         """How long appending to the journal took."""
         self._limits = limits
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
+        self._spares: deque[Spare] = deque(maxlen=SPARES)
 
     def intake(
         self, defaults: Defaults, framing: Framing = "lines", source: str = "push", counted_as: str | None = None
@@ -109,7 +120,11 @@ class Worker:
 
     def push(self, defaults: Defaults) -> Push:
         """Begin a push; raise Busy when there is no room for one."""
-        return Push(self._fold(defaults, "arrays"), self, "push", self.brought["push"])
+        spare = next((spare for spare in self._spares if spare.defaults == defaults), None)
+        if spare:
+            self._spares.remove(spare)
+        fold = spare.fold if spare else self._fold(defaults, "arrays")
+        return Push(fold, self, "push", self.brought["push"], done=lambda: self._spares.append(Spare(defaults, fold)))
 
     def admit(self, size: int) -> None:
         """Let a push take so many bytes more; raise Busy when there is no room for them."""

@@ -132,6 +132,16 @@ impl Fold {
         self.line = 0;
     }
 
+    /// Feeds `blocks`, which are the rest of an input, and finishes it: its partial, as [`Fold::drain`] gives it. Nothing
+    /// when its tallies take more than `most` bytes, about.
+    pub fn conclude(&mut self, blocks: &[&[u8]], now: u64, most: usize) -> Option<Vec<u8>> {
+        for block in blocks {
+            self.feed(block, now);
+        }
+        self.finish(now);
+        (self.size() <= most).then(|| self.drain())
+    }
+
     /// Bytes of the line whose end has not come yet.
     #[must_use]
     pub fn unfinished(&self) -> usize {

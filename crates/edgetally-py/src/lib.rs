@@ -17,7 +17,7 @@ mod _core {
     use edgetally_core as core;
     use pyo3::exceptions::{PyKeyError, PyValueError};
     use pyo3::prelude::*;
-    use pyo3::types::PyBytes;
+    use pyo3::types::{PyBytes, PyBytesMethods};
 
     thread_local! {
         /// Writes the entries that this thread is asked for.
@@ -92,19 +92,24 @@ mod _core {
             PyBytes::new(py, &partial)
         }
 
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        fn conclude<'py>(
+            &self,
+            py: Python<'py>,
+            blocks: Vec<Bound<'py, PyBytes>>,
+            now: u64,
+            most: usize,
+        ) -> Option<(Bound<'py, PyBytes>, Report)> {
+            let blocks: Vec<&[u8]> = blocks.iter().map(PyBytesMethods::as_bytes).collect();
+            let concluded = py.detach(|| {
+                let mut fold = locked(&self.inner);
+                fold.conclude(&blocks, now, most).map(|partial| (partial, fold.report()))
+            });
+            concluded.map(|(partial, report)| (PyBytes::new(py, &partial), report.into()))
+        }
+
         fn report(&self) -> Report {
-            let core::Report { lines, accepted, rejected, refused, unknown_cache_words } = locked(&self.inner).report();
-            let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
-            Report {
-                lines,
-                accepted,
-                rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
-                refused: refused
-                    .into_iter()
-                    .map(|line| (line.line, line.reason.code(), line.reason.sentence(), line.at, line.sample))
-                    .collect(),
-                unknown_cache_words: unknown_cache_words.words(),
-            }
+            locked(&self.inner).report().into()
         }
 
         #[getter]
@@ -125,6 +130,23 @@ mod _core {
         rejected: Vec<(&'static str, u64)>,
         refused: Vec<(u64, &'static str, &'static str, usize, Vec<u8>)>,
         unknown_cache_words: Vec<(String, u64)>,
+    }
+
+    impl From<core::Report> for Report {
+        fn from(report: core::Report) -> Self {
+            let core::Report { lines, accepted, rejected, refused, unknown_cache_words } = report;
+            let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
+            Self {
+                lines,
+                accepted,
+                rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
+                refused: refused
+                    .into_iter()
+                    .map(|line| (line.line, line.reason.code(), line.reason.sentence(), line.at, line.sample))
+                    .collect(),
+                unknown_cache_words: unknown_cache_words.words(),
+            }
+        }
     }
 
     #[pyclass(frozen, module = "edgetally._core")]

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from edgetally.api.exchange import PUSHES_AT_ONCE, PUSHING, Exchange
 from edgetally.api.message import Body, Disconnect, Request, Response
 from edgetally.telemetry.events import RequestFailed, say
 
@@ -35,26 +37,34 @@ FRESH_BYTES = 2048
 """A request longer than this is not remembered."""
 
 
+AROUND_PARSER = 1 << 16
+"""A body of known length that is longer than this does not go through the parser, which would copy it."""
+
+
 class Connection(asyncio.Protocol):
-    """One client: requests one after the other, pipelined or not."""
+    """One client: requests one after the other, pipelined or not. They are answered in their order."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
-        self._current: Request | None = None
-        self._answer: asyncio.Future[Response] | None = None
+        self._exchanges: deque[Exchange] = deque()
+        """What was handed over and is not answered."""
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_size = 0
         self._unparsed = 0
         self._incoming: Body | None = None
+        self._around = 0
+        """Bytes of a body that are still to come and go around the parser."""
         self._began: float | None = None
         self._progress = 0.0
         self._paused = False
         self._unsent = memoryview(b"")
         """What is left of a large body."""
+        self._flaw = ""
+        """What is wrong behind the requests so far, which are answered first."""
         self._ending = False
         self._whole: bytes | None = None
         self._unread: Response | None = None
@@ -89,15 +99,15 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._let_go()
         self._unsent = memoryview(b"")
-        if self._answer:
-            self._answer.cancel()
-        for request in [self._current, *self._queue]:
-            if request:
-                request.body.abandon()
+        for exchange in self._exchanges:
+            if exchange.work:
+                exchange.work.cancel()
+        for request in [*(exchange.request for exchange in self._exchanges), *self._queue]:
+            request.body.abandon()
 
     def data_received(self, data: bytes) -> None:
         """Take apart what was sent, and answer it."""
-        idle = self._current is None and self._began is None and not self._queue and not self._ending
+        idle = not self._exchanges and self._began is None and not self._queue and not self._ending
         if idle and self._writable and (known := self.server.fresh(data)):
             self._progress = self.server.clock.now()
             self.server.repeated += 1
@@ -108,7 +118,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"not an HTTP request: {error}")
+            self._break_off(f"not an HTTP request: {error}")
         if self._ending:
             return
         alone = idle and len(self._queue) == 1 and self._queue[0].body.complete and len(data) <= FRESH_BYTES
@@ -129,6 +139,10 @@ class Connection(asyncio.Protocol):
         self.flow()
 
     def _parse(self, data: bytes) -> None:
+        if self._flaw:
+            return
+        if self._around:
+            data = self._pass_around(data)
         self._unparsed += len(data)
         while data:
             try:
@@ -145,6 +159,30 @@ class Connection(asyncio.Protocol):
         # The parser keeps a field until it ends, and says nothing until then.
         if self._unparsed > self.server.limits.max_target_bytes + self.server.limits.max_header_bytes:
             self._header_too_large()
+
+    def _pass_around(self, data: bytes) -> bytes:
+        """Take what belongs to a body whose length is known; return what follows it."""
+        body, rest = (data, b"") if len(data) <= self._around else (data[: self._around], data[self._around :])
+        self.on_body(body)
+        if not self._around:
+            # The one before still waits for the body.
+            self._parser = httptools.HttpRequestParser(self)
+            self.on_message_complete()
+        return rest
+
+    def _break_off(self, flaw: str) -> None:
+        """Take nothing more: refuse what comes now, once the requests before are answered."""
+        self._flaw = flaw
+        if self._incoming is None or self._incoming.complete:
+            return
+        # The flaw is in a body, and nothing will come of it.
+        if self._queue:
+            self._queue.pop().body.drop()
+        elif self._exchanges:
+            exchange = self._exchanges.pop()
+            exchange.request.body.drop()
+            if exchange.work:
+                exchange.work.cancel()
 
     # What the parser calls.
 
@@ -189,10 +227,13 @@ class Connection(asyncio.Protocol):
                 http10=http10,
             )
         )
+        length = self._headers.get(b"content-length", b"")
+        self._around = int(length) if length.isdigit() and int(length) > AROUND_PARSER else 0
 
     def on_body(self, chunk: bytes) -> None:
         """Part of the body."""
         self._unparsed = 0
+        self._around -= min(self._around, len(chunk))
         if self._incoming and not self._ending:
             self._incoming.put(chunk)
 
@@ -209,44 +250,63 @@ class Connection(asyncio.Protocol):
     # Answering.
 
     def _next(self) -> None:
-        """Hand the next request over, if the one before is answered and read."""
-        while self._queue and self._current is None and self._writable and self._transport and not self._ending:
-            request = self._current = self._queue.popleft()
+        """Hand the next requests over, as far as they may be worked on already."""
+        while self._queue and self._may_begin(self._queue[0]) and self._writable and self._transport:
+            request = self._queue.popleft()
+            exchange = Exchange(request)
+            self._exchanges.append(exchange)
             try:
                 answer = self.server.handler(request)
             except Exception as error:  # noqa: BLE001 - whatever it was, the client is answered and the log says it
-                say(RequestFailed(method=request.method, path=request.path), error=error)
-                answer = self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
-            if isinstance(answer, Response):
-                self._respond(request, answer)
+                exchange.response = self._failed(request, error)
             else:
-                self._answer = asyncio.ensure_future(answer)
-                self._answer.add_done_callback(self._answered)
+                if isinstance(answer, Response):
+                    exchange.response = answer
+                else:
+                    exchange.work = asyncio.ensure_future(answer)
+                    exchange.work.add_done_callback(partial(self._worked, exchange))
+            self._answer()
+        if self._flaw and not self._exchanges and not self._queue:
+            self._refuse(HTTPStatus.BAD_REQUEST, self._flaw)
 
-    def _answered(self, answer: asyncio.Future[Response]) -> None:
-        request, self._answer = self._current, None
-        if self._transport is None or request is None:
-            if not answer.cancelled():
-                answer.exception()  # marks it as seen: there is nobody to tell
+    def _may_begin(self, request: Request) -> bool:
+        """Whether `request` may be worked on: alone, or as one of some pushes, each of which has come as a whole."""
+        if self._ending or not self._exchanges:
+            return not self._ending
+        may = request.method in PUSHING and len(self._exchanges) < PUSHES_AT_ONCE and not self.server.closing
+        return may and self._exchanges[-1].admits_another
+
+    def _worked(self, exchange: Exchange, work: asyncio.Future[Response]) -> None:
+        """Answer with what the work on a request has brought, once the requests before are answered."""
+        if self._transport is None or exchange not in self._exchanges:
+            if not work.cancelled():
+                work.exception()  # marks it as seen: there is nobody to tell
             return
-        if answer.cancelled() or isinstance(error := answer.exception(), Disconnect):
+        if work.cancelled() or isinstance(error := work.exception(), Disconnect):
             self._transport.close()
-        elif error:
-            say(RequestFailed(method=request.method, path=request.path), error=error)
-            message = "this is our fault; the log says more"
-            self._respond(request, self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message))
-        else:
-            self._respond(request, answer.result())
+            return
+        exchange.response = self._failed(exchange.request, error) if error else work.result()
+        self._answer()
         self._next()
         self.flow()
+
+    def _failed(self, request: Request, error: BaseException) -> Response:
+        say(RequestFailed(method=request.method, path=request.path), error=error)
+        return self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
+
+    def _answer(self) -> None:
+        """Send the answers that there are, in the order of the requests."""
+        while self._exchanges and (response := self._exchanges[0].response):
+            self._respond(self._exchanges.popleft().request, response)
 
     def _respond(self, request: Request, response: Response) -> None:
         if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
             self.server.remember(self._whole, response)
-        self._current = None
         self._whole = None
         request.body.drop()
-        stays = request.keep_alive and request.body.complete and not self.server.closing
+        # What is worked on already is answered, also when the server stops.
+        is_last = self.server.closing and not self._exchanges
+        stays = request.keep_alive and request.body.complete and not is_last
         field = (
             b""
             if stays and not request.http10
@@ -373,7 +433,7 @@ class Connection(asyncio.Protocol):
             patience, limit = LINGER_SECONDS, ""
         elif not self._writable or (self._began is not None and self._transport.is_reading()):
             patience, limit = limits.stall_timeout, "clients.stall_timeout"
-        elif self._current is None and not self._queue:
+        elif not self._exchanges and not self._queue:
             patience, limit = limits.idle_timeout, ""
         else:
             return
@@ -391,6 +451,6 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless a request is being answered or received."""
-        if self._current is None and not self._queue and self._began is None and self._transport:
+        if not self._exchanges and not self._queue and self._began is None and self._transport:
             self._send_rest()
             self._transport.close()

@@ -19,13 +19,14 @@ import zlib
 from collections import Counter
 from hashlib import sha256
 from http import HTTPStatus
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from edgetally.api.errors import CORS, NOT_HTML, Refusal
 from edgetally.api.guard import forbidden
-from edgetally.api.message import Response
+from edgetally.api.message import BODY_AT_ONCE, Response
 from edgetally.api.once import Said as Answered
 from edgetally.api.once import checked
 from edgetally.compression import by_encoding
@@ -93,7 +94,7 @@ class Report(Protocol):
 class Intake(Protocol):
     """What a push is fed into: a consumer's view of the worker's."""
 
-    async def feed(self, data: bytes) -> None:
+    async def feed(self, *blocks: bytes) -> None:
         """Take more of it."""
 
     def finish(self) -> None:
@@ -150,14 +151,10 @@ class Ingest:
         except Unavailable as error:
             raise _later(error) from error
         try:
-            content = zlib.crc32(repr(said).encode())
-            async for piece in self._pieces(request, decoder):
-                await intake.feed(piece)
-                content = zlib.crc32(piece, content) if key else 0
-            intake.finish()
+            content = await self._feed(intake, request, decoder, zlib.crc32(repr(said).encode()) if key else None)
             if grant.withdrawn:
                 raise forbidden()
-            if key:
+            if key and content is not None:
                 return respond(await self._once.push(key, content, committing(intake)))
             return respond(answer(await intake.commit()))
         except TooLarge as error:
@@ -178,19 +175,38 @@ class Ingest:
         self.refused[error.limit] += 1
         return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once")
 
-    async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[bytes]:
-        """Yield the decompressed body; raise InputError when it is damaged or too large."""
+    async def _feed(self, intake: Intake, request: Request, decoder: Decoder, content: int | None) -> int | None:
+        """Feed all of the body; return the checksum `content` continued with it, if there is one."""
+        async for pieces in self._pieces(request, decoder):
+            await intake.feed(*pieces)
+            if content is not None:
+                for piece in pieces:
+                    content = zlib.crc32(piece, content)
+        intake.finish()
+        return content
+
+    async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[Sequence[bytes]]:
+        """Yield the decompressed body, some pieces at once; raise InputError when it is damaged or too large."""
         received = meant = 0
-        async for data in request.body:
-            received += len(data)
+        async for chunks in request.body:
+            received += sum(map(len, chunks))
             if received > self._bounds.body_bytes:
                 raise self._body_too_large()
-            for piece in decoder.feed(data):
-                meant += len(piece)
-                if meant > self._bounds.decompressed_bytes:
+            pieces: list[bytes] = []
+            size = 0
+            for piece in chain.from_iterable(map(decoder.feed, chunks)):
+                pieces.append(piece)
+                size += len(piece)
+                if meant + size > self._bounds.decompressed_bytes:
                     problem = f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes"
                     raise TooLarge("api.max_push_decompressed_bytes", problem)
-                yield piece
+                if size >= BODY_AT_ONCE:
+                    yield pieces
+                    meant += size
+                    pieces, size = [], 0
+            if pieces:
+                yield pieces
+                meant += size
         decoder.finish()
 
 

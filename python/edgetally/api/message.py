@@ -14,12 +14,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from edgetally.api.connection import Connection
 
-BODY_AT_ONCE = 1 << 14
-"""Bytes of a body that are worth waking the handler for before its end: who sends a byte at a time costs little."""
+BODY_AT_ONCE = 1 << 20
+"""Bytes of a body that are worth waking the handler for before its end: a push of common size costs it one turn."""
 
 PIECES_AT_ONCE = 256
 """The same for the pieces in which they came, because each piece has a price of its own."""
@@ -110,14 +110,14 @@ class Body:
         if self._news and not self._news.done():
             self._news.set_result(None)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield what comes; raise Disconnect when it does not come to its end."""
+    async def __aiter__(self) -> AsyncIterator[Sequence[bytes]]:
+        """Yield what comes, in the pieces in which it came; raise Disconnect when it does not come to its end."""
         while True:
             if self._chunks:
-                data = b"".join(self._chunks) if len(self._chunks) > 1 else self._chunks[0]
+                chunks = [*self._chunks]
                 self.drop()
                 self._connection.flow()
-                yield data
+                yield chunks
             elif self.complete:
                 return
             elif self._connection.is_lost:

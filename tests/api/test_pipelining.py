@@ -1,0 +1,167 @@
+"""Pushes of one connection that are sent before the ones before are answered: worked on together, answered in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from edgetally.api.connection import AROUND_PARSER
+from edgetally.api.exchange import PUSHES_AT_ONCE
+from edgetally.errors import Unavailable
+from edgetally.journal.base import Marks
+from tests.clock import until
+from tests.served import Served, ndjson, record, served
+
+GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def push(count: int, *fields: bytes) -> bytes:
+    """Return a push of so many records."""
+    body = ndjson([record(0)] * count)
+    head = b"".join(field + b"\r\n" for field in fields)
+    return b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+class Commits:
+    """Appends to the journal that wait to be let through, in the order in which they came."""
+
+    def __init__(self, service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waiting: list[asyncio.Future[None]] = []
+        append = service.service.journal.append
+
+        async def wait(partial: bytes, marks: Marks | None = None) -> None:
+            self.waiting.append(asyncio.get_running_loop().create_future())
+            await self.waiting[-1]
+            await append(partial, marks)
+
+        monkeypatch.setattr(service.service.journal, "append", wait)
+
+    async def come(self, count: int) -> None:
+        await until(lambda: len(self.waiting) == count)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Served]:
+    async with served() as running:
+        yield running
+
+
+@pytest.fixture
+def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commits]:
+    commits = Commits(service, monkeypatch)
+    yield commits
+    monkeypatch.undo()
+
+
+async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(
+    service: Served, commits: Commits
+) -> None:
+    counts = range(1, PUSHES_AT_ONCE + 3)
+    async with service.wire() as wire:
+        await wire.send(b"".join(push(count) for count in counts) + GET)
+        await commits.come(PUSHES_AT_ONCE)
+        for commit in reversed(commits.waiting[1:]):
+            commit.set_result(None)
+        await until(lambda: service.service.worker.accepted == sum(counts[1:PUSHES_AT_ONCE]))
+        assert not service.service.server.responses
+        assert len(commits.waiting) == PUSHES_AT_ONCE
+
+        commits.waiting[0].set_result(None)
+        answers = [await wire.answer() for _ in range(PUSHES_AT_ONCE)]
+        await commits.come(len(counts))
+        for commit in commits.waiting[PUSHES_AT_ONCE:]:
+            commit.set_result(None)
+        answers += [await wire.answer() for _ in counts[PUSHES_AT_ONCE:]]
+        assert [answer.json()["accepted"] for answer in answers] == list(counts)
+        assert "Data" in (await wire.answer()).json()
+
+
+async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Served, commits: Commits) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2) + push(3))
+        await commits.come(3)
+        commits.waiting[2].set_result(None)
+        commits.waiting[1].set_exception(Unavailable("the disk is full"))
+        commits.waiting[0].set_result(None)
+        answers = [await wire.answer() for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 503, 200]
+    assert [answer.json().get("accepted") for answer in answers] == [1, None, 3]
+
+
+async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Commits) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2, b"Connection: close") + push(3))
+        await commits.come(2)
+        for commit in commits.waiting:
+            commit.set_result(None)
+        answers = [await wire.answer() for _ in range(2)]
+        assert [answer.headers.get("connection") for answer in answers] == [None, "close"]
+        assert await wire.is_over()
+    assert service.service.worker.accepted == 3
+
+    async with service.wire() as wire:
+        await wire.send(
+            b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % int(service.clock.now() + 2) + push(4)
+        )
+        await until(lambda: service.waiting == 1)
+    assert len(commits.waiting) == 2
+
+
+BROKEN_CHUNK = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n"
+
+
+@pytest.mark.parametrize("broken", [b"nonsense\r\n\r\n", BROKEN_CHUNK], ids=["no request", "a broken body"])
+async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered(
+    service: Served, commits: Commits, broken: bytes
+) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2) + broken + push(3))
+        await commits.come(2)
+        for commit in commits.waiting:
+            commit.set_result(None)
+        answers = [await wire.answer() for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 400]
+    assert service.service.worker.accepted == 3
+
+
+async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Commits) -> None:
+    async with service.wire() as wire:
+        await wire.send(b"".join(push(count) for count in range(1, PUSHES_AT_ONCE + 2)))
+        await commits.come(PUSHES_AT_ONCE)
+        service.service.server.close()
+        for commit in commits.waiting:
+            commit.set_result(None)
+        answers = [await wire.answer() for _ in range(PUSHES_AT_ONCE)]
+        assert [answer.headers.get("connection") for answer in answers] == [None] * (PUSHES_AT_ONCE - 1) + ["close"]
+        assert await wire.is_over()
+
+
+async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(service: Served, commits: Commits) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2) + push(3)[:-1])
+        await commits.come(2)
+    await until(lambda: not service.service.server.connections)
+    assert all(commit.cancelled() for commit in commits.waiting)
+    assert service.service.server.waiting_bytes == 0
+    await until(lambda: service.service.worker.pending == 0)
+
+
+@pytest.mark.parametrize("size", [AROUND_PARSER - 500, AROUND_PARSER + 500, AROUND_PARSER * 5])
+async def test_large_bodies_end_where_they_say_and_requests_follow(service: Served, size: int) -> None:
+    many = size // len(ndjson([record(0)]))
+    large = push(many)
+    requests = large + push(1) + large + GET
+    head = len(push(0))
+    for cuts in (
+        [head],
+        [len(large) - 1],
+        [len(large)],
+        [len(large) + 1, 2 * len(large)],
+        range(0, len(requests), 1_000),
+    ):
+        async with service.wire() as wire:
+            for begin, end in zip([0, *cuts], [*cuts, len(requests)], strict=True):
+                await wire.send(requests[begin:end])
+                await asyncio.sleep(0)  # so that it is read alone
+            answers = [await wire.answer() for _ in range(4)]
+        assert [answer.json().get("accepted") for answer in answers] == [many, 1, many, None]
