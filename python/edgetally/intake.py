@@ -29,8 +29,9 @@ INLINE_TALLIES = 2 << 20
 COMMIT_BYTES = 32 << 20
 """Tallies of one stretch are committed when they take more than this, however long it is."""
 
-SPARE_BYTES = 1 << 20
-"""A fold whose tallies were more than this, as a partial, has too much memory to be kept for the next push."""
+SPARE_BYTES = 1 << 18
+"""A fold whose tallies were more than this, as a partial, has too much memory to be kept for the next push. Its rows
+take some five times as much."""
 
 OPEN_BYTES = 16 * 1024
 """What a push takes before it has brought anything, about."""

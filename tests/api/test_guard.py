@@ -265,9 +265,10 @@ async def test_a_wrong_token_is_held_back(request_line: bytes) -> None:
         assert (await asked).status == 403
 
 
-async def test_tries_on_one_connection_wait_for_each_other() -> None:
+@pytest.mark.parametrize("method", [b"GET /", b"POST /ingest"])
+async def test_tries_on_one_connection_wait_for_each_other(method: bytes) -> None:
     async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
-        await wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        await wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % method * 3)
         for count in range(1, 4):
             await until(lambda: len(service.service.server.connections) == 1)
             answer = asyncio.create_task(wire.answer())

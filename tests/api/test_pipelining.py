@@ -88,6 +88,30 @@ async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Serv
     assert [answer.json().get("accepted") for answer in answers] == [1, None, 3]
 
 
+async def test_the_same_key_twice_counts_once(service: Served, commits: Commits) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(3, b"Idempotency-Key: again") * 2)
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        answers = [await wire.answer() for _ in range(2)]
+    assert [answer.json()["accepted"] for answer in answers] == [3, 3]
+    assert service.service.worker.accepted == 3
+
+
+async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(service: Served, commits: Commits) -> None:
+    head, _, body = push(2, b"Expect: 100-continue").partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await wire.send(push(1) + head + b"\r\n\r\n")
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 1
+        assert (await wire.answer()).status == 100
+        await wire.send(body)
+        await commits.come(2)
+        commits.waiting[1].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 2
+
+
 async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Commits) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2, b"Connection: close") + push(3))
@@ -110,9 +134,18 @@ async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service
 BROKEN_CHUNK = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n"
 
 
-@pytest.mark.parametrize("broken", [b"nonsense\r\n\r\n", BROKEN_CHUNK], ids=["no request", "a broken body"])
+BROKEN = {
+    "no request": (b"nonsense\r\n\r\n", 400),
+    "a broken body": (BROKEN_CHUNK, 400),
+    "an endless address": (b"POST /%b HTTP/1.1\r\n\r\n" % (b"x" * 100_000), 414),
+    "an endless header": (b"POST /ingest HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431),
+    "a body for another protocol": (push(9, b"Upgrade: h2c", b"Connection: Upgrade"), 400),
+}
+
+
+@pytest.mark.parametrize(("broken", "status"), BROKEN.values(), ids=BROKEN)
 async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered(
-    service: Served, commits: Commits, broken: bytes
+    service: Served, commits: Commits, broken: bytes, status: int
 ) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2) + broken + push(3))
@@ -120,7 +153,7 @@ async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered
         for commit in commits.waiting:
             commit.set_result(None)
         answers = [await wire.answer() for _ in range(3)]
-        assert [answer.status for answer in answers] == [200, 200, 400]
+        assert [answer.status for answer in answers] == [200, 200, status]
     assert service.service.worker.accepted == 3
 
 

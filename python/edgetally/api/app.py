@@ -145,6 +145,7 @@ class App:
 
     def _refused(self, request: Request, refusal: Refusal) -> Response | Awaitable[Response]:
         if self._is_slow(request, refusal):
+            request.body.unwant()
             return self._refused_later(request, refusal)
         return self._refusal(refusal)
 

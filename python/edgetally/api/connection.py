@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._unsent = memoryview(b"")
         """What is left of a large body."""
-        self._flaw = ""
+        self._flaw: tuple[HTTPStatus, str, str] | None = None
         """What is wrong behind the requests so far, which are answered first."""
         self._ending = False
         self._whole: bytes | None = None
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._break_off(f"not an HTTP request: {error}")
+            self._break_off(HTTPStatus.BAD_REQUEST, f"not an HTTP request: {error}")
         if self._ending:
             return
         alone = idle and len(self._queue) == 1 and self._queue[0].body.complete and len(data) <= FRESH_BYTES
@@ -150,7 +150,10 @@ class Connection(asyncio.Protocol):
             except httptools.HttpParserUpgrade as offer:
                 if self._headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self._headers:
                     # The parser takes the body for the other protocol.
-                    self._refuse(HTTPStatus.BAD_REQUEST, "this server speaks HTTP/1.1: send a body without Upgrade")
+                    if self._incoming:
+                        self._incoming.complete = False
+                    problem = "this server speaks HTTP/1.1: send a body without Upgrade"
+                    self._break_off(HTTPStatus.BAD_REQUEST, problem)
                     return
                 # Clients that would rather speak HTTP/2 say so; that may be passed over. More requests can follow.
                 data = data[offer.args[0] :]
@@ -170,19 +173,25 @@ class Connection(asyncio.Protocol):
             self.on_message_complete()
         return rest
 
-    def _break_off(self, flaw: str) -> None:
-        """Take nothing more: refuse what comes now, once the requests before are answered."""
-        self._flaw = flaw
-        if self._incoming is None or self._incoming.complete:
+    def _break_off(self, status: HTTPStatus, problem: str, limit: str = "") -> None:
+        """Take nothing more, and refuse what came last once the requests before it are answered; for what `limit`."""
+        if self._flaw:
             return
-        # The flaw is in a body, and nothing will come of it.
-        if self._queue:
-            self._queue.pop().body.drop()
-        elif self._exchanges:
-            exchange = self._exchanges.pop()
-            exchange.request.body.drop()
-            if exchange.work:
-                exchange.work.cancel()
+        self._flaw = status, problem, limit
+        if self._incoming and not self._incoming.complete:
+            # It is in a body, of which nothing will come.
+            if self._queue:
+                self._queue.pop().body.drop()
+            elif self._exchanges:
+                exchange = self._exchanges.pop()
+                exchange.request.body.drop()
+                if exchange.work:
+                    exchange.work.cancel()
+        self._refuse_flaw()
+
+    def _refuse_flaw(self) -> None:
+        if self._flaw and not self._exchanges and not self._queue:
+            self._refuse(*self._flaw)
 
     # What the parser calls.
 
@@ -196,10 +205,10 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, part: bytes) -> None:
         """Part of the target."""
-        if not self._ending:
+        if not self._ending and not self._flaw:
             self._target += part
         if len(self._target) > self.server.limits.max_target_bytes:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "clients.max_target_bytes")
+            self._break_off(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "clients.max_target_bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field, of the header or behind a chunked body."""
@@ -212,6 +221,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The header is complete; the body, if there is one, follows."""
+        if self._flaw:
+            return
         target = httptools.parse_url(self._target)
         self._incoming = Body(self)
         self._incoming.expects_continue = self._headers.get(b"expect", b"").lower() == b"100-continue"
@@ -266,15 +277,16 @@ class Connection(asyncio.Protocol):
                     exchange.work = asyncio.ensure_future(answer)
                     exchange.work.add_done_callback(partial(self._worked, exchange))
             self._answer()
-        if self._flaw and not self._exchanges and not self._queue:
-            self._refuse(HTTPStatus.BAD_REQUEST, self._flaw)
+        self._refuse_flaw()
 
     def _may_begin(self, request: Request) -> bool:
         """Whether `request` may be worked on: alone, or as one of some pushes, each of which has come as a whole."""
         if self._ending or not self._exchanges:
             return not self._ending
-        may = request.method in PUSHING and len(self._exchanges) < PUSHES_AT_ONCE and not self.server.closing
-        return may and self._exchanges[-1].admits_another
+        if request.method not in PUSHING or len(self._exchanges) >= PUSHES_AT_ONCE or self.server.closing:
+            return False
+        # A sender that waits to be told `100 Continue` would take that for the beginning of the answer before.
+        return self._exchanges[-1].admits_another and not request.body.expects_continue
 
     def _worked(self, exchange: Exchange, work: asyncio.Future[Response]) -> None:
         """Answer with what the work on a request has brought, once the requests before are answered."""
@@ -350,7 +362,7 @@ class Connection(asyncio.Protocol):
 
     def _header_too_large(self) -> None:
         problem = "the header fields are too long"
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem, "clients.max_header_bytes")
+        self._break_off(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem, "clients.max_header_bytes")
 
     def _refuse(self, status: HTTPStatus, problem: str, limit: str = "") -> None:
         """Answer what is no request, once, and end; for what `limit`, if for one."""
@@ -438,7 +450,7 @@ class Connection(asyncio.Protocol):
         else:
             return
         if in_header and self._began is not None and now - self._began > limits.header_timeout:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come", "clients.header_timeout")
+            self._break_off(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come", "clients.header_timeout")
         elif silent > patience:
             if limit:
                 self.server.refused[limit] += 1

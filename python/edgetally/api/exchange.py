@@ -33,6 +33,10 @@ class Exchange:
 
     @property
     def admits_another(self) -> bool:
-        """Whether the next push may be worked on before this one is answered."""
-        request = self.request
-        return request.method in PUSHING and request.body.complete and request.keep_alive
+        """
+        Whether the next push may be worked on before this one is answered.
+
+        Not behind one that is refused: whoever tries tokens has one try at a time.
+        """
+        request, body = self.request, self.request.body
+        return request.method in PUSHING and body.complete and request.keep_alive and not body.unwanted
