@@ -48,7 +48,7 @@ def main() -> None:
     """Find the rate, then read along at half of it."""
     pushes = batches(16)
     with serve("--aggregate-delay", "1") as server:
-        warm, rate = pushed(server.url, pushes)
+        warm, rate = pushed(server.url, pushes, 1)
         until = time.time() + SECONDS
         delays: list[float] = []
         readers = [threading.Thread(target=read_along, args=(server, one, until, delays)) for one in SERVICE_IDS]

@@ -61,11 +61,12 @@ class Offline:
     def __init__(self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int = 1) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
         self._window = _core.Window(**limits._asdict())
-        self._fed = [0] * threads
+        # Apart from each other, so that every thread merges its own, and none waits for another.
+        self._fed = [MERGE_EVERY * thread // threads for thread in range(threads)]
         self._merging = Lock()
         # Of each thread, in turns: whatever order they come in, a log adds up in one order, also where limits bite.
         self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
-        self._turn = 0
+        self._turn = threads - 1
         self._now = now
         self._shown = 0
         self.accepted = 0
@@ -116,6 +117,7 @@ class Offline:
             for start in starts[thread :: len(self._folds)]:
                 self._read_region(thread, file, start, None if start == starts[-1] else start + REGION, progress)
                 reports.append((start, self._folds[thread].report()))
+            self._drain(thread)
             return reports
 
         with ThreadPoolExecutor(len(self._folds)) as pool:
@@ -145,24 +147,31 @@ class Offline:
         self._fed[thread] += len(block)
         is_large = fold.size > MERGE_BYTES // len(self._folds)
         if is_large or self._fed[thread] > max(MERGE_EVERY, fold.size * FEW):
-            self._fed[thread] = 0
-            self._merge(thread, fold.drain())
-            if is_large:
-                with self._merging:
-                    self._window.rest(OPEN_SECONDS)
+            self._drain(thread, is_large=is_large)
 
-    def _merge(self, thread: int, partial: bytes) -> None:
-        """Merge what a thread has drained, once it is its turn."""
-        with self._merging:
-            self._unmerged[thread].append(partial)
-            while self._unmerged[self._turn]:
-                if partial := self._unmerged[self._turn].popleft():
-                    self._window.merge(partial)
-                self._turn = (self._turn + 1) % len(self._unmerged)
+    def _drain(self, thread: int, *, is_large: bool = False) -> None:
+        """Drain the fold of a thread, and merge it soon; at once, if the tallies are large."""
+        self._fed[thread] = 0
+        self._unmerged[thread].append(self._folds[thread].drain())
+        # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
+        if self._merging.acquire(blocking=is_large):
+            try:
+                self._merge()
+                if is_large:
+                    self._window.rest(OPEN_SECONDS)
+            finally:
+                self._merging.release()
+
+    def _merge(self) -> None:
+        """Merge what threads have drained, as far as it is their turn."""
+        while self._unmerged[self._turn]:
+            if partial := self._unmerged[self._turn].popleft():
+                self._window.merge(partial)
+            self._turn = (self._turn - 1) % len(self._unmerged)
 
     def _turns(self) -> list[deque[bytes]]:
         """Return what is not merged, that of the thread first whose turn it is."""
-        return self._unmerged[self._turn :] + self._unmerged[: self._turn]
+        return [self._unmerged[self._turn - number] for number in range(len(self._unmerged))]
 
     def _report(self, name: str, before: int, report: _core.Report, errors: TextIO) -> None:
         """Count what became of the lines behind so many others, and describe the first that were rejected."""
