@@ -24,6 +24,9 @@ BODY_AT_ONCE = 1 << 20
 PIECES_AT_ONCE = 256
 """The same for the pieces in which they came, because each piece has a price of its own."""
 
+SMALL_PIECE = 1 << 12
+"""Pieces smaller than this on average are joined: a copy costs less than handling each."""
+
 BODY_AHEAD = 1 << 20
 """Bytes of a body that may wait for the handler; then the sender waits."""
 
@@ -111,10 +114,11 @@ class Body:
             self._news.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[Sequence[bytes]]:
-        """Yield what comes, in the pieces in which it came; raise Disconnect when it does not come to its end."""
+        """Yield what comes, large pieces as they came; raise Disconnect when it does not come to its end."""
         while True:
             if self._chunks:
-                chunks = [*self._chunks]
+                are_small = self._size < SMALL_PIECE * len(self._chunks)
+                chunks = [b"".join(self._chunks)] if are_small else [*self._chunks]
                 self.drop()
                 self._connection.flow()
                 yield chunks
