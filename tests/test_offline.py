@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from edgetally import offline
+from edgetally import _core, offline
 from edgetally.errors import ConfigError
 from edgetally.limits import Limits
 from edgetally.measurements import reasons
@@ -323,6 +323,29 @@ def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster
         monkeypatch.setattr(offline, name, value)
     outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
     assert len(outs) == 1
+
+
+def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    merged = 0
+
+    class Counting:
+        def __init__(self, **limits: int) -> None:
+            self._window = Window(**limits)
+
+        def merge(self, partial: bytes) -> None:
+            nonlocal merged
+            merged += 1
+            self._window.merge(partial)
+
+    Window = _core.Window  # noqa: N806 - it is a class
+    monkeypatch.setattr(_core, "Window", Counting)
+    for name, value in {"READ": 500, "FEW": 0, "MERGE_EVERY": 1}.items():
+        monkeypatch.setattr(offline, name, value)
+    log = write(tmp_path / "log", *days(1))
+    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW, threads=3)
+    with log.open("rb") as file, tqdm(disable=True) as progress:
+        folding.read(str(log), file, progress, io.StringIO())
+    assert merged == -(-log.stat().st_size // 500)
 
 
 def test_where_files_are_cut_into_blocks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby, product, zip_longest
+from itertools import chain, groupby, product
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
@@ -55,6 +55,45 @@ SHOWN = 10
 """Rejected lines that are described."""
 
 
+class Turns:
+    """
+    Merges what threads have drained into a window, in turns.
+
+    So a log adds up in one order, whoever is faster, also where limits bite.
+    """
+
+    def __init__(self, window: _core.Window, threads: int) -> None:
+        self._window = window
+        self._merging = Lock()
+        self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
+        # Backwards: the last one is the first that has something.
+        self._turn = threads - 1
+
+    def take(self, thread: int, partial: bytes, *, is_large: bool) -> None:
+        """Merge `partial` as soon as it is the turn of `thread`; put seconds away if it is large."""
+        self._unmerged[thread].append(partial)
+        # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
+        if self._merging.acquire(blocking=is_large):
+            try:
+                self._merge()
+                if is_large:
+                    self._window.rest(OPEN_SECONDS)
+            finally:
+                self._merging.release()
+
+    def finish(self) -> None:
+        """Merge the rest: no thread brings more, whose turn it would be."""
+        while any(self._unmerged):
+            self._merge()
+            self._turn = (self._turn - 1) % len(self._unmerged)
+
+    def _merge(self) -> None:
+        while self._unmerged[self._turn]:
+            if partial := self._unmerged[self._turn].popleft():
+                self._window.merge(partial)
+            self._turn = (self._turn - 1) % len(self._unmerged)
+
+
 class Offline:
     """Folds and a window without a clock."""
 
@@ -63,10 +102,7 @@ class Offline:
         self._window = _core.Window(**limits._asdict())
         # Apart from each other, so that every thread merges its own, and none waits for another.
         self._fed = [MERGE_EVERY * thread // threads for thread in range(threads)]
-        self._merging = Lock()
-        # Of each thread, in turns: whatever order they come in, a log adds up in one order, also where limits bite.
-        self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
-        self._turn = threads - 1
+        self._turns = Turns(self._window, 1)
         self._now = now
         self._shown = 0
         self.accepted = 0
@@ -98,9 +134,7 @@ class Offline:
     def entries(self) -> Iterator[bytes]:
         """Yield one line of JSON per service, dataset and second, sorted by these. This is the end of it."""
         with ThreadPoolExecutor(len(self._folds)) as pool:
-            for thread, partial in enumerate(pool.map(_core.Fold.drain, self._folds)):
-                self._unmerged[thread].append(partial)
-            for partial in filter(None, chain.from_iterable(zip_longest(*self._turns()))):
+            for partial in filter(None, pool.map(_core.Fold.drain, self._folds)):
                 self._window.merge(partial)
             sealed = sorted(self._window.seal(FOREVER), key=lambda one: (one.service_id, one.second))
             for _, seconds in groupby(sealed, key=lambda one: one.service_id):
@@ -120,8 +154,13 @@ class Offline:
             self._drain(thread)
             return reports
 
+        # What one thread has read before comes before.
+        self._drain(0)
+        self._turns = Turns(self._window, len(self._folds))
         with ThreadPoolExecutor(len(self._folds)) as pool:
             reports = sorted(chain.from_iterable(pool.map(work, range(len(self._folds)))), key=itemgetter(0))
+        self._turns.finish()
+        self._turns = Turns(self._window, 1)
         lines = 0
         for _, report in reports:
             self._report(name, lines, report, errors)
@@ -152,26 +191,7 @@ class Offline:
     def _drain(self, thread: int, *, is_large: bool = False) -> None:
         """Drain the fold of a thread, and merge it soon; at once, if the tallies are large."""
         self._fed[thread] = 0
-        self._unmerged[thread].append(self._folds[thread].drain())
-        # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
-        if self._merging.acquire(blocking=is_large):
-            try:
-                self._merge()
-                if is_large:
-                    self._window.rest(OPEN_SECONDS)
-            finally:
-                self._merging.release()
-
-    def _merge(self) -> None:
-        """Merge what threads have drained, as far as it is their turn."""
-        while self._unmerged[self._turn]:
-            if partial := self._unmerged[self._turn].popleft():
-                self._window.merge(partial)
-            self._turn = (self._turn - 1) % len(self._unmerged)
-
-    def _turns(self) -> list[deque[bytes]]:
-        """Return what is not merged, that of the thread first whose turn it is."""
-        return [self._unmerged[self._turn - number] for number in range(len(self._unmerged))]
+        self._turns.take(thread, self._folds[thread].drain(), is_large=is_large)
 
     def _report(self, name: str, before: int, report: _core.Report, errors: TextIO) -> None:
         """Count what became of the lines behind so many others, and describe the first that were rejected."""
