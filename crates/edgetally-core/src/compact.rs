@@ -5,8 +5,8 @@
 //! ```
 //!
 //! `places` is a set of bits that says which counters are not 0. `lengths` has two bits for each of these: its value
-//! takes one, two, four or eight bytes. `count` is how many there are, a byte. So where every value is, is known without looking at any, and reading a row
-//! takes no guesses.
+//! takes one, two, four or eight bytes. `count` is how many there are, a byte. So where every value is, is known without
+//! looking at any, and reading a row takes no guesses.
 
 use crate::counter::Kind;
 

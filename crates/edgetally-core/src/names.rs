@@ -48,8 +48,8 @@ impl Names {
     ///
     /// # Panics
     ///
-    /// When the name is no UTF-8, which partials are checked for, or when there are more than 4 GiB of names, from which
-    /// limits on keys keep far.
+    /// When the name is no UTF-8, which partials are checked for, or when there are more than 4 GiB of names; limits on
+    /// keys keep far from that.
     pub fn number(&mut self, name: &[u8]) -> u32 {
         let hash = self.hash(name);
         if let Some(number) = self.find_hashed(hash, name) {

@@ -95,7 +95,8 @@ impl Tally {
         limited(&mut self.pops, pop.as_bytes(), limits.pops, &mut self.overflowed, || false)
     }
 
-    /// Adds `counters` to the row of a key, whose POP has a number already; `has_place` says whether a domain has its row whatever the limit.
+    /// Adds `counters` to the row of a key, whose POP has a number already; `has_place` says whether a domain has its row
+    /// whatever the limit.
     #[expect(clippy::too_many_arguments, reason = "a key has four parts, and nobody else adds")]
     pub fn add(
         &mut self,

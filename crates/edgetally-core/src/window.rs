@@ -146,7 +146,7 @@ impl Window {
             let scope = &section.scopes[row.scope];
             if row.counters.is_empty() {
                 if row.second >= oldest_open {
-                    self.place(scope.service_id, row.second, String::from_utf8_lossy(row.name).as_ref());
+                    self.place(scope.service_id, row.second, &String::from_utf8_lossy(row.name));
                     // A service that had none may have one now.
                     known.fill(None);
                 }
@@ -157,9 +157,7 @@ impl Window {
                 Some(known) if known.second == second => known,
                 unknown => unknown.insert(Known { second, tally: self.number(scope.service_id, second), pop: None }),
             };
-            let Some(tally) = self.open.get_mut(&second).and_then(|open| open.tallies.get_mut(known.tally)) else {
-                continue;
-            };
+            let tally = &mut self.open.entry(second).or_default().tallies[known.tally];
             let pop = known.pop.unwrap_or_else(|| {
                 let overflowed = tally.overflowed;
                 let pop = tally.pop(scope.pop, &self.limits);
