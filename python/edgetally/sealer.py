@@ -92,15 +92,20 @@ class Sealer:
 
     async def seal_seconds(self) -> None:
         """Write a seal at every full second, without end."""
+        again: Seal | None = None
         while True:
             self._clock.anchor()
             now = int(self._clock.now())
             try:
-                await self._journal.seal(now - self._delay)
+                # After an outage the last seal is written once more, and time goes on a second later: sources that
+                # waited for the journal try again within that second, and their records are in time.
+                await self._journal.seal(again.second if again else now - self._delay)
+                again = None
             except Unavailable:
-                # Nothing is final that is not written. Readers see that the time stands still, and the next seal
-                # makes up for this one.
-                if self._journal.sealed is None:
+                # Nothing is final that is not written. Readers see that the time stands still, and one seal makes up
+                # for all that could not be written.
+                again = self._journal.sealed
+                if again is None:
                     raise
             await self._reserve(now)
             if self._start_at is None:
