@@ -9,10 +9,13 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tqdm import tqdm
 
 from edgetally import _core, offline
@@ -293,7 +296,8 @@ def test_how_many_threads_fold_does_not_matter(
     lines = [*golden_lines, b"", b'{"status":200,"x":"%b"}' % (b"y" * 5_000), *golden_lines, b"no record"]
     log = write(tmp_path / "log", b"\n".join(lines), ended)
     want = Folded(log)
-    for region, read in [(1_000, 300), (997, 5_000), (4_096, 64)]:
+    monkeypatch.setattr(offline, "SHARED", 0)
+    for region, read in [(1_000, 300), (997, 5_000), (4_096, 64), (1 << 20, 300)]:
         monkeypatch.setattr(offline, "REGION", region)
         monkeypatch.setattr(offline, "READ", read)
         got = Folded(log, threads=threads)
@@ -307,11 +311,22 @@ def test_merging_while_others_fold_changes_no_entry(
     log = write(tmp_path / "log", *days(4))
     want = Folded(log)
     monkeypatch.setattr(offline, "READ", 500)
-    monkeypatch.setattr(offline, "REGION", 2_000)
-    monkeypatch.setattr(offline, "FEW", 0)
-    for every in (1, 3_000):
-        monkeypatch.setattr(offline, "MERGE_EVERY", every)
+    monkeypatch.setattr(offline, "SHARED", 0)
+    for few, region in product((0, 8, 1_000_000), (1, 2_000)):
+        monkeypatch.setattr(offline, "FEW", few)
+        monkeypatch.setattr(offline, "REGION", region)
         assert Folded(log, threads=threads).out == want.out
+
+
+@given(size=st.integers(1, 1 << 32), threads=st.integers(1, 64))
+def test_regions_are_as_much_for_every_thread_and_all_of_the_file(size: int, threads: int) -> None:
+    cuts = offline.regions(size, threads)
+    lengths = [end - start for start, end in pairwise(cuts)]
+    shares = [sum(lengths[thread::threads]) for thread in range(threads)]
+
+    assert (cuts[0], cuts[-1], cuts) == (0, size, sorted(cuts))
+    assert max(lengths) <= offline.REGION + 1
+    assert max(shares) - min(shares) <= len(cuts)
 
 
 def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster(
@@ -319,7 +334,7 @@ def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster
 ) -> None:
     lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(2_000)]
     log = write(tmp_path / "log", *lines)
-    for name, value in {"READ": 500, "REGION": 2_000, "FEW": 0, "MERGE_EVERY": 1}.items():
+    for name, value in {"READ": 500, "REGION": 2_000, "SHARED": 0, "FEW": 0}.items():
         monkeypatch.setattr(offline, name, value)
     outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
     assert len(outs) == 1
@@ -339,12 +354,12 @@ def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytes
 
     Window = _core.Window  # noqa: N806 - it is a class
     monkeypatch.setattr(_core, "Window", Counting)
-    for name, value in {"READ": 500, "FEW": 0, "MERGE_EVERY": 1}.items():
+    for name, value in {"READ": 500, "FEW": 0, "REGION": 1}.items():
         monkeypatch.setattr(offline, name, value)
     log = write(tmp_path / "log", *days(1))
     folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW, threads=3)
-    with log.open("rb") as file, tqdm(disable=True) as progress:
-        folding.read(str(log), file, progress, io.StringIO())
+    with log.open("rb") as file:
+        folding.read(str(log), file, lambda _: None, io.StringIO())
     assert merged == -(-log.stat().st_size // 500)
 
 

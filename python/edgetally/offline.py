@@ -4,13 +4,14 @@ import errno
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby, product
+from contextlib import ExitStack
+from itertools import accumulate, chain, groupby, pairwise, product
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, Never, TextIO
+from typing import BinaryIO, TextIO
 
 from tqdm import tqdm
 
@@ -26,8 +27,12 @@ from edgetally.telemetry.events import escaped
 READ = 1 << 18
 """Bytes that are read at once: they stay in the cache of the core that folds them, in memory that is used again."""
 
-REGION = 8 << 20
-"""Bytes of a plain file that one thread folds before it looks for more: enough for every thread, in no great steps."""
+REGION = 64 << 20
+"""Bytes of a plain file that one thread folds, at most, before it merges its tallies while others go on folding: so
+little of it is left for the end, which one thread does alone."""
+
+SHARED = 8 << 20
+"""Bytes of a plain file from which on all threads fold it together."""
 
 EDGE = 1 << 14
 """Bytes that are read at once to find where a line ends that two regions share."""
@@ -35,12 +40,9 @@ EDGE = 1 << 14
 MERGE_BYTES = 64 << 20
 """Tallies are put away when those of all threads take more than this."""
 
-MERGE_EVERY = 32 << 20
-"""Bytes of the log after which a thread merges its tallies while others go on folding, so that little of it is left for
-the end, which one thread does alone."""
-
-FEW = 16
-"""It does so only when its tallies take this part of what it read, or less: rows of keys that stay are merged again."""
+FEW = 8
+"""Tallies are merged early only when they take this part of what was read, or less: rows of keys that stay are merged
+again."""
 
 OPEN_SECONDS = 2
 """Seconds that are kept ready for more when tallies are put away."""
@@ -55,6 +57,10 @@ SHOWN = 10
 """Rejected lines that are described."""
 
 
+Progress = Callable[[int], object]
+"""Hears how many bytes more were read."""
+
+
 class Turns:
     """
     Merges what threads have drained into a window, in turns.
@@ -66,8 +72,7 @@ class Turns:
         self._window = window
         self._merging = Lock()
         self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
-        # Backwards: the last one is the first that has something.
-        self._turn = threads - 1
+        self._turn = 0
 
     def take(self, thread: int, partial: bytes, *, is_large: bool) -> None:
         """Merge `partial` as soon as it is the turn of `thread`; put seconds away if it is large."""
@@ -85,13 +90,13 @@ class Turns:
         """Merge the rest: no thread brings more, whose turn it would be."""
         while any(self._unmerged):
             self._merge()
-            self._turn = (self._turn - 1) % len(self._unmerged)
+            self._turn = (self._turn + 1) % len(self._unmerged)
 
     def _merge(self) -> None:
         while self._unmerged[self._turn]:
             if partial := self._unmerged[self._turn].popleft():
                 self._window.merge(partial)
-            self._turn = (self._turn - 1) % len(self._unmerged)
+            self._turn = (self._turn + 1) % len(self._unmerged)
 
 
 class Offline:
@@ -100,8 +105,7 @@ class Offline:
     def __init__(self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int = 1) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
         self._window = _core.Window(**limits._asdict())
-        # Apart from each other, so that every thread merges its own, and none waits for another.
-        self._fed = [MERGE_EVERY * thread // threads for thread in range(threads)]
+        self._fed = [0] * threads
         self._turns = Turns(self._window, 1)
         self._now = now
         self._shown = 0
@@ -109,12 +113,12 @@ class Offline:
         self.rejected: Counter[str] = Counter()
         self.unknown_cache_words: Counter[str] = Counter()
 
-    def read(self, name: str, file: BinaryIO, progress: "tqdm[Never]", errors: TextIO) -> None:
+    def read(self, name: str, file: BinaryIO, progress: Progress, errors: TextIO) -> None:
         """Fold everything in `file`, decompressing it if it is compressed; describe rejected lines on `errors`."""
         head = file.read(READ)
         decoder = by_magic(head)
         size = os.fstat(file.fileno()).st_size if name != "-" and isinstance(decoder, Identity) else 0
-        if size > REGION and len(self._folds) > 1:
+        if size > SHARED and len(self._folds) > 1:
             self._read_regions(name, file.fileno(), size, progress, errors)
             return
         fold = self._folds[0]
@@ -122,7 +126,9 @@ class Offline:
             while head:
                 for piece in decoder.feed(head):
                     self._feed(0, piece)
-                progress.update(len(head))
+                    if self._fed[0] >= REGION:
+                        self._drain(0)
+                progress(len(head))
                 self._report(name, 0, fold.report(), errors)
                 head = file.read(READ)
             decoder.finish()
@@ -142,20 +148,21 @@ class Offline:
                 for some in range(0, len(shown), ENCODED):
                     yield from pool.map(_line, shown[some : some + ENCODED])
 
-    def _read_regions(self, name: str, file: int, size: int, progress: "tqdm[Never]", errors: TextIO) -> None:
+    def _read_regions(self, name: str, file: int, size: int, progress: Progress, errors: TextIO) -> None:
         """Fold a plain file on all threads; each takes every so many-th region, so that runs are alike."""
-        starts = range(0, size, REGION)
+        cuts = regions(size, len(self._folds))
 
         def work(thread: int) -> list[tuple[int, _core.Report]]:
             reports = []
-            for start in starts[thread :: len(self._folds)]:
-                self._read_region(thread, file, start, None if start == starts[-1] else start + REGION, progress)
-                reports.append((start, self._folds[thread].report()))
-            self._drain(thread)
+            for start, end in list(pairwise(cuts))[thread :: len(self._folds)]:
+                if start < end:
+                    self._read_region(thread, file, start, None if end == size else end, progress)
+                    reports.append((start, self._folds[thread].report()))
+                self._drain(thread)
             return reports
 
         # What one thread has read before comes before.
-        self._drain(0)
+        self._turns.take(0, self._folds[0].drain(), is_large=False)
         self._turns = Turns(self._window, len(self._folds))
         with ThreadPoolExecutor(len(self._folds)) as pool:
             reports = sorted(chain.from_iterable(pool.map(work, range(len(self._folds)))), key=itemgetter(0))
@@ -166,14 +173,14 @@ class Offline:
             self._report(name, lines, report, errors)
             lines += report.lines
 
-    def _read_region(self, thread: int, file: int, start: int, end: int | None, progress: "tqdm[Never]") -> None:
+    def _read_region(self, thread: int, file: int, start: int, end: int | None, progress: Progress) -> None:
         """Fold the lines of a file that begin from byte `start` on and before `end`, or where it ends."""
         fold = self._folds[thread]
         at = start if start == 0 else _behind_newline(file, start - 1)
         while block := os.pread(file, READ if end is None else max(min(READ, end - at), 0), at):
             at += len(block)
             self._feed(thread, block)
-            progress.update(len(block))
+            progress(len(block))
         while fold.unfinished and (block := os.pread(file, EDGE, at)):
             at += len(block)
             newline = block.find(b"\n") + 1
@@ -184,14 +191,17 @@ class Offline:
         fold = self._folds[thread]
         fold.feed(block, self._now)
         self._fed[thread] += len(block)
-        is_large = fold.size > MERGE_BYTES // len(self._folds)
-        if is_large or self._fed[thread] > max(MERGE_EVERY, fold.size * FEW):
-            self._drain(thread, is_large=is_large)
+        if fold.size > MERGE_BYTES // len(self._folds):
+            self._fed[thread] = 0
+            self._turns.take(thread, fold.drain(), is_large=True)
 
-    def _drain(self, thread: int, *, is_large: bool = False) -> None:
-        """Drain the fold of a thread, and merge it soon; at once, if the tallies are large."""
-        self._fed[thread] = 0
-        self._turns.take(thread, self._folds[thread].drain(), is_large=is_large)
+    def _drain(self, thread: int) -> None:
+        """Drain the fold of a thread, unless that is better done later, and merge it as soon as it is its turn."""
+        fold = self._folds[thread]
+        is_worth_it = self._fed[thread] >= fold.size * FEW
+        if is_worth_it:
+            self._fed[thread] = 0
+        self._turns.take(thread, fold.drain() if is_worth_it else b"", is_large=False)
 
     def _report(self, name: str, before: int, report: _core.Report, errors: TextIO) -> None:
         """Count what became of the lines behind so many others, and describe the first that were rejected."""
@@ -203,6 +213,21 @@ class Offline:
             errors.write(f"{name}:{before + line}: {reason}: {sentence} (byte {at}): {escaped(sample[:120])}\n")
 
 
+def regions(size: int, threads: int) -> list[int]:
+    """
+    Return where to cut so many bytes into regions, of which each thread takes every so many-th.
+
+    Every thread gets as much as the others, so that all are done at the same time, but they end their regions apart
+    from each other, so that every thread merges its own, and none waits for another: the first region of a thread is
+    short, the last one has the rest.
+    """
+    rounds = -(-size // (threads * REGION))
+    # In parts of a whole region, of which it has as many as there are threads.
+    first, last = range(1, threads + 1), range(threads - 1, 0, -1)
+    parts = accumulate([*first, *[threads] * (threads * (rounds - 1)), *last], initial=0)
+    return [size * part // (threads * threads * rounds) for part in parts]
+
+
 def _behind_newline(file: int, at: int) -> int:
     """Return where the first line begins that has a newline from byte `at` on before it."""
     while block := os.pread(file, EDGE, at):
@@ -210,6 +235,10 @@ def _behind_newline(file: int, at: int) -> int:
             return at + newline
         at += len(block)
     return at
+
+
+def _unseen(size: int) -> None:
+    """Nobody watches, and a bar that shows nothing takes a tenth of what a small log does."""
 
 
 def _line(shown: tuple[_core.Sealed, str]) -> bytes:
@@ -225,9 +254,11 @@ def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> i
     keep_memory()
     sizes = [_size(name) for name in files if name != "-"]
     total = sum(sizes) if len(sizes) == len(files) else None
-    with tqdm(
-        total=total, unit="B", unit_scale=True, delay=1, leave=False, file=errors, disable=not errors.isatty()
-    ) as progress:
+    with ExitStack() as until_read:
+        progress: Progress = _unseen
+        if errors.isatty():
+            bar = tqdm(total=total, unit="B", unit_scale=True, delay=1, leave=False, file=errors)
+            progress = until_read.enter_context(bar).update
         for name in files:
             with sys.stdin.buffer if name == "-" else _open(name) as file:
                 offline.read(name, file, progress, errors)
