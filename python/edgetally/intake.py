@@ -109,16 +109,6 @@ class Intake:
         self._brought = brought
         self._drained: tuple[bytes, Report] | None = None
 
-    @property
-    def is_large(self) -> bool:
-        """Whether the tallies take so much memory that they should be committed."""
-        return self._fold.size > COMMIT_BYTES
-
-    @property
-    def unfinished(self) -> int:
-        """Bytes of the line whose end has not come yet."""
-        return self._fold.unfinished
-
     async def feed(self, *blocks: bytes) -> None:
         """Fold the finished lines of what came."""
         for block in blocks:
@@ -129,10 +119,6 @@ class Intake:
                 await self._worker.in_thread(self._fold.feed, block, int(now))
             self._brought.size += len(block)
             self._worker.fold_time.observe(self._worker.clock.now() - now)
-
-    def finish(self) -> None:
-        """Fold the last line, if no newline ended it."""
-        self._fold.finish(int(self._worker.clock.now()))
 
     @property
     def size(self) -> int:
@@ -177,6 +163,24 @@ class Intake:
         return report
 
 
+class Stream(Intake):
+    """A stretch that goes on and on, and is committed now and then."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the tallies take so much memory that they should be committed."""
+        return self._fold.size > COMMIT_BYTES
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of the line whose end has not come yet."""
+        return self._fold.unfinished
+
+    def finish(self) -> None:
+        """Fold the last line, if no newline ended it."""
+        self._fold.finish(int(self._worker.clock.now()))
+
+
 class Push(Intake):
     """
     A stretch that counts as a whole or not at all, and takes no more memory than there is for it. To be closed.
@@ -205,9 +209,6 @@ class Push(Intake):
         if self.size > self._worker.bounds.tally_bytes:
             raise self._too_large()
         self._hold(OPEN_BYTES + self.size + size)
-
-    def finish(self) -> None:
-        """That was all of it."""
 
     async def _take(self) -> tuple[bytes, _core.Report]:
         now = self._worker.clock.now()

@@ -15,7 +15,7 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import Busy, Unavailable
-from edgetally.intake import Bounds, Brought, Intake, Push, Report
+from edgetally.intake import Bounds, Brought, Push, Report, Stream
 from edgetally.journal.base import Journal
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
@@ -114,9 +114,9 @@ class Worker:
 
     def intake(
         self, defaults: Defaults, framing: Framing = "lines", source: str = "push", counted_as: str | None = None
-    ) -> Intake:
+    ) -> Stream:
         """Begin a stretch of input from `source`, in which `framing` tells records apart."""
-        return Intake(self._fold(defaults, framing), self, source, self.brought[counted_as or source])
+        return Stream(self._fold(defaults, framing), self, source, self.brought[counted_as or source])
 
     def push(self, defaults: Defaults) -> Push:
         """Begin a push; raise Busy when there is no room for one."""

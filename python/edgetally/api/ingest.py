@@ -97,9 +97,6 @@ class Intake(Protocol):
     async def feed(self, *blocks: bytes) -> None:
         """Take more of it."""
 
-    def finish(self) -> None:
-        """That was all of it."""
-
     async def drain(self) -> Report:
         """Tell what becomes of it when it is counted."""
 
@@ -182,7 +179,6 @@ class Ingest:
             if content is not None:
                 for piece in pieces:
                     content = zlib.crc32(piece, content)
-        intake.finish()
         return content
 
     async def _pieces(self, request: Request, decoder: Decoder) -> AsyncIterator[Sequence[bytes]]:
