@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from edgetally import _core, offline
+from edgetally import _core, offline, turns
 from edgetally.errors import ConfigError
 from edgetally.limits import Limits
 from edgetally.measurements import reasons
@@ -280,7 +280,7 @@ def test_putting_tallies_away_changes_no_entry(
 
     monkeypatch.setattr(offline, "READ", 10_000)
     monkeypatch.setattr(offline, "MERGE_BYTES", 1)
-    monkeypatch.setattr(offline, "OPEN_SECONDS", kept)
+    monkeypatch.setattr(turns, "OPEN_SECONDS", kept)
 
     assert Folded(path).out == expected.out
 
@@ -338,6 +338,21 @@ def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster
         monkeypatch.setattr(offline, name, value)
     outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
     assert len(outs) == 1
+
+
+def test_whoever_interrupts_it_does_not_wait_for_the_other_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def pread(*_: int) -> bytes:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return LINE  # without end
+
+    log = write(tmp_path / "log", *days(1))
+    monkeypatch.setattr(offline, "SHARED", 0)
+    monkeypatch.setattr("os.pread", pread)
+    with pytest.raises(KeyboardInterrupt):
+        Folded(log, threads=3)
 
 
 def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 import errno
 import os
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import accumulate, chain, groupby, pairwise, product
 from operator import itemgetter
 from pathlib import Path
-from threading import Lock
 from typing import BinaryIO, TextIO
 
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from edgetally.measurements import DATASETS
 from edgetally.memory import keep_memory
 from edgetally.sources.base import Defaults
 from edgetally.telemetry.events import escaped
+from edgetally.turns import Turns
 
 READ = 1 << 18
 """Bytes that are read at once: they stay in the cache of the core that folds them, in memory that is used again."""
@@ -44,9 +44,6 @@ FEW = 8
 """Tallies are merged early only when they take this part of what was read, or less: rows of keys that stay are merged
 again."""
 
-OPEN_SECONDS = 2
-"""Seconds that are kept ready for more when tallies are put away."""
-
 FOREVER = (1 << 63) - 1
 """After every second that a record can have."""
 
@@ -61,44 +58,6 @@ Progress = Callable[[int], object]
 """Hears how many bytes more were read."""
 
 
-class Turns:
-    """
-    Merges what threads have drained into a window, in turns.
-
-    So a log adds up in one order, whoever is faster, also where limits bite.
-    """
-
-    def __init__(self, window: _core.Window, threads: int) -> None:
-        self._window = window
-        self._merging = Lock()
-        self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
-        self._turn = 0
-
-    def take(self, thread: int, partial: bytes, *, is_large: bool) -> None:
-        """Merge `partial` as soon as it is the turn of `thread`; put seconds away if it is large."""
-        self._unmerged[thread].append(partial)
-        # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
-        if self._merging.acquire(blocking=is_large):
-            try:
-                self._merge()
-                if is_large:
-                    self._window.rest(OPEN_SECONDS)
-            finally:
-                self._merging.release()
-
-    def finish(self) -> None:
-        """Merge the rest: no thread brings more, whose turn it would be."""
-        while any(self._unmerged):
-            self._merge()
-            self._turn = (self._turn + 1) % len(self._unmerged)
-
-    def _merge(self) -> None:
-        while self._unmerged[self._turn]:
-            if partial := self._unmerged[self._turn].popleft():
-                self._window.merge(partial)
-            self._turn = (self._turn + 1) % len(self._unmerged)
-
-
 class Offline:
     """Folds and a window without a clock."""
 
@@ -106,6 +65,7 @@ class Offline:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
         self._window = _core.Window(**limits._asdict())
         self._fed = [0] * threads
+        self._is_given_up = False
         self._turns = Turns(self._window, 1)
         self._now = now
         self._shown = 0
@@ -164,8 +124,15 @@ class Offline:
         # What one thread has read before comes before.
         self._turns.take(0, self._folds[0].drain(), is_large=False)
         self._turns = Turns(self._window, len(self._folds))
-        with ThreadPoolExecutor(len(self._folds)) as pool:
-            reports = sorted(chain.from_iterable(pool.map(work, range(len(self._folds)))), key=itemgetter(0))
+        others = len(self._folds) - 1
+        with ThreadPoolExecutor(others) as pool:
+            theirs = pool.map(work, range(others))
+            try:
+                reports = sorted(chain(work(others), *theirs), key=itemgetter(0))
+            except BaseException:
+                # Whoever interrupts this does not wait until the others have read the rest.
+                self._is_given_up = True
+                raise
         self._turns.finish()
         self._turns = Turns(self._window, 1)
         lines = 0
@@ -178,6 +145,8 @@ class Offline:
         fold = self._folds[thread]
         at = start if start == 0 else _behind_newline(file, start - 1)
         while block := os.pread(file, READ if end is None else max(min(READ, end - at), 0), at):
+            if self._is_given_up:
+                return
             at += len(block)
             self._feed(thread, block)
             progress(len(block))
