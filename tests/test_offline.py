@@ -367,6 +367,9 @@ def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytes
             merged += 1
             self._window.merge(partial)
 
+        def rest(self, keep: int) -> None:
+            self._window.rest(keep)
+
     Window = _core.Window  # noqa: N806 - it is a class
     monkeypatch.setattr(_core, "Window", Counting)
     for name, value in {"READ": 500, "FEW": 0, "REGION": 1}.items():

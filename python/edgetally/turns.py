@@ -32,14 +32,15 @@ class Turns:
         self._turn = 0
 
     def take(self, thread: int, partial: bytes, *, is_large: bool) -> None:
-        """Merge `partial` as soon as it is the turn of `thread`; put seconds away if it is large."""
+        """Merge `partial` as soon as it is the turn of `thread`, and put seconds away; at once, if it is large."""
         self._unmerged[thread].append(partial)
         # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
         if self._merging.acquire(blocking=is_large):
             try:
                 self._merge()
-                if is_large:
-                    self._window.rest(OPEN_SECONDS)
+                # Older seconds are whole in most logs: whoever is here seals them while others fold. In all other logs
+                # they are taken up again.
+                self._window.rest(OPEN_SECONDS)
             finally:
                 self._merging.release()
 
