@@ -7,51 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from edgetally import _core
-from edgetally.intake import INLINE, Report
+from edgetally.intake import INLINE
 from edgetally.journal.base import Marks
-from edgetally.journal.memory import MemoryJournal
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.sources.file import FollowedFile
 from edgetally.worker import MAX_WORDS, Limits, P, T, Worker
 from tests.clock import START, TurnedClock
+from tests.ledger import Ledger
 
 DEFAULTS = Defaults("svc", "lab")
 LIMITS = Limits(max_line=4096, max_lateness=120, max_ahead=5)
 LINE = b'{"status":200}\n'
-
-
-class Ledger(MemoryJournal):
-    """A journal that shows what was appended to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.appended: list[tuple[int, dict[str, str | None]]] = []
-        """For every append: the records in it, and the marks that came with them."""
-        self.partials: list[bytes] = []
-        self.changed = asyncio.Event()
-
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
-        await super().append(partial, marks)
-        self.partials.append(partial)
-        self.appended.append((counted(partial), dict(marks or {})))
-        self.changed.set()
-
-    @property
-    def records(self) -> int:
-        return sum(records for records, _ in self.appended)
-
-    async def shows(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds."""
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
-
-
-def counted(partial: bytes) -> int:
-    """Count the records in a partial."""
-    window = _core.Window(domains=9, origins=9, addresses=9, pops=9, services=9)
-    return sum(records for _, records, _ in window.merge(partial)) if partial else 0
 
 
 class Script:
@@ -434,41 +400,3 @@ async def test_words_for_the_cache_that_no_table_knows_are_counted(worker: Worke
     assert worker.unknown_cache_words["w0"] == 1
     assert worker.unknown_cache_words["_other"] == 3
     assert len(worker.unknown_cache_words) == MAX_WORDS + 1
-
-
-# --- pushes that use what others have left -------------------------------------------------------------------------
-
-
-LEAVINGS = {
-    "one that broke off": [b'{"status":200,"domain":"left.example"}\n{"sta'],
-    "a cut array": [b'[{"status":200},{"status', b'":200'],
-    "a last line that is too long": [LINE, b'{"status":' + b"2" * 5_000],
-    "refused lines": [b"nonsense\n" * 3, LINE],
-    "other members": [b'{"x":1,"status":404,"ts":"","domain":"other.example"}\n' * 2],
-    "nothing": [],
-}
-
-
-@pytest.mark.parametrize("blocks", LEAVINGS.values(), ids=LEAVINGS)
-@pytest.mark.parametrize("is_whole", [True, False])
-async def test_nothing_of_one_push_is_in_the_next(
-    worker: Worker, journal: Ledger, blocks: list[bytes], *, is_whole: bool
-) -> None:
-    clean = [b'\n[{"status":200,"domain":"a.example"},{"sta', b'tus":"x"},{"status":404}]']
-
-    async def push(worker: Worker, blocks: list[bytes], *, is_whole: bool) -> Report | None:
-        push = worker.push(DEFAULTS)
-        for block in blocks:
-            await push.feed(block)
-        report = await push.commit() if is_whole else None
-        push.close()
-        return report
-
-    fresh = Ledger()
-    other = Worker(journal=fresh, clock=worker.clock, limits=LIMITS)
-    want = await push(other, clean, is_whole=True)
-    other.close()
-    for _ in range(2):
-        await push(worker, blocks, is_whole=is_whole)
-        assert await push(worker, clean, is_whole=True) == want
-        assert journal.partials[-1] == fresh.partials[-1]

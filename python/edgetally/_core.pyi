@@ -103,18 +103,18 @@ class Fold:
             whose end has not come yet stays in the fold.
         """
 
-    def conclude(self, blocks: Sequence[bytes], now: int, most: int) -> tuple[bytes, Report] | None:
+    def conclude(self, inputs: Sequence[Sequence[bytes]], now: int, most: int) -> tuple[bytes, list[Report]] | None:
         """
-        Fold the rest of an input, and take its tallies and its report, in one turn with the interpreter.
+        Fold inputs, each to its end, and take their tallies together, in one turn with the interpreter.
 
         Args:
-            blocks: What `feed` was not given yet.
+            inputs: The blocks of each; the first may go on with what `feed` was given before.
             now: As for `feed`.
             most: Bytes that the tallies may take, about.
 
         Returns:
-            What `finish`, `drain` and `report` would give; the fold can be used for another input. None if the tallies
-            take more than `most`.
+            One partial of them all, as of `drain`, and the report of each, as after its `finish`; the fold can be used
+            for other inputs. None if the tallies take more than `most`: then the fold is of no more use.
         """
 
     def report(self) -> Report:

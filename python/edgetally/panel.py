@@ -163,11 +163,11 @@ class Panel:
         responses["read", 200] += server.repeated  # nothing else is ever at hand
         reached = server.refused + self._rooms.ingest.refused
         reached["api.idempotency_keys"] = self._rooms.once.forgotten
-        reached["api.max_pending_bytes"] = self._rooms.worker.busy
+        reached["api.max_pending_bytes"] = self._rooms.worker.pushes.busy
         reached["sources.max_syslog_connections"] = sum(one.refused for one in self._rooms.listeners)
         reached["api.max_answer_bytes"] = self._rooms.poll.cut
         reached["shelf.max_bytes"] = shelf.dropped
-        yield metrics.PENDING, {(): self._rooms.worker.pending}
+        yield metrics.PENDING, {(): self._rooms.worker.pushes.pending}
         yield metrics.UNFOLDED, {(): server.waiting_bytes}
         yield metrics.UNREAD, {(): server.unread_bytes}
         yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from edgetally import intake, sealer, worker
+from edgetally import pushes, sealer, worker
 from edgetally.api import server
 from edgetally.api.app import App, room
 from edgetally.api.connection import Connection
@@ -73,7 +73,7 @@ class Service:
             journal=self.journal,
             clock=self.clock,
             limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
-            bounds=intake.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
+            bounds=pushes.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
             rejects=self.rejects,
         )
         self.shelf = Shelf(
@@ -180,11 +180,11 @@ class Service:
         self.door.reload(config)
         self.server.forget()
 
-    def _open_push(self, said: Said, services: Sequence[str] | None) -> intake.Push:
+    def _open_push(self, said: Said, services: Sequence[str] | None) -> pushes.Push:
         if self.journal.failing:
             # Not even received: it is tried every second whether that is still so.
             raise Unavailable(self.journal.failing)
-        return self.worker.push(self._defaults(said, "format")._replace(services=services))
+        return self.worker.pushes.open(self._defaults(said, "format")._replace(services=services))
 
     def _say_what_is_kept(self) -> None:
         if isinstance(self.journal, SqliteJournal):
@@ -276,6 +276,7 @@ class Service:
     async def _stop_rooms(self) -> None:
         await cancel(self._tasks)
         self.poll.close()
+        await self.worker.pushes.drained()
         self.worker.close()
         self.rejects.close()
         self.sealer.close()

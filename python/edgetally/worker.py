@@ -6,7 +6,7 @@ is parsed in Python, and the interpreter is free while blocks are folded.
 """
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,9 +14,10 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
-from edgetally.errors import Busy, Unavailable
-from edgetally.intake import Bounds, Brought, Push, Report, Stream
+from edgetally.errors import Unavailable
+from edgetally.intake import Brought, Intake, Report
 from edgetally.journal.base import Journal
+from edgetally.pushes import Bounds, Pushes
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
 from edgetally.telemetry.events import LineRefused, LinesRefused, Unkept, say
@@ -31,9 +32,6 @@ COMMIT_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 """How long a source waits before what could not be made durable is tried again."""
 
-SPARES = 8
-"""How many folds are kept for the next pushes."""
-
 MAX_WORDS = 100
 """How many unknown words are told apart. The rest are OTHER."""
 
@@ -46,13 +44,6 @@ class Limits(NamedTuple):
     max_line: int
     max_lateness: int
     max_ahead: int
-
-
-class Spare(NamedTuple):
-    """A fold that a push is done with: the next one with these defaults finds its memory, and how lines look."""
-
-    defaults: Defaults
-    fold: _core.Fold
 
 
 class Source(Protocol):
@@ -93,11 +84,6 @@ class Worker:
         self.journal = journal
         self.clock = clock
         self.rejects = rejects or Rejects(clock=clock)
-        self.bounds = bounds
-        self.pending = 0
-        """Bytes that pushes take until they count, about."""
-        self.busy = 0
-        """Pushes that were sent away for it."""
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         self.unknown_cache_words: Counter[str] = Counter()
@@ -110,28 +96,14 @@ class Worker:
         """How long appending to the journal took."""
         self._limits = limits
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold")
-        self._spares: deque[Spare] = deque(maxlen=SPARES)
+        self.pushes = Pushes(self, bounds, partial(self._fold, framing="arrays"))
+        """What comes over HTTP."""
 
     def intake(
         self, defaults: Defaults, framing: Framing = "lines", source: str = "push", counted_as: str | None = None
-    ) -> Stream:
+    ) -> Intake:
         """Begin a stretch of input from `source`, in which `framing` tells records apart."""
-        return Stream(self._fold(defaults, framing), self, source, self.brought[counted_as or source])
-
-    def push(self, defaults: Defaults) -> Push:
-        """Begin a push; raise Busy when there is no room for one."""
-        spare = next((spare for spare in self._spares if spare.defaults == defaults), None)
-        if spare:
-            self._spares.remove(spare)
-        fold = spare.fold if spare else self._fold(defaults, "arrays")
-        return Push(fold, self, "push", self.brought["push"], done=lambda: self._spares.append(Spare(defaults, fold)))
-
-    def admit(self, size: int) -> None:
-        """Let a push take so many bytes more; raise Busy when there is no room for them."""
-        if size > 0 and self.pending + size > self.bounds.pending_bytes:
-            self.busy += 1
-            raise Busy(f"{self.pending} bytes of pushes wait to be counted")
-        self.pending += size
+        return Intake(self._fold(defaults, framing), self, source, self.brought[counted_as or source])
 
     def _fold(self, defaults: Defaults, framing: Framing) -> _core.Fold:
         return _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())

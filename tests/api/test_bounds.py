@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
-from edgetally.intake import OPEN_BYTES
+from edgetally.pushes import OPEN_BYTES
 from tests.clock import START, until
 from tests.served import Served, ndjson, record, served
 
@@ -76,7 +76,7 @@ async def test_a_push_that_decompresses_without_end_is_refused(small: Served) ->
     answer = await small.client.post("/ingest", content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
     assert bitten(small, "api.max_push_decompressed_bytes") == 1
-    assert small.service.worker.pending == 0
+    assert small.service.worker.pushes.pending == 0
     await still_works(small)
 
 
@@ -87,26 +87,26 @@ async def test_a_push_of_too_many_keys_is_refused_as_a_whole(small: Served) -> N
     assert bitten(small, "api.max_push_tally_bytes") == 1
     half = HOSTS[: HOSTS.index(b"\n", 200_000) + 1]
     assert (await small.client.post("/ingest", content=half)).status_code == 200
-    assert small.service.worker.pending == 0
+    assert small.service.worker.pushes.pending == 0
     await still_works(small)
 
 
 async def test_when_pushes_wait_to_be_counted_more_are_told_to_come_back(small: Served) -> None:
-    worker = small.service.worker
+    pushes = small.service.worker.pushes
     async with small.wire() as slow:
         await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
-        await until(lambda: worker.pending > OPEN_BYTES)
-        worker.bounds = worker.bounds._replace(pending_bytes=worker.pending + 1000)
+        await until(lambda: pushes.pending > OPEN_BYTES)
+        pushes.bounds = pushes.bounds._replace(pending_bytes=pushes.pending + 1000)
         for body in (LINES, HOSTS):
             refused = await small.client.post("/ingest", content=body)
             assert refused.status_code == 429
             assert int(refused.headers["Retry-After"]) >= 1
             assert "nothing of this push was counted" in refused.json()["Error"]
-        assert worker.busy == 2
+        assert pushes.busy == 2
         assert (await small.client.get("/v1/domains/svc/ts/h")).status_code == 200
         assert (await slow.ask(LINES)).json()["accepted"] == 2
     assert (await small.client.post("/ingest", content=LINES)).json()["accepted"] == 1
-    assert worker.pending == 0
+    assert pushes.pending == 0
     await small.to(2)
     (entry,) = (await small.get("/v1/domains/svc/ts/0"))["Data"]
     assert entry["aggregated"]["a.example"]["requests"] == 3
@@ -115,8 +115,8 @@ async def test_when_pushes_wait_to_be_counted_more_are_told_to_come_back(small: 
 async def test_a_push_that_breaks_off_takes_nothing_any_more(small: Served) -> None:
     async with small.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
-        await until(lambda: small.service.worker.pending > len(LINES))
-    await until(lambda: small.service.worker.pending == 0)
+        await until(lambda: small.service.worker.pushes.pending > len(LINES))
+    await until(lambda: small.service.worker.pushes.pending == 0)
     assert small.service.server.waiting_bytes == 0
     await still_works(small)
 
@@ -194,7 +194,7 @@ async def test_a_line_without_end_takes_no_more_than_a_line_may_have(service: Se
         yield LINES
         for _ in range(50):
             yield b"x" * 1_000_000
-            assert service.service.worker.pending < 3_000_000
+            assert service.service.worker.pushes.pending < 3_000_000
         yield b"\n" + LINES
 
     answer = await service.client.post("/ingest", content=endless())
@@ -289,8 +289,8 @@ async def test_a_crowd_that_sends_a_byte_a_second_and_reads_nothing_stops_nobody
                 wire.writer.write(b"x")
             await still_works(service)
         assert service.service.shelf.newest == int(service.clock.now()) - 2
-        assert service.service.worker.pending < 300 * 20_000
+        assert service.service.worker.pushes.pending < 300 * 20_000
         assert service.service.server.waiting_bytes < 300 * 20_000
         await service.clock.advance(40)
         await until(lambda: len(service.service.server.connections) <= 101)
-    await until(lambda: service.service.worker.pending == 0)
+    await until(lambda: service.service.worker.pushes.pending == 0)

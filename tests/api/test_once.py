@@ -15,7 +15,7 @@ from edgetally.errors import Unavailable
 from edgetally.journal.base import Marks
 from edgetally.journal.memory import MemoryJournal
 from tests.bearers import access, bearer
-from tests.clock import START, TurnedClock
+from tests.clock import START, TurnedClock, until
 from tests.served import Json, Served, ndjson, record, served
 
 Commit = Callable[[Callable[[Said], Marks]], Awaitable[Said]]
@@ -48,6 +48,20 @@ class Counter:
 
     async def push(self, key: str, body: str) -> str:
         return (await self.once.push(key, hash(body), self.commit(body))).body
+
+
+async def test_a_key_that_is_used_again_is_not_forgotten_by_a_push_that_came_meanwhile() -> None:
+    counter = Counter()
+    await counter.push("k", "a")
+    await counter.clock.advance(KEEP_SECONDS + 1)
+    counter.goes_on.clear()
+    pushes = [asyncio.create_task(counter.push(key, body)) for key, body in (("k", "b"), ("other", "c"))]
+    await until(lambda: counter.began == 3)
+    counter.goes_on.set()
+    await asyncio.wait(pushes)
+
+    assert await counter.push("k", "b") == "b"
+    assert counter.counted == ["a", "b", "c"]
 
 
 async def test_a_repeat_gets_the_first_answer() -> None:

@@ -132,14 +132,22 @@ impl Fold {
         self.line = 0;
     }
 
-    /// Feeds `blocks`, which are the rest of an input, and finishes it: its partial, as [`Fold::drain`] gives it. Nothing
-    /// when its tallies take more than `most` bytes, about.
-    pub fn conclude(&mut self, blocks: &[&[u8]], now: u64, most: usize) -> Option<Vec<u8>> {
-        for block in blocks {
-            self.feed(block, now);
+    /// Feeds `inputs` and finishes each of them, the first of which may go on with what was fed before: one partial of all,
+    /// as [`Fold::drain`] gives it, and what became of the lines of each. Nothing when the tallies take more than `most`
+    /// bytes, about.
+    pub fn conclude(&mut self, inputs: &[Vec<&[u8]>], now: u64, most: usize) -> Option<(Vec<u8>, Vec<Report>)> {
+        let mut reports = vec![];
+        for input in inputs {
+            for block in input {
+                self.feed(block, now);
+            }
+            self.finish(now);
+            reports.push(self.report());
+            if self.size() > most {
+                return None;
+            }
         }
-        self.finish(now);
-        (self.size() <= most).then(|| self.drain())
+        Some((self.drain(), reports))
     }
 
     /// Bytes of the line whose end has not come yet.

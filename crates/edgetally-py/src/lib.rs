@@ -96,16 +96,14 @@ mod _core {
         fn conclude<'py>(
             &self,
             py: Python<'py>,
-            blocks: Vec<Bound<'py, PyBytes>>,
+            inputs: Vec<Vec<Bound<'py, PyBytes>>>,
             now: u64,
             most: usize,
-        ) -> Option<(Bound<'py, PyBytes>, Report)> {
-            let blocks: Vec<&[u8]> = blocks.iter().map(PyBytesMethods::as_bytes).collect();
-            let concluded = py.detach(|| {
-                let mut fold = locked(&self.inner);
-                fold.conclude(&blocks, now, most).map(|partial| (partial, fold.report()))
-            });
-            concluded.map(|(partial, report)| (PyBytes::new(py, &partial), report.into()))
+        ) -> Option<(Bound<'py, PyBytes>, Vec<Report>)> {
+            let inputs: Vec<Vec<&[u8]>> =
+                inputs.iter().map(|blocks| blocks.iter().map(PyBytesMethods::as_bytes).collect()).collect();
+            let (partial, reports) = py.detach(|| locked(&self.inner).conclude(&inputs, now, most))?;
+            Some((PyBytes::new(py, &partial), reports.into_iter().map(Report::from).collect()))
         }
 
         fn report(&self) -> Report {

@@ -97,11 +97,12 @@ class Intake(Protocol):
     async def feed(self, *blocks: bytes) -> None:
         """Take more of it."""
 
-    async def drain(self) -> Report:
-        """Tell what becomes of it when it is counted."""
+    async def commit(self, marks: Callable[[Report], Marks] | None = None) -> Report:
+        """
+        Count it, together with the marks that `marks` makes of what becomes of it.
 
-    async def commit(self, marks: Marks | None = None) -> Report:
-        """Count it together with `marks`, and return once it is durable; raise Unavailable when it cannot be."""
+        Returns once both are durable; raises Unavailable when they cannot be.
+        """
 
     def close(self) -> None:
         """Nothing more comes of it."""
@@ -256,9 +257,7 @@ def committing(intake: Intake) -> Callable[[Callable[[Answered], Marks]], Corout
     """Return what counts a push together with marks that tell how it was answered."""
 
     async def commit(marks: Callable[[Answered], Marks]) -> Answered:
-        answered = answer(await intake.drain())
-        await intake.commit(marks(answered))
-        return answered
+        return answer(await intake.commit(lambda report: marks(answer(report))))
 
     return commit
 

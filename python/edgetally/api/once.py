@@ -115,6 +115,9 @@ class Once:
         too_many = len(self._known) + len(self._pending) - self._most
         found: list[str] = []
         for name, until in self._known.items():
+            if name in self._pending:
+                # It means another push by now, whose mark must stay.
+                continue
             if len(found) >= max(2, too_many) or (until > now and len(found) >= too_many):
                 break
             found.append(name)
