@@ -52,6 +52,19 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
+async def answer_of(reader: asyncio.StreamReader, *, head: bool = False) -> Answer:
+    """Read one answer; `head` if it answers HEAD and so has no body."""
+    async with asyncio.timeout(PATIENCE):
+        top = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
+        first, *fields = top.removesuffix("\r\n\r\n").split("\r\n")
+        version, status, _ = first.split(" ", 2)
+        assert version == "HTTP/1.1"
+        headers = dict(field.lower().split(": ", 1) for field in fields)
+        assert len(headers) == len(fields), "no field comes twice"
+        size = 0 if head else int(headers.get("content-length", "0"))
+        return Answer(int(status), headers, await reader.readexactly(size))
+
+
 class Wire:
     """One connection, byte by byte."""
 
@@ -65,18 +78,7 @@ class Wire:
 
     async def answer(self, *, head: bool = False) -> Answer:
         """Read one answer; `head` if it answers HEAD and so has no body."""
-        async with asyncio.timeout(PATIENCE):
-            return await self._answer(head=head)
-
-    async def _answer(self, *, head: bool) -> Answer:
-        top = (await self.reader.readuntil(b"\r\n\r\n")).decode("ascii")
-        first, *fields = top.removesuffix("\r\n\r\n").split("\r\n")
-        version, status, _ = first.split(" ", 2)
-        assert version == "HTTP/1.1"
-        headers = dict(field.lower().split(": ", 1) for field in fields)
-        assert len(headers) == len(fields), "no field comes twice"
-        size = 0 if head else int(headers.get("content-length", "0"))
-        return Answer(int(status), headers, await self.reader.readexactly(size))
+        return await answer_of(self.reader, head=head)
 
     async def ask(self, data: bytes) -> Answer:
         await self.send(data)

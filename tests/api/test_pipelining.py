@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from edgetally.api.connection import AROUND_PARSER
+from edgetally.api.connection import AROUND_PARSER, Connection
 from edgetally.api.exchange import PUSHES_AT_ONCE
 from edgetally.errors import Unavailable
 from edgetally.journal.base import Marks
@@ -126,6 +126,18 @@ async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(ser
         assert (await wire.answer()).json()["accepted"] == 2
 
 
+async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Commits) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1: it would be taken for the answer."""
+    head, _, body = push(2, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await wire.send(head + b"\r\n\r\n")
+        await until(lambda: service.service.worker.pushes.pending > 0)
+        await wire.send(body)
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 2
+
+
 async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Commits) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2, b"Connection: close") + push(3))
@@ -167,6 +179,18 @@ async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered
         answers = [await wire.answer() for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, status]
     assert service.service.worker.accepted == 3
+
+
+async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_behind(service: Served) -> None:
+    """Transports of uvloop may read twice in a turn. A coroutine that nobody awaits is a warning, which fails this."""
+    head, _, body = BROKEN_CHUNK.partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await until(lambda: bool(service.service.server.connections))
+        (connection,) = service.service.server.connections
+        assert isinstance(connection, Connection)
+        connection.data_received(head + b"\r\n\r\n")
+        connection.data_received(body)
+        assert (await wire.answer()).status == 400
 
 
 async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Commits) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,10 @@ from edgetally.api.question import question
 from edgetally.clock import sleep_until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    import asyncio
+    from collections.abc import Awaitable
 
+    from edgetally.access import Grant
     from edgetally.api.guard import Guard
     from edgetally.api.index import Index
     from edgetally.api.message import Request
@@ -63,12 +64,9 @@ class App:
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         """Answer `request`."""
         try:
-            answer = self._route(request)
+            return self._route(request)
         except Refusal as refusal:
             return self._refused(request, refusal)
-        if asyncio.iscoroutine(answer):
-            return self._guarded(request, answer)
-        return answer
 
     def refuse(self, status: HTTPStatus, problem: str) -> Response:
         """Make the answer to what could not be routed."""
@@ -100,10 +98,10 @@ class App:
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
             case ["ingest"]:
                 self._only(request, WRITING)
-                return self._ingest.push(request, None, self._guard.grant(request, "ingest"))
+                return self._push(request, None, self._guard.grant(request, "ingest"))
             case ["ingest", service_id]:
                 self._only(request, WRITING)
-                return self._ingest.push(request, service_id, self._guard.grant(request, "ingest", service_id))
+                return self._push(request, service_id, self._guard.grant(request, "ingest", service_id))
             case ["v1", ("domains" | "origins" | "channel") as room, service_id, "ts", *rest]:
                 self._only(request, READING)
                 grant = self._guard.grant(request, "read", service_id)
@@ -137,9 +135,10 @@ class App:
     def _refusal(self, refusal: Refusal) -> Response:
         return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
 
-    async def _guarded(self, request: Request, answer: Coroutine[None, None, Response]) -> Response:
+    async def _push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
+        # Called in here: work that is cancelled before it begins would leave a coroutine behind that nobody awaits.
         try:
-            return await answer
+            return await self._ingest.push(request, service_id, grant)
         except Refusal as refusal:
             return await self._refused_later(request, refusal)
 

@@ -225,8 +225,9 @@ class Connection(asyncio.Protocol):
             return
         target = httptools.parse_url(self._target)
         self._incoming = Body(self)
-        self._incoming.expects_continue = self._headers.get(b"expect", b"").lower() == b"100-continue"
         http10 = self._parser.get_http_version() == "1.0"
+        # HTTP/1.0 knows no answer before the answer: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1.
+        self._incoming.expects_continue = not http10 and self._headers.get(b"expect", b"").lower() == b"100-continue"
         self._queue.append(
             Request(
                 method=self._parser.get_method().decode("ascii"),
