@@ -40,7 +40,7 @@ EDGE = 1 << 14
 MERGE_BYTES = 64 << 20
 """Tallies are put away when those of all threads take more than this."""
 
-FEW = 8
+FEW = 16
 """Tallies are merged early only when they take this part of what was read, or less: rows of keys that stay are merged
 again."""
 
