@@ -140,13 +140,14 @@ async def test_what_holds_for_other_records_or_is_large_is_folded_apart(worker: 
         await push(worker, LINE, LINE * 4),
         await push(worker, large),
         await push(worker, large),
+        await push(worker, LINE * 2, defaults=DEFAULTS._replace(pop="AMS")),
     ]
     journal.let_all()
     reports = [await one for one in several]
 
     lines = TOGETHER_BYTES // 5000
-    assert [report.accepted for report in reports] == [1, 1, 5, lines, lines]
-    assert sorted(records for records, _ in journal.appended[AT_ONCE:]) == [1, 1, 5, lines, lines]
+    assert [report.accepted for report in reports] == [1, 1, 5, lines, lines, 2]
+    assert sorted(records for records, _ in journal.appended) == [*[1] * AT_ONCE, 3, 5, lines, 1 + lines]
 
 
 async def test_nothing_of_those_together_counts_when_it_cannot_be_made_durable(worker: Worker, journal: Disk) -> None:

@@ -40,6 +40,9 @@ OPEN_BYTES = 16 * 1024
 TOGETHER_BYTES = 4 << 20
 """Pushes are folded together up to about this size."""
 
+LOOKED_AT = 64
+"""So many that cannot be folded together with the first are passed over, in search of those that can."""
+
 AT_ONCE = 2
 """So many threads fold what waits: the one while the other's tallies are on their way into the journal."""
 
@@ -159,21 +162,22 @@ class Pushes:
         self._running.remove(myself)
 
     def _next(self) -> list[Whole]:
-        """Take from those who wait the first, and whoever can be folded together with it."""
+        """Take from those who wait the first, and all who can be folded together with it."""
         together: list[Whole] = []
+        others: list[Whole] = []
         size = 0
-        while self._waiting:
-            one = self._waiting[0]
+        while self._waiting and len(others) < LOOKED_AT:
+            one = self._waiting.popleft()
             if one.done.cancelled():
-                # Its sender has gone before anything was done.
-                self._waiting.popleft()
-                continue
-            if together and (
-                one.fold or together[0].fold or one.defaults != together[0].defaults or size + one.size > TOGETHER_BYTES
-            ):
-                break
-            together.append(self._waiting.popleft())
-            size += one.size
+                continue  # its sender has gone before anything was done
+            first = together[0] if together else one
+            is_alike = one.fold is first.fold is None and one.defaults == first.defaults
+            if not together or (is_alike and size + one.size <= TOGETHER_BYTES):
+                together.append(one)
+                size += one.size
+            else:
+                others.append(one)
+        self._waiting.extendleft(reversed(others))
         return together
 
     async def _count(self, together: Sequence[Whole]) -> None:
