@@ -11,7 +11,7 @@ import pytest
 
 from edgetally.errors import ConfigError
 from edgetally.journal.sqlite import SqliteJournal
-from tests.clock import START, TurnedClock
+from tests.clock import START, TurnedClock, until
 from tests.served import Json, Served, ndjson, record, served
 
 ROOMS = ("domains", "origins", "channel")
@@ -258,18 +258,26 @@ async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
         with log.open("ab") as file:
             file.write(ndjson(records) + unfinished)
 
+    async def counts(service: Served, records: int) -> None:
+        """Turn the clock until a file was looked at, and wait until so many records are durable: the clock does not."""
+        await service.to(service.clock.now() - START + 0.2)
+        await until(lambda: service.service.worker.accepted == records)
+
     line = ndjson([record(1)])
     async with keeping(tmp_path / "data", sources=sources) as first:
         await first.to(0.5)
         write(record(0), record(1), unfinished=line[:20])
+        await counts(first, 2)
         await first.to(1.5)
         left = killed(tmp_path / "data")
         write(unfinished=line[20:])
+        await counts(first, 3)
         await first.to(3)
         assert await requests(first) == {0: 1, 1: 2}
 
     write(record(2))
     async with keeping(left, at=1.5, sources=sources) as second:
+        await counts(second, 2)
         await second.to(6)
         assert await requests(second) == {0: 1, 1: 2, 2: 1}
 
