@@ -7,10 +7,11 @@ Each says how it has to be answered. That is written down here from what the pag
 import gzip
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
+from tests.records import Drawn
 from tests.served import ndjson, record
 
 MAX_PUSH = 100_000
@@ -28,8 +29,6 @@ SMUGGLED = "smuggled.example"
 """Records of this domain are in bodies that do not count, written there as if they were pushes."""
 
 Flaw = Literal["", "closes", "breaks", "is none", "is cut off"]
-
-T = TypeVar("T")
 
 
 class Meant(NamedTuple):
@@ -88,17 +87,8 @@ class Pipeline(NamedTuple):
         return f"{asks}, cut into {[*map(len, self.pieces)]}, turns {self.turns}, commits {self.commits}"
 
 
-class Draw:
+class Draw(Drawn):
     """Decisions that hypothesis takes. The first option is the simplest."""
-
-    def __init__(self, data: st.DrawFn) -> None:
-        self._draw = data
-
-    def of(self, options: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(options))
-
-    def number(self, low: int, high: int) -> int:
-        return self._draw(st.integers(low, high))
 
     def rarely(self) -> bool:
         return self.number(0, 9) == 9

@@ -11,7 +11,8 @@ from edgetally.journal.base import Marks
 from edgetally.pushes import AT_ONCE, TOGETHER_BYTES, Bounds, Push
 from edgetally.sources.base import Defaults
 from edgetally.worker import Limits, Worker
-from tests.clock import PATIENCE, TurnedClock, until
+from tests.clock import PATIENCE, TurnedClock
+from tests.gate import Gate
 from tests.ledger import Ledger
 
 DEFAULTS = Defaults("svc", "lab")
@@ -25,20 +26,11 @@ class Disk(Ledger):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: list[asyncio.Future[None]] = []
-        self.is_open = False
+        self.gate = Gate()
 
     async def append(self, partial: bytes, marks: Marks | None = None) -> None:
-        if not self.is_open:
-            self.waiting.append(asyncio.get_running_loop().create_future())
-            await self.waiting[-1]
+        await self.gate.pass_through()
         await super().append(partial, marks)
-
-    def let_all(self) -> None:
-        self.is_open = True
-        for one in self.waiting:
-            if not one.done():
-                one.set_result(None)
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ async def busy(worker: Worker, journal: Disk) -> list[Commit]:
     began = []
     for number in range(1, AT_ONCE + 1):
         began.append(await push(worker, LINE))
-        await until(lambda number=number: len(journal.waiting) == number)  # type: ignore[misc]
+        await journal.gate.come(number)
     return began
 
 
@@ -95,7 +87,7 @@ async def test_pushes_that_wait_together_are_one_partial_and_each_is_told_what_b
         await push(worker, BAD),
         await push(worker, b""),
     ]
-    journal.let_all()
+    journal.gate.let_all()
     reports = [await one for one in mixed]
 
     assert len(journal.appended) == AT_ONCE + 1
@@ -111,7 +103,7 @@ async def test_one_that_is_too_large_is_refused_and_those_beside_it_count(worker
     hosts = b"".join(b'{"status":200,"domain":"%d.example"}\n' % number for number in range(20_000))
     await busy(worker, journal)
     beside = [await push(worker, body) for body in (LINE * 2, hosts, LINE * 3)]
-    journal.let_all()
+    journal.gate.let_all()
 
     assert (await beside[0]).accepted == 2
     with pytest.raises(TooLarge, match="3000000 bytes"):
@@ -124,7 +116,7 @@ async def test_what_takes_too_much_only_together_counts(worker: Worker, journal:
     half = b"".join(b'{"status":200,"domain":"%d.example"}\n' % number for number in range(1_500))
     await busy(worker, journal)
     several = [await push(worker, half.replace(b"example", b"%d.example" % number)) for number in range(6)]
-    journal.let_all()
+    journal.gate.let_all()
 
     assert [(await one).accepted for one in several] == [1_500] * 6
     assert journal.records == AT_ONCE + 9_000
@@ -142,7 +134,7 @@ async def test_what_holds_for_other_records_or_is_large_is_folded_apart(worker: 
         await push(worker, large),
         await push(worker, LINE * 2, defaults=DEFAULTS._replace(pop="AMS")),
     ]
-    journal.let_all()
+    journal.gate.let_all()
     reports = [await one for one in several]
 
     lines = TOGETHER_BYTES // 5000
@@ -153,13 +145,13 @@ async def test_what_holds_for_other_records_or_is_large_is_folded_apart(worker: 
 async def test_nothing_of_those_together_counts_when_it_cannot_be_made_durable(worker: Worker, journal: Disk) -> None:
     began = await busy(worker, journal)
     together = [await push(worker, LINE * count) for count in (2, 3)]
-    journal.waiting[0].set_result(None)
-    await until(lambda: len(journal.waiting) == AT_ONCE + 1)
-    journal.waiting[AT_ONCE].set_exception(Unavailable("the disk is full"))
+    journal.gate.waiting[0].set_result(None)
+    await journal.gate.come(AT_ONCE + 1)
+    journal.gate.waiting[AT_ONCE].set_exception(Unavailable("the disk is full"))
     for one in together:
         with pytest.raises(Unavailable, match="the disk is full"):
             await one
-    journal.let_all()
+    journal.gate.let_all()
 
     assert [(await one).accepted for one in began] == [1] * AT_ONCE
     assert journal.records == worker.accepted == AT_ONCE
@@ -182,9 +174,9 @@ async def test_pushes_that_follow_as_soon_as_others_are_counted_are_not_left_wai
     for number in range(1, AT_ONCE + 1):
         # All are counted at the same time, and only the first goes on.
         following.append(asyncio.create_task(several(3 if number == 1 else 1)))
-        await until(lambda number=number: len(journal.waiting) == number)  # type: ignore[misc]
+        await journal.gate.come(number)
     async with asyncio.timeout(PATIENCE):
-        journal.let_all()
+        journal.gate.let_all()
         assert await asyncio.gather(*following) == [3, *[1] * (AT_ONCE - 1)]
 
 
@@ -196,7 +188,7 @@ async def test_who_leaves_before_it_is_folded_counts_nothing_and_later_everythin
     early.cancel()
     began[0].cancel()
     await asyncio.wait([early, began[0]])
-    journal.let_all()
+    journal.gate.let_all()
     await worker.pushes.drained()
 
     assert journal.records == worker.accepted == AT_ONCE
@@ -218,7 +210,7 @@ LEAVINGS = {
 async def test_nothing_of_one_push_is_in_the_next(
     worker: Worker, journal: Disk, blocks: list[bytes], *, is_whole: bool
 ) -> None:
-    journal.let_all()
+    journal.gate.let_all()
     clean = [b'\n[{"status":200,"domain":"a.example"},{"sta', b'tus":"x"},{"status":404}]']
 
     async def whole(worker: Worker, blocks: list[bytes], *, is_whole: bool) -> Report | None:

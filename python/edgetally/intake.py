@@ -7,8 +7,7 @@ from typing import NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock
-from edgetally.journal.base import Journal, Marks
-from edgetally.rejects import Rejects
+from edgetally.journal.base import Marks
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
@@ -70,17 +69,20 @@ class Shared(Protocol):
     """What stretches share: the worker, as they see it."""
 
     clock: Clock
-    journal: Journal
-    rejects: Rejects
     brought: defaultdict[str, Brought]
     fold_time: Histogram
-    commit_time: Histogram
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call` where it does not keep the event loop from serving."""
 
-    def count(self, report: Report, brought: Brought) -> None:
-        """Add a report to the totals, and to what its source has brought."""
+    async def feed(self, fold: _core.Fold, block: bytes, brought: Brought) -> None:
+        """Fold the finished lines of what a source has brought."""
+
+    async def append(self, tallies: bytes, marks: Marks | None) -> None:
+        """Make them durable; raise Unavailable when that is not possible now."""
+
+    def count(self, report: Report, source: str, brought: Brought) -> None:
+        """Add a report to the totals and to what its source has brought, and keep the lines that it refused."""
 
 
 class Intake:
@@ -105,13 +107,7 @@ class Intake:
 
     async def feed(self, block: bytes) -> None:
         """Fold the finished lines of what came."""
-        now = self._worker.clock.now()
-        if len(block) <= INLINE:
-            self._fold.feed(block, int(now))
-        else:
-            await self._worker.in_thread(self._fold.feed, block, int(now))
-        self._brought.size += len(block)
-        self._worker.fold_time.observe(self._worker.clock.now() - now)
+        await self._worker.feed(self._fold, block, self._brought)
 
     def finish(self) -> None:
         """Fold the last line, if no newline ended it."""
@@ -134,11 +130,7 @@ class Intake:
         await self.drain()
         assert self._drained
         batch, report = self._drained
-        if batch or marks:
-            began = self._worker.clock.now()
-            await self._worker.journal.append(batch, marks)
-            self._worker.commit_time.observe(self._worker.clock.now() - began)
+        await self._worker.append(batch, marks)
         self._drained = None
-        self._worker.count(report, self._brought)
-        self._worker.rejects.keep(self._source, report.refused)
+        self._worker.count(report, self._source, self._brought)
         return report

@@ -110,11 +110,11 @@ class Offline:
 
     def _read_regions(self, name: str, file: int, size: int, progress: Progress, errors: TextIO) -> None:
         """Fold a plain file on all threads; each takes every so many-th region, so that runs are alike."""
-        cuts = regions(size, len(self._folds))
+        spans = list(pairwise(regions(size, len(self._folds))))
 
         def work(thread: int) -> list[tuple[int, _core.Report]]:
             reports = []
-            for start, end in list(pairwise(cuts))[thread :: len(self._folds)]:
+            for start, end in spans[thread :: len(self._folds)]:
                 if start < end:
                     self._read_region(thread, file, start, None if end == size else end, progress)
                     reports.append((start, self._folds[thread].report()))

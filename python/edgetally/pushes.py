@@ -16,7 +16,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.errors import Busy, TooLarge
@@ -87,17 +87,10 @@ class Whole(NamedTuple):
             self.done.set_exception(error)
 
 
-class Folds(Protocol):
-    """Who makes folds."""
-
-    def __call__(self, defaults: Defaults) -> _core.Fold:
-        """Make one for pushes."""
-
-
 class Pushes:
     """Takes pushes, and sees to it that they become durable."""
 
-    def __init__(self, worker: Shared, bounds: Bounds, new_fold: Folds) -> None:
+    def __init__(self, worker: Shared, bounds: Bounds, new_fold: Callable[[Defaults], _core.Fold]) -> None:
         self.bounds = bounds
         self.pending = 0
         """Bytes that they take until they count, about."""
@@ -136,10 +129,7 @@ class Pushes:
     async def feed(self, fold: _core.Fold, blocks: Sequence[bytes]) -> None:
         """Fold the beginning of a push."""
         for block in blocks:
-            now = self._worker.clock.now()
-            await self._worker.in_thread(fold.feed, block, int(now))
-            self._worker.brought[SOURCE].size += len(block)
-            self._worker.fold_time.observe(self._worker.clock.now() - now)
+            await self._worker.feed(fold, block, self._worker.brought[SOURCE])
         if fold.size > self.bounds.tally_bytes:
             raise self._too_large()
 
@@ -199,13 +189,9 @@ class Pushes:
         for one, report in zip(together, reports, strict=True):
             if one.marks:
                 marks |= one.marks(report)
-        if tallies or marks:
-            began = self._worker.clock.now()
-            await self._worker.journal.append(tallies, marks)
-            self._worker.commit_time.observe(self._worker.clock.now() - began)
+        await self._worker.append(tallies, marks)
         for one, report in zip(together, reports, strict=True):
-            self._worker.count(report, self._worker.brought[SOURCE])
-            self._worker.rejects.keep(SOURCE, report.refused)
+            self._worker.count(report, SOURCE, self._worker.brought[SOURCE])
             one.counts(report)
 
     async def _conclude(self, together: Sequence[Whole]) -> tuple[bytes, list[_core.Report]] | None:

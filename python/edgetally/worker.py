@@ -1,8 +1,8 @@
 """
 The worker: source ──bytes──▶ fold ──partial──▶ journal.
 
-Every stretch of input (one push, one followed file) is an intake of its own, so several can be folded at once. Nothing
-is parsed in Python, and the interpreter is free while blocks are folded.
+Every followed file and every connection is an intake of its own, so several can be folded at once; pushes that come
+together share a fold. Nothing is parsed in Python, and the interpreter is free while blocks are folded.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import Unavailable
-from edgetally.intake import Brought, Intake, Report
-from edgetally.journal.base import Journal
+from edgetally.intake import INLINE, Brought, Intake, Report
+from edgetally.journal.base import Journal, Marks
 from edgetally.pushes import Bounds, Pushes
 from edgetally.rejects import Rejects
 from edgetally.sources.base import Block, Defaults, Framing
@@ -176,8 +176,25 @@ class Worker:
         """Run `call` where it does not keep the event loop from serving."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
 
-    def count(self, report: Report, brought: Brought) -> None:
-        """Add a report to the totals, and to what its source has brought."""
+    async def feed(self, fold: _core.Fold, block: bytes, brought: Brought) -> None:
+        """Fold the finished lines of what a source has brought."""
+        now = self.clock.now()
+        if len(block) <= INLINE:
+            fold.feed(block, int(now))
+        else:
+            await self.in_thread(fold.feed, block, int(now))
+        brought.size += len(block)
+        self.fold_time.observe(self.clock.now() - now)
+
+    async def append(self, tallies: bytes, marks: Marks | None) -> None:
+        """Make them durable; raise Unavailable when that is not possible now."""
+        if tallies or marks:
+            began = self.clock.now()
+            await self.journal.append(tallies, marks)
+            self.commit_time.observe(self.clock.now() - began)
+
+    def count(self, report: Report, source: str, brought: Brought) -> None:
+        """Add a report to the totals and to what its source has brought, and keep the lines that it refused."""
         self.accepted += report.accepted
         self.rejected.update(report.rejected)
         for word, count in report.unknown_cache_words.items():
@@ -185,6 +202,7 @@ class Worker:
             self.unknown_cache_words[word if known else OTHER] += count
         brought.accepted += report.accepted
         brought.rejected += report.rejected.total()
+        self.rejects.keep(source, report.refused)
 
     def close(self) -> None:
         """Wait for what is being folded."""

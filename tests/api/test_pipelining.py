@@ -11,6 +11,7 @@ from edgetally.errors import Unavailable
 from edgetally.journal.base import Marks
 from edgetally.pushes import AT_ONCE
 from tests.clock import until
+from tests.gate import Gate
 from tests.served import Served, ndjson, record, served
 
 GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -23,33 +24,6 @@ def push(count: int, *fields: bytes) -> bytes:
     return b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
-class Commits:
-    """Appends to the journal that wait to be let through, in the order in which they came."""
-
-    def __init__(self, service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.waiting: list[asyncio.Future[None]] = []
-        self._is_open = False
-        append = service.service.journal.append
-
-        async def wait(partial: bytes, marks: Marks | None = None) -> None:
-            self.waiting.append(asyncio.get_running_loop().create_future())
-            if not self._is_open:
-                await self.waiting[-1]
-            await append(partial, marks)
-
-        monkeypatch.setattr(service.service.journal, "append", wait)
-
-    async def come(self, count: int) -> None:
-        await until(lambda: len(self.waiting) == count)
-
-    def let_all(self) -> None:
-        """Let through what waits, and whatever comes."""
-        self._is_open = True
-        for commit in self.waiting:
-            if not commit.done():
-                commit.set_result(None)
-
-
 @pytest.fixture
 async def service() -> AsyncIterator[Served]:
     async with served() as running:
@@ -57,17 +31,22 @@ async def service() -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commits]:
-    commits = Commits(service, monkeypatch)
+def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    commits = Gate()
+    append = service.service.journal.append
+
+    async def wait(partial: bytes, marks: Marks | None = None) -> None:
+        await commits.pass_through()
+        await append(partial, marks)
+
+    monkeypatch.setattr(service.service.journal, "append", wait)
     yield commits
     # Before the server stops, which it does not without them.
     commits.let_all()
     monkeypatch.undo()
 
 
-async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(
-    service: Served, commits: Commits
-) -> None:
+async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(service: Served, commits: Gate) -> None:
     counts = range(1, PUSHES_AT_ONCE + 3)
     async with service.wire() as wire:
         for count in range(1, AT_ONCE + 1):
@@ -88,7 +67,7 @@ async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(
         assert "Data" in (await wire.answer()).json()
 
 
-async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Served, commits: Commits) -> None:
+async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         for count in range(1, AT_ONCE + 1):
             await wire.send(push(count))
@@ -102,7 +81,7 @@ async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Serv
     assert [answer.json().get("accepted") for answer in answers] == [1, None, 3]
 
 
-async def test_the_same_key_twice_counts_once(service: Served, commits: Commits) -> None:
+async def test_the_same_key_twice_counts_once(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(push(3, b"Idempotency-Key: again") * 2)
         await commits.come(1)
@@ -112,7 +91,7 @@ async def test_the_same_key_twice_counts_once(service: Served, commits: Commits)
     assert service.service.worker.accepted == 3
 
 
-async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(service: Served, commits: Commits) -> None:
+async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(service: Served, commits: Gate) -> None:
     head, _, body = push(2, b"Expect: 100-continue").partition(b"\r\n\r\n")
     async with service.wire() as wire:
         await wire.send(push(1) + head + b"\r\n\r\n")
@@ -126,7 +105,7 @@ async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(ser
         assert (await wire.answer()).json()["accepted"] == 2
 
 
-async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Commits) -> None:
+async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Gate) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1: it would be taken for the answer."""
     head, _, body = push(2, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").partition(b"\r\n\r\n")
     async with service.wire() as wire:
@@ -138,7 +117,7 @@ async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Comm
         assert (await wire.answer()).json()["accepted"] == 2
 
 
-async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Commits) -> None:
+async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2, b"Connection: close") + push(3))
         await commits.come(1)
@@ -170,7 +149,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("broken", "status"), BROKEN.values(), ids=BROKEN)
 async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered(
-    service: Served, commits: Commits, broken: bytes, status: int
+    service: Served, commits: Gate, broken: bytes, status: int
 ) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2) + broken + push(3))
@@ -193,7 +172,7 @@ async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_b
         assert (await wire.answer()).status == 400
 
 
-async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Commits) -> None:
+async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(b"".join(push(count) for count in range(1, PUSHES_AT_ONCE + 2)))
         await commits.come(1)
@@ -204,7 +183,7 @@ async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Serv
         assert await wire.is_over()
 
 
-async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(service: Served, commits: Commits) -> None:
+async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2) + push(3)[:-1])
         await commits.come(1)
