@@ -17,8 +17,7 @@ pub type FieldSet = [u64; WORDS];
 const WORDS: usize = 3;
 
 /// Where counters and sums of them stand: counters by place, those of the second kind from [`SECOND`] on, then sums.
-pub type Slots = [u64; SLOTS];
-pub const SLOTS: usize = 256;
+pub type Slots = [u64; 256];
 const SUMS: usize = SECOND * 2;
 /// From here on stands what nobody reads.
 const NOWHERE: usize = 248;
