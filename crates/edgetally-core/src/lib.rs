@@ -12,61 +12,37 @@
 //! `docs/counters.md`.
 #![forbid(unsafe_code)]
 
-mod array;
-mod cache;
-mod compact;
-pub mod counter;
-mod digits;
-mod entry;
-mod fetch;
-mod field;
-mod fold;
-mod frames;
-mod guess;
-mod json;
-pub mod key;
-mod layout;
-mod line;
-mod marks;
-pub mod measurement;
-mod memory;
-mod names;
-mod number;
-mod numbered;
-mod packed;
-pub mod partial;
-mod pile;
-mod plan;
-mod record;
-mod regulars;
-mod reject;
-mod report;
-mod sealed;
-mod settings;
-mod status;
-mod steps;
-mod table;
-mod tables;
-mod tally;
-mod text;
-mod time;
-mod unknown;
-mod values;
-mod window;
-mod word;
+mod schema;
 
-pub use cache::{Cache, WORDS as CACHE_WORDS};
-pub use counter::Kind;
+mod framing;
+mod value;
+
+mod decode;
+mod record;
+mod rejection;
+
+mod format;
+
+mod fold;
+
+pub mod partial;
+
+mod window;
+
+mod entry;
+
 pub use entry::Encoder;
 pub use fold::Fold;
-pub use guess::guess;
-pub use layout::Format;
-pub use measurement::{Dataset, Measurement, measurements};
+pub use fold::report::{Refused, Report};
+pub use fold::settings::{Framing, Settings};
+pub use fold::unknown_words::Unknown;
+pub use format::Format;
+pub use format::detect::guess;
 pub use partial::PartialError;
-pub use reject::{Reason, Reject};
-pub use report::{Refused, Report};
-pub use sealed::Sealed;
-pub use settings::{Framing, Settings};
-pub use tally::Limits;
-pub use unknown::Unknown;
+pub use rejection::{Reason, Reject};
+pub use schema::counter::Kind;
+pub use schema::measurement::{self, Dataset, Measurement, measurements};
+pub use value::cache_status::{Cache, WORDS as CACHE_WORDS};
+pub use window::sealed::Sealed;
+pub use window::tally::Limits;
 pub use window::{Merged, Window};

@@ -1,7 +1,7 @@
 //! How a partial is read: checked as a whole, and then row by row.
 
-use crate::counter::Kind;
 use crate::partial::{PartialError, SECTION, VERSION};
+use crate::schema::counter::Kind;
 
 /// One service and POP in a partial.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! How a partial is written.
 
-use crate::counter::Kind;
 use crate::partial::{VERSION, join};
+use crate::schema::counter::Kind;
 
 /// Writes one partial.
 #[derive(Debug)]

@@ -1,0 +1,107 @@
+//! Entries the obvious way: every sum over everything that was counted, straight from the table of measurements. Slow,
+//! and what the encoder must say byte for byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use crate::partial::{Encoded, write_counters};
+use crate::schema::counter::{Kind, delivery as at};
+use crate::schema::measurement::{Dataset, SECOND, Value, measurements};
+use crate::window::tally::{Limits, Tally};
+
+/// What was counted for one key: kind, POP, name, address, and counters by place.
+type Counted = (Kind, String, String, String, BTreeMap<usize, u64>);
+
+fn obvious(all: &[Counted], dataset: Dataset) -> String {
+    let shown = |(kind, ..): &&Counted| kind.is_origin() == (dataset != Dataset::Domains);
+    let all: Vec<&Counted> = all.iter().filter(shown).collect();
+    let pops: BTreeSet<&str> = all.iter().map(|one| &*one.1).collect();
+    let of = |pop| all.iter().copied().filter(|one| one.1 == pop).collect::<Vec<_>>();
+    let datacenter = object(pops.into_iter().map(|pop| (pop, names(&of(pop), dataset))));
+    format!("{{\"recorded\":7,\"aggregated\":{},\"datacenter\":{datacenter}}}", names(&all, dataset))
+}
+
+fn names(all: &[&Counted], dataset: Dataset) -> String {
+    let names: BTreeSet<&str> = all.iter().map(|one| &*one.2).collect();
+    let of = |name| all.iter().copied().filter(|one| one.2 == name).collect::<Vec<_>>();
+    object(names.into_iter().map(|name| match dataset {
+        Dataset::OriginInsights => (name, addresses(&of(name))),
+        _ => (name, measured(&of(name), dataset)),
+    }))
+}
+
+fn addresses(all: &[&Counted]) -> String {
+    let addresses: BTreeSet<&str> = all.iter().map(|one| &*one.3).collect();
+    let of = |address| all.iter().copied().filter(|one| one.3 == address).collect::<Vec<_>>();
+    object(addresses.into_iter().map(|address| (address, measured(&of(address), Dataset::OriginInsights))))
+}
+
+fn measured(all: &[&Counted], dataset: Dataset) -> String {
+    let sum = |places: &[usize]| {
+        let counters = all.iter().flat_map(|(kind, .., counters)| {
+            let base = if matches!(kind, Kind::Compute | Kind::ComputeOrigin) { SECOND } else { 0 };
+            counters.iter().map(move |(place, value)| (base + place, *value))
+        });
+        counters.filter(|(place, _)| places.contains(place)).fold(0_u64, |sum, (_, value)| sum.saturating_add(value))
+    };
+    let wide = |places: &[usize]| places.iter().map(|place| i128::from(sum(&[*place]))).sum::<i128>();
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
+    let ratio = |part: i128, whole: i128| {
+        let ratio = (part as f64 / whole as f64).min(1.0);
+        // Of nothing there is no ratio.
+        (whole != 0 && ratio > 0.0).then(|| zmij::Buffer::new().format_finite(ratio).to_owned())
+    };
+    object(measurements(dataset).iter().filter_map(|measurement| {
+        let value = match &measurement.value {
+            Value::Sum(places) => Some(sum(places)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
+            Value::EdgeHitRatio => ratio(wide(&[at::EDGE_HITS]), wide(&[at::EDGE_HITS, at::EDGE_MISSES])),
+            Value::OriginOffload => {
+                let sent = wide(&[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES]);
+                ratio(sent - wide(&[at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES]), sent)
+            }
+        };
+        Some((&*measurement.name, value?))
+    }))
+}
+
+fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
+    let quoted = |name| serde_json::to_string(name).expect("a name is text");
+    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Few values of each, so that keys meet; counters small, large, and so large that their sums stop.
+fn counted() -> impl Strategy<Value = Counted> {
+    let pop = prop_oneof![Just("AMS"), Just("LHR"), Just("local")];
+    let name = prop_oneof![Just("a.example"), Just("b.example"), Just("\"\\\u{1}é"), Just("z")];
+    let address = prop_oneof![Just("10.0.0.1"), Just("2001:db8::1")];
+    let value = (1..=u64::MAX, prop_oneof![2 => Just(60_u32), 2 => 0..60_u32, 1 => Just(0)]);
+    let counters = prop::collection::btree_map(0..128_usize, value, 1..40);
+    (prop::sample::select(&Kind::ALL[..]), pop, name, address, counters).prop_map(
+        |(kind, pop, name, address, counters)| {
+            let counters = counters.into_iter().filter(|(place, _)| *place < kind.counters());
+            let counters = counters.map(|(place, (value, shift))| (place, (value >> shift).max(1))).collect();
+            (kind, pop.to_owned(), name.to_owned(), address.to_owned(), counters)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn an_entry_says_what_the_obvious_way_says(all in prop::collection::vec(counted(), 0..24)) {
+        let limits = Limits::default();
+        let mut tally = Tally::default();
+        for (kind, pop, name, address, counters) in &all {
+            let mut bytes = vec![];
+            write_counters(&mut bytes, counters.iter().map(|(place, value)| (*place, *value)));
+            let pop = tally.pop(pop, &limits);
+            tally.add(*kind, pop, name.as_bytes(), address.as_bytes(), Encoded::at(&bytes, 0), &limits, || false);
+        }
+        let sealed = tally.seal("default", 7);
+        for dataset in Dataset::ALL {
+            let entry = String::from_utf8(sealed.entry(dataset)).expect("an entry is UTF-8");
+            prop_assert_eq!(obvious(&all, dataset), entry);
+        }
+    }
+}

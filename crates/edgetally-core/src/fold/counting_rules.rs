@@ -1,0 +1,176 @@
+//! Tables: where a fold counts, and what counts where.
+//!
+//! The rules are those of `docs/counters.md`: a record of edge compute counts in tables of its own, a fetch from
+//! another POP of ours counts nowhere, and an origin has a row only for what it answered.
+
+use crate::Kind;
+use crate::fold::key_interner::Key;
+use crate::fold::row_table::{Row, Table};
+use crate::partial::Writer;
+use crate::record::origin_fetch::Fetch;
+use crate::record::{Client, Record};
+use crate::schema::counter::{Compute, Delivery, Origin, compute, delivery, origin};
+use crate::value::cache_status::Cache;
+use crate::value::key::{self, INVALID};
+
+/// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
+pub const MAX_RAW_KEY: usize = 4096;
+
+/// Rows of every kind.
+#[derive(Debug, Default)]
+pub struct Tables {
+    delivery: Table<Delivery>,
+    compute: Table<Compute>,
+    origins: Table<Origin>,
+    compute_origins: Table<Origin>,
+}
+
+impl Tables {
+    /// Adds a record of `weight` to the rows of its second and scope.
+    #[inline]
+    pub fn count(&mut self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
+        let key = Key { scope, name: bounded(record.domain), address: &[] };
+        let fetches = record.fetches.as_slice();
+        let origins = if record.compute {
+            let row = &mut self.compute.row(second, key);
+            if let Some(client) = &record.client {
+                compute_client(row, client, weight);
+            }
+            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
+                compute_fetch(row, fetch, weight);
+            }
+            &mut self.compute_origins
+        } else {
+            let row = &mut self.delivery.row(second, key);
+            if let Some(client) = &record.client {
+                delivery_client(row, client, weight);
+            }
+            for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
+                delivery_fetch(row, fetch, weight);
+            }
+            &mut self.origins
+        };
+        for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
+            let key = Key { scope, name: bounded(fetch.name), address: bounded(fetch.address) };
+            origin_response(&mut origins.row(second, key), fetch, weight);
+        }
+    }
+
+    /// Appends every row to a partial, its keys cleaned.
+    pub fn write(&self, writer: &mut Writer) {
+        self.delivery.each(|second, key, counters| {
+            writer.domain(Kind::Delivery, key.scope, second, &key::domain(key.name), counters);
+        });
+        self.compute.each(|second, key, counters| {
+            writer.domain(Kind::Compute, key.scope, second, &key::domain(key.name), counters);
+        });
+        for (kind, table) in [(Kind::Origin, &self.origins), (Kind::ComputeOrigin, &self.compute_origins)] {
+            table.each(|second, key, counters| {
+                let address = key::ip(key.address);
+                writer.origin(kind, key.scope, second, &key::origin(key.name, &address), &address, counters);
+            });
+        }
+    }
+
+    /// Bytes that the rows take, about.
+    pub fn size(&self) -> usize {
+        self.delivery.size() + self.compute.size() + self.origins.size() + self.compute_origins.size()
+    }
+
+    /// Forgets every row.
+    pub fn clear(&mut self) {
+        self.delivery.clear();
+        self.compute.clear();
+        self.origins.clear();
+        self.compute_origins.clear();
+    }
+}
+
+/// A key as it was logged, unless it is too long to name anything.
+#[inline]
+pub fn bounded(raw: &[u8]) -> &[u8] {
+    if raw.len() > MAX_RAW_KEY { INVALID.as_bytes() } else { raw }
+}
+
+#[inline]
+fn delivery_client(row: &mut Row<'_, Delivery>, client: &Client, weight: u64) {
+    use delivery as at;
+    // Adding nothing costs less than a branch that cannot be foreseen.
+    let weight_if = |counts: bool| if counts { weight } else { 0 };
+    let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
+    if client.edge {
+        row.add(at::EDGE_REQUESTS, weight);
+        row.add(at::EDGE_RESP_HEADER_BYTES, sent[0]);
+        row.add(at::EDGE_RESP_BODY_BYTES, sent[1]);
+        row.add(at::EDGE_HITS, weight_if(client.cache == Cache::Hit));
+        row.add(at::EDGE_MISSES, weight_if(client.cache == Cache::Miss));
+    } else {
+        row.add(at::SHIELD_REQUESTS, weight);
+        row.add(at::SHIELD_RESP_HEADER_BYTES, sent[0]);
+        row.add(at::SHIELD_RESP_BODY_BYTES, sent[1]);
+    }
+    if let Some(status) = client.status {
+        row.add(at::STATUS + status.place(), weight);
+    }
+    let (http, counts) = if client.http == 3 { (at::HTTP3, true) } else { (at::HTTP2, client.http == 2) };
+    row.add(http, weight_if(counts));
+    let (tls, counts) = match client.tls {
+        Some(minor @ 0..=2) => (at::TLS_V10 + usize::from(minor), true),
+        minor => (at::TLS_V13, minor.is_some()),
+    };
+    row.add(tls, weight_if(counts));
+}
+
+#[inline]
+fn delivery_fetch(row: &mut Row<'_, Delivery>, fetch: &Fetch<'_>, weight: u64) {
+    use delivery as at;
+    row.add(at::ORIGIN_FETCHES, weight);
+    row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
+    row.add(at::BEREQ_BODY_BYTES, fetch.bereq.body.saturating_mul(weight));
+    row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
+    if let Some(status) = fetch.status {
+        row.add(at::ORIGIN_STATUS + status.place(), weight);
+    }
+}
+
+fn compute_client(row: &mut Row<'_, Compute>, client: &Client, weight: u64) {
+    use compute as at;
+    row.add(at::REQUESTS, weight);
+    row.add(at::REQ_HEADER_BYTES, client.req.header.saturating_mul(weight));
+    row.add(at::REQ_BODY_BYTES, client.req.body.saturating_mul(weight));
+    row.add(at::RESP_HEADER_BYTES, client.resp.header.saturating_mul(weight));
+    row.add(at::RESP_BODY_BYTES, client.resp.body.saturating_mul(weight));
+    row.add(at::EXECUTION_TIME_MS, client.times.execution.saturating_mul(weight));
+    row.add(at::REQUEST_TIME_MS, client.times.request.saturating_mul(weight));
+    row.add(at::REQUEST_TIME_BILLED_MS, client.times.billed.saturating_mul(weight));
+    if let Some(status) = client.status {
+        row.add(at::STATUS + status.place(), weight);
+    }
+}
+
+fn compute_fetch(row: &mut Row<'_, Compute>, fetch: &Fetch<'_>, weight: u64) {
+    use compute as at;
+    row.add(at::BEREQS, weight);
+    row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
+    row.add(at::BEREQ_BODY_BYTES, fetch.bereq.body.saturating_mul(weight));
+    row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
+    match fetch.status {
+        Some(status) => row.add(at::ORIGIN_STATUS + status.place(), weight),
+        None => row.add(at::BEREQ_ERRORS, weight),
+    }
+}
+
+#[inline]
+fn origin_response(row: &mut Row<'_, Origin>, fetch: &Fetch<'_>, weight: u64) {
+    use origin as at;
+    row.add(at::RESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
+    row.add(at::RESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
+    if let Some(status) = fetch.status {
+        row.add(at::STATUS + status.place(), weight);
+    }
+    if let Some(bucket) = fetch.latency {
+        row.add(at::LATENCY + bucket, weight);
+    }
+}

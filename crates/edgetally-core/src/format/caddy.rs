@@ -1,0 +1,28 @@
+//! Caddy's access log, `format json`.
+//!
+//! `log_append` (Caddy 2.8 and newer) adds members to the line itself, and Caddy before that can only send headers to
+//! the client in order to log them. Either way may name fields of the record.
+
+use super::Layout;
+use crate::schema::field::{
+    DOMAIN, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP, TLS,
+};
+
+/// `ts` is the end of the request in seconds, and `status` 0 when the client left first.
+pub static LAYOUT: Layout = Layout {
+    name: "caddy",
+    fields: &[
+        ("request>host", DOMAIN),
+        ("request>proto", PROTO),
+        ("request>tls>version", TLS),
+        ("bytes_read", REQ_BODY_BYTES),
+        ("size", RESP_BODY_BYTES),
+        ("duration", SKIP),
+        ("resp_headers[X-Edgetally-Origin]", ORIGIN),
+        ("resp_headers[X-Edgetally-Origin-Addr]", ORIGIN_ADDR),
+        ("resp_headers[X-Edgetally-Origin-Status]", ORIGIN_STATUS),
+        ("resp_headers[X-Edgetally-Origin-Ttfb-Ms]", ORIGIN_TTFB_MS),
+    ],
+    and_canonical: true,
+    ..Layout::OF_OBJECTS
+};

@@ -1,0 +1,61 @@
+//! Traefik's access log, `format: json`.
+
+use super::Layout;
+use crate::record::Record;
+use crate::record::origin_fetch::{Fetches, Sizes};
+use crate::schema::field::{BERESP_BODY_BYTES, SKIP};
+use crate::schema::field::{
+    DOMAIN, DURATION_NS, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, STATUS, Slots,
+    TLS, TS,
+};
+use crate::value::key::is_address;
+use crate::value::number::number;
+
+/// `StartUTC` is when the request began, `Duration` nanoseconds. `time` is its end, but only to the second.
+pub static LAYOUT: Layout = Layout {
+    name: "traefik",
+    fields: &[
+        ("StartUTC", TS),
+        ("Duration", DURATION_NS),
+        ("RequestHost", DOMAIN),
+        ("RequestProtocol", PROTO),
+        ("TLSVersion", TLS),
+        ("DownstreamStatus", STATUS),
+        ("RequestContentSize", REQ_BODY_BYTES),
+        ("DownstreamContentSize", RESP_BODY_BYTES),
+        ("ServiceName", ORIGIN),
+        ("ServiceAddr", ORIGIN_ADDR),
+        ("OriginStatus", ORIGIN_STATUS),
+        ("OriginContentSize", BERESP_BODY_BYTES),
+        ("OriginDuration", SKIP),
+    ],
+    refine: Some(refine),
+    ..Layout::OF_OBJECTS
+};
+
+/// What Traefik answers in place of an origin from which nothing came, and the length of the text that it sends.
+const OWN_ANSWERS: [(&[u8], u64); 4] = [
+    (b"500", "Internal Server Error".len() as u64),
+    (b"502", "Bad Gateway".len() as u64),
+    (b"504", "Gateway Timeout".len() as u64),
+    (b"499", "Client Closed Request".len() as u64),
+];
+
+fn refine(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+    // Without an address it was Traefik itself: a service of its own, or that it knew no server that is up.
+    if !is_address(slots.text(block, ORIGIN_ADDR)) {
+        record.fetches = Fetches::None;
+        return;
+    }
+    // Traefik logs an answer of its own as if it were the origin's.
+    let status = slots.text(block, ORIGIN_STATUS);
+    let Some((_, text)) = OWN_ANSWERS.iter().find(|(own, _)| *own == status) else {
+        return;
+    };
+    if number(slots.text(block, BERESP_BODY_BYTES)).floor() == Some(*text) {
+        for fetch in record.fetches.as_mut_slice() {
+            fetch.status = None;
+            fetch.beresp = Sizes::default();
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The fields of a canonical record and the slots that hold what a line says in them.
+
+use crate::rejection::{Reason, Reject};
+
+/// Declares the fields once: constant, name in a record, and name inside an element of `origins`.
+macro_rules! fields {
+    ($($constant:ident = $slot:literal, $name:literal $(, $element:literal)?;)*) => {
+        $(#[doc = concat!("`", $name, "`")] pub const $constant: usize = $slot;)*
+
+        /// The slot of a record's field.
+        pub fn of_record(key: &[u8]) -> usize {
+            match key {
+                $(_ if key == $name.as_bytes() => $slot,)*
+                _ => SKIP,
+            }
+        }
+
+        /// The name of the record's field in `slot`; empty for those of layouts alone.
+        pub fn name(slot: usize) -> &'static str {
+            match slot {
+                $($slot => $name,)*
+                _ => "",
+            }
+        }
+
+        /// The slot of a field inside an element of `origins`.
+        pub fn of_element(key: &[u8]) -> usize {
+            match key {
+                $($(_ if key == $element.as_bytes() => $slot,)?)*
+                _ => SKIP,
+            }
+        }
+    };
+}
+
+/// The slot of everything that is no field of ours.
+pub const SKIP: usize = 63;
+/// How many slots there are; a bit each in a `u64`.
+pub const SLOTS: usize = 64;
+
+// Slots that no field of a record fills, but only layouts.
+
+/// Nanoseconds that the request took; added to `ts`.
+pub const DURATION_NS: usize = 34;
+/// Who made the request, in Cloudflare's word.
+pub const CLIENT_SOURCE: usize = 35;
+/// The method of the request.
+pub const METHOD: usize = 36;
+
+fields! {
+    TS = 0, "ts";
+    SERVICE_ID = 1, "service_id";
+    POP = 2, "pop";
+    DOMAIN = 3, "domain";
+    WEIGHT = 4, "weight";
+    STATUS = 5, "status";
+    EDGE = 6, "edge";
+    CACHE = 7, "cache";
+    REQ_HEADER_BYTES = 8, "req_header_bytes";
+    REQ_BODY_BYTES = 9, "req_body_bytes";
+    REQ_BYTES = 10, "req_bytes";
+    RESP_HEADER_BYTES = 11, "resp_header_bytes";
+    RESP_BODY_BYTES = 12, "resp_body_bytes";
+    RESP_BYTES = 13, "resp_bytes";
+    PROTO = 14, "proto";
+    TLS = 15, "tls";
+    COMPUTE = 16, "compute";
+    COMPUTE_EXECUTION_TIME_MS = 17, "compute_execution_time_ms";
+    COMPUTE_REQUEST_TIME_MS = 18, "compute_request_time_ms";
+    ORIGIN = 19, "origin", "name";
+    ORIGIN_IP = 20, "origin_ip", "ip";
+    ORIGIN_ADDR = 21, "origin_addr", "addr";
+    ORIGIN_STATUS = 22, "origin_status", "status";
+    BEREQ_HEADER_BYTES = 23, "bereq_header_bytes", "bereq_header_bytes";
+    BEREQ_BODY_BYTES = 24, "bereq_body_bytes", "bereq_body_bytes";
+    BEREQ_BYTES = 25, "bereq_bytes", "bereq_bytes";
+    BERESP_HEADER_BYTES = 26, "beresp_header_bytes", "beresp_header_bytes";
+    BERESP_BODY_BYTES = 27, "beresp_body_bytes", "beresp_body_bytes";
+    BERESP_BYTES = 28, "beresp_bytes", "beresp_bytes";
+    ORIGIN_TTFB_MS = 29, "origin_ttfb_ms", "ttfb_ms";
+    ORIGIN_TTFB_S = 30, "origin_ttfb_s", "ttfb_s";
+    ORIGIN_IS_SHIELD = 31, "origin_is_shield", "is_shield";
+    ORIGINS = 32, "origins";
+    DURATION_MS = 33, "duration_ms";
+}
+
+/// What the value of a field is, so that it can be read while its line is (see [`crate::format`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing that anyone asks for.
+    Skipped,
+    /// A text that is used as it stands.
+    Key,
+    /// A whole number.
+    Whole,
+    /// A time in milliseconds, read in nanoseconds.
+    Milliseconds,
+    /// A time in seconds, read in nanoseconds.
+    Seconds,
+    /// A word with a meaning (see [`crate::value::keyword`]).
+    Word,
+    /// When something happened, read in Unix seconds.
+    Moment,
+}
+
+/// What the value of `slot` is.
+pub const fn form(slot: usize) -> Form {
+    match slot {
+        TS => Form::Moment,
+        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD => {
+            Form::Key
+        }
+        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Word,
+        COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
+        ORIGIN_TTFB_S => Form::Seconds,
+        WEIGHT | STATUS | ORIGIN_STATUS | REQ_HEADER_BYTES..=RESP_BYTES | BEREQ_HEADER_BYTES..=BERESP_BYTES => {
+            Form::Whole
+        }
+        _ => Form::Skipped,
+    }
+}
+
+/// Where in a block the values of one object's fields are, and what those say that were read on the spot.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    /// What is known of each slot.
+    known: [Known; SLOTS],
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is absent, or an empty string.
+    Nothing,
+    /// Where its text is.
+    Text,
+    /// What it says, too.
+    Value,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    from: u32,
+    to: u32,
+    value: u64,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { known: [Known::Nothing; SLOTS], slots: [Slot::default(); SLOTS] }
+    }
+}
+
+impl Slots {
+    /// Forgets the object before.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.known = [Known::Nothing; SLOTS];
+    }
+
+    /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
+    pub fn put(&mut self, slot: usize, from: usize, to: usize) {
+        let slot = slot % SLOTS;
+        self.known[slot] = if from < to { Known::Text } else { Known::Nothing };
+        (self.slots[slot].from, self.slots[slot].to) = (from as u32, to as u32);
+    }
+
+    /// The same, of a value that is not empty and says `value` in its form.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
+    pub fn put_value(&mut self, slot: usize, from: usize, to: usize, value: u64) {
+        let slot = slot % SLOTS;
+        self.known[slot] = Known::Value;
+        self.slots[slot] = Slot { from: from as u32, to: to as u32, value };
+    }
+
+    /// Notes that `slot` is an empty string.
+    #[inline]
+    pub fn put_nothing(&mut self, slot: usize) {
+        self.known[slot % SLOTS] = Known::Nothing;
+    }
+
+    /// Whether `slot` is absent, or an empty string.
+    #[inline]
+    pub fn is_empty(&self, slot: usize) -> bool {
+        self.known[slot] == Known::Nothing
+    }
+
+    /// What `slot` says in its [`Form`], if that was read on the spot.
+    #[inline]
+    pub fn value(&self, slot: usize) -> Option<u64> {
+        (self.known[slot] == Known::Value).then(|| self.slots[slot].value)
+    }
+
+    /// The value of `slot` without blanks around it; empty when it is absent (`-` included).
+    #[inline]
+    pub fn text<'a>(&self, block: &'a [u8], slot: usize) -> &'a [u8] {
+        if self.is_empty(slot) {
+            return &[];
+        }
+        let Slot { from, to, .. } = self.slots[slot];
+        known(&block[from as usize..to as usize])
+    }
+
+    /// A refusal that points at the value of `slot`.
+    #[cold]
+    pub fn reject(&self, reason: Reason, slot: usize) -> Reject {
+        let at = if self.is_empty(slot) { 0 } else { self.slots[slot].from as usize };
+        Reject::new(reason, at)
+    }
+}
+
+/// `text` without blanks around it, and nothing when it says that there is nothing.
+#[inline]
+pub fn known(text: &[u8]) -> &[u8] {
+    match text {
+        // Nearly every value: no byte up to the blank at either end, and more than a dash.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        [digit] if digit.is_ascii_digit() => text,
+        _ => known_slowly(text),
+    }
+}
+
+fn known_slowly(text: &[u8]) -> &[u8] {
+    let text = crate::value::text::trim(text);
+    if text == b"-" { &[] } else { text }
+}

@@ -1,0 +1,109 @@
+//! Words: what a cache, a protocol or a flag says in a word of its own.
+
+use crate::schema::field::{self, known};
+use crate::value::cache_status::{Cache, cache};
+use crate::value::number::flag;
+use crate::value::text::{text, trim};
+
+/// What `word` means in the field `slot`, as one of the numbers that the readers below take back.
+#[inline(never)]
+pub fn meaning(slot: usize, word: &[u8]) -> u8 {
+    match slot {
+        field::CACHE => worded(word, cache) as u8,
+        field::PROTO => worded(word, http_version),
+        field::TLS => worded(word, tls_version).unwrap_or(NONE),
+        _ => worded(word, flag).map_or(NONE, u8::from),
+    }
+}
+
+/// The meaning of a word that has none, and of no word at all.
+pub const NONE: u8 = u8::MAX;
+
+/// What the cache did.
+#[inline]
+pub fn as_cache(meaning: u8) -> Cache {
+    const HIT: u8 = Cache::Hit as u8;
+    const MISS: u8 = Cache::Miss as u8;
+    const UNKNOWN: u8 = Cache::Unknown as u8;
+    match meaning {
+        HIT => Cache::Hit,
+        MISS => Cache::Miss,
+        UNKNOWN => Cache::Unknown,
+        _ => Cache::Neither,
+    }
+}
+
+/// Yes or no.
+#[inline]
+pub fn as_flag(meaning: u8) -> Option<bool> {
+    if meaning == NONE { None } else { Some(meaning == 1) }
+}
+
+/// The minor version of TLS 1.
+#[inline]
+pub fn as_version(meaning: u8) -> Option<u8> {
+    (meaning != NONE).then_some(meaning)
+}
+
+/// The major version in `HTTP/2.0`, `h2`, `2` and their kin.
+fn http_version(word: &[u8]) -> u8 {
+    let version = strip(word, &[b"http/", b"http", b"h"]);
+    match version.first() {
+        Some(b'2') => 2,
+        Some(b'3'..=b'9') => 3,
+        _ => 1,
+    }
+}
+
+/// The minor version in `TLSv1.2`, `1.2`, `TLSv1` and their kin.
+fn tls_version(word: &[u8]) -> Option<u8> {
+    match trim(strip(word, &[b"tlsv", b"tls"])) {
+        // Behind the bar: the number that the protocol itself has for it.
+        b"1.3" | b"772" => Some(3),
+        b"1.2" | b"771" => Some(2),
+        b"1.1" | b"770" => Some(1),
+        b"1.0" | b"1" | b"769" => Some(0),
+        _ => None,
+    }
+}
+
+/// `word` without the first of `starts` that it begins with, in any case.
+fn strip<'a>(word: &'a [u8], starts: &[&[u8]]) -> &'a [u8] {
+    for start in starts {
+        if let Some((head, rest)) = word.split_at_checked(start.len())
+            && head.eq_ignore_ascii_case(start)
+        {
+            return rest;
+        }
+    }
+    word
+}
+
+/// What `read` makes of a word; `HAProxy` and Traffic Server escape the slash in `HTTP\/1.1`.
+fn worded<T>(word: &[u8], read: impl Fn(&[u8]) -> T) -> T {
+    if word.contains(&b'\\') { read(known(text(word).as_bytes())) } else { read(word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_are_told_apart_by_their_major_version() {
+        for (word, want) in
+            [("HTTP/1.1", 1), ("h2", 2), ("http/2", 2), ("HTTP/2.5", 2), ("2.0", 2), ("HTTP/3", 3), ("", 1)]
+        {
+            assert_eq!(want, http_version(word.as_bytes()), "{word}");
+        }
+        for (word, want) in [
+            ("TLSv1.3", Some(3)),
+            ("1.2", Some(2)),
+            ("TLSv1", Some(0)),
+            ("772", Some(3)),
+            ("SSLv3", None),
+            ("none", None),
+        ] {
+            assert_eq!(want, tls_version(word.as_bytes()), "{word}");
+        }
+    }
+}
