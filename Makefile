@@ -21,7 +21,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 # pip and cargo use every core by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup servers build test check format demo bench torture fuzz docs pins clean
+.PHONY: help setup servers build test check format demo bench crash fuzz docs pins clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,8 @@ fuzz: ## Feed made-up logs to the decoder for FUZZ_SECONDS, from real ones on (n
 	cargo fuzz run --sanitizer none decode fuzz/corpus/decode tests/edges/lines tests/golden -- \
 		-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
 
-torture: setup ## Kill servers under load, break their disk and set their clock, 50 times each; takes a quarter of an hour.
-	$(BIN)/python -m tests.torture.run --kills 50
+crash: setup ## Kill servers under load, break their disk and set their clock, 50 times each; takes a quarter of an hour.
+	$(BIN)/python -m tests.crash.run --kills 50
 
 docs: setup ## Rewrite the pages that are generated from the code.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py

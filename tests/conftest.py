@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.served import Served, served
+from tests.support.served import Served, served
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from edgetally import clock
 from edgetally.clock import SystemClock, Timer, sleep_until
-from tests.clock import TurnedClock
+from tests.support.clock import TurnedClock
 
 WALL = 1_763_769_600.0
 

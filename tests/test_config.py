@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgetally.cli import parser
+from edgetally.cli.flags import settings
+from edgetally.cli.main import parser
 from edgetally.config import Config, Follow, Syslog, address, check, load
 from edgetally.errors import ConfigError
-from edgetally.flags import settings
-from tests.pages import schema
+from tests.support.pages import schema
 
 SECTIONS = schema()
 

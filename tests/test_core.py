@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally import _core
-from edgetally.sources.base import Framing
-from tests import records, records_layouts
-from tests.oracle import Folded, fold
-from tests.oracle_fields import FIELDS, RATIOS
+from edgetally.model import Framing
+from tests.support import records
+from tests.support import records_formats as records_layouts
+from tests.support.oracle import Folded, fold
+from tests.support.oracle_fields import FIELDS, RATIOS
 
 NOW = records.NOW
 END = 2**64 - 2

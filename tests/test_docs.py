@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
-from edgetally import cli, flags
 from edgetally._core import Fold, Sealed, Window
+from edgetally.cli import flags
+from edgetally.cli import main as cli
 from edgetally.config import check
 from edgetally.formats import layout, snippet, snippets
-from edgetally.journal.file import VERSION as JOURNAL_VERSION
-from edgetally.measurements import DATASETS, reasons
-from edgetally.serve import openapi
+from edgetally.journal.sqlite_file import VERSION as JOURNAL_VERSION
+from edgetally.model import DATASETS, reasons
+from edgetally.service.service import openapi
 from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.metrics import METRICS
-from tests.pages import GENERATORS, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
+from tests.support.pages import GENERATORS, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
 
 RECORD = ROOT / "docs" / "record.md"
 API = ROOT / "docs" / "api.md"
@@ -267,7 +268,7 @@ def fields() -> list[str]:
 
 
 def test_every_field_of_the_core_is_explained() -> None:
-    source = (ROOT / "crates/edgetally-core/src/field.rs").read_text("utf-8")
+    source = (ROOT / "crates/edgetally-core/src/schema/field.rs").read_text("utf-8")
     known = re.findall(r'^ +[A-Z_]+ = \d+, "(\w+)"', source, re.MULTILINE)
 
     assert sorted(fields()) == sorted(known)

@@ -44,8 +44,8 @@ class Edgetally:
 
     def __init__(self, threads: int | None) -> None:
         """Load what will be measured."""
-        from edgetally import offline  # noqa: PLC0415 - what a contender loads is its own
-        from edgetally.limits import Limits  # noqa: PLC0415
+        from edgetally.model import Limits  # noqa: PLC0415
+        from edgetally.offline import fold as offline  # noqa: PLC0415 - what a contender loads is its own
         from edgetally.sources.base import Defaults  # noqa: PLC0415
 
         self._fold = offline.fold

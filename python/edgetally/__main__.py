@@ -2,6 +2,6 @@
 
 import sys
 
-from edgetally.cli import main
+from edgetally.cli.main import main
 
 sys.exit(main())

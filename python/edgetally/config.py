@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from edgetally.errors import ConfigError
-from edgetally.limits import Limits
+from edgetally.model import Limits
 
 KINDS = {
     "str": "text",

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.clock import START
-from tests.served import Served, record, served
+from tests.support.clock import START
+from tests.support.served import Served, record, served
 
 
 async def test_the_index_says_what_this_is_and_where_to_look(service: Served) -> None:

@@ -8,10 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from edgetally.measurements import DATASETS, measurements
-from tests.bearers import access, bearer
-from tests.clock import START
-from tests.served import Json, Served, record, served
+from edgetally.model import DATASETS, measurements
+from tests.support.clock import START
+from tests.support.served import Json, Served, record, served
+from tests.support.tokens import access, bearer
 
 SCHEMAS = {"domains": "Domains", "origins": "Origins", "origin_insights": "OriginInsights"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.process import serving
+from tests.support.process import serving
 
 EXAMPLES = os.environ.get("EDGETALLY_EXAMPLES", "5")
 """Made-up requests per operation, besides those that try every edge of every parameter."""

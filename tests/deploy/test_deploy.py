@@ -9,7 +9,7 @@ import pytest
 
 from edgetally.telemetry.metrics import METRICS
 from tests.edges.facts import skip_or_fail
-from tests.pages import ROOT, anchors
+from tests.support.pages import ROOT, anchors
 
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "edgetally.service"

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from tests import oracle
 from tests.edges.client import Answer
 from tests.edges.origin import Fetch
-from tests.oracle_fields import RATIOS
+from tests.support import oracle
+from tests.support.oracle_fields import RATIOS
 
 SERVICE, POP = "shop", "LAB"
 

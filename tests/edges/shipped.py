@@ -14,7 +14,7 @@ import httpx
 
 from tests.edges.book import POP, Sums
 from tests.edges.reading import PATIENCE, add_up, answers_on, paths
-from tests.process import COMMAND
+from tests.support.process import COMMAND
 
 
 class Outcome(NamedTuple):

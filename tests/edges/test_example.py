@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.edges.facts import program, skip_or_fail
-from tests.process import COMMAND
+from tests.support.process import COMMAND
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx"
 

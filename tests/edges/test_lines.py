@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import COMMAND
+from tests.support.process import COMMAND
 
 LINES = Path(__file__).parent / "lines"
 LOGS = sorted(LINES.glob("*.log"))

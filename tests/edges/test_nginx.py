@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import oracle
 from tests.edges.book import POP, Sums, as_it_was, counts, discarded, unlogged
 from tests.edges.client import Answer, ask_http2, tls
 from tests.edges.facts import INVALID, METHODS, STATUSES, Facts, skip_or_fail
@@ -25,7 +24,8 @@ from tests.edges.nginx import DEFAULT_SERVER, Nginx
 from tests.edges.origin import Fetch
 from tests.edges.reading import leaves
 from tests.edges.shipped import shipping, totals, untimed, without_latency
-from tests.oracle_fields import RATIOS
+from tests.support import oracle
+from tests.support.oracle_fields import RATIOS
 
 ROADS = ("file", "udp")
 """Those that bring every line. Of a full unix socket, nginx drops what comes next, and does not say so."""

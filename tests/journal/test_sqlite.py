@@ -13,8 +13,8 @@ import pytest
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal import sqlite
 from edgetally.journal.base import Journal, Partial, Seal
-from edgetally.journal.file import FILE, VERSION
 from edgetally.journal.sqlite import SqliteJournal
+from edgetally.journal.sqlite_file import FILE, VERSION
 from tests.journal.conformance import Conformance, said, take
 
 

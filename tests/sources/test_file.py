@@ -11,9 +11,10 @@ from typing import cast
 
 import pytest
 
-from edgetally.sources.base import READ, Block, Defaults
+from edgetally.model import Defaults
+from edgetally.sources.base import READ, Block
 from edgetally.sources.file import GRACE_SECONDS, POLL_SECONDS, FollowedFile
-from tests.clock import TurnedClock
+from tests.support.clock import TurnedClock
 
 PATIENCE = 100
 """Polls after which something that should have come will not."""

@@ -12,9 +12,10 @@ from typing import cast
 
 import pytest
 
-from edgetally.sources.base import READ, Block, Defaults
+from edgetally.model import Defaults
+from edgetally.sources.base import READ, Block
 from edgetally.sources.stdin import AHEAD, Stdin
-from tests.clock import until
+from tests.support.clock import until
 
 
 class Pipe:

@@ -12,9 +12,11 @@ from typing import cast
 import pytest
 
 from edgetally.errors import ConfigError
+from edgetally.ingest.worker import COMMIT_SECONDS, Limits, Worker
 from edgetally.journal.memory import MemoryJournal
+from edgetally.model import Defaults
 from edgetally.sources import syslog
-from edgetally.sources.base import READ, Block, Defaults
+from edgetally.sources.base import READ, Block
 from edgetally.sources.syslog import (
     MAX_DATAGRAM,
     MAX_JUNK,
@@ -27,9 +29,8 @@ from edgetally.sources.syslog import (
     SyslogListener,
     address,
 )
-from edgetally.worker import COMMIT_SECONDS, Limits, Worker
-from tests.clock import PATIENCE, TurnedClock
-from tests.served import served
+from tests.support.clock import PATIENCE, TurnedClock
+from tests.support.served import served
 
 DEFAULTS = Defaults("svc", "lab")
 LIMITS = Limits(max_line=262_144, max_lateness=120, max_ahead=5)

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 import pytest
 
 from edgetally.telemetry.events import Closed, Event, RoomFailed, Rotated, Stopping, say
-from edgetally.telemetry.lines import WAITING
 from edgetally.telemetry.log import OVERALL, Log
+from edgetally.telemetry.log_writer import WAITING
 
 
 def pipe() -> tuple[int, TextIO]:
@@ -254,7 +254,7 @@ def test_nothing_is_held_back_without_a_limit() -> None:
 
 def test_a_log_that_nobody_takes_stops_nobody_and_says_so_later(monkeypatch: pytest.MonkeyPatch) -> None:
     # However slow the machine is: what is read in the end is looked at here, not how soon.
-    monkeypatch.setattr("edgetally.telemetry.lines.LAST_SECONDS", 30.0)
+    monkeypatch.setattr("edgetally.telemetry.log_writer.LAST_SECONDS", 30.0)
     reading, stream = pipe()
     many = 3 * WAITING
     with stream, ThreadPoolExecutor(1) as reader:

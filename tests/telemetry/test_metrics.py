@@ -2,7 +2,7 @@
 
 import re
 
-from edgetally.telemetry.labels import OTHER, Labels
+from edgetally.telemetry.label_limit import OTHER, Labels
 from edgetally.telemetry.metrics import METRICS
 
 

@@ -1,1 +1,1 @@
-"""HTTP lives here, and only here."""
+"""The routes: what is answered under which path."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from edgetally.access import ANY
+from edgetally.access.grants import ANY
+from edgetally.api.admin import OPEN_PAGES, PAGES
 from edgetally.api.errors import CORS, Refusal, refuse
-from edgetally.api.ingest import SERVICE_ID, Ingest
-from edgetally.api.message import Response
-from edgetally.api.operate import OPEN_PAGES, PAGES
-from edgetally.api.question import question
+from edgetally.api.push import SERVICE_ID, Ingest
+from edgetally.api.query import question
 from edgetally.clock import sleep_until
+from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
 
-    from edgetally.access import Grant
-    from edgetally.api.guard import Guard
+    from edgetally.access.grants import Grant
+    from edgetally.api.admin import Operate
+    from edgetally.api.authorization import Guard
     from edgetally.api.index import Index
-    from edgetally.api.message import Request
-    from edgetally.api.operate import Operate
-    from edgetally.api.poll import Poll
+    from edgetally.api.long_poll import Poll
     from edgetally.clock import Clock
+    from edgetally.http.messages import Request
 
 KINDS = ("origin_insights",)
 """What `/v1/channel` can show."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from edgetally.api.message import Response
+from edgetally.http.messages import Response
 
 CORS = (
     b"Access-Control-Allow-Origin: *",

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgetally.access import ANY
+from edgetally.access.grants import ANY
+from edgetally.api.admin import OPEN_PAGES, PAGES
 from edgetally.api.errors import CORS, NOT_HTML
-from edgetally.api.message import Response
-from edgetally.api.operate import OPEN_PAGES, PAGES
+from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
-    from edgetally.access import Grant
-    from edgetally.api.message import Request
-    from edgetally.shelf import Shelf
+    from edgetally.access.grants import Grant
+    from edgetally.http.messages import Request
+    from edgetally.window.shelf import Shelf
 
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 """What links may begin with: anybody can send any Host."""

@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeVar, cast
 
 from edgetally.errors import Unavailable
 from edgetally.journal.base import Fact, Marks, Partial, Seal
-from edgetally.journal.file import FILE, damaged, open_file
 from edgetally.journal.memory import remember
+from edgetally.journal.sqlite_file import FILE, damaged, open_file
 from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
 
 T = TypeVar("T")

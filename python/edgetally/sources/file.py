@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from edgetally.clock import Clock, sleep_until
-from edgetally.sources.base import READ, Block, Defaults, Framing
+from edgetally.model import Defaults, Framing
+from edgetally.sources.base import READ, Block
 from edgetally.telemetry.events import Following, Missed, Rotated, Truncated, Waiting, say
 
 POLL_SECONDS = 0.1

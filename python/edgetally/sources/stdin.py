@@ -7,7 +7,8 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 
-from edgetally.sources.base import READ, Block, Defaults, Framing
+from edgetally.model import Defaults, Framing
+from edgetally.sources.base import READ, Block
 from edgetally.telemetry.events import Ended, Reading, say
 
 AHEAD = 4

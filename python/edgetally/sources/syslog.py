@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
-from edgetally.sources.base import READ, Block, Defaults, Framing
+from edgetally.model import Defaults, Framing
+from edgetally.sources.base import READ, Block
 from edgetally.telemetry.events import Broken, Closed, Dropped, Listening, SmallBuffer, say
 
 MAX_DATAGRAM = 1 << 18

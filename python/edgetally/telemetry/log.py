@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Self, TextIO
 
 from edgetally.telemetry.events import Event, Unread, Unsaid, escaped, say
-from edgetally.telemetry.lines import Lines
+from edgetally.telemetry.log_writer import Lines
 
 OVERALL = 10
 """All sources together may say so many times as much as one."""

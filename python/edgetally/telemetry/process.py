@@ -5,8 +5,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgetally.telemetry.exposition import Reading
 from edgetally.telemetry.metrics import CPU, MAX_FILES, OPEN_FILES, RESIDENT
+from edgetally.telemetry.prometheus import Reading
 
 
 def process() -> Iterator[Reading]:

@@ -1,0 +1,1 @@
+"""Who may do what, where the server may listen, and its certificate."""

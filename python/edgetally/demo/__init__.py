@@ -1,0 +1,1 @@
+"""`edgetally demo`: made-up traffic, to look around."""

@@ -1,0 +1,132 @@
+"""
+TLS, before there is a request.
+
+A client that does not finish its handshake is a connection like any other: it is counted, there is no room for it when
+there are too many, and it is closed when it takes too long. The event loop's own listeners do none of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edgetally.clock import sleep_until
+from edgetally.http.connection import Connection
+
+if TYPE_CHECKING:
+    import ssl
+
+    from edgetally.http.server import Server
+
+SHUTDOWN_SECONDS = 2.0
+"""How long the other side may take to agree that TLS ends."""
+
+RETRY_SECONDS = 1.0
+"""How long to wait when the system has no room for a connection."""
+
+
+class TlsListener:
+    """Takes connections that speak TLS."""
+
+    def __init__(self, server: Server, context: ssl.SSLContext) -> None:
+        self.sockets: list[socket.socket] = []
+        self._server = server
+        self._context = context
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def listen(self, host: str, port: int, backlog: int) -> None:
+        """Take connections from now on; raise OSError when this is not possible."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, _, _, _, where in dict.fromkeys(found):
+            listening = socket.create_server(where, family=family, backlog=backlog)
+            listening.setblocking(False)  # noqa: FBT003 - the socket's own interface
+            self.sockets.append(listening)
+            self._tasks.append(asyncio.create_task(self._accept(listening)))
+
+    def close(self) -> None:
+        """Take no more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        # Closed only when the loop watches it no more.
+        with listening:
+            while True:
+                await self._accept_one(listening)
+                # Many may be waiting, and so is everybody else.
+                await asyncio.sleep(0)
+
+    async def _accept_one(self, listening: socket.socket) -> None:
+        server = self._server
+        try:
+            accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
+        except OSError:
+            await sleep_until(server.clock, server.clock.now() + RETRY_SECONDS)
+            return
+        if len(server.connections) < server.limits.max_connections:
+            Handshake(server, self._context, accepted)
+        else:
+            # There is no way to say why that would not take a handshake.
+            server.refused["clients.max_connections"] += 1
+            accepted.close()
+
+
+class Handshake:
+    """One client that is not known to speak TLS yet."""
+
+    def __init__(self, server: Server, context: ssl.SSLContext, accepted: socket.socket) -> None:
+        self.server = server
+        self._began = server.clock.now()
+        server.connections.add(self)
+        self._accepted: socket.socket | None = accepted
+        self._task = asyncio.create_task(self._shake(context, accepted))
+        self._task.add_done_callback(self._over)
+
+    async def _shake(self, context: ssl.SSLContext, accepted: socket.socket) -> None:
+        self._accepted = None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                partial(Secured, self),
+                accepted,
+                ssl=context,
+                # The last resort: `sweep` comes first, and counts.
+                ssl_handshake_timeout=2 * self.server.limits.handshake_timeout,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+            )
+        except OSError:
+            pass  # what is no TLS is nothing to log: anybody can send it
+
+    def _over(self, _task: asyncio.Task[None]) -> None:
+        # A task that is cancelled before it begins closes nothing.
+        if self._accepted:
+            self._accepted.close()
+        self.server.left(self)
+
+    def sweep(self, now: float) -> None:
+        """Close if it takes too long."""
+        if now - self._began > self.server.limits.handshake_timeout:
+            self.server.refused["clients.handshake_timeout"] += 1
+            self.abort()
+
+    def close_if_idle(self) -> None:
+        """Close: nothing was asked yet."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._task.cancel()
+
+
+class Secured(Connection):
+    """One client that speaks TLS."""
+
+    def __init__(self, handshake: Handshake) -> None:
+        super().__init__(handshake.server)
+        self._handshake = handshake
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, in the place of the handshake."""
+        self.server.connections.discard(self._handshake)
+        super().connection_made(transport)

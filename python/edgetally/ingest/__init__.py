@@ -1,0 +1,1 @@
+"""Bytes from sources become durable: fold, then journal."""

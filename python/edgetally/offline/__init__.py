@@ -1,0 +1,1 @@
+"""Whole logs without a server: fold them, or explain their lines."""

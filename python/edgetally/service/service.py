@@ -1,0 +1,323 @@
+"""
+The composition root: the only file that knows every room.
+
+It builds them in the order in which a record passes them, and stops them in the order in which nothing is lost.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Self
+
+import msgspec
+
+from edgetally.access.policy import Door
+from edgetally.api.admin import Operate
+from edgetally.api.app import App, room
+from edgetally.api.authorization import Guard
+from edgetally.api.idempotency import Once
+from edgetally.api.index import Index
+from edgetally.api.long_poll import Poll
+from edgetally.api.openapi import document
+from edgetally.api.push import Bounds, Ingest, Said
+from edgetally.clock import Clock, SystemClock, sleep_until
+from edgetally.config import Config, Follow, Records, Syslog, address
+from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
+from edgetally.formats import layout
+from edgetally.http import server
+from edgetally.http.connection import Connection
+from edgetally.http.server import Server
+from edgetally.http.tls_listener import TlsListener
+from edgetally.ingest import group_commit as pushes
+from edgetally.ingest import worker
+from edgetally.ingest.dead_letters import Rejects
+from edgetally.journal.base import Journal
+from edgetally.journal.memory import MemoryJournal
+from edgetally.journal.retention import Horizon
+from edgetally.journal.sqlite import SqliteJournal
+from edgetally.model import DATASETS, Defaults, measurements
+from edgetally.service.monitor import Panel, Rooms
+from edgetally.sources import syslog
+from edgetally.sources.file import FollowedFile
+from edgetally.sources.stdin import Stdin
+from edgetally.telemetry.events import JournalInMemory, JournalOpened, RoomFailed, say
+from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.label_limit import Labels
+from edgetally.telemetry.prometheus import CONTENT_TYPE
+from edgetally.window import sealer
+from edgetally.window.shelf import Shelf
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: thousands of readers come back in the same instant."""
+
+STOP_SECONDS = 3.0
+"""How long requests that are being answered may take when the process stops."""
+
+
+class Service:
+    """Every room of one process, joined. Use it as an async context manager."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.door = Door(config)
+        self.journal = _journal(config)
+        self._files: list[FollowedFile] = []
+        self._datagrams: list[syslog.SyslogDatagrams] = []
+        self._syslog: list[syslog.SyslogListener] = []
+        self._loop_lag = Histogram()
+        self.rejects = _rejects(config, self.clock)
+        records = config.records
+        self.worker = worker.Worker(
+            journal=self.journal,
+            clock=self.clock,
+            limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
+            bounds=pushes.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
+            rejects=self.rejects,
+        )
+        self.shelf = Shelf(
+            keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes, max_bytes=config.shelf.max_bytes
+        )
+        self.sealer = sealer.Sealer(
+            journal=self.journal,
+            shelf=self.shelf,
+            clock=self.clock,
+            limits=config.window.limits,
+            aggregate_delay=config.window.aggregate_delay,
+            horizon=Horizon(keep=config.shelf.keep, most=config.journal.max_bytes),
+            labels=Labels(config.metrics.services),
+        )
+        self.poll = Poll(
+            shelf=self.shelf,
+            clock=self.clock,
+            aggregate_delay=config.window.aggregate_delay,
+            poll_timeout=config.api.poll_timeout,
+            max_answer_bytes=config.api.max_answer_bytes,
+        )
+        self.once = Once(self.journal.marks(), self.clock, most=config.api.idempotency_keys)
+        self.ingest = Ingest(
+            self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
+        )
+        app = App(
+            guard=Guard(self.door.keys),
+            poll=self.poll,
+            ingest=self.ingest,
+            operate=Operate(lambda: self.panel, CONTENT_TYPE),
+            index=Index(self.shelf, version=version("edgetally"), scheme=self.door.scheme),
+            openapi=openapi(),
+            clock=self.clock,
+            error_delay=config.api.error_delay,
+        )
+        self.server = Server(
+            app,
+            refuse=app.refuse,
+            epoch=lambda: self.shelf.newest,
+            room=room,
+            clock=self.clock,
+            limits=server.Limits(**msgspec.structs.asdict(config.clients)),
+        )
+        self.panel = Panel(
+            Rooms(
+                worker=self.worker,
+                sealer=self.sealer,
+                shelf=self.shelf,
+                server=self.server,
+                ingest=self.ingest,
+                poll=self.poll,
+                once=self.once,
+                journal=self.journal,
+                files=self._files,
+                datagrams=self._datagrams,
+                listeners=self._syslog,
+                loop_lag=self._loop_lag,
+            ),
+            clock=self.clock,
+            aggregate_delay=config.window.aggregate_delay,
+            version=version("edgetally"),
+        )
+        self.url = ""
+        """Where it answers, once it does."""
+        self.failed = asyncio.Event()
+        """Set when a room has failed and the process had better stop."""
+        self._failure: BaseException | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._followers: list[asyncio.Task[Any]] = []
+
+    async def __aenter__(self) -> Self:
+        """Start every room; readers can come once this returns."""
+        self.sealer.resume()
+        self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
+        await first([self.sealer.started, self.failed])
+        try:
+            if isinstance(self._failure, EdgetallyError):
+                raise self._failure
+            await self._listen()
+            await self._open_sources()
+            self._say_what_is_kept()
+        except EdgetallyError:
+            await self._stop_sources()
+            await self._stop_rooms()
+            raise
+        self._tasks += [self._start(self._sweep()), self._start(self.rejects.write())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop: finish what has begun, answer who waits, lose nothing that was accepted."""
+        await self._stop_sources()
+        self.server.close()
+        self.poll.release()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.server.drained()
+        except TimeoutError:
+            self.server.abort()
+        await self._stop_rooms()
+
+    def reload(self, config: Config) -> None:
+        """Take over what of `config` can change; what is given out from now on is for whoever may have it now."""
+        self.door.reload(config)
+        self.server.forget()
+
+    def _open_push(self, said: Said, services: Sequence[str] | None) -> pushes.Push:
+        if self.journal.failing:
+            # Not even received: it is tried every second whether that is still so.
+            raise Unavailable(self.journal.failing)
+        return self.worker.pushes.open(self._defaults(said, "format")._replace(services=services))
+
+    def _say_what_is_kept(self) -> None:
+        if isinstance(self.journal, SqliteJournal):
+            say(JournalOpened(path=str(self.journal.path), seconds=self.shelf.seconds))
+        else:
+            say(JournalInMemory())
+
+    async def _listen(self) -> None:
+        """Answer readers and take pushes from now on."""
+        host, port = address(self.config.api.listen)
+        self.door.admit(host)
+        loop = asyncio.get_running_loop()
+        try:
+            if tls := self.door.tls:
+                self._listener = TlsListener(self.server, tls)
+                await self._listener.listen(host, port, BACKLOG)
+            else:
+                self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {reason(error)}") from error
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"{self.door.scheme}://[{host}]:{port}" if ":" in host else f"{self.door.scheme}://{host}:{port}"
+
+    async def _open_sources(self) -> None:
+        """Read from every source from now on."""
+        sources = self.config.sources
+        # Pushes have these, too: a format that is none is told now, and not to whoever pushes first.
+        everywhere = self._defaults(self.config.records, "records.format")
+        _each_once(sources.follow)
+        for one in sources.follow:
+            self._files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
+            self._follow(self._files[-1])
+        for two in sources.syslog:
+            where = syslog.address(two.listen)
+            defaults = self._defaults(two, "sources.syslog")
+            if where.kind != "unix":
+                self.door.admit_unknown("sources.syslog", where.host)
+            if where.kind == "tcp":
+                listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
+                self._syslog.append(listener)
+                await listener.listen(partial(self.worker.follow, counted_as=listener.name))
+            else:
+                self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
+                self._follow(self._datagrams[-1])
+        if sources.stdin:
+            self._follow(Stdin(everywhere))
+
+    def _defaults(self, said: Said | Follow | Syslog | Records, where: str) -> Defaults:
+        """Return what holds for the records of one source, and otherwise for all."""
+        records = self.config.records
+        return Defaults(
+            said.service_id or records.service_id,
+            said.pop or records.pop,
+            layout(said.format, where) if said.format else layout(records.format, "records.format"),
+            said.weight or records.weight,
+        )
+
+    def _follow(self, source: worker.Source) -> None:
+        self._followers.append(self._start(self.worker.follow(source)))
+
+    async def _stop_sources(self) -> None:
+        if self._listener:
+            self._listener.close()
+        for listener in self._syslog:
+            await listener.close()
+        await cancel(self._followers)
+        for datagrams in self._datagrams:
+            datagrams.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._failure = error
+            if self.sealer.started.is_set() or not isinstance(error, EdgetallyError):
+                say(RoomFailed(), error=error)
+            self.failed.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            due = self.clock.now() + 1
+            await sleep_until(self.clock, due)
+            self._loop_lag.observe(self.clock.now() - due)
+            self.server.sweep()
+
+    async def _stop_rooms(self) -> None:
+        await cancel(self._tasks)
+        self.poll.close()
+        await self.worker.pushes.drained()
+        self.worker.close()
+        self.rejects.close()
+        self.sealer.close()
+        await self.journal.close()
+
+
+def _each_once(files: Sequence[Follow]) -> None:
+    """Refuse a file that is to be followed twice, by whatever names."""
+    seen: set[str] = set()
+    for one in files:
+        if (real := os.path.realpath(one.path)) in seen:
+            raise ConfigError("sources.follow", f"{one.path} is followed twice: every line of it would count twice")
+        seen.add(real)
+
+
+def _journal(config: Config) -> Journal:
+    return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
+
+
+def _rejects(config: Config, clock: Clock) -> Rejects:
+    # Nothing is written anywhere unless it was said where, or the journal is kept there already.
+    kept = config.journal.kind != "memory" or config.journal.data_dir
+    path = config.journal.directory / "rejected.jsonl" if kept else None
+    return Rejects(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
+
+
+def openapi() -> bytes:
+    """Return the OpenAPI document of this version, as JSON."""
+    return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, version("edgetally")))
+
+
+async def first(events: list[asyncio.Event]) -> None:
+    """Wait until one of `events` is set."""
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await cancel(waiting)
+
+
+async def cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks`, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""From the journal to sealed seconds, and to the readers who wait for them."""

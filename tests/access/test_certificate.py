@@ -1,0 +1,364 @@
+"""TLS: the certificate that clients are shown, and how it changes while they come."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from edgetally.access.certificate import Certificate
+from edgetally.config import check
+from edgetally.errors import ConfigError
+from edgetally.service.service import Service
+from tests.edges.facts import skip_or_fail
+from tests.support.certificates import Pair, make
+from tests.support.clock import PATIENCE, TurnedClock, until
+from tests.support.process import serving
+from tests.support.served import Wire, ndjson
+from tests.support.tokens import access, bearer
+
+pytestmark = skip_or_fail("openssl")
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Each brings a TLS of its own."""
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return make(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A certificate with a key of another kind."""
+    return make(tmp_path_factory.mktemp("tls"), "there", "rsa")
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture
+async def service(pair: Pair, clock: TurnedClock) -> AsyncIterator[Service]:
+    async with Service(settings(pair), clock) as running:
+        yield running
+
+
+def settings(pair: Pair, **sections: object) -> Any:  # noqa: ANN401 - what Service takes
+    return check({"api": {"listen": "127.0.0.1:0", "error_delay": 0.0, **pair.settings}, **sections})
+
+
+def address(service: Service) -> tuple[str, int]:
+    url = urlsplit(service.url)
+    assert url.hostname
+    assert url.port
+    return url.hostname, url.port
+
+
+@asynccontextmanager
+async def wire(service: Service, context: ssl.SSLContext, name: str | None = None) -> AsyncIterator[Wire]:
+    """Open a connection, by the name of the server or by its address alone."""
+    reader, writer = await asyncio.open_connection(
+        *address(service), ssl=context, server_hostname=name or address(service)[0], limit=1 << 24
+    )
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.close()
+        try:
+            await writer.wait_closed()
+        except OSError:
+            pass  # the other side was faster
+
+
+def credulous() -> ssl.SSLContext:
+    """Make a client that takes whatever it is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def shown(service: Service, name: str | None = None) -> bytes:
+    """Return the certificate that a new client is shown."""
+    async with wire(service, credulous(), name) as one:
+        found: bytes = one.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return found
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_requests_are_answered_over_tls(service: Service, pair: Pair) -> None:
+    assert service.url.startswith("https://127.0.0.1:")
+    async with httpx.AsyncClient(base_url=service.url, verify=pair.trusted()) as client:
+        index = (await client.get("/")).json()
+        assert index["links"]["push"] == f"{service.url}/ingest"
+        pushed = await client.post("/ingest", content=ndjson([{"status": 200}] * 50_000))
+        assert pushed.json() == {"accepted": 50_000, "rejected": 0, "errors": []}
+
+
+async def test_requests_are_pipelined_and_kept_waiting_over_tls(service: Service, pair: Pair) -> None:
+    async with wire(service, pair.trusted()) as one:
+        await one.send(GET * 100)
+        answers = [await one.answer() for _ in range(100)]
+        assert {answer.status for answer in answers} == {200}
+        await one.send(b"GET /v1/domains/svc/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: service.shelf.waiting == 1)
+        service.poll.release()
+        assert (await one.answer()).json()["Data"] == []
+
+
+async def test_a_reader_who_does_not_read_is_not_written_to_without_end(
+    service: Service, pair: Pair, clock: TurnedClock
+) -> None:
+    async with wire(service, pair.trusted()) as one:
+        one.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        openapi = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        one.writer.write(openapi * 2000)
+        await until(lambda: service.server.responses["other", 200] > 0)
+        await clock.advance(0)
+        assert service.server.responses["other", 200] < 1000
+        one.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert [(await one.answer()).status for _ in range(2000)] == [200] * 2000
+
+
+@pytest.mark.parametrize("name", [None, "localhost"])
+async def test_a_new_certificate_is_shown_to_those_who_come_then(
+    service: Service, pair: Pair, other: Pair, name: str | None
+) -> None:
+    async with wire(service, pair.trusted()) as before:
+        assert await shown(service, name) == pair.der
+
+        service.reload(settings(other))
+
+        assert await shown(service, name) == other.der
+        assert (await before.ask(GET)).status == 200
+        service.reload(settings(pair))
+        assert await shown(service, name) == pair.der
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_both_versions_of_tls_are_spoken(service: Service, pair: Pair, version: ssl.TLSVersion) -> None:
+    context = pair.trusted()
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with wire(service, context) as one:
+        spoken = one.writer.get_extra_info("ssl_object")
+        assert spoken.version() == version.name.replace("_", ".")
+        assert spoken.selected_alpn_protocol() == "http/1.1"
+        assert (await one.ask(GET)).status == 200
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+async def test_older_versions_are_not(service: Service) -> None:
+    context = credulous()
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        async with wire(service, context) as one:
+            await one.ask(GET)
+
+
+async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
+    service: Service, pair: Pair, other: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = bearer("read", "*")
+
+    service.reload(settings(Pair(other.cert, pair.key), access=access(reader)))
+
+    assert "the old certificate stays: api.tls_key: " in caplog.text
+    assert await shown(service) == pair.der
+    async with wire(service, pair.trusted()) as one:
+        assert (await one.ask(GET)).status == 403
+        assert (await one.ask(GET[:-2] + reader.field + b"\r\n")).status == 200
+
+
+async def test_a_certificate_that_lost_its_key_stays_and_says_so(
+    service: Service, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.reload(check({"api": {"tls_cert": str(pair.cert)}}))
+
+    assert "the old certificate stays: api.tls_cert: alone it is not enough" in caplog.text
+    assert await shown(service) == pair.der
+
+
+BEGINNINGS = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"]
+"""Of handshakes that do not go on."""
+
+
+async def test_a_handshake_that_takes_too_long_is_ended(service: Service, pair: Pair, clock: TurnedClock) -> None:
+    slow = [await asyncio.open_connection(*address(service)) for _ in BEGINNINGS]
+    for (_, writer), begin in zip(slow, BEGINNINGS, strict=True):
+        writer.write(begin)
+    await until(lambda: len(service.server.connections) == 3)
+    await clock.advance(10)
+    assert len(service.server.connections) == 3
+    assert await shown(service) == pair.der
+
+    await clock.advance(2)
+
+    for reader, writer in slow:
+        await ended(reader)
+        writer.close()
+    assert service.server.refused == {"clients.handshake_timeout": 3}
+    await until(lambda: not service.server.connections)
+    assert await shown(service) == pair.der
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait until the other side has closed, without an answer."""
+    async with asyncio.timeout(PATIENCE):
+        try:
+            assert b"HTTP" not in await reader.read()
+        except ConnectionResetError:
+            pass
+
+
+async def test_handshakes_take_the_room_of_connections(pair: Pair) -> None:
+    async with Service(settings(pair, clients={"max_connections": 2}), TurnedClock()) as service:
+        first, second = [await asyncio.open_connection(*address(service)) for _ in range(2)]
+        await until(lambda: len(service.server.connections) == 2)
+        reader, writer = await asyncio.open_connection(*address(service))
+        await ended(reader)
+        writer.close()
+        assert service.server.refused == {"clients.max_connections": 1}
+
+        first[1].close()
+        await until(lambda: len(service.server.connections) == 1)
+        assert await shown(service) == pair.der
+        second[1].close()
+
+
+async def test_a_handshake_that_is_under_way_does_not_keep_it_from_stopping(pair: Pair) -> None:
+    async with Service(settings(pair), TurnedClock()) as service:
+        reader, writer = await asyncio.open_connection(*address(service))
+        await until(lambda: len(service.server.connections) == 1)
+        await service.__aexit__(None, None, None)
+        assert service.server.connections == set()
+        await ended(reader)
+        writer.close()
+
+
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(service: Service, pair: Pair) -> None:
+    # Bytes by hand: what a client sends last for its handshake and its first request, in one piece.
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = pair.trusted().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    reader, writer = await asyncio.open_connection(*address(service))
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(1 << 16))
+    tls.write(GET + GET[:5])
+    writer.write(outgoing.read())
+    answer = b""
+    async with asyncio.timeout(PATIENCE):
+        while b"}" not in answer:
+            incoming.write(await reader.read(1 << 16))
+            try:
+                answer += tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                pass  # tickets, for the next time
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+
+
+@pytest.mark.parametrize("junk", [GET, b"\x00" * 100, b"\x16\x03\x01" + b"\xff" * 1000])
+async def test_what_is_no_tls_harms_nobody(
+    service: Service, pair: Pair, junk: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection(*address(service))
+    writer.write(junk)
+    await ended(reader)
+    writer.close()
+
+    assert await shown(service) == pair.der
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+async def test_it_stops_with_connections_open(pair: Pair) -> None:
+    async with Service(settings(pair), TurnedClock()) as service, wire(service, pair.trusted()) as one:
+        assert (await one.ask(GET)).status == 200
+        await service.__aexit__(None, None, None)
+        assert await one.is_over()
+
+
+# --- files that are none -------------------------------------------------------------------------------------------
+
+
+def locked(_pair: Pair, directory: Path) -> Pair:
+    return make(directory, "locked", "ec", "-passout", "pass:secret")
+
+
+BROKEN: list[tuple[str, Callable[[Pair, Path], Pair], str]] = [
+    ("no certificate", lambda pair, at: Pair(at / "no.pem", pair.key), "api.tls_cert: {at}/no.pem: No such file"),
+    ("no key", lambda pair, at: Pair(pair.cert, at / "no.key"), "api.tls_key: {at}/no.key: No such file"),
+    ("a directory", lambda pair, at: Pair(at, pair.key), "api.tls_cert: {at}: Is a directory"),
+    ("a key as a certificate", lambda pair, _: Pair(pair.key, pair.key), "api.tls_cert: {key}: there is no cert"),
+    ("a certificate as a key", lambda pair, _: Pair(pair.cert, pair.cert), "api.tls_key: {cert}: there is no key"),
+    ("the key of another", lambda pair, at: Pair(pair.cert, make(at).key), "this is not the key of the certificate"),
+    ("a key with a password", locked, "the key is encrypted"),
+]
+
+
+@pytest.mark.parametrize(("_name", "broken", "says"), BROKEN, ids=[name for name, *_ in BROKEN])
+def test_files_that_are_no_certificate_are_named(
+    pair: Pair,
+    tmp_path: Path,
+    _name: str,
+    broken: Callable[[Pair, Path], Pair],
+    says: str,
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Certificate(*broken(pair, tmp_path))
+
+    assert says.format(at=tmp_path, key=pair.key, cert=pair.cert) in str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_key_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    pair = make(tmp_path)
+    pair.key.chmod(0)
+
+    with pytest.raises(ConfigError, match="Permission denied"):
+        Certificate(*pair)
+
+
+@pytest.mark.parametrize("given", ["tls_cert", "tls_key"])
+def test_one_without_the_other_is_not_enough(pair: Pair, given: str) -> None:
+    missing = {"tls_cert", "tls_key"} - {given}
+    with pytest.raises(ConfigError, match=rf"api\.{given}: alone it is not enough: say api\.{missing.pop()} \(--tls-"):
+        Service(check({"api": {given: pair.settings[given]}}))
+
+
+# --- a real process ------------------------------------------------------------------------------------------------
+
+
+def test_sighup_takes_the_certificate_over(tmp_path: Path) -> None:
+    pair, other = make(tmp_path / "old"), make(tmp_path / "new")
+    flags = ["--tls-cert", str(pair.cert), "--tls-key", str(pair.key)]
+    with serving(*flags) as server:
+        assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
+
+        pair.key.write_bytes(other.key.read_bytes())
+        server.reload("the old certificate stays: api.tls_key: ")
+        assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
+
+        pair.cert.write_bytes(other.cert.read_bytes())
+        server.reload("the certificate in ")
+        assert httpx.get(f"{server.url}/healthz", verify=other.trusted()).status_code == 200
+        assert ssl.get_server_certificate(server.address).split() == other.cert.read_text().split()

@@ -1,0 +1,373 @@
+"""Who sees what, who may push where, and that nobody learns anything else."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from edgetally.config import check
+from edgetally.http.connection import Connection
+from edgetally.http.messages import BODY_AHEAD, Body
+from edgetally.http.server import Server
+from tests.support.clock import START, TurnedClock, until
+from tests.support.served import Answer, Served, ndjson, record, served
+from tests.support.tokens import Bearer, access, bearer
+
+READER = bearer("read", "svc")
+SENDER = bearer("ingest", "svc")
+OTHER = bearer("read", "other")
+BOTH = bearer("ingest", "svc", "other")
+EVERY_READER = bearer("read", "*")
+EVERY_SENDER = bearer("ingest", "*")
+REVOKED = bearer("read", "svc", revoked=True)
+STRANGER = bearer("read", "*")
+"""Has a token that nobody knows here."""
+
+KNOWN = [READER, SENDER, OTHER, BOTH, EVERY_READER, EVERY_SENDER, REVOKED]
+NOBODY: dict[str, str] = {}
+REFUSED = {"Error": "invalid authentication", "Timestamp": START + 2}
+
+
+def guarded(*known: Bearer, error_delay: float = 0.0) -> dict[str, dict[str, object]]:
+    return {"access": access(*known), "api": {"error_delay": error_delay}}
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Served]:
+    """A service with tokens, and an entry each of `svc` and `secret`."""
+    async with served(guarded(*KNOWN)) as running:
+        lines = ndjson([record(0), record(0, service_id="secret")])
+        pushed = await running.client.post("/ingest", content=lines, headers=EVERY_SENDER.header)
+        assert pushed.json()["accepted"] == 2
+        await running.to(2)
+        yield running
+
+
+def settings(*known: Bearer) -> dict[str, object]:
+    """Return the settings of a running service, with other tokens."""
+    return {"access": access(*known), "api": {"listen": "127.0.0.1:0", "error_delay": 0.0}}
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+PATHS = [
+    "/v1/domains/svc/ts/h",
+    "/v1/domains/svc/ts/0",
+    f"/v1/domains/svc/ts/{START}",
+    f"/v1/domains/svc/ts/{START}/limit/1",
+    "/v1/origins/svc/ts/h/limit/1",
+    "/v1/channel/svc/ts/h?kind=origin_insights",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_service_is_read_with_a_token_for_it(service: Served, path: str) -> None:
+    shown = (await service.client.get(path, headers=READER.header)).json()
+    assert [entry["recorded"] for entry in shown["Data"]] == [START]
+
+    for header in ({"Authorization": f"Bearer {READER.token}"}, {"authorization": f"bearer  {READER.token}"}):
+        assert (await service.client.get(path, headers=header)).json() == shown
+    assert (await service.client.get(path, headers=EVERY_READER.header)).json() == shown
+    head = await service.client.head(path, headers=READER.header)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+class Wrong(NamedTuple):
+    name: str
+    header: dict[str, str]
+
+
+WRONG = [
+    Wrong("no token", NOBODY),
+    Wrong("an empty token", {"Fastly-Key": ""}),
+    Wrong("an unknown token", STRANGER.header),
+    Wrong("a token for another service", OTHER.header),
+    Wrong("a token for pushing", SENDER.header),
+    Wrong("a revoked token", REVOKED.header),
+    Wrong("a hash instead of the token", {"Fastly-Key": str(READER.table["hash"])}),
+    Wrong("half a token", {"Fastly-Key": READER.token[:30]}),
+    Wrong("the token by another scheme", {"Authorization": f"Basic {READER.token}"}),
+    Wrong("a scheme and no token", {"Authorization": "Bearer"}),
+    Wrong("the token in a cookie", {"Cookie": f"Fastly-Key={READER.token}"}),
+    Wrong("a wrong key, and the right token behind it", {**OTHER.header, "Authorization": f"Bearer {READER.token}"}),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+async def test_whoever_may_not_is_told_nothing_else(service: Served, wrong: Wrong) -> None:
+    questions = [
+        *PATHS,
+        # The same for services that are somebody else's, that do not exist, and that cannot, and for wrong questions.
+        *(path.replace("/svc/", f"/{name}/") for path in PATHS for name in ("secret", "nothing", "no.id", "%0A")),
+        "/v1/domains/svc/ts/abc",
+        "/v1/domains/svc/ts/0/limit/0",
+        "/v1/domains/svc/ts",
+        "/v1/channel/svc/ts/h?kind=abc",
+        "/metrics",
+    ]
+    for path in questions:
+        answer = await service.client.get(path, headers=wrong.header)
+        assert (answer.status_code, answer.json()) == (403, REFUSED), path
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert {name for name, _ in answer.headers.items()} == {
+            *("date", "content-type", "content-length", "access-control-allow-origin"),
+            *("access-control-allow-headers", "access-control-allow-methods", "x-content-type-options"),
+        }
+
+
+async def test_a_token_for_one_service_learns_nothing_about_another(service: Served) -> None:
+    found = [
+        await service.client.get(f"/v1/{path}", headers=READER.header)
+        for path in (
+            "domains/secret/ts/h",
+            "domains/nothing/ts/h",
+            f"domains/secret/ts/{START + 2}",
+            "domains/x.y/ts/h",
+        )
+    ]
+
+    assert {(answer.status_code, answer.content) for answer in found} == {(403, found[0].content)}
+    # Nobody waits for what it may not have.
+    assert service.waiting == 0
+
+
+async def test_the_index_lists_what_its_reader_may_read(service: Served) -> None:
+    async def listed(who: Bearer) -> object:
+        return (await service.client.get("/", headers=who.header)).json()["services"]
+
+    assert await listed(READER) == ["svc"]
+    assert await listed(OTHER) == []
+    assert await listed(EVERY_READER) == ["secret", "svc"]
+    for header in (NOBODY, SENDER.header, EVERY_SENDER.header, STRANGER.header):
+        assert (await service.client.get("/", headers=header)).json() == REFUSED
+
+
+async def test_the_index_links_to_what_its_reader_may_see(service: Served) -> None:
+    async def linked(who: Bearer) -> object:
+        links = (await service.client.get("/", headers=who.header)).json()["links"]
+        return links.keys() & {"healthz", "readyz", "metrics", "rejected"}
+
+    assert await linked(READER) == {"healthz", "readyz"}
+    assert await linked(EVERY_READER) == {"healthz", "readyz", "metrics", "rejected"}
+
+
+async def test_what_names_every_service_needs_a_token_for_every_service(service: Served) -> None:
+    assert (await service.client.get("/metrics", headers=EVERY_READER.header)).status_code == 200
+    for header in (NOBODY, READER.header, EVERY_SENDER.header):
+        assert (await service.client.get("/metrics", headers=header)).json() == REFUSED
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/.well-known/fastly/logging/challenge"])
+async def test_what_names_no_service_is_open(service: Served, path: str) -> None:
+    answer = await service.client.get(path)
+
+    assert answer.status_code == 200
+    assert b"svc" not in answer.content
+    assert b"secret" not in answer.content
+
+
+async def test_a_browser_asks_before_it_shows_a_token(service: Served) -> None:
+    answer = await service.client.options("/v1/domains/svc/ts/h")
+
+    assert answer.status_code == 204
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert {"fastly-key", "authorization", "idempotency-key", "content-encoding"} <= set(allowed)
+
+
+# --- pushing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/ingest", "/ingest/svc"])
+async def test_records_that_claim_another_service_do_not_count(service: Served, path: str) -> None:
+    lines = [{"status": 200}, record(0, service_id="secret"), record(0), record(0, service_id="new"), {"status": 200}]
+
+    answer = await service.client.post(path, content=ndjson(lines), headers=SENDER.header)
+
+    assert answer.status_code == 200
+    reason = "foreign_service: the record's service is none that its sender may push into"
+    assert answer.json() == {
+        "accepted": 3,
+        "rejected": 2,
+        "errors": [{"line": 2, "reason": reason}, {"line": 4, "reason": reason}],
+    }
+    await service.to(10)
+    shown = (await service.client.get("/", headers=EVERY_READER.header)).json()["services"]
+    assert shown == ["secret", "svc"]
+    secret = (await service.client.get("/v1/domains/secret/ts/h", headers=EVERY_READER.header)).json()["Data"]
+    assert [entry["aggregated"]["a.example"]["requests"] for entry in secret] == [1]
+    assert service.service.worker.rejected["foreign_service"] == 2
+
+
+async def test_with_several_services_a_record_must_say_which(service: Served) -> None:
+    lines = [{"status": 200}, record(0), record(0, service_id="other"), record(0, service_id="secret")]
+
+    answer = await service.client.post("/ingest", content=ndjson(lines), headers=BOTH.header)
+    assert (answer.json()["accepted"], [line["line"] for line in answer.json()["errors"]]) == (2, [1, 4])
+
+    answer = await service.client.post("/ingest/other", content=ndjson(lines), headers=BOTH.header)
+    assert (answer.json()["accepted"], [line["line"] for line in answer.json()["errors"]]) == (3, [4])
+
+
+async def test_with_every_service_a_record_may_name_any(service: Served) -> None:
+    lines = [{"status": 200}, record(0, service_id="new")]
+
+    answer = await service.client.post("/ingest", content=ndjson(lines), headers=EVERY_SENDER.header)
+
+    assert answer.json() == {"accepted": 2, "rejected": 0, "errors": []}
+
+
+async def test_a_foreign_record_is_found_in_an_array_and_behind_compression(service: Served) -> None:
+    body = gzip.compress(b'[{"status":200},{"status":200,"service_id":"\\u0073ecret"}]')
+
+    answer = await service.client.post("/ingest", content=body, headers={**SENDER.header, "Content-Encoding": "gzip"})
+
+    assert (answer.json()["accepted"], answer.json()["errors"][0]["line"]) == (1, 2)
+
+
+PUSHES = [
+    Wrong("no token", NOBODY),
+    Wrong("an unknown token", STRANGER.header),
+    Wrong("a token for reading", READER.header),
+    Wrong("a token for reading everything", EVERY_READER.header),
+]
+
+
+@pytest.mark.parametrize("wrong", PUSHES, ids=lambda wrong: wrong.name)
+@pytest.mark.parametrize("path", ["/ingest", "/ingest/svc", "/ingest/no.id"])
+async def test_whoever_may_not_push_does_not(service: Served, wrong: Wrong, path: str) -> None:
+    before = service.service.worker.accepted
+
+    answer = await service.client.post(path, content=ndjson([record(0)]), headers=wrong.header)
+
+    assert (answer.status_code, answer.json()) == (403, REFUSED)
+    assert service.service.worker.accepted == before
+
+
+@pytest.mark.parametrize("path", ["/ingest/other", "/ingest/secret", "/ingest/nothing", "/ingest/no.id"])
+async def test_a_token_for_one_service_pushes_to_no_other(service: Served, path: str) -> None:
+    answer = await service.client.post(path, content=ndjson([record(0)]), headers=SENDER.header)
+
+    assert (answer.status_code, answer.json()) == (403, REFUSED)
+
+
+# --- refused slowly, and without memory ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_line", [b"GET / ", b"GET /v1/domains/svc/ts/h ", b"GET /metrics ", b"POST /ingest "])
+async def test_a_wrong_token_is_held_back(request_line: bytes) -> None:
+    async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
+        asked = asyncio.create_task(wire.ask(request_line + b"HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await service.clock.advance(0.9)
+        assert not asked.done()
+        await service.clock.advance(0.2)
+        assert (await asked).status == 403
+
+
+@pytest.mark.parametrize("method", [b"GET /", b"POST /ingest"])
+async def test_tries_on_one_connection_wait_for_each_other(method: bytes) -> None:
+    async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
+        await wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % method * 3)
+        for count in range(1, 4):
+            await until(lambda: len(service.service.server.connections) == 1)
+            answer = asyncio.create_task(wire.answer())
+            await service.clock.advance(1)
+            assert (await answer).json()["Timestamp"] == START + count
+
+
+async def test_nothing_is_kept_of_a_body_whose_sender_may_not_push() -> None:
+    body = b"x" * (32 << 20)
+    head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with served(guarded(SENDER, error_delay=1.0)) as service, service.wire() as wire:
+        # More than waits for somebody who wants it is taken while the refusal is held back.
+        await wire.send(head + body)
+        await until(lambda: not wire.writer.transport.get_write_buffer_size())
+        asked = asyncio.create_task(wire.answer())
+        await service.clock.advance(1)
+        assert (await asked).status == 403
+
+
+def test_a_body_that_nobody_wants_is_not_kept() -> None:
+    server = Server(None, refuse=None, epoch=int, room=str, clock=TurnedClock())  # type: ignore[arg-type]
+    body = Body(Connection(server))
+    ahead = []
+    for wanted in (True, False, False):
+        if not wanted:
+            body.unwant()
+        body.put(b"x" * (BODY_AHEAD + 1))
+        ahead.append((server.waiting_bytes, body.is_ahead))
+
+    assert ahead == [(BODY_AHEAD + 1, True), (0, False), (0, False)]
+
+
+# --- revoked -------------------------------------------------------------------------------------------------------
+
+
+def get(path: str, who: Bearer | None = None) -> bytes:
+    return b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (path.encode(), who.field if who else b"")
+
+
+async def test_an_answer_at_hand_is_given_only_to_those_who_may_have_it(service: Served) -> None:
+    asked = get("/v1/domains/svc/ts/h", READER)
+    async with service.wire() as wire:
+        good = [await wire.ask(asked) for _ in range(3)]
+        assert service.service.server.fresh(asked)
+        assert {answer.status for answer in good} == {200}
+        for who in (None, OTHER, SENDER, STRANGER):
+            for _ in range(2):
+                assert (await wire.ask(get("/v1/domains/svc/ts/h", who))).status == 403
+
+
+async def test_a_token_that_is_revoked_admits_nothing_from_then_on(service: Served) -> None:
+    asked = get("/v1/domains/svc/ts/h", READER)
+    async with service.wire() as wire, service.wire() as other:
+        for _ in range(2):
+            assert (await wire.ask(asked)).status == 200
+        assert service.service.server.fresh(asked)
+
+        service.service.reload(check(settings(EVERY_READER)))
+
+        for one in (wire, other):
+            assert (await one.ask(asked)).status == 403
+            assert (await one.ask(get("/v1/domains/svc/ts/h", EVERY_READER))).status == 200
+
+
+async def test_a_reader_who_waits_is_refused_when_its_token_is_revoked(service: Served) -> None:
+    asked = f"/v1/domains/svc/ts/{START + 2}"
+    async with service.wire() as wire, service.wire() as other:
+        await wire.send(get(asked, READER))
+        await other.send(get(asked, EVERY_READER))
+        await until(lambda: service.waiting == 2)
+
+        service.service.reload(check(settings(EVERY_READER, EVERY_SENDER)))
+
+        refused: Answer = await wire.answer()
+        assert (refused.status, refused.json()) == (403, REFUSED)
+        assert service.waiting == 1
+        await service.client.post("/ingest", content=ndjson([record(1)]), headers=EVERY_SENDER.header)
+        await service.to(3)
+        # Tokens that stayed the same did not notice.
+        assert (await other.answer()).status == 200
+
+
+async def test_a_push_that_is_under_way_does_not_count_once_its_token_is_revoked(service: Served) -> None:
+    line = ndjson([record(0)])
+    before = service.service.worker.accepted
+    async with service.wire() as wire:
+        head = b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (SENDER.field, 2 * len(line))
+        await wire.send(head + line)
+        await until(lambda: service.service.server.connections != set())
+        service.service.reload(check(settings(READER)))
+        answer = await wire.ask(line)
+
+    assert (answer.status, answer.json()) == (403, REFUSED)
+    assert service.service.worker.accepted == before
+
+
+async def test_a_new_token_is_known_after_a_reload(service: Served) -> None:
+    assert (await service.client.get("/", headers=STRANGER.header)).status_code == 403
+
+    service.service.reload(check(settings(STRANGER)))
+
+    assert (await service.client.get("/", headers=STRANGER.header)).json()["services"] == ["secret", "svc"]

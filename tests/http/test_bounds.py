@@ -1,0 +1,296 @@
+"""Limits on clients: what bites, how it is counted, and what still works meanwhile."""
+
+import asyncio
+import gzip
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import pytest
+
+from edgetally.ingest.group_commit import OPEN_BYTES
+from tests.support.clock import START, until
+from tests.support.served import Served, ndjson, record, served
+
+LINES = ndjson([record(0)])
+HOSTS = ndjson(record(0, domain=f"{number}.example") for number in range(4000))
+
+
+@contextmanager
+def busy(service: Served) -> Iterator[None]:
+    """Keep both threads that fold from folding."""
+    go_on = threading.Event()
+    threads = service.service.worker._threads  # noqa: SLF001 - there is no other way to be slow
+    blocked = [threads.submit(go_on.wait) for _ in range(2)]
+    try:
+        yield
+    finally:
+        go_on.set()
+        assert all(thread.result() for thread in blocked)
+
+
+async def still_works(service: Served) -> None:
+    """Push one record of a service of its own, seal it, and read it."""
+    second = int(service.clock.now()) - START
+    report = await service.push(record(second, service_id="other"))
+    assert report["accepted"] == 1
+    await service.to(second + 2)
+    (entry,) = (await service.get("/v1/domains/other/ts/0"))["Data"]
+    assert entry["aggregated"]["a.example"]["requests"] == 1
+
+
+def bitten(service: Served, setting: str) -> int:
+    return service.service.ingest.refused[setting] + service.service.server.refused[setting]
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[Served]:
+    """A service with little room for pushes."""
+    settings: dict[str, object] = {
+        "max_push_bytes": 1_000_000,
+        "max_push_decompressed_bytes": 2_000_000,
+        "max_push_tally_bytes": 1_000_000,
+        "max_pending_bytes": 4_000_000,
+    }
+    async with served({"api": settings}) as service:
+        yield service
+
+
+async def test_a_push_that_is_too_large_is_refused(small: Served) -> None:
+    said = await small.client.post("/ingest", content=b" " * 1_000_001)
+
+    async def unsaid() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b" " * 100_000
+
+    chunked = await small.client.post("/ingest", content=unsaid())
+    assert (said.status_code, chunked.status_code) == (413, 413)
+    assert bitten(small, "api.max_push_bytes") == 2
+    await still_works(small)
+
+
+async def test_a_push_that_decompresses_without_end_is_refused(small: Served) -> None:
+    bomb = gzip.compress(LINES + b"\n" * 50_000_000, 9)
+    assert len(bomb) < 1_000_000
+    answer = await small.client.post("/ingest", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 413
+    assert bitten(small, "api.max_push_decompressed_bytes") == 1
+    assert small.service.worker.pushes.pending == 0
+    await still_works(small)
+
+
+async def test_a_push_of_too_many_keys_is_refused_as_a_whole(small: Served) -> None:
+    answer = await small.client.post("/ingest", content=HOSTS)
+    assert answer.status_code == 413
+    assert "tallies" in answer.json()["Error"]
+    assert bitten(small, "api.max_push_tally_bytes") == 1
+    half = HOSTS[: HOSTS.index(b"\n", 200_000) + 1]
+    assert (await small.client.post("/ingest", content=half)).status_code == 200
+    assert small.service.worker.pushes.pending == 0
+    await still_works(small)
+
+
+async def test_when_pushes_wait_to_be_counted_more_are_told_to_come_back(small: Served) -> None:
+    pushes = small.service.worker.pushes
+    async with small.wire() as slow:
+        await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
+        await until(lambda: pushes.pending > OPEN_BYTES)
+        pushes.bounds = pushes.bounds._replace(pending_bytes=pushes.pending + 1000)
+        for body in (LINES, HOSTS):
+            refused = await small.client.post("/ingest", content=body)
+            assert refused.status_code == 429
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert "nothing of this push was counted" in refused.json()["Error"]
+        assert pushes.busy == 2
+        assert (await small.client.get("/v1/domains/svc/ts/h")).status_code == 200
+        assert (await slow.ask(LINES)).json()["accepted"] == 2
+    assert (await small.client.post("/ingest", content=LINES)).json()["accepted"] == 1
+    assert pushes.pending == 0
+    await small.to(2)
+    (entry,) = (await small.get("/v1/domains/svc/ts/0"))["Data"]
+    assert entry["aggregated"]["a.example"]["requests"] == 3
+
+
+async def test_a_push_that_breaks_off_takes_nothing_any_more(small: Served) -> None:
+    async with small.wire() as wire:
+        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
+        await until(lambda: small.service.worker.pushes.pending > len(LINES))
+    await until(lambda: small.service.worker.pushes.pending == 0)
+    assert small.service.server.waiting_bytes == 0
+    await still_works(small)
+
+
+async def test_when_much_waits_to_be_folded_senders_are_slowed_down() -> None:
+    """A thousand bytes may wait; two senders send a million each, which is less than one alone might have waiting."""
+    body = LINES * 3000
+    push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with served({"clients": {"max_waiting_bytes": 1000}}) as service:
+        async with service.wire() as one, service.wire() as two:
+            with busy(service):
+                one.writer.write(push)
+                two.writer.write(push)
+                await until(lambda: service.service.server.waiting_bytes > 1000)
+                await service.clock.advance(0)
+                assert service.service.server.waiting_bytes < len(body)
+            assert [(await wire.answer()).json()["accepted"] for wire in (one, two)] == [3000, 3000]
+        assert service.service.server.waiting_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [
+        ("max_target_bytes", b"GET /%b HTTP/1.1\r\n\r\n" % (b"a" * 300)),
+        ("max_header_bytes", b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 2000)),
+    ],
+)
+async def test_a_header_that_is_too_long_is_counted(setting: str, sent: bytes) -> None:
+    async with served({"clients": {"max_target_bytes": 256, "max_header_bytes": 1024}}) as service:
+        async with service.wire() as wire:
+            assert (await wire.ask(sent)).status in (414, 431)
+        assert bitten(service, f"clients.{setting}") == 1
+        await still_works(service)
+
+
+async def test_whoever_is_too_slow_is_counted_and_the_others_are_not_kept_up() -> None:
+    async with served({"clients": {"header_timeout": 5, "stall_timeout": 7, "max_connections": 30}}) as service:
+        async with service.wire() as header, service.wire() as push:
+            await header.send(b"GET / HTTP/1.1\r\n")
+            await push.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            await still_works(service)
+            await service.clock.advance(10)
+            assert (await header.answer()).status == 408
+            assert await push.is_over()
+        assert bitten(service, "clients.header_timeout") == 1
+        assert bitten(service, "clients.stall_timeout") == 1
+        await still_works(service)
+
+
+async def test_beyond_the_limit_on_connections_those_that_are_there_go_on() -> None:
+    async with served({"clients": {"max_connections": 2}}) as service:
+        await service.get("/")
+        async with service.wire() as second:
+            assert (await second.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
+            async with service.wire() as third:
+                assert (await third.answer()).status == 503
+            assert bitten(service, "clients.max_connections") == 1
+            await still_works(service)
+
+
+async def test_nesting_without_end_is_one_line_that_does_not_count(service: Served) -> None:
+    deep = b'{"status":200,"x":' + b"[" * 100_000
+    nested = deep + b"]" * 100_000 + b"}\n"
+    answer = await service.client.post("/ingest", content=LINES + deep + b"\n" + nested + LINES)
+    assert answer.json()["accepted"] == 3
+    assert [error["line"] for error in answer.json()["errors"]] == [2]
+    array = await service.client.post("/ingest", content=b"[" * 1_000_000)
+    errors = [error["reason"].partition(":")[0] for error in json.loads(array.content)["errors"]]
+    assert errors == ["too_long", "truncated"]
+    await still_works(service)
+
+
+async def test_a_line_without_end_takes_no_more_than_a_line_may_have(service: Served) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield LINES
+        for _ in range(50):
+            yield b"x" * 1_000_000
+            assert service.service.worker.pushes.pending < 3_000_000
+        yield b"\n" + LINES
+
+    answer = await service.client.post("/ingest", content=endless())
+    assert answer.json()["accepted"] == 2
+    assert [error["reason"].split(":")[0] for error in answer.json()["errors"]] == ["too_long"]
+    await still_works(service)
+
+
+async def test_what_was_turned_away_can_be_seen(small: Served) -> None:
+    await small.client.post("/ingest", content=HOSTS)
+    metrics = (await small.client.get("/metrics")).text
+    assert 'edgetally_limit_reached_total{limit="api.max_push_tally_bytes"} 1\n' in metrics
+    assert 'edgetally_limit_reached_total{limit="clients.max_connections"} 0\n' in metrics
+
+
+async def test_beyond_the_limit_on_syslog_connections_those_that_are_there_go_on() -> None:
+    syslog: dict[str, object] = {"syslog": [{"listen": "tcp:127.0.0.1:0"}], "max_syslog_connections": 1}
+    async with served({"sources": syslog}) as service:
+        (listener,) = service.service._syslog  # noqa: SLF001 - nothing else knows the port
+        assert listener._server  # noqa: SLF001
+        host, port = listener._server.sockets[0].getsockname()  # noqa: SLF001
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(LINES)
+        await until(lambda: service.service.worker.brought != {})
+        refused, its_writer = await asyncio.open_connection(host, port)
+        assert await refused.read() == b""
+        its_writer.close()
+        assert listener.refused == 1
+        writer.write(LINES)
+        await until(lambda: sum(one.size for one in service.service.worker.brought.values()) == 2 * len(LINES))
+        writer.close()
+        assert await reader.read() == b""
+        await until(lambda: service.service.worker.accepted == 2)
+        await still_works(service)
+
+
+async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_cursor_goes_on() -> None:
+    async with served({"api": {"max_answer_bytes": 1_000_000}}) as service:
+        for second in range(4):
+            await service.to(second)
+            hosts = (f"{number}-{second}.example" for number in range(1000))
+            await service.push(*(record(second, domain=host) for host in hosts))
+        await service.to(5)
+        (newest,) = (await service.get("/v1/domains/svc/ts/0"))["Data"]
+        assert 300_000 < len(json.dumps(newest)) < 1_000_000
+        history = await service.get("/v1/domains/svc/ts/h")
+        assert history["Data"][-1] == newest
+        assert len(history["Data"]) < 4
+        assert service.service.poll.cut == 1
+
+        seen: list[int] = []
+        cursor = START
+        while len(seen) < 4:
+            answer = await service.get(f"/v1/domains/svc/ts/{cursor}")
+            cursor = answer["Timestamp"]
+            seen += [entry["recorded"] - START for entry in answer["Data"]]
+        assert seen == [0, 1, 2, 3]
+        assert service.service.poll.cut > 1
+
+
+async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() -> None:
+    async with served({"shelf": {"max_bytes": 1_000_000}}) as service:
+        for second in range(30):
+            await service.to(second)
+            hosts = (f"{number}-{second}.example" for number in range(1000))
+            await service.push(*(record(second, domain=host) for host in hosts))
+        await service.to(32)
+        entries = await service.entries()
+        shelf = service.service.shelf
+        assert shelf.size <= 1_000_000
+        assert shelf.dropped == 30 - len(entries) > 0
+        assert [entry["recorded"] - START for entry in entries] == list(range(shelf.dropped, 30))
+        await still_works(service)
+
+
+async def test_a_crowd_that_sends_a_byte_a_second_and_reads_nothing_stops_nobody(service: Served) -> None:
+    hosts = (f"{number}.{'x' * 60}.example" for number in range(3000))
+    await service.push(*(record(0, domain=host) for host in hosts))
+    async with AsyncExitStack() as crowd:
+        wires = [await crowd.enter_async_context(service.wire()) for _ in range(300)]
+        for number, wire in enumerate(wires):
+            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+            match number % 3:
+                case 0:
+                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nX: ")
+                case 1:
+                    await wire.send(b"POST /ingest/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+                case 2:
+                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        for _ in range(5):
+            for wire in wires:
+                wire.writer.write(b"x")
+            await still_works(service)
+        assert service.service.shelf.newest == int(service.clock.now()) - 2
+        assert service.service.worker.pushes.pending < 300 * 20_000
+        assert service.service.server.waiting_bytes < 300 * 20_000
+        await service.clock.advance(40)
+        await until(lambda: len(service.service.server.connections) <= 101)
+    await until(lambda: service.service.worker.pushes.pending == 0)

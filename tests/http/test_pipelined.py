@@ -1,0 +1,209 @@
+"""Whatever is sent over one connection, in whatever pieces: every answer in its place, and every record once."""
+
+import asyncio
+import itertools
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+
+from edgetally.errors import Unavailable
+from edgetally.ingest import group_commit as pushes
+from edgetally.journal.base import Marks
+from tests.support.clock import PATIENCE
+from tests.support.pipelines import FULL, SETTINGS, Ask, Pipeline, pipelines
+from tests.support.served import Answer, Served, answer_of, served
+
+EXAMPLES = int(os.environ.get("EDGETALLY_EXAMPLES", "200"))
+"""Pipelines that are tried on each kind of transport."""
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Transports differ, so this module runs on the one that serves and on the one that the other tests use."""
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+class Client:
+    """
+    One that goes on sending whatever it is told, and reads nevertheless.
+
+    A stream of asyncio forgets what it has received once it cannot send.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._loop = asyncio.get_running_loop()
+        self.received = asyncio.StreamReader(limit=1 << 24)
+
+    async def send(self, pipeline: Pipeline) -> None:
+        try:
+            for piece in pipeline.pieces:
+                await self._loop.sock_sendall(self._socket, piece)
+                await turns(pipeline.turns)
+        except ConnectionError:
+            pass  # the server has ended the connection; whether it may is seen from its answers
+
+    async def receive(self) -> None:
+        try:
+            while data := await self._loop.sock_recv(self._socket, 1 << 16):
+                self.received.feed_data(data)
+        except ConnectionError:
+            pass  # the end, too: the server has closed before it has read everything
+        self.received.feed_eof()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+
+@asynccontextmanager
+async def client_of(service: Served) -> AsyncIterator[Client]:
+    address = urlsplit(service.url)
+    with socket.socket() as sock:
+        sock.settimeout(0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, (address.hostname, address.port))
+        client = Client(sock)
+        receiving = asyncio.create_task(client.receive())
+        try:
+            yield client
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+
+
+async def turns(count: int) -> None:
+    """Let the event loop turn so often."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@contextmanager
+def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
+    """Let commits take their turns, and fail for records of `FULL`, and for nobody else's."""
+    journal = service.service.journal
+    append, waits = journal.append, itertools.cycle(pipeline.commits)
+
+    async def wait(partial: bytes, marks: Marks | None = None) -> None:
+        await turns(next(waits))
+        if FULL.encode() in partial:
+            raise Unavailable("the disk is full")
+        await append(partial, marks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "append", wait)
+        if any(ask.meant.domain == FULL for ask in pipeline.asks):
+            patch.setattr(pushes, "TOGETHER_BYTES", 0)
+        yield
+
+
+class Model:
+    """What a server does that takes one request after the other."""
+
+    def __init__(self) -> None:
+        self.counted: Counter[str] = Counter()
+        """Records, by domain."""
+        self._keys: dict[str, str] = {}
+        """The domain that was pushed with each key."""
+
+    def check(self, ask: Ask, answer: Answer) -> bool:
+        """Check one answer; say whether there may be another."""
+        meant = ask.meant
+        known = self._keys.get(meant.key, meant.domain) if meant.key else meant.domain
+        expected = ask.statuses if known == meant.domain or not ask.is_whole else (422,)
+        assert answer.status in expected
+        if answer.status == 200 and meant.domain:
+            assert answer.json() | {"errors": []} == {
+                "accepted": meant.accepted,
+                "rejected": meant.rejected,
+                "errors": [],
+            }
+            if meant.key not in self._keys:
+                self.counted[meant.domain] += meant.accepted
+            if meant.key:
+                self._keys[meant.key] = meant.domain
+        ended = answer.headers.get("connection") == "close"
+        assert ended or (not ask.ends and answer.headers.get("connection") == ask.stays)
+        assert not ended or ask.ends or ask.may_end
+        return not ended
+
+
+class Patience:
+    """Real seconds in which an answer comes. The first one that does not proves it: hypothesis then tries many more."""
+
+    seconds = PATIENCE
+
+
+async def next_answer(client: Client, *, head: bool = False) -> Answer:
+    try:
+        async with asyncio.timeout(Patience.seconds):
+            return await answer_of(client.received, head=head)
+    except TimeoutError:
+        Patience.seconds = 0.2
+        raise
+
+
+async def answered(client: Client, asks: list[Ask], model: Model) -> bool:
+    """Read the answers and check each; say whether the connection goes on behind the last one."""
+    for ask in asks:
+        if not ask.statuses:
+            break
+        answer = await next_answer(client, head=ask.meant.start.startswith("HEAD"))
+        if answer.status == 100 and ask.continues:
+            answer = await next_answer(client)
+        if not model.check(ask, answer):
+            return False
+    return True
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def rest(client: Client, *, stays: bool) -> bytes:
+    """Return what comes behind the last answer, down to the end of the connection."""
+    if stays:
+        assert not client.received.at_eof()
+        client.end()
+    async with asyncio.timeout(PATIENCE):
+        return await client.received.read()
+
+
+async def counted(service: Served) -> Counter[str]:
+    """Return how many records were counted, by domain."""
+    await service.to(6)
+    counts: Counter[str] = Counter()
+    for entry in await service.entries():
+        counts.update({domain: measured["requests"] for domain, measured in entry["aggregated"].items()})
+    return counts
+
+
+@pytest.mark.timeout(600)  # what fails is made smaller, which takes its time
+@given(pipeline=pipelines())
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+async def test_each_is_answered_in_its_place_and_counts_once(pipeline: Pipeline) -> None:
+    note(repr(pipeline))
+    model = Model()
+    async with served(SETTINGS) as service, client_of(service) as client:
+        with slow_journal(service, pipeline):
+            sending = asyncio.create_task(client.send(pipeline))
+            stays = await answered(client, pipeline.asks, model)
+            await sending
+            # Whoever was refused may go on sending for a second.
+            await service.to(3)
+            more = await rest(client, stays=stays)
+        assert more in ([b"", CONTINUE] if pipeline.asks[-1].continues and stays else [b""])
+        assert await counted(service) == model.counted
+        assert service.service.worker.pushes.pending == service.service.server.waiting_bytes == 0

@@ -1,0 +1,217 @@
+"""Pushes of one connection that are sent before the ones before are answered: worked on together, answered in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from edgetally.errors import Unavailable
+from edgetally.http.connection import AROUND_PARSER, Connection
+from edgetally.http.exchange import PUSHES_AT_ONCE
+from edgetally.ingest.group_commit import AT_ONCE
+from edgetally.journal.base import Marks
+from tests.support.clock import until
+from tests.support.gate import Gate
+from tests.support.served import Served, ndjson, record, served
+
+GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def push(count: int, *fields: bytes) -> bytes:
+    """Return a push of so many records."""
+    body = ndjson([record(0)] * count)
+    head = b"".join(field + b"\r\n" for field in fields)
+    return b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Served]:
+    async with served() as running:
+        yield running
+
+
+@pytest.fixture
+def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    commits = Gate()
+    append = service.service.journal.append
+
+    async def wait(partial: bytes, marks: Marks | None = None) -> None:
+        await commits.pass_through()
+        await append(partial, marks)
+
+    monkeypatch.setattr(service.service.journal, "append", wait)
+    yield commits
+    # Before the server stops, which it does not without them.
+    commits.let_all()
+    monkeypatch.undo()
+
+
+async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(service: Served, commits: Gate) -> None:
+    counts = range(1, PUSHES_AT_ONCE + 3)
+    async with service.wire() as wire:
+        for count in range(1, AT_ONCE + 1):
+            await wire.send(push(count))
+            await commits.come(count)
+        await wire.send(b"".join(push(count) for count in counts[AT_ONCE:]) + GET)
+        commits.waiting[1].set_result(None)
+        # The others have waited for it, and are committed together.
+        await commits.come(AT_ONCE + 1)
+        commits.waiting[2].set_result(None)
+        await until(lambda: service.service.worker.accepted == sum(counts[1:PUSHES_AT_ONCE]))
+        assert not service.service.server.responses
+        assert len(commits.waiting) == AT_ONCE + 1
+
+        commits.let_all()
+        answers = [await wire.answer() for _ in counts]
+        assert [answer.json()["accepted"] for answer in answers] == list(counts)
+        assert "Data" in (await wire.answer()).json()
+
+
+async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Served, commits: Gate) -> None:
+    async with service.wire() as wire:
+        for count in range(1, AT_ONCE + 1):
+            await wire.send(push(count))
+            await commits.come(count)
+        await wire.send(push(3))
+        commits.waiting[1].set_exception(Unavailable("the disk is full"))
+        await commits.come(3)
+        commits.let_all()
+        answers = [await wire.answer() for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 503, 200]
+    assert [answer.json().get("accepted") for answer in answers] == [1, None, 3]
+
+
+async def test_the_same_key_twice_counts_once(service: Served, commits: Gate) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(3, b"Idempotency-Key: again") * 2)
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        answers = [await wire.answer() for _ in range(2)]
+    assert [answer.json()["accepted"] for answer in answers] == [3, 3]
+    assert service.service.worker.accepted == 3
+
+
+async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(service: Served, commits: Gate) -> None:
+    head, _, body = push(2, b"Expect: 100-continue").partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await wire.send(push(1) + head + b"\r\n\r\n")
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 1
+        assert (await wire.answer()).status == 100
+        await wire.send(body)
+        await commits.come(2)
+        commits.waiting[1].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 2
+
+
+async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Gate) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1: it would be taken for the answer."""
+    head, _, body = push(2, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await wire.send(head + b"\r\n\r\n")
+        await until(lambda: service.service.worker.pushes.pending > 0)
+        await wire.send(body)
+        await commits.come(1)
+        commits.waiting[0].set_result(None)
+        assert (await wire.answer()).json()["accepted"] == 2
+
+
+async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Gate) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2, b"Connection: close") + push(3))
+        await commits.come(1)
+        commits.let_all()
+        answers = [await wire.answer() for _ in range(2)]
+        assert [answer.headers.get("connection") for answer in answers] == [None, "close"]
+        assert await wire.is_over()
+    assert service.service.worker.accepted == 3
+
+    async with service.wire() as wire:
+        await wire.send(
+            b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % int(service.clock.now() + 2) + push(4)
+        )
+        await until(lambda: service.waiting == 1)
+    assert len(commits.waiting) == 1
+
+
+BROKEN_CHUNK = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n"
+
+
+BROKEN = {
+    "no request": (b"nonsense\r\n\r\n", 400),
+    "a broken body": (BROKEN_CHUNK, 400),
+    "an endless address": (b"POST /%b HTTP/1.1\r\n\r\n" % (b"x" * 100_000), 414),
+    "an endless header": (b"POST /ingest HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431),
+    "a body for another protocol": (push(9, b"Upgrade: h2c", b"Connection: Upgrade"), 400),
+}
+
+
+@pytest.mark.parametrize(("broken", "status"), BROKEN.values(), ids=BROKEN)
+async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered(
+    service: Served, commits: Gate, broken: bytes, status: int
+) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2) + broken + push(3))
+        await commits.come(1)
+        commits.let_all()
+        answers = [await wire.answer() for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, status]
+    assert service.service.worker.accepted == 3
+
+
+async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_behind(service: Served) -> None:
+    """Transports of uvloop may read twice in a turn. A coroutine that nobody awaits is a warning, which fails this."""
+    head, _, body = BROKEN_CHUNK.partition(b"\r\n\r\n")
+    async with service.wire() as wire:
+        await until(lambda: bool(service.service.server.connections))
+        (connection,) = service.service.server.connections
+        assert isinstance(connection, Connection)
+        connection.data_received(head + b"\r\n\r\n")
+        connection.data_received(body)
+        assert (await wire.answer()).status == 400
+
+
+async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Gate) -> None:
+    async with service.wire() as wire:
+        await wire.send(b"".join(push(count) for count in range(1, PUSHES_AT_ONCE + 2)))
+        await commits.come(1)
+        service.service.server.close()
+        commits.let_all()
+        answers = [await wire.answer() for _ in range(PUSHES_AT_ONCE)]
+        assert [answer.headers.get("connection") for answer in answers] == [None] * (PUSHES_AT_ONCE - 1) + ["close"]
+        assert await wire.is_over()
+
+
+async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(service: Served, commits: Gate) -> None:
+    async with service.wire() as wire:
+        await wire.send(push(1) + push(2) + push(3)[:-1])
+        await commits.come(1)
+    await until(lambda: not service.service.server.connections)
+    assert service.service.server.waiting_bytes == 0
+    await until(lambda: service.service.worker.pushes.pending == 0)
+    assert service.service.worker.accepted == 0
+
+    commits.let_all()
+    await until(lambda: service.service.worker.accepted == 3)
+
+
+@pytest.mark.parametrize("size", [AROUND_PARSER - 500, AROUND_PARSER + 500, AROUND_PARSER * 5])
+async def test_large_bodies_end_where_they_say_and_requests_follow(service: Served, size: int) -> None:
+    many = size // len(ndjson([record(0)]))
+    large = push(many)
+    requests = large + push(1) + large + GET
+    head = len(push(0))
+    for cuts in (
+        [head],
+        [len(large) - 1],
+        [len(large)],
+        [len(large) + 1, 2 * len(large)],
+        range(0, len(requests), 1_000),
+    ):
+        async with service.wire() as wire:
+            for begin, end in zip([0, *cuts], [*cuts, len(requests)], strict=True):
+                await wire.send(requests[begin:end])
+                await asyncio.sleep(0)  # so that it is read alone
+            answers = [await wire.answer() for _ in range(4)]
+        assert [answer.json().get("accepted") for answer in answers] == [many, 1, many, None]

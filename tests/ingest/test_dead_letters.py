@@ -1,0 +1,191 @@
+"""Lines that did not count: kept to be looked at, within bounds, and at nobody's expense."""
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgetally.ingest.dead_letters import PENDING, RECENT, Rejects
+from edgetally.ingest.stream import Refused
+from tests.support.clock import START, TurnedClock, until
+from tests.support.served import Served, served
+
+
+def refused(line: int = 1, sample: bytes = b"no") -> Refused:
+    return Refused(line, "not_json", "the line is no JSON object, or follows the end of an array", 0, sample)
+
+
+class Kept:
+    """Rejected lines, and the file that they are kept in."""
+
+    def __init__(self, path: Path, file_bytes: int) -> None:
+        self.clock = TurnedClock()
+        self.rejects = Rejects(clock=self.clock, path=path, file_bytes=file_bytes)
+        self.path = path
+        self.before = path.with_name("rejected.jsonl.1")
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The size of every file there is."""
+        return {file.name: file.stat().st_size for file in self.path.parent.iterdir()}
+
+    @property
+    def lines(self) -> list[Any]:
+        """What is in the files, the oldest first."""
+        files = [file for file in (self.before, self.path) if file.exists()]
+        return [json.loads(line) for file in files for line in file.read_text("ascii").splitlines()]
+
+    async def written(self) -> None:
+        """Let a second go by, and wait for the file."""
+        await self.clock.advance(1)
+        await until(lambda: not self.rejects.is_writing)
+
+
+@asynccontextmanager
+async def keeping(directory: Path, *, file_bytes: int = 1 << 20) -> AsyncIterator[Kept]:
+    kept = Kept(directory / "rejected.jsonl", file_bytes)
+    writing = asyncio.create_task(kept.rejects.write())
+    try:
+        yield kept
+    finally:
+        writing.cancel()
+        await asyncio.wait([writing])
+        kept.rejects.close()
+
+
+async def test_the_last_of_them_are_shown_newest_first(service: Served) -> None:
+    body = b'{"status":9999,"x":"\x1b[2J\xff"}\n{"status":200}\nno\n'
+    await service.client.post("/ingest", content=body)
+
+    shown = (await service.client.get("/rejected")).json()
+
+    assert [(one["source"], one["line"], one["reason"]) for one in shown] == [
+        ("push", 3, "not_json"),
+        ("push", 1, "bad_status"),
+    ]
+    assert shown[1] == {
+        "time": "2026-11-22T02:20:00.000+00:00",
+        "source": "push",
+        "line": 1,
+        "reason": "bad_status",
+        "problem": "status is no number up to 999",
+        "at": shown[1]["at"],
+        "sample": '{"status":9999,"x":"\\x1b[2J\\xff"}',
+    }
+
+
+async def test_no_more_are_shown_than_fit(service: Served) -> None:
+    for number in range(RECENT):
+        await service.client.post("/ingest", content=b"no %d\nno\n" % number)
+
+    shown = (await service.client.get("/rejected")).json()
+
+    assert len(shown) == RECENT
+    assert shown[1]["sample"] == f"no {RECENT - 1}"
+
+
+async def test_they_are_kept_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as kept:
+        kept.rejects.keep("file:x", [refused(1), refused(2, b"\x00\n\xf0\x9f\x98\x80")])
+        await kept.written()
+
+        assert [(line["source"], line["line"], line["sample"]) for line in kept.lines] == [
+            ("file:x", 1, "no"),
+            ("file:x", 2, "\\x00\\n😀"),
+        ]
+        assert stat.S_IMODE(kept.path.stat().st_mode) == 0o600
+
+
+async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+    for line in (1, 2):
+        async with keeping(tmp_path) as kept:
+            kept.rejects.keep("file:x", [refused(line)])
+
+    assert [one["line"] for one in kept.lines] == [1, 2]
+
+
+async def test_the_file_is_bounded_and_the_newest_are_in_it(tmp_path: Path) -> None:
+    most = 10_000
+    async with keeping(tmp_path, file_bytes=most) as kept:
+        for number in range(20):
+            kept.rejects.keep("file:x", [refused(50 * number + one) for one in range(50)])
+            await kept.written()
+            assert sum(kept.files.values()) <= most
+
+    lines = [line["line"] for line in kept.lines]
+    assert lines == list(range(lines[0], 1000))
+    assert len(lines) * len(kept.path.read_bytes().splitlines()[0]) > most / 3
+    assert sorted(kept.files) == ["rejected.jsonl", "rejected.jsonl.1"]
+
+
+async def test_a_flood_is_cut_and_what_was_cut_is_counted(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as kept:
+        kept.rejects.keep("file:x", [refused(number) for number in range(PENDING + 5)])
+        await kept.written()
+        kept.rejects.keep("file:x", [refused(7)])
+
+    assert kept.rejects.unkept == 5
+    assert [line["line"] for line in kept.lines] == [*range(PENDING), 7]
+
+
+async def test_a_file_that_cannot_be_written_is_said_once_and_recovers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "edgetally")
+    (tmp_path / "rejected.jsonl").mkdir()
+    async with keeping(tmp_path) as kept:
+        for number in range(3):
+            kept.rejects.keep("file:x", [refused(number)])
+            await kept.written()
+        kept.path.rmdir()
+        kept.rejects.keep("file:x", [refused(9)])
+        await kept.written()
+
+    assert [line["line"] for line in kept.lines] == [9]
+    assert kept.rejects.unkept == 3
+    assert [type(record.msg).__name__ for record in caplog.records] == ["RejectsUnkept", "RejectsKept"]
+
+
+async def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"")
+    (tmp_path / "rejected.jsonl").symlink_to(tmp_path / "victim")
+    async with keeping(tmp_path) as kept:
+        kept.rejects.keep("file:x", [refused()])
+
+    assert (tmp_path / "victim").read_bytes() == b""
+    assert kept.rejects.unkept == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "memory"])
+async def test_a_service_keeps_them_in_its_directory(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state" / "rejected.jsonl"
+    async with served({"journal": {"kind": kind, "data_dir": str(path.parent)}}) as service:
+        await service.client.post("/ingest", content=b"no")
+        await service.to(2)
+        await until(path.exists)
+        await service.client.post("/ingest", content=b"again")
+
+    assert [json.loads(line)["sample"] for line in path.read_text("ascii").splitlines()] == ["no", "again"]
+
+
+async def test_a_service_without_a_directory_writes_nothing(service: Served) -> None:
+    await service.client.post("/ingest", content=b"no")
+    await service.to(2)
+
+    assert service.service.rejects.unkept == 0
+    assert not service.service.config.journal.directory.exists()
+
+
+async def test_nothing_is_written_when_it_is_off(tmp_path: Path) -> None:
+    async with keeping(tmp_path, file_bytes=0) as kept:
+        kept.rejects.keep("file:x", [refused()])
+        await kept.written()
+
+    assert kept.files == {}
+    assert kept.rejects.unkept == 0
+    assert json.loads(kept.rejects.recent())[0]["time"].startswith("2026-11-22T02:20:00"), START

@@ -1,0 +1,504 @@
+"""Whole logs folded at once."""
+
+import gzip
+import io
+import json
+import os
+import random
+import resource
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tqdm import tqdm
+
+from edgetally import _core
+from edgetally.errors import ConfigError
+from edgetally.model import Defaults, Limits, reasons
+from edgetally.offline import fold as offline
+from edgetally.offline import ordered_merge as turns
+from edgetally.offline.fold import Offline
+from tests.support import oracle
+from tests.support.oracle_fields import RATIOS
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+NOW = 1_763_769_600
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.log"))
+LIMITS = Limits(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
+LINE = b'{"ts":1763769600,"domain":"a.example","status":200}\n'
+
+REASONS = dict(reasons())
+Change = Callable[[bytes], bytes]
+
+golden = pytest.mark.parametrize("log", GOLDEN, ids=[path.stem for path in GOLDEN])
+
+
+class Folded:
+    """What `edgetally fold` makes of files."""
+
+    def __init__(self, *files: Path | str, max_line: int = 262_144, limits: Limits = LIMITS, threads: int = 1) -> None:
+        out, errors = io.BytesIO(), io.StringIO()
+        self.offline = Offline(
+            defaults=Defaults("default", "local"), max_line=max_line, limits=limits, now=NOW, threads=threads
+        )
+        self.status = offline.fold([str(file) for file in files], self.offline, out, errors)
+        self.out = out.getvalue()
+        self.errors = errors.getvalue().splitlines()
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def requests(self) -> int:
+        """Requests in all, by what the entries show."""
+        return sum(
+            counts["requests"]
+            for entry in self.entries
+            if entry["dataset"] == "domains"
+            for counts in entry["aggregated"].values()
+        )
+
+
+def write(path: Path, *parts: bytes) -> Path:
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+# --- what comes out ------------------------------------------------------------------------------------------------
+
+
+@golden
+def test_a_log_folds_to_its_golden_entries(log: Path) -> None:
+    found = Folded(log).out
+    path = log.with_suffix(".jsonl")
+    if os.environ.get("EDGETALLY_REWRITE") == "1":
+        path.write_bytes(found)
+
+    assert found == path.read_bytes(), "if the new entries are right: EDGETALLY_REWRITE=1 pytest tests/test_offline.py"
+
+
+@golden
+def test_golden_entries_are_what_the_slow_and_obvious_way_counts(log: Path) -> None:
+    expected = oracle.fold(log.read_bytes(), service_id="default", pop="local", now=NOW)
+    folded = Folded(log)
+
+    def order(entry: dict[str, Any]) -> tuple[str, str, int]:
+        return entry["service_id"], entry["dataset"], entry["recorded"]
+
+    assert folded.entries == sorted(expected.entries, key=order)
+    assert folded.offline.accepted == expected.accepted
+    assert folded.offline.rejected.total() == len(expected.rejected)
+
+
+@golden
+def test_the_order_of_lines_does_not_matter(log: Path, tmp_path: Path) -> None:
+    # Every line of the log that is whole by itself; in a log without end, the last one is not.
+    lines = [line.removesuffix(b"\n") + b"\n" for line in log.read_bytes().splitlines(keepends=True)]
+    random.Random(3).shuffle(lines)  # noqa: S311 - an order, not a secret
+
+    assert Folded(write(tmp_path / "shuffled.log", *lines)).out == Folded(log).out
+
+
+@golden
+def test_entries_are_sorted_by_service_dataset_and_second(log: Path) -> None:
+    keys = [(entry["service_id"], entry["dataset"], entry["recorded"]) for entry in Folded(log).entries]
+
+    assert keys == sorted(set(keys))
+
+
+@golden
+def test_a_line_of_output_is_one_compact_object_with_its_members_in_order(log: Path) -> None:
+    for line in Folded(log).out.splitlines():
+        entry = json.loads(line)
+        assert list(entry) == ["service_id", "dataset", "recorded", "aggregated", "datacenter"]
+        assert json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode() == line
+
+
+@golden
+def test_the_sum_over_pops_is_the_aggregate(log: Path) -> None:
+    for entry in Folded(log).entries:
+        sums: dict[str, dict[str, int]] = {}
+        for keys in entry["datacenter"].values():
+            for path, value in leaves(keys):
+                counts = sums.setdefault("/".join(path[:-1]), {})
+                counts[path[-1]] = counts.get(path[-1], 0) + value
+        aggregated: dict[str, dict[str, int]] = {}
+        for path, value in leaves(entry["aggregated"]):
+            aggregated.setdefault("/".join(path[:-1]), {})[path[-1]] = value
+
+        assert sums == aggregated
+
+
+def leaves(tree: dict[str, Any], *above: str) -> Iterable[tuple[tuple[str, ...], int]]:
+    """Yield path and value of every counter; ratios do not add up."""
+    for name, below in tree.items():
+        if isinstance(below, dict):
+            yield from leaves(below, *above, name)
+        elif name not in RATIOS:
+            yield (*above, name), below
+
+
+# --- where it comes from -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        pytest.param(lambda data: data, id="plain"),
+        pytest.param(gzip.compress, id="gzip"),
+        pytest.param(zstd.compress, id="zstd"),
+        pytest.param(lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]), id="gzip after gzip"),
+        pytest.param(lambda data: zstd.compress(data[:1000]) + zstd.compress(data[1000:]), id="zstd after zstd"),
+    ],
+)
+def test_compressed_files_are_read_as_they_are(pack: Change, tmp_path: Path) -> None:
+    log = next(path for path in GOLDEN if path.stem == "days")
+    # The name says nothing about what is in it.
+    packed = write(tmp_path / "access.log.1", pack(log.read_bytes()))
+
+    assert Folded(packed).out == Folded(log).out
+
+
+def test_several_files_are_one_log(tmp_path: Path) -> None:
+    for path in GOLDEN:
+        lines = path.read_bytes().splitlines(keepends=True)
+        parts = [lines[:1], [], lines[1:3], lines[3:]]
+        files = [write(tmp_path / f"{path.stem}.{number}", *part) for number, part in enumerate(parts)]
+
+        assert Folded(*files).out == Folded(path).out
+
+
+def test_a_file_whose_last_line_has_no_newline_is_not_joined_with_the_next(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.log", LINE, LINE[:-1])
+    two = write(tmp_path / "2.log", LINE)
+
+    folded = Folded(one, two)
+
+    assert (folded.offline.accepted, folded.requests) == (3, 3)
+    assert folded.errors == ["3 lines counted, 0 rejected"]
+
+
+def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINE * 3))))
+
+    assert Folded(write(tmp_path / "a.log", LINE), "-").requests == 4
+
+
+def test_standard_input_can_be_read_once() -> None:
+    with pytest.raises(ConfigError, match="-: standard input can be read only once"):
+        Folded("-", "-")
+
+
+def test_a_file_that_is_not_there_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    there = write(tmp_path / "a.log", LINE)
+
+    with pytest.raises(ConfigError) as raised:
+        Folded(there, tmp_path / "b.log")
+
+    assert (raised.value.where, raised.value.problem) == (str(tmp_path / "b.log"), "No such file or directory")
+
+
+def test_a_directory_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        Folded(tmp_path)
+
+
+def test_there_may_be_more_files_than_may_be_open_at_once(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{number}.log", LINE) for number in range(100)]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (80, before[1]))
+    try:
+        assert Folded(*files).requests == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[gzip.compress(LINE * 3)])
+    writer.start()
+
+    folded = Folded(pipe)
+    writer.join()
+
+    assert folded.requests == 3
+
+
+def test_a_line_without_a_time_happened_now(tmp_path: Path) -> None:
+    (entry,) = Folded(write(tmp_path / "a.log", b'{"status":200}')).entries
+
+    assert entry["recorded"] == NOW
+
+
+# --- memory --------------------------------------------------------------------------------------------------------
+
+
+def days(count: int) -> list[bytes]:
+    """Make lines over some days, in order."""
+    chance = random.Random(4)  # noqa: S311 - traffic, not secrets
+    return [
+        b'{"ts":%d,"service_id":"s%d","domain":"d%d.example","status":200,"origin":"o%d","origin_status":200}\n'
+        % (NOW + number * 86_400 // 500, chance.randrange(2), chance.randrange(3), chance.randrange(3))
+        for number in range(count * 500)
+    ]
+
+
+def rarely(lines: list[bytes]) -> list[bytes]:
+    """Delay one line in ten, some by days."""
+    chance = random.Random(5)  # noqa: S311 - an order, not a secret
+    place = {
+        number: number + (int(chance.expovariate(0.002)) if chance.random() < 0.1 else 0)
+        for number in range(len(lines))
+    }
+    return [lines[number] for number in sorted(place, key=lambda number: place[number])]
+
+
+def backwards(lines: list[bytes]) -> list[bytes]:
+    return lines[::-1]
+
+
+@pytest.mark.parametrize("order", [list, rarely, backwards], ids=["sorted", "nearly sorted", "backwards"])
+@pytest.mark.parametrize("kept", [0, 1, 2], ids=["none", "one", "two"])
+def test_putting_tallies_away_changes_no_entry(
+    order: Callable[[list[bytes]], list[bytes]], kept: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "days.log", *order(days(4)))
+    expected = Folded(path)
+    assert expected.requests == 2_000
+
+    monkeypatch.setattr(offline, "READ", 10_000)
+    monkeypatch.setattr(offline, "MERGE_BYTES", 1)
+    monkeypatch.setattr(turns, "OPEN_SECONDS", kept)
+
+    assert Folded(path).out == expected.out
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("ended", [b"", b"\n"])
+def test_how_many_threads_fold_does_not_matter(
+    threads: int, ended: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    golden_lines = b"\n".join(path.read_bytes().rstrip(b"\n") for path in GOLDEN).splitlines()
+    random.Random(1).shuffle(golden_lines)  # noqa: S311 - any order will do
+    # Of every length, blank ones and one longer than several regions included, so that regions end everywhere.
+    lines = [*golden_lines, b"", b'{"status":200,"x":"%b"}' % (b"y" * 5_000), *golden_lines, b"no record"]
+    log = write(tmp_path / "log", b"\n".join(lines), ended)
+    want = Folded(log)
+    monkeypatch.setattr(offline, "SHARED", 0)
+    for region, read in [(1_000, 300), (997, 5_000), (4_096, 64), (1 << 20, 300)]:
+        monkeypatch.setattr(offline, "REGION", region)
+        monkeypatch.setattr(offline, "READ", read)
+        got = Folded(log, threads=threads)
+        assert (want.status, want.out, want.errors) == (got.status, got.out, got.errors)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_merging_while_others_fold_changes_no_entry(
+    threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = write(tmp_path / "log", *days(4))
+    want = Folded(log)
+    monkeypatch.setattr(offline, "READ", 500)
+    monkeypatch.setattr(offline, "SHARED", 0)
+    for few, region in product((0, 16, 1_000_000), (1, 2_000)):
+        monkeypatch.setattr(offline, "FEW", few)
+        monkeypatch.setattr(offline, "REGION", region)
+        assert Folded(log, threads=threads).out == want.out
+
+
+@given(size=st.integers(1, 1 << 32), threads=st.integers(1, 64))
+def test_regions_are_as_much_for_every_thread_and_all_of_the_file(size: int, threads: int) -> None:
+    cuts = offline.regions(size, threads)
+    lengths = [end - start for start, end in pairwise(cuts)]
+    shares = [sum(lengths[thread::threads]) for thread in range(threads)]
+
+    assert (cuts[0], cuts[-1], cuts) == (0, size, sorted(cuts))
+    assert max(lengths) <= offline.REGION + 1
+    assert max(shares) - min(shares) <= len(cuts)
+
+
+def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(2_000)]
+    log = write(tmp_path / "log", *lines)
+    for name, value in {"READ": 500, "REGION": 2_000, "SHARED": 0, "FEW": 0}.items():
+        monkeypatch.setattr(offline, name, value)
+    outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
+    assert len(outs) == 1
+
+
+def test_whoever_interrupts_it_does_not_wait_for_the_other_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def pread(*_: int) -> bytes:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return LINE  # without end
+
+    log = write(tmp_path / "log", *days(1))
+    monkeypatch.setattr(offline, "SHARED", 0)
+    monkeypatch.setattr("os.pread", pread)
+    with pytest.raises(KeyboardInterrupt):
+        Folded(log, threads=3)
+
+
+def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    merged = 0
+
+    class Counting:
+        def __init__(self, **limits: int) -> None:
+            self._window = Window(**limits)
+
+        def merge(self, partial: bytes) -> None:
+            nonlocal merged
+            merged += 1
+            self._window.merge(partial)
+
+        def rest(self, keep: int) -> None:
+            self._window.rest(keep)
+
+    Window = _core.Window  # noqa: N806 - it is a class
+    monkeypatch.setattr(_core, "Window", Counting)
+    for name, value in {"READ": 500, "FEW": 0, "REGION": 1}.items():
+        monkeypatch.setattr(offline, name, value)
+    log = write(tmp_path / "log", *days(1))
+    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW, threads=3)
+    with log.open("rb") as file:
+        folding.read(str(log), file, lambda _: None, io.StringIO())
+    assert merged == -(-log.stat().st_size // 500)
+
+
+def test_where_files_are_cut_into_blocks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (5, 100, 1000):
+        for path in GOLDEN:
+            whole = Folded(path)
+            with monkeypatch.context() as patched:
+                patched.setattr(offline, "READ", size)
+                blocks = Folded(path)
+            assert (blocks.out, blocks.errors) == (whole.out, whole.errors)
+
+
+def test_keys_beyond_a_limit_count_together(tmp_path: Path) -> None:
+    lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(10)]
+
+    folded = Folded(write(tmp_path / "a.log", *lines), limits=LIMITS._replace(domains=3))
+
+    (entry,) = folded.entries
+    assert len(entry["aggregated"]) == 4
+    assert entry["aggregated"]["_other"]["requests"] == 7
+    assert folded.requests == 10
+
+
+# --- what does not count -------------------------------------------------------------------------------------------
+
+
+def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.log", LINE, b"nonsense\n", b"\n", b'{"status":9999}\n')
+    two = write(tmp_path / "2.log", b'{"domain":"a.example"}\n', LINE, b'{"status":2')
+
+    assert Folded(one, two).errors == [
+        f"{one}:2: not_json: the line is no JSON object, or follows the end of an array (byte 0): nonsense",
+        f'{one}:4: bad_status: status is no number up to 999 (byte 10): {{"status":9999}}',
+        f'{two}:1: no_part: {REASONS["no_part"]} (byte 0): {{"domain":"a.example"}}',
+        f'{two}:3: truncated: {REASONS["truncated"]} (byte 11): {{"status":2',
+        "2 lines counted, 4 rejected: 1 bad_status, 1 no_part, 1 not_json, 1 truncated",
+    ]
+
+
+def test_the_first_ten_rejected_lines_are_shown_and_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(offline, "READ", 100)
+    one = write(tmp_path / "1.log", b"no\n" * 4, LINE, b"no\n" * 2)
+    two = write(tmp_path / "2.log", LINE, b"no\n" * 500)
+
+    *shown, summary = Folded(one, two).errors
+
+    places = [line.split(": ")[0] for line in shown]
+    assert places == [
+        *(f"{one}:{number}" for number in (1, 2, 3, 4, 6, 7)),
+        *(f"{two}:{number}" for number in (2, 3, 4, 5)),
+    ]
+    assert summary == "2 lines counted, 506 rejected: 506 not_json"
+
+
+def test_a_rejected_line_is_shown_only_by_its_begin(tmp_path: Path) -> None:
+    line, _ = Folded(write(tmp_path / "a.log", b"x" * 5_000)).errors
+
+    assert len(line) < len(str(tmp_path)) + 250
+
+
+def test_a_line_that_is_too_long_is_rejected_and_its_neighbours_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.log", LINE, b'{"status":200,"x":"', b"x" * 5_000, b'"}\n', LINE)
+
+    folded = Folded(path, max_line=1_024)
+
+    assert folded.requests == 2
+    assert folded.errors[0].startswith(f"{path}:2: too_long: ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        pytest.param(LINE, 0, id="something was folded"),
+        pytest.param(LINE + b"nonsense\n", 0, id="something was folded, and something rejected"),
+        pytest.param(b"nonsense\n", 1, id="everything was rejected"),
+        pytest.param(b"", 1, id="there is nothing"),
+        pytest.param(b"\n\n", 1, id="there are only blank lines"),
+        pytest.param(b'{"status":200,"ts":1}\n', 0, id="something very old"),
+        pytest.param(b'{"status":200,"ts":9999999999}\n', 0, id="something that has not happened yet"),
+    ],
+)
+def test_the_exit_status_says_whether_anything_was_folded(lines: bytes, status: int, tmp_path: Path) -> None:
+    assert Folded(write(tmp_path / "a.log", lines)).status == status
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+def test_of_a_damaged_file_counts_what_was_read_before(pack: Change, tmp_path: Path) -> None:
+    cut_off = write(tmp_path / "1.log", pack(LINE * 1_000)[:-3])
+    garbage = write(tmp_path / "2.log", pack(LINE), b"garbage after the end")
+    good = write(tmp_path / "3.log", LINE)
+
+    folded = Folded(cut_off, garbage, good)
+
+    assert folded.status == 0
+    assert folded.requests >= 2
+    named = [line for line in folded.errors if line.endswith("; what was read before counts")]
+    assert [line.split(":")[0] for line in named] == [str(cut_off), str(garbage)]
+    assert folded.errors[-1].startswith(f"{folded.requests} lines counted")
+
+
+# --- progress ------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("errors", "shows"), [(Terminal(), True), (io.StringIO(), False)], ids=["terminal", "file"])
+def test_progress_is_shown_on_terminals_only(
+    errors: io.StringIO, *, shows: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As if a second had passed already.
+    monkeypatch.setattr(offline, "tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
+    path = write(tmp_path / "a.log", LINE)
+
+    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW)
+    offline.fold([str(path)], folding, io.BytesIO(), errors)
+
+    assert ("%|" in errors.getvalue()) == shows
+    assert errors.getvalue().splitlines()[-1].endswith("1 line counted, 0 rejected")

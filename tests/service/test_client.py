@@ -1,0 +1,161 @@
+"""The official client reads this server as it reads the one that it was made for."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastly
+import httpx
+import pytest
+from fastly.api.domain_inspector_realtime_api import DomainInspectorRealtimeApi
+from fastly.api.origin_inspector_realtime_api import OriginInspectorRealtimeApi
+from fastly.model.domain_inspector_measurements import DomainInspectorMeasurements
+from fastly.model.origin_inspector_measurements import OriginInspectorMeasurements
+from fastly.model_utils import validate_and_convert_types
+
+from edgetally.model import measurements
+from tests.support.process import serving
+from tests.support.served import Json, ndjson
+from tests.support.tokens import bearer, toml
+
+RECORDS: list[Json] = [
+    {
+        "pop": pop,
+        "domain": domain,
+        "status": status,
+        "cache": cache,
+        "proto": "h2",
+        "tls": "TLSv1.3",
+        "resp_header_bytes": 300,
+        "resp_body_bytes": 5_000_000_000,  # more than 32 bits
+        "origin": "app",
+        "origin_ip": "192.0.2.1",
+        "origin_status": status,
+        "origin_ttfb_ms": 17,
+    }
+    for pop in ("AMS", "FRA")
+    for domain in ("a.example", "b.example")
+    for status in (200, 404)
+    for cache in ("HIT", "MISS")
+]
+ONLY_HITS: Json = {"domain": "c.example", "status": 200, "cache": "HIT"}
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[fastly.ApiClient]:
+    """The official client, whose server has sealed two seconds with traffic."""
+    with serving("--aggregate-delay", "1") as server, httpx.Client(base_url=server.url, timeout=30) as plain:
+        cursor = plain.get("/v1/domains/svc/ts/h").json()["Timestamp"]
+        for _ in range(2):
+            assert plain.post("/ingest/svc", content=ndjson([*RECORDS, ONLY_HITS])).json()["rejected"] == 0
+            cursor = plain.get(f"/v1/domains/svc/ts/{cursor}").json()["Timestamp"]
+        configuration = fastly.Configuration(host=server.url)
+        configuration.api_token = "made-up"
+        with fastly.ApiClient(configuration) as client:
+            yield client
+
+
+def test_its_token_is_the_token_of_this_server(tmp_path: Path) -> None:
+    reader, settings = bearer("read", "svc"), tmp_path / "edgetally.toml"
+    settings.write_text(toml(reader))
+    with serving("--config", str(settings)) as server:
+        configuration = fastly.Configuration(host=server.url)
+        with fastly.ApiClient(configuration) as client:
+            configuration.api_token = reader.token
+            assert DomainInspectorRealtimeApi(client).get_domain_inspector_last120_seconds("svc").data == []
+            assert OriginInspectorRealtimeApi(client).get_origin_inspector_last120_seconds("svc").data == []
+
+            with pytest.raises(fastly.ApiException) as another:
+                DomainInspectorRealtimeApi(client).get_domain_inspector_last120_seconds("other")
+            configuration.api_token = "made-up"
+            with pytest.raises(fastly.ApiException) as unknown:
+                OriginInspectorRealtimeApi(client).get_origin_inspector_last_second("svc", 0)
+
+    for refused in (another, unknown):
+        assert refused.value.status == 403
+        body = json.loads(refused.value.body)
+        assert body["Error"] == "invalid authentication"
+        assert body["Timestamp"] > 0
+
+
+def typed(api: fastly.ApiClient, measured: Json) -> Any:  # noqa: ANN401 - the client has no types
+    """Hold the measurements of a domain, which the client leaves as they are, against its own list of them."""
+    return validate_and_convert_types(
+        measured,
+        (DomainInspectorMeasurements,),
+        ["aggregated"],
+        spec_property_naming=True,
+        _check_type=True,
+        configuration=api.configuration,
+    )
+
+
+def test_the_domain_inspector_is_read(api: fastly.ApiClient) -> None:
+    inspector = DomainInspectorRealtimeApi(api)
+
+    history = inspector.get_domain_inspector_last120_seconds("svc")
+    limited = inspector.get_domain_inspector_last_max_entries("svc", 100)
+    since = inspector.get_domain_inspector_last_second("svc", 1)
+
+    assert 1 <= len(history.data) <= 2
+    assert [entry.recorded for entry in limited.data] == [entry.recorded for entry in history.data]
+    assert [entry.recorded for entry in since.data] == [entry.recorded for entry in history.data]
+    assert history.aggregate_delay == 1
+    assert history.timestamp > history.data[-1].recorded
+    for answer in (history, limited, since):
+        measured = [typed(api, entry.aggregated["a.example"]) for entry in answer.data]
+        assert sum(one.requests for one in measured) == len(RECORDS)  # half of two pushes
+        assert sum(one.status_404 for one in measured) == len(RECORDS) // 2
+        assert sum(one.http2 for one in measured) == len(RECORDS)
+        assert sum(one.resp_body_bytes for one in measured) == len(RECORDS) * 5_000_000_000
+        assert {one.edge_hit_ratio for one in measured} == {0.5}
+        assert set(answer.data[0].datacenter) == {"AMS", "FRA", "local"}
+
+
+def test_the_origin_inspector_is_read(api: fastly.ApiClient) -> None:
+    inspector = OriginInspectorRealtimeApi(api)
+
+    history = inspector.get_origin_inspector_last120_seconds("svc")
+    limited = inspector.get_origin_inspector_last_max_entries("svc", 100)
+    since = inspector.get_origin_inspector_last_second("svc", 1)
+
+    for answer in (history, limited, since):
+        measured = [entry.aggregated["app"] for entry in answer.data]
+        assert sum(one.responses for one in measured) == 2 * len(RECORDS)
+        assert sum(one.all_responses for one in measured) == 2 * len(RECORDS)
+        assert sum(one.latency_10_to_50ms for one in measured) == 2 * len(RECORDS)
+        assert sum(one.status_4xx for one in measured) == len(RECORDS)
+        assert set(answer.data[0].datacenter) == {"AMS", "FRA"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model"), [("domains", DomainInspectorMeasurements), ("origins", OriginInspectorMeasurements)]
+)
+def test_every_measurement_is_one_that_the_client_knows(dataset: str, model: Any) -> None:  # noqa: ANN401
+    known = set(model.attribute_map.values())
+    ours = {row.name for row in measurements(dataset)}
+    assert ours <= known
+    assert {name for name in known - ours if not name.startswith("waf_")} == set()
+
+
+def test_a_ratio_that_is_whole_is_still_a_number_that_the_client_takes(api: fastly.ApiClient) -> None:
+    history = DomainInspectorRealtimeApi(api).get_domain_inspector_last120_seconds("svc")
+    (ratio,) = {typed(api, entry.aggregated["c.example"]).edge_hit_ratio for entry in history.data}
+    assert ratio == 1
+
+
+def test_the_last_second_of_an_idle_service_is_no_data(api: fastly.ApiClient) -> None:
+    for answer in (
+        DomainInspectorRealtimeApi(api).get_domain_inspector_last_second("idle", 0),
+        OriginInspectorRealtimeApi(api).get_origin_inspector_last_second("idle", 0),
+    ):
+        assert answer.data == []
+        assert answer.timestamp > 0
+
+
+def test_a_refusal_is_one_that_the_client_knows(api: fastly.ApiClient) -> None:
+    with pytest.raises(fastly.ApiException) as refused:
+        DomainInspectorRealtimeApi(api).get_domain_inspector_last_second("no.service", 0)
+    assert refused.value.status == 400
+    assert "no.service" in json.loads(refused.value.body)["Error"]

@@ -1,0 +1,262 @@
+"""The panel: every metric is there, and says what has happened."""
+
+import asyncio
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edgetally.http.connection import Connection
+from edgetally.model import reasons
+from edgetally.service.monitor import MAX_LAG
+from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.metrics import METRICS
+from tests.support.clock import START, until
+from tests.support.served import Served, ndjson, record, served
+
+
+class Scraped(dict[str, float]):
+    """The value of every sample, by its name and labels as Prometheus writes them."""
+
+    def of(self, name: str) -> dict[str, float]:
+        """Return the values of one metric by their only label."""
+        return {key.split('"')[1]: value for key, value in self.items() if key.startswith(f"{name}{{")}
+
+
+async def scrape(service: Served) -> Scraped:
+    answer = await service.client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found = Scraped()
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+async def test_every_metric_of_the_list_is_there_in_its_order(service: Served) -> None:
+    families = list(text_string_to_metric_families((await service.client.get("/metrics")).text))
+
+    # The parser takes `_total` from the names of counters.
+    assert [(family.name, family.type) for family in families] == [
+        (metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name, metric.kind)
+        for metric in METRICS
+    ]
+
+
+async def test_every_value_has_the_labels_of_its_metric(service: Served) -> None:
+    await service.push(record(0))
+    await service.to(2)
+
+    readings = list(service.service.panel.readings())
+
+    assert [metric.name for metric, values in readings for labels in values if len(labels) != len(metric.labels)] == []
+    assert [
+        metric.name
+        for metric, values in readings
+        for value in values.values()
+        if isinstance(value, Histogram) != (metric.kind == "histogram")
+    ] == []
+
+
+async def test_lines_are_counted_by_what_became_of_them(service: Served) -> None:
+    body = ndjson([record(0), record(0), record(-500)]) + b"no\n"
+    await service.client.post("/ingest", content=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+    found = await scrape(service)
+
+    assert found["edgetally_records_accepted_total"] == 2
+    rejected = found.of("edgetally_records_rejected_total")
+    assert {reason: count for reason, count in rejected.items() if count} == {"too_old": 1, "not_json": 1}
+    assert sorted(rejected) == sorted(reason for reason, _ in reasons()), "a rate needs to begin at 0"
+    assert found['edgetally_source_bytes_total{source="push"}'] == len(body)
+    assert found['edgetally_source_records_accepted_total{source="push"}'] == 2
+    assert found['edgetally_source_records_rejected_total{source="push"}'] == 2
+    assert found["edgetally_fold_seconds_count"] >= 1
+    assert found["edgetally_journal_commit_seconds_count"] == 1
+
+
+async def test_every_source_is_counted_by_its_name(tmp_path: Path) -> None:
+    log = tmp_path / "edge.log"
+    log.write_bytes(b"")
+    async with served({"sources": {"follow": [{"path": str(log)}]}}) as service:
+        await service.to(1)
+        log.write_bytes(ndjson([record(0)]))
+        await service.to(2)
+        await until(lambda: service.service.worker.accepted == 1)
+        found = await scrape(service)
+
+    assert found[f'edgetally_source_records_accepted_total{{source="file:{log}"}}'] == 1
+
+
+async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "edgetally")
+    async with served(
+        {"sources": {"syslog": [{"listen": "tcp:127.0.0.1:0"}, {"listen": "udp:127.0.0.1:0"}]}}
+    ) as service:
+        port = next(int(at[1]) for one in caplog.messages if (at := re.match(r"syslog:tcp:.*:(\d+) is", one)))
+        for accepted in (1, 2):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(ndjson([record(0)]))
+            writer.close()
+            await writer.wait_closed()
+            await until(lambda accepted=accepted: service.service.worker.accepted == accepted)  # type: ignore[misc]
+        found = await scrape(service)
+
+    assert found.of("edgetally_source_records_accepted_total") == {
+        "syslog:tcp:127.0.0.1:0": 2,
+        "syslog:udp:127.0.0.1:0": 0,
+    }
+    assert found.of("edgetally_source_drops_total") == {"syslog:udp:127.0.0.1:0": 0}
+
+
+async def test_services_are_counted_with_what_was_late_and_what_overflowed() -> None:
+    async with served({"window": {"max_domains": 1}}) as service:
+        await service.push(record(0), record(0, domain="b.example"), record(0, domain="c.example"))
+        await service.push(record(0, service_id="other"))
+        await service.to(3)
+        await service.push(record(0))
+        await service.to(6)
+        found = await scrape(service)
+
+    assert found.of("edgetally_service_records_total") == {"svc": 4, "other": 1}
+    assert found.of("edgetally_service_records_late_total") == {"svc": 1, "other": 0}
+    assert found.of("edgetally_service_rows_overflowed_total")["svc"] >= 2
+    assert found.of("edgetally_service_rows_overflowed_total")["other"] == 0
+
+
+async def test_services_beyond_their_number_are_summed_up() -> None:
+    async with served({"metrics": {"services": 1}}) as service:
+        for number in range(50):
+            await service.push(record(0, service_id=f"made-up-{number}"))
+        await service.to(2)
+        found = await scrape(service)
+
+    assert found.of("edgetally_service_records_total") == {"made-up-0": 1, "_other": 49}
+    assert found["edgetally_services"] == 50
+
+
+async def test_a_second_is_seen_when_it_is_sealed_and_missed_when_it_is_not(service: Served) -> None:
+    await service.to(2.5)
+    found = await scrape(service)
+
+    assert found["edgetally_sealed_second"] == START
+    assert found["edgetally_seal_lag_seconds"] == 0.5
+    assert found["edgetally_seal_seconds_count"] >= 1
+
+
+async def test_readers_are_seen_while_they_wait(service: Served) -> None:
+    await service.push(record(0))
+    await service.to(2)
+    for _ in range(2):
+        await service.get("/v1/domains/svc/ts/0")
+    parked = await service.park(f"/v1/domains/svc/ts/{START + 2}")
+    found = await scrape(service)
+    await service.push(record(2))
+    await service.to(4)
+    await parked
+
+    assert found["edgetally_waiting_readers"] == 1
+    assert found["edgetally_http_connections"] >= 2
+    assert found["edgetally_entry_cache_misses_total"] == 1
+    assert 0 < found["edgetally_entry_cache_bytes"] < found["edgetally_shelf_bytes"] + 10_000
+    after = await scrape(service)
+    assert after["edgetally_waiting_readers"] == 0
+    assert after['edgetally_http_responses_total{room="read",code="200"}'] == 3
+
+
+async def test_responses_are_counted_by_room_and_status_whatever_is_asked(service: Served) -> None:
+    await service.client.post("/ingest", content=b"no")
+    for path in ("/v1/domains/a.b/ts/0", "/nothing", "/nothing/else", "/v2/x"):
+        await service.client.get(path)
+    async with service.wire() as wire:
+        await wire.ask(b"no\r\n\r\n")
+
+    found = await scrape(service)
+
+    answered = {key: value for key, value in found.items() if key.startswith("edgetally_http_responses_total")}
+    assert answered['edgetally_http_responses_total{room="push",code="500"}'] == 0, "what begins at 1 has never risen"
+    assert {key: value for key, value in answered.items() if value} == {
+        'edgetally_http_responses_total{room="push",code="400"}': 1,
+        'edgetally_http_responses_total{room="read",code="400"}': 1,
+        'edgetally_http_responses_total{room="other",code="404"}': 3,
+        'edgetally_http_responses_total{room="other",code="400"}': 1,
+    }
+
+
+async def test_the_event_loop_is_looked_at_every_second(service: Served) -> None:
+    await service.to(3)
+
+    assert (await scrape(service))["edgetally_event_loop_lag_seconds_count"] == 3
+
+
+# --- whether all is well --------------------------------------------------------------------------------------------
+
+
+async def test_all_is_well(service: Served) -> None:
+    answer = await service.client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert all(check == {"ok": True, "problem": None} for check in answer.json()["checks"].values())
+
+
+@asynccontextmanager
+async def stalled(seconds: float) -> AsyncIterator[Served]:
+    """Run a service whose seconds are not sealed any more, for so long."""
+
+    async def seal(_second: int) -> None:
+        pass
+
+    async with served() as service:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(service.service.journal, "seal", seal)
+            service.clock.settled = lambda: True
+            await service.to(seconds)
+            yield service
+
+
+async def test_a_window_that_stands_still_is_not_ready_and_says_so() -> None:
+    async with stalled(MAX_LAG + 2) as service:
+        answer = await service.client.get("/readyz")
+        alive = await service.client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["checks"]["window"] == {
+        "ok": False,
+        "problem": "no second was sealed for 7 seconds: readers wait, and see nothing new",
+    }
+    assert alive.status_code == 200, "it is no use to restart what answers"
+
+
+async def test_a_second_that_is_a_little_late_is_no_reason_to_worry() -> None:
+    async with stalled(MAX_LAG) as service:
+        assert (await service.client.get("/readyz")).status_code == 200
+
+
+async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
+    request = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with service.wire() as wire:
+        # Half a request keeps the connection over the end of the listener.
+        await wire.send(request[:10])
+        connections = service.service.server.connections
+        await until(lambda: any(isinstance(one, Connection) and one._began for one in connections))  # noqa: SLF001 - no one else says
+        service.service.server.close()
+        answer = await wire.ask(request[10:])
+
+    assert answer.status == 503
+    assert json.loads(answer.body)["checks"]["server"]["problem"] == "it is stopping"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/rejected"])
+async def test_what_is_shown_is_never_old_and_only_read(service: Served, path: str) -> None:
+    assert (await service.client.get(path)).headers["cache-control"] == "no-store"
+    assert (await service.client.head(path)).status_code == 200
+    assert (await service.client.post(path)).status_code == 405

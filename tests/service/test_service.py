@@ -1,0 +1,286 @@
+"""The process: how it starts, what it refuses, and how it stops."""
+
+import asyncio
+import json
+import resource
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from edgetally.clock import SystemClock
+from edgetally.errors import ConfigError
+from tests.support.clock import START, until
+from tests.support.process import COMMAND, Process, serving
+from tests.support.served import Served, ndjson, served
+
+
+def connect(server: Process) -> socket.socket:
+    return socket.create_connection(server.address, timeout=30)
+
+
+def until_blank(connection: socket.socket) -> bytes:
+    """Read to the blank line behind a header."""
+    read = b""
+    while not read.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        assert byte, read
+        read += byte
+    return read
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_and_nobody_is_left_without_an_answer(number: signal.Signals) -> None:
+    line = ndjson([{"status": 200}])
+    with serving() as server, connect(server) as reader, connect(server) as sender, connect(server) as idle:
+        # Requests in one piece are looked at in one go: once the first is answered, the second waits.
+        reader.sendall(
+            b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/domains/svc/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        until_blank(reader)
+        sender.sendall(
+            b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (2 * len(line))
+        )
+        assert until_blank(sender).startswith(b"HTTP/1.1 100")
+        sender.sendall(line)
+
+        server.signal(number)
+        server.wait_for("stopping")
+        answer = rest(reader)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\nConnection: close\r\n" in answer
+        assert b'"Data":[]' in answer
+        assert rest(idle) == b""
+        sender.sendall(line)
+        pushed = rest(sender)
+
+        assert pushed.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert json.loads(pushed.partition(b"\r\n\r\n")[2]) == {"accepted": 2, "rejected": 0, "errors": []}
+        assert server.ended() == 0
+        assert "Traceback" not in "".join(server.lines)
+
+
+STOP_SECONDS = 5.0
+"""What we promise."""
+
+READERS = 1000
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """Start what is started with the limit on open files that most systems begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * READERS:
+        pytest.skip(f"only {hard} files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (READERS, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never_ends() -> None:
+    with serving() as server, ExitStack() as opened:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        sender = opened.enter_context(connect(server))
+        sender.sendall(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        readers = [opened.enter_context(connect(server)) for _ in range(READERS)]
+        for number, reader in enumerate(readers):
+            # Requests in one piece are looked at in one go: once the first is answered, the second waits.
+            reader.sendall(
+                b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+                b"GET /v1/domains/svc-%d/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n" % (number % 100)
+            )
+        for reader in readers:
+            until_blank(reader)
+        waiting = f"edgetally_waiting_readers {READERS}\n"
+        assert waiting in httpx.get(f"{server.url}/metrics", timeout=30).text
+
+        began = SystemClock().now()
+        server.signal(signal.SIGTERM)
+        answers = [rest(reader) for reader in readers]
+        assert server.ended() == 0
+        took = SystemClock().now() - began
+
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") and b'"Data":[]' in answer for answer in answers)
+    assert took < STOP_SECONDS
+
+
+async def test_a_reader_who_comes_while_it_stops_does_not_wait() -> None:
+    async with served() as service, service.wire() as wire:
+        # The answer to the first request says that the second has begun.
+        first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert (await wire.ask(first + b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\n" % START)).status == 200
+        stopping = asyncio.create_task(service.service.__aexit__(None, None, None))
+        await until(lambda: service.service.server.closing)
+        answer = await wire.ask(b"Host: x\r\n\r\n")
+        assert answer.json()["Data"] == []
+        assert answer.headers["connection"] == "close"
+        await stopping
+
+
+def test_what_hangs_says_where_before_it_is_ended() -> None:
+    with serving() as server:
+        server.signal(signal.SIGABRT)
+        assert server.ended() == -signal.SIGABRT
+
+    said = "".join(server.lines)
+    assert "Fatal Python error: Aborted" in said
+    assert "/process.py" in said
+
+
+async def test_each_source_has_its_own_format_and_weight(tmp_path: Path) -> None:
+    lines = {
+        "caddy": b'{"ts":%d,"request":{"host":"caddy.example"},"status":200}' % START,
+        "nginx": b'{"ts":%d,"domain":"nginx.example","status":200}' % START,
+    }
+    follow = [{"path": str(tmp_path / name), "format": name} for name in lines]
+    follow[0]["weight"] = 3  # type: ignore[assignment]
+    settings: dict[str, dict[str, object]] = {"sources": {"follow": follow}, "records": {"weight": 2}}
+    async with served(settings) as service:
+        # They are new, so they are read from their beginning.
+        await service.clock.advance(1)
+        for name, line in lines.items():
+            (tmp_path / name).write_bytes(line + b"\n")
+        while service.service.worker.accepted < len(lines):
+            await service.clock.advance(0.2)
+        await service.clock.advance(5)
+        entries = await service.entries(service_id="default")
+
+    requests = {name: shown["requests"] for entry in entries for name, shown in entry["aggregated"].items()}
+    assert requests == {"caddy.example": 3, "nginx.example": 2}
+
+
+async def test_readers_who_wait_are_answered_when_it_stops() -> None:
+    async with served() as service:
+        parked = [await service.park(f"/v1/domains/{name}/ts/{START}") for name in ("svc", "other")]
+        await service.service.__aexit__(None, None, None)
+        answers = [(await one).json() for one in parked]
+
+    assert [answer["Data"] for answer in answers] == [[], []]
+    assert {answer["Timestamp"] for answer in answers} == {START}
+
+
+class Refused(NamedTuple):
+    name: str
+    flags: list[str]
+    says: str
+
+
+REFUSED = [
+    Refused("every address", ["--listen", "0.0.0.0:0"], "--listen: 0.0.0.0 can be reached by others"),
+    Refused("every address of IPv6", ["--listen", "[::]:0"], "--listen: :: can be reached by others"),
+    Refused("a name", ["--listen", "edge.example:0"], "--listen: edge.example can be reached by others"),
+    Refused("an address that is no address", ["--listen", "8480"], "--listen: '8480' is no address and port"),
+    Refused("a delay of nothing", ["--aggregate-delay", "0"], "--aggregate-delay: it has to be "),
+    Refused("no patience", ["--poll-timeout", "0"], "--poll-timeout: it has to be a number above 0"),
+    Refused("a service id that cannot be one", ["--service-id", "a.b"], "--service-id: it has to be 1 to 64 "),
+    Refused("a format that is none", ["--format", "nginks"], "--format: there is no format 'nginks'; there are "),
+    Refused("columns that say nothing", ["--format", "cloudfront:asn"], "--format: without the field sc-status"),
+    Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
+    Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),
+]
+
+
+def refusal(*flags: str) -> str:
+    """Run a server that must refuse to start; return what it says."""
+    ended = subprocess.run([*COMMAND, "serve", *flags], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_it_refuses_to_start_and_names_the_reason(case: Refused) -> None:
+    assert case.says in refusal(*case.flags)
+
+
+def test_a_port_in_use_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refusal("--listen", f"127.0.0.1:{port}")
+    assert said == f"edgetally: --listen: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_a_file_that_is_followed_twice_is_an_error(tmp_path: Path) -> None:
+    log, link = tmp_path / "edge.log", tmp_path / "link.log"
+    link.symlink_to(log)
+    said = refusal("--listen", "127.0.0.1:0", "--journal", "memory", "--follow", str(log), "--follow", str(link))
+    assert f"--follow: {link} is followed twice" in said
+
+
+def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path)):
+        said = refusal("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    assert said.startswith(f"edgetally: --data-dir: {tmp_path}/journal.sqlite is in use by another process")
+
+
+TYPOS = [
+    Refused(
+        "in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api.lissten: there is no such setting; there are listen, "
+    ),
+    Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: there is no such setting; there are api, "),
+    Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "sources.follow[0].paht: "),
+    Refused(
+        "in a value",
+        ["[window]\naggregate_delay = 'two'"],
+        "window.aggregate_delay: it has to be a whole number, not text\n",
+    ),
+    Refused("in the TOML", ["[api\n"], "line 1"),
+]
+
+
+@pytest.mark.parametrize("case", TYPOS, ids=lambda case: case.name)
+def test_a_typo_in_the_settings_is_an_error_that_names_it(case: Refused, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(case.flags[0])
+    said = refusal("--config", str(settings))
+    assert said.startswith(f"edgetally: {settings}: ")
+    assert case.says in said
+
+
+def test_flags_win_over_the_settings_file(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[window]\naggregate_delay = 7\n[records]\nservice_id = 'mine'\n[api]\nlisten = '0.0.0.0:1'\n")
+    with serving("--config", str(settings), "--aggregate-delay", "3") as server:
+        assert httpx.get(f"{server.url}/v1/domains/mine/ts/h", timeout=30).json()["AggregateDelay"] == 3
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:0", "127.0.0.2:0"])
+async def test_it_listens_on_this_machine(listen: str) -> None:
+    async with served({"api": {"listen": listen}}) as service:
+        assert (await service.client.get("/")).status_code == 200
+
+
+async def test_it_listens_elsewhere_only_when_told() -> None:
+    with pytest.raises(ConfigError, match=r"^api\.listen: 0\.0\.0\.0 can be reached"):
+        async with served({"api": {"listen": "0.0.0.0:0"}}):
+            pass
+    async with served({"api": {"listen": "0.0.0.0:0", "allow_anonymous": True}}) as service:
+        assert service.service.url.startswith("http://0.0.0.0:")
+
+
+async def test_a_room_that_fails_is_told_and_stops_the_process(
+    service: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service.service.shelf, "put", fail)
+    service.clock.settled = lambda: True
+    await service.to(1)
+    await service.service.failed.wait()
+
+    assert [one.message for one in caplog.records] == ["a room has failed, so the process stops"]

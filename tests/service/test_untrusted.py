@@ -1,0 +1,205 @@
+"""Whatever comes in is shown as what it is: it ends no line, talks to no terminal, is no HTML, and names no file."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unicodedata import category
+from urllib.parse import quote_from_bytes
+
+import pytest
+
+from edgetally.telemetry.events import Event, LineRefused, Listening
+from edgetally.telemetry.log import Json as JsonLine
+from edgetally.telemetry.log import Text
+from tests.support.served import Answer, Served, served
+
+EVIL = [
+    pytest.param(b"\x1b[2J\x1b]0;title\x07", id="commands for a terminal"),
+    pytest.param(b"\xc2\x9b2J\x9b2J", id="the same, above ASCII"),
+    pytest.param(b"\r\nSet-Cookie: a=b\r\n\r\n<b>", id="ends of lines, as of a header"),
+    pytest.param(b"\n2026-11-25T00:00:00 CRITICAL all is lost", id="a line of the log"),
+    pytest.param(b'<script>alert(1)</script>"><img src=x onerror=alert(1)>', id="HTML"),
+    pytest.param(b"../../../etc/cron.d/x\x00/tmp/x", id="a path"),
+    pytest.param(b"\xe2\x80\xae\xe2\x80\xa8\xef\xbb\xbf", id="text that runs backwards"),
+    pytest.param(b"%s%n{0}{self}{problem}${jndi:ldap://x}", id="formats"),
+    pytest.param(b'\\","level":"info","\\', id="JSON"),
+    pytest.param(bytes(range(256)), id="every byte"),
+]
+
+FIELDS = (b"ts", b"service_id", b"pop", b"domain", b"status", b"origin", b"origin_ip", b"origin_status", b"weight")
+KEYS = (b"pop", b"domain", b"origin", b"origin_ip", b"cache", b"proto", b"tls")
+
+Request = Callable[[bytes], bytes]
+
+
+def header(name: bytes, before: bytes = b"GET /v1/domains/svc/ts/0", body: bytes = b"") -> Request:
+    return lambda evil: (
+        b"%b HTTP/1.1\r\nHost: x\r\n%b: %b\r\nContent-Length: %d\r\n\r\n%b"
+        % (
+            *(before, name, evil.translate(None, b"\r\n\x00"), len(body)),
+            body,
+        )
+    )
+
+
+def target(before: bytes, after: bytes = b"", *, method: bytes = b"GET") -> Request:
+    return lambda evil: (
+        b"%b %b%b%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+        % (
+            *(method, before),
+            quote_from_bytes(evil, safe="").encode(),
+            after,
+        )
+    )
+
+
+def push(body: Callable[[bytes], bytes]) -> Request:
+    def request(evil: bytes) -> bytes:
+        return b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body(evil)), body(evil))
+
+    return request
+
+
+PLACES = {
+    "the path": target(b"/"),
+    "a service that is read": target(b"/v1/domains/", b"/ts/h"),
+    "a cursor": target(b"/v1/domains/svc/ts/"),
+    "a limit": target(b"/v1/domains/svc/ts/h/limit/"),
+    "a kind": target(b"/v1/channel/svc/ts/h?kind="),
+    "a service that is pushed to": target(b"/ingest/", method=b"POST"),
+    "a pop": target(b"/ingest?pop=", method=b"POST"),
+    "a format": target(b"/ingest?format=", method=b"POST"),
+    "the name of a parameter of a push": target(b"/ingest?", b"=1", method=b"POST"),
+    "a weight": target(b"/ingest?weight=", method=b"POST"),
+    "the name of a parameter": target(b"/?", b"=1"),
+    "the path as it is": lambda evil: b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % evil,
+    "the host": lambda evil: b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % evil.translate(None, b"\r\n\x00"),
+    "a token": header(b"Fastly-Key"),
+    "credentials": header(b"Authorization"),
+    "codings that are taken": header(b"Accept-Encoding"),
+    "a coding that is sent": header(b"Content-Encoding", b"POST /ingest", b"{}\n"),
+    "a key of a push": header(b"Idempotency-Key", b"POST /ingest", b"{}\n"),
+    "a method": lambda evil: evil + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method that there is": lambda evil: b"DELETE /%b HTTP/1.1\r\n\r\n" % quote_from_bytes(evil).encode(),
+    "what is not HTTP": lambda evil: evil + b"\r\n\r\n",
+    "a version": lambda evil: b"GET / HTTP/%b\r\n\r\n" % evil,
+    "a line that is none": push(lambda evil: evil),
+    "what is not gzip": lambda evil: (
+        b"POST /ingest HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(evil), evil)
+    ),
+    "every field": push(
+        lambda evil: b"{%b}" % b",".join(b'"%b":"%b"' % (name, evil.replace(b"\n", b" ")) for name in FIELDS)
+    ),
+    "every key": push(
+        lambda evil: (
+            b'{"status":200,"origin_status":200,%b}'
+            % b",".join(b'"%b":"%b"' % (name, evil.replace(b"\n", b" ")) for name in KEYS)
+        )
+    ),
+}
+SAFE_FIELDS = {
+    *("date", "content-type", "content-length", "connection", "cache-control", "vary", "allow", "accept-encoding"),
+    *("access-control-allow-origin", "access-control-allow-headers", "access-control-allow-methods"),
+    "x-content-type-options",
+}
+
+
+def is_harmless(answer: Answer) -> bool:
+    """Check that an answer is JSON, and cannot be taken for anything else."""
+    assert answer.headers.keys() <= SAFE_FIELDS
+    assert all(value.isascii() and value.isprintable() for value in answer.headers.values())
+    assert answer.headers["content-type"] == "application/json"
+    # An answer that repeats something of the request says so to browsers that guess.
+    assert answer.status == 200 or answer.headers["x-content-type-options"] == "nosniff"
+    answer.json()
+    # Keys may run backwards; nothing in an answer talks to a terminal.
+    return not any(category(char) == "Cc" for char in answer.body.decode().replace("\n", ""))
+
+
+class Said(logging.Handler):
+    """Everything that is logged, in both forms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.events: list[Event] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert isinstance(record.msg, Event), record
+        assert record.exc_info is None, record
+        self.events.append(record.msg)
+        self.lines += [Text().format(record), JsonLine().format(record)]
+
+
+@pytest.fixture
+def said() -> Iterator[Said]:
+    handler = Said()
+    log = logging.getLogger("edgetally")
+    log.addHandler(handler)
+    before = log.level
+    log.setLevel(logging.DEBUG)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(before)
+    assert [line for line in handler.lines if not line.isprintable()] == []
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the working directory one in which there is nothing."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.usefixtures("said")
+async def test_requests_are_answered_with_json_that_does_no_harm(evil: bytes, nowhere: Path) -> None:
+    async with served() as service:
+        for place, request in PLACES.items():
+            async with service.wire() as wire:
+                answer = await wire.ask(request(evil))
+                assert is_harmless(answer), place
+        await service.to(3)
+        async with service.wire() as wire:
+            for path in (b"/", b"/rejected", *(b"/v1/%b/default/ts/h" % room for room in (b"domains", b"origins"))):
+                assert is_harmless(await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)), path
+        await shows_harmless_metrics(service)
+    assert os.listdir(nowhere) == []  # noqa: PTH208 - a list of names
+
+
+async def shows_harmless_metrics(service: Served) -> None:
+    shown = (await service.client.get("/metrics")).text
+    assert [line for line in shown.split("\n") if not line.isprintable()] == []
+    assert {line.split("{")[0].split(" ")[0] for line in shown.splitlines()} <= {
+        "#",
+        *(word for line in shown.splitlines() if line.startswith("# TYPE ") for word in names(line.split()[2])),
+    }
+
+
+def names(metric: str) -> list[str]:
+    return [metric, f"{metric}_bucket", f"{metric}_sum", f"{metric}_count"]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+async def test_lines_are_logged_as_what_they_are(evil: bytes, said: Said, tmp_path: Path) -> None:
+    followed = tmp_path / "edge.log"
+    sources: dict[str, object] = {
+        "follow": [{"path": str(followed)}],
+        "syslog": [{"listen": "udp:127.0.0.1:0"}, {"listen": "tcp:127.0.0.1:0"}],
+    }
+    async with served({"sources": sources}) as service:
+        udp, tcp = (int(one.source.rpartition(":")[2]) for one in said.events if isinstance(one, Listening))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"<134>1 " + evil, ("127.0.0.1", udp))
+        with socket.create_connection(("127.0.0.1", tcp)) as connection:
+            connection.sendall(evil + b"\n")
+        followed.write_bytes(evil + b"\n")
+        for source in ("file:", "syslog:udp:", "syslog:tcp:"):
+            while not refused(said, source):
+                await service.clock.advance(0.1)
+
+
+def refused(said: Said, source: str) -> bool:
+    return any(isinstance(one, LineRefused) and one.source.startswith(source) for one in said.events)

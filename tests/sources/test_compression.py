@@ -1,0 +1,219 @@
+"""Compressed streams, in pieces of bounded size."""
+
+import gzip
+import random
+import sys
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgetally.errors import InputError, Mislabelled
+from edgetally.sources.compression import PIECE, Decoder, Gzip, Identity, Zstd, by_encoding, by_magic
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+TEXT = b"".join(b'{"status":%d}\n' % (200 + number % 300) for number in range(2_000))
+
+
+class Format(NamedTuple):
+    name: str
+    decoder: type[Decoder]
+    pack: Callable[[bytes], bytes]
+
+
+FORMATS = [
+    Format("gzip", Gzip, gzip.compress),
+    Format("zstd", Zstd, zstd.compress),
+]
+formats = pytest.mark.parametrize("of", FORMATS, ids=[of.name for of in FORMATS])
+
+
+def unpack(decoder: Decoder, *fed: bytes) -> bytes:
+    data = b"".join(piece for one in fed for piece in decoder.feed(one))
+    decoder.finish()
+    return data
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@formats
+def test_what_was_packed_comes_out(of: Format) -> None:
+    assert unpack(of.decoder(), of.pack(TEXT)) == TEXT
+
+
+@formats
+def test_where_the_stream_is_cut_does_not_matter(of: Format) -> None:
+    packed = of.pack(TEXT)
+    for size in (1, 2, 3, 7, 100, len(packed) - 1, len(packed)):
+        assert unpack(of.decoder(), *cut(packed, size)) == TEXT
+
+
+@formats
+def test_several_in_a_row_are_one_stream(of: Format) -> None:
+    packed = of.pack(TEXT[:100]) + of.pack(b"") + of.pack(TEXT[100:]) + of.pack(b"")
+    for size in (1, 5, 64, len(packed)):
+        assert unpack(of.decoder(), *cut(packed, size)) == TEXT
+
+
+@formats
+def test_nothing_at_all_is_an_empty_stream(of: Format) -> None:
+    assert unpack(of.decoder()) == b""
+    assert unpack(of.decoder(), b"") == b""
+    assert unpack(of.decoder(), of.pack(b"")) == b""
+
+
+@formats
+def test_a_bomb_goes_off_in_pieces(of: Format) -> None:
+    size = 50 * PIECE + 1
+    bomb = of.pack(bytes(size))
+    assert len(bomb) < size / 500
+
+    pieces = [len(piece) for piece in of.decoder().feed(bomb)]
+
+    assert max(pieces) <= PIECE
+    assert sum(pieces) == size
+
+
+@formats
+def test_a_bomb_is_only_as_large_as_what_is_taken_of_it(of: Format) -> None:
+    # The first piece is there before the second one is made: whoever has had enough just stops asking.
+    pieces = of.decoder().feed(of.pack(bytes(50 * PIECE)))
+
+    assert len(next(pieces)) <= PIECE
+
+
+@formats
+def test_a_bomb_that_comes_in_drips_goes_off_in_pieces_too(of: Format) -> None:
+    size = 5 * PIECE + 1
+    decoder = of.decoder()
+
+    pieces = [len(piece) for one in cut(of.pack(bytes(size)), 10) for piece in decoder.feed(one)]
+    decoder.finish()
+
+    assert max(pieces) <= PIECE
+    assert sum(pieces) == size
+
+
+@formats
+def test_what_does_not_compress_comes_out_too(of: Format) -> None:
+    noise = random.Random(1).randbytes(2 * PIECE + 1)  # noqa: S311 - bytes to pack, not secrets
+
+    assert unpack(of.decoder(), *cut(of.pack(noise), 65_536)) == noise
+
+
+@formats
+def test_a_stream_that_was_cut_off_is_refused_at_its_end(of: Format) -> None:
+    packed = of.pack(TEXT)
+    for length in (1, 3, 10, len(packed) // 2, len(packed) - 1):
+        decoder = of.decoder()
+        got = b"".join(decoder.feed(packed[:length]))
+        assert TEXT.startswith(got)
+        with pytest.raises(InputError, match=f"the {of.name} stream was cut off"):
+            decoder.finish()
+
+
+@formats
+def test_a_second_stream_that_was_cut_off_is_refused_too(of: Format) -> None:
+    packed = of.pack(TEXT)
+    for length in (1, 3, 10, len(packed) - 1):
+        decoder = of.decoder()
+        assert b"".join(decoder.feed(packed + packed[:length])).startswith(TEXT)
+        with pytest.raises(InputError, match=f"the {of.name} stream was cut off"):
+            decoder.finish()
+
+
+@formats
+@pytest.mark.parametrize("garbage", [b"x", b"{}", b"\0" * 30, TEXT], ids=["a byte", "json", "zeros", "text"])
+def test_garbage_is_refused(of: Format, garbage: bytes) -> None:
+    with pytest.raises(InputError, match=rf"^not {of.name}$|stream was cut off"):
+        unpack(of.decoder(), garbage)
+
+
+@formats
+def test_garbage_after_the_end_is_refused(of: Format) -> None:
+    decoder = of.decoder()
+    pieces = decoder.feed(of.pack(TEXT) + b"garbage that follows")
+
+    assert next(pieces) == TEXT
+    with pytest.raises(InputError, match=f"^what follows the {of.name} stream is not {of.name}$"):
+        next(pieces)
+
+
+@formats
+@pytest.mark.parametrize("size", [1, 100])
+def test_what_is_wrong_is_said_in_words_wherever_the_stream_is_cut(of: Format, size: int) -> None:
+    noise = random.Random(1).randbytes(2 * PIECE)  # noqa: S311 - bytes to pack, not secrets
+    packed = of.pack(noise)
+    damaged = packed[: len(packed) // 2] + b"\xff" * (len(packed) // 2)
+    for data, problem in (
+        (b"garbage", f"^not {of.name}$"),
+        (of.pack(TEXT) + b"garbage", f"^what follows the {of.name} stream is not {of.name}$"),
+        (damaged, f"^the {of.name} stream is damaged$"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            unpack(of.decoder(), *cut(data, size))
+
+
+@formats
+@settings(deadline=None)
+@given(data=st.data())
+def test_damage_is_refused_or_harmless_and_never_anything_else(of: Format, data: st.DataObject) -> None:
+    packed = bytearray(of.pack(TEXT))
+    packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+
+    try:
+        unpack(of.decoder(), *cut(bytes(packed), data.draw(st.integers(1, len(packed)))))
+    except InputError:
+        pass
+
+
+def test_a_damaged_checksum_is_refused() -> None:
+    packed = bytearray(gzip.compress(TEXT))
+    packed[-5] ^= 1
+
+    with pytest.raises(InputError, match=r"^the gzip stream is damaged$"):
+        unpack(Gzip(), bytes(packed))
+
+
+def test_zlib_without_the_gzip_around_it_is_refused() -> None:
+    with pytest.raises(Mislabelled, match=r"^not gzip$"):
+        unpack(Gzip(), zlib.compress(TEXT))
+
+
+def test_a_decoder_is_found_by_the_encoding_that_http_names() -> None:
+    found = {name: type(by_encoding(name)) for name in ("", "identity", "gzip", "x-gzip", "zstd", "br", "deflate")}
+
+    assert found == {
+        "": Identity,
+        "identity": Identity,
+        "gzip": Gzip,
+        "x-gzip": Gzip,
+        "zstd": Zstd,
+        "br": type(None),
+        "deflate": type(None),
+    }
+
+
+def test_every_request_has_a_decoder_of_its_own() -> None:
+    assert by_encoding("gzip") is not by_encoding("gzip")
+
+
+def test_a_decoder_is_found_by_how_a_file_begins() -> None:
+    begins = {b"": Identity, b'{"status":200}': Identity, b"\x1f": Identity, b"\x28\xb5": Identity}
+
+    assert {head: type(by_magic(head)) for head in begins} == begins
+    assert type(by_magic(gzip.compress(b""))) is Gzip
+    assert type(by_magic(zstd.compress(b""))) is Zstd
+
+
+def test_plain_bytes_come_out_as_they_are() -> None:
+    assert unpack(Identity(), b"one", b"", b"two") == b"onetwo"

@@ -1,0 +1,31 @@
+"""A gate: where appends to a journal wait until a test lets them through."""
+
+import asyncio
+
+from tests.support.clock import until
+
+
+class Gate:
+    """Closed at first."""
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Future[None]] = []
+        """Whatever has come, in its order."""
+        self._is_open = False
+
+    async def pass_through(self) -> None:
+        """Wait to be let through."""
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        if not self._is_open:
+            await self.waiting[-1]
+
+    async def come(self, count: int) -> None:
+        """Wait until so many have come."""
+        await until(lambda: len(self.waiting) == count)
+
+    def let_all(self) -> None:
+        """Let through what waits, and whatever comes."""
+        self._is_open = True
+        for one in self.waiting:
+            if not one.done():
+                one.set_result(None)

@@ -1,0 +1,191 @@
+"""How other servers write their lines, slow and obvious: a line in their layout becomes the members of a record."""
+
+import re
+from collections.abc import Iterator
+
+from tests.support import oracle_values as values
+from tests.support.oracle_json import Members, Nested, Rejected, Scanner, Text, Value
+
+Path = tuple[str, ...]
+
+FIRST = "the first of a list"
+
+CADDY: dict[Path, str] = {
+    ("request", "host"): "domain",
+    ("request", "proto"): "proto",
+    ("request", "tls", "version"): "tls",
+    ("origins",): "origins",
+    ("bytes_read",): "req_body_bytes",
+    ("size",): "resp_body_bytes",
+    ("resp_headers", "X-Edgetally-Origin", FIRST): "origin",
+    ("resp_headers", "X-Edgetally-Origin-Addr", FIRST): "origin_addr",
+    ("resp_headers", "X-Edgetally-Origin-Status", FIRST): "origin_status",
+    ("resp_headers", "X-Edgetally-Origin-Ttfb-Ms", FIRST): "origin_ttfb_ms",
+}
+TRAEFIK: dict[Path, str] = {
+    ("StartUTC",): "ts",
+    ("Duration",): "nanoseconds",
+    ("RequestHost",): "domain",
+    ("RequestProtocol",): "proto",
+    ("TLSVersion",): "tls",
+    ("DownstreamStatus",): "status",
+    ("RequestContentSize",): "req_body_bytes",
+    ("DownstreamContentSize",): "resp_body_bytes",
+    ("ServiceName",): "origin",
+    ("ServiceAddr",): "origin_addr",
+    ("OriginStatus",): "origin_status",
+    ("OriginContentSize",): "beresp_body_bytes",
+}
+CLOUDFLARE: dict[Path, str] = {
+    ("EdgeEndTimestamp",): "ts",
+    ("EdgeColoCode",): "pop",
+    ("ClientRequestHost",): "domain",
+    ("ClientRequestSource",): "source",
+    ("ClientRequestBytes",): "req_bytes",
+    ("ClientRequestProtocol",): "proto",
+    ("ClientSSLProtocol",): "tls",
+    ("CacheCacheStatus",): "cache",
+    ("EdgeResponseStatus",): "status",
+    ("EdgeResponseBytes",): "resp_bytes",
+    ("EdgeResponseBodyBytes",): "resp_body_bytes",
+    ("EdgeRequestHost",): "origin",
+    ("OriginIP",): "origin_ip",
+    ("OriginResponseStatus",): "origin_status",
+    ("OriginResponseHeaderReceiveDurationMs",): "origin_ttfb_ms",
+}
+CLOUDFRONT = {
+    "timestamp": "ts",
+    "sc-status": "status",
+    "sc-bytes": "resp_bytes",
+    "cs-method": "method",
+    "cs-host": "domain",
+    "cs-bytes": "req_bytes",
+    "x-edge-location": "pop",
+    "cs-protocol-version": "proto",
+    "ssl-protocol": "tls",
+    "x-edge-result-type": "cache",
+    "sc-content-len": "resp_body_bytes",
+}
+"""In the order in which they are chosen when nobody says otherwise."""
+MORE_OF_CLOUDFRONT = {"origin-fbl": "origin_ttfb_s", "r-host": "origin_addr"}
+
+
+def members(line: bytes, layout: str) -> Members:
+    """Read a line that is written in `layout`. Raises Rejected."""
+    if layout == "caddy":
+        # Every field of a record may stand in the line itself, too: nothing else has its name.
+        named = values_at(line, CADDY)
+        return {name: value for name, value in named.items() if name != b"duration"}
+    if layout == "traefik":
+        return of_traefik(values_at(line, TRAEFIK, only=True))
+    if layout == "cloudflare":
+        return of_cloudflare(values_at(line, CLOUDFLARE, only=True))
+    return of_cloudfront(line, layout.partition(":")[2].split(",") if ":" in layout else list(CLOUDFRONT))
+
+
+def of_traefik(found: dict[bytes, Value]) -> Members:
+    """Know when the request ended, and what Traefik answered itself."""
+    took = values.present(found.pop(b"nanoseconds", None))
+    if took is not None and values.number(took):
+        digits, _, exponent = took.lower().partition(b"e")
+        found[b"duration_ms"] = Text(b"%be%d" % (digits, int(exponent or b"0") - 6), quoted=False)
+    own = {b"499": "Client Closed Request", b"500": "Internal Server Error", b"502": "Bad Gateway"}
+    own[b"504"] = "Gateway Timeout"
+    text = own.get(values.present(found.get(b"origin_status")) or b"")
+    if text is not None and values.size(found.get(b"beresp_body_bytes")) == len(text):
+        del found[b"origin_status"], found[b"beresp_body_bytes"]
+    if not values.addresses(found.get(b"origin_addr")):
+        found.pop(b"origin_status", None)
+    return found
+
+
+def of_cloudflare(found: dict[bytes, Value]) -> Members:
+    """Know who asked, and which numbers mean that there is none."""
+    source = values.present(found.pop(b"source", None))
+    found[b"edge"] = Text(b"true" if source in (None, b"eyeball") else b"false", quoted=False)
+    if values.quantity(found.get(b"origin_status")) in range(520, 528):
+        # The status is not that of an origin, but that one was asked is as true as before.
+        found[b"origin_status"] = Text(b"1", quoted=False)
+    if values.quantity(found.get(b"origin_ttfb_ms")) == 0:
+        del found[b"origin_ttfb_ms"]
+    return found
+
+
+def of_cloudfront(line: bytes, fields: list[str]) -> Members:
+    """Take a line apart at its tabs."""
+    columns = line.split(b"\t")
+    if len(columns) != len(fields):
+        raise Rejected("bad_columns")
+    named = {**CLOUDFRONT, **MORE_OF_CLOUDFRONT}
+    found: dict[bytes, Value] = {
+        named[field].encode(): Text(column, quoted=True)
+        for field, column in zip(fields, columns, strict=True)
+        if field in named
+    }
+    if values.present(found.pop(b"method", None)) == b"HEAD":
+        found[b"resp_body_bytes"] = Text(b"0", quoted=True)
+    return found
+
+
+# --- objects within objects ----------------------------------------------------------------------------------------
+
+
+def values_at(line: bytes, paths: dict[Path, str], *, only: bool = False) -> dict[bytes, Value]:
+    """Read what stands at `paths`; what else the line itself has too, unless `only` they count. The last one wins."""
+    if not line.startswith(b"{"):
+        raise Rejected("not_json")
+    scanner = Scanner(line)
+    found: dict[bytes, Value] = {}
+    for path, value in walk(scanner, (), paths):
+        if path in paths:
+            found[paths[path].encode()] = value
+        elif len(path) == 1 and not only:
+            found[path[0].encode("latin-1")] = value
+    scanner.skip_blanks()
+    if scanner.at < len(line):
+        raise Rejected("not_json")
+    return found
+
+
+def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
+    """Read an object, entering those that lead to one of `paths`."""
+    scanner.expect(b"{")
+    scanner.skip_blanks()
+    if scanner.peek() == b"}":
+        scanner.take()
+        return
+    while True:
+        scanner.skip_blanks()
+        path = (*above, scanner.string().decode("latin-1"))
+        scanner.skip_blanks()
+        scanner.expect(b":")
+        scanner.skip_blanks()
+        if scanner.peek() == b"{" and any(other[:-2] == path for other in paths if other[-1] == FIRST):
+            yield from headers(scanner, path, paths)
+        elif scanner.peek() == b"{" and any(len(other) > len(path) and other[: len(path)] == path for other in paths):
+            yield from walk(scanner, path, paths)
+        elif paths.get(path) == "origins" and scanner.peek() == b"[":
+            yield path, scanner.objects()
+        else:
+            yield path, scanner.value()
+        if not scanner.another(b"}"):
+            return
+
+
+def headers(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
+    """Step over an object, and find the names of headers in it, wherever: strings with a colon behind them."""
+    start = scanner.at
+    scanner.value()
+    for name in NAME.finditer(scanner.line, start, scanner.at):
+        path = (*above, name[1].decode("latin-1"), FIRST)
+        if path in paths:
+            inside = Scanner(scanner.line)
+            inside.at = name.end()
+            try:
+                yield path, inside.value()
+            except Rejected:
+                yield path, Nested.SKIPPED
+
+
+NAME = re.compile(rb'(?<!\\)"([^"\\]*)"[ \t\r]*:[ \t\r]*(?:\[[ \t\r]*)?')
+"""The name of a header, and what stands before its first value."""

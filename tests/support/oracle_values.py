@@ -1,0 +1,334 @@
+"""What the text of a field means: absent, a number, a size, a time, a status, a key."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from ipaddress import AddressValueError, IPv6Address
+from math import floor
+
+from tests.support.oracle_json import BLANKS, Rejected, Text, Value
+
+MAX_COUNTER = 2**64 - 1
+
+_NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+_RFC3339 = re.compile(
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
+    rb"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_LIST_BORDER = re.compile(rb",|[ \t\r]:[ \t\r]")
+_ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
+
+
+# --- absent, or a text ---------------------------------------------------------------------------------------------
+
+
+def present(value: Value | None) -> bytes | None:
+    """Give the trimmed text as it was written, None if it is absent or nested."""
+    if not isinstance(value, Text):
+        return None
+    text = value.raw.strip(BLANKS)
+    if text in (b"", b"-") or (text == b"null" and not value.quoted):
+        return None
+    return text
+
+
+def plain(value: Value | None) -> str | None:
+    """Give the text unescaped; what is empty or a dash only then is absent too."""
+    raw = present(value)
+    text = None if raw is None else unescape(raw).strip(" ")
+    return None if text in ("", "-") else text
+
+
+def lower(text: str) -> str:
+    """Lower-case the ASCII letters and no others."""
+    return "".join(char.lower() if char.isascii() else char for char in text)
+
+
+def unescape(raw: bytes) -> str:
+    """Undo the escapes, legal and illegal; what is no text then becomes U+FFFD."""
+    out = bytearray()
+    at = 0
+    while at < len(raw):
+        piece, at = _next_piece(raw, at)
+        out += piece
+    text = out.decode("utf-8", "replace")
+    return "".join("\ufffd" if char < " " or "\x7f" <= char <= "\x9f" else char for char in text)
+
+
+def _next_piece(raw: bytes, at: int) -> tuple[bytes, int]:
+    """Give the bytes that the byte or escape at a position stands for, and the position behind it."""
+    if raw[at] != ord("\\") or at + 1 == len(raw):
+        return raw[at : at + 1], at + 1
+    kind = raw[at + 1]
+    if kind in _ESCAPES:
+        return _ESCAPES[kind], at + 2
+    byte = _hex(raw, at, b"x", 2)
+    if byte is not None:
+        return bytes([byte]), at + 4
+    unit = _hex(raw, at, b"u", 4)
+    if unit is not None:
+        return _code_point(raw, at, unit)
+    # Not an escape at all: the backslash stands for itself, and so will what follows it.
+    return b"\\", at + 1
+
+
+def _code_point(raw: bytes, at: int, unit: int) -> tuple[bytes, int]:
+    """Read one or two UTF-16 units; a surrogate without its partner becomes U+FFFD."""
+    second = _hex(raw, at + 6, b"u", 4)
+    if 0xD800 <= unit < 0xDC00 and second is not None and 0xDC00 <= second < 0xE000:
+        joined = 0x10000 + (unit - 0xD800) * 0x400 + (second - 0xDC00)
+        return chr(joined).encode(), at + 12
+    char = "\ufffd" if 0xD800 <= unit < 0xE000 else chr(unit)
+    return char.encode(), at + 6
+
+
+def _hex(raw: bytes, at: int, kind: bytes, digits: int) -> int | None:
+    """Read backslash, kind and exactly so many hexadecimal digits."""
+    match = re.compile(rb"\\" + kind + b"([0-9a-fA-F]{%d})" % digits).match(raw, at)
+    return int(match[1], 16) if match else None
+
+
+def split(value: Value | None) -> list[Value | None]:
+    """Cut a list, as nginx writes one value per attempt, into its elements; anything else is one element."""
+    text = present(value)
+    if text is None:
+        return [value]
+    return [Text(element.strip(BLANKS), quoted=True) for element in _LIST_BORDER.split(text)]
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+def number(text: bytes) -> tuple[bool, Fraction] | None:
+    """Read whether a number is negative, and how much it is without the sign; None for no number."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    # Decimal takes any number of digits exactly; int() of a text refuses the very long ones.
+    return text.startswith(b"-"), abs(Fraction(Decimal(text.decode())))
+
+
+def quantity(value: Value | None) -> Fraction | None:
+    """Read a number that says how much; negative ones and what is no number are absent."""
+    text = present(value)
+    read = None if text is None else number(text)
+    return None if read is None or read[0] else read[1]
+
+
+def size(value: Value | None) -> int | None:
+    """Read a number of whole bytes."""
+    read = quantity(value)
+    return None if read is None or int(read) > MAX_COUNTER else int(read)
+
+
+def milliseconds(value: Value | None, unit: int = 1) -> Fraction | None:
+    """Read an exact time in units of so many milliseconds; what 2^63 ns cannot hold is absent."""
+    read = quantity(value)
+    if read is None or read * unit > Fraction(2**63, 10**6):
+        return None
+    return read * unit
+
+
+def weight(value: Value | None, default: int) -> int:
+    """Read how many requests a line stands for."""
+    text = present(value)
+    if text is None:
+        return default
+    read = number(text)
+    if read is not None and read[0]:
+        return default
+    if read is None or read[1].denominator != 1 or not 1 <= read[1] <= 2**32:
+        raise Rejected("bad_weight")
+    return int(read[1])
+
+
+def client_status(text: bytes) -> int | None:
+    """Read the status sent to the client, None if none counts because the client left first."""
+    read = number(text)
+    if read is None or read[1].denominator != 1:
+        raise Rejected("bad_status")
+    negative, code = read
+    if negative:
+        return None
+    if code > 999:
+        raise Rejected("bad_status")
+    return counted_status(int(code))
+
+
+def origin_status(value: Value | None) -> int | None:
+    """Read a status from an origin as it was logged, 0…999; what cannot be one is absent."""
+    read = quantity(value)
+    return None if read is None or read.denominator != 1 or read > 999 else int(read)
+
+
+def counted_status(code: int | None) -> int | None:
+    """Give a status that has a range to count in, None otherwise."""
+    return code if code is not None and 100 <= code <= 599 else None
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def second(value: Value | None, duration: Value | None, now: int) -> int:
+    """Read the second in which a request ended; absent or negative: now. A duration in ms is added to the time."""
+    text = present(value)
+    if text is None:
+        return now
+    read = number(text)
+    if read is not None and read[0]:
+        return now
+    moment = _rfc3339(text) if read is None else _unix(read[1])
+    # Both are known to the nanosecond, and what is finer is cut off.
+    took = floor((milliseconds(duration) or 0) * 10**6)
+    return (floor(moment * 10**9) + took) // 10**9
+
+
+def _unix(ticks: Fraction) -> Fraction:
+    """Know the unit of a Unix time by its magnitude."""
+    if floor(ticks) > MAX_COUNTER:
+        raise Rejected("bad_ts")
+    if floor(ticks) < 10**11:
+        return ticks
+    if floor(ticks) < 10**14:
+        return ticks / 10**3
+    if floor(ticks) < 10**17:
+        return ticks / 10**6
+    return ticks / 10**9
+
+
+def _rfc3339(text: bytes) -> Fraction:
+    """Read a calendar date with a time of day and an offset."""
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        raise Rejected("bad_ts")
+    year, month, day, hour, minute, sec = (int(group) for group in match.groups()[:6])
+    part, sign, offset_hour, offset_minute = match[7], match[8], int(match[9] or 0), int(match[10] or 0)
+    if hour > 23 or minute > 59 or sec > 60 or offset_hour > 23 or offset_minute > 59:
+        raise Rejected("bad_ts")
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        raise Rejected("bad_ts") from None
+    offset = (offset_hour * 60 + offset_minute) * 60
+    unix = days * 86400 + hour * 3600 + minute * 60 + sec - (-offset if sign == b"-" else offset)
+    if unix < 0:
+        raise Rejected("bad_ts")
+    return unix + Fraction(Decimal("0" + (part or b".0").decode()))
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def word(value: Value | None) -> str:
+    """Give a word in lower case, empty if it is absent."""
+    return lower(plain(value) or "")
+
+
+def boolean(value: Value | None, *, default: bool) -> bool:
+    """Read yes or no; every other word is absent."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(word(value), default)
+
+
+def cache_result(value: Value | None) -> str | None:
+    """Map the edge's own word to `hit`, `miss` or None."""
+    said = word(value)
+    if said in ("hit", "stale", "updating", "revalidated", "refreshhit", "originshieldhit"):
+        return "hit"
+    if said.startswith(("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_")):
+        return "hit"
+    if said in ("miss", "hitmiss", "expired", "tcp_client_refresh"):
+        return "miss"
+    if said.startswith(("miss-", "miss_", "cache miss", "conditional cache miss", "tcp_miss_")):
+        return "miss"
+    if said.startswith("tcp_") and said.endswith(("_hit", "_miss")):
+        return said.rsplit("_", 1)[1]
+    return None
+
+
+def proto_field(value: Value | None) -> str | None:
+    """Name the field that counts a protocol, if one does."""
+    said = word(value)
+    for prefix in ("http/", "http", "h"):
+        if said.startswith(prefix):
+            said = said.removeprefix(prefix)
+            break
+    if said[:1] == "2":
+        return "http2"
+    return "http3" if said[:1] in tuple("3456789") else None
+
+
+def tls_field(value: Value | None) -> str | None:
+    """Name the field that counts a TLS version, if one does."""
+    said = word(value)
+    said = said.removeprefix("tlsv") if said.startswith("tlsv") else said.removeprefix("tls")
+    versions = {"1": "tls_v10", "1.0": "tls_v10", "1.1": "tls_v11", "1.2": "tls_v12", "1.3": "tls_v13"}
+    # The protocol's own numbers, 0x0301 and up.
+    versions |= {str(0x0301 + minor): f"tls_v1{minor}" for minor in range(4)}
+    return versions.get(said.lstrip(" "))
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+def service(value: Value | None, default: str) -> str:
+    """Read the service that a record belongs to."""
+    said = plain(value)
+    if said is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", said):
+        raise Rejected("bad_service_id")
+    return said or default
+
+
+def bounded(text: str, limit: int) -> str:
+    """Keep a key of at most so many bytes."""
+    return text if len(text.encode()) <= limit else "_invalid"
+
+
+def domain(value: Value | None) -> str:
+    """Normalise a Host header to a host name or an address; everything else is `_invalid`."""
+    said = word(value)
+    if said.startswith("["):
+        bracketed = re.fullmatch(r"\[([^\]]*)\](?::[0-9]*)?", said)
+        return _ipv6(bracketed[1]) if bracketed else "_invalid"
+    if said.count(":") > 1:
+        return _ipv6(said)
+    name = re.sub(r":[0-9]*\Z", "", said).removesuffix(".")
+    valid = len(name) <= 253 and all(re.fullmatch("[a-z0-9_-]{1,63}", label) for label in name.split("."))
+    return name if valid else "_invalid"
+
+
+def _ipv6(text: str) -> str:
+    try:
+        address = IPv6Address(text)
+    except AddressValueError:
+        return "_invalid"
+    return text if address.scope_id is None else "_invalid"
+
+
+def addresses(value: Value | None) -> bool:
+    """Tell whether an address is there, and not what Traffic Server and Caddy write for none: a zero, a placeholder."""
+    said = plain(value) or ""
+    return said not in ("", "0") and not said.startswith("{")
+
+
+def address(value: Value | None) -> str | None:
+    """Read the address of an origin without its port."""
+    said = plain(value) or ""
+    if not addresses(value):
+        return None
+    scheme, separator, rest = said.partition("://")
+    if separator and scheme != "unix":
+        # Apache writes the URL of a balancer's member.
+        said = rest.partition("/")[0]
+    said = lower(said)
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::[0-9]*)?", said)
+    if bracketed:
+        said = bracketed[1]
+    elif said.count(":") <= 1 and not said.startswith("unix:"):
+        said = re.sub(r":[0-9]*\Z", "", said)
+    return bounded(said, 255) or None
+
+
+def origin_name(value: Value | None) -> str | None:
+    """Read the name of a backend."""
+    said = plain(value)
+    return None if said is None else bounded(said, 255)

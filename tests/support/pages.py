@@ -1,0 +1,400 @@
+"""The pages of the manual that are made from the code, and what is needed to read the others."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import msgspec
+
+from edgetally import _core
+from edgetally.cli import flags
+from edgetally.cli import main as cli
+from edgetally.config import Config
+from edgetally.formats import snippet, snippets
+from edgetally.model import DATASETS, measurements
+from edgetally.telemetry.events import EVENTS, Answering
+from edgetally.telemetry.histogram import BOUNDS
+from edgetally.telemetry.log import Json
+from edgetally.telemetry.metrics import METRICS
+
+ROOT = Path(__file__).parents[2]
+
+WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+
+GENERATED = "<!-- Generated from the code by `make docs`: change the code, not this page. -->"
+
+PASTE = "## What to paste"
+UNKNOWN = re.compile("^(?:#|//) What cannot be known from these logs:?\\n", re.MULTILINE)
+"""Where the page of an edge begins to be made from its snippet, and where that begins to say what cannot be known."""
+
+INTO_COUNTERS = """\
+What an entry may show. A field that is 0 is left out. Every field is a whole number from 0 to 18446744073709551615, but
+for the ratios, which are numbers from 0 to 1. [The record](record.md#what-counts-where) says what adds to what."""
+
+INTO_METRICS = """\
+What the server shows of itself at `/metrics`, for Prometheus and whatever else reads its text format. What your edges
+did is shown by [the API](api.md), not here. [Operating](operating.md) says what to make of it.
+
+Counters begin at 0 when the process starts. A line is counted once, whatever its `weight`. `source` is `push`, or the
+name of a source as it was set, and of a file its whole path. The first services that come, [as many as you
+set](settings.md#metrics), have a label of their own and keep it; all others are summed up as `_other`, because anybody
+who may push can make up names."""
+
+INTO_EVENTS = """\
+What the server logs on stderr: text on a terminal, and lines of JSON elsewhere, unless
+[the settings](settings.md#log) say otherwise.
+
+```json
+{example}
+```
+
+The words in braces are fields of their own in JSON. What is no printable letter is escaped in both. An event that comes
+more often than [`log.per_second`](settings.md#log) from one source in one second is summed up as `unsaid`. What
+libraries say has the name of the library as its event."""
+
+ANSWERING = Answering(url="http://127.0.0.1:8480")
+
+INTO_SETTINGS = """\
+`edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
+left out; the TOML below is what then holds. A flag wins over the file, and `--follow` and `--syslog` add to it.
+A setting that does not exist is an error that names it."""
+
+INTO_LIMITS = """\
+Keys, sizes and patience come from the open internet, so all of them are bounded. What is beyond a limit is named below
+and counted at [`/metrics`](metrics.md); `edgetally_limit_reached_total` has the setting as its label. Nothing that was
+accepted is ever dropped for one: a push that is refused is refused as a whole and may come again, and what has too many
+keys counts under `_other`, so sums stay exact. [Promises](promises.md) says what was measured."""
+
+HELP_WIDTH = 100
+
+KEYS = {
+    "domains": "By POP and domain; `/v1/domains`.",
+    "origin_insights": "By POP, origin and address; `/v1/channel` with `?kind=origin_insights`.",
+    "origins": "By POP and origin; `/v1/origins`. Each field is there for delivery, with `compute_` for compute, with "
+    "`waf_` for the web application firewall, and with `all_` for all of them together.",
+}
+
+FLAG_VALUES = {
+    "HOST:PORT": "[::1]:1",
+    "SECONDS": "7",
+    "FILE": "other.file",
+    "ID": "other",
+    "CODE": "OTHER",
+    "NAME": "caddy",
+    "COUNT": "10",
+    "WHERE": "udp:[::1]:1",
+    "FORMAT": "json",
+    "LEVEL": "debug",
+    "DIRECTORY": "other",
+    "KIND": "memory",
+}
+"""A value that is no default, by what the help calls it."""
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "Token": {
+        "name": "grafana",
+        "hash": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "scopes": ["read"],
+        "services": ["shop"],
+    },
+    "Follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
+    "Syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
+}
+"""What stands in a list of tables."""
+
+
+def pages() -> list[Path]:
+    """Return every page of the manual."""
+    return [
+        *WRITTEN,
+        *sorted((ROOT / "docs").rglob("*.md")),
+        ROOT / "deploy" / "README.md",
+    ]
+
+
+# --- made from the code -----------------------------------------------------------------------------------------------
+
+
+def counters() -> str:
+    """Make docs/counters.md."""
+    page = [
+        "# The counters",
+        GENERATED,
+        INTO_COUNTERS,
+    ]
+    for dataset in DATASETS:
+        fields = measurements(dataset)
+        page += [f"## {dataset}", textwrap.fill(f"{KEYS[dataset]} {len(fields)} fields.", 120)]
+        page += [_table(("field", "counts"), [(f"`{field.name}`", field.description) for field in fields])]
+    return "\n\n".join(page) + "\n"
+
+
+def metrics() -> str:
+    """Make docs/metrics.md."""
+    rows = [
+        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.means)
+        for one in METRICS
+    ]
+    into = f"{INTO_METRICS}\n\nHistograms have the bounds {', '.join(f'{bound:g}' for bound in BOUNDS)} seconds."
+    return (
+        "\n\n".join(["# Metrics", GENERATED, into, _table(("metric", "type", "unit", "labels", "meaning"), rows)])
+        + "\n"
+    )
+
+
+def events() -> str:
+    """Make docs/events.md."""
+    rows = [
+        (f"`{one.name()}`", logging.getLevelName(one.level).lower(), f"`{one.sentence}`", str(one.__doc__))
+        for one in EVENTS
+    ]
+    said = logging.makeLogRecord({"created": 1_795_322_477.204, "levelname": "INFO", "msg": ANSWERING})
+    into = INTO_EVENTS.replace("{example}", Json().format(said))
+    return "\n\n".join(["# Events", GENERATED, into, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
+
+
+def command_line() -> str:
+    """Make docs/cli.md."""
+    top = help_of()
+    page = ["# The command line", GENERATED, _block("text", top)]
+    for command in re.findall(r"^ {4}([a-z-]+) ", top, re.MULTILINE):
+        below = help_of(command)
+        page += [f"## edgetally {command}", _block("text", below)]
+        # Arguments have the same form as commands; only what is under that heading is one.
+        for inner in re.findall(r"^ {4}([a-z-]+) ", below.partition("COMMAND\n")[2], re.MULTILINE):
+            page += [f"### edgetally {command} {inner}", _block("text", help_of(command, inner))]
+    return "\n\n".join(page) + "\n"
+
+
+def help_of(*command: str) -> str:
+    """Return what `--help` says, in lines of at most HELP_WIDTH."""
+    # argparse leaves two columns free.
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": str(HELP_WIDTH + 2), "NO_COLOR": "1"}),
+        contextlib.redirect_stdout(io.StringIO()) as said,
+        contextlib.suppress(SystemExit),
+    ):
+        cli.main([*command, "--help"])
+    return said.getvalue()
+
+
+def settings() -> str:
+    """Make docs/settings.md."""
+    page = [
+        "# Settings",
+        GENERATED,
+        INTO_SETTINGS,
+    ]
+    components = schema()
+    flags = flags_by_setting()
+    for name in components["Config"]["properties"]:
+        section = components[_name_of(components["Config"]["properties"][name])]
+        values = {setting: value["default"] for setting, value in section["properties"].items()}
+        page += [f"## {name}", section["description"], _block("toml", _toml(f"[{name}]", values))]
+        page += [_settings_table(section, {setting: flags.get(f"{name}.{setting}", "") for setting in values})]
+        for setting, value in section["properties"].items():
+            if table := str(value.get("items", {}).get("$ref", "")).rpartition("/")[2]:
+                example = _toml(f"[[{name}.{setting}]]", EXAMPLES[table])
+                page += [f"### {name}.{setting}", components[table]["description"]]
+                page += [_block("toml", example), _settings_table(components[table], {})]
+    return "\n\n".join(page) + "\n"
+
+
+def limits() -> str:
+    """Make docs/limits.md."""
+    components = schema()
+    rows = []
+    for name, section in components["Config"]["properties"].items():
+        for setting, value in components[_name_of(section)]["properties"].items():
+            if "beyond" in value:
+                metric = f"`{value['counted']}`" if value["counted"] else ""
+                what = (f"`{name}.{setting}`", f"{value['default']:,}".replace(",", " "), value["description"])
+                rows.append((*what, value["beyond"], metric))
+    table = _table(("setting", "default", "what is limited", "beyond it", "counted by"), rows)
+    return f"# Limits\n\n{GENERATED}\n\n{INTO_LIMITS}\n\n{table}\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of every section of the settings, by the name of its class."""
+    # A path is the only type that is not TOML's own.
+    return msgspec.json.schema_components([Config], schema_hook=lambda _: {"type": "string"})[1]
+
+
+def flags_by_setting() -> dict[str, str]:
+    """Find out which flag of `edgetally serve` sets which setting, by trying every one of them."""
+    found = {}
+    for flag, metavar in re.findall(r"^  (--[a-z-]+)(?: ([A-Z:]+))?", help_of("serve"), re.MULTILINE):
+        if flag != "--config":
+            given = [flag, FLAG_VALUES[metavar]] if metavar else [flag]
+            config = flags.settings(cli.parser().parse_args(["serve", *given]))
+            (changed,) = _settings_of(config) - _settings_of(Config())
+            found[changed[0]] = flag
+    return found
+
+
+def _settings_of(config: Config) -> set[tuple[str, object]]:
+    return {
+        (f"{name}.{setting}", getattr(section, setting))
+        for name, section in msgspec.structs.asdict(config).items()
+        for setting in section.__struct_fields__
+    }
+
+
+def _name_of(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _toml(header: str, values: dict[str, Any]) -> str:
+    # TOML writes these values as JSON does, lists of tables have a header of their own, and there is no null.
+    plain = {setting: value for setting, value in values.items() if value not in (None, [], ())}
+    return "\n".join([header, *(f"{setting} = {json.dumps(value)}" for setting, value in plain.items())])
+
+
+def _settings_table(section: dict[str, Any], flags: dict[str, str]) -> str:
+    rows = []
+    for setting, value in section["properties"].items():
+        default = "" if value.get("default") is None else f"`{json.dumps(value['default'])}`"
+        flag = f"`{flags[setting]}`" if flags.get(setting) else ""
+        rows.append((f"`{setting}`", _type(value), default, flag, value["description"]))
+    return _table(("setting", "type", "default", "flag", "meaning"), rows)
+
+
+def _type(value: dict[str, Any]) -> str:
+    if "anyOf" in value:  # this, or nothing
+        return _type(value["anyOf"][0])
+    if "enum" in value:
+        return " or ".join(f"`{json.dumps(one)}`" for one in value["enum"])
+    if value["type"] == "array" and "$ref" not in value["items"]:
+        return f"list of {_type(value['items'])}"
+    if "pattern" in value:
+        return f"text like `{value['pattern']}`"
+    if "minLength" in value:
+        return f"text of {value['minLength']} to {value['maxLength']} characters"
+    words = {"integer": "whole number", "string": "text", "array": "list of tables", "boolean": "`true` or `false`"}
+    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
+    said = [f"{word} {value[bound]}" for bound, word in bounds.items() if bound in value]
+    return ", ".join([words.get(value["type"], value["type"]), *said])
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ("---",) * len(header), *rows])
+
+
+def _block(language: str, text: str) -> str:
+    return f"```{language}\n{text.strip()}\n```"
+
+
+def edge(name: str) -> str:
+    """Make docs/edges/NAME.md: what was written by hand, and below it what `edgetally formats` prints."""
+    written = edge_page(name).read_text("utf-8").partition(PASTE)[0].strip()
+    code, unknown = UNKNOWN.split(snippet(name).text)
+    unknown = re.sub("^(#|//) ?", "", unknown, flags=re.MULTILINE)
+    return (
+        "\n\n".join(
+            [written, PASTE, GENERATED, _block("text", code), "## What cannot be known from it", unknown.strip()]
+        )
+        + "\n"
+    )
+
+
+def edge_page(name: str) -> Path:
+    """Say where the page of an edge is."""
+    return ROOT / "docs" / "edges" / f"{name}.md"
+
+
+CACHE_CLASSES = ("hit", "miss", "neither")
+
+MADE = re.compile(r"(<!-- Made from the code by `make docs`: ([a-z ]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
+
+
+def patched(name: str) -> str:
+    """Make a page of docs/ some parts of which are made from the code."""
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    return MADE.sub(lambda part: part[1] + _made(part[2]) + part[3], text)
+
+
+def _made(what: str) -> str:
+    """Make one part of a page."""
+    if what == "cache words":
+        by_class = {kind: [word for word, counts in _core.cache_words() if counts == kind] for kind in CACHE_CLASSES}
+        return _table(("counts as", "words"), [(kind, " ".join(map(_word, by_class[kind]))) for kind in CACHE_CLASSES])
+    layout = what.removeprefix("fields of ")
+    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.layout_fields(layout)]
+    return _table((f"field of {layout}", "field of the record"), fields)
+
+
+def _word(word: str) -> str:
+    """Write a word as a person would."""
+    return f"`{word}`" if "'*'" in word else f"`{word.replace('*', '…')}`"
+
+
+def _path(path: str) -> str:
+    """Write a path as a person would."""
+    return ", ".join(f"`{key}`" for key in re.split(r"[>\[]", path.rstrip("]")))
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "cli.md": command_line,
+    "counters.md": counters,
+    "events.md": events,
+    "formats.md": partial(patched, "formats.md"),
+    "limits.md": limits,
+    "metrics.md": metrics,
+    "record.md": partial(patched, "record.md"),
+    "settings.md": settings,
+    **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},
+}
+"""What makes each generated page of docs/."""
+
+# --- read from the others ---------------------------------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """One fenced block of a page."""
+
+    info: str
+    """What stands behind the fence: the language, and what the block is for."""
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    """Return the fenced blocks of a page."""
+    found = re.findall(r"^ *```([^\n]+)\n(.*?)^ *```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [Block(info, text) for info, text in found]
+
+
+def rows(path: Path, header: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has `header`."""
+    tables = re.findall(r"(?:^\|.*\|\n)+", path.read_text("utf-8"), re.MULTILINE)
+    (found,) = [table.splitlines() for table in tables if table.startswith(f"| {header} |")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found[2:]]
+
+
+def code(path: Path) -> Iterator[str]:
+    """Yield what stands in code on a page: lines of blocks, and spans."""
+    text = path.read_text("utf-8")
+    yield from re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
+    for one in blocks(path):
+        yield from (line.strip() for line in one.text.splitlines())
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+def links(path: Path) -> list[str]:
+    """Return the links of a page that lead to other places in the tree."""
+    found = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", path.read_text("utf-8"))
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what links to a page may have behind `#`."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

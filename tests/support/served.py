@@ -1,0 +1,182 @@
+"""A service that runs beside the test, on a clock that the test turns, and ways to talk to it."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from edgetally.config import check
+from edgetally.service.service import Service
+from tests.support.clock import PATIENCE, START, TurnedClock, until
+
+Json = dict[str, Any]
+
+
+def record(second: float, **fields: object) -> Json:
+    """Make a record that counts in every dataset: one request of `svc`, one fetch from its origin."""
+    return {
+        "ts": START + second + 0.5,
+        "service_id": "svc",
+        "pop": "AMS",
+        "domain": "a.example",
+        "status": 200,
+        "resp_body_bytes": 100,
+        "origin": "app",
+        "origin_ip": "192.0.2.1",
+        "origin_status": 200,
+        **fields,
+    }
+
+
+def ndjson(records: Iterable[object]) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in records)
+
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS, and clients that know this do not load the certificates of the whole world."""
+
+
+class Answer(NamedTuple):
+    """One answer, as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is of any type
+        return json.loads(self.body)
+
+
+async def answer_of(reader: asyncio.StreamReader, *, head: bool = False) -> Answer:
+    """Read one answer; `head` if it answers HEAD and so has no body."""
+    async with asyncio.timeout(PATIENCE):
+        top = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
+        first, *fields = top.removesuffix("\r\n\r\n").split("\r\n")
+        version, status, _ = first.split(" ", 2)
+        assert version == "HTTP/1.1"
+        headers = dict(field.lower().split(": ", 1) for field in fields)
+        assert len(headers) == len(fields), "no field comes twice"
+        size = 0 if head else int(headers.get("content-length", "0"))
+        return Answer(int(status), headers, await reader.readexactly(size))
+
+
+class Wire:
+    """One connection, byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, head: bool = False) -> Answer:
+        """Read one answer; `head` if it answers HEAD and so has no body."""
+        return await answer_of(self.reader, head=head)
+
+    async def ask(self, data: bytes) -> Answer:
+        await self.send(data)
+        return await self.answer()
+
+    async def is_over(self) -> bool:
+        """Wait until the other side closes; say whether it did so without another word."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.reader.read() == b""
+        except ConnectionResetError:
+            return True
+
+
+class Served:
+    """A running service, its clock and its address."""
+
+    def __init__(self, service: Service, clock: TurnedClock, client: httpx.AsyncClient) -> None:
+        self.service = service
+        self.clock = clock
+        self.client = client
+        self.url = service.url
+        """Where it answers."""
+
+    @property
+    def waiting(self) -> int:
+        return self.service.shelf.waiting
+
+    async def to(self, second: float) -> None:
+        """Turn the clock to so many seconds after its start."""
+        await self.clock.advance(START + second - self.clock.now())
+
+    async def push(self, *records: Json, path: str = "/ingest") -> Json:
+        answer = await self.client.post(path, content=ndjson(records))
+        assert answer.status_code == 200, answer.text
+        report: Json = answer.json()
+        return report
+
+    async def traffic(self, seconds: Iterable[int]) -> None:
+        """Let one record of `svc` arrive in each of these seconds, at their time."""
+        for second in seconds:
+            if START + second > self.clock.now():
+                await self.to(second)
+            await self.push(record(second))
+
+    async def get(self, path: str, **headers: str) -> Json:
+        answer = await self.client.get(path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+    async def entries(self, room: str = "domains", service_id: str = "svc") -> list[Json]:
+        """Return every entry that is still there."""
+        kind = "?kind=origin_insights" if room == "channel" else ""
+        answer = await self.get(f"/v1/{room}/{service_id}/ts/h/limit/120{kind}")
+        found: list[Json] = answer["Data"]
+        return found
+
+    async def park(self, path: str) -> asyncio.Task[httpx.Response]:
+        """Ask for `path`, and return once the reader waits for its answer."""
+        already = self.waiting
+        asked = asyncio.create_task(self.client.get(path))
+        await until(lambda: self.waiting > already or asked.done())
+        assert not asked.done(), asked.result().text
+        return asked
+
+    @asynccontextmanager
+    async def wire(self) -> AsyncIterator[Wire]:
+        address = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=1 << 24)
+        try:
+            yield Wire(reader, writer)
+        finally:
+            writer.close()
+            try:
+                await writer.wait_closed()
+            except OSError:
+                pass  # the other side was faster
+
+
+@asynccontextmanager
+async def served(
+    settings: dict[str, dict[str, object]] | None = None, clock: TurnedClock | None = None
+) -> AsyncIterator[Served]:
+    """Run a service with these settings. Unless they say so, refusals are not held back and nothing is kept."""
+    given = settings or {}
+    config = check(
+        {
+            "journal": {"kind": "memory"},
+            **given,
+            "api": {"listen": "127.0.0.1:0", "error_delay": 0.0, **given.get("api", {})},
+        }
+    )
+    clock = clock or TurnedClock()
+    async with (
+        Service(config, clock) as service,
+        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest's own time-out holds
+    ):
+        delay = config.window.aggregate_delay
+        clock.settled = lambda: service.shelf.newest >= int(clock.now()) - delay
+        yield Served(service, clock, client)

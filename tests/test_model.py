@@ -1,0 +1,57 @@
+"""The table of measurements, against the names as they were spelled out by hand."""
+
+import re
+
+import pytest
+
+from edgetally.config import Records
+from edgetally.model import DATASETS, measurements, reasons
+from tests.support.oracle_fields import FIELDS, RATIOS
+
+
+def test_every_dataset_is_listed() -> None:
+    assert sorted(FIELDS) == list(DATASETS)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_names_are_those_of_the_api(dataset: str) -> None:
+    names = [measurement.name for measurement in measurements(dataset)]
+
+    assert names == sorted(FIELDS[dataset])
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_measurement_is_described_in_words_of_its_own(dataset: str) -> None:
+    described = {measurement.name: measurement.description for measurement in measurements(dataset)}
+
+    assert [name for name, description in described.items() if not description.strip()] == []
+    assert len(set(described.values())) == len(described)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_only_ratios_are_ratios(dataset: str) -> None:
+    ratios = {measurement.name for measurement in measurements(dataset) if measurement.is_ratio}
+
+    assert ratios == FIELDS[dataset] & RATIOS
+
+
+def test_there_is_no_other_dataset() -> None:
+    with pytest.raises(KeyError, match="channel"):
+        measurements("channel")
+
+
+def test_every_reason_says_why_in_a_sentence() -> None:
+    codes = [code for code, _ in reasons()]
+
+    assert codes == [
+        *("too_long", "not_json", "truncated", "bad_columns", "bad_weight", "bad_service_id"),
+        *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
+    ]
+    assert [code for code, sentence in reasons() if " " not in sentence] == []
+
+
+def test_a_reason_that_a_setting_decides_names_it() -> None:
+    named = {code: re.findall(r"records\.(\w+)", sentence) for code, sentence in reasons()}
+    settings = {code: names for code, names in named.items() if names}
+    assert settings == {"too_long": ["max_line"], "too_old": ["max_lateness"], "too_new": ["max_ahead"]}
+    assert all(hasattr(Records(), name) for (name,) in settings.values())
