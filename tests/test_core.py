@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from edgetally import _core
 from edgetally.model import Framing
-from tests.support import records
-from tests.support import records_formats as records_layouts
+from tests.support import records, records_formats
 from tests.support.oracle import Folded, fold
 from tests.support.oracle_fields import FIELDS, RATIOS
 
@@ -30,7 +29,7 @@ class Options(TypedDict, total=False):
     max_lateness: int
     max_ahead: int
     framing: Framing
-    layout: str
+    format: str
     weight: int
 
 
@@ -90,10 +89,10 @@ def comparable(tree: object) -> object:
     return pytest.approx(tree, rel=1e-12) if isinstance(tree, float) else tree
 
 
-def compare(data: bytes, layout: str = "canonical", weight: int = 1) -> Folded:
+def compare(data: bytes, format: str = "canonical", weight: int = 1) -> Folded:
     """Fold `data` with both, and give what the oracle makes of it."""
-    wanted = fold(data, service_id="default", pop="local", now=NOW, layout=layout, weight=weight)
-    folding = folded(data, layout=layout, weight=weight)
+    wanted = fold(data, service_id="default", pop="local", now=NOW, format=format, weight=weight)
+    folding = folded(data, format=format, weight=weight)
     report = folding.report()
     assert report.accepted == wanted.accepted
     reasons = [reason for _, reason in wanted.rejected]
@@ -119,28 +118,28 @@ def test_any_log_counts_as_the_oracle_says(data: bytes) -> None:
     compare(data)
 
 
-@pytest.mark.parametrize("layout", records_layouts.LAYOUTS)
+@pytest.mark.parametrize("format", records_formats.FORMATS)
 @pytest.mark.parametrize("seed", range(201, 204))
-def test_bulk_of_other_layouts_counts_as_the_oracle_says(layout: str, seed: int) -> None:
-    wanted = compare(records_layouts.sample(layout, seed, 2000), layout, weight=seed % 3 + 1)
+def test_bulk_of_other_formats_counts_as_the_oracle_says(format: str, seed: int) -> None:
+    wanted = compare(records_formats.sample(format, seed, 2000), format, weight=seed % 3 + 1)
     assert wanted.accepted > 500
 
 
-@pytest.mark.parametrize("layout", records_layouts.LAYOUTS)
-def test_where_a_log_of_another_layout_is_cut_does_not_matter(layout: str) -> None:
-    data = records_layouts.sample(layout, 204, 300)
-    folding = make_fold(layout=layout)
+@pytest.mark.parametrize("format", records_formats.FORMATS)
+def test_where_a_log_of_another_format_is_cut_does_not_matter(format: str) -> None:
+    data = records_formats.sample(format, 204, 300)
+    folding = make_fold(format=format)
     for at in range(0, len(data), 97):
         folding.feed(data[at : at + 97], NOW)
     folding.finish(NOW)
-    assert entries_of(folding.drain()) == entries_of(partial_of(data, layout=layout))
+    assert entries_of(folding.drain()) == entries_of(partial_of(data, format=format))
 
 
 @given(st.data())
 @settings(deadline=None)
-def test_any_log_of_another_layout_counts_as_the_oracle_says(data: st.DataObject) -> None:
-    layout = data.draw(st.sampled_from(records_layouts.LAYOUTS))
-    compare(data.draw(records_layouts.log(layout)), layout)
+def test_any_log_of_another_format_counts_as_the_oracle_says(data: st.DataObject) -> None:
+    format = data.draw(st.sampled_from(records_formats.FORMATS))
+    compare(data.draw(records_formats.log(format)), format)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -185,24 +184,24 @@ def test_a_report_names_words_for_the_cache_that_no_table_knows() -> None:
 
 
 def test_what_cloudflare_tries_a_destination_with_is_no_record_and_not_refused() -> None:
-    report = report_on(b'{"content":"tests"}\n', layout="cloudflare")
+    report = report_on(b'{"content":"tests"}\n', format="cloudflare")
     assert (report.accepted, report.rejected) == (0, [])
     assert report_on(b'{"content":"tests"}\n').rejected == [("no_part", 1)]
 
 
 @pytest.mark.parametrize(
-    ("layout", "problem"),
+    ("format", "problem"),
     [
-        ("squid", "there is no layout squid"),
+        ("squid", "there is no format squid"),
         ("caddy:ts", "caddy has no columns that could be chosen"),
         ("cloudfront:", 'cloudfront has no field ""; say - for a column that does not matter'),
         ("cloudfront:sc-status,x", 'cloudfront has no field "x"; say - for a column that does not matter'),
         ("cloudfront:timestamp,-", "without the field sc-status nothing counts"),
     ],
 )
-def test_a_layout_that_cannot_be_is_an_error_that_says_why(layout: str, problem: str) -> None:
+def test_a_format_that_cannot_be_is_an_error_that_says_why(format: str, problem: str) -> None:
     with pytest.raises(ValueError, match=f"^{problem}$"):
-        make_fold(layout=layout)
+        make_fold(format=format)
 
 
 def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> None:

@@ -16,7 +16,7 @@ from edgetally._core import Fold, Sealed, Window
 from edgetally.cli import flags
 from edgetally.cli import main as cli
 from edgetally.config import check
-from edgetally.formats import layout, snippet, snippets
+from edgetally.formats import format_of, snippet, snippets
 from edgetally.journal.sqlite_file import VERSION as JOURNAL_VERSION
 from edgetally.model import DATASETS, reasons
 from edgetally.service.service import openapi
@@ -37,10 +37,10 @@ REWRITE = os.environ.get("EDGETALLY_REWRITE") == "1"
 
 
 def fold(
-    lines: str, *, pop: str = "local", layout: str = "canonical", services: list[str] | None = None
+    lines: str, *, pop: str = "local", format: str = "canonical", services: list[str] | None = None
 ) -> tuple[list[Sealed], list[str]]:
     """Fold `lines` as a push that comes now; return what is sealed, and the reasons for which lines were refused."""
-    folding = Fold(service_id="default", pop=pop, services=services, layout=layout, max_lateness=120, max_ahead=5)
+    folding = Fold(service_id="default", pop=pop, services=services, format=format, max_lateness=120, max_ahead=5)
     folding.feed(lines.encode(), NOW)
     folding.finish(NOW)
     window = Window(domains=10, origins=10, addresses=10, pops=10, services=10)
@@ -76,12 +76,12 @@ def told(cell: str) -> bool:
 
 @pytest.mark.parametrize("row", rows(EDGES, "edge"), ids=lambda row: row[0])
 def test_what_an_edge_can_tell_is_what_its_records_say(row: list[str]) -> None:
-    """Where it writes records, that is: other layouts are read as they are."""
+    """Where it writes records, that is: other formats are read as they are."""
     name = row[0].partition("]")[0].strip("[")
     code, _ = UNKNOWN.split(snippet(name).text)
     fields = ("cache", "resp_body_bytes", "bereq_", "beresp_", "(origin_)?ttfb_m?s")
 
-    if layout(name) == "canonical":
+    if format_of(name) == "canonical":
         _, _, *cells = row
         del cells[4]  # how many tries is no field
         assert [told(cell) for cell in cells] == [bool(re.search(rf'"?{field}', code)) for field in fields]
@@ -233,8 +233,8 @@ def test_a_refused_record_is_refused_for_its_reason(row: list[str]) -> None:
     reason, example, _ = row
 
     line = example.strip("`") if example.startswith("`") else "x" * 262_145
-    layout = "cloudfront" if "columns" in reason else "canonical"
-    assert fold(line, layout=layout, services=["default"]) == ([], [reason.strip("`")])
+    format = "cloudfront" if "columns" in reason else "canonical"
+    assert fold(line, format=format, services=["default"]) == ([], [reason.strip("`")])
 
 
 @pytest.mark.parametrize("row", rows(RECORD, "counts as"), ids=lambda row: row[0])

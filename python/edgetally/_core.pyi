@@ -22,10 +22,10 @@ __all__ = [
     "Sealed",
     "Window",
     "cache_words",
-    "check_layout",
-    "guess_layout",
-    "layout_fields",
-    "layouts",
+    "check_format",
+    "detect_format",
+    "format_fields",
+    "formats",
     "measurements",
     "reasons",
 ]
@@ -49,7 +49,7 @@ class Fold:
         max_lateness: int | None = None,
         max_ahead: int | None = None,
         framing: str = "lines",
-        layout: str = "canonical",
+        format: str = "canonical",
         weight: int = 1,
     ) -> Fold:
         """
@@ -68,7 +68,7 @@ class Fold:
                 array is refused as one more. `datagrams`: lines, with a syslog header before the record or none.
                 `stream`: syslog over TCP, octets counted or a newline behind each.
                 KeyError for anything else.
-            layout: How records are written: one of `layouts()`, and for `cloudfront` perhaps its fields in their order,
+            format: How records are written: one of `formats()`, and for `cloudfront` perhaps its fields in their order,
                 as in `cloudfront:timestamp,sc-status`. ValueError, saying why, for anything else.
             weight: How many requests a line stands for that does not say so.
         """
@@ -293,30 +293,30 @@ def cache_words() -> list[tuple[str, str]]:
     Upper and lower case are the same, `*` is anything, and the first that fits holds.
     """
 
-def check_layout(name: str) -> None:
+def check_format(name: str) -> None:
     """
     Do nothing.
 
     Raises:
-        ValueError: A fold cannot have this layout. The sentence says why.
+        ValueError: A fold cannot have this format. The sentence says why.
     """
 
-def guess_layout(lines: bytes) -> str | None:
-    """Return the layout that finds the most fields in `lines`, `canonical` between equals; None if none finds any."""
+def detect_format(lines: bytes) -> str | None:
+    """Return the format that finds the most fields in `lines`, `canonical` between equals; None if none finds any."""
 
-def layout_fields(name: str) -> list[tuple[str, str]]:
+def format_fields(name: str) -> list[tuple[str, str]]:
     """
-    Return where a line of a layout has what, and the field of a record that it is.
+    Return where a line of a format has what, and the field of a record that it is.
 
     `a>b` is `b` in the object `a`; `a[b]` is the first value of the header `b` in `a`. The field is empty where it is
     no field of a record, but changes one.
 
     Raises:
-        ValueError: There is no such layout.
+        ValueError: There is no such format.
     """
 
-def layouts() -> list[str]:
-    """Return the names of the layouts that a fold can read."""
+def formats() -> list[str]:
+    """Return the names of the formats that a fold can read."""
 
 def measurements(dataset: str) -> list[tuple[str, str, bool]]:
     """

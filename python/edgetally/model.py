@@ -14,7 +14,7 @@ class Defaults(NamedTuple):
 
     service_id: str
     pop: str
-    layout: str = "canonical"
+    format: str = "canonical"
     """How lines are written; see `edgetally._core.Fold`."""
     weight: int = 1
     """How many requests a line stands for."""

@@ -92,12 +92,12 @@ def totals(sums: Sums, *, but: tuple[str, ...] = ()) -> Counter[str]:
 
 @contextlib.asynccontextmanager
 async def shipping(
-    directory: Path, files: list[Path], *syslog: str, stdin: int = subprocess.DEVNULL, layout: str = "canonical"
+    directory: Path, files: list[Path], *syslog: str, stdin: int = subprocess.DEVNULL, format: str = "canonical"
 ) -> AsyncIterator[Shipping]:
     """
     Follow files as the service `file`, and listen for each of `udp`, `tcp` and `unix` as a service of this name.
 
-    What comes out of the pipe `stdin` is the service `stdin`. `layout` is the format of all of them.
+    What comes out of the pipe `stdin` is the service `stdin`. `format` is the format of all of them.
     """
     where = {"unix": f"unix:{directory}/log.sock", "udp": "udp:127.0.0.1:0", "tcp": "tcp:127.0.0.1:0"}
     sources = [f'[[sources.follow]]\npath = "{file}"\nservice_id = "file"\n' for file in files]
@@ -106,7 +106,7 @@ async def shipping(
     configuration.write_text("\n".join(sources))
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "serve", "--config", str(configuration), "--listen", "127.0.0.1:0", "--pop", POP),
-        *("--aggregate-delay", "1", "--log-format", "text", "--journal", "memory", "--format", layout),
+        *("--aggregate-delay", "1", "--log-format", "text", "--journal", "memory", "--format", format),
         *(("--stdin", "--service-id", "stdin") if stdin >= 0 else ()),
         stdin=stdin,
         stderr=subprocess.PIPE,

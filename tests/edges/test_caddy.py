@@ -160,7 +160,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 async def show_all(version: str, directory: Path) -> Outcome:
     """Show all facts, and read what edgetally makes of them."""
     async with (
-        shipping(directory, [directory / "edgetally.log"], "udp", "tcp", layout="caddy") as ship,
+        shipping(directory, [directory / "edgetally.log"], "udp", "tcp", format="caddy") as ship,
         laboratory(version, directory, ship.port("udp"), ship.port("tcp")) as (lab, _),
     ):
         for domain, show in FACTS.items():

@@ -177,7 +177,7 @@ async def show_all(road: str, directory: Path) -> Outcome:
     async with contextlib.AsyncExitStack() as stack:
         reading, writing = stack.enter_context(pipe())
         files = [directory / "edgetally.log"] if road == "file" else []
-        ship = await stack.enter_async_context(shipping(directory, files, stdin=reading, layout="traefik"))
+        ship = await stack.enter_async_context(shipping(directory, files, stdin=reading, format="traefik"))
         lab, traefik = await stack.enter_async_context(laboratory(directory, road, pipe=writing))
         for number, (domain, show) in enumerate(FACTS.items()):
             if files and number == len(FACTS) // 2:

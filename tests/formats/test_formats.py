@@ -1,4 +1,4 @@
-"""Lines of other layouts, as their servers document them, and what they count as."""
+"""Lines of other formats, as their servers document them, and what they count as."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ from edgetally._core import Fold, Window
 NOW = 1_795_315_900
 
 
-def counted(layout: str, line: str) -> dict[str, Any]:
+def counted(format: str, line: str) -> dict[str, Any]:
     """Fold one line; return what it adds, by dataset and key."""
-    fold = Fold(service_id="shop", pop="LAB", layout=layout)
+    fold = Fold(service_id="shop", pop="LAB", format=format)
     fold.feed(line.encode() + b"\n", NOW)
     assert fold.report().refused == []
     window = Window(domains=9, origins=9, addresses=9, pops=9, services=9)
@@ -64,7 +64,7 @@ def test_cloudflares_own_word_for_an_origin_that_is_gone_is_no_response() -> Non
 
 def test_a_request_at_traefik_ends_when_it_has_taken_its_time() -> None:
     line = '{"StartUTC":"2026-11-22T02:51:07.9Z","Duration":%d,"DownstreamStatus":200}'
-    fold = Fold(service_id="shop", pop="LAB", layout="traefik")
+    fold = Fold(service_id="shop", pop="LAB", format="traefik")
     for took in (99_999_999, 100_000_000):
         fold.feed(line.encode() % took + b"\n", NOW)
     window = Window(domains=9, origins=9, addresses=9, pops=9, services=9)

@@ -7,7 +7,7 @@ import pytest
 
 from edgetally import _core
 from edgetally.errors import ConfigError
-from edgetally.formats import layout, names, snippet, snippets
+from edgetally.formats import format_of, names, snippet, snippets
 from tests.support.records_tables import FIELDS
 
 NAMES = [one.name for one in snippets()]
@@ -29,13 +29,13 @@ def test_an_edge_that_is_not_known_is_an_error_that_names_the_others() -> None:
 
 
 def test_an_edge_that_names_its_own_fields_logs_records() -> None:
-    assert {layout(name) for name in ("canonical", "nginx", "varnish", "haproxy", "apache", "trafficserver")} == {
+    assert {format_of(name) for name in ("canonical", "nginx", "varnish", "haproxy", "apache", "trafficserver")} == {
         "canonical"
     }
 
 
-def test_an_edge_with_a_layout_of_its_own_is_read_as_such() -> None:
-    assert layout("caddy") == "caddy"
+def test_an_edge_with_a_format_of_its_own_is_read_as_such() -> None:
+    assert format_of("caddy") == "caddy"
 
 
 def test_every_edge_is_a_format() -> None:
@@ -44,7 +44,7 @@ def test_every_edge_is_a_format() -> None:
 
 def test_a_format_that_is_not_known_is_an_error_that_names_the_others() -> None:
     with pytest.raises(ConfigError, match=r"^records.format: there is no format 'nginks'; there are .*caddy.*nginx"):
-        layout("nginks", "records.format")
+        format_of("nginks", "records.format")
 
 
 def test_what_fastly_logs_is_a_record() -> None:
@@ -59,7 +59,7 @@ def test_what_fastly_logs_is_a_record() -> None:
 def test_what_cloudflare_is_asked_for_is_what_is_read() -> None:
     asked = snippet("cloudflare").text.partition("--json '")[2].partition("}'\n")[0].replace("'\"$destination\"'", "x")
     fields = json.loads(asked + "}")["output_options"]["field_names"]
-    known = [field for field, _ in _core.layout_fields("cloudflare")]
+    known = [field for field, _ in _core.format_fields("cloudflare")]
 
     # The size of requests counts nowhere.
     assert sorted([*fields, "ClientRequestBytes"]) == sorted(known)
@@ -70,7 +70,7 @@ def test_what_cloudfront_is_asked_for_is_what_is_read() -> None:
     values = {"timestamp": "1795315900.5", "sc-status": "200", "cs-host": "a.example"}
     line = "\t".join(values.get(field, "-") for field in asked).encode()
     folds = [
-        _core.Fold(service_id="s", pop="p", layout=f"cloudfront{chosen}") for chosen in ("", ":" + ",".join(asked))
+        _core.Fold(service_id="s", pop="p", format=f"cloudfront{chosen}") for chosen in ("", ":" + ",".join(asked))
     ]
     for fold in folds:
         fold.feed(line + b"\n", 1_795_315_900)
@@ -83,4 +83,4 @@ def test_what_traefik_is_told_to_keep_is_what_is_read() -> None:
     kept = set(re.findall(r"^      (\w+): keep$", snippet("traefik").text, re.MULTILINE))
 
     # The size of a request's body counts nowhere.
-    assert kept | {"RequestContentSize"} == {field for field, _ in _core.layout_fields("traefik")}
+    assert kept | {"RequestContentSize"} == {field for field, _ in _core.format_fields("traefik")}

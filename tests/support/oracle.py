@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
 
-from tests.support import oracle_formats as layouts
+from tests.support import oracle_formats as formats
 from tests.support import oracle_values as values
 from tests.support.oracle_fields import FIELDS, LAST_LATENCY, LATENCIES
 from tests.support.oracle_json import BLANKS, Members, Rejected, Value, parse_object
@@ -84,7 +84,7 @@ class Defaults(NamedTuple):
     service_id: str
     pop: str
     now: int
-    layout: str
+    format: str
     weight: int
 
 
@@ -97,7 +97,7 @@ class Contribution(NamedTuple):
     amount: int
 
 
-def fold(data: bytes, *, service_id: str, pop: str, now: int, layout: str = "canonical", weight: int = 1) -> Folded:
+def fold(data: bytes, *, service_id: str, pop: str, now: int, format: str = "canonical", weight: int = 1) -> Folded:
     """Fold lines into entries.
 
     `service_id`, `pop` and `now` stand in where a record does not say. Nothing is too old or too new, and the number
@@ -109,7 +109,7 @@ def fold(data: bytes, *, service_id: str, pop: str, now: int, layout: str = "can
     rejected: list[tuple[int, str]] = []
     for line_number, line in enumerate(data.split(b"\n"), start=1):
         try:
-            record = decode(line, Defaults(service_id, pop, now, layout, weight))
+            record = decode(line, Defaults(service_id, pop, now, format, weight))
         except Rejected as why:
             rejected.append((line_number, why.reason))
             continue
@@ -129,7 +129,7 @@ def decode(line: bytes, defaults: Defaults) -> Record | None:
     line = line.strip(BLANKS)
     if not line:
         return None
-    members = parse_object(line) if defaults.layout == "canonical" else layouts.members(line, defaults.layout)
+    members = parse_object(line) if defaults.format == "canonical" else formats.members(line, defaults.format)
     weight = values.weight(members.get(b"weight"), defaults.weight)
     service = values.service(members.get(b"service_id"), defaults.service_id)
     fetches = read_fetches(members)

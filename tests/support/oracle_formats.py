@@ -1,4 +1,4 @@
-"""How other servers write their lines, slow and obvious: a line in their layout becomes the members of a record."""
+"""How other servers write their lines, slow and obvious: a line in their format becomes the members of a record."""
 
 import re
 from collections.abc import Iterator
@@ -70,17 +70,17 @@ CLOUDFRONT = {
 MORE_OF_CLOUDFRONT = {"origin-fbl": "origin_ttfb_s", "r-host": "origin_addr"}
 
 
-def members(line: bytes, layout: str) -> Members:
-    """Read a line that is written in `layout`. Raises Rejected."""
-    if layout == "caddy":
+def members(line: bytes, format: str) -> Members:
+    """Read a line that is written in `format`. Raises Rejected."""
+    if format == "caddy":
         # Every field of a record may stand in the line itself, too: nothing else has its name.
         named = values_at(line, CADDY)
         return {name: value for name, value in named.items() if name != b"duration"}
-    if layout == "traefik":
+    if format == "traefik":
         return of_traefik(values_at(line, TRAEFIK, only=True))
-    if layout == "cloudflare":
+    if format == "cloudflare":
         return of_cloudflare(values_at(line, CLOUDFLARE, only=True))
-    return of_cloudfront(line, layout.partition(":")[2].split(",") if ":" in layout else list(CLOUDFRONT))
+    return of_cloudfront(line, format.partition(":")[2].split(",") if ":" in format else list(CLOUDFRONT))
 
 
 def of_traefik(found: dict[bytes, Value]) -> Members:

@@ -327,9 +327,9 @@ def _made(what: str) -> str:
     if what == "cache words":
         by_class = {kind: [word for word, counts in _core.cache_words() if counts == kind] for kind in CACHE_CLASSES}
         return _table(("counts as", "words"), [(kind, " ".join(map(_word, by_class[kind]))) for kind in CACHE_CLASSES])
-    layout = what.removeprefix("fields of ")
-    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.layout_fields(layout)]
-    return _table((f"field of {layout}", "field of the record"), fields)
+    format = what.removeprefix("fields of ")
+    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.format_fields(format)]
+    return _table((f"field of {format}", "field of the record"), fields)
 
 
 def _word(word: str) -> str:

@@ -1,4 +1,4 @@
-"""Log lines as servers write them that have a layout of their own, and worse."""
+"""Log lines as servers write them that have a format of their own, and worse."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.records import Choice, Drawn, Member, Seeded, damaged, timestamp, value, written
 from tests.support.records_tables import JUNK, UNKNOWN
 
-LAYOUTS = ["caddy", "cloudflare", "cloudfront", "traefik", "cloudfront:timestamp,-,r-host,sc-status,cs-host,origin-fbl"]
+FORMATS = ["caddy", "cloudflare", "cloudfront", "traefik", "cloudfront:timestamp,-,r-host,sc-status,cs-host,origin-fbl"]
 
 FILLER: Sequence[Member] = [
     *UNKNOWN,
@@ -21,7 +21,7 @@ FILLER: Sequence[Member] = [
     (b'"OriginDuration"', b"1000"),
     (b'"level"', b'"info"'),
 ]
-"""What stands beside the fields of a layout, some of it where these should be."""
+"""What stands beside the fields of a format, some of it where these should be."""
 
 EXTRA = (b"service_id", b"pop", b"domain", b"cache", b"weight", b"origin", b"origin_addr", b"origin_status", b"edge")
 """What `log_append` may add to a line of Caddy's."""
@@ -149,9 +149,9 @@ def cloudflare(choice: Choice) -> list[Member]:
     return found
 
 
-def cloudfront(choice: Choice, layout: str) -> bytes:
+def cloudfront(choice: Choice, format: str) -> bytes:
     """Choose the columns of a line of CloudFront's."""
-    fields = layout.partition(":")[2].encode().split(b",") if ":" in layout else list(CLOUDFRONT)[:-2]
+    fields = format.partition(":")[2].encode().split(b",") if ":" in format else list(CLOUDFRONT)[:-2]
     columns = []
     for field in fields:
         if field == b"timestamp":
@@ -168,14 +168,14 @@ def cloudfront(choice: Choice, layout: str) -> bytes:
     return b"\t".join(columns)
 
 
-def one_line(choice: Choice, layout: str) -> bytes:
+def one_line(choice: Choice, format: str) -> bytes:
     """Choose one line without its newline."""
     kind = choice.number(0, 99)
     if kind == 99:
         return choice.of(JUNK)
-    if layout.startswith("cloudfront"):
-        return cloudfront(choice, layout)
-    found = {"caddy": caddy, "traefik": traefik, "cloudflare": cloudflare}[layout](choice)
+    if format.startswith("cloudfront"):
+        return cloudfront(choice, format)
+    found = {"caddy": caddy, "traefik": traefik, "cloudflare": cloudflare}[format](choice)
     for _ in range(choice.of([0, 0, 0, 1, 2])):
         found.insert(choice.number(0, len(found)), choice.of(FILLER))
     whole = written(choice, shuffled(choice, found))
@@ -183,13 +183,13 @@ def one_line(choice: Choice, layout: str) -> bytes:
 
 
 @st.composite
-def log(draw: st.DrawFn, layout: str) -> bytes:
-    """Draw a few lines of a layout."""
+def log(draw: st.DrawFn, format: str) -> bytes:
+    """Draw a few lines of a format."""
     choice = Drawn(draw)
-    return b"".join(one_line(choice, layout) + b"\n" for _ in range(choice.number(1, 8)))
+    return b"".join(one_line(choice, format) + b"\n" for _ in range(choice.number(1, 8)))
 
 
-def sample(layout: str, seed: int, lines: int) -> bytes:
-    """Write exactly so many lines of a layout; the same for the same seed."""
+def sample(format: str, seed: int, lines: int) -> bytes:
+    """Write exactly so many lines of a format; the same for the same seed."""
     choice = Seeded(seed)
-    return b"".join(one_line(choice, layout) + b"\n" for _ in range(lines))
+    return b"".join(one_line(choice, format) + b"\n" for _ in range(lines))

@@ -47,7 +47,7 @@ mod _core {
         #[new]
         #[pyo3(signature = (
             *, service_id, pop, services=None, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines",
-            layout="canonical", weight=1
+            format="canonical", weight=1
         ))]
         #[expect(clippy::too_many_arguments, reason = "all of them have names in Python")]
         fn new(
@@ -58,11 +58,11 @@ mod _core {
             max_lateness: Option<u64>,
             max_ahead: Option<u64>,
             framing: &str,
-            layout: &str,
+            format: &str,
             weight: u64,
         ) -> PyResult<Self> {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
-            let format = self::format(layout)?;
+            let format = self::format(format)?;
             let settings = core::Settings {
                 service_id,
                 pop,
@@ -241,15 +241,15 @@ mod _core {
         }
     }
 
-    /// Where a line of a layout has what, and the field of the record that it is.
+    /// Where a line of a format has what, and the field of the record that it is.
     #[pyfunction]
-    fn layout_fields(name: &str) -> PyResult<Vec<(&'static str, &'static str)>> {
+    fn format_fields(name: &str) -> PyResult<Vec<(&'static str, &'static str)>> {
         Ok(format(name)?.fields().collect())
     }
 
-    /// Raises `ValueError` when a fold has no such layout.
+    /// Raises `ValueError` when a fold has no such format.
     #[pyfunction]
-    fn check_layout(name: &str) -> PyResult<()> {
+    fn check_format(name: &str) -> PyResult<()> {
         format(name).map(|_| ())
     }
 
@@ -264,15 +264,15 @@ mod _core {
         core::CACHE_WORDS.into_iter().map(|(word, cache)| (word, name(cache))).collect()
     }
 
-    /// The layout that finds the most in some lines.
+    /// The format that finds the most in some lines.
     #[pyfunction]
-    fn guess_layout(lines: &[u8]) -> Option<&'static str> {
+    fn detect_format(lines: &[u8]) -> Option<&'static str> {
         core::guess(lines)
     }
 
-    /// The names of all layouts.
+    /// The names of all formats.
     #[pyfunction]
-    fn layouts() -> Vec<&'static str> {
+    fn formats() -> Vec<&'static str> {
         core::Format::names().collect()
     }
 

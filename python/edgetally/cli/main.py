@@ -13,7 +13,7 @@ from edgetally.cli.flags import named, settings
 from edgetally.clock import SystemClock
 from edgetally.config import Records, address
 from edgetally.errors import ConfigError, EdgetallyError
-from edgetally.formats import CANONICAL, layout, snippet, snippets
+from edgetally.formats import CANONICAL, format_of, snippet, snippets
 from edgetally.model import Defaults
 
 OK, NOTHING, USAGE = 0, 1, 2
@@ -268,7 +268,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _defaults(records: Records) -> Defaults:
-    return Defaults(records.service_id, records.pop, layout(records.format, "records.format"), records.weight)
+    return Defaults(records.service_id, records.pop, format_of(records.format, "records.format"), records.weight)
 
 
 def _formats(arguments: argparse.Namespace) -> int:

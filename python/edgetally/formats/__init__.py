@@ -13,7 +13,7 @@ from edgetally import _core
 from edgetally.errors import ConfigError
 
 CANONICAL = "canonical"
-"""The layout of edges whose snippet names the fields as records do."""
+"""The format of edges whose snippet names the fields as records do."""
 
 
 class Snippet(NamedTuple):
@@ -49,15 +49,15 @@ def snippet(name: str) -> Snippet:
 
 def names() -> list[str]:
     """Return the name of every format: the edges that are known, and whatever else the core can read."""
-    return sorted({CANONICAL, *_core.layouts(), *(one.name for one in snippets())})
+    return sorted({CANONICAL, *_core.formats(), *(one.name for one in snippets())})
 
 
-def layout(name: str, where: str = "format") -> str:
-    """Return how the core calls the layout of format `name`; raise ConfigError, naming `where`, for no such format."""
+def format_of(name: str, where: str = "format") -> str:
+    """Return how the core calls the format of format `name`; raise ConfigError, naming `where`, for no such format."""
     kind, _, fields = name.partition(":")
-    if kind in _core.layouts():
+    if kind in _core.formats():
         try:
-            _core.check_layout(name)
+            _core.check_format(name)
         except ValueError as error:
             raise ConfigError(where, str(error)) from error
         return name

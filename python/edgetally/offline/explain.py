@@ -47,26 +47,26 @@ def explain(lines: Iterable[bytes], *, defaults: Defaults, now: int, most: int, 
 
     Args:
         lines: The log.
-        defaults: What holds for records that do not say otherwise. Their layout may be a guess of ours.
+        defaults: What holds for records that do not say otherwise. Their format may be a guess of ours.
         now: When a record without a time ended.
         most: How many lines are looked at.
-        guess: Nobody has said what layout it is.
+        guess: Nobody has said what format it is.
     """
     shown = list(islice(lines, most))
     if not shown:
         yield "there is nothing to read: the log is empty"
         return
     if guess:
-        found = _core.guess_layout(b"".join(shown))
-        defaults = defaults._replace(layout=found or defaults.layout)
+        found = _core.detect_format(b"".join(shown))
+        defaults = defaults._replace(format=found or defaults.format)
         if found:
             needed = "" if found == CANONICAL else f": say --format {found} wherever this log is read"
             yield f"format: {found}, guessed by the fields that are in it{needed}"
         else:
-            known = ", ".join(_core.layouts())
-            yield f"format: none that is known ({known}) finds a field in it; it is read as {defaults.layout}"
+            known = ", ".join(_core.formats())
+            yield f"format: none that is known ({known}) finds a field in it; it is read as {defaults.format}"
     else:
-        yield f"format: {defaults.layout}"
+        yield f"format: {defaults.format}"
     yield ""
     for number, line in enumerate(shown, start=1):
         yield f"line {number}"

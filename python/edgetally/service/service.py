@@ -25,7 +25,7 @@ from edgetally.api.push import Bounds, Ingest, Said
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
-from edgetally.formats import layout
+from edgetally.formats import format_of
 from edgetally.http import server
 from edgetally.http.connection import Connection
 from edgetally.http.server import Server
@@ -239,7 +239,7 @@ class Service:
         return Defaults(
             said.service_id or records.service_id,
             said.pop or records.pop,
-            layout(said.format, where) if said.format else layout(records.format, "records.format"),
+            format_of(said.format, where) if said.format else format_of(records.format, "records.format"),
             said.weight or records.weight,
         )
 

@@ -69,7 +69,7 @@ impl Format {
     pub fn named(name: &str) -> Result<Self, String> {
         let (name, chosen) = name.split_once(':').map_or((name, None), |(name, chosen)| (name, Some(chosen)));
         let layout =
-            ALL.iter().find(|layout| layout.name == name).ok_or_else(|| format!("there is no layout {name}"))?;
+            ALL.iter().find(|layout| layout.name == name).ok_or_else(|| format!("there is no format {name}"))?;
         let mut format = Self::new(layout);
         match chosen {
             None if layout.columns.is_empty() => {}

@@ -1,4 +1,4 @@
-"""How many lines of a fixed layout are folded a second, against canonical ones of the same requests? See README.md."""
+"""How many lines of a fixed format are folded a second, against canonical ones of the same requests? See README.md."""
 
 import json
 import statistics
@@ -79,7 +79,7 @@ def cloudfront(record: Record) -> str:
     return "\t".join(values)
 
 
-LAYOUTS: dict[str, Callable[[Record], str]] = {
+FORMATS: dict[str, Callable[[Record], str]] = {
     "caddy": caddy,
     "traefik": traefik,
     "cloudflare": cloudflare,
@@ -87,9 +87,9 @@ LAYOUTS: dict[str, Callable[[Record], str]] = {
 }
 
 
-def fold(layout: str, log: bytes) -> tuple[float, _core.Fold]:
+def fold(format: str, log: bytes) -> tuple[float, _core.Fold]:
     """Fold a log; return the seconds that it took, and the fold."""
-    folded = _core.Fold(service_id="default", pop="local", layout=layout)
+    folded = _core.Fold(service_id="default", pop="local", format=format)
     began = time.perf_counter()
     for at in range(0, len(log), 1 << 20):
         folded.feed(log[at : at + (1 << 20)], FIRST)
@@ -98,7 +98,7 @@ def fold(layout: str, log: bytes) -> tuple[float, _core.Fold]:
 
 
 def counted(folded: _core.Fold) -> Counter[tuple[str, str]]:
-    """Return what every layout can tell, by domain."""
+    """Return what every format can tell, by domain."""
     window = _core.Window(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
     window.merge(folded.drain())
     found: Counter[tuple[str, str]] = Counter()
@@ -113,13 +113,13 @@ def main() -> None:
     """Compare what was counted, then take turns."""
     made = list(lines(LINES))
     records = [json.loads(line) for line in made]
-    logs = {name: ("\n".join(map(write, records)) + "\n").encode() for name, write in LAYOUTS.items()}
+    logs = {name: ("\n".join(map(write, records)) + "\n").encode() for name, write in FORMATS.items()}
     canonical = b"".join(made)
     want = counted(fold("canonical", canonical)[1])
     for name, log in logs.items():
         found = counted(fold(name, log)[1])
         assert found == want, (name, [(key, want[key], found[key]) for key in want if want[key] != found[key]][:5])
-    print(f"layouts: {LINES:,} requests; every layout counts the same")
+    print(f"formats: {LINES:,} requests; every format counts the same")
     for name, log in logs.items():
         pairs = [(fold("canonical", canonical)[0], fold(name, log)[0]) for _ in range(ROUNDS)]
         # The least of each: whatever is more was somebody else's.
