@@ -18,14 +18,15 @@ from edgetally.cli import main as cli
 from edgetally.config import check
 from edgetally.formats import format_of, snippet, snippets
 from edgetally.journal.sqlite_file import VERSION as JOURNAL_VERSION
-from edgetally.model import DATASETS, reasons
+from edgetally.model import DATASETS, measurements, reasons
 from edgetally.service.service import openapi
 from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.metrics import METRICS
-from tests.support.pages import GENERATORS, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
+from tests.support.pages import GENERATORS, PREFIXES, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
 
 RECORD = ROOT / "docs" / "record.md"
 API = ROOT / "docs" / "api.md"
+COUNTERS = ROOT / "docs" / "counters.md"
 README = ROOT / "README.md"
 EDGES = ROOT / "docs" / "edges" / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
@@ -68,6 +69,18 @@ def test_a_generated_page_is_what_the_code_says(name: str) -> None:
         page.write_text(made, "utf-8")
 
     assert REWRITE or found == made, f"docs/{name} was out of date and is rewritten: commit it"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_page_of_counters_names_every_field_of_the_api(dataset: str) -> None:
+    text = COUNTERS.read_text("utf-8").partition(f"\n## {dataset}\n")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    for stem, members in re.findall(r"^\| `(\w+)…` \| ([\w ]+) \|", text, re.MULTILINE):
+        named += [f"{stem}{member}" for member in members.split()]
+    if dataset == "origins":
+        named += [f"{prefix}{name}" for prefix in PREFIXES for name in named]
+
+    assert sorted(named) == sorted(field.name for field in measurements(dataset))
 
 
 def told(cell: str) -> bool:

@@ -37,8 +37,13 @@ UNKNOWN = re.compile("^(?:#|//) What cannot be known from these logs:?\\n", re.M
 """Where the page of an edge begins to be made from its snippet, and where that begins to say what cannot be known."""
 
 INTO_COUNTERS = """\
-What an entry may show. A field that is 0 is left out. Every field is a whole number from 0 to 18446744073709551615, but
-for the ratios, which are numbers from 0 to 1. [The record](record.md#what-counts-where) says what adds to what."""
+The fields of an entry, by dataset. A field is an integer from 0 to 18446744073709551615, or a ratio from 0 to 1. Fields
+that are 0 are left out. [The record](record.md#what-counts-where) says what adds to which field."""
+
+FAMILY = re.compile(r"(?P<stem>\w*?(?:status|latency)_)(?P<member>\w+)")
+"""Fields that differ in one part of their name only, such as `status_200` and `status_404`."""
+
+LATENCIES = "Responses by time to first byte: more than the first number and at most the second, in milliseconds."
 
 INTO_METRICS = """\
 What the server shows of itself at `/metrics`, for Prometheus and whatever else reads its text format. What your edges
@@ -77,11 +82,17 @@ keys counts under `_other`, so sums stay exact. [Promises](promises.md) says wha
 HELP_WIDTH = 100
 
 KEYS = {
-    "domains": "By POP and domain; `/v1/domains`.",
-    "origin_insights": "By POP, origin and address; `/v1/channel` with `?kind=origin_insights`.",
-    "origins": "By POP and origin; `/v1/origins`. Each field is there for delivery, with `compute_` for compute, with "
-    "`waf_` for the web application firewall, and with `all_` for all of them together.",
+    "domains": "By POP and domain: `/v1/domains`.",
+    "origin_insights": "By POP, origin and address: `/v1/channel` with `?kind=origin_insights`.",
+    "origins": "By POP and origin: `/v1/origins`.",
 }
+
+PREFIXES = {
+    "compute_": "for edge-compute programs",
+    "waf_": "for the web application firewall (no source reports these yet)",
+    "all_": "for delivery and compute together",
+}
+"""What the fields of `origins` are repeated with, and what they then count."""
 
 FLAG_VALUES = {
     "HOST:PORT": "[::1]:1",
@@ -126,16 +137,38 @@ def pages() -> list[Path]:
 
 def counters() -> str:
     """Make docs/counters.md."""
-    page = [
-        "# The counters",
-        GENERATED,
-        INTO_COUNTERS,
-    ]
+    page = ["# The counters", GENERATED, INTO_COUNTERS]
     for dataset in DATASETS:
-        fields = measurements(dataset)
-        page += [f"## {dataset}", textwrap.fill(f"{KEYS[dataset]} {len(fields)} fields.", 120)]
-        page += [_table(("field", "counts"), [(f"`{field.name}`", field.description) for field in fields])]
+        fields = {field.name: field.description for field in measurements(dataset)}
+        into, shown = f"{KEYS[dataset]} {len(fields)} fields.", fields
+        if all(f"{prefix}responses" in fields for prefix in PREFIXES):
+            shown = {name: what for name, what in fields.items() if not name.startswith(tuple(PREFIXES))}
+            again = "; ".join(f"`{prefix}` {what}" for prefix, what in PREFIXES.items())
+            into += f" Each field below counts delivery, and exists again with a prefix: {again}."
+        single, families = _families(shown)
+        page += [f"## {dataset}", textwrap.fill(into, 120)]
+        page += [_table(("field", "counts"), [(f"`{name}`", what) for name, what in single.items()])]
+        page += [_table(("fields", "… is one of", "counts"), families)]
     return "\n\n".join(page) + "\n"
+
+
+def _families(fields: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Tell fields that stand alone from families of them, each with its members and what they count."""
+    families: dict[str, dict[str, str]] = {}
+    for name, what in fields.items():
+        if found := FAMILY.fullmatch(name):
+            families.setdefault(found["stem"], {})[found["member"]] = what
+    rows = []
+    for stem, members in families.items():
+        code, what = next(iter((member, what) for member, what in members.items() if not member.endswith("xx")))
+        what = LATENCIES if "latency" in stem else what.replace(code, "…")
+        rows.append((f"`{stem}…`", " ".join(sorted(members, key=_order)), what))
+    return {name: what for name, what in fields.items() if not FAMILY.fullmatch(name)}, rows
+
+
+def _order(member: str) -> tuple[bool, int]:
+    """Sort statuses and latencies by their numbers, and ranges of statuses behind them."""
+    return member.endswith("xx"), int(re.findall(r"\d+", member)[0])
 
 
 def metrics() -> str:
