@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from edgetally.api.answers import Check, Health, Readiness
 from edgetally.api.errors import NOT_HTML
 from edgetally.http.messages import Response
 
@@ -51,7 +52,7 @@ class Operate:
     def answer(self, page: str) -> Response:
         """Show one of PAGES."""
         if page == "healthz":
-            return Response(HTTPStatus.OK, b'{"alive":true}', *FIELDS)
+            return Response(HTTPStatus.OK, msgspec.json.encode(Health(alive=True)), *FIELDS)
         if page == "metrics":
             return Response(HTTPStatus.OK, self._panel().exposition(), *FIELDS, content_type=self._exposition_type)
         if page == "rejected":
@@ -61,9 +62,6 @@ class Operate:
     def _ready(self) -> Response:
         checks = self._panel().checks()
         ready = not any(checks.values())
-        body = {
-            "ready": ready,
-            "checks": {name: {"ok": not problem, "problem": problem or None} for name, problem in checks.items()},
-        }
+        shown = Readiness(ready, {name: Check(not problem, problem or None) for name, problem in checks.items()})
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return Response(status, msgspec.json.format(msgspec.json.encode(body)), *FIELDS)
+        return Response(status, msgspec.json.format(msgspec.json.encode(shown)), *FIELDS)

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from edgetally.api.answers import Error
 from edgetally.http.messages import Response
 
 CORS = (
@@ -34,5 +35,4 @@ class Refusal(Exception):
 
 def refuse(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
     """Make the answer that says `problem`."""
-    body = msgspec.json.encode({"Error": problem, "Timestamp": int(now)})
-    return Response(status, body, *CORS, NOT_HTML, *fields)
+    return Response(status, msgspec.json.encode(Error(problem, int(now))), *CORS, NOT_HTML, *fields)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgetally.access.grants import ANY
+from edgetally.api import answers
 from edgetally.api.admin import OPEN_PAGES, PAGES
 from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.http.messages import Response
@@ -40,18 +41,18 @@ class Index:
         # Links can be followed, even where there is nothing to see yet.
         example = services[0] if services else "default"
         pages = PAGES if grant.may("read", ANY) else OPEN_PAGES
-        body = {
-            "name": "edgetally",
-            "version": self._version,
-            "about": "Exact counters for every domain and every origin of your edge, one entry per second.",
-            "services": services,
-            "links": {
-                "domains": f"{base}/v1/domains/{example}/ts/h",
-                "origins": f"{base}/v1/origins/{example}/ts/h",
-                "origin_insights": f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
-                "push": f"{base}/ingest",
-                "openapi": f"{base}/openapi.json",
+        index = answers.Index(
+            name="edgetally",
+            version=self._version,
+            about="Exact counters for every domain and every origin of your edge, one entry per second.",
+            services=services,
+            links=answers.Links(
+                domains=f"{base}/v1/domains/{example}/ts/h",
+                origins=f"{base}/v1/origins/{example}/ts/h",
+                origin_insights=f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
+                push=f"{base}/ingest",
+                openapi=f"{base}/openapi.json",
                 **{page: f"{base}/{page}" for page in pages},
-            },
-        }
-        return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(body)), *CORS, *FIELDS)
+            ),
+        )
+        return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(index)), *CORS, *FIELDS)

@@ -1,41 +1,44 @@
-"""The OpenAPI document: everything that the API answers, with the measurements of the core's table."""
+"""The OpenAPI document. Schemas come from the structs that handlers answer with, and from the core's measurements."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgetally.api.answers import Error, Health, Index, PushAnswer, Readiness
+from edgetally.api.push import MAX_WEIGHT, POP_BYTES
+from edgetally.api.push import SERVICE_ID as SERVICE_ID_PATTERN
+from edgetally.ingest.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     Json = dict[str, Any]
 
-WHAT = {
-    "domains": ("Domains", "requests by domain"),
-    "origins": ("Origins", "responses of origins by name"),
-    "origin_insights": ("OriginInsights", "responses of origins by name and address"),
+SCHEMAS = "#/components/schemas/"
+
+DATASETS = {
+    "domains": ("Domains", "domains", "requests by domain"),
+    "origins": ("Origins", "origins", "responses of origins by name"),
+    "origin_insights": ("OriginInsights", "channel", "responses of origins by name and address"),
 }
-"""Schema name and sentence of every dataset."""
+"""Prefix of the schemas, path and description of every dataset."""
 
 
 def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str) -> Json:
     """Build the OpenAPI 3.1 document; `fields` are name, description and is-ratio of the measurements per dataset."""
-    schemas: Json = {
-        "Error": ERROR,
-        "PushAnswer": PUSH_ANSWER,
-        "Index": INDEX,
-        "OpenApi": {"type": "object"},
-        "Health": HEALTH,
-        "Readiness": READINESS,
-        "Rejected": REJECTED,
-    }
+    answers = [list[DeadLetter], Error, PushAnswer, Index, Health, Readiness]
+    (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
+    schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
     paths: Json = {}
-    for dataset, rows in fields.items():
-        name, what = WHAT[dataset]
-        schemas |= _schemas(dataset, name, rows)
-        room = "channel" if dataset == "origin_insights" else dataset
-        for path, summary, parameters in READING:
-            operation = _reading(name, f"{summary}: {what}.", parameters, dataset)
-            paths[f"/v1/{room}/{{service_id}}/ts/{path}"] = {"get": _guarded(operation)}
+    for dataset, measurements in fields.items():
+        prefix, path, description = DATASETS[dataset]
+        schemas |= _entry_schemas(dataset, prefix, measurements)
+        for suffix, summary, parameters in READING:
+            kind = [KIND] if dataset == "origin_insights" else []
+            operation = _reading(f"{summary}: {description}.", [SERVICE_ID, *parameters, *kind], f"{prefix}Answer")
+            paths[f"/v1/{path}/{{service_id}}/ts/{suffix}"] = {"get": _with_token(operation)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,93 +48,93 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            "/": {"get": _guarded(_get("What this is and where to look.", "Index"))},
-            "/openapi.json": {"get": _open(_get("This document.", "OpenApi"))},
-            "/healthz": {"get": _open(_get("Tells that the process is alive.", "Health"))},
-            "/readyz": {"get": _open(READY)},
-            "/metrics": {"get": _guarded(METRICS)},
-            "/rejected": {
-                "get": _guarded(_get("The last 100 lines that did not count, the newest first.", "Rejected"))
-            },
-            "/.well-known/fastly/logging/challenge": {"get": _open(CHALLENGE)},
-            "/ingest": dict.fromkeys(("post", "put"), _guarded(_push(PUSHING))),
-            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _guarded(_push([SERVICE_ID, *PUSHING]))),
+            "/": {"get": _with_token(_get("The services that the token may read, and the endpoints.", "Index"))},
+            "/openapi.json": {"get": _without_token(_get("This document.", "OpenApi"))},
+            "/healthz": {"get": _without_token(_get("Liveness: 200 as long as the process answers.", "Health"))},
+            "/readyz": {"get": _without_token(READY)},
+            "/metrics": {"get": _with_token(_text("Metrics of the server.", "The text format of Prometheus."))},
+            "/rejected": {"get": _with_token(_get("The last 100 rejected lines, newest first.", "Rejected"))},
+            "/.well-known/fastly/logging/challenge": {"get": _without_token(CHALLENGE)},
+            "/ingest": dict.fromkeys(("post", "put"), _with_token(_push(PUSHING))),
+            "/ingest/{service_id}": dict.fromkeys(("post", "put"), _with_token(_push([SERVICE_ID, *PUSHING]))),
             **paths,
         },
         "components": {"schemas": schemas, "securitySchemes": TOKENS},
     }
 
 
-def _schemas(dataset: str, name: str, rows: Iterable[tuple[str, str, bool]]) -> Json:
-    measurements = {
-        "type": "object",
-        "description": "Fields that are 0 are left out.",
-        "additionalProperties": False,
-        "properties": {
-            field: {"type": "number", "minimum": 0, "maximum": 1, "description": description}
-            if is_ratio
-            else {"type": "integer", "minimum": 0, "description": description}
-            for field, description, is_ratio in rows
-        },
+def _entry_schemas(dataset: str, prefix: str, measurements: Iterable[tuple[str, str, bool]]) -> Json:
+    """Describe what the core encodes: the measurements of one key, an entry, and an answer of entries."""
+    fields = {
+        name: {"type": "number", "minimum": 0, "maximum": 1, "description": description}
+        if is_ratio
+        else {"type": "integer", "minimum": 0, "description": description}
+        for name, description, is_ratio in measurements
     }
-    keyed: Json = {"type": "object", "additionalProperties": _ref(f"{name}Measurements")}
+    keyed = _map(_ref(f"{prefix}Measurements"))
     if dataset == "origin_insights":
-        keyed = {"type": "object", "additionalProperties": keyed}
+        keyed = _map(keyed)
     entry = {
-        "type": "object",
-        "required": ["recorded", "aggregated", "datacenter"],
-        "additionalProperties": False,
-        "properties": {
-            "recorded": {"type": "integer", "description": "The Unix second that this counts."},
-            "aggregated": keyed,
-            "datacenter": {"type": "object", "description": "The same by POP.", "additionalProperties": keyed},
-        },
+        "recorded": {"type": "integer", "description": "The Unix second that the entry counts."},
+        "aggregated": keyed,
+        "datacenter": _map(keyed) | {"description": "The same by POP."},
     }
     answer = {
-        "type": "object",
-        "required": ["Data", "Timestamp", "AggregateDelay"],
-        "additionalProperties": False,
-        "properties": {
-            "Data": {"type": "array", "items": _ref(f"{name}Entry")},
-            "Timestamp": {"type": "integer", "description": "The start_timestamp to go on with."},
-            "AggregateDelay": {"type": "integer", "description": "Seconds from a second's begin to its seal."},
-            "Error": {"type": "string", "description": "Present when there is no data."},
-        },
+        "Data": {"type": "array", "items": _ref(f"{prefix}Entry")},
+        "Timestamp": {"type": "integer", "description": "The next start_timestamp."},
+        "AggregateDelay": {"type": "integer", "description": "Seconds between the start of a second and its seal."},
+        "Error": {"type": "string", "description": "Present when a cursor got no entry."},
     }
-    return {f"{name}Measurements": measurements, f"{name}Entry": entry, f"{name}Answer": answer}
+    return {
+        f"{prefix}Measurements": _object(fields) | {"description": "Fields that are 0 are left out."},
+        f"{prefix}Entry": _object(entry, *entry),
+        f"{prefix}Answer": _object(answer, "Data", "Timestamp", "AggregateDelay"),
+    }
+
+
+def _object(properties: Json, *required: str) -> Json:
+    return {"type": "object", "required": [*required], "additionalProperties": False, "properties": properties}
+
+
+def _map(values: Json) -> Json:
+    return {"type": "object", "additionalProperties": values}
 
 
 def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": SCHEMAS + name}
 
 
 def _json(description: str, schema: str) -> Json:
     return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
 
 
-def _guarded(operation: Json) -> Json:
-    """Ask for a token, in one place or the other; without any tokens, none is needed."""
-    responses = {**operation["responses"], "403": _json("A token for this is missing.", "Error")}
+def _with_token(operation: Json) -> Json:
+    """Require a token in one of two fields; `{}` because a server without tokens requires none."""
+    responses = {**operation["responses"], "403": _json("The token is missing or does not permit this.", "Error")}
     return {**operation, "security": [*({name: []} for name in TOKENS), {}], "responses": responses}
 
 
-def _open(operation: Json) -> Json:
+def _without_token(operation: Json) -> Json:
     return {**operation, "security": []}
 
 
 def _get(summary: str, schema: str) -> Json:
-    return {"summary": summary, "responses": {"200": _json("It.", schema), "default": _json("A refusal.", "Error")}}
+    return {"summary": summary, "responses": {"200": _json(summary, schema), "default": REFUSED}}
 
 
-def _reading(name: str, summary: str, parameters: list[Json], dataset: str) -> Json:
-    kind = [KIND] if dataset == "origin_insights" else []
+def _text(summary: str, description: str) -> Json:
+    text = {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {"summary": summary, "responses": {"200": text}}
+
+
+def _reading(summary: str, parameters: list[Json], schema: str) -> Json:
     return {
         "summary": summary,
-        "parameters": [SERVICE_ID, *parameters, *kind],
+        "parameters": parameters,
         "responses": {
-            "200": _json("The entries, oldest first.", f"{name}Answer"),
-            "400": _json("Something in the question is wrong.", "Error"),
-            "default": _json("A refusal.", "Error"),
+            "200": _json("Entries, oldest first.", schema),
+            "400": _json("A parameter is not valid.", "Error"),
+            "default": REFUSED,
         },
     }
 
@@ -140,7 +143,7 @@ def _push(parameters: list[Json]) -> Json:
     record = {"type": "object", "description": "See docs/record.md."}
     return {
         "summary": "Push records.",
-        "description": "200 means that they are counted. Content-Encoding may be gzip or zstd.",
+        "description": "200 means that the accepted lines are counted. Content-Encoding may be gzip or zstd.",
         "parameters": parameters,
         "requestBody": {
             "content": {
@@ -149,17 +152,17 @@ def _push(parameters: list[Json]) -> Json:
             },
         },
         "responses": {
-            "200": _json("What became of the lines.", "PushAnswer"),
+            "200": _json("How many lines were accepted and rejected.", "PushAnswer"),
             "400": {
-                "description": "No line counts, the body cannot be read, or there is no such parameter.",
+                "description": "Every line was rejected, or the body or a parameter is not valid.",
                 "content": {"application/json": {"schema": {"anyOf": [_ref("PushAnswer"), _ref("Error")]}}},
             },
-            "413": _json("Too much at once.", "Error"),
-            "415": _json("A Content-Encoding that is not understood.", "Error"),
-            "422": _json("The Idempotency-Key came with other records before.", "Error"),
-            "429": _json("Pushes come faster than they are counted: send it again after Retry-After.", "Error"),
-            "503": _json("The journal cannot be written now: send it again after Retry-After.", "Error"),
-            "default": _json("A refusal.", "Error"),
+            "413": _json("The push is too large.", "Error"),
+            "415": _json("The Content-Encoding is not supported.", "Error"),
+            "422": _json("The Idempotency-Key was used for other records.", "Error"),
+            "429": _json("Backpressure: send the push again after Retry-After.", "Error"),
+            "503": _json("The journal cannot be written: send the push again after Retry-After.", "Error"),
+            "default": REFUSED,
         },
     }
 
@@ -168,161 +171,59 @@ def _path(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema, "description": description}
 
 
-SERVICE_ID = _path("service_id", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "The service.")
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+REFUSED = _json("The request was refused.", "Error")
+
+SERVICE_ID = _path("service_id", {"type": "string", "pattern": f"^{SERVICE_ID_PATTERN.pattern}$"}, "The service.")
 CURSOR = _path(
     "start_timestamp",
     {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
-    "The Timestamp of the answer before; 0 for the last sealed second.",
+    "The Timestamp of the previous answer; 0 for the last sealed second.",
 )
-MAX_ENTRIES = _path(
-    "max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "How many entries at most."
-)
+MAX_ENTRIES = _path("max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The most entries.")
 KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "origin_insights"}}
-POP = {
-    "name": "pop",
-    "in": "query",
-    "schema": {"type": "string", "maxLength": 64},
-    "description": "POP of records that name none, of at most 64 bytes in UTF-8, all of them printable.",
-}
-FORMAT = {
-    "name": "format",
-    "in": "query",
-    "schema": {"type": "string"},
-    "description": "How lines are written, by a name that `edgetally formats` lists.",
-}
-WEIGHT = {
-    "name": "weight",
-    "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 1 << 32},
-    "description": "How many requests each line stands for that does not say so.",
-}
-KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-    "description": "Within ten minutes, pushes with the same key count once, and all get the first one's answer.",
-}
-PUSHING = [POP, FORMAT, WEIGHT, KEY]
+
+PUSHING = [
+    _query(
+        "pop",
+        {"type": "string", "maxLength": POP_BYTES},
+        f"POP of records that name none: printable, at most {POP_BYTES} bytes in UTF-8.",
+    ),
+    _query("format", {"type": "string"}, "How the lines are written: a name that `edgetally formats` lists."),
+    _query(
+        "weight",
+        {"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT},
+        "How many requests a line stands for if it has no weight.",
+    ),
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        "description": "Pushes with the same key count once in ten minutes, and all get the first answer.",
+    },
+]
 
 READING: list[tuple[str, str, list[Json]]] = [
-    ("{start_timestamp}", "Entries that are newer than a cursor, waiting for one", [CURSOR]),
-    ("{start_timestamp}/limit/{max_entries}", "The oldest of these", [CURSOR, MAX_ENTRIES]),
+    ("{start_timestamp}", "Entries newer than a cursor; waits for one", [CURSOR]),
+    ("{start_timestamp}/limit/{max_entries}", "The oldest entries newer than a cursor", [CURSOR, MAX_ENTRIES]),
     ("h", "Entries of the last 120 seconds", []),
     ("h/limit/{max_entries}", "Entries of the last seconds", [MAX_ENTRIES]),
 ]
 
 TOKENS: Json = {
     "FastlyKey": {"type": "apiKey", "in": "header", "name": "Fastly-Key", "description": "A token of this server."},
-    "Bearer": {"type": "http", "scheme": "bearer", "description": "The same in another place."},
-}
-
-ERROR: Json = {
-    "type": "object",
-    "required": ["Error", "Timestamp"],
-    "properties": {"Error": {"type": "string"}, "Timestamp": {"type": "integer"}},
-}
-
-PUSH_ANSWER: Json = {
-    "type": "object",
-    "required": ["accepted", "rejected", "errors"],
-    "properties": {
-        "accepted": {"type": "integer", "minimum": 0},
-        "rejected": {"type": "integer", "minimum": 0},
-        "errors": {
-            "type": "array",
-            "maxItems": 10,
-            "items": {
-                "type": "object",
-                "required": ["line", "reason"],
-                "properties": {"line": {"type": "integer", "minimum": 1}, "reason": {"type": "string"}},
-            },
-        },
-    },
-}
-
-INDEX: Json = {
-    "type": "object",
-    "required": ["name", "version", "about", "services", "links"],
-    "properties": {
-        "name": {"const": "edgetally"},
-        "version": {"type": "string"},
-        "about": {"type": "string"},
-        "services": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "The services of the last minutes that the token may read.",
-        },
-        "links": {
-            "type": "object",
-            "required": ["domains", "origins", "origin_insights", "push", "openapi", "healthz", "readyz"],
-            "properties": {
-                name: {"type": "string", "description": "Only for who may read every service."}
-                for name in ("metrics", "rejected")
-            },
-            "additionalProperties": {"type": "string"},
-            "description": "Where to look; the first three lead to the first of the services.",
-        },
-    },
-    "additionalProperties": False,
-}
-
-HEALTH: Json = {"type": "object", "required": ["alive"], "properties": {"alive": {"const": True}}}
-
-READINESS: Json = {
-    "type": "object",
-    "required": ["ready", "checks"],
-    "properties": {
-        "ready": {"type": "boolean"},
-        "checks": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "required": ["ok", "problem"],
-                "properties": {"ok": {"type": "boolean"}, "problem": {"type": ["string", "null"]}},
-            },
-        },
-    },
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "The same token in the Authorization field."},
 }
 
 READY: Json = {
-    "summary": "Tells whether it takes records and shows them.",
+    "summary": "Readiness: whether the server takes records and shows entries.",
     "responses": {
-        "200": _json("It does.", "Readiness"),
-        "503": _json("It does not; the checks that fail say why.", "Readiness"),
+        "200": _json("Ready.", "Readiness"),
+        "503": _json("Not ready; the failing checks say why.", "Readiness"),
     },
 }
 
-REJECTED: Json = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["time", "source", "line", "reason", "problem", "at", "sample"],
-        "properties": {
-            "time": {"type": "string", "format": "date-time"},
-            "source": {"type": "string"},
-            "line": {"type": "integer", "minimum": 1, "description": "Its number in its input."},
-            "reason": {"type": "string"},
-            "problem": {"type": "string"},
-            "at": {"type": "integer", "minimum": 0, "description": "The byte at which it was found out."},
-            "sample": {"type": "string", "description": "How it begins; what is no printable letter is escaped."},
-        },
-        "additionalProperties": False,
-    },
-}
-
-METRICS: Json = {
-    "summary": "What the server has counted about itself.",
-    "responses": {
-        "200": {
-            "description": "The text format of Prometheus.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
-        }
-    },
-}
-
-CHALLENGE: Json = {
-    "summary": "Tells Fastly's log streaming that it may push here.",
-    "responses": {
-        "200": {"description": "`*`: any service may.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    },
-}
+CHALLENGE = _text("Permits Fastly's log streaming to push here.", "`*`: any service may push.")

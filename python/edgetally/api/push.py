@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from edgetally.api.answers import PushAnswer, RejectedLine
 from edgetally.api.authorization import forbidden
 from edgetally.api.errors import CORS, NOT_HTML, Refusal
 from edgetally.api.idempotency import Said as Answered
@@ -266,9 +267,8 @@ def answer(report: Report) -> Answered:
     """Say what became of the lines: 400 when there were some and none counts."""
     rejected = report.rejected.total()
     status = HTTPStatus.BAD_REQUEST if rejected and not report.accepted else HTTPStatus.OK
-    errors = [{"line": line.line, "reason": f"{line.reason}: {line.sentence}"} for line in report.refused]
-    body = {"accepted": report.accepted, "rejected": rejected, "errors": errors}
-    return Answered(status, msgspec.json.encode(body).decode())
+    errors = [RejectedLine(line.line, f"{line.reason}: {line.sentence}") for line in report.refused]
+    return Answered(status, msgspec.json.encode(PushAnswer(report.accepted, rejected, errors)).decode())
 
 
 def respond(answered: Answered) -> Response:

@@ -13,7 +13,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.telemetry.events import RejectsKept, RejectsUnkept, escaped, say
@@ -49,6 +52,18 @@ class Refused(Protocol):
         """How it begins."""
 
 
+class DeadLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rejected line, as `/rejected` and the file show it."""
+
+    time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    source: str
+    line: Annotated[int, Meta(ge=1, description="Its number in its input.")]
+    reason: str
+    problem: str
+    at: Annotated[int, Meta(ge=0, description="The byte at which reading stopped.")]
+    sample: Annotated[str, Meta(description="Its first bytes, escaped where they are not printable.")]
+
+
 class Rejects:
     """Keeps lines that did not count: in memory, and in the file at `path`, if there is one."""
 
@@ -68,17 +83,16 @@ class Rejects:
     def keep(self, source: str, refused: Iterable[Refused]) -> None:
         """Keep these lines of `source`."""
         for line in refused:
-            shown = json.dumps(
-                {
-                    "time": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
-                    "source": escaped(source),
-                    "line": line.line,
-                    "reason": line.reason,
-                    "problem": line.sentence,
-                    "at": line.at,
-                    "sample": escaped(line.sample),
-                }
+            letter = DeadLetter(
+                time=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
+                source=str(escaped(source)),
+                line=line.line,
+                reason=line.reason,
+                problem=line.sentence,
+                at=line.at,
+                sample=str(escaped(line.sample)),
             )
+            shown = json.dumps(msgspec.structs.asdict(letter))
             self._recent.append(shown)
             if self._path and len(self._pending) < PENDING:
                 self._pending.append(shown)

@@ -1,0 +1,81 @@
+"""The answers of the API except entries. Handlers encode these structs, and the OpenAPI document describes them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Answer(msgspec.Struct, forbid_unknown_fields=True):
+    """Base of every answer: it has the declared fields and no others."""
+
+
+class Error(Answer, rename="pascal"):
+    """Why a request was refused. `Timestamp` is there because clients take their next cursor from it even here."""
+
+    error: str
+    timestamp: int
+
+
+class RejectedLine(Answer):
+    """A line of a push that does not count."""
+
+    line: Annotated[int, Meta(ge=1, description="The line's number in the push, from 1.")]
+    reason: str
+
+
+class PushAnswer(Answer):
+    """What became of the lines of a push."""
+
+    accepted: Count
+    rejected: Count
+    errors: Annotated[list[RejectedLine], Meta(max_length=10, description="The first rejected lines.")]
+
+
+ForAll = Annotated[str, Meta(description="Only for a token that may read every service.")]
+
+
+class Links(Answer, kw_only=True):
+    """The endpoints. The first three lead to the first of the services."""
+
+    domains: str
+    origins: str
+    origin_insights: str
+    push: str
+    openapi: str
+    healthz: str
+    readyz: str
+    metrics: ForAll | UnsetType = UNSET
+    rejected: ForAll | UnsetType = UNSET
+
+
+class Index(Answer):
+    """What this server is, and its endpoints."""
+
+    name: Literal["edgetally"]
+    version: str
+    about: str
+    services: Annotated[list[str], Meta(description="Services with recent entries that the token may read.")]
+    links: Links
+
+
+class Health(Answer):
+    """The process is alive."""
+
+    alive: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
+class Check(Answer):
+    """One condition of readiness."""
+
+    ok: bool
+    problem: str | None
+
+
+class Readiness(Answer):
+    """Whether the server takes records and shows entries."""
+
+    ready: bool
+    checks: dict[str, Check]
