@@ -16,10 +16,10 @@ from edgetally._core import Fold, Sealed, Window
 from edgetally.cli import flags
 from edgetally.cli import main as cli
 from edgetally.config import check
-from edgetally.formats import format_of, snippet, snippets
 from edgetally.journal.sqlite_file import VERSION as JOURNAL_VERSION
 from edgetally.model import DATASETS, measurements, reasons
 from edgetally.service.service import openapi
+from edgetally.snippets import format_of, snippet, snippets
 from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.metrics import METRICS
 from tests.support.pages import GENERATORS, PREFIXES, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema

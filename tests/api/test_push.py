@@ -99,7 +99,7 @@ async def test_a_push_in_a_format_that_is_not_known_is_told_which_there_are(serv
     answer = await service.client.post("/ingest?format=cadddy", content=LINES)
 
     assert answer.status_code == 400
-    assert "there is no format 'cadddy'; there are apache, caddy, " in answer.json()["Error"]
+    assert "unknown format 'cadddy' (expected one of: apache, caddy, " in answer.json()["Error"]
     assert await counted(service) == 0
 
 

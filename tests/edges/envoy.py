@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from edgetally.formats import snippet
+from edgetally.snippets import snippet
 from tests.edges.book import Book
 from tests.edges.facts import program
 from tests.edges.lab import BUSY, Lab

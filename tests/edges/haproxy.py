@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
-from edgetally.formats import snippet
+from edgetally.snippets import snippet
 from tests.edges.book import Book
 from tests.edges.lab import BUSY, Lab
 from tests.edges.nginx import dead_port, make_certificate

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from edgetally.formats import snippet
+from edgetally.snippets import snippet
 
 DEFAULT_SERVER = "edge.example"
 

@@ -6,7 +6,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from edgetally.formats import snippet
+from edgetally.snippets import snippet
 from tests.edges.book import Book
 from tests.edges.client import connected
 from tests.edges.facts import program

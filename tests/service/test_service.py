@@ -186,7 +186,7 @@ REFUSED = [
     Refused("a delay of nothing", ["--aggregate-delay", "0"], "--aggregate-delay: it has to be "),
     Refused("no patience", ["--poll-timeout", "0"], "--poll-timeout: it has to be a number above 0"),
     Refused("a service id that cannot be one", ["--service-id", "a.b"], "--service-id: it has to be 1 to 64 "),
-    Refused("a format that is none", ["--format", "nginks"], "--format: there is no format 'nginks'; there are "),
+    Refused("a format that is none", ["--format", "nginks"], "--format: unknown format 'nginks' (expected one of: "),
     Refused("columns that say nothing", ["--format", "cloudfront:asn"], "--format: without the field sc-status"),
     Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
     Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),

@@ -19,8 +19,8 @@ from edgetally import _core
 from edgetally.cli import flags
 from edgetally.cli import main as cli
 from edgetally.config import Config
-from edgetally.formats import snippet, snippets
 from edgetally.model import DATASETS, measurements
+from edgetally.snippets import snippet, snippets
 from edgetally.telemetry.events import EVENTS, Answering
 from edgetally.telemetry.histogram import BOUNDS
 from edgetally.telemetry.log import Json

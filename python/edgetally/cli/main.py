@@ -13,8 +13,8 @@ from edgetally.cli.flags import named, settings
 from edgetally.clock import SystemClock
 from edgetally.config import Records, address
 from edgetally.errors import ConfigError, EdgetallyError
-from edgetally.formats import CANONICAL, format_of, snippet, snippets
 from edgetally.model import Defaults
+from edgetally.snippets import CANONICAL, format_of, snippet, snippets
 
 OK, NOTHING, USAGE = 0, 1, 2
 

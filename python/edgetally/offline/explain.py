@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from edgetally import _core
-from edgetally.formats import CANONICAL
 from edgetally.model import DATASETS, Defaults
+from edgetally.snippets import CANONICAL
 from edgetally.sources.compression import Identity, by_magic
 from edgetally.telemetry.events import escaped
 

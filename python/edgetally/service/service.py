@@ -25,7 +25,6 @@ from edgetally.api.push import Bounds, Ingest, Said
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config import Config, Follow, Records, Syslog, address
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
-from edgetally.formats import format_of
 from edgetally.http import server
 from edgetally.http.connection import Connection
 from edgetally.http.server import Server
@@ -39,6 +38,7 @@ from edgetally.journal.retention import Horizon
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements
 from edgetally.service.monitor import Panel, Rooms
+from edgetally.snippets import format_of
 from edgetally.sources import syslog
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin

@@ -1,8 +1,8 @@
 """
-Formats: what to paste into each edge so that it logs what can be counted, and how its lines are then read.
+Snippets: the configuration to paste into each edge so that it writes records, and how its lines are read.
 
-Every file here is one edge: its name before the dot is the name of the format, its first line says what it is, and the
-whole of it is what `edgetally formats NAME` prints.
+Every other file here is one edge. Its name before the dot is the name of the edge, its first line is the title, and
+`edgetally formats NAME` prints all of it.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from edgetally import _core
 from edgetally.errors import ConfigError
 
 CANONICAL = "canonical"
-"""The format of edges whose snippet names the fields as records do."""
+"""The format of edges whose snippet names the fields of records itself."""
 
 
 class Snippet(NamedTuple):
@@ -27,7 +27,7 @@ class Snippet(NamedTuple):
 
 @cache
 def snippets() -> list[Snippet]:
-    """Return every edge that is known, in alphabetical order."""
+    """Return the snippets of all edges in alphabetical order."""
     found = []
     for file in resources.files(__name__).iterdir():
         if file.is_file() and not file.name.endswith((".py", ".pyc")):
@@ -39,21 +39,26 @@ def snippets() -> list[Snippet]:
 
 
 def snippet(name: str) -> Snippet:
-    """Return the edge `name`; raise ConfigError, naming those there are, when it is not known."""
-    known = snippets()
-    for one in known:
+    """Return the snippet of the edge `name`; raise ConfigError, listing the edges, if it has none."""
+    for one in snippets():
         if one.name == name:
             return one
-    raise ConfigError(name, f"no such edge; there are {', '.join(one.name for one in known)}")
+    raise ConfigError(name[:40], f"unknown edge (expected one of: {', '.join(one.name for one in snippets())})")
 
 
-def names() -> list[str]:
-    """Return the name of every format: the edges that are known, and whatever else the core can read."""
+def format_names() -> list[str]:
+    """Return every name that `format_of` takes: the edges that have a snippet, and the formats of the core."""
     return sorted({CANONICAL, *_core.formats(), *(one.name for one in snippets())})
 
 
 def format_of(name: str, where: str = "format") -> str:
-    """Return how the core calls the format of format `name`; raise ConfigError, naming `where`, for no such format."""
+    """
+    Return the format in which the edge `name` writes, as the core names it; a format stands for itself.
+
+    Raises:
+        ConfigError: There is no such edge or format, or the fields after its colon are wrong. `where` says which
+            setting or flag had the name.
+    """
     kind, _, fields = name.partition(":")
     if kind in _core.formats():
         try:
@@ -61,6 +66,6 @@ def format_of(name: str, where: str = "format") -> str:
         except ValueError as error:
             raise ConfigError(where, str(error)) from error
         return name
-    if kind in names() and not fields:
+    if kind in format_names() and not fields:
         return CANONICAL
-    raise ConfigError(where, f"there is no format {name[:40]!r}; there are {', '.join(names())}")
+    raise ConfigError(where, f"unknown format {name[:40]!r} (expected one of: {', '.join(format_names())})")
