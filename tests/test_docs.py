@@ -208,13 +208,16 @@ def test_every_answer_that_is_shown_has_a_shape_of_the_api(page: Path) -> None:
 
 def test_the_push_that_is_shown_adds_up_to_the_answers_that_are_shown() -> None:
     pushed = "\n".join(line for block in blocks(README) for line in block.text.splitlines() if line.startswith('{"dom'))
-    answers = [json.loads(block.text) for page in (README, API) for block in blocks(page) if block.info == "json"]
-    shown = [answer["Data"] for answer in answers if answer.get("Data")]
+    made = [entry(pushed, dataset, pop="AMS") for dataset in DATASETS]
+    shown = [
+        (block.info, json.loads(block.text)) for page in (README, API) for block in blocks(page) if "json" in block.info
+    ]
+    entries = [one for info, answer in shown if info == "json" for one in answer.get("Data", [])]
+    aggregated = [answer for info, answer in shown if info == "json aggregated"]
 
-    made = [[entry(pushed, dataset, pop="AMS")] for dataset in DATASETS]
-
-    assert [data for data in made if data not in shown] == []
-    assert [data for data in shown if data not in made] == []
+    assert [one for one in made if one not in entries and one["aggregated"] not in aggregated] == []
+    assert [one for one in entries if one not in made] == []
+    assert [one for one in aggregated if one not in [two["aggregated"] for two in made]] == []
 
 
 # --- docs/record.md -------------------------------------------------------------------------------------------------
