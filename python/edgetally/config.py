@@ -177,7 +177,7 @@ class Clients(Section, frozen=True):
         limit(
             "Bytes of pushes that have come and wait to be folded.",
             beyond="Whoever has something waiting there is read no further until it is folded.",
-            counted="edgetally_push_waiting_bytes",
+            counted="edgetally_http_request_buffered_bytes",
         ),
     ] = 256_000_000
     max_unread_bytes: Annotated[

@@ -178,7 +178,7 @@ async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
 
     service.reload(settings(Pair(other.cert, pair.key), access=access(reader)))
 
-    assert "the old certificate stays: api.tls_key: " in caplog.text
+    assert "the old one stays in use: api.tls_key: " in caplog.text
     assert await shown(service) == pair.der
     async with wire(service, pair.trusted()) as one:
         assert (await one.ask(GET)).status == 403
@@ -190,7 +190,7 @@ async def test_a_certificate_that_lost_its_key_stays_and_says_so(
 ) -> None:
     service.reload(check({"api": {"tls_cert": str(pair.cert)}}))
 
-    assert "the old certificate stays: api.tls_cert: alone it is not enough" in caplog.text
+    assert "the old one stays in use: api.tls_cert: alone it is not enough" in caplog.text
     assert await shown(service) == pair.der
 
 
@@ -355,10 +355,10 @@ def test_sighup_takes_the_certificate_over(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
 
         pair.key.write_bytes(other.key.read_bytes())
-        server.reload("the old certificate stays: api.tls_key: ")
+        server.reload("the old one stays in use: api.tls_key: ")
         assert httpx.get(f"{server.url}/healthz", verify=pair.trusted()).status_code == 200
 
         pair.cert.write_bytes(other.cert.read_bytes())
-        server.reload("the certificate in ")
+        server.reload("certificate reloaded: ")
         assert httpx.get(f"{server.url}/healthz", verify=other.trusted()).status_code == 200
         assert ssl.get_server_certificate(server.address).split() == other.cert.read_text().split()

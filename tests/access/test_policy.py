@@ -93,7 +93,7 @@ def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> 
     assert one.keys.grant(READER.token) is None
     assert one.keys.grant(other.token)
     assert said(caplog) == ["tokens_reloaded"]
-    assert "reloaded: valid tokens: 1, revoked ones: 1" in caplog.text
+    assert "tokens reloaded: 1 valid, 1 revoked" in caplog.text
 
 
 def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytest.LogCaptureFixture) -> None:
@@ -155,12 +155,12 @@ def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Pa
         assert statuses() == [200, 403]
         settings.write_text(toml(second))
         assert statuses() == [200, 403]
-        server.reload("valid tokens: 1")
+        server.reload("tokens reloaded: 1 valid")
         assert statuses() == [403, 200]
 
         settings.write_text("[access\n")
-        server.reload("nothing is reloaded: ")
+        server.reload("reload failed, nothing has changed: ")
         assert statuses() == [403, 200]
         settings.write_text(toml(first, second))
-        server.reload("valid tokens: 2")
+        server.reload("tokens reloaded: 2 valid")
         assert statuses() == [200, 200]

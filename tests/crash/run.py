@@ -45,7 +45,7 @@ format = "json"
 SENDERS = 3
 
 EXPECTED = (
-    *("answering", "waiting", "following", "rotated", "listening"),
+    *("started", "file_unavailable", "following", "file_rotated", "listening"),
     *("journal_opened", "journal_failing", "journal_recovered"),
 )
 """Everything else that it says means that something is wrong."""
@@ -115,7 +115,7 @@ class Server:
                 self.restarts.append(time.monotonic() - began)
                 self._url = url
                 self._up.set()
-            elif '"waiting"' in self.said[-1]:
+            elif '"file_unavailable"' in self.said[-1]:
                 self.waits.set()
         self._up.clear()
         self._ended.set()

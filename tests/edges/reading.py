@@ -19,7 +19,7 @@ def paths(service: str) -> dict[str, str]:
 
 
 def answers_on(said: list[str]) -> str:
-    return "".join(line.partition("edgetally answers on ")[2].strip() for line in said)
+    return "".join(line.partition("started: listening on ")[2].strip() for line in said)
 
 
 def add_up(entries: dict[str, list[Any]]) -> Sums:

@@ -39,12 +39,12 @@ class Shipping:
     @property
     def complaints(self) -> list[str]:
         """What it said about lines, after it has stopped."""
-        return [line for line in self.said if "does not count" in line or "dropped" in line]
+        return [line for line in self.said if "rejected" in line or "dropped" in line]
 
     def port(self, kind: str) -> int:
         """Say where it listens for syslog over `udp` or `tcp`."""
-        (line,) = (line for line in self.said if f"syslog:{kind}:" in line and "is listened on" in line)
-        return int(line.partition(f"{kind}:127.0.0.1:")[2].split()[0])
+        (line,) = (line for line in self.said if f"syslog:{kind}:" in line and line.rstrip().endswith(": listening"))
+        return int(line.partition(f"{kind}:127.0.0.1:")[2].partition(":")[0])
 
     async def open(self, roads: tuple[str, ...], domain: str, ask: Callable[[], Awaitable[object]]) -> None:
         """Ask again and again, until every road shows a request and a fetch of this domain: it is open from then on."""
@@ -117,8 +117,8 @@ async def shipping(
             assert process.stderr
             while not (
                 answers_on(said)
-                and sum("waiting for it" in line for line in said) == len(files)
-                and sum("is listened on" in line for line in said) == len(syslog)
+                and sum("waiting for the file" in line for line in said) == len(files)
+                and sum(line.rstrip().endswith(": listening") for line in said) == len(syslog)
             ):
                 said.append((await process.stderr.readline()).decode())
                 assert said[-1], said

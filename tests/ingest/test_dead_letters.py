@@ -148,7 +148,7 @@ async def test_a_file_that_cannot_be_written_is_said_once_and_recovers(
 
     assert [line["line"] for line in kept.lines] == [9]
     assert kept.rejects.unkept == 3
-    assert [type(record.msg).__name__ for record in caplog.records] == ["RejectsUnkept", "RejectsKept"]
+    assert [type(record.msg).__name__ for record in caplog.records] == ["DeadLettersFailing", "DeadLettersRecovered"]
 
 
 async def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:

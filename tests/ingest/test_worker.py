@@ -254,11 +254,11 @@ async def test_refused_lines_are_logged(worker: Worker, journal: Ledger, caplog:
 
     assert journal.records == 1
     assert worker.rejected == {"bad_status": 1, "not_json": 1}
-    assert [(record.levelno, record.getMessage().split(", at byte")[0]) for record in caplog.records] == [
-        (logging.WARNING, "script: a line does not count: status is no number up to 999 (bad_status)"),
+    assert [(record.levelno, record.getMessage().split(" at byte")[0]) for record in caplog.records] == [
+        (logging.WARNING, "script: line rejected: status is no number up to 999 (bad_status)"),
         (
             logging.WARNING,
-            "script: a line does not count: the line is no JSON object, or follows the end of an array (not_json)",
+            "script: line rejected: the line is no JSON object, or follows the end of an array (not_json)",
         ),
     ]
     assert "'{\"status\":9999}'" in caplog.text
@@ -270,7 +270,7 @@ async def test_a_flood_of_refused_lines_does_not_flood_the_log(
     await worker.follow(Script(Block(b"nonsense\n" * 1000 + b'{"status":9999}\n')))
 
     assert len(caplog.records) == 11
-    assert caplog.messages[-1] == "script: 1001 lines of this batch do not count: not_json 1000, bad_status 1"
+    assert caplog.messages[-1] == "script: 1001 lines of this batch rejected: not_json 1000, bad_status 1"
     assert worker.rejected == {"not_json": 1000, "bad_status": 1}
 
 

@@ -169,7 +169,7 @@ async def test_it_stops_though_the_journal_fails_and_says_what_is_lost(
         await service.service.__aexit__(None, None, None)
 
     said = [one.getMessage() for one in caplog.records]
-    assert said == [f"file:{tmp_path}/access.log: 3 records could not be made durable before the end: {PROBLEM}"]
+    assert said == [f"file:{tmp_path}/access.log: 3 records not committed before the stop: {PROBLEM}"]
 
 
 async def test_without_any_time_to_show_it_does_not_start(journal: Failing) -> None:

@@ -78,8 +78,8 @@ async def test_lines_are_counted_by_what_became_of_them(service: Served) -> None
     assert found['edgetally_source_bytes_total{source="push"}'] == len(body)
     assert found['edgetally_source_records_accepted_total{source="push"}'] == 2
     assert found['edgetally_source_records_rejected_total{source="push"}'] == 2
-    assert found["edgetally_fold_seconds_count"] >= 1
-    assert found["edgetally_journal_commit_seconds_count"] == 1
+    assert found["edgetally_fold_duration_seconds_count"] >= 1
+    assert found["edgetally_journal_commit_duration_seconds_count"] == 1
 
 
 async def test_every_source_is_counted_by_its_name(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.Lo
     async with served(
         {"sources": {"syslog": [{"listen": "tcp:127.0.0.1:0"}, {"listen": "udp:127.0.0.1:0"}]}}
     ) as service:
-        port = next(int(at[1]) for one in caplog.messages if (at := re.match(r"syslog:tcp:.*:(\d+) is", one)))
+        port = next(int(at[1]) for one in caplog.messages if (at := re.match(r"syslog:tcp:.*:(\d+): listening", one)))
         for accepted in (1, 2):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(ndjson([record(0)]))
@@ -113,7 +113,7 @@ async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.Lo
         "syslog:tcp:127.0.0.1:0": 2,
         "syslog:udp:127.0.0.1:0": 0,
     }
-    assert found.of("edgetally_source_drops_total") == {"syslog:udp:127.0.0.1:0": 0}
+    assert found.of("edgetally_source_datagrams_dropped_total") == {"syslog:udp:127.0.0.1:0": 0}
 
 
 async def test_services_are_counted_with_what_was_late_and_what_overflowed() -> None:
@@ -146,9 +146,9 @@ async def test_a_second_is_seen_when_it_is_sealed_and_missed_when_it_is_not(serv
     await service.to(2.5)
     found = await scrape(service)
 
-    assert found["edgetally_sealed_second"] == START
+    assert found["edgetally_last_sealed_timestamp_seconds"] == START
     assert found["edgetally_seal_lag_seconds"] == 0.5
-    assert found["edgetally_seal_seconds_count"] >= 1
+    assert found["edgetally_seal_duration_seconds_count"] >= 1
 
 
 async def test_readers_are_seen_while_they_wait(service: Served) -> None:
@@ -168,7 +168,7 @@ async def test_readers_are_seen_while_they_wait(service: Served) -> None:
     assert 0 < found["edgetally_entry_cache_bytes"] < found["edgetally_shelf_bytes"] + 10_000
     after = await scrape(service)
     assert after["edgetally_waiting_readers"] == 0
-    assert after['edgetally_http_responses_total{room="read",code="200"}'] == 3
+    assert after['edgetally_http_responses_total{endpoint="read",code="200"}'] == 3
 
 
 async def test_responses_are_counted_by_room_and_status_whatever_is_asked(service: Served) -> None:
@@ -181,12 +181,14 @@ async def test_responses_are_counted_by_room_and_status_whatever_is_asked(servic
     found = await scrape(service)
 
     answered = {key: value for key, value in found.items() if key.startswith("edgetally_http_responses_total")}
-    assert answered['edgetally_http_responses_total{room="push",code="500"}'] == 0, "what begins at 1 has never risen"
+    assert answered['edgetally_http_responses_total{endpoint="push",code="500"}'] == 0, (
+        "what begins at 1 has never risen"
+    )
     assert {key: value for key, value in answered.items() if value} == {
-        'edgetally_http_responses_total{room="push",code="400"}': 1,
-        'edgetally_http_responses_total{room="read",code="400"}': 1,
-        'edgetally_http_responses_total{room="other",code="404"}': 3,
-        'edgetally_http_responses_total{room="other",code="400"}': 1,
+        'edgetally_http_responses_total{endpoint="push",code="400"}': 1,
+        'edgetally_http_responses_total{endpoint="read",code="400"}': 1,
+        'edgetally_http_responses_total{endpoint="other",code="404"}': 3,
+        'edgetally_http_responses_total{endpoint="other",code="400"}': 1,
     }
 
 
@@ -231,7 +233,7 @@ async def test_a_window_that_stands_still_is_not_ready_and_says_so() -> None:
     assert answer.json()["ready"] is False
     assert answer.json()["checks"]["window"] == {
         "ok": False,
-        "problem": "no second was sealed for 7 seconds: readers wait, and see nothing new",
+        "problem": "no second sealed for 7 seconds: readers see nothing new",
     }
     assert alive.status_code == 200, "it is no use to restart what answers"
 
@@ -252,7 +254,7 @@ async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
         answer = await wire.ask(request[10:])
 
     assert answer.status == 503
-    assert json.loads(answer.body)["checks"]["server"]["problem"] == "it is stopping"
+    assert json.loads(answer.body)["checks"]["server"]["problem"] == "stopping"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/rejected"])

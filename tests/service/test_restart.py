@@ -103,9 +103,9 @@ async def test_the_start_says_what_it_shows_again(tmp_path: Path, caplog: pytest
 
     path = tmp_path / "data" / "journal.sqlite"
     assert [one.getMessage() for one in caplog.records if one.name == "edgetally"] == [
-        f"the journal is {path}, and 0 seconds of before are shown again",
-        f"the journal is {path}, and 3 seconds of before are shown again",
-        "the journal is in memory, and nothing survives a restart",
+        f"opened journal {path}: 0 seconds restored",
+        f"opened journal {path}: 3 seconds restored",
+        "journal in memory: nothing survives a restart",
     ]
 
 

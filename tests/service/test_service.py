@@ -283,4 +283,4 @@ async def test_a_room_that_fails_is_told_and_stops_the_process(
     await service.to(1)
     await service.service.failed.wait()
 
-    assert [one.message for one in caplog.records] == ["a room has failed, so the process stops"]
+    assert [one.message for one in caplog.records] == ["internal error: a background task failed, stopping"]

@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from edgetally.telemetry.events import Event, LineRefused, Listening
+from edgetally.telemetry.events import Event, LineRejected, Listening
 from edgetally.telemetry.log import Json as JsonLine
 from edgetally.telemetry.log import Text
 from tests.support.served import Answer, Served, served
@@ -202,4 +202,4 @@ async def test_lines_are_logged_as_what_they_are(evil: bytes, said: Said, tmp_pa
 
 
 def refused(said: Said, source: str) -> bool:
-    return any(isinstance(one, LineRefused) and one.source.startswith(source) for one in said.events)
+    return any(isinstance(one, LineRejected) and one.source.startswith(source) for one in said.events)

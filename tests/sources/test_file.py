@@ -196,10 +196,10 @@ async def test_it_is_said_from_where_it_is_followed(log: Path, caplog: pytest.Lo
         await follower.lines(1)
 
     assert caplog.messages == [
-        f"file:{log} is followed from byte 5, its end",
-        f"file:{log} is followed from byte 9, where it was left",
-        f"file:{log}: No such file or directory; waiting for it",
-        f"file:{log} is followed from byte 0, its beginning",
+        f"file:{log}: following from byte 5 (end)",
+        f"file:{log}: following from byte 9 (checkpoint)",
+        f"file:{log}: No such file or directory; waiting for the file",
+        f"file:{log}: following from byte 0 (beginning)",
     ]
 
 
@@ -209,7 +209,7 @@ async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptu
         await follower.nothing(10)
         path.write_bytes(b"one\n")
         assert await follower.lines(1) == [b"one"]
-    assert caplog.messages == [f"file:{path}: No such file or directory; waiting for it"]
+    assert caplog.messages == [f"file:{path}: No such file or directory; waiting for the file"]
 
 
 async def test_there_was_no_such_file_when_we_went_away(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_the_file_may_not_be_read_yet(
             await follower.nothing(1)
             append(log, b"one\n")
             assert await follower.lines(1) == [b"one"]
-    assert caplog.messages == [f"file:{log}: Permission denied; waiting for it"]
+    assert caplog.messages == [f"file:{log}: Permission denied; waiting for the file"]
 
 
 @pytest.mark.parametrize("kind", ["a directory", "a pipe", "below a file"])
@@ -261,7 +261,7 @@ async def test_what_is_no_file_is_waited_for_like_a_file(
         "a pipe": "no regular file; --stdin reads pipes",
         "below a file": "Not a directory",
     }
-    assert caplog.messages == [f"file:{path}: {says[kind]}; waiting for it"]
+    assert caplog.messages == [f"file:{path}: {says[kind]}; waiting for the file"]
 
 
 async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,7 +274,7 @@ async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) ->
         append(log, b"three\n")
         assert await follower.lines(1) == [b"three"]
     assert caplog.messages == [
-        f"file:{log} is followed from byte 5, its end",
+        f"file:{log}: following from byte 5 (end)",
         f"file:{log}: rotated, reading the new file",
     ]
 
@@ -352,7 +352,7 @@ async def test_truncated(log: Path, caplog: pytest.LogCaptureFixture) -> None:
         await follower.nothing(1)
         append(log, b"two\n")
         assert await follower.lines(1) == [b"two"]
-    assert caplog.messages[1:] == [f"file:{log}: truncated, reading it from its beginning"]
+    assert caplog.messages[1:] == [f"file:{log}: truncated, reading from the beginning"]
 
 
 async def test_truncated_in_the_middle_of_a_line_and_written_to_at_once(log: Path) -> None:
@@ -461,7 +461,7 @@ async def test_the_old_file_cannot_be_found_any_more(log: Path, caplog: pytest.L
     async with following(log, mark) as follower:
         assert await follower.lines(1) == [b"new"]
     (said,) = caplog.messages
-    assert said.startswith(f"file:{log}: what was written behind byte {len(LONG) + 5} of the file")
+    assert said == f"file:{log}: cannot find the rotated file; data after byte {len(LONG) + 5} was not read"
 
 
 @pytest.mark.parametrize("longer", [b"", LONG * 2])

@@ -21,7 +21,7 @@ from edgetally.cli import main as cli
 from edgetally.config import Config
 from edgetally.model import DATASETS, measurements
 from edgetally.snippets import snippet, snippets
-from edgetally.telemetry.events import EVENTS, Answering
+from edgetally.telemetry.events import EVENTS, Started
 from edgetally.telemetry.histogram import BOUNDS
 from edgetally.telemetry.log import Json
 from edgetally.telemetry.metrics import METRICS
@@ -46,27 +46,26 @@ FAMILY = re.compile(r"(?P<stem>\w*?(?:status|latency)_)(?P<member>\w+)")
 LATENCIES = "Responses by time to first byte: more than the first number and at most the second, in milliseconds."
 
 INTO_METRICS = """\
-What the server shows of itself at `/metrics`, for Prometheus and whatever else reads its text format. What your edges
-did is shown by [the API](api.md), not here. [Operating](operating.md) says what to make of it.
+Metrics of the server itself, at `/metrics`, in the text format of Prometheus. They say how Edgetally is doing; what
+your edges did is in [the API](api.md). [Operating](operating.md) says what to look at when something is wrong.
 
-Counters begin at 0 when the process starts. A line is counted once, whatever its `weight`. `source` is `push`, or the
-name of a source as it was set, and of a file its whole path. The first services that come, [as many as you
-set](settings.md#metrics), have a label of their own and keep it; all others are summed up as `_other`, because anybody
-who may push can make up names."""
+Counters start at 0 with the process. A line counts once, whatever its `weight`. `source` is `push`, or the source as it
+was set; a file has its full path. `service` has a cardinality limit: the first
+[`metrics.services`](settings.md#metrics) services get a label of their own and keep it, all others share `_other`."""
 
 INTO_EVENTS = """\
-What the server logs on stderr: text on a terminal, and lines of JSON elsewhere, unless
-[the settings](settings.md#log) say otherwise.
+The log on stderr has one event per line: text on a terminal, JSON everywhere else, unless
+[`log.format`](settings.md#log) says otherwise.
 
 ```json
 {example}
 ```
 
-The words in braces are fields of their own in JSON. What is no printable letter is escaped in both. An event that comes
-more often than [`log.per_second`](settings.md#log) from one source in one second is summed up as `unsaid`. What
-libraries say has the name of the library as its event."""
+In JSON, the words in braces are fields of their own. Characters that are not printable are escaped in both formats. An
+event that occurs more than [`log.per_second`](settings.md#log) times within a second is suppressed and counted in
+`events_suppressed`. Messages of libraries have the library's name as their event."""
 
-ANSWERING = Answering(url="http://127.0.0.1:8480")
+STARTED = Started(url="http://127.0.0.1:8480")
 
 INTO_SETTINGS = """\
 `edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
@@ -190,7 +189,7 @@ def events() -> str:
         (f"`{one.name()}`", logging.getLevelName(one.level).lower(), f"`{one.sentence}`", str(one.__doc__))
         for one in EVENTS
     ]
-    said = logging.makeLogRecord({"created": 1_795_322_477.204, "levelname": "INFO", "msg": ANSWERING})
+    said = logging.makeLogRecord({"created": 1_795_322_477.204, "levelname": "INFO", "msg": STARTED})
     into = INTO_EVENTS.replace("{example}", Json().format(said))
     return "\n\n".join(["# Events", GENERATED, into, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
 

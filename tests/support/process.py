@@ -18,7 +18,7 @@ class Process:
         self._process = process
         self.lines: list[str] = []
         """What it has logged, as far as somebody waited for it."""
-        self.url = json.loads(self.wait_for("edgetally answers on "))["url"]
+        self.url = json.loads(self.wait_for("started: listening on "))["url"]
         """Where it answers."""
 
     @property

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetally.telemetry.events import EVENTS, Event, LineRefused, escaped
+from edgetally.telemetry.events import EVENTS, Event, LineRejected, escaped
 
 RESERVED = {"time", "level", "event", "message", "traceback"}
 """What every line has."""
@@ -24,7 +24,7 @@ def test_every_event_is_in_the_list() -> None:
     names = [event.name() for event in EVENTS]
 
     assert len(set(names)) == len(names) > 10
-    assert "line_refused" in names
+    assert "line_rejected" in names
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name())
@@ -56,6 +56,6 @@ def test_what_is_printable_stays_as_it_is() -> None:
 
 
 def test_braces_in_a_field_are_only_braces() -> None:
-    said = LineRefused(source="push", line=1, problem="no", reason="x", at=0, sample=b'{"{0}{self}":"%s"}')
+    said = LineRejected(source="push", line=1, problem="no", reason="x", at=0, sample=b'{"{0}{self}":"%s"}')
 
     assert '\'{"{0}{self}":"%s"}\'' in str(said)

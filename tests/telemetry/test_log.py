@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from edgetally.telemetry.events import Closed, Event, RoomFailed, Rotated, Stopping, say
+from edgetally.telemetry.events import Event, FileRotated, Stopping, SyslogConnectionClosed, TaskFailed, say
 from edgetally.telemetry.log import OVERALL, Log
 from edgetally.telemetry.log_writer import WAITING
 
@@ -89,14 +89,14 @@ def written(
 
 def test_an_event_is_an_object_with_its_fields() -> None:
     with written() as log:
-        log.say(Closed(source="syslog:tcp:x:1", problem="nothing good"))
+        log.say(SyslogConnectionClosed(source="syslog:tcp:x:1", problem="nothing good"))
 
     assert log.events == [
         {
             "time": "2026-11-22T02:20:00.250+00:00",
             "level": "warning",
-            "event": "closed",
-            "message": "syslog:tcp:x:1: closed: nothing good",
+            "event": "syslog_connection_closed",
+            "message": "syslog:tcp:x:1: connection closed: nothing good",
             "source": "syslog:tcp:x:1",
             "problem": "nothing good",
         }
@@ -105,7 +105,7 @@ def test_an_event_is_an_object_with_its_fields() -> None:
 
 def test_an_event_is_a_line_on_a_terminal() -> None:
     with written(to=terminal) as log:
-        log.say(Rotated(source="file:a.log"))
+        log.say(FileRotated(source="file:a.log"))
 
     (line,) = log.lines
     assert line.startswith("2026-11-2")
@@ -124,9 +124,9 @@ def test_the_form_is_as_it_was_set(form: str, begin: str, to: Callable[[], tuple
 def test_what_is_less_important_is_not_logged() -> None:
     with written(level="warning") as log:
         log.say(Stopping())
-        log.say(Closed(source="x", problem="y"))
+        log.say(SyslogConnectionClosed(source="x", problem="y"))
 
-    assert [event["event"] for event in log.events] == ["closed"]
+    assert [event["event"] for event in log.events] == ["syslog_connection_closed"]
 
 
 def test_what_libraries_say_has_their_name() -> None:
@@ -139,10 +139,10 @@ def test_what_libraries_say_has_their_name() -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_where_an_error_came_from_belongs_to_its_line(form: str) -> None:
     with written(form) as log:
-        log.say(RoomFailed(), error=ZeroDivisionError("one\n2026 CRITICAL \x1b[2Jforged"))
+        log.say(TaskFailed(), error=ZeroDivisionError("one\n2026 CRITICAL \x1b[2Jforged"))
 
     first, *rest = log.lines
-    assert "a room has failed" in first
+    assert "a background task failed" in first
     assert ("ZeroDivisionError" in first) == (form == "json")
     assert all(line.startswith("    ") for line in rest)
     assert all(line.isprintable() for line in log.lines)
@@ -157,8 +157,8 @@ def test_the_journal_of_systemd_is_told_how_important_a_line_is(
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
         with Log(form="text", level="info", per_second=0, stream=stream):
             say(Stopping())
-            say(Closed(source="x", problem="y"))
-            say(RoomFailed(), error=ZeroDivisionError("two\nlines"))
+            say(SyslogConnectionClosed(source="x", problem="y"))
+            say(TaskFailed(), error=ZeroDivisionError("two\nlines"))
 
     lines = path.read_text().splitlines()
     assert [line[:3] for line in lines] == ["<6>", "<4>", "<2>", *["<2>"] * (len(lines) - 3)]
@@ -183,19 +183,19 @@ def said(log: Written) -> list[str]:
 def test_a_flood_from_one_source_is_summed_up() -> None:
     with written(per_second=2) as log:
         for _ in range(100):
-            log.say(Closed(source="a", problem="x"))
-        log.say(Closed(source="b", problem="x"))
-        log.say(Rotated(source="a"))
+            log.say(SyslogConnectionClosed(source="a", problem="x"))
+        log.say(SyslogConnectionClosed(source="b", problem="x"))
+        log.say(FileRotated(source="a"))
         log.log.sweep()
         log.log.sweep()
 
     assert said(log) == [
-        *["a: closed: x"] * 2,
-        "b: closed: x",
+        *["a: connection closed: x"] * 2,
+        "b: connection closed: x",
         "a: rotated, reading the new file",
-        "98 more of closed in one second are not shown",
+        "suppressed 98 more syslog_connection_closed events",
     ]
-    assert log.events[-1]["event"] == "unsaid"
+    assert log.events[-1]["event"] == "events_suppressed"
 
 
 def test_the_next_second_begins_anew() -> None:
@@ -203,32 +203,34 @@ def test_the_next_second_begins_anew() -> None:
         for second in range(3):
             log.second += 1
             for _ in range(2):
-                log.say(Closed(source=str(second), problem="x"))
+                log.say(SyslogConnectionClosed(source=str(second), problem="x"))
             log.log.sweep()
 
     assert said(log) == [
-        text for second in range(3) for text in (f"{second}: closed: x", "1 more of closed in one second are not shown")
+        text
+        for second in range(3)
+        for text in (f"{second}: connection closed: x", "suppressed 1 more syslog_connection_closed events")
     ]
 
 
 def test_a_flood_from_as_many_sources_is_summed_up_too() -> None:
     with written(per_second=2) as log:
         for number in range(1000):
-            log.say(Closed(source=f"made up {number}", problem="x"))
+            log.say(SyslogConnectionClosed(source=f"made up {number}", problem="x"))
             log.plain("odd %d", number)
         log.log.sweep()
 
     assert len(log.lines) == 2 * OVERALL + 2 + 2
     assert sorted(said(log)[-2:]) == [
-        f"{1000 - 2 * OVERALL} more of closed in one second are not shown",
-        "998 more of some.library in one second are not shown",
+        f"suppressed {1000 - 2 * OVERALL} more syslog_connection_closed events",
+        "suppressed 998 more some.library events",
     ]
 
 
 def test_what_ends_the_process_is_always_said() -> None:
     with written(per_second=1) as log:
         for _ in range(3):
-            log.say(RoomFailed())
+            log.say(TaskFailed())
 
     assert len(log.lines) == 3
 
@@ -238,7 +240,7 @@ def test_what_was_not_said_is_summed_up_at_the_end() -> None:
         for _ in range(3):
             log.say(Stopping())
 
-    assert said(log) == ["stopping", "2 more of stopping in one second are not shown"]
+    assert said(log) == ["stopping", "suppressed 2 more stopping events"]
 
 
 def test_nothing_is_held_back_without_a_limit() -> None:
@@ -260,7 +262,7 @@ def test_a_log_that_nobody_takes_stops_nobody_and_says_so_later(monkeypatch: pyt
     with stream, ThreadPoolExecutor(1) as reader:
         with Log(form="json", level="info", per_second=0, stream=stream) as log:
             for number in range(many):
-                say(Closed(source=f"{number}", problem="x" * 1000))
+                say(SyslogConnectionClosed(source=f"{number}", problem="x" * 1000))
             said = reader.submit(read, reading)
             while log.lost:
                 log.sweep()
@@ -271,7 +273,7 @@ def test_a_log_that_nobody_takes_stops_nobody_and_says_so_later(monkeypatch: pyt
     taken = [int(line["source"]) for line in lines]
     assert taken == sorted(set(taken))
     assert taken[:WAITING] == list(range(WAITING))
-    assert last["event"] == "unread"
+    assert last["event"] == "log_lines_dropped"
     assert len(lines) + last["lines"] == many
     assert WAITING <= len(lines) < many
 
@@ -280,7 +282,7 @@ def test_a_log_that_is_never_taken_ends_all_the_same() -> None:
     reading, stream = pipe()
     with stream, Log(form="json", level="info", per_second=0, stream=stream):
         for _ in range(3 * WAITING):
-            say(Closed(source="x", problem="x" * 1000))
+            say(SyslogConnectionClosed(source="x", problem="x" * 1000))
     os.close(reading)
 
 

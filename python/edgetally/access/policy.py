@@ -11,12 +11,12 @@ from edgetally.access.grants import Grant, Keys
 from edgetally.config import Access, Config, address
 from edgetally.errors import ConfigError
 from edgetally.telemetry.events import (
-    CertificateKept,
+    CertificateNotReloaded,
     CertificateReloaded,
     NoTokens,
     RestartNeeded,
-    TokensInClear,
     TokensReloaded,
+    TokensWithoutTls,
     say,
 )
 
@@ -47,7 +47,7 @@ class Door:
         """Refuse to answer where strangers are, unless they need a token or may do everything."""
         self._guard(host, self._config.access)
         if self._config.access.tokens and not self._certificate and not is_loopback(host):
-            say(TokensInClear(host=host))
+            say(TokensWithoutTls(host=host))
 
     def admit_unknown(self, setting: str, host: str) -> None:
         """The same, where nobody could show a token."""
@@ -77,7 +77,7 @@ class Door:
                     self._certificate.load(*pair)
                     say(CertificateReloaded(path=str(pair[0])))
             except ConfigError as error:
-                say(CertificateKept(problem=str(error)))
+                say(CertificateNotReloaded(problem=str(error)))
         if waiting := self._waiting(config):
             say(RestartNeeded(settings=", ".join(waiting)))
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
-from edgetally.telemetry.events import RejectsKept, RejectsUnkept, escaped, say
+from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escaped, say
 
 RECENT = 100
 """Lines that are kept in memory."""
@@ -129,9 +129,9 @@ class Rejects:
         if error:
             self.unkept += lines
             if not self._fails:
-                say(RejectsUnkept(path=str(self._path), problem=str(error)))
+                say(DeadLettersFailing(path=str(self._path), problem=str(error)))
         elif self._fails:
-            say(RejectsKept(path=str(self._path)))
+            say(DeadLettersRecovered(path=str(self._path)))
         self._fails = error is not None
 
 

@@ -21,7 +21,7 @@ from edgetally.ingest.stream import INLINE, Brought, Intake, Report
 from edgetally.journal.base import Journal, Marks
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
-from edgetally.telemetry.events import LineRefused, LinesRefused, Unkept, say
+from edgetally.telemetry.events import LineRejected, LinesRejected, RecordsNotCommitted, say
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
@@ -154,13 +154,13 @@ class Worker:
             # Also when this is cancelled, because the process stops: what was fed counts.
             if await commit() is None:
                 unkept = (await intake.drain()).accepted
-                say(Unkept(source=source.name, records=unkept, problem=self.journal.failing or "it is stopping"))
+                say(RecordsNotCommitted(source=source.name, records=unkept, problem=self.journal.failing or "stopping"))
 
     @staticmethod
     def _warn(source: Source, report: Report) -> None:
         for line in report.refused:
             say(
-                LineRefused(
+                LineRejected(
                     source=source.name,
                     line=line.line,
                     problem=line.sentence,
@@ -171,7 +171,7 @@ class Worker:
             )
         if (rejected := report.rejected.total()) > len(report.refused):
             reasons = ", ".join(f"{reason} {count}" for reason, count in report.rejected.items())
-            say(LinesRefused(source=source.name, count=rejected, reasons=reasons))
+            say(LinesRejected(source=source.name, count=rejected, reasons=reasons))
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call` where it does not keep the event loop from serving."""

@@ -99,7 +99,7 @@ class Panel:
         return {
             "journal": self._rooms.journal.failing or "",
             "window": self._behind(),
-            "server": "it is stopping" if self._rooms.server.closing else "",
+            "server": "stopping" if self._rooms.server.closing else "",
         }
 
     @property
@@ -109,9 +109,9 @@ class Panel:
 
     def _behind(self) -> str:
         if not self._rooms.shelf.newest:
-            return "no second is sealed yet: the server is starting"
+            return "starting: no second sealed yet"
         if self._lag > MAX_LAG:
-            return f"no second was sealed for {self._lag:.0f} seconds: readers wait, and see nothing new"
+            return f"no second sealed for {self._lag:.0f} seconds: readers see nothing new"
         return ""
 
     def _records(self) -> Iterator[Reading]:
@@ -120,26 +120,26 @@ class Panel:
         yield metrics.SOURCE_BYTES, {(source,): one.size for source, one in brought}
         yield metrics.SOURCE_ACCEPTED, {(source,): one.accepted for source, one in brought}
         yield metrics.SOURCE_REJECTED, {(source,): one.rejected for source, one in brought}
-        yield metrics.SOURCE_DROPS, {(one.name,): one.dropped for one in self._rooms.datagrams}
-        yield metrics.FILE_BEHIND, {(one.name,): one.behind for one in self._rooms.files}
+        yield metrics.SOURCE_DATAGRAMS_DROPPED, {(one.name,): one.dropped for one in self._rooms.datagrams}
+        yield metrics.FILE_LAG, {(one.name,): one.behind for one in self._rooms.files}
         yield metrics.SYSLOG_CONNECTIONS, {(one.name,): len(one.connections) for one in self._rooms.listeners}
         yield metrics.ACCEPTED, {(): worker.accepted}
         yield metrics.REJECTED, {(reason,): worker.rejected[reason] for reason, _ in reasons()}
         yield metrics.UNKNOWN_CACHE_WORDS, {(word,): count for word, count in worker.unknown_cache_words.items()}
-        yield metrics.REJECTS_UNKEPT, {(): worker.rejects.unkept}
-        yield metrics.FOLD_SECONDS, {(): worker.fold_time}
-        yield metrics.COMMIT_SECONDS, {(): worker.commit_time}
+        yield metrics.REJECTED_DROPPED, {(): worker.rejects.unkept}
+        yield metrics.FOLD_DURATION, {(): worker.fold_time}
+        yield metrics.COMMIT_DURATION, {(): worker.commit_time}
         yield metrics.JOURNAL_FAILING, {(): int(journal.failing is not None)}
-        yield metrics.JOURNAL_FAILURES, {(): journal.failures}
-        yield metrics.JOURNAL_COMMITS, {(): journal.commits}
-        yield metrics.JOURNAL_BYTES, {(): journal.size}
+        yield metrics.COMMIT_FAILURES, {(): journal.failures}
+        yield metrics.COMMITS, {(): journal.commits}
+        yield metrics.JOURNAL_SIZE, {(): journal.size}
         yield metrics.PUSHES_REPEATED, {(): self._rooms.once.repeated}
 
     def _window(self) -> Iterator[Reading]:
         sealer, shelf = self._rooms.sealer, self._rooms.shelf
-        yield metrics.MERGE_SECONDS, {(): sealer.merge_time}
-        yield metrics.SEAL_SECONDS, {(): sealer.seal_time}
-        yield metrics.SEALED_SECOND, {(): shelf.newest}
+        yield metrics.MERGE_DURATION, {(): sealer.merge_time}
+        yield metrics.SEAL_DURATION, {(): sealer.seal_time}
+        yield metrics.LAST_SEALED, {(): shelf.newest}
         # Before the first seal nothing was due.
         yield metrics.SEAL_LAG, {(): self._lag if shelf.newest else 0.0}
         for metric, counts in (
@@ -156,7 +156,7 @@ class Panel:
         yield metrics.CACHE_BYTES, {(): shelf.cached_size}
         yield metrics.CACHE_HITS, {(): shelf.reused}
         yield metrics.CACHE_MISSES, {(): shelf.encoded}
-        yield metrics.WAITING, {(): shelf.waiting}
+        yield metrics.WAITING_READERS, {(): shelf.waiting}
         yield metrics.CONNECTIONS, {(): len(server.connections)}
         responses = Counter({(room, code): 0 for room in ROOMS for code in CODES})
         responses.update(server.responses)
@@ -168,8 +168,8 @@ class Panel:
         reached["api.max_answer_bytes"] = self._rooms.poll.cut
         reached["shelf.max_bytes"] = shelf.dropped
         yield metrics.PENDING, {(): self._rooms.worker.pushes.pending}
-        yield metrics.UNFOLDED, {(): server.waiting_bytes}
-        yield metrics.UNREAD, {(): server.unread_bytes}
+        yield metrics.REQUEST_BUFFERED, {(): server.waiting_bytes}
+        yield metrics.RESPONSE_BUFFERED, {(): server.unread_bytes}
         yield metrics.LIMIT_REACHED, {(name,): reached[name] for name in LIMITS}
         yield metrics.RESPONSES, {(room, str(code)): count for (room, code), count in responses.items()}
 

@@ -15,7 +15,7 @@ from edgetally.config import Config
 from edgetally.errors import ConfigError
 from edgetally.malloc import keep_memory
 from edgetally.service.service import Service, cancel, first
-from edgetally.telemetry.events import Answering, NotReloaded, Stopping, say
+from edgetally.telemetry.events import ReloadFailed, Started, Stopping, say
 from edgetally.telemetry.log import Log
 from edgetally.telemetry.systemd import notify
 
@@ -61,7 +61,7 @@ async def _serve(
     async with Service(config) as service:
         if again:
             loop.add_signal_handler(signal.SIGHUP, _reload, service, again)
-        say(Answering(url=service.url))
+        say(Started(url=service.url))
         notify("READY=1")
         beside = [asyncio.create_task(_sweep(log, service.clock))]
         if started:
@@ -84,4 +84,4 @@ def _reload(service: Service, again: Callable[[], Config]) -> None:
     try:
         service.reload(again())
     except ConfigError as error:
-        say(NotReloaded(problem=str(error)))
+        say(ReloadFailed(problem=str(error)))

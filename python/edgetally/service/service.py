@@ -42,7 +42,7 @@ from edgetally.snippets import format_of
 from edgetally.sources import syslog
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
-from edgetally.telemetry.events import JournalInMemory, JournalOpened, RoomFailed, say
+from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.label_limit import Labels
 from edgetally.telemetry.prometheus import CONTENT_TYPE
@@ -264,7 +264,7 @@ class Service:
         if not task.cancelled() and (error := task.exception()):
             self._failure = error
             if self.sealer.started.is_set() or not isinstance(error, EdgetallyError):
-                say(RoomFailed(), error=error)
+                say(TaskFailed(), error=error)
             self.failed.set()
 
     async def _sweep(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ, Block
-from edgetally.telemetry.events import Following, Missed, Rotated, Truncated, Waiting, say
+from edgetally.telemetry.events import FileRotated, FileTruncated, FileUnavailable, Following, RotatedFileLost, say
 
 POLL_SECONDS = 0.1
 """How often to look for more."""
@@ -199,7 +199,7 @@ class FollowedFile:
             opened = Opened(self._path)
         except OSError as error:
             if not self._waits:
-                say(Waiting(source=self.name, problem=error.strerror or str(error)))
+                say(FileUnavailable(source=self.name, problem=error.strerror or str(error)))
             self._waits = self._begins = True
             return None
         self._waits = False
@@ -211,12 +211,12 @@ class FollowedFile:
             return
         self._begins = False
         if self._known is None:
-            place = "its end"
+            start = "end"
         elif opened.offset:
-            place = "where it was left"
+            start = "checkpoint"
         else:
-            place = "its beginning"
-        say(Following(source=self.name, offset=opened.offset, place=place))
+            start = "beginning"
+        say(Following(source=self.name, offset=opened.offset, start=start))
 
     def _missed(self, *, was_away: bool) -> list[Opened]:
         """
@@ -237,7 +237,7 @@ class FollowedFile:
             found = [left] if was_away else []
             found += sorted(later, key=lambda one: one.status.st_mtime_ns)
         elif was_away and not left and known.offset:
-            say(Missed(source=self.name, offset=known.offset))
+            say(RotatedFileLost(source=self.name, offset=known.offset))
         for one in candidates:
             if one not in found:
                 one.close()
@@ -277,14 +277,14 @@ class FollowedFile:
                 if len(data) == READ:
                     continue
             elif opened.size < opened.offset:
-                say(Truncated(source=self.name))
+                say(FileTruncated(source=self.name))
                 opened.begin_anew()
                 yield Block(b"", end=True, mark=mark())
                 continue
             elif not is_last or (_is_there(self._path) and not opened.has_name(self._path)):
                 quiet_since = self._clock.now() if quiet_since is None else quiet_since
                 if self._clock.now() - quiet_since >= GRACE_SECONDS:
-                    say(Rotated(source=self.name))
+                    say(FileRotated(source=self.name))
                     yield Block(b"", end=True, mark=mark())
                     return
             await self._pause()

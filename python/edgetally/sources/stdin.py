@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ, Block
-from edgetally.telemetry.events import Ended, Reading, say
+from edgetally.telemetry.events import StdinEnded, StdinOpened, say
 
 AHEAD = 4
 """Blocks that are read before they are asked for; a faster writer waits."""
@@ -47,8 +47,8 @@ class Stdin:
         # A thread, because nothing else works for pipes, terminals and files alike; a daemon, because a read that
         # waits for a writer must not keep the process alive.
         threading.Thread(target=read, name="stdin", daemon=True).start()
-        say(Reading(source=self.name))
+        say(StdinOpened(source=self.name))
         while data := await ahead.get():
             yield Block(data, more=not ahead.empty())
-        say(Ended(source=self.name))
+        say(StdinEnded(source=self.name))
         yield Block(b"", end=True)

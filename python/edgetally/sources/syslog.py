@@ -20,7 +20,14 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ, Block
-from edgetally.telemetry.events import Broken, Closed, Dropped, Listening, SmallBuffer, say
+from edgetally.telemetry.events import (
+    DatagramsDropped,
+    Listening,
+    ReceiveBufferTooSmall,
+    SyslogConnectionClosed,
+    SyslogConnectionLost,
+    say,
+)
 
 MAX_DATAGRAM = 1 << 18
 """Bytes of a datagram that are read. UDP has no larger ones; over a unix socket, what is behind them is cut off."""
@@ -142,7 +149,7 @@ class SyslogDatagrams:
             if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
                 (dropped,) = struct.unpack("I", data[:4])
                 if dropped != self.dropped:
-                    say(Dropped(source=self.name, datagrams=dropped))
+                    say(DatagramsDropped(source=self.name, datagrams=dropped))
                     self.dropped = dropped
         return size
 
@@ -207,7 +214,7 @@ def _enlarge(bound: socket.socket, where: Address) -> None:
     # Linux counts its own bookkeeping too, and therefore doubles what it was asked for.
     given = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     if given < RECEIVE_BUFFER:
-        say(SmallBuffer(source=f"syslog:{where}", given=given, wanted=RECEIVE_BUFFER))
+        say(ReceiveBufferTooSmall(source=f"syslog:{where}", given=given, wanted=RECEIVE_BUFFER))
 
 
 class SyslogConnection:
@@ -247,9 +254,9 @@ class SyslogConnection:
                     quiet = True
                     yield Block(b"")
             if self._problem:
-                say(Closed(source=self.name, problem=self._problem))
+                say(SyslogConnectionClosed(source=self.name, problem=self._problem))
         except OSError as error:
-            say(Broken(source=self.name, problem=error.strerror or str(error)))
+            say(SyslogConnectionLost(source=self.name, problem=error.strerror or str(error)))
         except asyncio.CancelledError:
             # The process stops, and what was read by now counts.
             if reading.done() and not reading.cancelled() and not reading.exception():

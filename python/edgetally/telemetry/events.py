@@ -1,8 +1,8 @@
 """
-Everything that the server logs, one class per event: its level, its sentence, and its fields with their types.
+Everything that the server logs, one class per event: its level, its sentence, and its typed fields.
 
-`docs/events.md` is made of this list. The name of an event is that of its class, as `line_refused`, and stays what it
-is, because people search for it. Its docstring is for whoever finds it in the log.
+The name of an event is that of its class (`LineRejected` is logged as `line_rejected`) and stays, because people search
+for it. `docs/events.md` is generated from this list: the docstring of an event says what it means and what to do.
 """
 
 import logging
@@ -19,19 +19,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     level: ClassVar[int] = logging.INFO
     sentence: ClassVar[str]
-    """Names every field in braces."""
+    """The message, with every field in braces."""
 
     @classmethod
     def name(cls) -> str:
-        """Return the name that the log shows."""
+        """Return the name in the log."""
         return re.sub("(?<=.)([A-Z])", r"_\1", cls.__name__).lower()
 
     def fields(self) -> dict[str, str | int | float]:
-        """Return what it was about, escaped."""
+        """Return the fields, escaped."""
         return {name: escaped(value) for name, value in msgspec.structs.asdict(self).items()}
 
     def __str__(self) -> str:
-        """Return the sentence; nothing in it ends a line or talks to a terminal."""
+        """Return the sentence; nothing in it ends a line or controls a terminal."""
         return self.sentence.format_map(self.fields())
 
 
@@ -42,7 +42,7 @@ class SourceEvent(Event, frozen=True):
 
 
 def escaped(value: str | float | bytes) -> str | int | float:
-    """Return `value` so that it can be shown: what is no printable letter stands there by its number."""
+    """Return `value` with everything that is not printable as a backslash escape."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, str) and not value.isprintable():
@@ -51,110 +51,110 @@ def escaped(value: str | float | bytes) -> str | int | float:
 
 
 def say(event: Event, *, error: BaseException | None = None) -> None:
-    """Log `event`, and where `error` came from."""
+    """Log `event`, with the traceback of `error`."""
     log.log(event.level, event, exc_info=error)
 
 
 # The process.
 
 
-class Answering(Event, frozen=True):
-    """The server has started."""
+class Started(Event, frozen=True):
+    """The server is ready: it answers readers and accepts pushes at this address."""
 
-    sentence = "edgetally answers on {url}"
+    sentence = "started: listening on {url}"
     url: str
 
 
 class Stopping(Event, frozen=True):
-    """The server was told to stop, and ends within five seconds."""
+    """SIGTERM or SIGINT. The server exits within five seconds."""
 
     sentence = "stopping"
 
 
-class TokensInClear(Event, frozen=True):
-    """Set `api.tls_cert` and `api.tls_key`, or let a proxy on this machine speak TLS and listen on 127.0.0.1."""
+class TokensWithoutTls(Event, frozen=True):
+    """Set `api.tls_cert` and `api.tls_key`, or listen on 127.0.0.1 behind a reverse proxy with TLS."""
 
     level = logging.WARNING
-    sentence = "others can reach {host}, and without TLS whoever is on the way sees their tokens"
+    sentence = "listening on {host} without TLS: tokens are sent in clear text"
     host: str
 
 
 class TokensReloaded(Event, frozen=True):
-    """SIGHUP: these tokens count from now on. Readers and pushes whose token is not among them any more are refused."""
+    """SIGHUP. From now on requests need one of the valid tokens."""
 
-    sentence = "reloaded: valid tokens: {valid}, revoked ones: {revoked}"
+    sentence = "tokens reloaded: {valid} valid, {revoked} revoked"
     valid: int
     revoked: int
 
 
 class NoTokens(Event, frozen=True):
-    """The settings name no token any more, so whoever reaches the server may read and push everything."""
+    """SIGHUP. Everyone who can reach the server may now read and push everything."""
 
     level = logging.WARNING
-    sentence = "reloaded: there are no tokens, so nobody needs one"
+    sentence = "tokens reloaded: none are set, so no request needs one"
 
 
 class CertificateReloaded(Event, frozen=True):
-    """SIGHUP: those who connect from now on are shown this certificate."""
+    """SIGHUP. New connections get this certificate."""
 
-    sentence = "reloaded: the certificate in {path}"
+    sentence = "certificate reloaded: {path}"
     path: str
 
 
-class CertificateKept(Event, frozen=True):
-    """SIGHUP, but the new certificate cannot be used. Put it right before the old one expires, and reload again."""
+class CertificateNotReloaded(Event, frozen=True):
+    """SIGHUP. Fix the certificate before the old one expires, then reload again."""
 
     level = logging.ERROR
-    sentence = "not reloaded, the old certificate stays: {problem}"
+    sentence = "certificate not reloaded, the old one stays in use: {problem}"
     problem: str
 
 
-class NotReloaded(Event, frozen=True):
-    """SIGHUP, but the settings are wrong. Everything is as it was, tokens too. Put them right, and reload again."""
+class ReloadFailed(Event, frozen=True):
+    """SIGHUP. The settings are wrong, so everything stays as it was, tokens included. Fix them, then reload again."""
 
     level = logging.ERROR
-    sentence = "nothing is reloaded: {problem}"
+    sentence = "reload failed, nothing has changed: {problem}"
     problem: str
 
 
 class RestartNeeded(Event, frozen=True):
-    """SIGHUP, and these settings have changed that a server that runs keeps."""
+    """SIGHUP. These settings have changed, and only a restart applies them."""
 
     level = logging.WARNING
-    sentence = "not reloaded, only a restart changes {settings}"
+    sentence = "restart needed to apply {settings}"
     settings: str
 
 
-class RoomFailed(Event, frozen=True):
-    """This is our fault: please report it with the traceback. The process ends with status 1; let it be restarted."""
+class TaskFailed(Event, frozen=True):
+    """A bug: please report it with the traceback. The process exits with status 1; let a supervisor restart it."""
 
     level = logging.CRITICAL
-    sentence = "a room has failed, so the process stops"
+    sentence = "internal error: a background task failed, stopping"
 
 
 class RequestFailed(Event, frozen=True):
-    """This is our fault: please report it with the traceback. The client was answered with status 500."""
+    """A bug: please report it with the traceback. The client got status 500."""
 
     level = logging.ERROR
-    sentence = "a request could not be answered: {method} {path}"
+    sentence = "internal error: cannot answer {method} {path}"
     method: str
     path: str
 
 
-class Unsaid(Event, frozen=True):
-    """One event came so often that only the first were logged: `log.per_second` says how many."""
+class EventsSuppressed(Event, frozen=True):
+    """This event occurred more than `log.per_second` times within a second."""
 
     level = logging.WARNING
-    sentence = "{count} more of {of} in one second are not shown"
-    of: str
+    sentence = "suppressed {count} more {suppressed} events"
+    suppressed: str
     count: int
 
 
-class Unread(Event, frozen=True):
-    """Whoever reads the log did not take it, and what came then is lost. Nothing else waited for it."""
+class LogLinesDropped(Event, frozen=True):
+    """The reader of the log did not keep up. Nothing else was held up by it."""
 
     level = logging.WARNING
-    sentence = "{lines} lines of this log are lost, because those before them were not taken"
+    sentence = "dropped {lines} log lines: stderr was blocked"
     lines: int
 
 
@@ -162,149 +162,146 @@ class Unread(Event, frozen=True):
 
 
 class JournalOpened(Event, frozen=True):
-    """The server has started with this journal, and shows again what is final in it: so many seconds with entries."""
+    """The journal in use, and how many sealed seconds with entries were restored from it."""
 
-    sentence = "the journal is {path}, and {seconds} seconds of before are shown again"
+    sentence = "opened journal {path}: {seconds} seconds restored"
     path: str
     seconds: int
 
 
 class JournalInMemory(Event, frozen=True):
-    """The server has started with `--journal memory`: what it counts is gone when it ends."""
+    """The server runs with `--journal memory`."""
 
-    sentence = "the journal is in memory, and nothing survives a restart"
+    sentence = "journal in memory: nothing survives a restart"
 
 
 class JournalFailing(Event, frozen=True):
-    """Nothing can be made durable: pushes are answered with 503, and other sources wait. It is tried every second."""
+    """Nothing can be made durable. The journal is retried every second, until `journal_recovered`."""
 
     level = logging.ERROR
-    sentence = "{path}: {problem}; pushes are refused and other sources wait until that is over"
+    sentence = "cannot write {path}: {problem}; pushes get 503, other sources wait"
     path: str
     problem: str
 
 
 class JournalRecovered(Event, frozen=True):
-    """The journal is written again, and all goes on."""
+    """Pushes are accepted again, and the other sources continue."""
 
-    sentence = "{path}: the journal can be written again"
+    sentence = "journal {path} can be written again"
     path: str
 
 
 class ClockSetBack(Event, frozen=True):
-    """The clock was wrong when the journal was written. What was shown of that time is gone; what was not counts."""
+    """The clock was wrong when the journal was written. Open seconds count; sealed ones are not shown any more."""
 
     level = logging.WARNING
-    sentence = "the journal is {seconds} seconds ahead of the clock: what it shows is forgotten"
+    sentence = "journal is {seconds} seconds ahead of the clock: discarded its sealed seconds"
     seconds: int
 
 
 # Sources.
 
 
-class Unkept(SourceEvent, frozen=True):
-    """A followed file is read again from where it was left; what came by syslog or standard input is lost."""
+class RecordsNotCommitted(SourceEvent, frozen=True):
+    """A followed file will be read again from its checkpoint. Records of syslog and standard input are lost."""
 
     level = logging.ERROR
-    sentence = "{source}: {records} records could not be made durable before the end: {problem}"
+    sentence = "{source}: {records} records not committed before the stop: {problem}"
     records: int
     problem: str
 
 
 class Listening(SourceEvent, frozen=True):
-    """A source takes records from now on."""
+    """A syslog source accepts records."""
 
-    sentence = "{source} is listened on"
+    sentence = "{source}: listening"
 
 
 class Following(SourceEvent, frozen=True):
-    """A followed file is read from this byte on: when the server starts, and when it no longer waits for the file."""
+    """A followed file is read from its `checkpoint`, its `beginning` or its `end` on."""
 
-    sentence = "{source} is followed from byte {offset}, {place}"
+    sentence = "{source}: following from byte {offset} ({start})"
     offset: int
-    place: str
+    start: str
 
 
-class Reading(SourceEvent, frozen=True):
-    """Standard input is read."""
+class StdinOpened(SourceEvent, frozen=True):
+    """Records are read from standard input."""
 
-    sentence = "{source} is read"
-
-
-class Ended(SourceEvent, frozen=True):
-    """Standard input has ended, because whoever wrote to it is done. The server goes on serving."""
-
-    sentence = "{source} has ended, and the server goes on"
+    sentence = "{source}: reading"
 
 
-class Waiting(SourceEvent, frozen=True):
-    """A followed file is not there, may not be read, or is none. It is looked for ten times a second in silence."""
+class StdinEnded(SourceEvent, frozen=True):
+    """The writer has closed standard input. The server continues."""
+
+    sentence = "{source}: ended"
+
+
+class FileUnavailable(SourceEvent, frozen=True):
+    """A followed file is missing, unreadable or not a regular file. It is retried ten times a second."""
 
     level = logging.WARNING
-    sentence = "{source}: {problem}; waiting for it"
+    sentence = "{source}: {problem}; waiting for the file"
     problem: str
 
 
-class Rotated(SourceEvent, frozen=True):
-    """A followed file was renamed, and read to its end."""
+class FileRotated(SourceEvent, frozen=True):
+    """A followed file was renamed and has been read to its end."""
 
     sentence = "{source}: rotated, reading the new file"
 
 
-class Missed(SourceEvent, frozen=True):
-    """Rotation has compressed, moved or removed a file before it was read to its end, while the server was down."""
+class RotatedFileLost(SourceEvent, frozen=True):
+    """While the server was down, a file was compressed, moved or removed before it was read to its end."""
 
     level = logging.WARNING
-    sentence = "{source}: what was written behind byte {offset} of the file that had this name before cannot be found"
+    sentence = "{source}: cannot find the rotated file; data after byte {offset} was not read"
     offset: int
 
 
-class Truncated(SourceEvent, frozen=True):
-    """A followed file is shorter than what was read of it. Lines may have been lost: rename it instead."""
+class FileTruncated(SourceEvent, frozen=True):
+    """A followed file is shorter than what was read of it. Lines may be lost: rotate by renaming instead."""
 
-    sentence = "{source}: truncated, reading it from its beginning"
+    sentence = "{source}: truncated, reading from the beginning"
 
 
-class SmallBuffer(SourceEvent, frozen=True):
-    """The system allows no larger buffer. Raise its limit, or datagrams are lost when many come at once."""
+class ReceiveBufferTooSmall(SourceEvent, frozen=True):
+    """The kernel will drop datagrams in a burst. Raise its limit as shown, and in `/etc/sysctl.d` for good."""
 
     level = logging.WARNING
-    sentence = (
-        "{source}: the kernel gives a receive buffer of {given} bytes instead of {wanted}. "
-        "It will drop datagrams in a burst: sysctl -w net.core.rmem_max={wanted}"
-    )
+    sentence = "{source}: receive buffer is {given} bytes, not {wanted}: sysctl -w net.core.rmem_max={wanted}"
     given: int
     wanted: int
 
 
-class Dropped(SourceEvent, frozen=True):
-    """Datagrams are lost, because they came faster than they were taken. Give the sender TCP, or this machine less."""
+class DatagramsDropped(SourceEvent, frozen=True):
+    """Datagrams arrived faster than they were read. Send over TCP, or take load off this machine."""
 
     level = logging.WARNING
-    sentence = "{source}: the kernel dropped {datagrams} datagrams so far"
+    sentence = "{source}: the kernel has dropped {datagrams} datagrams so far"
     datagrams: int
 
 
-class Closed(SourceEvent, frozen=True):
-    """What a syslog connection sent is no stream of records, so it was closed. Its address is that of the sender."""
+class SyslogConnectionClosed(SourceEvent, frozen=True):
+    """The sender at this address does not send records, or stalled in the middle of a line."""
 
     level = logging.WARNING
-    sentence = "{source}: closed: {problem}"
+    sentence = "{source}: connection closed: {problem}"
     problem: str
 
 
-class Broken(SourceEvent, frozen=True):
-    """A syslog connection broke. What came before counts."""
+class SyslogConnectionLost(SourceEvent, frozen=True):
+    """A syslog connection broke. Everything received before counts."""
 
-    sentence = "{source}: {problem}"
+    sentence = "{source}: connection lost: {problem}"
     problem: str
 
 
-class LineRefused(SourceEvent, frozen=True):
-    """A line does not count. The record's page says what to do about its reason; ten are shown of every batch."""
+class LineRejected(SourceEvent, frozen=True):
+    """A line does not count: [the record](record.md) explains its reason. At most ten per batch are logged."""
 
     level = logging.WARNING
-    sentence = "{source}: a line does not count: {problem} ({reason}), at byte {at} of '{sample}'"
+    sentence = "{source}: line rejected: {problem} ({reason}) at byte {at} of '{sample}'"
     line: int
     problem: str
     reason: str
@@ -312,28 +309,28 @@ class LineRefused(SourceEvent, frozen=True):
     sample: bytes
 
 
-class LinesRefused(SourceEvent, frozen=True):
-    """So many lines of one batch do not count, and only the first were shown one by one."""
+class LinesRejected(SourceEvent, frozen=True):
+    """All rejected lines of a batch by reason; only the first were logged one by one."""
 
     level = logging.WARNING
-    sentence = "{source}: {count} lines of this batch do not count: {reasons}"
+    sentence = "{source}: {count} lines of this batch rejected: {reasons}"
     count: int
     reasons: str
 
 
-class RejectsUnkept(Event, frozen=True):
-    """Lines that did not count could not be written where you can look at them. They are counted all the same."""
+class DeadLettersFailing(Event, frozen=True):
+    """Rejected lines are missing from this file. `edgetally_rejected_lines_dropped_total` counts them."""
 
     level = logging.WARNING
-    sentence = "{path}: rejected lines cannot be kept there: {problem}"
+    sentence = "cannot write rejected lines to {path}: {problem}"
     path: str
     problem: str
 
 
-class RejectsKept(Event, frozen=True):
-    """Rejected lines are written again."""
+class DeadLettersRecovered(Event, frozen=True):
+    """New rejected lines are in this file again."""
 
-    sentence = "{path}: rejected lines are kept again"
+    sentence = "rejected lines are written to {path} again"
     path: str
 
 
@@ -342,4 +339,4 @@ EVENTS: tuple[type[Event], ...] = tuple(
     for one in list(globals().values())
     if isinstance(one, type) and issubclass(one, Event) and hasattr(one, "sentence")
 )
-"""All of them."""
+"""All events, in the order of this file."""

@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Self, TextIO
 
-from edgetally.telemetry.events import Event, Unread, Unsaid, escaped, say
+from edgetally.telemetry.events import Event, EventsSuppressed, LogLinesDropped, escaped, say
 from edgetally.telemetry.log_writer import Lines
 
 OVERALL = 10
@@ -91,7 +91,11 @@ class Throttle(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be logged."""
-        if not self._most or record.levelno >= logging.CRITICAL or isinstance(record.msg, Unread | Unsaid):
+        if (
+            not self._most
+            or record.levelno >= logging.CRITICAL
+            or isinstance(record.msg, LogLinesDropped | EventsSuppressed)
+        ):
             return True
         if int(record.created) != self._second:
             self._second = int(record.created)
@@ -104,9 +108,9 @@ class Throttle(logging.Filter):
         self._seen.update({(name, source), (name, "")})
         return True
 
-    def unsaid(self) -> list[Unsaid]:
+    def unsaid(self) -> list[EventsSuppressed]:
         """Take the counts of what was not let through."""
-        found = [Unsaid(of=name, count=count) for name, count in self._unsaid.items()]
+        found = [EventsSuppressed(suppressed=name, count=count) for name, count in self._unsaid.items()]
         self._unsaid.clear()
         return found
 
@@ -148,7 +152,7 @@ class Log:
             say(unsaid)
         if self.lost and self._handler.has_room:
             unread, self._handler.lost = self._handler.lost, 0
-            say(Unread(lines=unread))
+            say(LogLinesDropped(lines=unread))
 
 
 def is_journal(stream: TextIO) -> bool:

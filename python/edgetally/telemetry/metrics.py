@@ -1,8 +1,8 @@
 """
-Every metric that the process shows of itself, in the order in which a record passes the rooms.
+Every metric at `/metrics`, in the order of the flow.
 
-This list is the only place where they are named: `docs/metrics.md` and the answer to `/metrics` are made of it. What
-operators have built alarms on keeps its name.
+Metrics are named here and nowhere else: `docs/metrics.md` is generated from this list. Dashboards and alerts are built
+on these names, so they stay.
 """
 
 from typing import Literal, NamedTuple
@@ -15,185 +15,194 @@ class Metric(NamedTuple):
     kind: Literal["counter", "gauge", "histogram"]
     unit: str
     means: str
-    """A sentence for whoever reads it at three in the morning."""
+    """What it says, in one or two sentences."""
     labels: tuple[str, ...] = ()
 
 
 # Sources and the fold.
 
 SOURCE_BYTES = Metric(
-    "edgetally_source_bytes_total", "counter", "bytes", "Bytes that came, decompressed, by source.", ("source",)
+    "edgetally_source_bytes_total", "counter", "bytes", "Bytes received, decompressed, by source.", ("source",)
 )
 SOURCE_ACCEPTED = Metric(
-    "edgetally_source_records_accepted_total", "counter", "lines", "Lines that count, by source.", ("source",)
+    "edgetally_source_records_accepted_total", "counter", "lines", "Lines accepted, by source.", ("source",)
 )
 SOURCE_REJECTED = Metric(
-    "edgetally_source_records_rejected_total", "counter", "lines", "Lines that do not count, by source.", ("source",)
+    "edgetally_source_records_rejected_total", "counter", "lines", "Lines rejected, by source.", ("source",)
 )
-SOURCE_DROPS = Metric(
-    "edgetally_source_drops_total",
+SOURCE_DATAGRAMS_DROPPED = Metric(
+    "edgetally_source_datagrams_dropped_total",
     "counter",
     "datagrams",
-    "Datagrams that the kernel dropped because they were not taken fast enough, by source. They are lost.",
+    "Datagrams dropped by the kernel because they were not read fast enough, by source. They are lost.",
     ("source",),
 )
-FILE_BEHIND = Metric(
-    "edgetally_file_behind_bytes",
+FILE_LAG = Metric(
+    "edgetally_file_lag_bytes",
     "gauge",
     "bytes",
-    "Bytes of a followed file that were written and are not read yet, by source.",
+    "Bytes of a followed file that are written and not read yet, by source.",
     ("source",),
 )
 SYSLOG_CONNECTIONS = Metric(
-    "edgetally_syslog_connections",
-    "gauge",
-    "connections",
-    "Open connections of syslog over TCP, by source.",
-    ("source",),
+    "edgetally_syslog_connections", "gauge", "connections", "Open syslog connections over TCP, by source.", ("source",)
 )
-ACCEPTED = Metric("edgetally_records_accepted_total", "counter", "lines", "Lines that count.")
+ACCEPTED = Metric("edgetally_records_accepted_total", "counter", "lines", "Lines accepted.")
 REJECTED = Metric(
     "edgetally_records_rejected_total",
     "counter",
     "lines",
-    "Lines that do not count, by reason. The record's page says what to do about each.",
+    "Lines rejected, by reason. The log and `/rejected` show some of them.",
     ("reason",),
 )
 UNKNOWN_CACHE_WORDS = Metric(
     "edgetally_unknown_cache_words_total",
     "counter",
     "lines",
-    "Lines whose word for what the cache did is in no table, by word. They count as neither hit nor miss.",
+    "Lines whose cache status is an unknown word, by word. They count as neither hit nor miss.",
     ("word",),
 )
-REJECTS_UNKEPT = Metric(
-    "edgetally_rejected_lines_unkept_total",
+REJECTED_DROPPED = Metric(
+    "edgetally_rejected_lines_dropped_total",
     "counter",
     "lines",
-    "Lines that do not count and could not be written to the file of rejected lines, of those that were meant for it.",
+    "Rejected lines missing from `rejected.jsonl`, because it could not be written or too many came at once.",
 )
-FOLD_SECONDS = Metric(
-    "edgetally_fold_seconds", "histogram", "seconds", "How long a block took to fold, waiting for a thread included."
+FOLD_DURATION = Metric(
+    "edgetally_fold_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time to fold a block, including the wait for a thread.",
 )
 
 # The journal.
 
-COMMIT_SECONDS = Metric(
-    "edgetally_journal_commit_seconds",
+COMMIT_DURATION = Metric(
+    "edgetally_journal_commit_duration_seconds",
     "histogram",
     "seconds",
-    "How long a partial took to become durable. Pushes wait for it.",
+    "Time until a partial was durable. Pushes wait for it.",
 )
 JOURNAL_FAILING = Metric(
     "edgetally_journal_failing",
     "gauge",
     "",
-    "Whether nothing can be made durable (1): pushes are refused, and other sources wait. 0 when all is well.",
+    "Whether the journal cannot be written (1) or can (0). While 1, pushes get 503 and other sources wait.",
 )
-JOURNAL_FAILURES = Metric(
-    "edgetally_journal_failures_total",
+COMMIT_FAILURES = Metric(
+    "edgetally_journal_commit_failures_total",
     "counter",
     "commits",
-    "Commits that failed, because the disk is full or broken. What was in them was refused, or waits.",
+    "Commits that failed because the disk is full or broken. Pushes in them were refused, other sources retry.",
 )
-JOURNAL_COMMITS = Metric(
-    "edgetally_journal_commits_total",
-    "counter",
-    "commits",
-    "How often something was made durable on the disk. What comes at the same time is committed together.",
+COMMITS = Metric(
+    "edgetally_journal_commits_total", "counter", "commits", "Commits to disk, one fsync each (group commit)."
 )
-JOURNAL_BYTES = Metric("edgetally_journal_bytes", "gauge", "bytes", "Size of the journal's file; 0 if it has none.")
+JOURNAL_SIZE = Metric("edgetally_journal_size_bytes", "gauge", "bytes", "Size of the journal file; 0 in memory.")
 PUSHES_REPEATED = Metric(
     "edgetally_pushes_repeated_total",
     "counter",
     "pushes",
-    "Pushes that came again with the same `Idempotency-Key`, and did not count again.",
+    "Pushes repeated with the same `Idempotency-Key`, and not counted again.",
 )
 
 # The window.
 
-MERGE_SECONDS = Metric(
-    "edgetally_merge_seconds", "histogram", "seconds", "How long a partial took to merge into the window."
+MERGE_DURATION = Metric(
+    "edgetally_merge_duration_seconds", "histogram", "seconds", "Time to merge a partial into the window."
 )
-SEAL_SECONDS = Metric("edgetally_seal_seconds", "histogram", "seconds", "How long a second took to seal.")
-SEALED_SECOND = Metric("edgetally_sealed_second", "gauge", "Unix seconds", "The newest sealed second; 0 before it.")
+SEAL_DURATION = Metric("edgetally_seal_duration_seconds", "histogram", "seconds", "Time to seal a second.")
+LAST_SEALED = Metric(
+    "edgetally_last_sealed_timestamp_seconds",
+    "gauge",
+    "seconds",
+    "Unix time of the newest sealed second; 0 before the first.",
+)
 SEAL_LAG = Metric(
     "edgetally_seal_lag_seconds",
     "gauge",
     "seconds",
-    "How long ago the newest sealed second was due. From 0 to 1 when all is well.",
+    "Time since the newest sealed second was due. Normally between 0 and 1.",
 )
 SERVICE_RECORDS = Metric(
-    "edgetally_service_records_total", "counter", "lines", "Lines that went into the window, by service.", ("service",)
+    "edgetally_service_records_total", "counter", "lines", "Lines merged into the window, by service.", ("service",)
 )
 SERVICE_LATE = Metric(
     "edgetally_service_records_late_total",
     "counter",
     "lines",
-    "Lines that came after their second was sealed and count in a later one, by service.",
+    "Lines whose second was sealed already, by service. They count in the oldest open second.",
     ("service",),
 )
 SERVICE_OVERFLOWED = Metric(
     "edgetally_service_rows_overflowed_total",
     "counter",
     "rows",
-    "Rows of counters that went under `_other` because a limit on keys was reached, by service.",
+    "Rows counted under `_other` because a limit on keys was reached, by service.",
     ("service",),
 )
 
 # The shelf.
 
-SERVICES = Metric("edgetally_services", "gauge", "services", "Services with entries that can be read.")
-SHELF_BYTES = Metric("edgetally_shelf_bytes", "gauge", "bytes", "Memory of the sealed seconds, about.")
-CACHE_BYTES = Metric("edgetally_entry_cache_bytes", "gauge", "bytes", "Encoded entries that are kept at hand.")
-CACHE_HITS = Metric(
-    "edgetally_entry_cache_hits_total", "counter", "entries", "Entries that were encoded already when they were needed."
-)
+SERVICES = Metric("edgetally_services", "gauge", "services", "Services with entries on the shelf.")
+SHELF_BYTES = Metric("edgetally_shelf_bytes", "gauge", "bytes", "Memory of the sealed seconds, approximately.")
+CACHE_BYTES = Metric("edgetally_entry_cache_bytes", "gauge", "bytes", "Size of the cached encoded entries.")
+CACHE_HITS = Metric("edgetally_entry_cache_hits_total", "counter", "entries", "Entries served from the cache.")
 CACHE_MISSES = Metric("edgetally_entry_cache_misses_total", "counter", "entries", "Entries that had to be encoded.")
-WAITING = Metric("edgetally_waiting_readers", "gauge", "readers", "Readers who wait for the next entry.")
+WAITING_READERS = Metric(
+    "edgetally_waiting_readers", "gauge", "readers", "Readers in a long poll, waiting for the next entry."
+)
 
 # HTTP.
 
-CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open connections.")
+CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open HTTP connections.")
 PENDING = Metric(
     "edgetally_push_pending_bytes",
     "gauge",
     "bytes",
-    "Memory that pushes take until they count, about. At `api.max_pending_bytes`, more are told to come back.",
+    "Memory of pushes not committed yet, approximately. At `api.max_pending_bytes`, more pushes get 429.",
 )
-UNFOLDED = Metric(
-    "edgetally_push_waiting_bytes", "gauge", "bytes", "What has come of pushes and waits to be folded, as it was sent."
+REQUEST_BUFFERED = Metric(
+    "edgetally_http_request_buffered_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of request bodies received and not folded yet, as they were sent. Limited by `clients.max_waiting_bytes`.",
 )
-UNREAD = Metric("edgetally_unread_bytes", "gauge", "bytes", "Large answers that wait for their readers.")
+RESPONSE_BUFFERED = Metric(
+    "edgetally_http_response_buffered_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of large responses not yet taken by their readers. Limited by `clients.max_unread_bytes`.",
+)
 LIMIT_REACHED = Metric(
     "edgetally_limit_reached_total",
     "counter",
     "",
-    "How often a limit turned something away, by the setting. [The limits](limits.md) say what became of it.",
+    "Times a limit was reached, by setting.",
     ("limit",),
 )
 RESPONSES = Metric(
     "edgetally_http_responses_total",
     "counter",
     "responses",
-    "Responses by status and by room: `read` is everything under /v1, `push` is /ingest.",
-    ("room", "code"),
+    "HTTP responses by endpoint and status: `read` is everything under /v1, `push` is /ingest.",
+    ("endpoint", "code"),
 )
 
-# The process. These names are those of every Prometheus client.
+# The process. `process_*` are named as in every Prometheus client.
 
 LOOP_LAG = Metric(
     "edgetally_event_loop_lag_seconds",
     "histogram",
     "seconds",
-    "How late the event loop came to a call that was due; it is looked at once a second. All sockets wait for it.",
+    "Delay of a timer on the event loop, measured once a second. Every connection is delayed by as much.",
 )
-RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Memory that the process takes.")
-OPEN_FILES = Metric("process_open_fds", "gauge", "files", "Open files and sockets.")
-CPU = Metric("process_cpu_seconds_total", "counter", "seconds", "Processor time that the process has used.")
-MAX_FILES = Metric("process_max_fds", "gauge", "files", "Files and sockets that may be open.")
-STARTED = Metric("process_start_time_seconds", "gauge", "Unix seconds", "When the process started.")
-BUILD = Metric("edgetally_build_info", "gauge", "", "Always 1; the version is a label.", ("version", "python"))
+RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Resident memory.")
+OPEN_FILES = Metric("process_open_fds", "gauge", "files", "Open file descriptors: files and connections.")
+CPU = Metric("process_cpu_seconds_total", "counter", "seconds", "CPU time, user and system.")
+MAX_FILES = Metric("process_max_fds", "gauge", "files", "Maximum number of open file descriptors.")
+STARTED = Metric("process_start_time_seconds", "gauge", "seconds", "Unix time at which the process started.")
+BUILD = Metric("edgetally_build_info", "gauge", "", "Always 1; the labels name the versions.", ("version", "python"))
 
 METRICS = tuple(one for one in list(globals().values()) if isinstance(one, Metric))
-"""All of them."""
+"""All metrics, in the order of this file."""
