@@ -1,11 +1,19 @@
 """What every test may ask for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from tests.support.served import Served, served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_state_of_mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep servers that several tests share away from the journal and the tokens of the developer."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(autouse=True)

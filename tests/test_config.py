@@ -33,7 +33,7 @@ def test_every_section_is_described() -> None:
 
 def test_every_setting_has_a_default() -> None:
     assert check({}) == Config()
-    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Token", "Follow", "Syslog"]
+    assert [name for name, section in SECTIONS.items() if section.get("required", [])] == ["Follow", "Syslog"]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,7 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--allow-anonymous": ("", "api.allow_anonymous", True),
     "--tls-cert": ("flag.pem", "api.tls_cert", Path("flag.pem")),
     "--tls-key": ("flag.key", "api.tls_key", Path("flag.key")),
+    "--token-file": ("flag.jsonl", "access.token_file", Path("flag.jsonl")),
     "--aggregate-delay": ("7", "window.aggregate_delay", 7),
     "--poll-timeout": ("1.5", "api.poll_timeout", 1.5),
     "--service-id": ("flag", "records.service_id", "flag"),

@@ -8,7 +8,6 @@ none. A name that is no setting is an error that says so.
 import os
 import re
 import tomllib
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -42,20 +41,13 @@ Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 
 # A `$` alone would admit a newline at the end.
 SERVICE_ID = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"
-SERVICE_ID_OR_ANY = r"^([A-Za-z0-9_-]{1,64}|\*)$(?!\n)"
-BEARER_NAME = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}$(?!\n)"
-BEARER_HASH = r"^sha256:[0-9a-f]{64}$(?!\n)"
 
 FORMS = {
     SERVICE_ID: "1 to 64 letters, digits, - and _",
-    SERVICE_ID_OR_ANY: "1 to 64 letters, digits, - and _, or * for all",
-    BEARER_NAME: "1 to 64 printable characters",
-    BEARER_HASH: "sha256: and 64 hexadecimal digits, as `edgetally token new` writes it",
 }
 """What the patterns of settings mean, for whoever wrote something else."""
 
 ServiceId = Annotated[str, Meta(pattern=SERVICE_ID)]
-ServiceIdOrAny = Annotated[str, Meta(pattern=SERVICE_ID_OR_ANY)]
 
 
 REACHED = "edgetally_limit_reached_total"
@@ -190,37 +182,16 @@ class Clients(Section, frozen=True):
     ] = 512_000_000
 
 
-class Token(Section, frozen=True):
-    """What the bearer of one token may do. `edgetally token new` writes these."""
-
-    name: Annotated[
-        str,
-        Meta(
-            pattern=BEARER_NAME,
-            description="What it is called; no two are the same.",
-        ),
-    ]
-    hash: Annotated[str, Meta(pattern=BEARER_HASH, description="SHA-256 of the token, which is kept nowhere.")]
-    scopes: Annotated[
-        tuple[Literal["read", "ingest"], ...], Meta(min_length=1, description="Any of `read` and `ingest`.")
-    ]
-    services: Annotated[
-        tuple[ServiceIdOrAny, ...], Meta(min_length=1, description="The services that it is for; `*` is all of them.")
-    ]
-    revoked: Annotated[bool, Meta(description="It admits nothing any more.")] = False
-
-
 class Access(Section, frozen=True):
-    """Who may read and push. Without tokens anybody may; with one, or with a revoked one, nobody may without."""
+    """Who may read and push. Once the token file exists, every request needs a token."""
 
-    tokens: Annotated[tuple[Token, ...], Meta(description="Tokens, each a table of its own.")] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse tokens that cannot be told apart."""
-        for what in ("name", "hash"):
-            seen = Counter(getattr(token, what) for token in self.tokens)
-            if twice := [value for value, count in seen.items() if count > 1]:
-                raise ValueError(f"two tokens have the {what} {twice[0]!r}")
+    token_file: Annotated[
+        Path | None,
+        Meta(
+            description="File of the tokens, which `edgetally token new` creates. Default: `tokens.jsonl` in the "
+            "journal's directory. A file that is set here must exist."
+        ),
+    ] = None
 
 
 class Records(Section, frozen=True):
@@ -453,6 +424,11 @@ class Config(Section, frozen=True):
     log: Log = Log()
     sources: Sources = Sources()
 
+    @property
+    def token_file(self) -> Path:
+        """Where the tokens are, if there are any."""
+        return self.access.token_file or self.journal.directory / "tokens.jsonl"
+
 
 def load(path: Path) -> dict[str, object]:
     """Read settings from a TOML file as they stand there; raise ConfigError, naming the file."""
@@ -476,6 +452,10 @@ def check(settings: dict[str, object]) -> Config:
 def _refusal(where: str, problem: str) -> ConfigError:
     """Say what msgspec found in a setting in words that do not need its documentation."""
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        if (where, match[1]) == ("access", "tokens"):
+            # Ignored, they would leave the server open.
+            hint = "tokens are kept in a file of their own (access.token_file): make them with `edgetally token new`"
+            return ConfigError("access.tokens", hint)
         known = ", ".join(_kind(where).__struct_fields__)
         return ConfigError(f"{where}.{match[1]}".lstrip("."), f"there is no such setting; there are {known}")
     if match := re.fullmatch(r"Object missing required field `(.*)`", problem, re.DOTALL):

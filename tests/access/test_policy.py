@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from edgetally.access.policy import Door
+from edgetally.cli.main import main
 from edgetally.config import check
 from edgetally.errors import ConfigError
 from edgetally.telemetry.events import Event
 from tests.support.process import serving
-from tests.support.tokens import access, bearer, toml
+from tests.support.tokens import access, bearer, write
 
 READER = bearer("read", "*")
 REVOKED = bearer("read", "*", revoked=True)
@@ -60,6 +61,25 @@ def test_a_token_that_is_revoked_is_none_and_still_nobody_may_without_one() -> N
     revoked.admit("0.0.0.0")
     assert revoked.keys.grant(REVOKED.token) is None
     assert revoked.keys.grant("") is None
+
+
+def test_a_token_file_without_tokens_lets_no_request_in(tmp_path: Path) -> None:
+    empty = Door(check({"access": {"token_file": str(write(tmp_path / "tokens.jsonl"))}}))
+
+    empty.admit("0.0.0.0")
+    assert empty.keys.grant("") is None
+
+
+def test_a_token_file_that_was_set_has_to_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"access\.token_file: .*/tokens\.jsonl: no such file: `edgetally token new`"):
+        Door(check({"access": {"token_file": str(tmp_path / "tokens.jsonl")}}))
+
+
+def test_a_damaged_token_file_never_leaves_a_server_open(tmp_path: Path) -> None:
+    (tmp_path / "tokens.jsonl").write_text("{")
+
+    with pytest.raises(ConfigError, match="line 1: "):
+        Door(check({"journal": {"data_dir": str(tmp_path)}}))
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -144,23 +164,39 @@ def test_tls_does_not_begin_or_end_while_it_runs(caplog: pytest.LogCaptureFixtur
 
 
 def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
-    settings = tmp_path / "edgetally.toml"
+    tokens = tmp_path / "tokens.jsonl"
     first, second = bearer("read", "*"), bearer("read", "*")
-    settings.write_text(toml(first))
-    with serving("--config", str(settings)) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+    write(tokens, first)
+    with (
+        serving("--token-file", str(tokens)) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
 
         def statuses() -> list[int]:
             return [client.get("/", headers=one.header).status_code for one in (first, second)]
 
         assert statuses() == [200, 403]
-        settings.write_text(toml(second))
+        write(tokens, second)
         assert statuses() == [200, 403]
         server.reload("tokens reloaded: 1 valid")
         assert statuses() == [403, 200]
 
-        settings.write_text("[access\n")
+        tokens.write_text("{")
         server.reload("reload failed, nothing has changed: ")
         assert statuses() == [403, 200]
-        settings.write_text(toml(first, second))
+        tokens.unlink()
+        server.reload("reload failed, nothing has changed: ")
+        assert statuses() == [403, 200]
+        write(tokens, first, second)
         server.reload("tokens reloaded: 2 valid")
         assert statuses() == [200, 200]
+
+
+def test_the_first_token_takes_effect_on_sighup(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path)) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        assert client.get("/").status_code == 200
+        assert main(["token", "new", "--scope", "read", "--service", "*", "--data-dir", str(tmp_path)]) == 0
+
+        server.reload("tokens reloaded: 1 valid")
+
+        assert client.get("/").status_code == 403

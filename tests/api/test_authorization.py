@@ -86,7 +86,7 @@ WRONG = [
     Wrong("a token for another service", OTHER.header),
     Wrong("a token for pushing", SENDER.header),
     Wrong("a revoked token", REVOKED.header),
-    Wrong("a hash instead of the token", {"Fastly-Key": str(READER.table["hash"])}),
+    Wrong("a hash instead of the token", {"Fastly-Key": str(READER.line["hash"])}),
     Wrong("half a token", {"Fastly-Key": READER.token[:30]}),
     Wrong("the token by another scheme", {"Authorization": f"Basic {READER.token}"}),
     Wrong("a scheme and no token", {"Authorization": "Bearer"}),

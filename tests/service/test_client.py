@@ -17,7 +17,7 @@ from fastly.model_utils import validate_and_convert_types
 from edgetally.model import measurements
 from tests.support.process import serving
 from tests.support.served import Json, ndjson
-from tests.support.tokens import bearer, toml
+from tests.support.tokens import bearer, write
 
 RECORDS: list[Json] = [
     {
@@ -57,9 +57,9 @@ def api() -> Iterator[fastly.ApiClient]:
 
 
 def test_its_token_is_the_token_of_this_server(tmp_path: Path) -> None:
-    reader, settings = bearer("read", "svc"), tmp_path / "edgetally.toml"
-    settings.write_text(toml(reader))
-    with serving("--config", str(settings)) as server:
+    reader = bearer("read", "svc")
+    tokens = write(tmp_path / "tokens.jsonl", reader)
+    with serving("--token-file", str(tokens)) as server:
         configuration = fastly.Configuration(host=server.url)
         with fastly.ApiClient(configuration) as client:
             configuration.api_token = reader.token

@@ -110,12 +110,6 @@ FLAG_VALUES = {
 """A value that is no default, by what the help calls it."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "Token": {
-        "name": "grafana",
-        "hash": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "scopes": ["read"],
-        "services": ["shop"],
-    },
     "Follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
     "Syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
 }

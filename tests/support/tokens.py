@@ -1,6 +1,9 @@
 """Tokens of a service under test."""
 
 import json
+import os
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 from edgetally.access.grants import hashed, new_token
@@ -9,10 +12,10 @@ Json = dict[str, object]
 
 
 class Bearer(NamedTuple):
-    """Somebody with a token, and what stands in the settings about it."""
+    """A client with a token, and the line about it in the token file."""
 
     token: str
-    table: Json
+    line: Json
 
     @property
     def header(self) -> dict[str, str]:
@@ -23,18 +26,20 @@ class Bearer(NamedTuple):
         return b"Fastly-Key: %b\r\n" % self.token.encode()
 
 
-def bearer(scope: str, *services: str, **table: object) -> Bearer:
-    """Make up somebody who may `scope` these services."""
+def bearer(scope: str, *services: str, **more: object) -> Bearer:
+    """Make up a client who may `scope` these services."""
     token = new_token()
-    return Bearer(token, {"name": token[:20], "hash": hashed(token), "scopes": [scope], "services": services, **table})
+    return Bearer(token, {"name": token[:20], "hash": hashed(token), "scopes": [scope], "services": services, **more})
 
 
-def toml(*bearers: Bearer) -> str:
-    """Write the settings that know these, as they stand in a file."""
-    tables = ["".join(f"{key} = {json.dumps(value)}\n" for key, value in one.table.items()) for one in bearers]
-    return "".join(f"[[access.tokens]]\n{table}" for table in tables)
+def write(path: Path, *bearers: Bearer) -> Path:
+    """Write a token file that has these."""
+    path.write_text("".join(json.dumps(one.line) + "\n" for one in bearers))
+    return path
 
 
 def access(*bearers: Bearer) -> Json:
-    """Return the settings that know these."""
-    return {"tokens": [one.table for one in bearers]}
+    """Return the settings of a server that has these, in a token file of its own."""
+    number, name = tempfile.mkstemp(prefix="tokens-", suffix=".jsonl", dir=os.environ["XDG_STATE_HOME"])
+    os.close(number)
+    return {"token_file": str(write(Path(name), *bearers))}

@@ -2,13 +2,15 @@
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from edgetally.access.certificate import Certificate
 from edgetally.access.grants import Grant, Keys
-from edgetally.config import Access, Config, address
+from edgetally.access.token_file import Token, TokenFile
+from edgetally.config import Config, address
 from edgetally.errors import ConfigError
 from edgetally.telemetry.events import (
     CertificateNotReloaded,
@@ -20,7 +22,7 @@ from edgetally.telemetry.events import (
     say,
 )
 
-RELOADED = {"access.tokens", "api.tls_cert", "api.tls_key"}
+RELOADED = {"access.token_file", "api.tls_cert", "api.tls_key"}
 """What can change while the server runs."""
 
 
@@ -29,7 +31,8 @@ class Door:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.keys = Keys(_grants(config.access))
+        self._tokens = _tokens(config)
+        self.keys = Keys(_grants(self._tokens))
         pair = _pair(config)
         self._certificate = Certificate(*pair) if pair else None
 
@@ -45,8 +48,8 @@ class Door:
 
     def admit(self, host: str) -> None:
         """Refuse to answer where strangers are, unless they need a token or may do everything."""
-        self._guard(host, self._config.access)
-        if self._config.access.tokens and not self._certificate and not is_loopback(host):
+        self._guard(host, self._tokens)
+        if self._tokens is not None and not self._certificate and not is_loopback(host):
             say(TokensWithoutTls(host=host))
 
     def admit_unknown(self, setting: str, host: str) -> None:
@@ -64,9 +67,11 @@ class Door:
 
         A ConfigError leaves everything as it was; a broken certificate leaves the old one, and the tokens are new.
         """
-        self._guard(address(self._config.api.listen)[0], config.access)
-        self.keys.replace(_grants(config.access))
-        if tokens := config.access.tokens:
+        tokens = _tokens(config)
+        self._guard(address(self._config.api.listen)[0], tokens)
+        self._tokens = tokens
+        self.keys.replace(_grants(tokens))
+        if tokens is not None:
             revoked = sum(one.revoked for one in tokens)
             say(TokensReloaded(valid=len(tokens) - revoked, revoked=revoked))
         else:
@@ -81,8 +86,8 @@ class Door:
         if waiting := self._waiting(config):
             say(RestartNeeded(settings=", ".join(waiting)))
 
-    def _guard(self, host: str, access: Access) -> None:
-        if not access.tokens and not self._config.api.allow_anonymous and not is_loopback(host):
+    def _guard(self, host: str, tokens: Sequence[Token] | None) -> None:
+        if tokens is None and not self._config.api.allow_anonymous and not is_loopback(host):
             raise ConfigError(
                 "api.listen",
                 f"{host} can be reached by others, who could read and push everything. Make a token with "
@@ -93,7 +98,7 @@ class Door:
         """Name the settings that differ from those with which the server was started, and cannot change."""
         before, after = _plain(self._config), _plain(config)
         tls = config.api.tls_cert is not None
-        fixed = before.keys() - (RELOADED if tls is (self._certificate is not None) else {"access.tokens"})
+        fixed = before.keys() - (RELOADED if tls is (self._certificate is not None) else {"access.token_file"})
         return sorted(name for name in fixed if before[name] != after[name])
 
 
@@ -109,11 +114,17 @@ def _pair(config: Config) -> tuple[Path, Path] | None:
     return None
 
 
-def _grants(access: Access) -> dict[str, Grant] | None:
-    """Return what the tokens admit, by their hash; None when there are none, not even revoked ones."""
-    if not access.tokens:
+def _tokens(config: Config) -> tuple[Token, ...] | None:
+    """Read the tokens; None when there is no file and none was set, so that none are needed."""
+    file = TokenFile(config.token_file)
+    return file.existing() if config.access.token_file else file.read()
+
+
+def _grants(tokens: Sequence[Token] | None) -> dict[str, Grant] | None:
+    """Return what the tokens admit, by their hash; None when none are needed."""
+    if tokens is None:
         return None
-    return {one.hash: Grant(one.scopes, one.services) for one in access.tokens if not one.revoked}
+    return {one.hash: Grant(one.scopes, one.services) for one in tokens if not one.revoked}
 
 
 def _plain(config: Config) -> dict[str, object]:

@@ -15,6 +15,7 @@ SETTINGS = {
     "poll_timeout": "api.poll_timeout",
     "tls_cert": "api.tls_cert",
     "tls_key": "api.tls_key",
+    "token_file": "access.token_file",
     "service_id": "records.service_id",
     "pop": "records.pop",
     "format": "records.format",

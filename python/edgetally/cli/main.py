@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec.structs import replace
 
+from edgetally.access.token_file import TokenFile
 from edgetally.cli.flags import named, settings
 from edgetally.clock import SystemClock
 from edgetally.config import Records, address
@@ -17,6 +19,9 @@ from edgetally.model import Defaults
 from edgetally.snippets import CANONICAL, format_of, snippet, snippets
 
 OK, NOTHING, USAGE = 0, 1, 2
+
+TOKEN_FILE_HELP = "tokens of clients (default: tokens.jsonl beside the journal)"  # noqa: S105 - no password
+DATA_DIR_HELP = "where the journal is (default ~/.local/state/edgetally)"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "--tls-cert", metavar="FILE", help="speak TLS, with this certificate and those that vouch for it"
     )
     serve.add_argument("--tls-key", metavar="FILE", help="the key of the certificate")
+    serve.add_argument("--token-file", metavar="FILE", help=TOKEN_FILE_HELP)
     serve.add_argument(
         "--aggregate-delay", type=_whole, metavar="SECONDS", help="from a second's begin to its seal (default 2)"
     )
@@ -94,9 +100,7 @@ def parser() -> argparse.ArgumentParser:
         help="listen for syslog: udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH; repeatable",
     )
     serve.add_argument("--stdin", action="store_true", default=None, help="read records from standard input")
-    serve.add_argument(
-        "--data-dir", metavar="DIRECTORY", help="where the journal is (default ~/.local/state/edgetally)"
-    )
+    serve.add_argument("--data-dir", metavar="DIRECTORY", help=DATA_DIR_HELP)
     serve.add_argument("--journal", metavar="KIND", help="sqlite (default), or memory: nothing survives a restart")
     serve.add_argument("--log-format", metavar="FORMAT", help="auto (default), json or text")
     serve.add_argument("--log-level", metavar="LEVEL", help="debug, info (default), warning or error")
@@ -165,47 +169,49 @@ def _token(commands: "argparse._SubParsersAction[Command]") -> None:
     """Describe `edgetally token` and what is behind it."""
     token = commands.add_parser(
         "token",
-        help="make, list and revoke the tokens with which clients read and push",
-        description="Make, list and revoke the tokens with which clients read and push. With the first token, "
-        "nobody may without one. A server that runs takes changes over on SIGHUP.",
+        help="create, list and revoke the tokens with which clients read and push",
+        description="Create, list and revoke the tokens with which clients read and push. Once there is a token, even "
+        "a revoked one, every request needs one. A running server reads them again on SIGHUP.",
     )
     below = token.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     new = below.add_parser(
         "new",
-        help="make a token",
-        description="Make a token and print it, this once: the settings file keeps its hash. Clients send it as "
-        "`Fastly-Key: TOKEN` or `Authorization: Bearer TOKEN`.",
+        help="create a token",
+        description="Create a token and print it. It is shown only once: the token file keeps its hash. Clients send "
+        "it as `Fastly-Key: TOKEN` or `Authorization: Bearer TOKEN`.",
     )
     new.set_defaults(command=_token_new)
     new.add_argument(
-        "--scope", action="append", required=True, choices=("read", "ingest"), help="what it is for; repeatable"
+        "--scope", action="append", required=True, choices=("read", "ingest"), help="what it allows; repeatable"
     )
     new.add_argument(
         "--service",
         action="append",
         required=True,
         metavar="ID",
-        help="a service that it is for, * for all; repeatable",
+        help="a service that it is valid for, * for all; repeatable",
     )
-    new.add_argument("--name", metavar="TEXT", help="what to call it (default token-1, token-2, ...)")
+    new.add_argument("--name", metavar="TEXT", help="name of the token (default token-1, token-2, ...)")
 
     show = below.add_parser(
         "list",
         help="list the tokens",
-        description="List the tokens: name, begin of the hash, whether it is valid, scopes, services.",
+        description="List the tokens: name, start of the hash, valid or revoked, scopes, services.",
     )
     show.set_defaults(command=_token_list)
 
     revoke = below.add_parser(
         "revoke",
         help="revoke a token",
-        description="Revoke a token. Its table stays in the settings file, and says so.",
+        description="Revoke a token. Its line stays in the token file, marked as revoked.",
     )
     revoke.set_defaults(command=_token_revoke)
-    revoke.add_argument("which", metavar="NAME|HASH", help="its name, the begin of its hash, or the token itself")
+    revoke.add_argument("which", metavar="NAME|HASH", help="its name, the start of its hash, or the token itself")
     for command in (new, show, revoke):
-        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="settings in TOML")
+        command.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+        command.add_argument("--token-file", metavar="FILE", help=TOKEN_FILE_HELP)
+        command.add_argument("--data-dir", metavar="DIRECTORY", help=DATA_DIR_HELP)
 
 
 def _common(command: argparse.ArgumentParser) -> None:
@@ -281,27 +287,27 @@ def _formats(arguments: argparse.Namespace) -> int:
 
 
 def _token_new(arguments: argparse.Namespace) -> int:
-    from edgetally.cli import token_file as tokens  # noqa: PLC0415 - only these commands edit the settings
-
-    token = tokens.new(arguments.config, name=arguments.name, scopes=arguments.scope, services=arguments.service)
+    file = TokenFile(settings(arguments).token_file)
+    token = file.add(name=arguments.name, scopes=arguments.scope, services=arguments.service)
     sys.stdout.write(token + "\n")
-    sys.stderr.write(f"This is shown only now: {arguments.config} has its hash. A server that runs needs a SIGHUP.\n")
+    sys.stderr.write(f"shown only once; its hash is in {file.path}. Send SIGHUP to a running server.\n")
     return OK
 
 
 def _token_list(arguments: argparse.Namespace) -> int:
-    from edgetally.cli import token_file as tokens  # noqa: PLC0415 - only these commands read them alone
-
-    for line in tokens.listed(arguments.config):
-        sys.stdout.write(line + "\n")
+    tokens = TokenFile(settings(arguments).token_file).existing()
+    width = max((len(one.name) for one in tokens), default=0)
+    for one in tokens:
+        state = "revoked" if one.revoked else "valid"
+        digits = one.hash.partition(":")[2][:12]
+        scopes, services = ",".join(one.scopes), ",".join(one.services)
+        sys.stdout.write(f"{one.name:<{width}}  {digits}  {state:<7}  {scopes:<11}  {services}\n")
     return OK
 
 
 def _token_revoke(arguments: argparse.Namespace) -> int:
-    from edgetally.cli import token_file as tokens  # noqa: PLC0415 - only these commands edit the settings
-
-    name = tokens.revoke(arguments.config, arguments.which)
-    sys.stderr.write(f"{name} is revoked. A server that runs needs a SIGHUP.\n")
+    name = TokenFile(settings(arguments).token_file).revoke(arguments.which)
+    sys.stderr.write(f"revoked {name}. Send SIGHUP to a running server.\n")
     return OK
 
 
@@ -318,5 +324,9 @@ def _demo(arguments: argparse.Namespace) -> int:
             f"the demo answers this machine only, and {host} can be reached by others: name 127.0.0.1, localhost or "
             "[::1]. `edgetally serve` can have tokens",
         )
-    # Whoever watches the traffic reads about it on the same terminal.
-    return run(replace(config, log=replace(config.log, level="warning")), started=demonstrate)
+    with TemporaryDirectory(prefix="edgetally-demo-") as directory:
+        # A directory of its own, because the tokens of a real server would keep the demo's traffic out.
+        journal = replace(config.journal, data_dir=directory)
+        # The demo prints on the terminal that the log would go to.
+        config = replace(config, journal=journal, log=replace(config.log, level="warning"))
+        return run(config, started=demonstrate)
