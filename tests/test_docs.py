@@ -22,7 +22,7 @@ from edgetally.service.service import openapi
 from edgetally.snippets import format_of, snippet, snippets
 from edgetally.telemetry.events import EVENTS
 from edgetally.telemetry.metrics import METRICS
-from tests.support.pages import GENERATORS, PREFIXES, ROOT, UNKNOWN, anchors, blocks, code, links, pages, rows, schema
+from tests.support.pages import GENERATORS, LIMITS, PREFIXES, ROOT, anchors, blocks, code, links, pages, rows, schema
 
 RECORD = ROOT / "docs" / "record.md"
 API = ROOT / "docs" / "api.md"
@@ -91,17 +91,27 @@ def told(cell: str) -> bool:
 def test_what_an_edge_can_tell_is_what_its_records_say(row: list[str]) -> None:
     """Where it writes records, that is: other formats are read as they are."""
     name = row[0].partition("]")[0].strip("[")
-    code, _ = UNKNOWN.split(snippet(name).text)
+    code, _ = LIMITS.split(snippet(name).text)
     fields = ("cache", "resp_body_bytes", "bereq_", "beresp_", "(origin_)?ttfb_m?s")
 
     if format_of(name) == "canonical":
         _, _, *cells = row
-        del cells[4]  # how many tries is no field
         assert [told(cell) for cell in cells] == [bool(re.search(rf'"?{field}', code)) for field in fields]
 
 
 def test_every_edge_is_in_the_table() -> None:
     assert [row[0] for row in rows(EDGES, "edge")] == [f"[{one.name}]({one.name}.md)" for one in snippets()]
+
+
+@pytest.mark.parametrize("name", [one.name for one in snippets()])
+def test_every_edge_has_a_page_that_links_its_snippet(name: str) -> None:
+    page = EDGES.with_name(f"{name}.md")
+
+    headings = re.findall("^## (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    (linked,) = {page.parent / link for link in links(page) if "/python/" in link}
+
+    assert headings == ["Setup", "Transports", "Format", "What cannot be known"]
+    assert linked.read_text("utf-8") == snippet(name).text
 
 
 def test_every_setting_is_described() -> None:

@@ -32,9 +32,8 @@ WRITTEN = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md
 
 GENERATED = "<!-- Generated from the code by `make docs`: change the code, not this page. -->"
 
-PASTE = "## What to paste"
-UNKNOWN = re.compile("^(?:#|//) What cannot be known from these logs:?\\n", re.MULTILINE)
-"""Where the page of an edge begins to be made from its snippet, and where that begins to say what cannot be known."""
+LIMITS = re.compile(r"^(?:#|//) What cannot be known from these logs\n(?:#|//)\n", re.MULTILINE)
+"""Splits a snippet into the configuration and what cannot be known from its logs."""
 
 INTO_COUNTERS = """\
 The fields of an entry, by dataset. A field is an integer from 0 to 18446744073709551615, or a ratio from 0 to 1. Fields
@@ -319,27 +318,9 @@ def _block(language: str, text: str) -> str:
     return f"```{language}\n{text.strip()}\n```"
 
 
-def edge(name: str) -> str:
-    """Make docs/edges/NAME.md: what was written by hand, and below it what `edgetally formats` prints."""
-    written = edge_page(name).read_text("utf-8").partition(PASTE)[0].strip()
-    code, unknown = UNKNOWN.split(snippet(name).text)
-    unknown = re.sub("^(#|//) ?", "", unknown, flags=re.MULTILINE)
-    return (
-        "\n\n".join(
-            [written, PASTE, GENERATED, _block("text", code), "## What cannot be known from it", unknown.strip()]
-        )
-        + "\n"
-    )
-
-
-def edge_page(name: str) -> Path:
-    """Say where the page of an edge is."""
-    return ROOT / "docs" / "edges" / f"{name}.md"
-
-
 CACHE_CLASSES = ("hit", "miss", "neither")
 
-MADE = re.compile(r"(<!-- Made from the code by `make docs`: ([a-z ]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
+MADE = re.compile(r"(<!-- generated: ([a-z -]+) -->\n\n).*?(\n\n<!-- end -->|\n\Z)", re.DOTALL)
 
 
 def patched(name: str) -> str:
@@ -353,9 +334,12 @@ def _made(what: str) -> str:
     if what == "cache words":
         by_class = {kind: [word for word, counts in _core.cache_words() if counts == kind] for kind in CACHE_CLASSES}
         return _table(("counts as", "words"), [(kind, " ".join(map(_word, by_class[kind]))) for kind in CACHE_CLASSES])
-    format = what.removeprefix("fields of ")
-    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.format_fields(format)]
-    return _table((f"field of {format}", "field of the record"), fields)
+    kind, _, name = what.partition(" of ")
+    if kind == "limits":
+        _, limits = LIMITS.split(snippet(name).text)
+        return re.sub("^(#|//) ?", "", limits, flags=re.MULTILINE).strip()
+    fields = [(_path(path), f"`{field}`" if field else "see below") for path, field in _core.format_fields(name)]
+    return "\n".join(f"* {path}: {field}" for path, field in fields)
 
 
 def _word(word: str) -> str:
@@ -365,19 +349,18 @@ def _word(word: str) -> str:
 
 def _path(path: str) -> str:
     """Write a path as a person would."""
-    return ", ".join(f"`{key}`" for key in re.split(r"[>\[]", path.rstrip("]")))
+    return "`" + re.sub(r"[>\[]", ".", path.rstrip("]")) + "`"
 
 
 GENERATORS: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "counters.md": counters,
     "events.md": events,
-    "formats.md": partial(patched, "formats.md"),
     "limits.md": limits,
     "metrics.md": metrics,
     "record.md": partial(patched, "record.md"),
     "settings.md": settings,
-    **{f"edges/{one.name}.md": partial(edge, one.name) for one in snippets()},
+    **{f"edges/{one.name}.md": partial(patched, f"edges/{one.name}.md") for one in snippets()},
 }
 """What makes each generated page of docs/."""
 

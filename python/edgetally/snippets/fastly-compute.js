@@ -1,17 +1,17 @@
 // Fastly Compute, in JavaScript: a handler around yours that logs one record per request
 //
-// 1. Make an HTTPS logging endpoint for the service, as `edgetally formats fastly` describes it: name `edgetally`, message
-//    type Blank, newline delimited. Compute has no use for its placement and its format.
-// 2. Put this around your program. In Rust and Go it is the same: one line of JSON to the endpoint `edgetally`.
+// 1. Create an HTTPS logging endpoint for the service as in `edgetally formats fastly`: name `edgetally`, message type
+//    Blank, newline delimited. Compute ignores its placement and its format.
+// 2. Wrap your program in this handler. In Rust and Go, log the same: one line of JSON to the endpoint `edgetally`.
 //
-// This was written by Fastly's documentation and never tried with a service.
+// Written from Fastly's documentation, not tested with a service.
 import { env } from "fastly:env";
 import { Logger } from "fastly:logger";
 
 addEventListener("fetch", (event) => event.respondWith(counted(event, handle)));
 
-// FILL IN: your program. Ask origins by `ask("backend", request)`, not by `fetch(request, { backend: "backend" })`, and
-// each of them is a fetch that counts.
+// FILL IN: your program. Call `ask("backend", request)` instead of `fetch(request, { backend: "backend" })`: only then
+// does a fetch count.
 async function handle(request, ask) {
   return ask("app", request);
 }
@@ -55,7 +55,7 @@ async function counted(event, handle) {
   }
 }
 
-// As HTTP/1.1 would write them, but for the first line.
+// As HTTP/1.1 would write them, without the first line.
 function headerBytes(headers) {
   let bytes = 2;
   for (const [name, value] of headers) {
@@ -64,10 +64,11 @@ function headerBytes(headers) {
   return bytes;
 }
 
-// What cannot be known from these logs:
-// - Sizes as they were on the wire: headers count as HTTP/1.1 would write them, and bodies as their Content-Length
-//   announces them; without one, they do not count.
-// - What was sent to origins: there are no compute_bereq_… sizes.
-// - How much CPU time the program took.
-// - What happens after `handle` has returned: the rest of a body that is streamed.
-// - The addresses of origins: they go by the names of their backends.
+// What cannot be known from these logs
+//
+// - Sizes on the wire: headers count as HTTP/1.1 would write them, bodies as their Content-Length, or not at all
+//   without one.
+// - Sizes sent to origins.
+// - CPU time.
+// - What happens after `handle` returned: the rest of a streamed body.
+// - Addresses of origins: only their backends' names.

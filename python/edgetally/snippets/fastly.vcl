@@ -1,41 +1,41 @@
 # Fastly VCL: a VCL snippet for each of five subroutines, and a logging endpoint that streams the log over HTTPS
 #
-# This was written by Fastly's documentation and never tried with a service.
+# Written from Fastly's documentation, not tested with a service.
 #
-# 1. Make an HTTPS logging endpoint, by the web interface or the API:
+# 1. Create an HTTPS logging endpoint, in the web interface or with the API:
 #
 #        Name         edgetally
 #        URL          https://edgetally.example/ingest        FILL IN: edgetally, with a certificate that Fastly trusts
-#        Header       Fastly-Key: TOKEN                       FILL IN: a token of edgetally's that may push
+#        Header       Fastly-Key: TOKEN                       FILL IN: an edgetally token that may push
 #        Method       POST
 #        Message type Blank
 #        JSON log entry format  Newline delimited
 #        Placement    None (the snippet below logs)
 #
-#    edgetally answers the challenge with which Fastly asks whether it may. Fastly pushes every few seconds, so say
-#    `edgetally serve --aggregate-delay 10`, or more of the lines count in a later second than their own.
+#    edgetally answers Fastly's challenge. Fastly pushes every few seconds: with `edgetally serve --aggregate-delay 10`,
+#    fewer lines count in a later second than their own.
 #
-# 2. Make a VCL snippet of each of these. Where a custom VCL is in use, they go into its subroutines.
+# 2. Create a VCL snippet from each of these parts. With custom VCL, put them into its subroutines.
 
 # --- within vcl_miss, and the same within vcl_pass -------------------------------------------------------------------
 set req.http.X-Edgetally-Asked = time.elapsed.usec;
 
 # --- within vcl_fetch ------------------------------------------------------------------------------------------------
-# What an origin did is known here alone, perhaps on another machine, and reaches vcl_deliver in headers only.
+# Only vcl_fetch knows what an origin did. It may run on another machine, and reaches vcl_deliver in headers only.
 declare local var.edgetally_us INTEGER;
 set var.edgetally_us = std.atoi(time.elapsed.usec);
 set var.edgetally_us -= std.atoi(req.http.X-Edgetally-Asked);
 set beresp.http.X-Edgetally-Origin = beresp.backend.name;
 set beresp.http.X-Edgetally-Origin-Ip = beresp.backend.ip;
 set beresp.http.X-Edgetally-Origin-Status = beresp.status;
-set beresp.http.X-Edgetally-Origin-Ttfb = var.edgetally_us "e-3"; # milliseconds, of microseconds
+set beresp.http.X-Edgetally-Origin-Ttfb = var.edgetally_us "e-3"; # microseconds to milliseconds
 
 # --- within vcl_deliver ----------------------------------------------------------------------------------------------
 unset req.http.X-Edgetally-Origin;
 unset req.http.X-Edgetally-Origin-Ip;
 unset req.http.X-Edgetally-Origin-Status;
 unset req.http.X-Edgetally-Origin-Ttfb;
-# In what comes from the cache they are those of the fetch that filled it.
+# A response from the cache has the headers of the fetch that filled it.
 if (fastly_info.state !~ "^HIT($|-)") {
   set req.http.X-Edgetally-Origin = resp.http.X-Edgetally-Origin;
   set req.http.X-Edgetally-Origin-Ip = resp.http.X-Edgetally-Origin-Ip;
@@ -48,8 +48,8 @@ unset resp.http.X-Edgetally-Origin-Status;
 unset resp.http.X-Edgetally-Origin-Ttfb;
 
 # --- within vcl_log --------------------------------------------------------------------------------------------------
-# A request of another POP of this service (a shield is asked by them) is no end user's, and what is asked of a shield
-# is no fetch from an origin.
+# A request from another POP of this service does not count as an end user's, and a request to a shield does not count
+# as a fetch from an origin.
 log {"syslog "} req.service_id {" edgetally :: "}
   {"{"ts":""} time.end.usec
   {"","service_id":""} req.service_id
@@ -71,9 +71,10 @@ log {"syslog "} req.service_id {" edgetally :: "}
   {"","bereq_body_bytes":""} bereq.body_bytes_written
   {"""} {"}"};
 
-# What cannot be known from these logs:
-# - Sizes of what came from origins: VCL has no variable for them. origin_offload says nothing.
-# - Fetches that got no response, those before a restart, and those that filled the cache behind a stale answer.
-# - The time to connect: the time to the first byte begins when the request went on its way to the origin.
-# - What was sent with a fetch that ran on another machine of the POP, if Fastly does not say: it then counts as 0.
-# - Fetches within segmented caching: each part has a line of its own, as if a client had asked for it.
+# What cannot be known from these logs
+#
+# - Sizes from origins: VCL has no variable for them. Ignore origin_offload.
+# - Fetches without a response, before a restart, or to fill the cache behind a stale response.
+# - The time to connect: the time to first byte starts with the request to the origin.
+# - Bytes sent by a fetch on another machine of the POP, unless Fastly reports them: they count as 0.
+# - Segmented caching: each segment counts as a request.

@@ -1,12 +1,12 @@
 # Varnish 7.1 or newer: a VCL to include, and two varnishncsa that log every client's request and every fetch.
 #
-# Paste this into a shell that may write to the directory. It writes three files, and starts nothing.
+# Run this in a shell that may write to the directory. It writes three files and starts nothing.
 
-# FILL IN: where the files go.
+# FILL IN: the directory for the files.
 directory=/etc/varnish
 
-# 1. What varnishncsa cannot find out by itself. Include it as the first thing behind `vcl 4.1;`, so that it comes before
-#    what your own VCL returns or changes:
+# 1. VCL that logs what varnishncsa cannot know. Include it first, after `vcl 4.1;`, so that it runs before your own VCL
+#    returns or changes anything:
 #
 #        include "/etc/varnish/edgetally.vcl";
 cat >"$directory/edgetally.vcl" <<'END'
@@ -14,25 +14,25 @@ import proxy;
 import std;
 
 sub vcl_recv {
-    # Varnish has no TLS of its own. What ends it (hitch, HAProxy) tells the version over version 2 of the PROXY protocol.
+    # Varnish does not speak TLS. The TLS terminator (hitch, HAProxy) sends the version with PROXY protocol version 2.
     if (proxy.is_ssl()) {
         std.log("edgetally_tls:" + proxy.ssl_version());
     }
 }
 
 sub vcl_pipe {
-    # From here on Varnish only passes bytes on: there is no status, and the fetch is logged with the request.
+    # Varnish only passes on bytes from here on: there is no status, and the fetch is logged with the request.
     std.log("edgetally_piped:1");
     std.log("edgetally_backend:" + req.backend_hint);
 }
 
 sub vcl_backend_fetch {
-    # So that a connection that was refused is an attempt, too.
+    # A refused connection counts as an attempt, too.
     std.log("edgetally_backend:" + bereq.backend);
 }
 
 sub vcl_backend_response {
-    # Only a response gets here. For a backend that gave none, Varnish logs a 503 of its own.
+    # Only responses get here. Without one, Varnish logs a 503 of its own.
     if (beresp.was_304) {
         std.log("edgetally_status:304");
     } else {
@@ -41,10 +41,10 @@ sub vcl_backend_response {
 }
 END
 
-# 2. Two commands, one line of JSON each per request of a client (without -E: not per part of an ESI page) and per fetch.
-#    FILL IN, if several services or sites end up in one edgetally: put "service_id":"…","pop":"…", behind the first brace
-#    of both. Without them, they are what `edgetally serve --service-id … --pop …` says.
-#    Do not add -j: it leaves out every request that Varnish could not read.
+# 2. Two commands: one line of JSON per client request (without -E: not per ESI fragment), and one per fetch.
+#    FILL IN if several services or sites log to one edgetally: insert "service_id":"…","pop":"…", after the first brace
+#    of both. Otherwise the defaults set by `edgetally serve --service-id … --pop …` hold.
+#    Do not add -j: it leaves out every request that Varnish could not parse.
 cat >"$directory/edgetally-client" <<'END'
 #!/bin/sh
 exec varnishncsa -c -F '{"ts":"%{VSL:Timestamp:Resp[1]}x","domain":"%{Host}i","status":"%s%{VCL_Log:edgetally_piped}x","cache":"%{Varnish:handling}x","proto":"%H","tls":"%{VCL_Log:edgetally_tls}x","req_header_bytes":"%{VSL:ReqAcct[1]}x","req_body_bytes":"%{VSL:ReqAcct[2]}x","resp_header_bytes":"%{VSL:ReqAcct[4]}x","resp_body_bytes":"%{VSL:ReqAcct[5]}x","resp_bytes":"%{VSL:PipeAcct[4]}x","origin_addr":"%{VCL_Log:edgetally_backend}x","bereq_header_bytes":"%{VSL:PipeAcct[2]}x","bereq_body_bytes":"%{VSL:PipeAcct[3]}x","beresp_bytes":"%{VSL:PipeAcct[4]}x"}' "$@"
@@ -55,14 +55,13 @@ exec varnishncsa -b -q '(BackendOpen and Begin[3] ne "pipe") or FetchError ~ "fa
 END
 chmod 755 "$directory/edgetally-client" "$directory/edgetally-backend"
 
-# 3. How to ship it. Both commands must run, as services that are started again when they end. By files, which are
-#    rotated by renaming them and SIGHUP:
+# 3. Run both commands, as services that restart when they end. To files, which you rotate by renaming them and SIGHUP:
 #
 #        /etc/varnish/edgetally-client -D -P /run/edgetally-client.pid -a -w /var/log/varnish/edgetally-client.log
 #        /etc/varnish/edgetally-backend -D -P /run/edgetally-backend.pid -a -w /var/log/varnish/edgetally-backend.log
 #        edgetally serve --follow /var/log/varnish/edgetally-client.log --follow /var/log/varnish/edgetally-backend.log
 #
-#    By syslog, over TCP or UDP:
+#    To syslog, over TCP or UDP:
 #
 #        edgetally serve --syslog tcp:127.0.0.1:5514
 #        /etc/varnish/edgetally-client | logger --server 127.0.0.1 --port 5514 --tcp --octet-count --rfc5424 --size 65000 -t varnish
@@ -72,16 +71,16 @@ chmod 755 "$directory/edgetally-client" "$directory/edgetally-backend"
 #        /etc/varnish/edgetally-client | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
 #        /etc/varnish/edgetally-backend | logger --server 127.0.0.1 --port 5514 --udp --rfc5424 --size 65000 -t varnish
 
-# What cannot be known from these logs:
-# - Whether a client left before it had everything: its status is the one that Varnish wanted to send, and the bytes are
-#   those that it gave to the kernel.
-# - The framing of chunks: bodies count without it, but those that are sent to origins.
-# - How the bytes of a fetch that was tried again divide among the tries: the last one has them all, so they are right for
-#   the domain, but the last origin gets those of all. A last try that was not made then counts as a fetch.
-# - The status of what is piped, and of its origin. All that comes back counts as header.
-# - TLS, unless it is told over the PROXY protocol.
-# - The first rounds of a request that VCL restarts: what the client gets is logged once, in the end.
-# - The time to connect: the time to the first byte begins when the request has been sent.
-# - The status of an origin that answers 103: Varnish takes it for a failure.
-# The domain is the Host as vcl_recv leaves it. Set bereq.http.host in vcl_backend_fetch, not req.http.host, if origins
-# need another one.
+# What cannot be known from these logs
+#
+# - Whether a client left early: the status is the one that Varnish wanted to send; bytes count once the kernel took
+#   them.
+# - Chunked framing: it counts only in bodies sent to origins.
+# - Bytes of each try: the last one has those of all, which is right for the domain, but too much for the last origin. A
+#   last try that was not made counts as a fetch.
+# - The status of piped requests and of their origin. All that comes back counts as header.
+# - TLS, unless the PROXY protocol sends it.
+# - The first rounds of a restarted request: what the client got is logged once.
+# - The time to connect: the time to first byte starts when the request has been sent.
+# - The status of an origin that responds 103: Varnish takes it for a failure.
+# - The client's host, if vcl_recv changes it. To send origins another Host, set bereq.http.host in vcl_backend_fetch.
