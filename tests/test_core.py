@@ -1,14 +1,18 @@
 """The Rust half: what it counts, compared with the oracle, and what Python sees of it."""
 
+import ast
+import doctest
+import inspect
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgetally import _core
+from edgetally import _core, config
 from edgetally.model import Framing
 from tests.support import records, records_formats
 from tests.support.oracle import Folded, fold
@@ -19,6 +23,8 @@ END = 2**64 - 2
 """Later than every second that a record can lie in."""
 
 DATASETS = ("domains", "origin_insights", "origins")
+
+MANUAL = Path(_core.__file__).with_name("_core.pyi")
 
 
 class Options(TypedDict, total=False):
@@ -38,8 +44,7 @@ def make_fold(**options: Unpack[Options]) -> _core.Fold:
 
 
 def make_window(**limits: int) -> _core.Window:
-    kept = {"domains": 10_000, "origins": 1_000, "addresses": 10_000, "pops": 1_000, "services": 10_000}
-    return _core.Window(**{**kept, **limits})
+    return _core.Window(**limits)
 
 
 def folded(data: bytes, **options: Unpack[Options]) -> _core.Fold:
@@ -51,6 +56,11 @@ def folded(data: bytes, **options: Unpack[Options]) -> _core.Fold:
 
 def report_on(data: bytes, **options: Unpack[Options]) -> _core.Report:
     return folded(data, **options).report()
+
+
+def found(report: _core.Report) -> list[tuple[int, str]]:
+    """Give line and reason of the rejections that a report describes."""
+    return [(one.line, one.reason) for one in report.rejections]
 
 
 def partial_of(data: bytes, **options: Unpack[Options]) -> bytes:
@@ -97,7 +107,7 @@ def compare(data: bytes, format: str = "canonical", weight: int = 1) -> Folded:
     assert report.accepted == wanted.accepted
     reasons = [reason for _, reason in wanted.rejected]
     assert dict(report.rejected) == {reason: reasons.count(reason) for reason in reasons}
-    assert [(line, reason) for line, reason, *_ in report.refused] == wanted.rejected[:10]
+    assert found(report) == wanted.rejected[:10]
     assert entries_of(folding.drain()) == comparable(wanted.entries)
     return wanted
 
@@ -151,6 +161,39 @@ def test_measurements_are_those_of_the_oracle(dataset: str) -> None:
     assert all(description.endswith(".") or name == "origin_offload" for name, description, _ in table)
 
 
+# --- the border ------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_manual_runs() -> None:
+    manual = ast.get_docstring(ast.parse(MANUAL.read_text("utf-8")))
+    assert manual
+    example = doctest.DocTestParser().get_doctest(manual, dict(vars(_core)), "_core.pyi", None, None)
+    assert doctest.DocTestRunner().run(example) == (0, len(example.examples))
+    assert len(example.examples) > 5
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    limits = config.Window().limits
+    defaults = {name: one.default for name, one in inspect.signature(_core.Window).parameters.items()}
+    assert defaults == limits._asdict()
+    defaults = {name: one.default for name, one in inspect.signature(_core.Fold).parameters.items()}
+    records = config.Records()
+    assert [defaults[name] for name in ("service_id", "pop", "max_line", "weight")] == [
+        *(records.service_id, records.pop, records.max_line, records.weight)
+    ]
+
+
+def test_a_rejection_is_a_value() -> None:
+    rejection = _core.Rejection(line=3, reason="not_json", at=0, sample=b"it's")
+    assert repr(rejection) == """Rejection(line=3, reason='not_json', at=0, sample=b"it's")"""
+    assert rejection == _core.Rejection(line=3, reason="not_json", at=0, sample=b"it's")
+    assert rejection != _core.Rejection(line=4, reason="not_json", at=0, sample=b"it's")
+    with pytest.raises(AttributeError):
+        rejection.line = 4  # type: ignore[misc]
+    with pytest.raises(KeyError, match="no_such_reason"):
+        _core.Rejection(line=3, reason="no_such_reason", at=0, sample=b"")
+
+
 # --- Fold ------------------------------------------------------------------------------------------------------------
 
 GOOD = b'{"status":200}\n'
@@ -162,18 +205,19 @@ def test_a_report_tells_what_became_of_every_line() -> None:
     report = folding.report()
     assert report.accepted == 2
     assert report.rejected == [("not_json", 2), ("bad_status", 1)]
-    said = dict(_core.reasons())
-    assert report.refused == [
-        (3, "bad_status", said["bad_status"], 10, b'{"status":9999}'),
-        (4, "not_json", said["not_json"], 0, b"upstream timed out"),
-        (5, "not_json", said["not_json"], 8, b' {"a":1}x'),
+    assert report.rejections == [
+        _core.Rejection(line=3, reason="bad_status", at=10, sample=b'{"status":9999}'),
+        _core.Rejection(line=4, reason="not_json", at=0, sample=b"upstream timed out"),
+        _core.Rejection(line=5, reason="not_json", at=8, sample=b' {"a":1}x'),
     ]
+    sentences = dict(_core.reasons())
+    assert [one.sentence for one in report.rejections] == [sentences[one.reason] for one in report.rejections]
     # Asked again, it tells what is new; lines are counted on until the input is over.
-    assert (folding.report().accepted, folding.report().rejected, folding.report().refused) == (0, [], [])
+    assert (folding.report().accepted, folding.report().rejected, folding.report().rejections) == (0, [], [])
     folding.finish(NOW)
-    assert [line[:2] for line in folding.report().refused] == [(7, "truncated")]
+    assert found(folding.report()) == [(7, "truncated")]
     folding.feed(b"x\n", NOW)
-    assert [line[:2] for line in folding.report().refused] == [(1, "not_json")]
+    assert found(folding.report()) == [(1, "not_json")]
 
 
 def test_a_report_names_words_for_the_cache_that_no_table_knows() -> None:
@@ -207,8 +251,8 @@ def test_a_format_that_cannot_be_is_an_error_that_says_why(format: str, problem:
 def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> None:
     report = report_on(b"x" * 3000 + b"\n" + b"y\n" * 20)
     assert report.rejected == [("not_json", 21)]
-    assert [line for line, *_ in report.refused] == list(range(1, 11))
-    assert [sample for *_, sample in report.refused] == [b"x" * 1024] + [b"y"] * 9
+    assert [one.line for one in report.rejections] == list(range(1, 11))
+    assert [one.sample for one in report.rejections] == [b"x" * 1024] + [b"y"] * 9
 
 
 def test_every_reason_has_a_sentence() -> None:
@@ -237,7 +281,7 @@ def test_records_for_services_that_are_not_allowed_are_refused_however_they_name
     report = folding.report()
 
     assert report.rejected == [("foreign_service", 6)]
-    assert [(line, at) for line, _, _, at, _ in report.refused] == [(2, 28), (3, 0), (6, 28), (7, 28), (8, 28), (9, 28)]
+    assert [(one.line, one.at) for one in report.rejections] == [(2, 28), (3, 0), (6, 28), (7, 28), (8, 28), (9, 28)]
     assert {entry["service_id"] for entry in entries_of(folding.drain())} == {"mine"}
     assert report.accepted == 4
 
@@ -264,7 +308,7 @@ def test_max_line_does_not_include_the_newline(cut: int, longer: int, rejected: 
     folding.feed(data[cut:], NOW)
     report = folding.report()
     assert (report.accepted, report.rejected) == (2 - longer, rejected)
-    assert [(number, at, sample) for number, _, _, at, sample in report.refused] == [(1, 21, line)] * longer
+    assert [(one.line, one.at, one.sample) for one in report.rejections] == [(1, 21, line)] * longer
 
 
 @pytest.mark.parametrize(("kept", "max_line"), [(1500, 2000), (1024, 1000)])
@@ -298,7 +342,7 @@ def test_records_lie_within_the_bounds_around_now(
     report = report_on(b'{"status":200,"ts":%d.999}' % second, **bounds)
     assert (report.accepted, report.rejected) == (1 - len(rejected), rejected)
     if rejected:
-        assert report.refused[0][3] == len('{"status":200,"ts":')
+        assert report.rejections[0].at == len('{"status":200,"ts":')
 
 
 def test_defaults_stand_in_and_arrival_is_the_time() -> None:
@@ -332,7 +376,7 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
         folding.finish(NOW)
         report = folding.report()
         assert (report.accepted, report.rejected) == (4, wanted_report.rejected), cut
-        assert [line[:2] for line in report.refused] == [line[:2] for line in wanted_report.refused], cut
+        assert found(report) == found(wanted_report), cut
         assert entries_of(folding.drain()) == wanted, cut
 
 
@@ -346,12 +390,12 @@ def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> 
         assert report.accepted == sum(counts[:came]), cut
         assert dict(report.rejected)["truncated"] == 1, cut
         # It is the element that the sender has to look for; one that cannot be read either is told as such before.
-        (said,) = [line for line, reason, *_ in report.refused if reason == "truncated"]
-        assert said - came in (1, 2), cut
+        (cut_off,) = [one.line for one in report.rejections if one.reason == "truncated"]
+        assert cut_off - came in (1, 2), cut
 
 
 @pytest.mark.parametrize(
-    ("accepted", "refused", "array"),
+    ("accepted", "rejected", "array"),
     [
         (0, [(1, "truncated")], b"["),
         (0, [(1, "truncated")], b"\n [ \n "),
@@ -370,27 +414,26 @@ def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> 
         (1, [(2, "not_json")], b'[{"status":200}]' + b"x" * 600_000),
     ],
 )
-def test_how_an_array_may_end(accepted: int, refused: list[tuple[int, str]], array: bytes) -> None:
+def test_how_an_array_may_end(accepted: int, rejected: list[tuple[int, str]], array: bytes) -> None:
     for cut in range(min(len(array), 60)):
         folding = make_fold(framing="arrays")
         folding.feed(array[:cut], NOW)
         folding.feed(array[cut:], NOW)
         folding.finish(NOW)
         report = folding.report()
-        assert (report.accepted, [line[:2] for line in report.refused]) == (accepted, refused), cut
+        assert (report.accepted, found(report)) == (accepted, rejected), cut
 
 
 def test_what_follows_an_array_is_shown_as_it_begins() -> None:
-    ((line, reason, sentence, at, sample),) = report_on(b"[]\n [7]" + b"x" * 2000, framing="arrays").refused
-    assert (line, reason, sentence, at) == (2, "not_json", dict(_core.reasons())["not_json"], 0)
-    assert sample == b"[7]" + b"x" * 1021
+    (rejection,) = report_on(b"[]\n [7]" + b"x" * 2000, framing="arrays").rejections
+    assert rejection == _core.Rejection(line=2, reason="not_json", at=0, sample=b"[7]" + b"x" * 1021)
 
 
 def test_elements_are_counted_from_the_bracket() -> None:
     folding = make_fold(framing="arrays")
     folding.feed(b"\n", NOW)
     folding.feed(b"[7]", NOW)
-    assert [line for line, *_ in folding.report().refused] == [1]
+    assert [one.line for one in folding.report().rejections] == [1]
 
 
 @pytest.mark.parametrize(
@@ -574,14 +617,14 @@ def test_services_beyond_the_limit_are_one() -> None:
 
 @given(st.lists(st.tuples(records.log(), st.integers(0, 3)), max_size=3))
 @settings(deadline=None, max_examples=30)
-def test_resting_changes_no_entry(logs: list[tuple[bytes, int]]) -> None:
-    window, resting = make_window(), make_window()
+def test_freezing_changes_no_entry(logs: list[tuple[bytes, int]]) -> None:
+    window, frozen = make_window(), make_window()
     for data, keep in logs:
         partial = partial_of(data)
         if partial:
-            assert window.merge(partial) == resting.merge(partial)
-        resting.rest(keep)
-    one, other = window.seal(END), resting.seal(END)
+            assert window.merge(partial) == frozen.merge(partial)
+        frozen.freeze(keep)
+    one, other = window.seal(END), frozen.seal(END)
     assert [sealed.records for sealed in one] == [sealed.records for sealed in other]
     for dataset in DATASETS:
         assert [sealed.entry(dataset) for sealed in one] == [sealed.entry(dataset) for sealed in other]

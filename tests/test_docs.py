@@ -47,7 +47,7 @@ def fold(
     window = Window(domains=10, origins=10, addresses=10, pops=10, services=10)
     if partial := folding.drain():
         window.merge(partial)
-    return window.seal(NOW + 60), [reason for _, reason, *_ in folding.report().refused]
+    return window.seal(NOW + 60), [one.reason for one in folding.report().rejections]
 
 
 def entry(lines: str, dataset: str, *, pop: str = "local") -> Any:  # noqa: ANN401 - JSON

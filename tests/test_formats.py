@@ -12,7 +12,7 @@ def counted(format: str, line: str) -> dict[str, Any]:
     """Fold one line; return what it adds, by dataset and key."""
     fold = Fold(service_id="shop", pop="LAB", format=format)
     fold.feed(line.encode() + b"\n", NOW)
-    assert fold.report().refused == []
+    assert fold.report().rejections == []
     window = Window(domains=9, origins=9, addresses=9, pops=9, services=9)
     window.merge(fold.drain())
     (sealed,) = window.seal(NOW)

@@ -18,9 +18,9 @@ DATASETS = ("domains", "origins", "origin_insights")
 
 def sealed_second() -> list[_core.Sealed]:
     """Return the seconds of the traffic that the fold is measured with, sealed."""
-    fold = _core.Fold(service_id="default", pop="local")
+    fold = _core.Fold()
     fold.feed(b"".join(lines(LINES)), FIRST)
-    window = _core.Window(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
+    window = _core.Window()
     window.merge(fold.drain())
     return window.seal(FIRST + 60)
 

@@ -83,7 +83,7 @@ def bare_fold(log: Path, lines: int) -> float:
             blocks.append(block)
     least = float("inf")
     for _ in range(5):
-        fold = _core.Fold(service_id="default", pop="local")
+        fold = _core.Fold()
         began = time.process_time()
         for block in blocks:
             fold.feed(block, FIRST)

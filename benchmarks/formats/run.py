@@ -89,7 +89,7 @@ FORMATS: dict[str, Callable[[Record], str]] = {
 
 def fold(format: str, log: bytes) -> tuple[float, _core.Fold]:
     """Fold a log; return the seconds that it took, and the fold."""
-    folded = _core.Fold(service_id="default", pop="local", format=format)
+    folded = _core.Fold(format=format)
     began = time.perf_counter()
     for at in range(0, len(log), 1 << 20):
         folded.feed(log[at : at + (1 << 20)], FIRST)
@@ -99,7 +99,7 @@ def fold(format: str, log: bytes) -> tuple[float, _core.Fold]:
 
 def counted(folded: _core.Fold) -> Counter[tuple[str, str]]:
     """Return what every format can tell, by domain."""
-    window = _core.Window(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
+    window = _core.Window()
     window.merge(folded.drain())
     found: Counter[tuple[str, str]] = Counter()
     for sealed in window.seal(FIRST + 2 * SECONDS):

@@ -35,7 +35,7 @@ def resident() -> int:
 
 def fold(path: str) -> None:
     """Leave a partial of all keys in a file, so that the process which measures has never had anything else."""
-    folded = _core.Fold(service_id="default", pop="local")
+    folded = _core.Fold()
     folded.feed(records(), FIRST)
     Path(path).write_bytes(folded.drain())
 
@@ -43,7 +43,7 @@ def fold(path: str) -> None:
 def weigh(path: str) -> None:
     """Print bytes a key: merged, and sealed."""
     partial = Path(path).read_bytes()
-    window = _core.Window(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
+    window = _core.Window()
     before = resident()
     window.merge(partial)
     print((resident() - before) / KEYS)

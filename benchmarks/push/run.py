@@ -24,7 +24,7 @@ PER_BATCH = BATCH // LINE
 
 def bare(pushes: list[bytes]) -> float:
     """Return the lines per second of a fold that somebody feeds and drains, and that is all."""
-    fold = _core.Fold(service_id="default", pop="local")
+    fold = _core.Fold()
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS:
         fold.feed(pushes[count % len(pushes)], FIRST)

@@ -1,23 +1,42 @@
 """
-The Rust half: lines fold into partials, partials merge into a window, a window seals seconds into entries.
+The Rust half: it folds lines into partials, merges partials into a window, and seals seconds into entries.
 
 ```text
 bytes ──Fold──▶ partial ──Window──▶ Sealed ──entry()──▶ JSON
 ```
 
-Times are Unix seconds and sizes are bytes, both whole numbers from 0 to 2**64 - 1; others raise OverflowError, and
-what is of another type than stated TypeError. Nothing here does I/O or reads a clock. Every class may be used by many
-threads at once: calls on one object wait for each other, and those that take long let go of the interpreter while
-they work.
+Example:
+    >>> fold, window = Fold(), Window()
+    >>> fold.feed(b'{"ts":1795314035,"status":200,"domain":"shop.example"}', now=1795314035)
+    >>> fold.finish(now=1795314035)
+    >>> window.merge(fold.drain())
+    [('default', 1, 0)]
+    >>> (sealed,) = window.seal(1795314035)
+    >>> sealed.has("domains"), sealed.has("origins")
+    (True, False)
+    >>> sealed.entry("domains")[:68]
+    b'{"recorded":1795314035,"aggregated":{"shop.example":{"edge_requests"'
 
-Datasets are `domains`, `origin_insights` and `origins`; any other name raises KeyError.
+Times are Unix seconds and sizes are bytes, both integers from 0 to 2**64 - 1. Any other integer raises OverflowError,
+and an argument of another type raises TypeError. Nothing here does I/O or reads a clock.
+
+Every class is thread-safe. Calls on one object run one after the other, and calls that take long release the GIL.
+
+Datasets are `domains`, `origin_insights` and `origins`; any other name raises KeyError. The words of this page are
+explained in docs/glossary.md.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 __all__ = [
+    "INVALID",
+    "MAX_POP_BYTES",
+    "MAX_SERVICE_ID_BYTES",
+    "MAX_WEIGHT",
+    "OTHER",
     "Fold",
+    "Rejection",
     "Report",
     "Sealed",
     "Window",
@@ -30,20 +49,36 @@ __all__ = [
     "reasons",
 ]
 
+MAX_WEIGHT: Final[int]
+"""Largest weight that a record or a source may have."""
+
+MAX_POP_BYTES: Final[int]
+"""Longest POP in bytes of UTF-8. Records of a longer one count under `INVALID`."""
+
+MAX_SERVICE_ID_BYTES: Final[int]
+"""Longest service id in bytes. Its characters are letters, digits, `-` and `_`."""
+
+INVALID: Final[str]
+"""The key for hosts that cannot be a domain, and for names that are too long."""
+
+OTHER: Final[str]
+"""The overflow key: everything beyond a limit on keys counts under it."""
+
 @final
 class Fold:
     """
-    Lines in, partials out: what one stretch of input adds up to.
+    Lines in, partials out.
 
-    Folding never fails: a line that cannot be read is refused, counted and reported, and the lines around it count.
-    Where the input is cut into blocks does not matter, and memory follows the number of keys, not that of lines.
+    Folding never fails: a line that cannot be read is rejected, counted and reported, and the lines around it count.
+    The result does not depend on where the input is cut into blocks. Memory grows with the number of keys, not of
+    lines.
     """
 
     def __new__(
         cls,
         *,
-        service_id: str,
-        pop: str,
+        service_id: str = "default",
+        pop: str = "local",
         services: Sequence[str] | None = None,
         max_line: int = 262_144,
         max_lateness: int | None = None,
@@ -56,39 +91,41 @@ class Fold:
         Make an empty fold.
 
         Args:
-            service_id: Service of records that name none. It is not checked: 1 to 64 letters, digits, `-` and `_`.
-            pop: POP of records that name none.
-            services: The services that records may count for; None: any.
-            max_line: Longest line in bytes, its newline not included.
-            max_lateness: How many seconds before `now` a record may lie; None: any number.
-            max_ahead: How many seconds after `now` a record may lie; None: any number.
-            framing: How records are told apart. `lines`: a newline behind each. `arrays`: the same, unless the first
-                byte that is no blank is `[`; then the input is one JSON array of records, whose elements are the
-                lines: they are numbered, limited and refused one by one. What is missing or too much at the end of the
-                array is refused as one more. `datagrams`: lines, with a syslog header before the record or none.
-                `stream`: syslog over TCP, octets counted or a newline behind each.
-                KeyError for anything else.
-            format: How records are written: one of `formats()`, and for `cloudfront` perhaps its fields in their order,
-                as in `cloudfront:timestamp,sc-status`. ValueError, saying why, for anything else.
-            weight: How many requests a line stands for that does not say so.
+            service_id: Service of records that do not name one. Not validated here; see `MAX_SERVICE_ID_BYTES`.
+            pop: POP of records that do not name one, at most `MAX_POP_BYTES`.
+            services: Services that records may count for. None: any service.
+            max_line: Longest line in bytes, without its newline.
+            max_lateness: How many seconds a record may lie before `now`. None: any number.
+            max_ahead: How many seconds a record may lie after `now`. None: any number.
+            framing: How records are separated. KeyError for any other name.
+
+                - `lines`: a newline ends each record.
+                - `arrays`: the same, or one JSON array of records if the first byte that is not blank is `[`. Elements
+                  are numbered, limited and rejected like lines. An array that is cut off, or data after its end, is one
+                  more rejection.
+                - `datagrams`: like `lines`; a syslog header may precede the record.
+                - `stream`: syslog over TCP, with octet counting or newlines.
+            format: How records are written: one of `formats()`. `cloudfront` may list its fields, as in
+                `cloudfront:timestamp,sc-status`. ValueError with the reason for any other name.
+            weight: How many requests a line stands for if the record does not say, from 1 to `MAX_WEIGHT`.
         """
 
     def feed(self, block: bytes, now: int) -> None:
         """
-        Fold every line that ends in `block`, and keep what follows its last newline for the next one.
+        Fold every line that ends in `block`, and keep the unfinished last line for the next block.
 
         Args:
-            block: Any bytes of any length.
-            now: The second in which the block arrived: that of records without `ts`, and what `max_lateness` and
-                `max_ahead` are measured from.
+            block: Bytes of any length.
+            now: The second in which the block arrived. It is the time of records without `ts`, and `max_lateness` and
+                `max_ahead` are measured from it.
         """
 
     def finish(self, now: int) -> None:
         """
-        Fold the last line if no newline ended it: the input is over.
+        End the input: fold the last line, even if no newline ended it.
 
-        What is fed from here on is another input: its lines are counted from 1, and it may be an array or not. The
-        tallies and the report stay until they are taken.
+        The next `feed` starts a new input: its lines are counted from 1, and it may be an array. The rows and the
+        report stay until they are taken.
 
         Args:
             now: The second in which the last line ended, as for `feed`.
@@ -96,154 +133,189 @@ class Fold:
 
     def drain(self) -> bytes:
         """
-        Take the tallies.
+        Take the rows.
 
         Returns:
-            One partial with everything folded since the last drain; no bytes at all if no record was accepted. A line
-            whose end has not come yet stays in the fold.
+            One partial with everything that was folded since the last drain, or `b""` if no record was accepted. An
+            unfinished line stays in the fold.
         """
 
-    def conclude(self, inputs: Sequence[Sequence[bytes]], now: int, most: int) -> tuple[bytes, list[Report]] | None:
+    def fold_all(
+        self, inputs: Sequence[Sequence[bytes]], now: int, max_bytes: int
+    ) -> tuple[bytes, list[Report]] | None:
         """
-        Fold inputs, each to its end, and take their tallies together, in one turn with the interpreter.
+        Fold several inputs, each to its end, and take their rows as one partial, without the GIL.
 
         Args:
-            inputs: The blocks of each; the first may go on with what `feed` was given before.
+            inputs: The blocks of each input. The first input may continue what `feed` was given before.
             now: As for `feed`.
-            most: Bytes that the tallies may take, about.
+            max_bytes: How large `size` may become.
 
         Returns:
-            One partial of them all, as of `drain`, and the report of each, as after its `finish`; the fold can be used
-            for other inputs. None if the tallies take more than `most`: then the fold is of no more use.
+            One partial, as from `drain`, and one report per input. The fold can be used again. None if the rows exceed
+            `max_bytes`: then discard the fold.
         """
 
     def report(self) -> Report:
         """
-        Take what became of the lines since the last report.
+        Take the report on all lines since the last report.
 
-        Lines are still counted from the beginning of the input.
+        Line numbers still count from the start of the input.
         """
 
     @property
     def size(self) -> int:
-        """Bytes that the tallies take, about: when this grows large, drain. 0 after a drain."""
+        """Memory that the rows take, in bytes, approximately. Drain when it grows large; it is 0 after a drain."""
 
     @property
     def unfinished(self) -> int:
-        """Bytes that are kept of a line whose end has not come yet: at most `max_line`, or 1024 if that is less."""
+        """Bytes of the unfinished line that are kept: at most `max_line`, or 1024 if that is larger."""
 
 @final
 class Report:
-    """What became of lines. Blank ones are neither accepted nor rejected."""
+    """What became of lines. Blank lines are neither accepted nor rejected."""
 
     @property
     def lines(self) -> int:
-        """Lines in all, blank ones included."""
+        """Number of lines, blank lines included."""
 
     @property
     def accepted(self) -> int:
-        """Lines that count. One of weight 10 is one line."""
+        """Number of lines that count. A line with weight 10 is one line."""
 
     @property
     def rejected(self) -> list[tuple[str, int]]:
-        """Code of a reason and number of lines, for reasons that had any, in the order of `reasons()`."""
+        """Number of rejected lines by reason, without reasons that had none, in the order of `reasons()`."""
 
     @property
-    def refused(self) -> list[tuple[int, str, str, int, bytes]]:
-        """
-        The first 10 rejected lines.
-
-        Each with its number in the input from 1, code and sentence of the reason, the byte in the line from 0 at which
-        it was found out, and the beginning of the line, at most 1024 bytes.
-        """
+    def rejections(self) -> list[Rejection]:
+        """The first 10 rejected lines."""
 
     @property
     def unknown_cache_words(self) -> list[tuple[str, int]]:
         """
-        Words for what the cache did that stand in no table, and how many accepted lines had each.
+        Cache words that are not in `cache_words()`, with the number of accepted lines that had each.
 
-        They count as neither hit nor miss. The first 100 are told apart, and the rest are `_other`.
+        They count as neither hit nor miss. Words beyond the first 100 are counted together under `OTHER`.
         """
+
+@final
+class Rejection:
+    """A line that does not count: where it is, why, and how it starts. Equal if all of it is equal."""
+
+    def __new__(cls, *, line: int, reason: str, at: int, sample: bytes) -> Rejection:
+        """Make one. KeyError if `reason` is not a code of `reasons()`."""
+
+    @property
+    def line(self) -> int:
+        """Number of the line in its input, from 1."""
+
+    @property
+    def reason(self) -> str:
+        """Code of the reason, as in `reasons()`."""
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words, for the person who sent the line."""
+
+    @property
+    def at(self) -> int:
+        """Offset in the line, in bytes from 0, of the value that is wrong or at which reading stopped."""
+
+    @property
+    def sample(self) -> bytes:
+        """The start of the line, at most 1024 bytes."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
 
 @final
 class Window:
     """
-    Tallies of the seconds that are open, and the moment from which they no longer are.
+    The rows of the seconds that are still open.
 
-    It is a pure function of the partials and seals it was given, in their order: another one that is given the same
-    makes the same entries, byte for byte.
+    A pure function of the partials and seals it is given, in their order: two windows that are given the same make the
+    same entries, byte for byte.
     """
 
-    def __new__(cls, *, domains: int, origins: int, addresses: int, pops: int, services: int) -> Window:
+    def __new__(
+        cls,
+        *,
+        domains: int = 10_000,
+        origins: int = 1_000,
+        addresses: int = 10_000,
+        pops: int = 1_000,
+        services: int = 10_000,
+    ) -> Window:
         """
         Make a window in which every second is open.
 
-        What is beyond a limit counts under `_other`, which comes on top of it.
+        Keys beyond a limit count under `OTHER`, which does not use up the limit.
 
         Args:
-            domains: Domains that one service may have in one second.
-            origins: Names of origins that one service may have in one second.
-            addresses: Pairs of an origin's name and an address that one service may have in one second.
-            pops: POPs that one service may have in one second.
-            services: Services that one second may have.
+            domains: Domains per service and second. Domains with a reservation are exempt.
+            origins: Names of origins per service and second.
+            addresses: Pairs of an origin's name and an address, per service and second.
+            pops: POPs per service and second.
+            services: Services per second. Services with a reservation are exempt.
         """
 
     def merge(self, partial: bytes) -> list[tuple[str, int, int]]:
         """
-        Add a partial: all of it, or nothing when it is damaged.
+        Add a partial: all of it, or nothing if it is damaged.
 
-        Seconds that are sealed are added to the oldest open one.
+        Rows of sealed seconds are late: they are added to the oldest open second.
 
         Args:
-            partial: What a `drain` gave, and not its empty bytes, which are no partial.
+            partial: The result of a `drain` or of `reservations`, but not `b""`.
 
         Returns:
-            For every service in the partial: its id, the records that were added, and how many of these were late.
+            For each service in the partial: its id, how many records were added, and how many of these were late.
 
         Raises:
-            ValueError: The bytes are damaged, or were written by another version. The sentence says which.
+            ValueError: The partial is damaged, or another version wrote it. The message says which.
         """
 
     def seal(self, second: int) -> list[Sealed]:
         """
-        Make every second up to `second`, itself included, final.
+        Make every second up to and including `second` final.
 
         Returns:
-            What had traffic and was open until now: the oldest second first, services in alphabetical order. Nothing
-            when `second` was sealed before.
+            Every service that had traffic in a second that was open until now, ordered by second and then by service.
+            Empty if `second` was sealed before.
         """
 
-    def places(self, first: int, last: int) -> bytes:
+    def reservations(self, first: int, last: int) -> bytes:
         """
-        Propose whom strangers must not push out.
+        Propose reservations for known domains, so that a flood of made-up names cannot take their rows.
 
         Returns:
-            A partial that reserves a place in the seconds from `first` to `last` for every domain that was seen in more
-            than one of the last sealed seconds; empty when there is none. It means nothing until it is merged.
+            A partial that reserves a row in each second from `first` to `last` for every known domain; `b""` if there
+            are none. It has no effect until it is merged.
         """
 
-    def rest(self, keep: int) -> None:
+    def freeze(self, keep: int) -> None:
         """
-        Pack all open seconds but the newest `keep` as small as sealed ones, until somebody adds to them.
+        Compress all open seconds but the newest `keep`, until more is added to them.
 
-        Changes no entry. For logs without an end, where nothing is ever late.
+        Entries do not change. For long logs, where a second stays open after its last record.
         """
 
     @property
     def sealed(self) -> int | None:
-        """The newest sealed second; None before the first seal."""
+        """The newest sealed second. None before the first seal."""
 
     @property
     def newest(self) -> int | None:
         """
-        The newest second that is sealed or holds anything; None when there is none.
+        The newest second that is sealed, or that has rows or reservations. None if there is none.
 
         No partial that was merged so far adds to an entry of a later second.
         """
 
 @final
 class Sealed:
-    """One sealed second of one service: final, small, and the source of its entries."""
+    """One sealed second of one service: immutable, compact, and the source of its entries."""
 
     @property
     def service_id(self) -> str:
@@ -255,22 +327,22 @@ class Sealed:
 
     @property
     def records(self) -> int:
-        """Accepted lines that it holds, those that came late included."""
+        """Number of accepted lines in it, late ones included."""
 
     @property
     def overflowed(self) -> int:
-        """Rows of partials that were added under `_other` because of a limit."""
+        """Number of rows that were added under `OTHER` because of a limit."""
 
     @property
     def size(self) -> int:
-        """Bytes that this takes in memory, about."""
+        """Memory that it takes, in bytes, approximately."""
 
     def has(self, dataset: str) -> bool:
         """
-        Tell whether the service had traffic that `dataset` shows.
+        Whether `dataset` shows any traffic of this second.
 
         Raises:
-            KeyError: There is no such dataset.
+            KeyError: Unknown dataset.
         """
 
     def entry(self, dataset: str) -> bytes:
@@ -278,41 +350,41 @@ class Sealed:
         Encode the entry of `dataset`.
 
         Returns:
-            A JSON object in UTF-8: `recorded`, `aggregated` (by domain, by origin, or by origin and address) and
-            `datacenter` (the same by POP). Names stand in alphabetical order and what is 0 is left out, so equal
-            counters give equal bytes. Without traffic both are empty.
+            A JSON object in UTF-8 with the keys `recorded`, `aggregated` (by domain, by origin, or by origin and
+            address) and `datacenter` (the same by POP). Keys are sorted and zeros are left out, so equal counters make
+            equal bytes. Without traffic, `aggregated` and `datacenter` are empty.
 
         Raises:
-            KeyError: There is no such dataset.
+            KeyError: Unknown dataset.
         """
 
 def cache_words() -> list[tuple[str, str]]:
     """
-    Return every word for what a cache did that is known, and whether it is `hit`, `miss` or `neither`.
+    List the cache words that are known, and whether each is `hit`, `miss` or `neither`.
 
-    Upper and lower case are the same, `*` is anything, and the first that fits holds.
+    Case does not matter, `*` stands for any text, and the first match wins.
     """
 
 def check_format(name: str) -> None:
     """
-    Do nothing.
+    Check that a fold can read this format.
 
     Raises:
-        ValueError: A fold cannot have this format. The sentence says why.
+        ValueError: It cannot. The message says why.
     """
 
 def detect_format(lines: bytes) -> str | None:
-    """Return the format that finds the most fields in `lines`, `canonical` between equals; None if none finds any."""
+    """Return the format that finds the most fields in `lines`, `canonical` if several do; None if none finds any."""
 
 def format_fields(name: str) -> list[tuple[str, str]]:
     """
-    Return where a line of a format has what, and the field of a record that it is.
+    List the fields of a format: where each is in a line, and which field of a record it fills.
 
-    `a>b` is `b` in the object `a`; `a[b]` is the first value of the header `b` in `a`. The field is empty where it is
-    no field of a record, but changes one.
+    `a>b` is the key `b` of the object `a`; `a[b]` is the first value of the header `b` in `a`. The second text is empty
+    for a field that only corrects other fields.
 
     Raises:
-        ValueError: There is no such format.
+        ValueError: Unknown format.
     """
 
 def formats() -> list[str]:
@@ -320,14 +392,14 @@ def formats() -> list[str]:
 
 def measurements(dataset: str) -> list[tuple[str, str, bool]]:
     """
-    List what entries of `dataset` may show, in alphabetical order.
+    List the measurements of `dataset`, sorted by name.
 
     Returns:
         Name, description, and whether it is a ratio from 0 to 1 instead of an unsigned 64-bit integer.
 
     Raises:
-        KeyError: There is no such dataset.
+        KeyError: Unknown dataset.
     """
 
 def reasons() -> list[tuple[str, str]]:
-    """List code and sentence of every reason to refuse a line, in the order in which lines are checked."""
+    """List the code and the sentence of every reason to reject a line, in the order in which lines are checked."""

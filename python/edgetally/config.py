@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from edgetally import model
 from edgetally.errors import ConfigError
-from edgetally.model import Limits
+from edgetally.model import MAX_WEIGHT, Limits
 
 KINDS = {
     "str": "text",
@@ -34,13 +35,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Shared rules: settings never change after the start, and a typo is an error."""
 
 
-MAX_WEIGHT = 1 << 32
-"""As much as the core admits in records."""
-
 Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 
 # A `$` alone would admit a newline at the end.
-SERVICE_ID = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"
+SERVICE_ID = rf"^{model.SERVICE_ID}$(?!\n)"
 
 FORMS = {
     SERVICE_ID: "1 to 64 letters, digits, - and _",

@@ -5,6 +5,24 @@ from typing import Literal, NamedTuple
 
 from edgetally import _core
 
+MAX_WEIGHT = _core.MAX_WEIGHT
+"""Largest weight that a record or a source may have."""
+
+MAX_POP_BYTES = _core.MAX_POP_BYTES
+"""Longest POP, in bytes of UTF-8."""
+
+MAX_SERVICE_ID_BYTES = _core.MAX_SERVICE_ID_BYTES
+"""Longest service id, in bytes."""
+
+SERVICE_ID = rf"[A-Za-z0-9_-]{{1,{MAX_SERVICE_ID_BYTES}}}"
+"""A regular expression that matches all of a service id."""
+
+OTHER = _core.OTHER
+"""The overflow key: everything beyond a limit on names counts under it."""
+
+Rejection = _core.Rejection
+"""A line that does not count."""
+
 Framing = Literal["lines", "arrays", "datagrams", "stream"]
 """How records are told apart; see `edgetally._core.Fold`."""
 
@@ -50,5 +68,5 @@ def measurements(dataset: str) -> list[Measurement]:
 
 
 def reasons() -> list[tuple[str, str]]:
-    """Return code and sentence of every reason for which a line is refused."""
+    """Return code and sentence of every reason to reject a line."""
     return _core.reasons()

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from edgetally.ingest.dead_letters import PENDING, RECENT, Rejects
-from edgetally.ingest.stream import Refused
+from edgetally.model import Rejection
 from tests.support.clock import START, TurnedClock, until
 from tests.support.served import Served, served
 
 
-def refused(line: int = 1, sample: bytes = b"no") -> Refused:
-    return Refused(line, "not_json", "the line is no JSON object, or follows the end of an array", 0, sample)
+def refused(line: int = 1, sample: bytes = b"no") -> Rejection:
+    return Rejection(line=line, reason="not_json", at=0, sample=sample)
 
 
 class Kept:

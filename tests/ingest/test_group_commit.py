@@ -93,7 +93,7 @@ async def test_pushes_that_wait_together_are_one_partial_and_each_is_told_what_b
     assert len(journal.appended) == AT_ONCE + 1
     assert (6, {"one": "2", "three": "1"}) in journal.appended
     assert [report.accepted for report in reports] == [2, 2, 2, 0, 0]
-    assert [[line.line for line in report.refused] for report in reports] == [[], [], [2], [1], []]
+    assert [[line.line for line in report.rejections] for report in reports] == [[], [], [2], [1], []]
     assert (worker.accepted, worker.rejected) == (AT_ONCE + 6, {"bad_status": 2})
     assert worker.brought["push"].accepted == AT_ONCE + 6
     assert worker.pushes.pending == 0

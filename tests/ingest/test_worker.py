@@ -71,7 +71,7 @@ async def test_what_is_committed_is_in_the_journal(worker: Worker, journal: Ledg
     await intake.feed(LINE * 3)
     report = await intake.commit({"push": "1"})
 
-    assert (report.accepted, report.rejected, report.refused) == (3, {}, [])
+    assert (report.accepted, report.rejected, report.rejections) == (3, {}, [])
     assert journal.appended == [(3, {"push": "1"})]
     assert worker.accepted == 3
 
@@ -135,7 +135,7 @@ async def test_a_refused_line_is_reported_with_its_number_and_its_begin(worker: 
     await intake.feed(LINE + b'{"status":9999}\n' + LINE)
     report = await intake.commit()
 
-    (refused,) = report.refused
+    (refused,) = report.rejections
     assert (refused.line, refused.reason, refused.sample) == (2, "bad_status", b'{"status":9999}')
     assert (report.accepted, report.rejected) == (2, {"bad_status": 1})
 

@@ -367,8 +367,8 @@ def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytes
             merged += 1
             self._window.merge(partial)
 
-        def rest(self, keep: int) -> None:
-            self._window.rest(keep)
+        def freeze(self, keep: int) -> None:
+            self._window.freeze(keep)
 
     Window = _core.Window  # noqa: N806 - it is a class
     monkeypatch.setattr(_core, "Window", Counting)

@@ -2,7 +2,8 @@
 
 import re
 
-from edgetally.telemetry.label_limit import OTHER, Labels
+from edgetally.model import OTHER
+from edgetally.telemetry.label_limit import Labels
 from edgetally.telemetry.metrics import METRICS
 
 

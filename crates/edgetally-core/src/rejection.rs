@@ -47,6 +47,12 @@ impl Reason {
         Self::TooNew,
     ];
 
+    /// The reason with this code.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// The word for it in metrics and answers.
     #[must_use]
     pub const fn code(self) -> &'static str {

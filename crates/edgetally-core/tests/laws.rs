@@ -176,7 +176,7 @@ proptest! {
         let mut grouped = window(Limits::default());
         for (group, keep) in blocks(&shuffled, &cuts).into_iter().zip(rests) {
             merge(&mut grouped, &partial(&written(&group.concat())));
-            grouped.rest(keep);
+            grouped.freeze(keep);
         }
         prop_assert_eq!(entries(&one_by_one), shown(&grouped.seal(END)));
     }
@@ -334,7 +334,7 @@ proptest! {
         let mut resting = window(limits);
         for partial in &partials {
             merge(&mut resting, partial);
-            resting.rest(1);
+            resting.freeze(1);
         }
         let rested = resting.seal(END);
         prop_assert_eq!(shown(&limited), shown(&rested));
@@ -460,57 +460,57 @@ fn ask(window: &mut Window, second: u64, domains: impl IntoIterator<Item = Strin
 }
 
 #[test]
-fn who_comes_back_keeps_its_row_when_strangers_use_up_the_limit() {
-    let regulars = || ["a.example".to_owned(), "b.example".to_owned()];
-    let strangers = |second: u64| (0..50).map(move |number| format!("{second}-{number}.example"));
+fn known_domains_keep_their_row_when_made_up_names_use_up_the_limit() {
+    let known = || ["a.example".to_owned(), "b.example".to_owned()];
+    let made_up = |second: u64| (0..50).map(move |number| format!("{second}-{number}.example"));
     let limits = Limits { domains: 10, ..Limits::default() };
     let (mut live, mut journal, mut sealed) = (window(limits), vec![], vec![]);
     for second in 1..=20 {
-        let places = live.places(second, second);
-        merge(&mut live, &places);
-        journal.push(places);
+        let reserved = live.reservations(second, second);
+        merge(&mut live, &reserved);
+        journal.push(reserved);
         if second > 3 {
-            ask(&mut live, second, strangers(second));
+            ask(&mut live, second, made_up(second));
         }
-        // Too late, if it were not for their places.
-        ask(&mut live, second, regulars());
+        // Too late without their reservations.
+        ask(&mut live, second, known());
         sealed.extend(live.seal(second));
     }
     for one in &sealed {
         let (entry, names) = (text(one, Dataset::Domains), names(one, Dataset::Domains));
         assert_eq!(one.records, if one.second > 3 { 52 } else { 2 });
         assert!(names.contains("\"a.example\"") && names.contains("\"b.example\""), "{}: {entry}", one.second);
-        assert!(names.len() <= 13, "as many as the limit, two regulars, and all others together");
+        assert!(names.len() <= 13, "the limit, two known domains, and the overflow key");
     }
-    // A reader who begins with the fifth second knows nobody, and builds the same entries: places are facts.
+    // A reader that starts with the fifth second builds the same entries: reservations are facts of the journal.
     let mut later = window(limits);
-    for (second, places) in (1..).zip(&journal).skip(4) {
-        merge(&mut later, places);
-        ask(&mut later, second, strangers(second));
-        ask(&mut later, second, regulars());
+    for (second, reserved) in (1..).zip(&journal).skip(4) {
+        merge(&mut later, reserved);
+        ask(&mut later, second, made_up(second));
+        ask(&mut later, second, known());
     }
     assert_eq!(shown(&sealed[4..]), shown(&later.seal(20)));
 }
 
 #[test]
-fn a_stranger_who_comes_once_gets_no_place() {
+fn a_domain_that_was_seen_once_gets_no_reservation() {
     let mut window = window(Limits { domains: 10, ..Limits::default() });
     for second in 1..=500 {
         ask(&mut window, second, [format!("{second}.example"), format!("{}.example", second % 70)]);
         window.seal(second);
     }
-    let places = window.places(501, 501);
-    assert!(places.is_empty() || !String::from_utf8_lossy(&places).contains("499.example"));
+    let reserved = window.reservations(501, 501);
+    assert!(reserved.is_empty() || !String::from_utf8_lossy(&reserved).contains("499.example"));
 }
 
 #[test]
-fn services_that_are_there_keep_out_those_that_are_made_up() {
+fn known_services_keep_their_tally_when_made_up_services_use_up_the_limit() {
     let line = |service: &str, second: u64| format!("{{\"ts\":{second},\"status\":200,\"service_id\":\"{service}\"}}");
     let mut window = Window::new(Limits::default(), 3);
     let mut seen = BTreeSet::new();
     for second in 1..=30 {
-        let places = window.places(second, second);
-        merge(&mut window, &places);
+        let reserved = window.reservations(second, second);
+        merge(&mut window, &reserved);
         for number in 0..5 {
             merge(&mut window, &partial(line(&format!("made-up-{second}-{number}"), second).as_bytes()));
         }
@@ -520,7 +520,7 @@ fn services_that_are_there_keep_out_those_that_are_made_up() {
             seen.insert(one.service_id.to_string());
         }
     }
-    // Those of the first second have the places until they are forgotten; all others count together.
+    // The services of the first second have reservations until they are forgotten. All others overflow.
     assert!(seen.len() <= 5, "{seen:?}");
     assert!(seen.contains("_other"));
 }

@@ -19,6 +19,17 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyBytesMethods};
 
+    #[pymodule_export]
+    const MAX_WEIGHT: u64 = core::MAX_WEIGHT;
+    #[pymodule_export]
+    const MAX_POP_BYTES: usize = core::MAX_POP_BYTES;
+    #[pymodule_export]
+    const MAX_SERVICE_ID_BYTES: usize = core::MAX_SERVICE_ID_BYTES;
+    #[pymodule_export]
+    const INVALID: &str = core::INVALID;
+    #[pymodule_export]
+    const OTHER: &str = core::OTHER;
+
     thread_local! {
         /// Writes the entries that this thread is asked for.
         static ENCODER: RefCell<core::Encoder> = RefCell::default();
@@ -46,13 +57,13 @@ mod _core {
     impl Fold {
         #[new]
         #[pyo3(signature = (
-            *, service_id, pop, services=None, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines",
+            *, service_id="default", pop="local", services=None, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines",
             format="canonical", weight=1
         ))]
         #[expect(clippy::too_many_arguments, reason = "all of them have names in Python")]
         fn new(
-            service_id: String,
-            pop: String,
+            service_id: &str,
+            pop: &str,
             services: Option<Vec<String>>,
             max_line: usize,
             max_lateness: Option<u64>,
@@ -64,8 +75,8 @@ mod _core {
             let framing = core::Framing::named(framing).ok_or_else(|| PyKeyError::new_err(framing.to_owned()))?;
             let format = self::format(format)?;
             let settings = core::Settings {
-                service_id,
-                pop,
+                service_id: service_id.to_owned(),
+                pop: pop.to_owned(),
                 services,
                 max_line,
                 max_lateness,
@@ -93,16 +104,16 @@ mod _core {
         }
 
         #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
-        fn conclude<'py>(
+        fn fold_all<'py>(
             &self,
             py: Python<'py>,
             inputs: Vec<Vec<Bound<'py, PyBytes>>>,
             now: u64,
-            most: usize,
+            max_bytes: usize,
         ) -> Option<(Bound<'py, PyBytes>, Vec<Report>)> {
             let inputs: Vec<Vec<&[u8]>> =
                 inputs.iter().map(|blocks| blocks.iter().map(PyBytesMethods::as_bytes).collect()).collect();
-            let (partial, reports) = py.detach(|| locked(&self.inner).conclude(&inputs, now, most))?;
+            let (partial, reports) = py.detach(|| locked(&self.inner).fold_all(&inputs, now, max_bytes))?;
             Some((PyBytes::new(py, &partial), reports.into_iter().map(Report::from).collect()))
         }
 
@@ -126,7 +137,7 @@ mod _core {
         lines: u64,
         accepted: u64,
         rejected: Vec<(&'static str, u64)>,
-        refused: Vec<(u64, &'static str, &'static str, usize, Vec<u8>)>,
+        rejections: Vec<Rejection>,
         unknown_cache_words: Vec<(String, u64)>,
     }
 
@@ -138,12 +149,56 @@ mod _core {
                 lines,
                 accepted,
                 rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
-                refused: refused
-                    .into_iter()
-                    .map(|line| (line.line, line.reason.code(), line.reason.sentence(), line.at, line.sample))
-                    .collect(),
+                rejections: refused.into_iter().map(|inner| Rejection { inner }).collect(),
                 unknown_cache_words: unknown_cache_words.words(),
             }
+        }
+    }
+
+    #[pyclass(frozen, eq, module = "edgetally._core")]
+    #[derive(Clone, PartialEq)]
+    struct Rejection {
+        inner: core::Refused,
+    }
+
+    #[pymethods]
+    impl Rejection {
+        #[new]
+        #[pyo3(signature = (*, line, reason, at, sample))]
+        fn new(line: u64, reason: &str, at: usize, sample: &[u8]) -> PyResult<Self> {
+            let reason = core::Reason::named(reason).ok_or_else(|| PyKeyError::new_err(reason.to_owned()))?;
+            Ok(Self { inner: core::Refused { line, reason, at, sample: sample.to_vec() } })
+        }
+
+        #[getter]
+        fn line(&self) -> u64 {
+            self.inner.line
+        }
+
+        #[getter]
+        fn reason(&self) -> &'static str {
+            self.inner.reason.code()
+        }
+
+        #[getter]
+        fn sentence(&self) -> &'static str {
+            self.inner.reason.sentence()
+        }
+
+        #[getter]
+        fn at(&self) -> usize {
+            self.inner.at
+        }
+
+        #[getter]
+        fn sample(&self) -> &[u8] {
+            &self.inner.sample
+        }
+
+        fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+            let sample = PyBytes::new(py, &self.inner.sample).repr()?;
+            let (line, reason, at) = (self.inner.line, self.inner.reason.code(), self.inner.at);
+            Ok(format!("Rejection(line={line}, reason='{reason}', at={at}, sample={sample})"))
         }
     }
 
@@ -155,7 +210,7 @@ mod _core {
     #[pymethods]
     impl Window {
         #[new]
-        #[pyo3(signature = (*, domains, origins, addresses, pops, services))]
+        #[pyo3(signature = (*, domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000))]
         fn new(domains: usize, origins: usize, addresses: usize, pops: usize, services: usize) -> Self {
             let limits = core::Limits { domains, origins, addresses, pops };
             Self { inner: Mutex::new(core::Window::new(limits, services)) }
@@ -174,13 +229,13 @@ mod _core {
             sealed.into_iter().map(|inner| Sealed { inner }).collect()
         }
 
-        fn places<'py>(&self, py: Python<'py>, first: u64, last: u64) -> Bound<'py, PyBytes> {
-            let partial = py.detach(|| locked(&self.inner).places(first, last));
+        fn reservations<'py>(&self, py: Python<'py>, first: u64, last: u64) -> Bound<'py, PyBytes> {
+            let partial = py.detach(|| locked(&self.inner).reservations(first, last));
             PyBytes::new(py, &partial)
         }
 
-        fn rest(&self, py: Python<'_>, keep: usize) {
-            py.detach(|| locked(&self.inner).rest(keep));
+        fn freeze(&self, py: Python<'_>, keep: usize) {
+            py.detach(|| locked(&self.inner).freeze(keep));
         }
 
         #[getter]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edgetally.api.answers import Error, Health, Index, PushAnswer, Readiness
-from edgetally.api.push import MAX_WEIGHT, POP_BYTES
-from edgetally.api.push import SERVICE_ID as SERVICE_ID_PATTERN
 from edgetally.ingest.dead_letters import DeadLetter
+from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
+from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -177,7 +177,7 @@ def _query(name: str, schema: Json, description: str) -> Json:
 
 REFUSED = _json("The request was refused.", "Error")
 
-SERVICE_ID = _path("service_id", {"type": "string", "pattern": f"^{SERVICE_ID_PATTERN.pattern}$"}, "The service.")
+SERVICE_ID = _path("service_id", {"type": "string", "pattern": f"^{SERVICE_ID_PATTERN}$"}, "The service.")
 CURSOR = _path(
     "start_timestamp",
     {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
@@ -189,8 +189,8 @@ KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "or
 PUSHING = [
     _query(
         "pop",
-        {"type": "string", "maxLength": POP_BYTES},
-        f"POP of records that name none: printable, at most {POP_BYTES} bytes in UTF-8.",
+        {"type": "string", "maxLength": MAX_POP_BYTES},
+        f"POP of records that name none: printable, at most {MAX_POP_BYTES} bytes in UTF-8.",
     ),
     _query("format", {"type": "string"}, "How the lines are written: a name that `edgetally formats` lists."),
     _query(

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from edgetally import model
 from edgetally.api.answers import PushAnswer, RejectedLine
 from edgetally.api.authorization import forbidden
 from edgetally.api.errors import CORS, NOT_HTML, Refusal
@@ -31,6 +32,7 @@ from edgetally.api.idempotency import Said as Answered
 from edgetally.api.idempotency import checked
 from edgetally.errors import Busy, ConfigError, InputError, Mislabelled, TooLarge, Unavailable
 from edgetally.http.messages import BODY_AT_ONCE, Response
+from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.sources.compression import by_encoding
 
 if TYPE_CHECKING:
@@ -40,9 +42,10 @@ if TYPE_CHECKING:
     from edgetally.api.idempotency import Once
     from edgetally.http.messages import Request
     from edgetally.journal.base import Marks
+    from edgetally.model import Rejection
     from edgetally.sources.compression import Decoder
 
-SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SERVICE_ID = re.compile(model.SERVICE_ID)
 
 PARAMETERS = ("format", "pop", "weight")
 """What the query of a push may say."""
@@ -50,30 +53,8 @@ PARAMETERS = ("format", "pop", "weight")
 FOR_THE_SENDER = "header_"
 """Begins parameters that tell Cloudflare which headers to send: none of our business, should they come along."""
 
-MAX_WEIGHT = 1 << 32
-"""As much as the core admits in records."""
-
-POP_BYTES = 64
-"""As many as the core admits in records."""
-
 RETRY_AFTER = b"Retry-After: 2"
 """The journal is tried again every second."""
-
-
-class RefusedLine(Protocol):
-    """A line that does not count."""
-
-    @property
-    def line(self) -> int:
-        """Its number, from 1."""
-
-    @property
-    def reason(self) -> str:
-        """The word for why."""
-
-    @property
-    def sentence(self) -> str:
-        """Why."""
 
 
 class Report(Protocol):
@@ -88,7 +69,7 @@ class Report(Protocol):
         """Lines that do not, by reason."""
 
     @property
-    def refused(self) -> Sequence[RefusedLine]:
+    def rejections(self) -> Sequence[Rejection]:
         """The first of these."""
 
 
@@ -227,8 +208,8 @@ def saying(request: Request, service_id: str | None) -> Said:
             problem = f"a push has no parameter {name[:40]!r}; there are {', '.join(PARAMETERS)}"
             raise Refusal(HTTPStatus.BAD_REQUEST, problem)
     pop = request.query.get("pop") or None
-    if pop and not (pop.isprintable() and len(pop.encode()) <= POP_BYTES):
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {POP_BYTES} bytes, all of them printable")
+    if pop and not (pop.isprintable() and len(pop.encode()) <= MAX_POP_BYTES):
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"a pop has at most {MAX_POP_BYTES} bytes, all of them printable")
     return Said(service_id, pop, request.query.get("format") or None, weight(request))
 
 
@@ -267,7 +248,7 @@ def answer(report: Report) -> Answered:
     """Say what became of the lines: 400 when there were some and none counts."""
     rejected = report.rejected.total()
     status = HTTPStatus.BAD_REQUEST if rejected and not report.accepted else HTTPStatus.OK
-    errors = [RejectedLine(line.line, f"{line.reason}: {line.sentence}") for line in report.refused]
+    errors = [RejectedLine(line.line, f"{line.reason}: {line.sentence}") for line in report.rejections]
     return Answered(status, msgspec.json.encode(PushAnswer(report.accepted, rejected, errors)).decode())
 
 

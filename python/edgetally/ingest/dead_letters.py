@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
+from edgetally.model import Rejection
 from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escaped, say
 
 RECENT = 100
@@ -26,30 +27,6 @@ RECENT = 100
 
 PENDING = 1000
 """Lines that wait to be written to the file."""
-
-
-class Refused(Protocol):
-    """A line that does not count."""
-
-    @property
-    def line(self) -> int:
-        """Its number in its input, from 1."""
-
-    @property
-    def reason(self) -> str:
-        """The word for why."""
-
-    @property
-    def sentence(self) -> str:
-        """Why."""
-
-    @property
-    def at(self) -> int:
-        """The byte at which it was found out, from 0."""
-
-    @property
-    def sample(self) -> bytes:
-        """How it begins."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,9 +57,9 @@ class Rejects:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rejects")
         self._fails = False
 
-    def keep(self, source: str, refused: Iterable[Refused]) -> None:
+    def keep(self, source: str, rejections: Iterable[Rejection]) -> None:
         """Keep these lines of `source`."""
-        for line in refused:
+        for line in rejections:
             letter = DeadLetter(
                 time=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
                 source=str(escaped(source)),

@@ -172,8 +172,8 @@ class Pushes:
 
     async def _count(self, together: Sequence[Whole]) -> None:
         """Fold them, commit them, and tell everybody."""
-        concluded = await self._conclude(together)
-        if concluded is None:
+        folded = await self._fold_all(together)
+        if folded is None:
             if len(together) == 1:
                 raise self._too_large()
             # One of them is, or all of them are only together.
@@ -183,7 +183,7 @@ class Pushes:
                 except TooLarge as error:
                     one.fails(error)
             return
-        tallies, raw = concluded
+        tallies, raw = folded
         reports = list(map(Report.of, raw))
         marks: dict[str, str | None] = {}
         for one, report in zip(together, reports, strict=True):
@@ -194,21 +194,21 @@ class Pushes:
             self._worker.count(report, SOURCE, self._worker.brought[SOURCE])
             one.counts(report)
 
-    async def _conclude(self, together: Sequence[Whole]) -> tuple[bytes, list[_core.Report]] | None:
+    async def _fold_all(self, together: Sequence[Whole]) -> tuple[bytes, list[_core.Report]] | None:
         """Return their tallies and reports; None when the tallies take too much memory."""
         now = self._worker.clock.now()
         first = together[0]
         fold = first.fold or self.fold(first.defaults)
         size = sum(one.size for one in together)
-        conclude = partial(fold.conclude, [one.rest for one in together], int(now), self.bounds.tally_bytes)
+        fold_all = partial(fold.fold_all, [one.rest for one in together], int(now), self.bounds.tally_bytes)
         is_small = size <= INLINE and first.fold is None
-        concluded = conclude() if is_small else await self._worker.in_thread(conclude)
+        folded = fold_all() if is_small else await self._worker.in_thread(fold_all)
         self._worker.fold_time.observe(self._worker.clock.now() - now)
-        if concluded:
+        if folded:
             self._worker.brought[SOURCE].size += size
-            if len(concluded[0]) <= SPARE_BYTES:
+            if len(folded[0]) <= SPARE_BYTES:
                 self._spares.append(Spare(first.defaults, fold))
-        return concluded
+        return folded
 
     def _too_large(self) -> TooLarge:
         problem = f"the tallies of a push take at most {self.bounds.tally_bytes} bytes"

@@ -8,6 +8,7 @@ from typing import NamedTuple, ParamSpec, Protocol, Self, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.journal.base import Marks
+from edgetally.model import Rejection
 from edgetally.telemetry.histogram import Histogram
 
 P = ParamSpec("P")
@@ -23,23 +24,13 @@ COMMIT_BYTES = 32 << 20
 """Tallies of one stretch are committed when they take more than this, however long it is."""
 
 
-class Refused(NamedTuple):
-    """A line that does not count: where, why, and how it begins."""
-
-    line: int
-    reason: str
-    sentence: str
-    at: int
-    sample: bytes
-
-
 class Report(NamedTuple):
     """What became of the lines of one stretch since its last commit."""
 
     accepted: int
     rejected: Counter[str]
     """Count by reason."""
-    refused: list[Refused]
+    rejections: list[Rejection]
     """The first of them, at most 10."""
     unknown_cache_words: Counter[str]
     """Words for what the cache did that no table knows, in lines that count."""
@@ -50,7 +41,7 @@ class Report(NamedTuple):
         return cls(
             raw.accepted,
             Counter(dict(raw.rejected)),
-            [Refused(*line) for line in raw.refused],
+            raw.rejections,
             Counter(dict(raw.unknown_cache_words)),
         )
 

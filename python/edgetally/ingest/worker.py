@@ -19,7 +19,7 @@ from edgetally.ingest.dead_letters import Rejects
 from edgetally.ingest.group_commit import Bounds, Pushes
 from edgetally.ingest.stream import INLINE, Brought, Intake, Report
 from edgetally.journal.base import Journal, Marks
-from edgetally.model import Defaults, Framing
+from edgetally.model import OTHER, Defaults, Framing
 from edgetally.sources.base import Block
 from edgetally.telemetry.events import LineRejected, LinesRejected, RecordsNotCommitted, say
 from edgetally.telemetry.histogram import Histogram
@@ -35,8 +35,6 @@ RETRY_SECONDS = 1.0
 
 MAX_WORDS = 100
 """How many unknown words are told apart. The rest are OTHER."""
-
-OTHER = "_other"
 
 
 class Limits(NamedTuple):
@@ -158,7 +156,7 @@ class Worker:
 
     @staticmethod
     def _warn(source: Source, report: Report) -> None:
-        for line in report.refused:
+        for line in report.rejections:
             say(
                 LineRejected(
                     source=source.name,
@@ -169,7 +167,7 @@ class Worker:
                     sample=line.sample[:200],
                 )
             )
-        if (rejected := report.rejected.total()) > len(report.refused):
+        if (rejected := report.rejected.total()) > len(report.rejections):
             reasons = ", ".join(f"{reason} {count}" for reason, count in report.rejected.items())
             say(LinesRejected(source=source.name, count=rejected, reasons=reasons))
 
@@ -203,7 +201,7 @@ class Worker:
             self.unknown_cache_words[word if known else OTHER] += count
         brought.accepted += report.accepted
         brought.rejected += report.rejected.total()
-        self.rejects.keep(source, report.refused)
+        self.rejects.keep(source, report.rejections)
 
     def close(self) -> None:
         """Wait for what is being folded."""

@@ -79,10 +79,10 @@ def _explained(line: bytes, defaults: Defaults, now: int) -> Iterator[str]:
     fold.feed(line, now)
     fold.finish(now)
     report = fold.report()
-    if report.refused:
-        _, reason, sentence, at, sample = report.refused[0]
-        yield from _pointed(sample, at)
-        yield f"  does not count: {sentence} ({reason})"
+    if report.rejections:
+        rejection = report.rejections[0]
+        yield from _pointed(rejection.sample, rejection.at)
+        yield f"  does not count: {rejection.sentence} ({rejection.reason})"
     elif not report.accepted:
         yield f"  {_shown(line.rstrip())}"
         yield "  is no record, and skipped"

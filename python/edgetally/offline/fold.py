@@ -175,9 +175,10 @@ class Offline:
         self.accepted += report.accepted
         self.rejected.update(dict(report.rejected))
         self.unknown_cache_words.update(dict(report.unknown_cache_words))
-        for line, reason, sentence, at, sample in report.refused[: SHOWN - self._shown]:
+        for one in report.rejections[: SHOWN - self._shown]:
             self._shown += 1
-            errors.write(f"{name}:{before + line}: {reason}: {sentence} (byte {at}): {escaped(sample[:120])}\n")
+            where, sample = f"{name}:{before + one.line}", escaped(one.sample[:120])
+            errors.write(f"{where}: {one.reason}: {one.sentence} (byte {one.at}): {sample}\n")
 
 
 def regions(size: int, threads: int) -> list[int]:

@@ -14,7 +14,7 @@ class Window(Protocol):
     def merge(self, partial: bytes) -> object:
         """Add a partial."""
 
-    def rest(self, keep: int) -> None:
+    def freeze(self, keep: int) -> None:
         """Put away all open seconds but the newest `keep`."""
 
 
@@ -40,7 +40,7 @@ class Turns:
                 self._merge()
                 # Older seconds are whole in most logs: whoever is here seals them while others fold. In all other logs
                 # they are taken up again.
-                self._window.rest(OPEN_SECONDS)
+                self._window.freeze(OPEN_SECONDS)
             finally:
                 self._merging.release()
 

@@ -1,6 +1,6 @@
 """Which names have a label of their own. Names come from the open internet, and every label costs somebody memory."""
 
-OTHER = "_other"
+from edgetally.model import OTHER
 
 
 class Labels:

@@ -128,10 +128,12 @@ class Sealer:
     async def _reserve(self, now: int) -> None:
         """Reserve places for those who come back, before strangers can come who are as early as records may be."""
         first, last = max(self._reserved, now) + 1, now + RESERVE_AHEAD
-        places = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.places, first, last)
+        reservations = await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._window.reservations, first, last
+        )
         try:
-            if places:
-                await self._journal.append(places)
+            if reservations:
+                await self._journal.append(reservations)
             self._reserved = last
         except Unavailable:
             pass  # they are reserved with the next ones

@@ -141,9 +141,9 @@ impl Fold {
     }
 
     /// Feeds `inputs` and finishes each of them, the first of which may go on with what was fed before: one partial of all,
-    /// as [`Fold::drain`] gives it, and what became of the lines of each. Nothing when the tallies take more than `most`
-    /// bytes, about.
-    pub fn conclude(&mut self, inputs: &[Vec<&[u8]>], now: u64, most: usize) -> Option<(Vec<u8>, Vec<Report>)> {
+    /// as [`Fold::drain`] gives it, and what became of the lines of each. Nothing when the tallies take more than
+    /// `max_bytes`, about.
+    pub fn fold_all(&mut self, inputs: &[Vec<&[u8]>], now: u64, max_bytes: usize) -> Option<(Vec<u8>, Vec<Report>)> {
         let mut reports = vec![];
         for input in inputs {
             for block in input {
@@ -151,7 +151,7 @@ impl Fold {
             }
             self.finish(now);
             reports.push(self.report());
-            if self.size() > most {
+            if self.size() > max_bytes {
                 return None;
             }
         }

@@ -18,7 +18,10 @@ pub const OTHER: &str = "_other";
 const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 255;
-const MAX_POP: usize = 64;
+/// Longest POP in bytes. A longer one counts as [`INVALID`].
+pub const MAX_POP_BYTES: usize = 64;
+/// Longest service id in bytes.
+pub const MAX_SERVICE_ID_BYTES: usize = 64;
 
 /// The service id that `raw` is, when it can be one (1 to 64 of letters, digits, `-` and `_`), or `default`.
 #[must_use]
@@ -26,14 +29,14 @@ pub fn service_id<'a>(raw: &'a [u8], default: &'a str) -> Option<Cow<'a, str>> {
     let Some(id) = said(raw) else {
         return Some(Cow::Borrowed(default));
     };
-    let fits = (1..=64).contains(&id.len());
+    let fits = (1..=MAX_SERVICE_ID_BYTES).contains(&id.len());
     (fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')).then_some(id)
 }
 
 /// The POP that `raw` names, or `default`.
 #[must_use]
 pub fn pop<'a>(raw: &'a [u8], default: &'a str) -> Cow<'a, str> {
-    bounded(said(raw).unwrap_or(Cow::Borrowed(default)), MAX_POP)
+    bounded(said(raw).unwrap_or(Cow::Borrowed(default)), MAX_POP_BYTES)
 }
 
 /// The origin that `raw` names; by its address when it has no name.

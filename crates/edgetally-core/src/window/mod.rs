@@ -11,7 +11,7 @@
 //! same makes the same entries. It knows no time; a seal is told to it.
 //!
 //! A place that a partial reserves lets a domain have its row, and a service its tally, when others have used up what
-//! the limits admit. [`Window::places`] proposes whom to reserve them for.
+//! the limits admit. [`Window::reservations`] proposes whom to reserve them for.
 
 pub mod frozen_rows;
 mod reservations;
@@ -115,7 +115,7 @@ impl Window {
     /// A partial that reserves places in the seconds from `first` to `last` for all who came back lately; empty when
     /// nobody did. It is for whoever seals, and for nothing until it stands in the journal.
     #[must_use]
-    pub fn places(&self, first: u64, last: u64) -> Vec<u8> {
+    pub fn reservations(&self, first: u64, last: u64) -> Vec<u8> {
         // Where services are few, nobody has to be kept out for them.
         self.regulars.places(first, last, self.regulars.services() >= self.max_services / 2)
     }
@@ -207,7 +207,7 @@ impl Window {
     /// Puts away all open seconds but the newest `keep`, in the form that sealed ones have, until they are added to.
     ///
     /// For logs without an end, where nothing is ever late.
-    pub fn rest(&mut self, keep: usize) {
+    pub fn freeze(&mut self, keep: usize) {
         while self.open.len() > keep {
             let Some((oldest, _)) = self.open.first_key_value() else {
                 return;
