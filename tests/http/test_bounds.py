@@ -41,7 +41,7 @@ async def still_works(service: Served) -> None:
 
 
 def bitten(service: Served, setting: str) -> int:
-    return service.service.ingest.refused[setting] + service.service.server.refused[setting]
+    return service.service.ingest.limits_reached[setting] + service.service.server.refused[setting]
 
 
 @pytest.fixture
@@ -206,15 +206,15 @@ async def test_a_line_without_end_takes_no_more_than_a_line_may_have(service: Se
 async def test_what_was_turned_away_can_be_seen(small: Served) -> None:
     await small.client.post("/ingest", content=HOSTS)
     metrics = (await small.client.get("/metrics")).text
-    assert 'edgetally_limit_reached_total{limit="api.max_push_tally_bytes"} 1\n' in metrics
-    assert 'edgetally_limit_reached_total{limit="clients.max_connections"} 0\n' in metrics
+    assert 'edgetally_limit_reached_total{limit="api.max_push_tally_bytes"} 1.0\n' in metrics
+    assert 'edgetally_limit_reached_total{limit="clients.max_connections"} 0.0\n' in metrics
 
 
 async def test_beyond_the_limit_on_syslog_connections_those_that_are_there_go_on() -> None:
     syslog: dict[str, object] = {"syslog": [{"listen": "tcp:127.0.0.1:0"}], "max_syslog_connections": 1}
     async with served({"sources": syslog}) as service:
-        (listener,) = service.service._syslog  # noqa: SLF001 - nothing else knows the port
-        assert listener._server  # noqa: SLF001
+        (listener,) = service.service.sources.listeners
+        assert listener._server  # noqa: SLF001 - nothing else knows the port
         host, port = listener._server.sockets[0].getsockname()  # noqa: SLF001
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(LINES)

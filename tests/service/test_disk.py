@@ -113,9 +113,9 @@ async def test_it_is_not_ready_says_why_and_recovers(service: Served, journal: F
 
     assert failing.status_code == 503
     assert failing.json()["checks"]["journal"] == {"ok": False, "problem": PROBLEM}
-    assert "\nedgetally_journal_failing 1\n" in counted
+    assert "\nedgetally_journal_failing 1.0\n" in counted
     assert (await service.client.get("/readyz")).status_code == 200
-    assert "\nedgetally_journal_failing 0\n" in (await service.client.get("/metrics")).text
+    assert "\nedgetally_journal_failing 0.0\n" in (await service.client.get("/metrics")).text
 
 
 async def test_one_seal_makes_up_for_those_that_could_not_be_written(service: Served, journal: Failing) -> None:

@@ -1,4 +1,4 @@
-"""The panel: every metric is there, and says what has happened."""
+"""The monitor: every metric is there, and says what has happened."""
 
 import asyncio
 import gzip
@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgetally.http.connection import Connection
 from edgetally.model import reasons
-from edgetally.service.monitor import MAX_LAG
-from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.metrics import METRICS
+from edgetally.window.sealer import MAX_LAG
 from tests.support.clock import START, until
 from tests.support.served import Served, ndjson, record, served
 
@@ -50,19 +50,25 @@ async def test_every_metric_of_the_list_is_there_in_its_order(service: Served) -
     ]
 
 
+async def test_openmetrics_is_answered_to_those_who_ask_for_it(service: Served) -> None:
+    answer = await service.client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+
+    assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    families = list(openmetrics.text_string_to_metric_families(answer.text))  # type: ignore[no-untyped-call]
+    assert len(families) == len(METRICS)
+
+
 async def test_every_value_has_the_labels_of_its_metric(service: Served) -> None:
     await service.push(record(0))
     await service.to(2)
 
-    readings = list(service.service.panel.readings())
+    families = {family.name: family for family in service.service.monitor.registry.collect()}
 
-    assert [metric.name for metric, values in readings for labels in values if len(labels) != len(metric.labels)] == []
-    assert [
-        metric.name
-        for metric, values in readings
-        for value in values.values()
-        if isinstance(value, Histogram) != (metric.kind == "histogram")
-    ] == []
+    assert len(families) == len(METRICS)
+    for metric in METRICS:
+        family = families[metric.name.removesuffix("_total")]
+        assert family.type == metric.kind
+        assert [sample for sample in family.samples if sample.labels.keys() - {"le"} != set(metric.labels)] == []
 
 
 async def test_lines_are_counted_by_what_became_of_them(service: Served) -> None:
@@ -168,7 +174,7 @@ async def test_readers_are_seen_while_they_wait(service: Served) -> None:
     assert 0 < found["edgetally_entry_cache_bytes"] < found["edgetally_shelf_bytes"] + 10_000
     after = await scrape(service)
     assert after["edgetally_waiting_readers"] == 0
-    assert after['edgetally_http_responses_total{endpoint="read",code="200"}'] == 3
+    assert after['edgetally_http_responses_total{code="200",endpoint="read"}'] == 3
 
 
 async def test_responses_are_counted_by_room_and_status_whatever_is_asked(service: Served) -> None:
@@ -181,14 +187,14 @@ async def test_responses_are_counted_by_room_and_status_whatever_is_asked(servic
     found = await scrape(service)
 
     answered = {key: value for key, value in found.items() if key.startswith("edgetally_http_responses_total")}
-    assert answered['edgetally_http_responses_total{endpoint="push",code="500"}'] == 0, (
+    assert answered['edgetally_http_responses_total{code="500",endpoint="push"}'] == 0, (
         "what begins at 1 has never risen"
     )
     assert {key: value for key, value in answered.items() if value} == {
-        'edgetally_http_responses_total{endpoint="push",code="400"}': 1,
-        'edgetally_http_responses_total{endpoint="read",code="400"}': 1,
-        'edgetally_http_responses_total{endpoint="other",code="404"}': 3,
-        'edgetally_http_responses_total{endpoint="other",code="400"}': 1,
+        'edgetally_http_responses_total{code="400",endpoint="push"}': 1,
+        'edgetally_http_responses_total{code="400",endpoint="read"}': 1,
+        'edgetally_http_responses_total{code="404",endpoint="other"}': 3,
+        'edgetally_http_responses_total{code="400",endpoint="other"}': 1,
     }
 
 

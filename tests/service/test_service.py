@@ -104,7 +104,7 @@ def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never
             )
         for reader in readers:
             until_blank(reader)
-        waiting = f"edgetally_waiting_readers {READERS}\n"
+        waiting = f"edgetally_waiting_readers {READERS}.0\n"
         assert waiting in httpx.get(f"{server.url}/metrics", timeout=30).text
 
         began = SystemClock().now()

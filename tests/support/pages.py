@@ -45,8 +45,9 @@ FAMILY = re.compile(r"(?P<stem>\w*?(?:status|latency)_)(?P<member>\w+)")
 LATENCIES = "Responses by time to first byte: more than the first number and at most the second, in milliseconds."
 
 INTO_METRICS = """\
-Metrics of the server itself, at `/metrics`, in the text format of Prometheus. They say how Edgetally is doing; what
-your edges did is in [the API](api.md). [Operating](operating.md) says what to look at when something is wrong.
+Metrics of the server itself, at `/metrics`, in Prometheus' text format or, if `Accept` asks for it, in OpenMetrics.
+They say how Edgetally is doing; what your edges did is in [the API](api.md). [Operating](operating.md) says what to
+look at when something is wrong.
 
 Counters start at 0 with the process. A line counts once, whatever its `weight`. `source` is `push`, or the source as it
 was set; a file has its full path. `service` has a cardinality limit: the first
@@ -166,7 +167,7 @@ def _order(member: str) -> tuple[bool, int]:
 def metrics() -> str:
     """Make docs/metrics.md."""
     rows = [
-        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.means)
+        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.description)
         for one in METRICS
     ]
     into = f"{INTO_METRICS}\n\nHistograms have the bounds {', '.join(f'{bound:g}' for bound in BOUNDS)} seconds."

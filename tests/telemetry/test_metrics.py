@@ -27,8 +27,8 @@ def test_what_is_in_bytes_or_seconds_says_so_in_its_name() -> None:
 
 
 def test_every_metric_is_explained_in_a_sentence() -> None:
-    assert [one.name for one in METRICS if not (one.means[0].isupper() and one.means.endswith("."))] == []
-    assert len({one.means for one in METRICS}) == len(METRICS)
+    assert [one.name for one in METRICS if not (one.description[0].isupper() and one.description.endswith("."))] == []
+    assert len({one.description for one in METRICS}) == len(METRICS)
 
 
 def test_the_first_names_keep_their_label_and_the_others_share_one() -> None:

@@ -1,10 +1,10 @@
 """
-What whoever runs the process asks it.
+The endpoints for operators.
 
-    GET /healthz  200 as long as it answers at all
-    GET /readyz   200 when it takes records and shows them; 503 when not, and why
-    GET /metrics  what it has counted about itself, for Prometheus
-    GET /rejected the last lines that did not count, and why
+    GET /healthz   200 as long as the process answers
+    GET /readyz    200 if it accepts records and shows them; 503 if not, and why
+    GET /metrics   metrics, for Prometheus
+    GET /rejected  the last rejected lines
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgetally.api.errors import NOT_HTML
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 PAGES = ("healthz", "readyz", "metrics", "rejected")
 
@@ -29,38 +29,43 @@ OPEN_PAGES = ("healthz", "readyz")
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
-class Panel(Protocol):
-    """What can be seen of the process."""
+class Monitor(Protocol):
+    """Readiness and metrics of the process."""
 
     def checks(self) -> Mapping[str, str]:
-        """Return the problem that each check has, empty if none."""
+        """Return the problem of each readiness check, empty if there is none."""
 
-    def exposition(self) -> bytes:
-        """Write down what was counted."""
+    def expose(self, accept: str) -> tuple[bytes, bytes]:
+        """Return the metrics in a format that an `Accept` header asks for, and their content type."""
 
-    def rejected(self) -> bytes:
-        """Return the last lines that did not count, as JSON."""
+
+class DeadLetters(Protocol):
+    """Rejected lines."""
+
+    def recent(self) -> bytes:
+        """Return the last of them, as JSON."""
 
 
 class Operate:
-    """Shows the panel. It comes as a call, because this server is among what is seen on it."""
+    """Answers the operators of the server."""
 
-    def __init__(self, panel: Callable[[], Panel], exposition_type: bytes) -> None:
-        self._panel = panel
-        self._exposition_type = exposition_type
+    def __init__(self, monitor: Monitor, dead_letters: DeadLetters) -> None:
+        self._monitor = monitor
+        self._dead_letters = dead_letters
 
-    def answer(self, page: str) -> Response:
-        """Show one of PAGES."""
+    def answer(self, page: str, accept: str) -> Response:
+        """Answer one of PAGES; `accept` is the header of the request."""
         if page == "healthz":
             return Response(HTTPStatus.OK, msgspec.json.encode(Health(alive=True)), *FIELDS)
         if page == "metrics":
-            return Response(HTTPStatus.OK, self._panel().exposition(), *FIELDS, content_type=self._exposition_type)
+            body, content_type = self._monitor.expose(accept)
+            return Response(HTTPStatus.OK, body, *FIELDS, content_type=content_type)
         if page == "rejected":
-            return Response(HTTPStatus.OK, self._panel().rejected(), *FIELDS)
+            return Response(HTTPStatus.OK, self._dead_letters.recent(), *FIELDS)
         return self._ready()
 
     def _ready(self) -> Response:
-        checks = self._panel().checks()
+        checks = self._monitor.checks()
         ready = not any(checks.values())
         shown = Readiness(ready, {name: Check(not problem, problem or None) for name, problem in checks.items()})
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE

@@ -92,7 +92,7 @@ class App:
                 self._only(request, READING)
                 if page not in OPEN_PAGES:
                     self._guard.grant(request, "read", ANY)
-                return self._operate.answer(page)
+                return self._operate.answer(page, request.header(b"accept"))
             case [".well-known", "fastly", "logging", "challenge"]:
                 self._only(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")

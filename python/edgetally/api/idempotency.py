@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edgetally.api.errors import Refusal
+from edgetally.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from edgetally.clock import Clock
     from edgetally.journal.base import Marks
+    from edgetally.telemetry.prometheus import Family
 
 KEEP_SECONDS = 600
 """How long a key is remembered."""
@@ -64,6 +66,15 @@ class Once:
         """Pushes that came again and did not count again."""
         self.forgotten = 0
         """Keys that were forgotten early, because there were too many."""
+
+    @property
+    def limits_reached(self) -> Mapping[str, int]:
+        """How often, by setting."""
+        return {"api.idempotency_keys": self.forgotten}
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.PUSHES_REPEATED.sample(self.repeated)
 
     async def push(self, key: str, content: int, commit: Callable[[Callable[[Said], Marks]], Awaitable[Said]]) -> Said:
         """

@@ -24,7 +24,7 @@ from edgetally.api.errors import CORS
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from edgetally.api.query import Question
     from edgetally.clock import Clock, Timer
@@ -109,6 +109,11 @@ class Poll:
         self._makers = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="answers")
         self._newest = 0
         self._stopping = False
+
+    @property
+    def limits_reached(self) -> Mapping[str, int]:
+        """How often, by setting."""
+        return {"api.max_answer_bytes": self.cut}
 
     def answer(self, asked: Question) -> Response | asyncio.Future[Response]:
         """Return the answer, or a future of it when there is nothing to say yet."""

@@ -52,7 +52,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/openapi.json": {"get": _without_token(_get("This document.", "OpenApi"))},
             "/healthz": {"get": _without_token(_get("Liveness: 200 as long as the process answers.", "Health"))},
             "/readyz": {"get": _without_token(READY)},
-            "/metrics": {"get": _with_token(_text("Metrics of the server.", "The text format of Prometheus."))},
+            "/metrics": {"get": _with_token(METRICS)},
             "/rejected": {"get": _with_token(_get("The last 100 rejected lines, newest first.", "Rejected"))},
             "/.well-known/fastly/logging/challenge": {"get": _without_token(CHALLENGE)},
             "/ingest": dict.fromkeys(("post", "put"), _with_token(_push(PUSHING))),
@@ -122,9 +122,9 @@ def _get(summary: str, schema: str) -> Json:
     return {"summary": summary, "responses": {"200": _json(summary, schema), "default": REFUSED}}
 
 
-def _text(summary: str, description: str) -> Json:
-    text = {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"summary": summary, "responses": {"200": text}}
+def _text(summary: str, description: str, *types: str) -> Json:
+    content = {content_type: {"schema": {"type": "string"}} for content_type in types}
+    return {"summary": summary, "responses": {"200": {"description": description, "content": content}}}
 
 
 def _reading(summary: str, parameters: list[Json], schema: str) -> Json:
@@ -226,4 +226,10 @@ READY: Json = {
     },
 }
 
-CHALLENGE = _text("Permits Fastly's log streaming to push here.", "`*`: any service may push.")
+CHALLENGE = _text("Permits Fastly's log streaming to push here.", "`*`: any service may push.", "text/plain")
+
+METRICS = _text(
+    "Metrics of the server.",
+    "Prometheus' text format, or OpenMetrics if `Accept` asks for it.",
+    *("text/plain", "application/openmetrics-text"),
+)

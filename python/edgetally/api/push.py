@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 SERVICE_ID = re.compile(model.SERVICE_ID)
 
+LIMITS = ("api.max_push_bytes", "api.max_push_decompressed_bytes", "api.max_push_tally_bytes")
+"""Settings that limit one push."""
+
 PARAMETERS = ("format", "pop", "weight")
 """What the query of a push may say."""
 
@@ -113,7 +116,7 @@ class Ingest:
         self._open = open_intake
         self._bounds = bounds
         self._once = once
-        self.refused: Counter[str] = Counter()
+        self.limits_reached: Counter[str] = Counter(dict.fromkeys(LIMITS, 0))
         """Pushes that were larger than a limit, by its setting."""
 
     async def push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
@@ -152,7 +155,7 @@ class Ingest:
         return TooLarge("api.max_push_bytes", f"a push has at most {self._bounds.body_bytes} bytes")
 
     def _too_large(self, error: TooLarge) -> Refusal:
-        self.refused[error.limit] += 1
+        self.limits_reached[error.limit] += 1
         return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{error}: send less at once")
 
     async def _feed(self, intake: Intake, request: Request, decoder: Decoder, content: int | None) -> int | None:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,9 @@ from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Rejection
+from edgetally.telemetry import metrics
 from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escaped, say
+from edgetally.telemetry.prometheus import Family
 
 RECENT = 100
 """Lines that are kept in memory."""
@@ -79,6 +81,10 @@ class Rejects:
     def recent(self) -> bytes:
         """Return the last of them as a JSON list, the newest first."""
         return b"[" + ",\n".join(reversed(self._recent)).encode("ascii") + b"]\n"
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.REJECTED_DROPPED.sample(self.unkept)
 
     async def write(self) -> None:
         """Write into the file what there is, once a second and without end."""

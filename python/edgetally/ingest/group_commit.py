@@ -14,7 +14,7 @@ not wait. One that is large is folded by itself, while it comes, so that it can 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ from edgetally.errors import Busy, TooLarge
 from edgetally.ingest.stream import INLINE, Report, Shared
 from edgetally.journal.base import Marks
 from edgetally.model import Defaults
+from edgetally.telemetry import metrics
+from edgetally.telemetry.prometheus import Family
 
 SOURCE = "push"
 """Where they come from, as far as it is counted."""
@@ -101,6 +103,15 @@ class Pushes:
         self._spares: deque[Spare] = deque(maxlen=SPARES)
         self._waiting: deque[Whole] = deque()
         self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def limits_reached(self) -> Mapping[str, int]:
+        """How often, by setting."""
+        return {"api.max_pending_bytes": self.busy}
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.PENDING.sample(self.pending)
 
     def open(self, defaults: Defaults) -> "Push":
         """Begin a push, which has to be closed; raise Busy when there is no room for one."""

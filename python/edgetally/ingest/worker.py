@@ -7,7 +7,7 @@ together share a fold. Nothing is parsed in Python, and the interpreter is free 
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
@@ -19,10 +19,12 @@ from edgetally.ingest.dead_letters import Rejects
 from edgetally.ingest.group_commit import Bounds, Pushes
 from edgetally.ingest.stream import INLINE, Brought, Intake, Report
 from edgetally.journal.base import Journal, Marks
-from edgetally.model import OTHER, Defaults, Framing
+from edgetally.model import OTHER, Defaults, Framing, reasons
 from edgetally.sources.base import Block
+from edgetally.telemetry import metrics
 from edgetally.telemetry.events import LineRejected, LinesRejected, RecordsNotCommitted, say
 from edgetally.telemetry.histogram import Histogram
+from edgetally.telemetry.prometheus import Family
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -202,6 +204,18 @@ class Worker:
         brought.accepted += report.accepted
         brought.rejected += report.rejected.total()
         self.rejects.keep(source, report.rejections)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        brought = self.brought.items()
+        yield metrics.SOURCE_BYTES.samples({(source,): one.size for source, one in brought})
+        yield metrics.SOURCE_ACCEPTED.samples({(source,): one.accepted for source, one in brought})
+        yield metrics.SOURCE_REJECTED.samples({(source,): one.rejected for source, one in brought})
+        yield metrics.ACCEPTED.sample(self.accepted)
+        yield metrics.REJECTED.samples({(reason,): self.rejected[reason] for reason, _ in reasons()})
+        yield metrics.UNKNOWN_CACHE_WORDS.samples({(word,): count for word, count in self.unknown_cache_words.items()})
+        yield metrics.FOLD_DURATION.sample(self.fold_time)
+        yield metrics.COMMIT_DURATION.sample(self.commit_time)
 
     def close(self) -> None:
         """Wait for what is being folded."""

@@ -6,8 +6,11 @@ What a journal is: one ordered sequence of partials and seals.
 Everything that a window shows comes out of here, so every reader of the same journal builds the same entries.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple, Protocol
+
+from edgetally.telemetry import metrics
+from edgetally.telemetry.prometheus import Family
 
 
 class Partial(NamedTuple):
@@ -99,3 +102,17 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Release what it holds. Appending after this is an error."""
+
+
+class JournalCollector:
+    """The metrics of any journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.JOURNAL_FAILING.sample(int(self._journal.failing is not None))
+        yield metrics.COMMIT_FAILURES.sample(self._journal.failures)
+        yield metrics.COMMITS.sample(self._journal.commits)
+        yield metrics.JOURNAL_SIZE.sample(self._journal.size)

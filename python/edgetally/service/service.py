@@ -32,20 +32,18 @@ from edgetally.http.tls_listener import TlsListener
 from edgetally.ingest import group_commit as pushes
 from edgetally.ingest import worker
 from edgetally.ingest.dead_letters import Rejects
-from edgetally.journal.base import Journal
+from edgetally.journal.base import Journal, JournalCollector
 from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Horizon
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements
-from edgetally.service.monitor import Panel, Rooms
+from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
 from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
-from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.label_limit import Labels
-from edgetally.telemetry.prometheus import CONTENT_TYPE
 from edgetally.window import sealer
 from edgetally.window.shelf import Shelf
 
@@ -64,10 +62,8 @@ class Service:
         self.clock = clock or SystemClock()
         self.door = Door(config)
         self.journal = _journal(config)
-        self._files: list[FollowedFile] = []
-        self._datagrams: list[syslog.SyslogDatagrams] = []
-        self._syslog: list[syslog.SyslogListener] = []
-        self._loop_lag = Histogram()
+        self.sources = SourceCollector()
+        self.monitor = Monitor(version("edgetally"))
         self.rejects = _rejects(config, self.clock)
         records = config.records
         self.worker = worker.Worker(
@@ -104,7 +100,7 @@ class Service:
             guard=Guard(self.door.keys),
             poll=self.poll,
             ingest=self.ingest,
-            operate=Operate(lambda: self.panel, CONTENT_TYPE),
+            operate=Operate(self.monitor, self.rejects),
             index=Index(self.shelf, version=version("edgetally"), scheme=self.door.scheme),
             openapi=openapi(),
             clock=self.clock,
@@ -118,24 +114,25 @@ class Service:
             clock=self.clock,
             limits=server.Limits(**msgspec.structs.asdict(config.clients)),
         )
-        self.panel = Panel(
-            Rooms(
-                worker=self.worker,
-                sealer=self.sealer,
-                shelf=self.shelf,
-                server=self.server,
-                ingest=self.ingest,
-                poll=self.poll,
-                once=self.once,
-                journal=self.journal,
-                files=self._files,
-                datagrams=self._datagrams,
-                listeners=self._syslog,
-                loop_lag=self._loop_lag,
+        http = HttpCollector(self.server)
+        self.monitor.watch(
+            collectors=(
+                self.sources,
+                self.worker,
+                self.rejects,
+                self.worker.pushes,
+                self.once,
+                JournalCollector(self.journal),
+                self.sealer,
+                self.shelf,
+                http,
             ),
-            clock=self.clock,
-            aggregate_delay=config.window.aggregate_delay,
-            version=version("edgetally"),
+            limited=(self.sources, self.worker.pushes, self.once, self.ingest, self.poll, self.shelf, http),
+            checks={
+                "journal": lambda: self.journal.failing or "",
+                "window": lambda: self.sealer.problem,
+                "server": lambda: "stopping" if self.server.closing else "",
+            },
         )
         self.url = ""
         """Where it answers, once it does."""
@@ -216,8 +213,8 @@ class Service:
         everywhere = self._defaults(self.config.records, "records.format")
         _each_once(sources.follow)
         for one in sources.follow:
-            self._files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
-            self._follow(self._files[-1])
+            self.sources.files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
+            self._follow(self.sources.files[-1])
         for two in sources.syslog:
             where = syslog.address(two.listen)
             defaults = self._defaults(two, "sources.syslog")
@@ -225,11 +222,11 @@ class Service:
                 self.door.admit_unknown("sources.syslog", where.host)
             if where.kind == "tcp":
                 listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
-                self._syslog.append(listener)
+                self.sources.listeners.append(listener)
                 await listener.listen(partial(self.worker.follow, counted_as=listener.name))
             else:
-                self._datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
-                self._follow(self._datagrams[-1])
+                self.sources.datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
+                self._follow(self.sources.datagrams[-1])
         if sources.stdin:
             self._follow(Stdin(everywhere))
 
@@ -249,10 +246,10 @@ class Service:
     async def _stop_sources(self) -> None:
         if self._listener:
             self._listener.close()
-        for listener in self._syslog:
+        for listener in self.sources.listeners:
             await listener.close()
         await cancel(self._followers)
-        for datagrams in self._datagrams:
+        for datagrams in self.sources.datagrams:
             datagrams.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -271,7 +268,7 @@ class Service:
         while True:
             due = self.clock.now() + 1
             await sleep_until(self.clock, due)
-            self._loop_lag.observe(self.clock.now() - due)
+            self.monitor.loop_lag.observe(self.clock.now() - due)
             self.server.sweep()
 
     async def _stop_rooms(self) -> None:

@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -304,6 +304,11 @@ class SyslogListener:
         self._server: asyncio.Server | None = None
         self.connections: set[asyncio.Task[None]] = set()
         """What follows those that are open."""
+
+    @property
+    def limits_reached(self) -> Mapping[str, int]:
+        """How often, by setting."""
+        return {"sources.max_syslog_connections": self.refused}
 
     async def listen(self, follow: Callable[[SyslogConnection], Coroutine[None, None, None]]) -> None:
         """Accept connections from now on, and follow each."""

@@ -5,32 +5,11 @@ Metrics are named here and nowhere else: `docs/metrics.md` is generated from thi
 on these names, so they stay.
 """
 
-from typing import Literal, NamedTuple
+from edgetally.telemetry.prometheus import Metric
 
+# Sources.
 
-class Metric(NamedTuple):
-    """One metric."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    unit: str
-    means: str
-    """What it says, in one or two sentences."""
-    labels: tuple[str, ...] = ()
-
-
-# Sources and the fold.
-
-SOURCE_BYTES = Metric(
-    "edgetally_source_bytes_total", "counter", "bytes", "Bytes received, decompressed, by source.", ("source",)
-)
-SOURCE_ACCEPTED = Metric(
-    "edgetally_source_records_accepted_total", "counter", "lines", "Lines accepted, by source.", ("source",)
-)
-SOURCE_REJECTED = Metric(
-    "edgetally_source_records_rejected_total", "counter", "lines", "Lines rejected, by source.", ("source",)
-)
-SOURCE_DATAGRAMS_DROPPED = Metric(
+DATAGRAMS_DROPPED = Metric(
     "edgetally_source_datagrams_dropped_total",
     "counter",
     "datagrams",
@@ -47,6 +26,18 @@ FILE_LAG = Metric(
 SYSLOG_CONNECTIONS = Metric(
     "edgetally_syslog_connections", "gauge", "connections", "Open syslog connections over TCP, by source.", ("source",)
 )
+
+# Ingest.
+
+SOURCE_BYTES = Metric(
+    "edgetally_source_bytes_total", "counter", "bytes", "Bytes received, decompressed, by source.", ("source",)
+)
+SOURCE_ACCEPTED = Metric(
+    "edgetally_source_records_accepted_total", "counter", "lines", "Lines accepted, by source.", ("source",)
+)
+SOURCE_REJECTED = Metric(
+    "edgetally_source_records_rejected_total", "counter", "lines", "Lines rejected, by source.", ("source",)
+)
 ACCEPTED = Metric("edgetally_records_accepted_total", "counter", "lines", "Lines accepted.")
 REJECTED = Metric(
     "edgetally_records_rejected_total",
@@ -62,27 +53,39 @@ UNKNOWN_CACHE_WORDS = Metric(
     "Lines whose cache status is an unknown word, by word. They count as neither hit nor miss.",
     ("word",),
 )
-REJECTED_DROPPED = Metric(
-    "edgetally_rejected_lines_dropped_total",
-    "counter",
-    "lines",
-    "Rejected lines missing from `rejected.jsonl`, because it could not be written or too many came at once.",
-)
 FOLD_DURATION = Metric(
     "edgetally_fold_duration_seconds",
     "histogram",
     "seconds",
     "Time to fold a block, including the wait for a thread.",
 )
-
-# The journal.
-
 COMMIT_DURATION = Metric(
     "edgetally_journal_commit_duration_seconds",
     "histogram",
     "seconds",
     "Time until a partial was durable. Pushes wait for it.",
 )
+REJECTED_DROPPED = Metric(
+    "edgetally_rejected_lines_dropped_total",
+    "counter",
+    "lines",
+    "Rejected lines missing from `rejected.jsonl`, because it could not be written or too many came at once.",
+)
+PENDING = Metric(
+    "edgetally_push_pending_bytes",
+    "gauge",
+    "bytes",
+    "Memory of pushes not committed yet, approximately. At `api.max_pending_bytes`, more pushes get 429.",
+)
+PUSHES_REPEATED = Metric(
+    "edgetally_pushes_repeated_total",
+    "counter",
+    "pushes",
+    "Pushes repeated with the same `Idempotency-Key`, and not counted again.",
+)
+
+# The journal.
+
 JOURNAL_FAILING = Metric(
     "edgetally_journal_failing",
     "gauge",
@@ -99,12 +102,6 @@ COMMITS = Metric(
     "edgetally_journal_commits_total", "counter", "commits", "Commits to disk, one fsync each (group commit)."
 )
 JOURNAL_SIZE = Metric("edgetally_journal_size_bytes", "gauge", "bytes", "Size of the journal file; 0 in memory.")
-PUSHES_REPEATED = Metric(
-    "edgetally_pushes_repeated_total",
-    "counter",
-    "pushes",
-    "Pushes repeated with the same `Idempotency-Key`, and not counted again.",
-)
 
 # The window.
 
@@ -156,12 +153,6 @@ WAITING_READERS = Metric(
 # HTTP.
 
 CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open HTTP connections.")
-PENDING = Metric(
-    "edgetally_push_pending_bytes",
-    "gauge",
-    "bytes",
-    "Memory of pushes not committed yet, approximately. At `api.max_pending_bytes`, more pushes get 429.",
-)
 REQUEST_BUFFERED = Metric(
     "edgetally_http_request_buffered_bytes",
     "gauge",
@@ -174,13 +165,6 @@ RESPONSE_BUFFERED = Metric(
     "bytes",
     "Bytes of large responses not yet taken by their readers. Limited by `clients.max_unread_bytes`.",
 )
-LIMIT_REACHED = Metric(
-    "edgetally_limit_reached_total",
-    "counter",
-    "",
-    "Times a limit was reached, by setting.",
-    ("limit",),
-)
 RESPONSES = Metric(
     "edgetally_http_responses_total",
     "counter",
@@ -189,20 +173,31 @@ RESPONSES = Metric(
     ("endpoint", "code"),
 )
 
-# The process. `process_*` are named as in every Prometheus client.
+# The process.
 
+LIMIT_REACHED = Metric(
+    "edgetally_limit_reached_total",
+    "counter",
+    "",
+    "Times a limit was reached, by setting.",
+    ("limit",),
+)
 LOOP_LAG = Metric(
     "edgetally_event_loop_lag_seconds",
     "histogram",
     "seconds",
     "Delay of a timer on the event loop, measured once a second. Every connection is delayed by as much.",
 )
-RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Resident memory.")
-OPEN_FILES = Metric("process_open_fds", "gauge", "files", "Open file descriptors: files and connections.")
-CPU = Metric("process_cpu_seconds_total", "counter", "seconds", "CPU time, user and system.")
-MAX_FILES = Metric("process_max_fds", "gauge", "files", "Maximum number of open file descriptors.")
-STARTED = Metric("process_start_time_seconds", "gauge", "seconds", "Unix time at which the process started.")
 BUILD = Metric("edgetally_build_info", "gauge", "", "Always 1; the labels name the versions.", ("version", "python"))
+
+# Collected by the client library, on Linux only.
+
+VIRTUAL = Metric("process_virtual_memory_bytes", "gauge", "bytes", "Virtual memory.")
+RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Resident memory.")
+STARTED = Metric("process_start_time_seconds", "gauge", "seconds", "Unix time at which the process started.")
+CPU = Metric("process_cpu_seconds_total", "counter", "seconds", "CPU time, user and system.")
+OPEN_FILES = Metric("process_open_fds", "gauge", "files", "Open file descriptors: files and connections.")
+MAX_FILES = Metric("process_max_fds", "gauge", "files", "Maximum number of open file descriptors.")
 
 METRICS = tuple(one for one in list(globals().values()) if isinstance(one, Metric))
 """All metrics, in the order of this file."""

@@ -1,58 +1,70 @@
 """
-Readings as Prometheus reads them: https://prometheus.io/docs/instrumenting/exposition_formats/.
+The bridge to the client library of Prometheus: families of samples, and how they are written down.
 
-There is a client library, and we do without it: it wants to own the numbers, in a registry of the whole process,
-behind a lock for every addition. Ours are plain attributes of the rooms, read when somebody asks, and writing them
-down is this page.
+The parts of the server count in plain attributes, because an addition must cost next to nothing. They are collectors:
+when a scrape asks, `collect()` makes families out of these attributes, as in `yield COMMITS.sample(self.commits)`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, metrics_core
+from prometheus_client.exposition import choose_encoder
 
 from edgetally.telemetry.events import escaped
 from edgetally.telemetry.histogram import Histogram
-from edgetally.telemetry.metrics import Metric
 
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
 
-Value = int | float | Histogram
+FAMILIES: Mapping[str, Callable[..., Any]] = {
+    "counter": metrics_core.CounterMetricFamily,
+    "gauge": metrics_core.GaugeMetricFamily,
+    "histogram": metrics_core.HistogramMetricFamily,
+}
 
-Reading = tuple[Metric, Mapping[tuple[str, ...], Value]]
-"""A metric, and its values by those of its labels."""
+Family = metrics_core.Metric
+"""A metric with its samples."""
+
+Value = float | Histogram
 
 
-def exposition(readings: Iterable[Reading]) -> bytes:
-    """Write readings down, in the order in which they come."""
-    lines: list[str] = []
-    for metric, values in readings:
-        lines.append(f"# HELP {metric.name} {_help(metric.means)}")
-        lines.append(f"# TYPE {metric.name} {metric.kind}")
+class Metric(NamedTuple):
+    """One metric."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    description: str
+    """One or two sentences."""
+    labels: tuple[str, ...] = ()
+
+    def sample(self, value: Value) -> Family:
+        """Return the family of a metric without labels."""
+        return self.samples({(): value})
+
+    def samples(self, values: Mapping[tuple[str, ...], Value]) -> Family:
+        """Return the family with one sample, or one histogram, by the values of the labels."""
+        family = FAMILIES[self.kind](self.name, self.description, labels=self.labels)
         for labels, value in values.items():
-            named = list(zip(metric.labels, labels, strict=True))
+            # Some labels come from the open internet: they must not end a line or control a terminal.
+            shown = [str(escaped(label)) for _, label in zip(self.labels, labels, strict=True)]
             if isinstance(value, Histogram):
-                lines += _histogram(metric.name, named, value)
+                family.add_metric(shown, value.buckets(), value.total)
             else:
-                lines.append(f"{metric.name}{_labels(named)} {value!r}")
-    lines.append("")
-    return "\n".join(lines).encode()
+                family.add_metric(shown, value)
+        assert isinstance(family, Family)
+        return family
 
 
-def _histogram(name: str, labels: list[tuple[str, str]], value: Histogram) -> list[str]:
-    buckets = [(repr(bound), count) for bound, count in value.up_to()] + [("+Inf", value.count)]
-    return [
-        *(f"{name}_bucket{_labels([*labels, ('le', bound)])} {count}" for bound, count in buckets),
-        f"{name}_sum{_labels(labels)} {value.total!r}",
-        f"{name}_count{_labels(labels)} {value.count}",
-    ]
+class Exposition(NamedTuple):
+    """What a scrape is answered."""
+
+    body: bytes
+    content_type: bytes
 
 
-def _labels(named: list[tuple[str, str]]) -> str:
-    return "{" + ",".join(f'{name}="{_value(value)}"' for name, value in named) + "}" if named else ""
-
-
-def _value(text: str) -> str:
-    # Some labels come from the open internet. What is no printable letter ends no line and talks to no terminal.
-    return str(escaped(text)).replace("\\", r"\\").replace('"', r"\"")
-
-
-def _help(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
+def expose(registry: CollectorRegistry, accept: str = "") -> Exposition:
+    """Collect everything, in OpenMetrics if the `Accept` header asks for it, otherwise in Prometheus' text format."""
+    # The library answers with the version that the header asks for, whatever it is, so it does not get the header.
+    encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept.lower() else "")
+    return Exposition(encode(registry), content_type.encode("ascii"))

@@ -11,6 +11,7 @@ one seal for all the seconds that nobody sealed.
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from edgetally import _core
@@ -19,9 +20,11 @@ from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.base import Journal, Partial, Seal
 from edgetally.journal.retention import Horizon
 from edgetally.model import Limits
+from edgetally.telemetry import metrics
 from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.label_limit import Labels
+from edgetally.telemetry.prometheus import Family
 from edgetally.window.shelf import Shelf
 
 RESERVE_AHEAD = 6
@@ -33,6 +36,9 @@ INLINE = 16 * 1024
 MAX_AHEAD = 60.0
 """Seconds that the journal may be ahead of the clock: up to this, time goes on where the journal ends. A clock that was
 set back further was wrong before, and records with the right time would be refused as too old."""
+
+MAX_LAG = 5.0
+"""Seconds after which a second that was due and is not sealed means that something is wrong."""
 
 
 class Sealer:
@@ -76,6 +82,31 @@ class Sealer:
         """How long seconds took to seal."""
         self.started = asyncio.Event()
         """Set once the shelf is up to date: before that, no answer could say what time it is."""
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the newest sealed second was due; 0 before the first seal."""
+        return self._clock.now() - self._delay - self._shelf.newest if self._shelf.newest else 0.0
+
+    @property
+    def problem(self) -> str:
+        """Why readers see nothing new; empty if they do."""
+        if not self._shelf.newest:
+            return "starting: no second sealed yet"
+        return f"no second sealed for {self.lag:.0f} seconds: readers see nothing new" if self.lag > MAX_LAG else ""
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.MERGE_DURATION.sample(self.merge_time)
+        yield metrics.SEAL_DURATION.sample(self.seal_time)
+        yield metrics.LAST_SEALED.sample(self._shelf.newest)
+        yield metrics.SEAL_LAG.sample(self.lag)
+        for metric, counts in (
+            (metrics.SERVICE_RECORDS, self.records),
+            (metrics.SERVICE_LATE, self.late),
+            (metrics.SERVICE_OVERFLOWED, self.overflowed),
+        ):
+            yield metric.samples({(service_id,): counts[service_id] for service_id in self.records})
 
     def resume(self) -> None:
         """Take up the time where the journal left it. Call this before anything else."""

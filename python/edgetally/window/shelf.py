@@ -6,8 +6,11 @@ from then on every reader is handed the same bytes.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
+
+from edgetally.telemetry import metrics
+from edgetally.telemetry.prometheus import Family
 
 
 class Sealed(Protocol):
@@ -91,6 +94,20 @@ class Shelf:
     def seconds(self) -> int:
         """How many seconds somebody had traffic in. Looks at every entry."""
         return len({entry.second for entries in self._services.values() for entry in entries})
+
+    @property
+    def limits_reached(self) -> Mapping[str, int]:
+        """How often, by setting."""
+        return {"shelf.max_bytes": self.dropped}
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.SERVICES.sample(len(self._services))
+        yield metrics.SHELF_BYTES.sample(self.size)
+        yield metrics.CACHE_BYTES.sample(self.cached_size)
+        yield metrics.CACHE_HITS.sample(self.reused)
+        yield metrics.CACHE_MISSES.sample(self.encoded)
+        yield metrics.WAITING_READERS.sample(self.waiting)
 
     @property
     def waiting(self) -> int:
