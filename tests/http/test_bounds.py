@@ -265,8 +265,8 @@ async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() 
         entries = await service.entries()
         shelf = service.service.shelf
         assert shelf.size <= 1_000_000
-        assert shelf.dropped == 30 - len(entries) > 0
-        assert [entry["recorded"] - START for entry in entries] == list(range(shelf.dropped, 30))
+        assert shelf.evicted == 30 - len(entries) > 0
+        assert [entry["recorded"] - START for entry in entries] == list(range(shelf.evicted, 30))
         await still_works(service)
 
 

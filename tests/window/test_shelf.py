@@ -1,4 +1,4 @@
-"""The shelf: what stands there, what it costs, and who waits."""
+"""The shelf: which entries it holds, how often they are encoded, and which readers wake."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from edgetally.window.shelf import Entry, Shelf
+from edgetally.window.shelf import Shelf, ShelvedSecond
 
 SERVICES = ("news", "shop")
 DATASETS = ("domains", "origins")
@@ -38,7 +38,7 @@ def seconds(shelf: Shelf, service_id: str = "shop", dataset: str = "domains", *,
     return [entry.second for entry in shelf.entries(service_id, dataset, after=after)]
 
 
-# --- what stands there ---------------------------------------------------------------------------------------------
+# --- entries -------------------------------------------------------------------------------------------------------
 
 
 def test_an_empty_shelf() -> None:
@@ -48,7 +48,7 @@ def test_an_empty_shelf() -> None:
     assert seconds(shelf) == []
 
 
-def test_entries_come_oldest_first_and_only_those_after_the_one_asked_for() -> None:
+def test_entries_after_a_second_are_returned_oldest_first() -> None:
     shelf = Shelf(keep=10, cache_bytes=100)
     for second in (5, 6, 8):
         shelf.put(second, [Second("shop", second)])
@@ -64,13 +64,13 @@ def test_entries_come_oldest_first_and_only_those_after_the_one_asked_for() -> N
     }
 
 
-def test_services_know_nothing_of_each_other() -> None:
+def test_services_are_kept_apart() -> None:
     shelf = Shelf(keep=10, cache_bytes=100)
     shelf.put(5, [Second("shop", 5), Second("news", 5)])
     shelf.put(6, [Second("news", 6)])
 
     assert shelf.services == ["news", "shop"]
-    assert (seconds(shelf, "shop"), seconds(shelf, "news"), seconds(shelf, "nobody")) == ([5], [5, 6], [])
+    assert (seconds(shelf, "shop"), seconds(shelf, "news"), seconds(shelf, "absent")) == ([5], [5, 6], [])
 
 
 def test_a_dataset_without_traffic_has_no_entry() -> None:
@@ -89,7 +89,7 @@ def test_several_seconds_may_be_sealed_at_once() -> None:
     assert (seconds(shelf), seconds(shelf, "news")) == ([6, 7], [7])
 
 
-def test_what_is_older_than_is_kept_falls_off_even_if_nothing_comes() -> None:
+def test_old_seconds_are_evicted_even_without_traffic() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     for second in (5, 6, 7):
         shelf.put(second, [Second("shop", second)])
@@ -103,7 +103,7 @@ def test_what_is_older_than_is_kept_falls_off_even_if_nothing_comes() -> None:
     assert shelf.services == []
 
 
-def test_what_stands_there_is_weighed() -> None:
+def test_the_size_is_that_of_all_seconds() -> None:
     shelf = Shelf(keep=2, cache_bytes=100)
 
     sizes = []
@@ -116,7 +116,7 @@ def test_what_stands_there_is_weighed() -> None:
     assert shelf.size == 0
 
 
-def test_what_is_encoded_already_is_told_from_what_is_not() -> None:
+def test_encoded_and_reused_entries_are_counted() -> None:
     shelf = Shelf(keep=2, cache_bytes=100)
     shelf.put(5, [Second("shop", 5)])
     (entry,) = shelf.entries("shop", "domains", after=0)
@@ -127,10 +127,10 @@ def test_what_is_encoded_already_is_told_from_what_is_not() -> None:
     assert (shelf.encoded, shelf.reused, shelf.cached_size) == (2, 2, len("domains" + "origins"))
 
 
-# --- what it costs -------------------------------------------------------------------------------------------------
+# --- encoding ------------------------------------------------------------------------------------------------------
 
 
-def test_an_entry_is_encoded_once_however_many_read_it() -> None:
+def test_an_entry_is_encoded_once_for_any_number_of_readers() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     second = Second("shop", 5)
     shelf.put(5, [second])
@@ -143,7 +143,7 @@ def test_an_entry_is_encoded_once_however_many_read_it() -> None:
     assert bodies[0] is bodies[1]
 
 
-def test_nobody_asks_and_nothing_is_encoded() -> None:
+def test_an_entry_that_is_not_asked_for_is_not_encoded() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     second = Second("shop", 5)
     shelf.put(5, [second])
@@ -152,7 +152,7 @@ def test_nobody_asks_and_nothing_is_encoded() -> None:
     assert second.encoded == []
 
 
-def test_beyond_the_bound_what_was_encoded_first_is_encoded_again() -> None:
+def test_beyond_cache_bytes_the_entries_encoded_first_are_encoded_again() -> None:
     shelf = Shelf(keep=9, cache_bytes=20)
     found = [Second("shop", number, {"domains": b"x" * 10}) for number in (1, 2, 3)]
     shelf.put(3, found)
@@ -164,7 +164,7 @@ def test_beyond_the_bound_what_was_encoded_first_is_encoded_again() -> None:
     assert [len(second.encoded) for second in found] == [2, 1, 1]
 
 
-def test_an_entry_larger_than_the_bound_is_kept_while_it_is_the_only_one() -> None:
+def test_an_entry_larger_than_cache_bytes_is_kept_while_it_is_the_only_one() -> None:
     shelf = Shelf(keep=9, cache_bytes=20)
     large, small = Second("shop", 1, {"domains": b"x" * 100}), Second("shop", 2, {"domains": b"x"})
     shelf.put(2, [large, small])
@@ -176,7 +176,7 @@ def test_an_entry_larger_than_the_bound_is_kept_while_it_is_the_only_one() -> No
     assert (len(large.encoded), len(small.encoded)) == (2, 1)
 
 
-def test_what_fell_off_makes_room() -> None:
+def test_eviction_frees_cache_bytes() -> None:
     shelf = Shelf(keep=2, cache_bytes=20)
     found = [Second("shop", number, {"domains": b"x" * 10}) for number in range(1, 7)]
     for second in found:
@@ -188,7 +188,7 @@ def test_what_fell_off_makes_room() -> None:
     assert [len(second.encoded) for second in found] == [1] * 6
 
 
-def test_what_fell_off_is_not_forgotten_a_second_time() -> None:
+def test_an_evicted_second_is_not_evicted_twice() -> None:
     shelf = Shelf(keep=1, cache_bytes=20)
     for number in range(1, 7):
         shelf.put(number, [Second(service_id, number, {"domains": b"x" * 15}) for service_id in SERVICES])
@@ -197,7 +197,7 @@ def test_what_fell_off_is_not_forgotten_a_second_time() -> None:
                 assert shelf.body(entry, "domains") == b"x" * 15
 
 
-def test_an_entry_that_fell_off_while_somebody_reads_it_can_still_be_read() -> None:
+def test_an_entry_that_is_evicted_while_it_is_read_can_still_be_read() -> None:
     shelf = Shelf(keep=2, cache_bytes=20)
     shelf.put(5, [Second("shop", 5)])
     (entry,) = shelf.entries("shop", "domains", after=0)
@@ -208,11 +208,11 @@ def test_an_entry_that_fell_off_while_somebody_reads_it_can_still_be_read() -> N
     assert shelf.body(entry, "domains") == b"domains"
 
 
-# --- who waits -----------------------------------------------------------------------------------------------------
+# --- waiting -------------------------------------------------------------------------------------------------------
 
 
 class Reader:
-    """Waits for an entry, and leaves when it comes."""
+    """Waits for an entry, and leaves when it wakes."""
 
     def __init__(self, shelf: Shelf, service_id: str = "shop", dataset: str = "domains", *, after: int = 0) -> None:
         self.woken = 0
@@ -226,15 +226,17 @@ class Reader:
 @pytest.mark.parametrize(
     ("after", "service_id", "dataset", "is_woken"),
     [
-        pytest.param(4, "shop", "domains", True, id="an entry after what it has"),
-        pytest.param(3, "shop", "domains", True, id="an entry long after what it has"),
-        pytest.param(5, "shop", "domains", False, id="nothing new"),
-        pytest.param(99, "shop", "domains", False, id="a cursor from the future"),
+        pytest.param(4, "shop", "domains", True, id="the second after its cursor"),
+        pytest.param(3, "shop", "domains", True, id="two seconds after its cursor"),
+        pytest.param(5, "shop", "domains", False, id="the second of its cursor"),
+        pytest.param(99, "shop", "domains", False, id="a cursor in the future"),
         pytest.param(4, "news", "domains", False, id="another service"),
         pytest.param(4, "shop", "origins", False, id="another dataset"),
     ],
 )
-def test_who_is_woken(after: int, service_id: str, dataset: str, *, is_woken: bool) -> None:
+def test_a_reader_wakes_for_an_entry_after_its_cursor_in_its_service_and_dataset(
+    after: int, service_id: str, dataset: str, *, is_woken: bool
+) -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     reader = Reader(shelf, service_id, dataset, after=after)
     assert shelf.waiting == 1
@@ -245,7 +247,7 @@ def test_who_is_woken(after: int, service_id: str, dataset: str, *, is_woken: bo
     assert shelf.waiting == 1 - is_woken
 
 
-def test_what_was_put_is_there_when_the_reader_wakes() -> None:
+def test_all_entries_of_a_seal_are_there_when_a_reader_wakes() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     seen: list[tuple[int, list[int]]] = []
     leave = shelf.wait("news", "domains", after=0, wake=lambda: seen.append((shelf.newest, seconds(shelf, "shop"))))
@@ -256,7 +258,7 @@ def test_what_was_put_is_there_when_the_reader_wakes() -> None:
     assert seen == [(6, [5, 6])]
 
 
-def test_a_second_without_traffic_wakes_nobody() -> None:
+def test_a_second_without_traffic_wakes_no_reader() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     reader = Reader(shelf)
 
@@ -265,7 +267,7 @@ def test_a_second_without_traffic_wakes_nobody() -> None:
     assert (reader.woken, shelf.waiting) == (0, 1)
 
 
-def test_who_has_left_is_not_woken_and_may_leave_again() -> None:
+def test_a_reader_that_has_left_is_not_woken_and_may_leave_again() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     gone, stays = Reader(shelf), Reader(shelf)
     gone.leave()
@@ -278,7 +280,7 @@ def test_who_has_left_is_not_woken_and_may_leave_again() -> None:
     assert (gone.woken, stays.woken, shelf.waiting) == (0, 1, 0)
 
 
-def test_a_reader_who_waits_again_while_it_is_woken_waits_for_the_next() -> None:
+def test_a_reader_that_waits_again_when_it_wakes_waits_for_the_next_entry() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     woken: list[int] = []
 
@@ -298,7 +300,7 @@ def test_a_reader_who_waits_again_while_it_is_woken_waits_for_the_next() -> None
     assert shelf.waiting == 1
 
 
-def test_a_reader_who_leaves_because_of_another_is_not_woken() -> None:
+def test_a_reader_that_another_one_makes_leave_is_not_woken() -> None:
     shelf = Shelf(keep=3, cache_bytes=100)
     second = Reader(shelf)
     leave_both: list[Leave] = []
@@ -309,7 +311,7 @@ def test_a_reader_who_leaves_because_of_another_is_not_woken() -> None:
     assert (second.woken, shelf.waiting) == (0, 0)
 
 
-# --- all of it at once ---------------------------------------------------------------------------------------------
+# --- against a model ------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -321,12 +323,12 @@ class Waiting:
 
 
 class Model(RuleBasedStateMachine):
-    """The shelf, next to lists that do the same slowly."""
+    """The shelf, compared with lists that do the same slowly."""
 
     def __init__(self) -> None:
         super().__init__()
         self.shelf = Shelf(keep=1, cache_bytes=0)
-        self.stands: list[Second] = []
+        self.shelved: list[Second] = []
         self.cached: list[tuple[int, str, int]] = []
         self.waiting: dict[int, tuple[Waiting, Leave]] = {}
         self.encoded = 0
@@ -363,9 +365,9 @@ class Model(RuleBasedStateMachine):
 
         self.shelf.put(newest, sealed)
 
-        self.stands = [one for one in [*self.stands, *sealed] if one.second > newest - self.keep]
-        standing = {id(one) for one in self.stands}
-        self.cached = [cached for cached in self.cached if cached[0] in standing]
+        self.shelved = [one for one in [*self.shelved, *sealed] if one.second > newest - self.keep]
+        shelved = {id(one) for one in self.shelved}
+        self.cached = [cached for cached in self.cached if cached[0] in shelved]
         assert {number: waiting.woken for number, waiting in waited.items() if waiting.woken} == expected
 
     @rule()
@@ -378,7 +380,7 @@ class Model(RuleBasedStateMachine):
     def read(self, service_id: str, dataset: str, ago: int) -> None:
         after = self.shelf.newest - ago
         expected = [
-            one for one in self.stands if one.service_id == service_id and one.has(dataset) and one.second > after
+            one for one in self.shelved if one.service_id == service_id and one.has(dataset) and one.second > after
         ]
 
         entries = self.shelf.entries(service_id, dataset, after=after)
@@ -387,7 +389,7 @@ class Model(RuleBasedStateMachine):
         for entry, one in zip(entries, expected, strict=True):
             self._read(entry, one, dataset)
 
-    def _read(self, entry: Entry, one: Second, dataset: str) -> None:
+    def _read(self, entry: ShelvedSecond, one: Second, dataset: str) -> None:
         key = (id(one), dataset, len(one.bodies[dataset]))
         if key not in self.cached:
             self.encoded += 1
@@ -420,15 +422,15 @@ class Model(RuleBasedStateMachine):
             leave()
 
     @invariant()
-    def entries_are_encoded_when_they_must_be_and_only_then(self) -> None:
+    def entries_are_encoded_only_when_they_must_be(self) -> None:
         assert self.encoded == 0
 
     @invariant()
-    def only_who_has_traffic_is_listed(self) -> None:
-        assert self.shelf.services == sorted({one.service_id for one in self.stands})
+    def only_services_with_entries_are_listed(self) -> None:
+        assert self.shelf.services == sorted({one.service_id for one in self.shelved})
 
     @invariant()
-    def everybody_who_waits_is_counted(self) -> None:
+    def all_waiting_readers_are_counted(self) -> None:
         assert self.shelf.waiting == len(self.waiting)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from edgetally.api.query import Question
     from edgetally.clock import Clock, Timer
-    from edgetally.window.shelf import Entry, Shelf
+    from edgetally.window.shelf import Shelf, ShelvedSecond
 
 HISTORY = 120
 """Seconds that `ts/h` looks back."""
@@ -73,7 +73,7 @@ class Reader:
 class Selection(NamedTuple):
     """What answers a question."""
 
-    entries: list[Entry]
+    entries: list[ShelvedSecond]
     newest: int
     """The second up to which they answer it."""
 
@@ -241,9 +241,9 @@ class Poll:
             return
         self._making[asked] = [reader]
 
-        bodies: dict[Entry, bytes] = {}
+        bodies: dict[ShelvedSecond, bytes] = {}
 
-        def body(entry: Entry) -> bytes:
+        def body(entry: ShelvedSecond) -> bytes:
             bodies[entry] = entry.bodies.get(asked.dataset) or entry.sealed.entry(asked.dataset)
             return bodies[entry]
 
@@ -257,7 +257,7 @@ class Poll:
             answer, is_cut = making.result()
             self.cut += is_cut
             for entry, encoded in bodies.items():
-                self._shelf.keep(entry, asked.dataset, encoded)
+                self._shelf.cache(entry, asked.dataset, encoded)
             if self._shelf.newest == newest:
                 self._remember(asked, answer)
             else:
@@ -279,7 +279,9 @@ class Poll:
             made.fresh = False
         return made
 
-    def _make(self, asked: Question, selected: Selection, body: Callable[[Entry], bytes]) -> tuple[Response, bool]:
+    def _make(
+        self, asked: Question, selected: Selection, body: Callable[[ShelvedSecond], bytes]
+    ) -> tuple[Response, bool]:
         """
         Make an answer of as many entries as fit into one, at least one, and say whether that is not all.
 

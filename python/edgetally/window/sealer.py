@@ -1,18 +1,18 @@
 """
 The sealer: journal ──▶ window ──entry──▶ shelf.
 
-It does two things that know nothing of each other but the journal: it writes a seal into it whenever a second is
-over, and it reads on in it, merging partials and sealing seconds. A reader of somebody else's journal would do only
-the second.
+It has two tasks, which share nothing but the journal. `seal_seconds` appends a seal whenever a second is over. `read`
+reads the journal, merges partials and seals seconds. A process that reads another's journal needs only `read`.
 
-After a restart the reader begins with what the journal still has, so that the shelf is as it was, and the writer with
-one seal for all the seconds that nobody sealed.
+After a restart, `read` starts with the facts that the journal still has, so the shelf is as before. `seal_seconds`
+starts with one seal for all the seconds of the downtime.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
@@ -27,15 +27,18 @@ from edgetally.telemetry.label_limit import Labels
 from edgetally.telemetry.prometheus import Family
 from edgetally.window.shelf import Shelf
 
-RESERVE_AHEAD = 6
-"""Seconds in advance for which places are reserved: records may lie a few in the future."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
-INLINE = 16 * 1024
+RESERVE_AHEAD = 6
+"""Seconds in advance for which rows are reserved: records may lie a few seconds in the future."""
+
+INLINE_PARTIAL_BYTES = 16 * 1024
 """A partial up to this size is merged faster than it is handed to a thread."""
 
 MAX_AHEAD = 60.0
-"""Seconds that the journal may be ahead of the clock: up to this, time goes on where the journal ends. A clock that was
-set back further was wrong before, and records with the right time would be refused as too old."""
+"""Seconds that the journal may be ahead of the clock. Up to this, time continues where the journal ends. If the clock
+was set back further, it was wrong before, and records with the right time would be rejected as too old."""
 
 MAX_LAG = 5.0
 """Seconds after which a second that was due and is not sealed means that something is wrong."""
@@ -56,32 +59,31 @@ class Sealer:
         labels: Labels | None = None,
     ) -> None:
         self._journal = journal
-        self._window = _core.Window(**limits._asdict())
+        self._window = WindowThread(_core.Window(**limits._asdict()))
         self._shelf = shelf
         self._clock = clock
         self._delay = aggregate_delay
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
         self.horizon = horizon or Horizon(keep=0, most=0)
-        """What of the journal is needed."""
+        """Which facts of the journal a restart still needs."""
         self.position = 0
         """Of the last fact that was read."""
         self._start_at: int | None = None
         self._before = journal.end
-        """What stands up to here another process has counted."""
+        """A previous process has counted the facts up to here."""
         self._reserved = 0
         self._labels = labels or Labels(limits.services)
         self.records: Counter[str] = Counter()
-        """Records that were merged, by service or `_other`, like all that is counted by service here."""
+        """Merged records by service. All counts by service here share the label `_other` beyond the limit."""
         self.late: Counter[str] = Counter()
         """Records that came after their second was sealed, by service."""
         self.overflowed: Counter[str] = Counter()
-        """Rows that were added under `_other` because of a limit, by service."""
+        """Rows that were added under `_other` because of a limit on keys, by service."""
         self.merge_time = Histogram()
         """How long partials took to merge."""
         self.seal_time = Histogram()
         """How long seconds took to seal."""
         self.started = asyncio.Event()
-        """Set once the shelf is up to date: before that, no answer could say what time it is."""
+        """Set once the shelf is up to date. Before that, no answer has a `Timestamp` to show."""
 
     @property
     def lag(self) -> float:
@@ -109,7 +111,7 @@ class Sealer:
             yield metric.samples({(service_id,): counts[service_id] for service_id in self.records})
 
     def resume(self) -> None:
-        """Take up the time where the journal left it. Call this before anything else."""
+        """Continue the time where the journal left it. Call this before anything else."""
         last = self._journal.sealed
         if last is None:
             return
@@ -122,30 +124,30 @@ class Sealer:
             self._journal.forget(last.position, gone=0)
 
     async def seal_seconds(self) -> None:
-        """Write a seal at every full second, without end."""
-        again: Seal | None = None
+        """Append a seal at every full second, without end."""
+        repeat: Seal | None = None
         while True:
             self._clock.anchor()
             now = int(self._clock.now())
             try:
-                # After an outage the last seal is written once more, and time goes on a second later: sources that
-                # waited for the journal try again within that second, and their records are in time.
-                await self._journal.seal(again.second if again else now - self._delay)
-                again = None
+                # After an outage the last seal is appended once more, and time continues a second later: sources that
+                # waited for the journal retry within that second, and their records are in time.
+                await self._journal.seal(repeat.second if repeat else now - self._delay)
+                repeat = None
             except Unavailable:
-                # Nothing is final that is not written. Readers see that the time stands still, and one seal makes up
-                # for all that could not be written.
-                again = self._journal.sealed
-                if again is None:
+                # A seal that is not durable is not final. Readers see that time stands still, and the next seal covers
+                # all that could not be appended.
+                repeat = self._journal.sealed
+                if repeat is None:
                     raise
             await self._reserve(now)
             if self._start_at is None:
                 self._start_at = self._journal.end
-                self._look_whether_started()
+                self._check_started()
             await sleep_until(self._clock, now + 1)
 
     async def read(self) -> None:
-        """Merge and seal what the journal says, without end."""
+        """Merge the partials and follow the seals of the journal, without end."""
         async for fact in self._journal.read(self.position):
             if isinstance(fact, Partial):
                 await self._merge(fact)
@@ -154,71 +156,105 @@ class Sealer:
             if not self._journal.outlives:
                 self._journal.forget(fact.position)
             self.position = fact.position
-            self._look_whether_started()
+            self._check_started()
+
+    def close(self) -> None:
+        """Wait for what is being merged."""
+        self._window.close()
 
     async def _reserve(self, now: int) -> None:
-        """Reserve places for those who come back, before strangers can come who are as early as records may be."""
+        """Reserve rows for known domains before other records of these seconds can arrive."""
         first, last = max(self._reserved, now) + 1, now + RESERVE_AHEAD
-        reservations = await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._window.reservations, first, last
-        )
+        reservations = await self._window.call(self._window.window.reservations, first, last)
         try:
             if reservations:
                 await self._journal.append(reservations)
             self._reserved = last
         except Unavailable:
-            pass  # they are reserved with the next ones
+            pass  # these seconds are reserved with the next ones
 
-    def close(self) -> None:
-        """Wait for what is being merged."""
-        self._thread.shutdown()
-
-    def _look_whether_started(self) -> None:
+    def _check_started(self) -> None:
         if self._start_at is not None and self.position >= self._start_at:
             self.started.set()
 
     async def _merge(self, fact: Partial) -> None:
-        began = self._clock.now()
+        start = self._clock.now()
         try:
-            if len(fact.partial) <= INLINE:
-                merged = self._window.merge(fact.partial)
-            else:
-                merge = self._window.merge
-                merged = await asyncio.get_running_loop().run_in_executor(self._thread, merge, fact.partial)
+            merged = await self._window.merge(fact.partial)
         except ValueError as error:
             problem = f"fact {fact.position} cannot be read ({error}): move the journal away to begin anew"
             raise ConfigError("journal.data_dir", problem) from error
         self.horizon.partial(len(fact.partial))
-        self.merge_time.observe(self._clock.now() - began)
+        self.merge_time.observe(self._clock.now() - start)
         if fact.position > self._before:
             self._count(merged)
 
     async def _seal(self, fact: Seal) -> None:
         if fact.second <= self._shelf.newest:
             return
-        began = self._clock.now()
-        sealed = await asyncio.get_running_loop().run_in_executor(self._thread, self._window.seal, fact.second)
-        self.seal_time.observe(self._clock.now() - began)
+        start = self._clock.now()
+        sealed, newest = await self._window.seal(fact.second)
+        self.seal_time.observe(self._clock.now() - start)
         if fact.position > self._before:
             for one in sealed:
                 if one.overflowed:
                     self.overflowed[self._labels.of(one.service_id)] += one.overflowed
-        # A restart finds the rest of seconds of which the beginning is forgotten.
+        # A restart may find only a part of the oldest seconds.
         self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.gone])
         if self._journal.outlives:
-            self._forget(fact)
+            self._forget(fact, newest)
 
     def _count(self, merged: list[tuple[str, int, int]]) -> None:
-        """Count records and how many were late."""
+        """Count records, and how many of them were late."""
         for service_id, records, late in merged:
             label = self._labels.of(service_id)
             self.records[label] += records
             if late:
                 self.late[label] += late
 
-    def _forget(self, fact: Seal) -> None:
-        """Let go of what no restart will need."""
-        reach = self._window.newest or fact.second
-        step = self.horizon.seal(fact.position, second=fact.second, reach=reach, crowded=self._journal.crowded)
+    def _forget(self, seal: Seal, newest: int) -> None:
+        """Let the journal remove the facts that no restart needs; `newest` is the newest second of the window."""
+        step = self.horizon.seal(seal.position, second=seal.second, reach=newest, crowded=self._journal.crowded)
         if step:
             self._journal.forget(step.position, gone=max(step.reach, self._journal.gone))
+
+
+class WindowThread:
+    """
+    A window, and the thread in which it works.
+
+    The window has a lock, which a large merge, a seal and reservations hold for long. So the event loop calls it only
+    while the thread has nothing to do. One thread, so that calls are made in their order.
+    """
+
+    def __init__(self, window: _core.Window) -> None:
+        self.window = window
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
+        self._last: Future[Any] = Future()
+        """The newest call of the thread: when it is done, so are those before it."""
+        self._last.set_result(None)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in the thread, after the calls before. It is made even if the caller is cancelled."""
+        future = self._thread.submit(function, *args, **kwargs)
+        self._last = future
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    async def merge(self, partial: bytes) -> list[tuple[str, int, int]]:
+        """Merge a partial: a small one at once, if the thread is idle."""
+        if len(partial) <= INLINE_PARTIAL_BYTES and self._last.done():
+            return self.window.merge(partial)
+        return await self.call(self.window.merge, partial)
+
+    async def seal(self, second: int) -> tuple[list[_core.Sealed], int]:
+        """Seal every second up to `second`; also return the newest second that holds anything."""
+
+        def seal() -> tuple[list[_core.Sealed], int]:
+            sealed = self.window.seal(second)
+            return sealed, self.window.newest or second
+
+        return await self.call(seal)
+
+    def close(self) -> None:
+        """Wait for what is being called."""
+        self._thread.shutdown()

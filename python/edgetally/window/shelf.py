@@ -1,8 +1,8 @@
 """
-The shelf: where the entries of the recent seconds stand, and where readers wait for the next one.
+The shelf holds the recent entries: a ring of sealed seconds, where readers wait for the next one.
 
-Things are put here once, in order, and fall off the end. An entry is encoded when somebody asks for it first, and
-from then on every reader is handed the same bytes.
+Seconds are put here once, in order, and the oldest are evicted. An entry is encoded when it is first asked for. From
+then on every reader gets the same bytes.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
 
 
-class Sealed(Protocol):
+class SealedSecond(Protocol):
     """One sealed second of one service: what the shelf needs of it."""
 
     @property
@@ -26,7 +26,7 @@ class Sealed(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes that it takes, about."""
+        """About how many bytes it takes."""
 
     def has(self, dataset: str, /) -> bool:
         """Whether `dataset` has an entry for it."""
@@ -35,12 +35,12 @@ class Sealed(Protocol):
         """Encode the entry of `dataset` as JSON."""
 
 
-class Entry:
-    """One sealed second of one service, and its JSON per dataset once somebody has asked."""
+class ShelvedSecond:
+    """One sealed second of one service, and the entries of it that are encoded, by dataset."""
 
     __slots__ = ("bodies", "sealed", "second")
 
-    def __init__(self, sealed: Sealed) -> None:
+    def __init__(self, sealed: SealedSecond) -> None:
         self.second = sealed.second
         self.sealed = sealed
         self.bodies: dict[str, bytes] = {}
@@ -60,45 +60,45 @@ class Shelf:
     """
     The entries of the last `keep` sealed seconds of every service.
 
-    Encoded entries take at most `cache_bytes`; beyond that the ones that were encoded first are forgotten, and
-    encoded again when they are asked for.
+    Encoded entries take at most `cache_bytes`. Beyond that, those that were encoded first are evicted, and encoded
+    again when they are asked for.
     """
 
     def __init__(self, *, keep: int, cache_bytes: int, max_bytes: int = 1_000_000_000) -> None:
         self._keep = keep
         self._max_bytes = max_bytes
-        self.dropped = 0
-        """Seconds that had to go before their time because all together took too much memory."""
-        self._services: dict[str, deque[Entry]] = {}
-        # Per service and dataset; dicts serve as sets that keep their order.
+        self.evicted = 0
+        """Seconds that were evicted early because all together took more than `max_bytes`."""
+        self._services: dict[str, deque[ShelvedSecond]] = {}
+        # Per service and dataset. Dicts, because sets do not keep their order.
         self._waiters: dict[str, dict[str, dict[Waiter, None]]] = {}
         self._cache_bytes = cache_bytes
-        self._cached: dict[tuple[Entry, str], None] = {}
+        self._cached: dict[tuple[ShelvedSecond, str], None] = {}
         self.cached_size = 0
-        """Bytes of the encoded entries at hand."""
+        """Bytes of the encoded entries."""
         self.size = 0
-        """Bytes of what stands here, about, encoded entries not included."""
+        """About how many bytes the seconds take, without encoded entries."""
         self.encoded = 0
         """How often an entry had to be encoded."""
         self.reused = 0
         """How often it was encoded already."""
         self.newest = 0
-        """The newest sealed second, whether or not anybody had traffic in it; 0 before the first."""
+        """The newest sealed second, with or without traffic; 0 before the first."""
 
     @property
     def services(self) -> list[str]:
-        """The services that had traffic, in alphabetical order."""
+        """The services that have entries, in alphabetical order."""
         return sorted(self._services)
 
     @property
     def seconds(self) -> int:
-        """How many seconds somebody had traffic in. Looks at every entry."""
-        return len({entry.second for entries in self._services.values() for entry in entries})
+        """How many seconds have entries. Looks at all of them."""
+        return len({one.second for seconds in self._services.values() for one in seconds})
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
-        return {"shelf.max_bytes": self.dropped}
+        return {"shelf.max_bytes": self.evicted}
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
@@ -114,51 +114,51 @@ class Shelf:
         """How many readers wait."""
         return sum(len(waiters) for datasets in self._waiters.values() for waiters in datasets.values())
 
-    def put(self, newest: int, sealed: Sequence[Sealed]) -> None:
-        """Stand `sealed` on the shelf, oldest first; every second up to `newest` is sealed. Wakes who waited for it."""
+    def put(self, newest: int, sealed: Sequence[SealedSecond]) -> None:
+        """Add `sealed`, oldest first; every second up to `newest` is sealed now. Wakes the readers that waited."""
         self.newest = newest
         for one in sealed:
-            entries = self._services.setdefault(one.service_id, deque())
-            assert not entries or one.second > entries[-1].second, "seconds are sealed in order"
-            entries.append(Entry(one))
+            seconds = self._services.setdefault(one.service_id, deque())
+            assert not seconds or one.second > seconds[-1].second, "seconds are sealed in order"
+            seconds.append(ShelvedSecond(one))
             self.size += one.size
-        self._drop_old()
+        self._evict()
         for one in sealed:
             self._wake(one)
 
-    def entries(self, service_id: str, dataset: str, *, after: int) -> list[Entry]:
-        """Return the entries that `dataset` has for seconds after `after`, oldest first."""
+    def entries(self, service_id: str, dataset: str, *, after: int) -> list[ShelvedSecond]:
+        """Return the seconds after `after` for which `dataset` has an entry, oldest first."""
         found = []
-        for entry in reversed(self._services.get(service_id, ())):
-            if entry.second <= after:
+        for one in reversed(self._services.get(service_id, ())):
+            if one.second <= after:
                 break
-            if entry.sealed.has(dataset):
-                found.append(entry)
+            if one.sealed.has(dataset):
+                found.append(one)
         found.reverse()
         return found
 
-    def body(self, entry: Entry, dataset: str) -> bytes:
-        """Return the JSON of `entry` in `dataset`."""
-        body = entry.bodies.get(dataset)
+    def body(self, second: ShelvedSecond, dataset: str) -> bytes:
+        """Return the entry of `second` in `dataset` as JSON."""
+        body = second.bodies.get(dataset)
         if body is None:
-            body = entry.sealed.entry(dataset)
-            self.keep(entry, dataset, body)
+            body = second.sealed.entry(dataset)
+            self.cache(second, dataset, body)
         else:
             self.reused += 1
         return body
 
-    def keep(self, entry: Entry, dataset: str, body: bytes) -> None:
-        """Keep at hand the JSON of `entry` in `dataset`, wherever it was encoded."""
-        if dataset in entry.bodies:
+    def cache(self, second: ShelvedSecond, dataset: str, body: bytes) -> None:
+        """Keep the entry of `second` in `dataset`, which may have been encoded elsewhere."""
+        if dataset in second.bodies:
             self.reused += 1
             return
         self.encoded += 1
-        if entry.second <= self.newest - self._keep:
-            return  # it has fallen off meanwhile
-        entry.bodies[dataset] = body
-        self._cached[entry, dataset] = None
+        if second.second <= self.newest - self._keep:
+            return  # it was evicted meanwhile
+        second.bodies[dataset] = body
+        self._cached[second, dataset] = None
         self.cached_size += len(body)
-        # The one that is asked for stays, however large.
+        # The newest stays, however large it is.
         while self.cached_size > self._cache_bytes and len(self._cached) > 1:
             old, of = next(iter(self._cached))
             del self._cached[old, of]
@@ -168,7 +168,7 @@ class Shelf:
         """
         Call `wake` when an entry after `after` is put here.
 
-        Returns what takes the wish back; whoever was woken calls it too.
+        Returns what ends the wait. It has to be called after `wake`, too.
         """
         waiter = Waiter(after, wake)
         self._waiters.setdefault(service_id, {}).setdefault(dataset, {})[waiter] = None
@@ -184,34 +184,34 @@ class Shelf:
 
         return leave
 
-    def _wake(self, sealed: Sealed) -> None:
+    def _wake(self, sealed: SealedSecond) -> None:
         for dataset, waiters in list(self._waiters.get(sealed.service_id, {}).items()):
             if sealed.has(dataset):
-                # Whoever is woken leaves, so this walks over a copy.
+                # A copy, because a reader leaves when it wakes.
                 for waiter in list(waiters):
                     if waiter.after < sealed.second:
                         waiter.wake()
 
-    def _drop_old(self) -> None:
+    def _evict(self) -> None:
         self._drop(self.newest - self._keep)
         while self.size > self._max_bytes:
-            oldest = min(entries[0].second for entries in self._services.values())
+            oldest = min(seconds[0].second for seconds in self._services.values())
             if oldest >= self.newest:
                 return
-            self.dropped += 1
+            self.evicted += 1
             self._drop(oldest)
 
-    def _drop(self, oldest: int) -> None:
-        """Drop all seconds up to `oldest`, itself included."""
-        for service_id, entries in list(self._services.items()):
-            while entries and entries[0].second <= oldest:
-                self._forget(entries.popleft())
-            if not entries:
+    def _drop(self, last: int) -> None:
+        """Drop all seconds up to `last`, itself included."""
+        for service_id, seconds in list(self._services.items()):
+            while seconds and seconds[0].second <= last:
+                self._forget(seconds.popleft())
+            if not seconds:
                 del self._services[service_id]
 
-    def _forget(self, entry: Entry) -> None:
-        self.size -= entry.sealed.size
-        for dataset, body in entry.bodies.items():
+    def _forget(self, second: ShelvedSecond) -> None:
+        self.size -= second.sealed.size
+        for dataset, body in second.bodies.items():
             self.cached_size -= len(body)
-            del self._cached[entry, dataset]
-        entry.bodies.clear()
+            del self._cached[second, dataset]
+        second.bodies.clear()
