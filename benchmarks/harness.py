@@ -1,4 +1,4 @@
-"""What benchmarks share: a server to measure, the traffic to send it, and the row that each question ends with."""
+"""Shared by all benchmarks: a server to measure, traffic to send it, and the row of the table of results."""
 
 import contextlib
 import json
@@ -17,32 +17,32 @@ from typing import Any, NamedTuple
 from benchmarks.fold.traffic import FIRST, LINE, SECONDS, lines
 
 BATCH = 1_000_000
-"""Bytes of a push, about."""
+"""Approximate bytes of a push."""
 
-ANSWERS_ON = re.compile(rb"http://127\.0\.0\.1:\d+")
-"""What a server says once it can be asked."""
+STARTED = re.compile(rb"http://127\.0\.0\.1:\d+")
+"""What the log of a server says once it answers requests."""
 
-LISTENED_ON = re.compile(rb"(?:udp|tcp):127\.0\.0\.1:(\d+)")
-"""What it says for each port of syslog."""
+SYSLOG_PORT = re.compile(rb"(?:udp|tcp):127\.0\.0\.1:(\d+)")
+"""What the log says for each syslog listener."""
 
 
 def row(question: str, target: str, result: str, compared: str, *, met: bool) -> None:
-    """Print the row of the table that answers a question; `benchmarks/run` collects them."""
+    """Print one row of the table of results; `benchmarks/run` collects them."""
     print(f"| {question} | {target} | {result} | {compared} | {'met' if met else 'MISSED'} |", flush=True)
 
 
 def read(url: str, data: bytes | None = None) -> bytes:
-    """Return what `url` answers."""
-    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:  # noqa: S310 - our own
+    """Return the body of the response."""
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:  # noqa: S310 - our own server
         body: bytes = answer.read()
         return body
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
-    """Return once `condition` holds."""
+    """Wait until `condition` holds; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"still waiting after {seconds} s"
         time.sleep(0.02)
 
 
@@ -52,42 +52,42 @@ class Server(NamedTuple):
     pid: int
     url: str
     log: Path
-    """What it says."""
+    """Its log."""
 
     def port(self) -> int:
-        """Return the port on which it listens for syslog."""
-        found = LISTENED_ON.search(self.log.read_bytes())
+        """Return the port of its syslog listener."""
+        found = SYSLOG_PORT.search(self.log.read_bytes())
         assert found, self.log.read_text()
         return int(found[1])
 
     def cpu_seconds(self) -> float:
-        """Return what its threads have used of the processor."""
+        """Return the CPU time of all its threads."""
         threads = Path(f"/proc/{self.pid}/task").iterdir()
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def memory(self) -> int:
-        """Return the bytes of memory that it has."""
+        """Return its resident memory in bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def entries(self, service_id: str, dataset: str = "domains") -> list[dict[str, Any]]:
-        """Return the sealed seconds that it still shows."""
+        """Return the entries of the last 120 seconds."""
         found: list[dict[str, Any]] = json.loads(read(f"{self.url}/v1/{dataset}/{service_id}/ts/h"))["Data"]
         return found
 
     def requests(self, service_ids: list[str]) -> int:
-        """Return how many requests its entries add up to."""
+        """Return the sum of requests over its entries."""
         entries = [entry for service_id in service_ids for entry in self.entries(service_id)]
         return sum(names["requests"] for entry in entries for names in entry["aggregated"].values())
 
     def now(self) -> int:
-        """Return its clock: the newest cursor."""
-        clock: int = json.loads(read(f"{self.url}/v1/domains/nobody/ts/0"))["Timestamp"]
+        """Return its clock, the newest cursor."""
+        clock: int = json.loads(read(f"{self.url}/v1/domains/idle/ts/0"))["Timestamp"]
         return clock
 
 
 @contextlib.contextmanager
 def serve(*flags: str, core: int | None = None) -> Iterator[Server]:
-    """Run a server with a journal on disk, on one core if it is named, and end it."""
+    """Run a server with a journal on disk, pinned to `core` if given, and stop it."""
     with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as folder:
         log = Path(folder) / "log"
         pinned = [] if core is None else ["taskset", "-c", str(core)]
@@ -96,8 +96,8 @@ def serve(*flags: str, core: int | None = None) -> Iterator[Server]:
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
         try:
-            wait_for(lambda: ANSWERS_ON.search(log.read_bytes()) or process.poll() is not None)
-            found = ANSWERS_ON.search(log.read_bytes())
+            wait_for(lambda: STARTED.search(log.read_bytes()) or process.poll() is not None)
+            found = STARTED.search(log.read_bytes())
             assert found, log.read_text()
             yield Server(process.pid, found[0].decode(), log)
         finally:
@@ -110,21 +110,21 @@ SERVICE_IDS = [f"service{number}" for number in range(5)]
 
 
 def batches(count: int) -> list[bytes]:
-    """Return the traffic that the fold is measured with, in pushes, all in one second."""
+    """Return the traffic of the fold benchmark as pushes, all in one second."""
     each = BATCH // LINE
     made = list(lines(count * each))
     return [retimed(b"".join(made[at : at + each]), FIRST, FIRST + SECONDS - 1) for at in range(0, count * each, each)]
 
 
 def retimed(batch: bytes, since: int, until: int | None = None) -> bytes:
-    """Move all of a batch, whose seconds are from `since` to `until`, to the second `since`."""
+    """Set all records of a batch, which has the seconds `since` to `until`, to the second `since`."""
     for second in range(since, 1 + (until or since)):
         batch = batch.replace(b'{"ts":%d' % second, b'{"ts":%d' % since)
     return batch
 
 
 def at(batch: bytes, second: int) -> bytes:
-    """Move a batch of the second FIRST to `second`."""
+    """Set a batch of the second FIRST to `second`."""
     return batch.replace(b'{"ts":%d' % FIRST, b'{"ts":%d' % second)
 
 

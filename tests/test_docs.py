@@ -160,7 +160,7 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
 
     for command in (part.strip() for line in shown for part in line.split("|")):
         if command.startswith("edgetally "):
-            arguments = cli.parser().parse_args(shlex.split(re.split("[<>]", command)[0])[1:])
+            arguments = cli.parser().parse_args(shlex.split(re.split("[<>&]", command)[0])[1:])
             arguments.config = None  # nobody has written that file
             flags.settings(arguments)
 

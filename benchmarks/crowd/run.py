@@ -1,4 +1,4 @@
-"""What ten thousand clients with bad manners cost those with good ones. See README.md."""
+"""What ten thousand misbehaving clients cost the others. See README.md."""
 
 import contextlib
 import gzip
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from benchmarks.harness import Server, percentile, read, row, serve, wait_for
 
 SLOW = int(os.environ.get("CROWD", "10_000"))
-"""Connections that send a byte a second: every second one a header, the others a push."""
+"""Connections that send a byte per second: half of them a header, half a push."""
 GREEDY = 200
-"""Readers who ask for a large answer and never read it."""
+"""Readers that request a large answer and never read it."""
 SECONDS = 25
 DOMAINS = 5_000
-"""Make an entry of about 2 MB."""
+"""Makes an entry of about 2 MB."""
 CEILING = 1 << 30
 
 HEADER = b"GET /v1/domains/shop/ts/h HTTP/1.1\r\nHost: x\r\nX-Never-Ends: "
@@ -33,16 +33,16 @@ MONSTERS = [
     ("a million brackets", b'{"status":200,"x":' + b"[" * 1_000_000 + b"\n", ""),
     ("an array of brackets", b"[" * 50_000_000, ""),
 ]
-"""Pushes, and their coding."""
+"""Name, body and content encoding of each push."""
 
 
 def bomb() -> bytes:
-    """Return gzip that decompresses to 4 GB, as members in a row."""
+    """Return gzip members that decompress to 4 GB."""
     return gzip.compress(b"\n" * 64_000_000, 9) * 64
 
 
 class Polite:
-    """Pushes ten times a second, reads as often beside it, and takes down how long either took."""
+    """Pushes and reads ten times a second, and records how long each took."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -52,10 +52,10 @@ class Polite:
         self.lags: list[float] = []
         self.memory = 0
         self.cpu = 0.0
-        """Seconds of the processor that the server used in a second."""
+        """CPU seconds that the server used per second."""
 
-    def go_on(self, seconds: float) -> None:
-        """Do so."""
+    def run(self, seconds: float) -> None:
+        """Push and read for `seconds`."""
         self.took, self.answered, self.lags = [], [], []
         until, cpu = time.monotonic() + seconds, self.server.cpu_seconds()
         reading = threading.Thread(target=self._often, args=(self._read, until))
@@ -83,7 +83,7 @@ class Polite:
         self.answered.append(time.monotonic() - began)
 
     def __str__(self) -> str:
-        """Say what was taken down."""
+        """Summarize the measurements."""
         return (
             f"a push of {DOMAINS:,} records took {1000 * percentile(self.took, 0.5):.0f} ms (median), "
             f"{1000 * percentile(self.took, 0.99):.0f} ms (99th of 100); an answer {1000 * max(self.answered):.0f} ms "
@@ -108,7 +108,7 @@ def connections(server: Server) -> int:
 
 
 def dribble(crowd: list[socket.socket], done: Callable[[], bool]) -> None:
-    """Send a byte a second on each."""
+    """Send a byte per second on each connection."""
     while not done():
         began = time.monotonic()
         for one in crowd:
@@ -118,18 +118,18 @@ def dribble(crowd: list[socket.socket], done: Callable[[], bool]) -> None:
 
 
 def main() -> None:
-    """Measure without and with the crowd."""
+    """Measure without the crowd, then with it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with serve() as server:
         polite = Polite(server)
-        polite.go_on(5)
+        polite.run(5)
         alone, quiet = str(polite), polite.memory
         alone_took = percentile(polite.took, 0.5)
 
         crowd = [connect(server, HEADER if number % 2 else PUSH) for number in range(SLOW)]
         greedy = [connect(server, GREED) for _ in range(GREEDY)]
-        # New connections wait in the kernel meanwhile, as they would behind any burst.
+        # Meanwhile new connections queue in the kernel, as behind any burst.
         wait_for(lambda: connections(server) >= SLOW + GREEDY, 60)
         over = threading.Event()
         threading.Thread(target=dribble, args=(crowd, over.is_set)).start()
@@ -142,7 +142,7 @@ def main() -> None:
 
         sending = threading.Thread(target=send_monsters)
         sending.start()
-        polite.go_on(SECONDS)
+        polite.run(SECONDS)
         sending.join()
         over.set()
         for one in [*crowd, *greedy]:
@@ -159,7 +159,7 @@ def main() -> None:
         f"meanwhile: {'; '.join(answers)}\n"
         f"counted: {counted:,} of {expected:,}"
     )
-    assert counted == expected, "nothing is lost"
+    assert counted == expected, "records were lost"
     row(
         f"{SLOW:,} slow connections, {GREEDY} readers that do not read",
         "seals in time (2 s), under 1074 MB, nothing lost",
@@ -171,12 +171,12 @@ def main() -> None:
 
 
 def push_monster(server: Server, body: bytes, coding: str) -> str:
-    """Push it; return the status."""
+    """Push `body`; return the status."""
     url = urlsplit(server.url)
     fields = f"Content-Encoding: {coding}\r\n" if coding else ""
     head = f"POST /ingest/monster HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((url.hostname or "", url.port or 0)) as wire:
-        with contextlib.suppress(OSError):  # it need not be read to its end
+        with contextlib.suppress(OSError):  # the server may answer before it has read everything
             wire.sendall(head.encode() + body)
         answer = wire.recv(1000)
     return answer.split(b" ", 2)[1].decode() if answer else "closed"

@@ -1,4 +1,4 @@
-"""How fast does a sealed second become JSON, against orjson with dicts of the same. See README.md."""
+"""How fast a sealed second becomes JSON, against orjson with dicts of the same. See README.md."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ DATASETS = ("domains", "origins", "origin_insights")
 
 
 def sealed_second() -> list[_core.Sealed]:
-    """Return the seconds of the traffic that the fold is measured with, sealed."""
+    """Return the sealed seconds of the fold benchmark's traffic."""
     fold = _core.Fold()
     fold.feed(b"".join(lines(LINES)), FIRST)
     window = _core.Window()
@@ -33,7 +33,7 @@ def timed(call: Callable[[Any], bytes], argument: object) -> float:
 
 
 def main() -> None:
-    """Compare what they say, then take turns."""
+    """Compare the answers, then measure in turns."""
     sealed = sealed_second()
     print(f"encode: {len(sealed)} seconds of a service, {LINES:,} records")
     for dataset in DATASETS:
@@ -41,12 +41,12 @@ def main() -> None:
         dicts = [orjson.loads(entry) for entry in entries]
         assert [orjson.loads(orjson.dumps(one)) for one in dicts] == dicts
         size = sum(map(len, entries))
-        # One second after the other, as readers ask for them, so that none stands in the caches of the processor.
+        # One second after the other, as readers request them, so that none is in the CPU cache.
         rounds = [
             [(timed(one.entry, dataset), timed(orjson.dumps, each)) for one, each in zip(sealed, dicts, strict=True)]
             for _ in range(ROUNDS)
         ]
-        # The least of each: whatever is more was somebody else's.
+        # The least of each: anything above it is other load on the machine.
         ours = sum(min(mine for mine, _ in pairs) for pairs in zip(*rounds, strict=True))
         theirs = sum(min(other for _, other in pairs) for pairs in zip(*rounds, strict=True))
         ratio, ours, theirs = theirs / ours, size / 1e6 / ours, size / 1e6 / theirs

@@ -1,8 +1,8 @@
 """
-Ten thousand readers in one process, with as little between the socket and the clock as Python allows.
+Ten thousand readers in one process, with as little as possible between the socket and the clock.
 
-Prints a line when all of them wait, and when all were answered one JSON array: for each answer, the seconds from the
-seal to its last byte.
+Prints a line when all requests were sent and, when all were answered, a JSON array: for each answer, the seconds from
+the seal to its last byte.
 """
 
 import json
@@ -14,7 +14,7 @@ import time
 
 
 def main() -> None:
-    """Ask, wait, note when the answers came."""
+    """Send the requests, and print when the answers arrived."""
     port, readers, services, cursor = map(int, sys.argv[1:5])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

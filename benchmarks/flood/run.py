@@ -13,12 +13,12 @@ from benchmarks.harness import Server, read, row, serve, wait_for
 
 REQUESTS = int(os.environ.get("FLOOD", "10_000_000"))
 PUSH = 20_000
-"""Requests of a push."""
+"""Requests per push."""
 REAL = [f"www{number}.example" for number in range(100)]
-"""Domains that are there before the flood, and ask once in every push of it."""
+"""Domains known before the flood, with one request in every push of it."""
 QUIET_SECONDS = 10
 CEILING = 1 << 30
-"""Bytes of memory, whatever comes."""
+"""Bytes of memory."""
 
 
 def line(domain: str) -> str:
@@ -27,7 +27,7 @@ def line(domain: str) -> str:
 
 
 def flood() -> Iterator[bytes]:
-    """Yield pushes in which every known domain asks once, and all others are new."""
+    """Yield pushes with one request per known domain; all other hosts are new."""
     real = "".join(line(domain) for domain in REAL)
     for first in range(0, REQUESTS, PUSH):
         made_up = (
@@ -38,7 +38,7 @@ def flood() -> Iterator[bytes]:
 
 
 def push(server: Server, body: bytes) -> int:
-    """Push until it is accepted; return how often it was sent away before."""
+    """Push until it is accepted; return how often it was refused before."""
     for attempt in range(1000):
         try:
             read(f"{server.url}/ingest/shop", body)
@@ -48,22 +48,22 @@ def push(server: Server, body: bytes) -> int:
             time.sleep(0.1)
         else:
             return attempt
-    raise AssertionError("it is never accepted")
+    raise AssertionError("the push is never accepted")
 
 
 class Chain:
-    """Reads every entry, one after the other, as a client does."""
+    """Reads every entry, one after another, as a client does."""
 
     def __init__(self, server: Server) -> None:
         self.url = f"{server.url}/v1/domains/shop/ts"
         self.cursor = server.now() - 2
         self.found: Counter[str] = Counter()
         self.rows = 0
-        """In the largest entry."""
+        """Of the largest entry."""
         self.done = False
 
     def run(self) -> None:
-        """Read until the entries stop after `done`."""
+        """Read until there are no more entries after `done`."""
         while True:
             answer = json.loads(read(f"{self.url}/{self.cursor}/limit/1"))
             for entry in answer["Data"]:
@@ -78,7 +78,7 @@ class Chain:
 
 
 def main() -> None:
-    """Flood a server, and look at what it takes and shows."""
+    """Flood a server, and compare its memory and its entries with the targets."""
     with serve("--poll-timeout", "3") as server:
         chain = Chain(server)
         reader = threading.Thread(target=chain.run)
@@ -103,14 +103,14 @@ def main() -> None:
     total = sum(chain.found.values())
     print(
         f"{REQUESTS:,} requests for as many hosts in {seconds:.0f} s, and {pushes} for each of {len(REAL)} domains "
-        f"that are known; {refused} pushes were sent away at first\n"
+        f"that are known; {refused} pushes were refused at first\n"
         f"memory: {quiet / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most\n"
         f"known domains: {sum(exact)} of {len(REAL)} exact\n"
         f"made-up hosts: {chain.found['made up']:,} requests in rows of their own, {chain.found['_other']:,} others\n"
         f"rows: at most {chain.rows:,} rows in a second\n"
         f"in all: {total:,} requests shown"
     )
-    assert total == REQUESTS + (pushes + QUIET_SECONDS) * len(REAL), "nothing is lost, and nothing is counted twice"
+    assert total == REQUESTS + (pushes + QUIET_SECONDS) * len(REAL), "requests were lost or counted twice"
     row(
         f"memory under {REQUESTS:,} made-up hosts",
         f"at most {CEILING / 1e6:.0f} MB, known domains exact",

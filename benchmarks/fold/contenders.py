@@ -1,4 +1,4 @@
-"""The contenders: each reads the log and writes the numbers wanted as JSON lines."""
+"""The contenders: each reads the log and writes the measurements as JSON lines."""
 
 import io
 import json
@@ -35,7 +35,7 @@ from benchmarks.fold.traffic import FIRST
 
 
 def table_file(dataset: str, *, by_pop: bool) -> str:
-    """Return where a table of rows is written: one object per second, service, key and perhaps POP."""
+    """Return the file of a table: one object per second, service, key and, `by_pop`, POP."""
     return f"{dataset}{'' if by_pop else '_of_all'}.jsonl"
 
 
@@ -43,10 +43,9 @@ class Edgetally:
     """What `edgetally fold` does, from the file to the entries of all datasets."""
 
     def __init__(self, threads: int | None) -> None:
-        """Load what will be measured."""
-        from edgetally.model import Limits  # noqa: PLC0415
+        """Load the library."""
+        from edgetally.model import Defaults, Limits  # noqa: PLC0415
         from edgetally.offline import fold as offline  # noqa: PLC0415 - what a contender loads is its own
-        from edgetally.sources.base import Defaults  # noqa: PLC0415
 
         self._fold = offline.fold
         self._offline = offline.Offline(
@@ -67,13 +66,13 @@ class Edgetally:
 
 class Polars:
     """
-    One lazy scan and one group_by as fine as what the lines say, in the streaming engine; the rest from its groups.
+    One lazy scan and one fine group_by, in the streaming engine; the rest from its groups.
 
-    So words are looked at, and statuses told apart, once per group instead of once per line.
+    So words and statuses are interpreted once per group instead of once per line.
     """
 
     def __init__(self, threads: int | None) -> None:
-        """Load what will be measured."""
+        """Load the library."""
         if threads is not None:
             os.environ["POLARS_MAX_THREADS"] = str(threads)
         import polars as pl  # noqa: PLC0415 - it reads the number of threads when it is imported
@@ -109,8 +108,8 @@ class Polars:
         for (dataset, by_pop), frame in zip(tables, pl.collect_all(tables.values(), engine="in-memory"), strict=True):
             frame.write_ndjson(out / table_file(dataset, by_pop=by_pop))
 
-    def _groups(self, path: Path) -> Any:  # noqa: ANN401 - a frame of a library that is not there in type checks
-        """Read the lines, and add up those that say the same but for sizes."""
+    def _groups(self, path: Path) -> Any:  # noqa: ANN401 - a frame of a library that type checks do not have
+        """Read the lines, and add up those that differ in sizes only."""
         pl, col = self._pl, self._pl.col
         ttfb = col("origin_ttfb_s").cast(pl.Float64, strict=False)
         address, code = col("origin_addr"), col("origin_status")
@@ -142,8 +141,8 @@ class Polars:
             .agg(pl.len().cast(pl.Int64).alias("requests"), col(SIZES).sum())
         )
 
-    def _base(self, groups: Any) -> Any:  # noqa: ANN401 - a frame of a library that is not there in type checks
-        """Tell apart what each group says."""
+    def _base(self, groups: Any) -> Any:  # noqa: ANN401 - a frame of a library that type checks do not have
+        """Interpret the values of each group."""
         pl, col = self._pl, self._pl.col
         cache = col("cache").str.to_lowercase()
         http = col("proto").str.to_lowercase().str.extract(HTTP).cast(pl.Int8)
@@ -180,13 +179,13 @@ class Polars:
 
 class DuckDB:
     """
-    One query that reads the lines and counts them by host, address and statuses, and short ones that add it up.
+    One query that reads the lines and counts them by host, address and statuses, and short ones that add up the groups.
 
-    A table of all lines, or counting all statuses for every line, costs more here, and so does a cast that fails.
+    A table of all lines, counting all statuses per line, and casts that fail are slower.
     """
 
     def __init__(self, threads: int | None) -> None:
-        """Load what will be measured."""
+        """Load the library."""
         import duckdb  # noqa: PLC0415 - what a contender loads is its own
 
         self._connection = duckdb.connect()
@@ -229,9 +228,9 @@ class DuckDB:
 
     @staticmethod
     def _base(path: Path) -> Iterator[str]:
-        """Read the lines and count them by host, address and both statuses as logged; then tell the statuses apart."""
+        """Read the lines and count them by host, address and both statuses as logged; then split the statuses."""
         columns = ", ".join(f"{name}: '{'DOUBLE' if name == 'ts' else 'VARCHAR'}'" for name in COLUMNS)
-        # An empty string is made NULL first: a cast that fails is dear.
+        # Empty strings become NULL first: a failing cast is slow.
         integers = ", ".join(
             f"try_cast(nullif({name}, '') AS {'SMALLINT' if name.endswith('status') else 'BIGINT'}) AS {name}"
             for name in INTEGERS
@@ -248,7 +247,7 @@ class DuckDB:
             **{name: f"bucket = {bucket}" for bucket, name in enumerate(BUCKETS)},
         }
         counts = ", ".join(f"count(*) FILTER ({condition}) AS {name}" for name, condition in conditions.items())
-        # Words that nearly every line has are compared; only the others are matched.
+        # The most common words are compared; only the others need a regular expression.
         yield f"""
             CREATE TEMP TABLE by_status AS
             WITH lines AS (
@@ -316,7 +315,7 @@ CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB], int | None]] = {
 
 
 def answer(out: Path) -> Answer:
-    """Read what a contender has written: entries, or tables of rows."""
+    """Read what a contender wrote: entries, or tables of rows."""
     found: Answer = {dataset: {} for dataset in KEYS}
     entries = out / "entries.jsonl"
     if entries.exists():
@@ -342,7 +341,7 @@ def _rows(entry: dict[str, Any], measurements: list[tuple[str, str, bool]]) -> I
     for pop, names in [("", entry["aggregated"]), *entry["datacenter"].items()]:
         for name, inside in names.items():
             for ip, shown in (inside if entry["dataset"] == "origin_insights" else {"": inside}).items():
-                # The log has nothing of compute in it, so `all_` repeats what has no prefix.
+                # The log has no compute requests, so `all_` repeats the fields without a prefix.
                 numbers = {
                     measurement: number
                     for measurement, number in shown.items()

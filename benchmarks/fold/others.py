@@ -1,4 +1,4 @@
-"""Others: who does less of it, or only a part, each measured in its own way; skipped where it is not installed."""
+"""Programs that do less, or a part, each measured in its own way; skipped where not installed."""
 
 import json
 import resource
@@ -20,11 +20,11 @@ GOACCESS_FORMAT = (
 
 
 class Skipped(Exception):
-    """Why somebody is not measured."""
+    """Why a program is not measured."""
 
 
 class Seconds(NamedTuple):
-    """What it took."""
+    """What a run took."""
 
     cpu: float
     wall: float
@@ -74,8 +74,8 @@ def simdjson(log: Path, lines: int) -> float:
 
 
 def bare_fold(log: Path, lines: int) -> float:
-    """Fold a log that is in memory already, and nothing else; return the least CPU seconds of five rounds."""
-    from edgetally import _core  # noqa: PLC0415 - not needed by who measures others
+    """Fold a log from memory, and nothing else; return the least CPU seconds of five rounds."""
+    from edgetally import _core  # noqa: PLC0415 - not needed to measure the others
 
     blocks = []
     with log.open("rb", buffering=0) as file:
@@ -94,7 +94,7 @@ def bare_fold(log: Path, lines: int) -> float:
 
 
 def instructions(small: Path, large: Path, contend: list[str]) -> float:
-    """Return how many instructions a line takes in `contend`: what a large log takes more than a small one."""
+    """Return the instructions per line in `contend`: the difference between a large and a small log."""
     counts = []
     for log in (small, large):
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, *contend]

@@ -1,11 +1,11 @@
-"""The question: which numbers are wanted, and how lines say them."""
+"""The question: which measurements are wanted, and how lines express them."""
 
 from itertools import pairwise
 
 from benchmarks.fold.traffic import CODES
 
 STATUSES_SHOWN = [*(str(code) for code in CODES if code != 499), *(f"{range_}xx" for range_ in range(1, 6))]
-"""What follows `status_` and `origin_status_` in the names of measurements; `status_499` comes on top."""
+"""What follows `status_` and `origin_status_` in the names of measurements; `status_499` is added."""
 
 ENDS_MS = [1, 5, 10, 50, 100, 250, 500, 1_000, 5_000, 10_000, 60_000]
 BUCKETS = [
@@ -13,7 +13,7 @@ BUCKETS = [
     *(f"latency_{start}_to_{end}ms" for start, end in pairwise(ENDS_MS)),
     "latency_60000ms",
 ]
-"""Measurements of the time to the first byte: more than the end before, at most its own."""
+"""Measurements of the time to first byte: above the previous end, at most its own."""
 
 SENT = [f"status_{shown}" for shown in ["499", *STATUSES_SHOWN]]
 RECEIVED = [f"origin_status_{shown}" for shown in STATUSES_SHOWN]
@@ -23,7 +23,7 @@ SIZES = [
     *("origin_fetch_resp_header_bytes", "origin_fetch_resp_body_bytes"),
 ]
 BASE = ["requests", *WORDS, *SIZES, *SENT, "origin_fetches", *RECEIVED]
-"""What lines are counted by for `domains`, and what the other measurements of it are sums or copies of."""
+"""What lines are counted by for `domains`; its other measurements are sums or copies of these."""
 
 DERIVED = {
     "edge_requests": ["requests"],
@@ -33,7 +33,7 @@ DERIVED = {
 }
 
 ANSWERED = ["responses", "answered_header_bytes", "answered_body_bytes", *BUCKETS]
-"""What lines are counted by for `origins`, in addition to the statuses received."""
+"""What lines are counted by for `origins`, besides the statuses received."""
 
 OF_ORIGINS = {
     "responses": "responses",
@@ -42,7 +42,7 @@ OF_ORIGINS = {
     **{f"status_{shown}": f"origin_status_{shown}" for shown in STATUSES_SHOWN},
     **{bucket: bucket for bucket in BUCKETS},
 }
-"""Measurements of `origins`, and what they are called among those that lines are counted by."""
+"""Measurements of `origins`, and their names among those that lines are counted by."""
 
 NOT_IN_INSIGHTS = ["status_206", "status_429", "status_530", *BUCKETS]
 
@@ -50,7 +50,7 @@ HIT = r"^((hit|stale|updating|revalidated|refreshhit|originshieldhit|tcp_(.*_)?h
 MISS = r"^((miss|hitmiss|expired|tcp_client_refresh|tcp_(.*_)?miss)$|miss[-_]|cache miss)"
 HTTP = r"^(?:http/|http|h)?([2-9])"
 TLS_1 = r"^(?:tlsv|tls)? *1(?:\.([0-3]))?$"
-"""What the words of lines mean, in lower case. The version is the group."""
+"""Patterns for the words of lines, in lower case. The group is the version."""
 
 PORT, DOT_OR_PORT = r":\d*$", r"\.?(:\d*)?$"
 """What is cut off the end of an address and of a host."""
@@ -59,7 +59,7 @@ INTEGERS = ["status", "resp_bytes", "resp_body_bytes"]
 INTEGERS += ["origin_status", "bereq_bytes", "beresp_bytes", "beresp_body_bytes"]
 COLUMNS = ["ts", "service_id", "pop", "domain", "cache", "proto", "tls", "origin", "origin_addr", "origin_ttfb_s"]
 COLUMNS += INTEGERS
-"""The fields that the question needs; who can be told so reads no others."""
+"""The fields that the question needs. Contenders that can be told so read no others."""
 
 KEYS = {"domains": ["domain"], "origins": ["origin"], "origin_insights": ["origin", "ip"]}
 """What is counted in each dataset by second and service, once by POP and once over all POPs."""

@@ -1,4 +1,4 @@
-"""How many lines does a CPU second fold, and how many does whoever else could be asked for it?"""
+"""How many lines a CPU second folds, and how many other tools manage. See README.md."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from benchmarks.harness import row
 OURS, OURS_ALONE = "edgetally", "edgetally, 1 thread"
 MODULE = "benchmarks.fold.run"
 FEWER = 5
-"""GoAccess and mtail read this part of the log: they are slow."""
+"""GoAccess and mtail read a fifth of the log, because they are slow."""
 
 
 class Cost(NamedTuple):
@@ -32,11 +32,11 @@ class Cost(NamedTuple):
     """Of all threads."""
     wall_s: float
     memory_mb: float
-    """The most that the process ever had, what it loaded before the run included."""
+    """Peak of the process, including what it loaded before the run."""
 
 
 def peak_kb() -> int:
-    """Return the most memory that this program had. `ru_maxrss` would include what the one that started it had."""
+    """Return the peak memory of this program; `ru_maxrss` would include that of the program that started it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # not Linux
@@ -47,7 +47,7 @@ def peak_kb() -> int:
 
 
 def contend(name: str, path: Path, out: Path) -> Cost:
-    """Run one contender in this process; it writes its answer into the folder `out`."""
+    """Run one contender in this process; it writes its answer to the folder `out`."""
     contender_type, threads = CONTENDERS[name]
     contender: Any = contender_type(threads)
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
@@ -58,18 +58,18 @@ def contend(name: str, path: Path, out: Path) -> Cost:
 
 
 def measure(name: str, path: Path, read: Callable[[Path], Any] | None = None) -> Any:  # noqa: ANN401 - what `read` gives
-    """Run one contender in a process of its own; return its cost, or what somebody reads in its answer."""
+    """Run one contender in a process of its own; return its cost, or what `read` finds in its answer."""
     with tempfile.TemporaryDirectory(dir=path.parent) as out:
         command = [sys.executable, "-m", MODULE, "--contender", name, "--log", str(path), "--out", out]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         return Cost(*json.loads(done.stdout)) if read is None else read(Path(out))
 
 
-# --- the whole -------------------------------------------------------------------------------------------------------
+# --- all of them -----------------------------------------------------------------------------------------------------
 
 
 def check(path: Path) -> Answer:
-    """See to it that all say the same: every measurement of every row. Returns what they say."""
+    """Compare every measurement of every row of all contenders, exit on a difference, and return the answer."""
     answers: dict[str, Answer] = {name: measure(name, path, answer) for name in CONTENDERS}
     first = answers[OURS]
     for name, other in answers.items():
@@ -95,12 +95,12 @@ def write(path: Path, count: int, **kind: bool) -> Path:
 
 
 def ratio(question: str, target: float, reached: float, compared: str) -> None:
-    """Print the row of a question that is answered by a ratio."""
+    """Print the row of a question whose result is a ratio."""
     row(question, f"≥ {target:g}", f"{reached:.2f}", compared, met=reached >= target)
 
 
 def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cost]:
-    """Check and measure those who answer all of the question, in turns."""
+    """Check and measure the contenders that answer all of the question, in turns."""
     for log, kind in ((write(directory / "odd.ndjson", ODD_LINES, odd=True), "odd lines"), (path, "lines")):
         found = check(log)
         rows = sum(map(len, found.values()))
@@ -109,7 +109,7 @@ def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cos
         print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
     best = dict.fromkeys(CONTENDERS, Cost(math.inf, math.inf, math.inf))
     for _ in range(runs):
-        # In turns, so that a slow moment of the machine hits everyone.
+        # In turns, so that a slow moment of the machine hits all of them.
         best = {name: min(cost, measure(name, path)) for name, cost in best.items()}
     print(f"\n{'':<22}{'CPU s':>8}{'wall s':>8}{'lines per CPU s':>18}{'CPU, relative':>15}{'memory MB':>12}")
     for name, cost in best.items():
@@ -120,7 +120,7 @@ def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cos
 
 
 def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> None:
-    """Measure two cores, and many keys."""
+    """Measure all cores, and many keys."""
     if (os.cpu_count() or 1) > 1:
         pairs = [(measure(OURS_ALONE, path), measure(OURS, path)) for _ in range(runs)]
         speed_ups = sorted(one.wall_s / all_.wall_s for one, all_ in pairs)
@@ -132,7 +132,7 @@ def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> No
 
 
 def part(directory: Path, path: Path, count: int, best: dict[str, Cost]) -> None:
-    """Measure those who do less of it, or only a part."""
+    """Measure the programs that do less, or only a part."""
     fewer = directory / "fewer.ndjson"
     with path.open("rb") as log:
         fewer.write_bytes(log.read(path.stat().st_size // FEWER // LINE * LINE))

@@ -1,15 +1,15 @@
-"""The traffic: what an nginx logs, made up, the same lines every time."""
+"""The traffic: made-up nginx logs, the same lines every time."""
 
 from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 LINE = 480
-"""Bytes of every line, its newline included."""
+"""Bytes of every line, including its newline."""
 
 FIRST, SECONDS, SERVICES, DOMAINS, POPS, ORIGINS = 1_795_314_035, 10, 5, 40, 10, 5
 MANY_DOMAINS = 2_000
-"""Of each service, for 100,000 keys in the one second that all lines then lie in."""
+"""Per service, for 100,000 keys when all lines are in one second."""
 
 STATUSES = {200: 80, 304: 8, 404: 5, 206: 3, 301: 2, 500: 2}
 HITS = {"HIT": 96, "STALE": 2, "UPDATING": 2}
@@ -59,15 +59,15 @@ ODD_LINES = 20_000
 
 def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[bytes]:
     """
-    Make up what an nginx logs, in order of time; the same lines for the same arguments.
+    Make up nginx logs in order of time; the same lines for the same arguments.
 
-    With `odd`, everything that a field can say is there: what other servers write, and what is missing. With `many`,
-    keys are many, and all lines lie in one second.
+    With `odd`, fields take every form: values of other servers, and absent ones. With `many`, there are
+    many keys, and all lines are in one second.
     """
     random = Random(7)
     domains, seconds = (MANY_DOMAINS, 1) if many else (DOMAINS, SECONDS)
 
-    def pick(weights: dict[Any, int]) -> Any:  # noqa: ANN401 - what is in the table
+    def pick(weights: dict[Any, int]) -> Any:  # noqa: ANN401 - a key of the table
         return random.choices(list(weights), list(weights.values()))[0]
 
     for number in range(count):

@@ -1,4 +1,4 @@
-"""How many lines of a fixed format are folded a second, against canonical ones of the same requests? See README.md."""
+"""How many lines per second are folded in other formats, against canonical records. See README.md."""
 
 import json
 import statistics
@@ -54,7 +54,7 @@ def traefik(record: Record) -> str:
 
 
 def cloudflare(record: Record) -> str:
-    """Return the request as Logpush sends it."""
+    """Return the request as Cloudflare Logpush sends it."""
     line = {
         "CacheCacheStatus": record["cache"].lower(), "ClientIP": "192.0.2.7",
         "ClientRequestBytes": int(record["req_bytes"]), "ClientRequestHost": record["domain"],
@@ -71,7 +71,7 @@ def cloudflare(record: Record) -> str:
 
 
 def cloudfront(record: Record) -> str:
-    """Return the request as a real-time log has it, with the default fields."""
+    """Return the request as in CloudFront's real-time logs, with the default fields."""
     values = [
         str(record["ts"]), record["status"], record["resp_bytes"], "GET", record["domain"], record["req_bytes"],
         record["pop"], record["proto"], record["tls"] or "-", record["cache"].capitalize(), record["resp_body_bytes"],
@@ -88,7 +88,7 @@ FORMATS: dict[str, Callable[[Record], str]] = {
 
 
 def fold(format: str, log: bytes) -> tuple[float, _core.Fold]:
-    """Fold a log; return the seconds that it took, and the fold."""
+    """Fold a log; return the seconds it took, and the fold."""
     folded = _core.Fold(format=format)
     began = time.perf_counter()
     for at in range(0, len(log), 1 << 20):
@@ -110,7 +110,7 @@ def counted(folded: _core.Fold) -> Counter[tuple[str, str]]:
 
 
 def main() -> None:
-    """Compare what was counted, then take turns."""
+    """Compare the counts, then measure in turns."""
     made = list(lines(LINES))
     records = [json.loads(line) for line in made]
     logs = {name: ("\n".join(map(write, records)) + "\n").encode() for name, write in FORMATS.items()}
@@ -122,7 +122,7 @@ def main() -> None:
     print(f"formats: {LINES:,} requests; every format counts the same")
     for name, log in logs.items():
         pairs = [(fold("canonical", canonical)[0], fold(name, log)[0]) for _ in range(ROUNDS)]
-        # The least of each: whatever is more was somebody else's.
+        # The least of each: anything above it is other load on the machine.
         ours, theirs = (min(times) for times in zip(*pairs, strict=True))
         ratio = ours / theirs
         middle = statistics.median(canonical / other for canonical, other in pairs)

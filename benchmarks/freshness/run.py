@@ -1,4 +1,4 @@
-"""How soon after the seal is an entry readable while records come at half the push rate? See README.md."""
+"""How soon after its seal a reader has an entry, at half the push rate. See README.md."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ TARGET_MS = 100
 
 
 def read_along(server: Server, service_id: str, until: float, delays: list[float]) -> None:
-    """Chain polls, and note how long after its seal each entry had come, in ms."""
+    """Poll along, and record how many ms after its seal each entry arrived."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     cursor = server.now()
     while time.time() < until:
@@ -24,13 +24,15 @@ def read_along(server: Server, service_id: str, until: float, delays: list[float
         came = time.time()
         answer = json.loads(body)
         if answer["Data"]:
-            assert [entry["recorded"] for entry in answer["Data"]] == [answer["Timestamp"] - 1], "each second by itself"
+            assert [entry["recorded"] for entry in answer["Data"]] == [answer["Timestamp"] - 1], (
+                "expected one second per answer"
+            )
             delays.append(1000 * (came - answer["Timestamp"]))
         cursor = answer["Timestamp"]
 
 
 def push_along(server: Server, pushes: list[bytes], rate: float, until: float) -> int:
-    """Push at `rate` lines a second; return how many."""
+    """Push at `rate` lines per second; return how many were pushed."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     began, count, now = time.perf_counter(), 0, 0
     while time.time() < until:
@@ -45,7 +47,7 @@ def push_along(server: Server, pushes: list[bytes], rate: float, until: float) -
 
 
 def main() -> None:
-    """Find the rate, then read along at half of it."""
+    """Measure the push rate, then read along at half of it."""
     pushes = batches(16)
     with serve("--aggregate-delay", "1") as server:
         warm, rate = pushed(server.url, pushes, 1)

@@ -1,4 +1,4 @@
-"""How much memory does a key of a second take, while it is open and once it is sealed? See README.md."""
+"""How much memory a key takes while its second is open, and once it is sealed. See README.md."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ TARGET = 400
 
 
 def records() -> bytes:
-    """Return a record for every key, that leaves 12 counters which are not 0."""
+    """Return one record per key, with 12 non-zero counters each."""
     made = [
         f'{{"ts":{FIRST},"service_id":"s{service}","domain":"www{domain}.example{service}.com","pop":"P{pop:02}",'
         '"status":200,"cache":"MISS","proto":"h2","tls":"1.3","resp_bytes":61234,"resp_body_bytes":60734,'
@@ -29,19 +29,19 @@ def records() -> bytes:
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def fold(path: str) -> None:
-    """Leave a partial of all keys in a file, so that the process which measures has never had anything else."""
+    """Write a partial of all keys to a file, so that the measuring process has held nothing else."""
     folded = _core.Fold()
     folded.feed(records(), FIRST)
     Path(path).write_bytes(folded.drain())
 
 
 def weigh(path: str) -> None:
-    """Print bytes a key: merged, and sealed."""
+    """Print bytes per key: merged, and sealed."""
     partial = Path(path).read_bytes()
     window = _core.Window()
     before = resident()
@@ -53,7 +53,7 @@ def weigh(path: str) -> None:
 
 
 def main() -> None:
-    """Fold in one process and weigh in another."""
+    """Fold in one process, and measure in another."""
     if len(sys.argv) > 1:
         {"fold": fold, "weigh": weigh}[sys.argv[1]](sys.argv[2])
         return

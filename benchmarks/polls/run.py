@@ -1,4 +1,4 @@
-"""How many polls a second one core answers, against nginx serving the same bytes from a file. See README.md."""
+"""How many polls per second one core answers, against nginx serving the same bytes. See README.md."""
 
 import os
 import re
@@ -32,21 +32,21 @@ http {{
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process and its children have used of the processor."""
+    """Return the CPU time of a process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     ticks = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK") + sum(cpu_seconds(int(child)) for child in children)
 
 
 class Rate(NamedTuple):
-    """How fast a server answered."""
+    """Requests per second."""
 
     per_second: float
     per_cpu_second: float
 
 
 def ask(server: int, url: str) -> Rate:
-    """Ask as fast as wrk can, from the second core."""
+    """Measure with wrk, from the second core."""
     before = cpu_seconds(server)
     command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -58,7 +58,7 @@ def ask(server: int, url: str) -> Rate:
 
 
 def fill(server: Server) -> str:
-    """Return the address of an answer of about 20 KB."""
+    """Fill an answer of about 20 KB, and return its URL."""
     record = {"service_id": "s", "status": 200, "cache": "HIT", "resp_header_bytes": 300, "resp_body_bytes": 2000}
     lines = [msgspec.json.encode(record | {"domain": f"www{number}.example.com"}) for number in range(DOMAINS)]
     read(f"{server.url}/ingest", b"\n".join(lines))
@@ -68,7 +68,7 @@ def fill(server: Server) -> str:
 
 
 def nginx(root: Path, body: bytes, port: int) -> tuple[subprocess.Popen[bytes], str]:
-    """Start nginx on the first core with `body` as a file; return it and the address of the file."""
+    """Start nginx on the first core with `body` as a file; return it and the URL of the file."""
     (root / "answer.json").write_bytes(body)
     user = "user root;" if os.geteuid() == 0 else ""
     (root / "nginx.conf").write_text(NGINX.format(root=root, user=user, port=port))
@@ -78,18 +78,18 @@ def nginx(root: Path, body: bytes, port: int) -> tuple[subprocess.Popen[bytes], 
 
 
 def body_of(answer: bytes) -> bytes:
-    """Return the entries of an answer, without the clock that goes on behind them."""
+    """Return the entries of an answer, without its `Timestamp`, which advances."""
     return answer.partition(b'],"Timestamp"')[0]
 
 
 def main() -> None:
-    """Ask both in turn, and print the ratio."""
+    """Measure both in turns, and print the ratio."""
     with tempfile.TemporaryDirectory() as folder, serve(core=0) as ours:
         our_url = fill(ours)
         body = read(our_url)
         theirs, their_url = nginx(Path(folder), body, 8499)
         try:
-            assert body_of(read(our_url)) == body_of(read(their_url)), "the two answer differently"
+            assert body_of(read(our_url)) == body_of(read(their_url)), "edgetally and nginx serve different bytes"
             pairs = [(ask(ours.pid, our_url), ask(theirs.pid, their_url)) for _ in range(ROUNDS)]
         finally:
             theirs.send_signal(signal.SIGQUIT)

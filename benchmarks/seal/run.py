@@ -1,4 +1,4 @@
-"""A second of 100 000 keys is sealed: when can all of it be read, and does anybody wait meanwhile? See README.md."""
+"""What sealing a second of 100,000 keys does to readers and to other requests. See README.md."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ PING_EVERY = 0.002
 
 
 def records(second: int, service: int) -> bytes:
-    """Return a record for every key of a service."""
+    """Return one record per key of a service."""
     shared = (
         f'"ts":{second},"service_id":"s{service}","status":200,"cache":"MISS","proto":"HTTP/2.0","tls":"TLSv1.3",'
         '"resp_bytes":2300,"resp_body_bytes":2000,"origin":"app","origin_addr":"10.0.0.1:80","origin_status":"200",'
@@ -33,12 +33,12 @@ def records(second: int, service: int) -> bytes:
 
 
 def ping(netloc: str, results: Connection) -> None:
-    """Ask every 2 ms until told to stop; send how long each answer took, in ms, and when it was asked for."""
+    """Send a request every 2 ms until stopped; send back how many ms each took, and when it was sent."""
     connection = http.client.HTTPConnection(netloc)
     waits = []
     while not results.poll():
         sent = time.time()
-        connection.request("GET", "/v1/domains/nobody/ts/0")
+        connection.request("GET", "/v1/domains/idle/ts/0")
         assert b"Data" in connection.getresponse().read()
         waits.append((1000 * (time.time() - sent), sent))
         time.sleep(PING_EVERY)
@@ -46,7 +46,7 @@ def ping(netloc: str, results: Connection) -> None:
 
 
 def read_all(server: Server, second: int) -> list[float]:
-    """Wait for the entry of every service at once; return how long after the seal each had come as a whole, in ms."""
+    """Wait for the entries of all services at once; return how many ms after the seal each was complete."""
     sockets = []
     for service in range(SERVICES):
         connection = socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0))
@@ -74,7 +74,7 @@ def read_all(server: Server, second: int) -> list[float]:
 
 
 def main() -> None:
-    """Fill seconds and have them sealed."""
+    """Fill seconds, and measure their seals."""
     readable, stalls, quiet = [], [], []
     with serve() as server:
         netloc = urlsplit(server.url).netloc

@@ -1,4 +1,4 @@
-"""How long from `edgetally serve` to its first answer. See README.md."""
+"""How long from starting `edgetally serve` to its first answer. See README.md."""
 
 import statistics
 import time
@@ -10,12 +10,12 @@ TARGET_MS = 300
 
 
 def main() -> None:
-    """Start it a few times, and print the median."""
+    """Start the server several times, and print the median."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
         with serve() as server:
-            assert b'"Data":[]' in read(f"{server.url}/v1/domains/nobody/ts/h")
+            assert b'"Data":[]' in read(f"{server.url}/v1/domains/idle/ts/h")
             times.append(1000 * (time.perf_counter() - began))
     print("cold start: from the command to the first answer, ms: " + " ".join(f"{each:.0f}" for each in times))
     middle = statistics.median(times)

@@ -1,4 +1,4 @@
-"""How many syslog lines a second are taken without a drop, over UDP and TCP. See README.md."""
+"""How many syslog lines per second are received without loss, over UDP and TCP. See README.md."""
 
 import json
 import subprocess
@@ -17,20 +17,20 @@ POLL_EVERY = 0.05
 
 
 class Run(NamedTuple):
-    """What became of some seconds of traffic."""
+    """The result of one measurement."""
 
     rate: float
-    """Lines a second that were sent."""
+    """Lines sent per second."""
     missing: int
-    """Lines that are in no entry."""
+    """Lines missing from the entries."""
     cpu: float
-    """Of the server, all threads: seconds of processor per second."""
+    """CPU seconds per second, of all threads of the server."""
     polls_ms: list[float]
-    """How long the API took to answer meanwhile."""
+    """How long the API took to answer."""
 
 
 def counted(server: Server, sent: int) -> int:
-    """Wait until the entries no longer grow; return how many requests they have."""
+    """Wait until the entries stop growing; return the sum of their requests."""
     found = server.requests(SERVICE_IDS)
     deadline = time.monotonic() + 20
     while found < sent and time.monotonic() < deadline:
@@ -42,7 +42,7 @@ def counted(server: Server, sent: int) -> int:
 
 
 def measure(kind: str, rate: int) -> Run:
-    """Send, and ask the API meanwhile."""
+    """Send traffic, and poll the API."""
     with serve("--syslog", f"{kind}:127.0.0.1:0", core=0) as server:
         command = ["taskset", "-c", "1", sys.executable, "-m", "benchmarks.syslog.sender"]
         command += [kind, str(server.port()), str(rate), str(SECONDS)]
@@ -61,8 +61,8 @@ def measure(kind: str, rate: int) -> Run:
 
 
 def main() -> None:
-    """Measure UDP at the rate of the target and TCP, which slows its sender down, at full speed."""
-    # A little more than the target, because what counts is what was sent.
+    """Measure UDP at the target rate, and TCP, which applies backpressure, at full speed."""
+    # Slightly above the target, because the rate that was reached counts.
     for kind, rate in (("udp", UDP_TARGET * 1.03), ("tcp", AS_FAST_AS_POSSIBLE)):
         run = measure(kind, round(rate))
         half, most = (percentile(run.polls_ms, share) for share in (0.5, 0.99))

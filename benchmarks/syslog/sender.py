@@ -1,8 +1,8 @@
 """
 Sends records as syslog, at a steady rate, from a process of its own: `sender.py udp|tcp PORT RATE SECONDS`.
 
-sendmmsg hands 64 datagrams to the kernel at once, so that Python is no bottleneck. A TCP connection is handed 256
-lines at once. Prints one JSON object: lines sent, and seconds that it took.
+sendmmsg passes 64 datagrams per system call, so that Python is not the bottleneck; TCP gets 256 lines at once. Prints
+one JSON object: lines sent, and the seconds it took.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ class Message(ctypes.Structure):
 
 
 class Traffic:
-    """Messages one behind the other in one buffer, whose time can be set."""
+    """Messages in one buffer, whose timestamps can be set."""
 
     def __init__(self, end: bytes) -> None:
         made = [HEADER + line.rstrip(b"\n") + end for line in lines(MESSAGES)]
@@ -59,8 +59,8 @@ class Traffic:
         self._stamps = [start + len(HEADER) + len(STAMP) for start in self.starts]
         self._now = 0
 
-    def keep_time(self) -> None:
-        """Let every record be of this second."""
+    def update_time(self) -> None:
+        """Set the timestamp of every record to this second."""
         if int(time.time()) != self._now:
             self._now = int(time.time())
             now = b"%d" % self._now
@@ -69,7 +69,7 @@ class Traffic:
 
 
 def main() -> None:
-    """Send at the rate that was asked for, catching up after every pause."""
+    """Send at the given rate, catching up after every pause."""
     kind, port, rate, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     traffic = Traffic(b"" if kind == "udp" else b"\n")
     together = TOGETHER[kind]
@@ -94,8 +94,8 @@ def main() -> None:
     began = time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds:
         if sent > elapsed * rate:
-            continue  # sleeping would be too coarse
-        traffic.keep_time()
+            continue  # busy waiting: sleeping is too coarse
+        traffic.update_time()
         if kind == "udp":
             done = send(connection.fileno(), addresses[next_message], together, 0)
             assert done > 0, ctypes.get_errno()

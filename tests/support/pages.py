@@ -117,10 +117,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 
 def pages() -> list[Path]:
-    """Return every page of the manual."""
+    """Return every page that is checked."""
     return [
         *WRITTEN,
         *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "benchmarks").rglob("*.md")),
+        *sorted((ROOT / "examples").rglob("*.md")),
         ROOT / "deploy" / "README.md",
     ]
 
