@@ -7,7 +7,7 @@ import pytest
 
 from edgetally import _core
 from edgetally.errors import ConfigError
-from edgetally.snippets import format_names, format_of, snippet, snippets
+from edgetally.snippets import format_of, formats, snippet, snippets
 from tests.support.records_tables import FIELDS
 
 NAMES = [one.name for one in snippets()]
@@ -39,7 +39,7 @@ def test_an_edge_with_a_format_of_its_own_is_read_in_it() -> None:
 
 
 def test_every_edge_is_a_format() -> None:
-    assert set(NAMES) < set(format_names())
+    assert set(NAMES) < set(formats())
 
 
 def test_an_unknown_format_is_an_error_that_lists_the_formats() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,23 +45,16 @@ class Edgetally:
 
     def __init__(self, threads: int | None) -> None:
         """Load the library."""
-        from edgetally.model import Defaults, Limits  # noqa: PLC0415
-        from edgetally.offline import fold as offline  # noqa: PLC0415 - what a contender loads is its own
+        from edgetally.cli.fold import fold  # noqa: PLC0415 - what a contender loads is its own
+        from edgetally.config import Config  # noqa: PLC0415 - the same
 
-        self._fold = offline.fold
-        self._offline = offline.Offline(
-            defaults=Defaults("default", "local"),
-            max_line=1 << 18,
-            limits=Limits(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000),
-            now=FIRST,
-            threads=threads or os.cpu_count() or 1,
-        )
+        self._fold = partial(fold, config=Config(), threads=threads or os.cpu_count() or 1, now=FIRST)
 
     def run(self, path: Path, out: Path) -> None:
         """Answer the question in a file of JSON lines; this is what is measured."""
         with (out / "entries.jsonl").open("wb") as entries:
             errors = io.StringIO()
-            if self._fold([str(path)], self._offline, entries, errors):
+            if self._fold([str(path)], out=entries, errors=errors):
                 sys.exit(errors.getvalue())
 
 

@@ -37,7 +37,7 @@ def test_fold_prints_entries_to_one_side_and_the_rest_to_the_other() -> None:
 
     assert done.stdout == (GOLDEN / "nginx.jsonl").read_bytes()
     # No progress bar: nobody is there to watch it.
-    assert done.stderr == b"7 lines counted, 0 rejected\n"
+    assert done.stderr == b"7 lines accepted, 0 rejected\n"
     assert done.returncode == 0
 
 
@@ -69,15 +69,15 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "given", "status", "said"),
     [
-        pytest.param(["fold"], LINE + b"no\n", 0, "1 line counted, 1 rejected: 1 not_json", id="something counted"),
+        pytest.param(["fold"], LINE + b"no\n", 0, "1 line accepted, 1 rejected: 1 not_json", id="something counted"),
         pytest.param(
             ["fold"],
             b"no\n",
             1,
-            "-:1: not_json: the line is no JSON object, or follows the end of an array",
+            "<stdin>:1: not_json: the line is no JSON object, or follows the end of an array",
             id="nothing counted",
         ),
-        pytest.param(["fold"], b"", 1, "0 lines counted, 0 rejected", id="nothing there"),
+        pytest.param(["fold"], b"", 1, "0 lines accepted, 0 rejected", id="nothing there"),
         pytest.param(["fold", "missing.log"], b"", 2, "missing.log: No such file or directory", id="no such file"),
         pytest.param(["fold", "/"], b"", 2, "/: Is a directory", id="a directory"),
         pytest.param(["fold", "--popp", "x"], b"", 2, "unrecognized arguments: --popp", id="no such flag"),
@@ -154,14 +154,14 @@ def test_fold_shows_no_progress_when_it_is_done_at_once() -> None:
     os.close(terminal)
 
     assert done.returncode == 0
-    assert read_terminal(controller) == b"1 line counted, 0 rejected\r\n"
+    assert read_terminal(controller) == b"1 line accepted, 0 rejected\r\n"
 
 
 def test_who_interrupts_a_command_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> int:
+    def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgetally.offline.fold.fold", interrupted)
+    monkeypatch.setattr("edgetally.cli.fold.fold", interrupted)
 
     assert main(["fold"]) == 130
 

@@ -1,7 +1,6 @@
 """Whole logs folded at once."""
 
 import gzip
-import io
 import json
 import os
 import random
@@ -9,6 +8,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tqdm import tqdm
 
+import edgetally
 from edgetally import _core
-from edgetally.errors import ConfigError
 from edgetally.model import Defaults, Limits, reasons
-from edgetally.offline import fold as offline
-from edgetally.offline import ordered_merge as turns
-from edgetally.offline.fold import Offline
+from edgetally.offline import inputs, ordered_merge, parallel_fold
+from edgetally.offline.inputs import inputs_of
+from edgetally.offline.parallel_fold import REGION, ParallelFold, regions
 from tests.support import oracle
 from tests.support.oracle_fields import RATIOS
 
@@ -34,7 +33,6 @@ else:
 
 NOW = 1_763_769_600
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.log"))
-LIMITS = Limits(domains=10_000, origins=1_000, addresses=10_000, pops=1_000, services=10_000)
 LINE = b'{"ts":1763769600,"domain":"a.example","status":200}\n'
 
 REASONS = dict(reasons())
@@ -44,16 +42,21 @@ golden = pytest.mark.parametrize("log", GOLDEN, ids=[path.stem for path in GOLDE
 
 
 class Folded:
-    """What `edgetally fold` makes of files."""
+    """Files, folded."""
 
-    def __init__(self, *files: Path | str, max_line: int = 262_144, limits: Limits = LIMITS, threads: int = 1) -> None:
-        out, errors = io.BytesIO(), io.StringIO()
-        self.offline = Offline(
-            defaults=Defaults("default", "local"), max_line=max_line, limits=limits, now=NOW, threads=threads
-        )
-        self.status = offline.fold([str(file) for file in files], self.offline, out, errors)
-        self.out = out.getvalue()
-        self.errors = errors.getvalue().splitlines()
+    def __init__(self, *files: Path | str, threads: int = 1, **options: Any) -> None:  # noqa: ANN401 - of `fold`
+        self.result = edgetally.fold(list(files), now=NOW, threads=threads, allow_damaged=True, **options)
+
+    @cached_property
+    def out(self) -> bytes:
+        """What `edgetally fold` prints."""
+        return b"".join(self.result.json_lines())
+
+    @property
+    def lines(self) -> tuple[object, ...]:
+        """What became of the lines."""
+        found = self.result
+        return found.accepted, found.rejected, found.rejections, found.unknown_cache_words, found.damaged
 
     @property
     def entries(self) -> list[dict[str, Any]]:
@@ -85,7 +88,7 @@ def test_a_log_folds_to_its_golden_entries(log: Path) -> None:
     if os.environ.get("EDGETALLY_REWRITE") == "1":
         path.write_bytes(found)
 
-    assert found == path.read_bytes(), "if the new entries are right: EDGETALLY_REWRITE=1 pytest tests/test_offline.py"
+    assert found == path.read_bytes(), "if the new entries are right: EDGETALLY_REWRITE=1 pytest tests/offline"
 
 
 @golden
@@ -97,8 +100,8 @@ def test_golden_entries_are_what_the_slow_and_obvious_way_counts(log: Path) -> N
         return entry["service_id"], entry["dataset"], entry["recorded"]
 
     assert folded.entries == sorted(expected.entries, key=order)
-    assert folded.offline.accepted == expected.accepted
-    assert folded.offline.rejected.total() == len(expected.rejected)
+    assert folded.result.accepted == expected.accepted
+    assert folded.result.rejected.total() == len(expected.rejected)
 
 
 @golden
@@ -185,33 +188,8 @@ def test_a_file_whose_last_line_has_no_newline_is_not_joined_with_the_next(tmp_p
 
     folded = Folded(one, two)
 
-    assert (folded.offline.accepted, folded.requests) == (3, 3)
-    assert folded.errors == ["3 lines counted, 0 rejected"]
-
-
-def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINE * 3))))
-
-    assert Folded(write(tmp_path / "a.log", LINE), "-").requests == 4
-
-
-def test_standard_input_can_be_read_once() -> None:
-    with pytest.raises(ConfigError, match="-: standard input can be read only once"):
-        Folded("-", "-")
-
-
-def test_a_file_that_is_not_there_is_named_before_anything_is_read(tmp_path: Path) -> None:
-    there = write(tmp_path / "a.log", LINE)
-
-    with pytest.raises(ConfigError) as raised:
-        Folded(there, tmp_path / "b.log")
-
-    assert (raised.value.where, raised.value.problem) == (str(tmp_path / "b.log"), "No such file or directory")
-
-
-def test_a_directory_is_no_log(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Is a directory"):
-        Folded(tmp_path)
+    assert (folded.result.accepted, folded.requests) == (3, 3)
+    assert folded.result.rejected.total() == 0
 
 
 def test_there_may_be_more_files_than_may_be_open_at_once(tmp_path: Path) -> None:
@@ -271,16 +249,16 @@ def backwards(lines: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("order", [list, rarely, backwards], ids=["sorted", "nearly sorted", "backwards"])
 @pytest.mark.parametrize("kept", [0, 1, 2], ids=["none", "one", "two"])
-def test_putting_tallies_away_changes_no_entry(
+def test_packing_seconds_early_changes_no_entry(
     order: Callable[[list[bytes]], list[bytes]], kept: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "days.log", *order(days(4)))
     expected = Folded(path)
     assert expected.requests == 2_000
 
-    monkeypatch.setattr(offline, "READ", 10_000)
-    monkeypatch.setattr(offline, "MERGE_BYTES", 1)
-    monkeypatch.setattr(turns, "OPEN_SECONDS", kept)
+    monkeypatch.setattr(inputs, "BLOCK", 10_000)
+    monkeypatch.setattr(parallel_fold, "MERGE_BYTES", 1)
+    monkeypatch.setattr(ordered_merge, "OPEN_SECONDS", kept)
 
     assert Folded(path).out == expected.out
 
@@ -296,12 +274,12 @@ def test_how_many_threads_fold_does_not_matter(
     lines = [*golden_lines, b"", b'{"status":200,"x":"%b"}' % (b"y" * 5_000), *golden_lines, b"no record"]
     log = write(tmp_path / "log", b"\n".join(lines), ended)
     want = Folded(log)
-    monkeypatch.setattr(offline, "SHARED", 0)
-    for region, read in [(1_000, 300), (997, 5_000), (4_096, 64), (1 << 20, 300)]:
-        monkeypatch.setattr(offline, "REGION", region)
-        monkeypatch.setattr(offline, "READ", read)
+    monkeypatch.setattr(parallel_fold, "SHARED", 0)
+    for region, block in [(1_000, 300), (997, 5_000), (4_096, 64), (1 << 20, 300)]:
+        monkeypatch.setattr(parallel_fold, "REGION", region)
+        monkeypatch.setattr(inputs, "BLOCK", block)
         got = Folded(log, threads=threads)
-        assert (want.status, want.out, want.errors) == (got.status, got.out, got.errors)
+        assert (want.out, want.lines) == (got.out, got.lines)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -310,22 +288,22 @@ def test_merging_while_others_fold_changes_no_entry(
 ) -> None:
     log = write(tmp_path / "log", *days(4))
     want = Folded(log)
-    monkeypatch.setattr(offline, "READ", 500)
-    monkeypatch.setattr(offline, "SHARED", 0)
+    monkeypatch.setattr(inputs, "BLOCK", 500)
+    monkeypatch.setattr(parallel_fold, "SHARED", 0)
     for few, region in product((0, 16, 1_000_000), (1, 2_000)):
-        monkeypatch.setattr(offline, "FEW", few)
-        monkeypatch.setattr(offline, "REGION", region)
+        monkeypatch.setattr(parallel_fold, "FEW", few)
+        monkeypatch.setattr(parallel_fold, "REGION", region)
         assert Folded(log, threads=threads).out == want.out
 
 
 @given(size=st.integers(1, 1 << 32), threads=st.integers(1, 64))
-def test_regions_are_as_much_for_every_thread_and_all_of_the_file(size: int, threads: int) -> None:
-    cuts = offline.regions(size, threads)
+def test_every_thread_gets_as_much_of_a_file_as_the_others(size: int, threads: int) -> None:
+    cuts = regions(size, threads)
     lengths = [end - start for start, end in pairwise(cuts)]
     shares = [sum(lengths[thread::threads]) for thread in range(threads)]
 
     assert (cuts[0], cuts[-1], cuts) == (0, size, sorted(cuts))
-    assert max(lengths) <= offline.REGION + 1
+    assert max(lengths) <= REGION + 1
     assert max(shares) - min(shares) <= len(cuts)
 
 
@@ -334,28 +312,27 @@ def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster
 ) -> None:
     lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(2_000)]
     log = write(tmp_path / "log", *lines)
-    for name, value in {"READ": 500, "REGION": 2_000, "SHARED": 0, "FEW": 0}.items():
-        monkeypatch.setattr(offline, name, value)
-    outs = {Folded(log, threads=3, limits=LIMITS._replace(domains=100)).out for _ in range(5)}
+    monkeypatch.setattr(inputs, "BLOCK", 500)
+    for name, value in {"REGION": 2_000, "SHARED": 0, "FEW": 0}.items():
+        monkeypatch.setattr(parallel_fold, name, value)
+    outs = {Folded(log, threads=3, max_domains=100).out for _ in range(5)}
     assert len(outs) == 1
 
 
-def test_whoever_interrupts_it_does_not_wait_for_the_other_threads(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_interrupt_does_not_wait_for_the_other_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def pread(*_: int) -> bytes:
         if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
-        return LINE  # without end
+        return LINE  # endless
 
     log = write(tmp_path / "log", *days(1))
-    monkeypatch.setattr(offline, "SHARED", 0)
+    monkeypatch.setattr(parallel_fold, "SHARED", 0)
     monkeypatch.setattr("os.pread", pread)
     with pytest.raises(KeyboardInterrupt):
         Folded(log, threads=3)
 
 
-def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_rows_of_one_thread_are_merged_while_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     merged = 0
 
     class Counting:
@@ -372,29 +349,37 @@ def test_what_one_thread_reads_alone_is_merged_while_it_reads(monkeypatch: pytes
 
     Window = _core.Window  # noqa: N806 - it is a class
     monkeypatch.setattr(_core, "Window", Counting)
-    for name, value in {"READ": 500, "FEW": 0, "REGION": 1}.items():
-        monkeypatch.setattr(offline, name, value)
+    monkeypatch.setattr(inputs, "BLOCK", 500)
+    monkeypatch.setattr(parallel_fold, "FEW", 0)
+    monkeypatch.setattr(parallel_fold, "REGION", 1)
     log = write(tmp_path / "log", *days(1))
-    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW, threads=3)
-    with log.open("rb") as file:
-        folding.read(str(log), file, lambda _: None, io.StringIO())
+    folding = ParallelFold(
+        defaults=Defaults("a", "b"),
+        max_line=262_144,
+        limits=Limits(domains=9, origins=9, addresses=9, pops=9, services=9),
+        now=NOW,
+        threads=3,
+        progress=lambda _: None,
+    )
+    (one,) = inputs_of(log)
+    folding.read(one)
     assert merged == -(-log.stat().st_size // 500)
 
 
 def test_where_files_are_cut_into_blocks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (5, 100, 1000):
         for path in GOLDEN:
-            whole = Folded(path)
+            expected = Folded(path)
             with monkeypatch.context() as patched:
-                patched.setattr(offline, "READ", size)
+                patched.setattr(inputs, "BLOCK", size)
                 blocks = Folded(path)
-            assert (blocks.out, blocks.errors) == (whole.out, whole.errors)
+            assert (blocks.out, blocks.lines) == (expected.out, expected.lines)
 
 
 def test_keys_beyond_a_limit_count_together(tmp_path: Path) -> None:
     lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(10)]
 
-    folded = Folded(write(tmp_path / "a.log", *lines), limits=LIMITS._replace(domains=3))
+    folded = Folded(write(tmp_path / "a.log", *lines), max_domains=3)
 
     (entry,) = folded.entries
     assert len(entry["aggregated"]) == 4
@@ -409,36 +394,38 @@ def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
     one = write(tmp_path / "1.log", LINE, b"nonsense\n", b"\n", b'{"status":9999}\n')
     two = write(tmp_path / "2.log", b'{"domain":"a.example"}\n', LINE, b'{"status":2')
 
-    assert Folded(one, two).errors == [
-        f"{one}:2: not_json: the line is no JSON object, or follows the end of an array (byte 0): nonsense",
-        f'{one}:4: bad_status: status is no number up to 999 (byte 10): {{"status":9999}}',
+    result = Folded(one, two).result
+
+    assert [str(rejection) for rejection in result.rejections] == [
+        f"{one}:2: not_json: {REASONS['not_json']} (byte 0): nonsense",
+        f'{one}:4: bad_status: {REASONS["bad_status"]} (byte 10): {{"status":9999}}',
         f'{two}:1: no_part: {REASONS["no_part"]} (byte 0): {{"domain":"a.example"}}',
         f'{two}:3: truncated: {REASONS["truncated"]} (byte 11): {{"status":2',
-        "2 lines counted, 4 rejected: 1 bad_status, 1 no_part, 1 not_json, 1 truncated",
     ]
+    assert result.accepted == 2
+    assert result.rejected == {"bad_status": 1, "no_part": 1, "not_json": 1, "truncated": 1}
 
 
-def test_the_first_ten_rejected_lines_are_shown_and_all_are_counted(
+def test_the_first_ten_rejected_lines_are_kept_and_all_are_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(offline, "READ", 100)
+    monkeypatch.setattr(inputs, "BLOCK", 100)
     one = write(tmp_path / "1.log", b"no\n" * 4, LINE, b"no\n" * 2)
     two = write(tmp_path / "2.log", LINE, b"no\n" * 500)
 
-    *shown, summary = Folded(one, two).errors
+    result = Folded(one, two).result
 
-    places = [line.split(": ")[0] for line in shown]
-    assert places == [
-        *(f"{one}:{number}" for number in (1, 2, 3, 4, 6, 7)),
-        *(f"{two}:{number}" for number in (2, 3, 4, 5)),
+    assert [(rejection.input, rejection.line) for rejection in result.rejections] == [
+        *((str(one), number) for number in (1, 2, 3, 4, 6, 7)),
+        *((str(two), number) for number in (2, 3, 4, 5)),
     ]
-    assert summary == "2 lines counted, 506 rejected: 506 not_json"
+    assert (result.accepted, result.rejected) == (2, {"not_json": 506})
 
 
-def test_a_rejected_line_is_shown_only_by_its_begin(tmp_path: Path) -> None:
-    line, _ = Folded(write(tmp_path / "a.log", b"x" * 5_000)).errors
+def test_the_text_of_a_rejected_line_is_short(tmp_path: Path) -> None:
+    (rejection,) = Folded(write(tmp_path / "a.log", b"x" * 5_000)).result.rejections
 
-    assert len(line) < len(str(tmp_path)) + 250
+    assert len(str(rejection)) < len(str(tmp_path)) + 250
 
 
 def test_a_line_that_is_too_long_is_rejected_and_its_neighbours_count(tmp_path: Path) -> None:
@@ -447,23 +434,7 @@ def test_a_line_that_is_too_long_is_rejected_and_its_neighbours_count(tmp_path: 
     folded = Folded(path, max_line=1_024)
 
     assert folded.requests == 2
-    assert folded.errors[0].startswith(f"{path}:2: too_long: ")
-
-
-@pytest.mark.parametrize(
-    ("lines", "status"),
-    [
-        pytest.param(LINE, 0, id="something was folded"),
-        pytest.param(LINE + b"nonsense\n", 0, id="something was folded, and something rejected"),
-        pytest.param(b"nonsense\n", 1, id="everything was rejected"),
-        pytest.param(b"", 1, id="there is nothing"),
-        pytest.param(b"\n\n", 1, id="there are only blank lines"),
-        pytest.param(b'{"status":200,"ts":1}\n', 0, id="something very old"),
-        pytest.param(b'{"status":200,"ts":9999999999}\n', 0, id="something that has not happened yet"),
-    ],
-)
-def test_the_exit_status_says_whether_anything_was_folded(lines: bytes, status: int, tmp_path: Path) -> None:
-    assert Folded(write(tmp_path / "a.log", lines)).status == status
+    assert [(one.input, one.line, one.reason) for one in folded.result.rejections] == [(str(path), 2, "too_long")]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
@@ -474,31 +445,6 @@ def test_of_a_damaged_file_counts_what_was_read_before(pack: Change, tmp_path: P
 
     folded = Folded(cut_off, garbage, good)
 
-    assert folded.status == 0
     assert folded.requests >= 2
-    named = [line for line in folded.errors if line.endswith("; what was read before counts")]
-    assert [line.split(":")[0] for line in named] == [str(cut_off), str(garbage)]
-    assert folded.errors[-1].startswith(f"{folded.requests} lines counted")
-
-
-# --- progress ------------------------------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(("errors", "shows"), [(Terminal(), True), (io.StringIO(), False)], ids=["terminal", "file"])
-def test_progress_is_shown_on_terminals_only(
-    errors: io.StringIO, *, shows: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    # As if a second had passed already.
-    monkeypatch.setattr(offline, "tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
-    path = write(tmp_path / "a.log", LINE)
-
-    folding = Offline(defaults=Defaults("a", "b"), max_line=262_144, limits=LIMITS, now=NOW)
-    offline.fold([str(path)], folding, io.BytesIO(), errors)
-
-    assert ("%|" in errors.getvalue()) == shows
-    assert errors.getvalue().splitlines()[-1].endswith("1 line counted, 0 rejected")
+    assert [name for name, _ in folded.result.damaged] == [str(cut_off), str(garbage)]
+    assert folded.result.accepted == folded.requests

@@ -236,39 +236,36 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _fold(arguments: argparse.Namespace) -> int:
-    from edgetally.offline.fold import Offline, fold  # noqa: PLC0415 - only this command folds offline
+    from edgetally.cli.fold import fold  # noqa: PLC0415 - only this command shows progress
 
     config = settings(arguments)
     threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
     if threads < 1:
-        raise ConfigError("--threads", "at least one is needed")
+        raise ConfigError("--threads", "must be at least 1")
     now = int(SystemClock().now())
-    offline = Offline(
-        defaults=_defaults(config.records),
-        max_line=config.records.max_line,
-        limits=config.window.limits,
-        now=now,
-        threads=threads,
-    )
-    return fold(arguments.files or ["-"], offline, sys.stdout.buffer, sys.stderr)
+    files = arguments.files or ["-"]
+    return fold(files, config, threads=threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from edgetally.offline.explain import explain, lines_of  # noqa: PLC0415 - only this command explains
+    from edgetally.cli.explain import explained  # noqa: PLC0415 - only this command explains
+    from edgetally.offline.explain import lines_of  # noqa: PLC0415 - the same
 
     records = settings(arguments).records
     if arguments.lines < 1:
-        raise ConfigError("--lines", "at least one is needed")
+        raise ConfigError("--lines", "must be at least 1")
     try:
         log = sys.stdin.buffer if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115 - below
     except OSError as error:
         raise ConfigError(arguments.file, error.strerror or str(error)) from error
     with log:
         defaults = _defaults(records)
-        # What the settings say by default, nobody has said.
-        guess = arguments.format is None and records.format == CANONICAL
+        # The default of the settings is not a choice.
+        detect_format = arguments.format is None and records.format == CANONICAL
         now = int(SystemClock().now())
-        for text in explain(lines_of(log), defaults=defaults, now=now, most=arguments.lines, guess=guess):
+        for text in explained(
+            lines_of(log), defaults=defaults, now=now, max_lines=arguments.lines, detect_format=detect_format
+        ):
             sys.stdout.write(text + "\n")
     return OK
 

@@ -1,264 +1,237 @@
-"""Whole logs folded at once: what `edgetally fold` does. Nothing is live here, so nothing is late."""
+"""Folding whole logs: what the library and `edgetally fold` do. Nothing is printed here."""
 
-import errno
 import os
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from itertools import accumulate, chain, groupby, pairwise, product
-from operator import itemgetter
-from pathlib import Path
-from typing import BinaryIO, TextIO
-
-from tqdm import tqdm
+from itertools import groupby, product
+from typing import Any, TypedDict, Unpack
 
 from edgetally import _core
-from edgetally.errors import ConfigError, InputError
-from edgetally.malloc import keep_memory
-from edgetally.model import DATASETS, Defaults, Limits
-from edgetally.offline.ordered_merge import Turns
-from edgetally.sources.compression import Identity, by_magic
-from edgetally.telemetry.events import escaped
+from edgetally.clock import SystemClock
+from edgetally.errors import InputError
+from edgetally.model import DATASETS, Defaults, measurements
+from edgetally.offline.arguments import checked_limits, checked_records
+from edgetally.offline.entry import Entry
+from edgetally.offline.inputs import Inputs, inputs_of
+from edgetally.offline.line_report import LineReport
+from edgetally.offline.parallel_fold import ParallelFold
 
-READ = 1 << 18
-"""Bytes that are read at once: they stay in the cache of the core that folds them, in memory that is used again."""
-
-REGION = 64 << 20
-"""Bytes of a plain file that one thread folds, at most, before it merges its tallies while others go on folding: so
-little of it is left for the end, which one thread does alone."""
-
-SHARED = 8 << 20
-"""Bytes of a plain file from which on all threads fold it together."""
-
-EDGE = 1 << 14
-"""Bytes that are read at once to find where a line ends that two regions share."""
-
-MERGE_BYTES = 64 << 20
-"""Tallies are put away when those of all threads take more than this."""
-
-FEW = 16
-"""Tallies are merged early only when they take this part of what was read, or less: rows of keys that stay are merged
-again."""
-
-FOREVER = (1 << 63) - 1
-"""After every second that a record can have."""
+KEYS = {"domains": ("domain",), "origin_insights": ("origin", "address"), "origins": ("origin",)}
+"""The columns of a row's key, by dataset."""
 
 ENCODED = 64
-"""Entries that are encoded before the first of them is printed."""
-
-SHOWN = 10
-"""Rejected lines that are described."""
+"""Entries that are encoded before the first of them is handed out."""
 
 
-Progress = Callable[[int], object]
-"""Hears how many bytes more were read."""
+class FoldResult:
+    """
+    The entries of a log, and what became of its lines.
+
+    Iterating yields an `Entry` per second and service, oldest second first, and may be repeated. `len()` is their
+    number.
+    """
+
+    def __init__(
+        self, sealed: list[_core.Sealed], report: LineReport, damaged: list[tuple[str, str]], *, threads: int
+    ) -> None:
+        self._sealed = sealed
+        self._threads = threads
+        self.accepted = report.accepted
+        """Number of lines that count."""
+        self.rejected = report.rejected
+        """Number of lines that do not count, by the code of their reason. `rejected.total()` is their sum."""
+        self.rejections = report.rejections
+        """The first 10 lines that do not count."""
+        self.unknown_cache_words = report.unknown_cache_words
+        """Number of lines by each word for what the cache did that is unknown: these are neither hit nor miss."""
+        self.damaged = damaged
+        """Inputs that could not be read to their end, each with what is wrong; see `allow_damaged`."""
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(Entry, self._sealed)
+
+    def __len__(self) -> int:
+        return len(self._sealed)
+
+    def __repr__(self) -> str:
+        return f"<FoldResult entries={len(self)} accepted={self.accepted} rejected={self.rejected.total()}>"
+
+    def rows(self, dataset: str = "domains") -> Iterator[dict[str, Any]]:
+        """Yield what `rows` yields, from this result. Several datasets can be taken from one fold."""
+        _check_dataset(dataset)
+        return self._rows(dataset)
+
+    def json_lines(self) -> Iterator[bytes]:
+        """Yield what `edgetally fold` prints: a line of JSON per service, dataset and second, sorted by these."""
+        entries = sorted(self, key=lambda entry: (entry.service_id, entry.second))
+        with ThreadPoolExecutor(self._threads) as pool:
+            for _, seconds in groupby(entries, key=lambda entry: entry.service_id):
+                shown = [(entry, dataset) for dataset, entry in product(DATASETS, seconds) if dataset in entry.datasets]
+                for start in range(0, len(shown), ENCODED):
+                    yield from pool.map(_json_line, shown[start : start + ENCODED])
+
+    def _rows(self, dataset: str) -> Iterator[dict[str, Any]]:
+        names = KEYS[dataset]
+        zeros = {one.name: 0.0 if one.is_ratio else 0 for one in measurements(dataset)}
+        for entry in self:
+            for pop, by_key in getattr(entry, f"{dataset}_by_pop").items():
+                for key, found in by_key.items():
+                    keys = zip(names, key if isinstance(key, tuple) else (key,), strict=True)
+                    row = {"second": entry.second, "service_id": entry.service_id, "pop": pop}
+                    yield row | dict(keys) | zeros | found
 
 
-class Offline:
-    """Folds and a window without a clock."""
+def _json_line(shown: tuple[Entry, str]) -> bytes:
+    entry, dataset = shown
+    start = b'{"service_id":"%b","dataset":"%b",' % (entry.service_id.encode(), dataset.encode())
+    return b"".join((start, memoryview(entry.json(dataset))[1:], b"\n"))
 
-    def __init__(self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int = 1) -> None:
-        self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
-        self._window = _core.Window(**limits._asdict())
-        self._fed = [0] * threads
-        self._is_given_up = False
-        self._turns = Turns(self._window, 1)
-        self._now = now
-        self._shown = 0
-        self.accepted = 0
-        self.rejected: Counter[str] = Counter()
-        self.unknown_cache_words: Counter[str] = Counter()
 
-    def read(self, name: str, file: BinaryIO, progress: Progress, errors: TextIO) -> None:
-        """Fold everything in `file`, decompressing it if it is compressed; describe rejected lines on `errors`."""
-        head = file.read(READ)
-        decoder = by_magic(head)
-        size = os.fstat(file.fileno()).st_size if name != "-" and isinstance(decoder, Identity) else 0
-        if size > SHARED and len(self._folds) > 1:
-            self._read_regions(name, file.fileno(), size, progress, errors)
-            return
-        fold = self._folds[0]
+def _check_dataset(dataset: str) -> None:
+    """Raise ValueError if there is no such dataset."""
+    if dataset not in KEYS:
+        raise ValueError(f"dataset: must be one of: {', '.join(KEYS)} (got {dataset!r})")
+
+
+def fold(  # noqa: PLR0913 - all but the first are keywords
+    inputs: Inputs,
+    *,
+    format: str = "canonical",
+    service_id: str = "default",
+    pop: str = "local",
+    weight: int = 1,
+    max_line: int = 262_144,
+    max_domains: int = 10_000,
+    max_origins: int = 1_000,
+    max_origin_ips: int = 10_000,
+    max_pops: int = 1_000,
+    max_services: int = 10_000,
+    now: int | None = None,
+    threads: int | None = None,
+    allow_damaged: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> FoldResult:
+    """
+    Fold whole logs, and return their entries.
+
+    The format is never guessed: the same call counts every log alike, whatever its first lines look like. `edgetally
+    explain FILE` says which format a log is in.
+
+    Args:
+        inputs: What to read. Gzip and zstd are decompressed, whatever the name says.
+
+            - `str`: a path, or a glob such as `logs/*.gz`. `**` matches folders of any depth.
+            - `os.PathLike`: the same.
+            - `bytes`: a log.
+            - A file opened in binary mode, from where it stands.
+            - A list or tuple of these: several logs.
+            - Any other iterable: one log in pieces. Pieces of `bytes` are joined wherever they are cut; each `str` is
+              a line, with or without its newline. An iterable of `os.PathLike` is several files.
+        format: How lines are written: one of `formats()`.
+        service_id: Service of records that do not name one.
+        pop: POP of records that do not name one.
+        weight: How many requests a line stands for if it does not say so.
+        max_line: Longest line in bytes. A longer one is rejected.
+        max_domains: Domains per service and second. All others count under `_other`; so for the next four.
+        max_origins: Origins per service and second.
+        max_origin_ips: Pairs of an origin and an address per service and second.
+        max_pops: POPs per service and second.
+        max_services: Services per second.
+        now: Unix time of records that have none. None: the current second.
+        threads: How many threads fold a large plain file. None: one per CPU.
+        allow_damaged: Count what could be read of an input whose compression is damaged or cut off, and list it in
+            `damaged` of the result.
+        progress: Called with how many more bytes were read, from any thread.
+
+    Raises:
+        OSError: A file cannot be read, or nothing matches a glob. Checked for all inputs before any is read.
+        ValueError: An argument is out of range. The message names it.
+        TypeError: The inputs are of a type that cannot be folded.
+        edgetally.errors.InputError: An input is damaged, and `allow_damaged` is False.
+
+    Example:
+        >>> import edgetally
+        >>> lines = ['{"ts":1763769600,"domain":"shop.example","status":200}'] * 2 + ["oops"]
+        >>> result = edgetally.fold(iter(lines))
+        >>> [(entry.second, entry.domains["shop.example"]["requests"]) for entry in result]
+        [(1763769600, 2)]
+        >>> result.accepted, dict(result.rejected)
+        (2, {'not_json': 1})
+    """
+    records = checked_records(format=format, service_id=service_id, pop=pop, weight=weight, max_line=max_line)
+    limits = checked_limits(
+        max_domains=max_domains,
+        max_origins=max_origins,
+        max_origin_ips=max_origin_ips,
+        max_pops=max_pops,
+        max_services=max_services,
+    )
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads: must be at least 1 (got {threads})")
+    threads = threads or os.cpu_count() or 1
+    folding = ParallelFold(
+        defaults=Defaults(service_id, pop, records.format, weight),
+        max_line=max_line,
+        limits=limits,
+        now=int(SystemClock().now()) if now is None else now,
+        threads=threads,
+        progress=progress or (lambda _: None),
+    )
+    damaged = []
+    for log in inputs_of(inputs):
         try:
-            while head:
-                for piece in decoder.feed(head):
-                    self._feed(0, piece)
-                    if self._fed[0] >= REGION:
-                        self._drain(0)
-                progress(len(head))
-                self._report(name, 0, fold.report(), errors)
-                head = file.read(READ)
-            decoder.finish()
+            folding.read(log)
         except InputError as error:
-            errors.write(f"{name}: {error}; what was read before counts\n")
-        fold.finish(self._now)
-        self._report(name, 0, fold.report(), errors)
-
-    def entries(self) -> Iterator[bytes]:
-        """Yield one line of JSON per service, dataset and second, sorted by these. This is the end of it."""
-        with ThreadPoolExecutor(len(self._folds)) as pool:
-            for partial in filter(None, pool.map(_core.Fold.drain, self._folds)):
-                self._window.merge(partial)
-            sealed = sorted(self._window.seal(FOREVER), key=lambda one: (one.service_id, one.second))
-            for _, seconds in groupby(sealed, key=lambda one: one.service_id):
-                shown = [(one, dataset) for dataset, one in product(DATASETS, seconds) if one.has(dataset)]
-                for some in range(0, len(shown), ENCODED):
-                    yield from pool.map(_line, shown[some : some + ENCODED])
-
-    def _read_regions(self, name: str, file: int, size: int, progress: Progress, errors: TextIO) -> None:
-        """Fold a plain file on all threads; each takes every so many-th region, so that runs are alike."""
-        spans = list(pairwise(regions(size, len(self._folds))))
-
-        def work(thread: int) -> list[tuple[int, _core.Report]]:
-            reports = []
-            for start, end in spans[thread :: len(self._folds)]:
-                if start < end:
-                    self._read_region(thread, file, start, None if end == size else end, progress)
-                    reports.append((start, self._folds[thread].report()))
-                self._drain(thread)
-            return reports
-
-        # What one thread has read before comes before.
-        self._turns.take(0, self._folds[0].drain(), is_large=False)
-        self._turns = Turns(self._window, len(self._folds))
-        others = len(self._folds) - 1
-        with ThreadPoolExecutor(others) as pool:
-            theirs = pool.map(work, range(others))
-            try:
-                reports = sorted(chain(work(others), *theirs), key=itemgetter(0))
-            except BaseException:
-                # Whoever interrupts this does not wait until the others have read the rest.
-                self._is_given_up = True
-                raise
-        self._turns.finish()
-        self._turns = Turns(self._window, 1)
-        lines = 0
-        for _, report in reports:
-            self._report(name, lines, report, errors)
-            lines += report.lines
-
-    def _read_region(self, thread: int, file: int, start: int, end: int | None, progress: Progress) -> None:
-        """Fold the lines of a file that begin from byte `start` on and before `end`, or where it ends."""
-        fold = self._folds[thread]
-        at = start if start == 0 else _behind_newline(file, start - 1)
-        while block := os.pread(file, READ if end is None else max(min(READ, end - at), 0), at):
-            if self._is_given_up:
-                return
-            at += len(block)
-            self._feed(thread, block)
-            progress(len(block))
-        while fold.unfinished and (block := os.pread(file, EDGE, at)):
-            at += len(block)
-            newline = block.find(b"\n") + 1
-            self._feed(thread, block[: newline or None])
-        fold.finish(self._now)
-
-    def _feed(self, thread: int, block: bytes) -> None:
-        fold = self._folds[thread]
-        fold.feed(block, self._now)
-        self._fed[thread] += len(block)
-        if fold.size > MERGE_BYTES // len(self._folds):
-            self._fed[thread] = 0
-            self._turns.take(thread, fold.drain(), is_large=True)
-
-    def _drain(self, thread: int) -> None:
-        """Drain the fold of a thread, unless that is better done later, and merge it as soon as it is its turn."""
-        fold = self._folds[thread]
-        is_worth_it = self._fed[thread] >= fold.size * FEW
-        if is_worth_it:
-            self._fed[thread] = 0
-        self._turns.take(thread, fold.drain() if is_worth_it else b"", is_large=False)
-
-    def _report(self, name: str, before: int, report: _core.Report, errors: TextIO) -> None:
-        """Count what became of the lines behind so many others, and describe the first that were rejected."""
-        self.accepted += report.accepted
-        self.rejected.update(dict(report.rejected))
-        self.unknown_cache_words.update(dict(report.unknown_cache_words))
-        for one in report.rejections[: SHOWN - self._shown]:
-            self._shown += 1
-            where, sample = f"{name}:{before + one.line}", escaped(one.sample[:120])
-            errors.write(f"{where}: {one.reason}: {one.sentence} (byte {one.at}): {sample}\n")
+            if not allow_damaged:
+                raise InputError(f"{log.name}: {error}") from error
+            damaged.append((log.name, str(error)))
+    return FoldResult(folding.seal(), folding.report, damaged, threads=threads)
 
 
-def regions(size: int, threads: int) -> list[int]:
+class FoldOptions(TypedDict, total=False):
+    """The keyword arguments of `fold`."""
+
+    format: str
+    service_id: str
+    pop: str
+    weight: int
+    max_line: int
+    max_domains: int
+    max_origins: int
+    max_origin_ips: int
+    max_pops: int
+    max_services: int
+    now: int | None
+    threads: int | None
+    allow_damaged: bool
+    progress: Callable[[int], object] | None
+
+
+def rows(inputs: Inputs, dataset: str = "domains", **options: Unpack[FoldOptions]) -> Iterator[dict[str, Any]]:
     """
-    Return where to cut so many bytes into regions, of which each thread takes every so many-th.
+    Fold whole logs, and yield a flat dict per second, service, POP and key: rows for a data frame.
 
-    Every thread gets as much as the others, so that all are done at the same time, but they end their regions apart
-    from each other, so that every thread merges its own, and none waits for another: the first region of a thread is
-    short, the last one has the rest.
+    The first columns are `second`, `service_id`, `pop` and the key: `domain`, `origin`, or `origin` and `address`. All
+    measurements of the dataset follow, in alphabetical order. Every row has every column, and 0 where nothing was
+    counted, so that a column has one type. To sum over POPs or seconds, add the counters; ratios do not add up.
+
+    Args:
+        inputs: As for `fold`.
+        dataset: `domains`, `origins` or `origin_insights`.
+        **options: As for `fold`.
+
+    Raises:
+        ValueError: There is no such dataset, or as for `fold`.
+        OSError, TypeError, InputError: As for `fold`.
+
+    Example:
+        >>> import edgetally
+        >>> log = b'{"ts":1763769600,"origin":"app","origin_status":200,"origin_ttfb_ms":3}'
+        >>> (row,) = edgetally.rows(log, "origins")
+        >>> row["second"], row["pop"], row["origin"], row["responses"], row["status_500"]
+        (1763769600, 'local', 'app', 1, 0)
+
+        A data frame takes them as they are: `polars.DataFrame(edgetally.rows("access.log"))`.
     """
-    rounds = -(-size // (threads * REGION))
-    # In parts of a whole region, of which it has as many as there are threads.
-    first, last = range(1, threads + 1), range(threads - 1, 0, -1)
-    parts = accumulate([*first, *[threads] * (threads * (rounds - 1)), *last], initial=0)
-    return [size * part // (threads * threads * rounds) for part in parts]
-
-
-def _behind_newline(file: int, at: int) -> int:
-    """Return where the first line begins that has a newline from byte `at` on before it."""
-    while block := os.pread(file, EDGE, at):
-        if newline := block.find(b"\n") + 1:
-            return at + newline
-        at += len(block)
-    return at
-
-
-def _unseen(size: int) -> None:
-    """Nobody watches, and a bar that shows nothing takes a tenth of what a small log does."""
-
-
-def _line(shown: tuple[_core.Sealed, str]) -> bytes:
-    one, dataset = shown
-    begin = b'{"service_id":"%b","dataset":"%b",' % (one.service_id.encode(), dataset.encode())
-    return b"".join((begin, memoryview(one.entry(dataset))[1:], b"\n"))
-
-
-def fold(files: list[str], offline: Offline, out: BinaryIO, errors: TextIO) -> int:
-    """Fold `files` (`-` is standard input) and print the entries; return the exit status."""
-    if files.count("-") > 1:
-        raise ConfigError("-", "standard input can be read only once")
-    keep_memory()
-    sizes = [_size(name) for name in files if name != "-"]
-    total = sum(sizes) if len(sizes) == len(files) else None
-    with ExitStack() as until_read:
-        progress: Progress = _unseen
-        if errors.isatty():
-            bar = tqdm(total=total, unit="B", unit_scale=True, delay=1, leave=False, file=errors)
-            progress = until_read.enter_context(bar).update
-        for name in files:
-            with sys.stdin.buffer if name == "-" else _open(name) as file:
-                offline.read(name, file, progress, errors)
-    out.writelines(offline.entries())
-    out.flush()
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(offline.rejected.items()))
-    lines = "1 line" if offline.accepted == 1 else f"{offline.accepted} lines"
-    errors.write(f"{lines} counted, {offline.rejected.total()} rejected{': ' * bool(rejected)}{rejected}\n")
-    if words := offline.unknown_cache_words.most_common(SHOWN):
-        shown = ", ".join(f"{word!r} ({count})" for word, count in words)
-        errors.write(
-            f"words for what the cache did that count as neither hit nor miss, because none is known: {shown}\n"
-        )
-    return 0 if offline.accepted else 1
-
-
-def _size(name: str) -> int:
-    """Return how large a file is; raise ConfigError when it cannot be read."""
-    try:
-        size = Path(name).stat().st_size
-    except OSError as error:
-        raise ConfigError(name, error.strerror or str(error)) from error
-    # Looked at, not opened: there may be more files than may be open at once, and a pipe can be opened only once.
-    if Path(name).is_dir():
-        raise ConfigError(name, os.strerror(errno.EISDIR))
-    if not os.access(name, os.R_OK):
-        raise ConfigError(name, os.strerror(errno.EACCES))
-    return size
-
-
-def _open(name: str) -> BinaryIO:
-    try:
-        return Path(name).open("rb")
-    except OSError as error:
-        raise ConfigError(name, error.strerror or str(error)) from error
+    _check_dataset(dataset)
+    return fold(inputs, **options).rows(dataset)

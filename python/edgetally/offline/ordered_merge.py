@@ -1,57 +1,55 @@
-"""Turns: threads that merge into one window, in an order that does not depend on which of them is faster."""
+"""Ordered merge: threads merge into one window in an order that does not depend on which of them is faster."""
 
 from collections import deque
 from threading import Lock
-from typing import Protocol
+
+from edgetally import _core
 
 OPEN_SECONDS = 2
-"""Seconds that are kept ready for more when tallies are put away."""
+"""Newest seconds that stay ready for more rows; older ones are frozen."""
 
 
-class Window(Protocol):
-    """What partials are merged into."""
-
-    def merge(self, partial: bytes) -> object:
-        """Add a partial."""
-
-    def freeze(self, keep: int) -> None:
-        """Put away all open seconds but the newest `keep`."""
-
-
-class Turns:
+class OrderedMerge:
     """
-    Merges what threads have drained into a window, in turns.
+    Merges partials from several threads into a window, one from each thread in turn.
 
-    So a log adds up in one order, whoever is faster, also where limits bite.
+    So a log adds up in one order, also where a limit decides which keys have a row of their own.
     """
 
-    def __init__(self, window: Window, threads: int) -> None:
+    def __init__(self, window: _core.Window, threads: int) -> None:
         self._window = window
         self._merging = Lock()
-        self._unmerged: list[deque[bytes]] = [deque() for _ in range(threads)]
-        self._turn = 0
+        self._waiting: list[deque[bytes]] = [deque() for _ in range(threads)]
+        self._next = 0
 
-    def take(self, thread: int, partial: bytes, *, is_large: bool) -> None:
-        """Merge `partial` as soon as it is the turn of `thread`, and put seconds away; at once, if it is large."""
-        self._unmerged[thread].append(partial)
-        # Should another be here, it merges for this one, too; this one goes on, unless memory has to be freed.
-        if self._merging.acquire(blocking=is_large):
+    def add(self, thread: int, partial: bytes, *, wait: bool) -> None:
+        """
+        Queue the next partial of `thread`, perhaps an empty one, and merge what can be merged in order.
+
+        Args:
+            thread: Which thread this is, from 0.
+            partial: What its fold gave.
+            wait: If another thread is merging, wait for it, because memory has to be freed. Otherwise that thread
+                merges this partial, too, or the next call does.
+        """
+        self._waiting[thread].append(partial)
+        if self._merging.acquire(blocking=wait):
             try:
                 self._merge()
-                # Older seconds are whole in most logs: whoever is here seals them while others fold. In all other logs
-                # they are taken up again.
+                # In most logs, older seconds are complete, and are best frozen while other threads fold. If a line adds
+                # to one of them after all, it is thawed.
                 self._window.freeze(OPEN_SECONDS)
             finally:
                 self._merging.release()
 
     def finish(self) -> None:
-        """Merge the rest: no thread brings more, whose turn it would be."""
-        while any(self._unmerged):
+        """Merge all that is left, when no thread adds any more. Threads that have nothing are skipped."""
+        while any(self._waiting):
             self._merge()
-            self._turn = (self._turn + 1) % len(self._unmerged)
+            self._next = (self._next + 1) % len(self._waiting)
 
     def _merge(self) -> None:
-        while self._unmerged[self._turn]:
-            if partial := self._unmerged[self._turn].popleft():
+        while self._waiting[self._next]:
+            if partial := self._waiting[self._next].popleft():
                 self._window.merge(partial)
-            self._turn = (self._turn + 1) % len(self._unmerged)
+            self._next = (self._next + 1) % len(self._waiting)

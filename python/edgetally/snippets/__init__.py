@@ -15,6 +15,8 @@ from edgetally.errors import ConfigError
 CANONICAL = "canonical"
 """The format of edges whose snippet names the fields of records itself."""
 
+CANONICAL_TITLE = "JSON lines with the fields of docs/record.md"
+
 
 class Snippet(NamedTuple):
     """The configuration of one edge."""
@@ -46,9 +48,19 @@ def snippet(name: str) -> Snippet:
     raise ConfigError(name[:40], f"unknown edge (expected one of: {', '.join(one.name for one in snippets())})")
 
 
-def format_names() -> list[str]:
-    """Return every name that `format_of` takes: the edges that have a snippet, and the formats of the core."""
-    return sorted({CANONICAL, *_core.formats(), *(one.name for one in snippets())})
+def formats() -> dict[str, str]:
+    """
+    Return the title of every format, by its name: what `format` may be wherever a log is read.
+
+    The name of an edge is the format that its snippet writes. `cloudfront` may be followed by the fields of its lines
+    in their order, as in `cloudfront:timestamp,sc-status`.
+
+    Example:
+        >>> import edgetally
+        >>> list(edgetally.formats())[:3]
+        ['apache', 'caddy', 'canonical']
+    """
+    return dict(sorted([(CANONICAL, CANONICAL_TITLE), *((one.name, one.title) for one in snippets())]))
 
 
 def format_of(name: str, where: str = "format") -> str:
@@ -66,6 +78,6 @@ def format_of(name: str, where: str = "format") -> str:
         except ValueError as error:
             raise ConfigError(where, str(error)) from error
         return name
-    if kind in format_names() and not fields:
+    if kind in formats() and not fields:
         return CANONICAL
-    raise ConfigError(where, f"unknown format {name[:40]!r} (expected one of: {', '.join(format_names())})")
+    raise ConfigError(where, f"unknown format {name[:40]!r} (expected one of: {', '.join(formats())})")

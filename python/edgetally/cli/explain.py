@@ -1,0 +1,113 @@
+"""The text of `edgetally explain`: what the lines of a log are read as."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from edgetally.model import Defaults
+from edgetally.offline.entry import Entry
+from edgetally.offline.explain import detect, explain
+from edgetally.offline.line_report import Rejection
+from edgetally.snippets import CANONICAL
+from edgetally.telemetry.events import escaped
+
+SHOWN_BYTES = 160
+"""How much of a line is shown."""
+
+
+def explained(
+    lines: Iterable[bytes], *, defaults: Defaults, now: int, max_lines: int, detect_format: bool = False
+) -> Iterator[str]:
+    """
+    Yield what the first lines of a log are read as, as lines of text.
+
+    Args:
+        lines: The log.
+        defaults: What holds for records that do not say otherwise.
+        now: Unix time of records that have none.
+        max_lines: How many lines are explained.
+        detect_format: Detect the format, instead of taking that of `defaults`.
+    """
+    shown = list(islice(lines, max_lines))
+    if not shown:
+        yield "the log is empty"
+        return
+    if detect_format:
+        found = detect(shown)
+        defaults = defaults._replace(format=found or defaults.format)
+        yield _detected(found, defaults.format)
+    else:
+        yield f"format: {defaults.format}"
+    yield ""
+    for number, line in enumerate(shown, start=1):
+        yield f"line {number}"
+        yield from _explained(line, defaults, now)
+        yield ""
+
+
+def _detected(found: str | None, default: str) -> str:
+    if not found:
+        return f"format: not detected, no known field in these lines; reading them as {default}"
+    needed = "" if found == CANONICAL else f"; pass --format {found} wherever this log is read"
+    return f"format: {found}, detected by its fields{needed}"
+
+
+def _explained(line: bytes, defaults: Defaults, now: int) -> Iterator[str]:
+    rejection, entry, unknown_cache_words = explain(line, defaults=defaults, now=now)
+    if rejection:
+        yield from _pointed(rejection)
+        return
+    text = line.rstrip()
+    yield f"  {_shown(text)}" + "..." * (len(text) > SHOWN_BYTES)
+    if entry:
+        yield from _counted(entry)
+        for word in unknown_cache_words:
+            yield f'    unknown cache word "{escaped(word.encode())}": it counts as neither hit nor miss'
+    else:
+        yield "  blank line, skipped"
+
+
+def _pointed(rejection: Rejection) -> Iterator[str]:
+    """Show a rejected line around the byte at which reading stopped, with an arrow below it, and the reason."""
+    line, at = rejection.sample, rejection.at
+    start = max(0, at - SHOWN_BYTES // 2)
+    yield f"  {_shown(line[start:])}"
+    # A byte may be shown as several characters.
+    yield "  " + " " * len(str(escaped(line[start:at]))) + f"^ byte {at}"
+    yield f"  rejected: {rejection.sentence} ({rejection.reason})"
+
+
+def _counted(entry: Entry) -> Iterator[str]:
+    """Show what a line adds, and to which keys."""
+    pop = next(iter(entry.domains_by_pop), "-")
+    yield f"  counts for service {entry.service_id}, POP {escaped(pop)}, second {entry.second}"
+    if parts := _parts(entry):
+        yield f"  counts as {parts}"
+    for dataset in entry.datasets:
+        for key, measurements in getattr(entry, dataset).items():
+            shown = " at ".join(key) if isinstance(key, tuple) else key
+            yield f"    {dataset} {escaped(shown)}: " + ", ".join(f"{name} {n}" for name, n in measurements.items())
+    if not entry.datasets:
+        yield "    in no dataset: its only fetch went to another POP"
+
+
+def _parts(entry: Entry) -> str:
+    """Say which parts of a record count."""
+    parts = []
+    for added in entry.domains.values():
+        requests = added.get("requests", 0) + added.get("compute_request", 0)
+        fetches = added.get("origin_fetches", 0) + added.get("compute_bereqs", 0)
+        is_edge = not added.get("requests") or "edge_requests" in added
+        if requests:
+            sender = "an end user" if is_edge else "another POP, or from the edge itself"
+            parts.append(f"{_times(requests, 'request', 'requests')} from {sender}")
+        if fetches:
+            parts.append(f"{_times(fetches, 'fetch', 'fetches')} from origins")
+    return ", and ".join(parts)
+
+
+def _times(count: float, one: str, more: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count} {more}"
+
+
+def _shown(line: bytes) -> str:
+    return str(escaped(line[:SHOWN_BYTES]))

@@ -1,0 +1,92 @@
+"""The printing of `edgetally fold`: entries to one side; rejected lines, progress and a summary to the other."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from tqdm import tqdm
+
+import edgetally
+from edgetally.config import Config
+from edgetally.errors import ConfigError
+from edgetally.malloc import keep_memory
+from edgetally.snippets import format_of
+
+MAX_CACHE_WORDS = 10
+"""Unknown cache words that are shown."""
+
+
+def fold(files: list[str], config: Config, *, threads: int, now: int, out: BinaryIO, errors: TextIO) -> int:
+    """
+    Fold logs and print their entries.
+
+    Args:
+        files: Paths, or `-` for standard input.
+        config: Its `records` and the limits of its `window` hold.
+        threads: How many fold a large plain file.
+        now: Unix time of records that have none.
+        out: Where entries go.
+        errors: Where everything else goes.
+
+    Returns:
+        The exit status.
+    """
+    if files.count("-") > 1:
+        raise ConfigError("-", "standard input can be read only once")
+    keep_memory()
+    with ExitStack() as until_read:
+        progress = None
+        if errors.isatty():
+            bar = tqdm(total=_size(files), unit="B", unit_scale=True, delay=1, leave=False, file=errors)
+            progress = until_read.enter_context(bar).update
+        result = _folded(files, config, threads, now, progress)
+    errors.writelines(f"{rejection}\n" for rejection in result.rejections)
+    errors.writelines(f"{name}: {problem}; what was read before counts\n" for name, problem in result.damaged)
+    out.writelines(result.json_lines())
+    out.flush()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items()))
+    lines = "1 line" if result.accepted == 1 else f"{result.accepted} lines"
+    errors.write(f"{lines} accepted, {result.rejected.total()} rejected{': ' * bool(reasons)}{reasons}\n")
+    if words := result.unknown_cache_words.most_common(MAX_CACHE_WORDS):
+        shown = ", ".join(f"{word!r} ({count})" for word, count in words)
+        errors.write(f"unknown cache words, counted as neither hit nor miss: {shown}\n")
+    return 0 if result.accepted else 1
+
+
+def _folded(
+    files: list[str], config: Config, threads: int, now: int, progress: Callable[[int], object] | None
+) -> edgetally.FoldResult:
+    records, window = config.records, config.window
+    format = format_of(records.format, "records.format")
+    try:
+        return edgetally.fold(
+            [sys.stdin.buffer if name == "-" else name for name in files],
+            format=format,
+            service_id=records.service_id,
+            pop=records.pop,
+            weight=records.weight,
+            max_line=records.max_line,
+            max_domains=window.max_domains,
+            max_origins=window.max_origins,
+            max_origin_ips=window.max_origin_ips,
+            max_pops=window.max_pops,
+            max_services=window.max_services,
+            now=now,
+            threads=threads,
+            allow_damaged=True,
+            progress=progress,
+        )
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise ConfigError(error.filename, error.strerror or str(error)) from error
+
+
+def _size(files: list[str]) -> int | None:
+    """Return how many bytes there are to read, or None if that is unknown."""
+    try:
+        return sum(Path(name).stat().st_size for name in files)
+    except OSError:  # also for `-` and globs
+        return None

@@ -1,0 +1,44 @@
+"""Arguments of the library, checked by the rules of the settings of the same names."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from edgetally.config import Records, check
+from edgetally.errors import ConfigError
+from edgetally.model import Limits
+from edgetally.snippets import format_of
+
+
+def checked_records(**arguments: str | int | None) -> Records:
+    """
+    Check what lines may be, and what holds for records that do not say otherwise.
+
+    Args:
+        **arguments: Settings of `records` by name. One that is None is left out.
+
+    Returns:
+        The settings; their format is one of the core.
+
+    Raises:
+        ValueError: An argument is wrong. The message names it.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    records: Records = _checked("records", given)
+    try:
+        return replace(records, format=format_of(records.format))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def checked_limits(**arguments: int) -> Limits:
+    """Check limits on keys, named as the settings of `window`; raise ValueError, naming the one that is wrong."""
+    limits: Limits = _checked("window", arguments).limits
+    return limits
+
+
+def _checked(section: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - the section
+    try:
+        return getattr(check({section: arguments}), section)
+    except ConfigError as error:
+        raise ValueError(f"{error.where.removeprefix(f'{section}.')}: {error.problem}") from error

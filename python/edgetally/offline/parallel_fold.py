@@ -1,0 +1,184 @@
+"""Parallel fold: threads that fold logs into one window. Nothing is live here, so nothing is late."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, chain, pairwise
+from operator import itemgetter
+from pathlib import Path
+
+from edgetally import _core
+from edgetally.model import Defaults, Limits
+from edgetally.offline import inputs
+from edgetally.offline.inputs import Input, blocks_of
+from edgetally.offline.line_report import LineReport
+from edgetally.offline.ordered_merge import OrderedMerge
+from edgetally.sources.compression import Identity, by_magic
+
+SHARED = 8 << 20
+"""Bytes of a plain file from which on all threads fold it together."""
+
+REGION = 64 << 20
+"""Bytes of a plain file that one thread folds, at most, before it merges its rows while others go on folding. So little
+is left to merge at the end, which one thread does alone."""
+
+EDGE = 1 << 14
+"""Bytes that are read at once to find the end of a line that crosses into the next region."""
+
+MERGE_BYTES = 64 << 20
+"""Rows are merged when those of all threads take more than this."""
+
+FEW = 16
+"""Rows are merged early only if they take at most one FEW-th of what was read: merging the same keys again costs more
+than it saves."""
+
+FOREVER = (1 << 63) - 1
+"""After every second that a record can have."""
+
+Progress = Callable[[int], object]
+"""Called by any thread with how many more bytes it has read."""
+
+
+class ParallelFold:
+    """One fold per thread, and the window that they merge into."""
+
+    def __init__(
+        self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int, progress: Progress
+    ) -> None:
+        self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
+        self._window = _core.Window(**limits._asdict())
+        self._merge = OrderedMerge(self._window, 1)
+        self._now = now
+        self._progress = progress
+        self._fed = [0] * threads
+        self._is_cancelled = False
+        self.report = LineReport()
+
+    def read(self, log: Input) -> None:
+        """Fold a log, decompressed if it is compressed; raise InputError if that is damaged, and keep what was read."""
+        if not isinstance(log.source, Path):
+            self._read_blocks(log.name, iter(log.source))
+            return
+        with log.source.open("rb") as file:
+            blocks = blocks_of(file)
+            size = os.fstat(file.fileno()).st_size
+            if size > SHARED and len(self._folds) > 1:
+                first = next(blocks, b"")
+                if isinstance(by_magic(first), Identity):
+                    self._read_regions(log.name, file.fileno(), size)
+                    return
+                blocks = chain([first], blocks)
+            self._read_blocks(log.name, blocks)
+
+    def seal(self) -> list[_core.Sealed]:
+        """Seal all seconds, oldest first. This is the end: nothing can be read after it."""
+        with ThreadPoolExecutor(len(self._folds)) as pool:
+            for partial in filter(None, pool.map(_core.Fold.drain, self._folds)):
+                self._window.merge(partial)
+        return self._window.seal(FOREVER)
+
+    def _read_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
+        """Fold a log on this thread alone."""
+        fold = self._folds[0]
+        head = next(blocks, b"")
+        decoder = by_magic(head)
+        try:
+            for block in chain([head], blocks):
+                for piece in decoder.feed(block):
+                    self._feed(0, piece)
+                    if self._fed[0] >= REGION:
+                        self._drain(0)
+                self._progress(len(block))
+                self.report.add(fold.report(), name)
+            decoder.finish()
+        finally:
+            fold.finish(self._now)
+            self.report.add(fold.report(), name)
+
+    def _read_regions(self, name: str, file: int, size: int) -> None:
+        """Fold a plain file on all threads. Each takes every N-th region, so that every run merges alike."""
+        spans = list(pairwise(regions(size, len(self._folds))))
+
+        def work(thread: int) -> list[tuple[int, _core.Report]]:
+            reports = []
+            for start, end in spans[thread :: len(self._folds)]:
+                if start < end:
+                    self._read_region(thread, file, start, None if end == size else end)
+                    reports.append((start, self._folds[thread].report()))
+                self._drain(thread)
+            return reports
+
+        # The logs before this one come first.
+        self._merge.add(0, self._folds[0].drain(), wait=False)
+        self._merge = OrderedMerge(self._window, len(self._folds))
+        others = len(self._folds) - 1
+        with ThreadPoolExecutor(others) as pool:
+            theirs = pool.map(work, range(others))
+            try:
+                reports = sorted(chain(work(others), *theirs), key=itemgetter(0))
+            except BaseException:
+                # An interrupt does not wait until the others have read their regions.
+                self._is_cancelled = True
+                raise
+        self._merge.finish()
+        self._merge = OrderedMerge(self._window, 1)
+        lines = 0
+        for _, report in reports:
+            self.report.add(report, name, lines)
+            lines += report.lines
+
+    def _read_region(self, thread: int, file: int, start: int, end: int | None) -> None:
+        """Fold the lines of a file that start at or after byte `start` and before `end`, or up to its end."""
+        fold = self._folds[thread]
+        at = start if start == 0 else _after_newline(file, start - 1)
+        while block := os.pread(file, inputs.BLOCK if end is None else max(min(inputs.BLOCK, end - at), 0), at):
+            if self._is_cancelled:
+                return
+            at += len(block)
+            self._feed(thread, block)
+            self._progress(len(block))
+        while fold.unfinished and (block := os.pread(file, EDGE, at)):
+            at += len(block)
+            newline = block.find(b"\n") + 1
+            self._feed(thread, block[: newline or None])
+        fold.finish(self._now)
+
+    def _feed(self, thread: int, block: bytes) -> None:
+        fold = self._folds[thread]
+        fold.feed(block, self._now)
+        self._fed[thread] += len(block)
+        if fold.size > MERGE_BYTES // len(self._folds):
+            self._fed[thread] = 0
+            self._merge.add(thread, fold.drain(), wait=True)
+
+    def _drain(self, thread: int) -> None:
+        """Merge the rows of a thread, or leave them in its fold if merging them later is cheaper."""
+        fold = self._folds[thread]
+        is_worth_it = self._fed[thread] >= fold.size * FEW
+        if is_worth_it:
+            self._fed[thread] = 0
+        self._merge.add(thread, fold.drain() if is_worth_it else b"", wait=False)
+
+
+def regions(size: int, threads: int) -> list[int]:
+    """
+    Return where to cut a file of `size` bytes into regions, of which each thread takes every N-th.
+
+    All threads get equally much, so that they finish together. But they reach the ends of their regions at different
+    times, so that each merges its own and none waits for another: the first region of a thread is short, and its last
+    one makes up for it.
+    """
+    rounds = -(-size // (threads * REGION))
+    # In parts of a region: a full one has as many parts as there are threads.
+    first, last = range(1, threads + 1), range(threads - 1, 0, -1)
+    parts = accumulate([*first, *[threads] * (threads * (rounds - 1)), *last], initial=0)
+    return [size * part // (threads * threads * rounds) for part in parts]
+
+
+def _after_newline(file: int, at: int) -> int:
+    """Return the byte after the first newline at or after byte `at`, or the end of the file."""
+    while block := os.pread(file, EDGE, at):
+        if newline := block.find(b"\n") + 1:
+            return at + newline
+        at += len(block)
+    return at
