@@ -1,4 +1,4 @@
-"""What the manual says is so."""
+"""The pages are right: what they show is recomputed, parsed or looked up."""
 
 import json
 import os
@@ -32,7 +32,10 @@ EDGES = ROOT / "docs" / "edges" / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 
 NOW = 1_795_322_466
-"""The second in which every example came."""
+"""The second in which the records of every example arrive."""
+
+MAX_WORDS = 24_000
+"""Of README, ARCHITECTURE and docs/ together, generated pages included: what a reader may be asked to read."""
 
 REWRITE = os.environ.get("EDGETALLY_REWRITE") == "1"
 
@@ -40,7 +43,7 @@ REWRITE = os.environ.get("EDGETALLY_REWRITE") == "1"
 def fold(
     lines: str, *, pop: str = "local", format: str = "canonical", services: list[str] | None = None
 ) -> tuple[list[Sealed], list[str]]:
-    """Fold `lines` as a push that comes now; return what is sealed, and the reasons for which lines were refused."""
+    """Fold `lines` as a push that arrives at NOW; return what is sealed, and the reasons of rejected lines."""
     folding = Fold(service_id="default", pop=pop, services=services, format=format, max_lateness=120, max_ahead=5)
     folding.feed(lines.encode(), NOW)
     folding.finish(NOW)
@@ -51,24 +54,24 @@ def fold(
 
 
 def entry(lines: str, dataset: str, *, pop: str = "local") -> Any:  # noqa: ANN401 - JSON
-    """Fold `lines` that are all of one second and all count; return the entry that they make."""
-    (sealed,), refused = fold(lines, pop=pop)
-    assert refused == []
+    """Fold `lines`, all accepted and of one second; return their entry."""
+    (sealed,), rejected = fold(lines, pop=pop)
+    assert rejected == []
     return json.loads(sealed.entry(dataset))
 
 
-# --- pages that are made from the code ------------------------------------------------------------------------------
+# --- generated pages --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generated_page_is_what_the_code_says(name: str) -> None:
-    page, made = ROOT / "docs" / name, GENERATORS[name]()
+    page, generated = ROOT / "docs" / name, GENERATORS[name]()
     found = page.read_text("utf-8") if page.exists() else ""
 
-    if found != made:
-        page.write_text(made, "utf-8")
+    if found != generated:
+        page.write_text(generated, "utf-8")
 
-    assert REWRITE or found == made, f"docs/{name} was out of date and is rewritten: commit it"
+    assert REWRITE or found == generated, f"docs/{name} was out of date and has been rewritten: commit it"
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -83,20 +86,20 @@ def test_the_page_of_counters_names_every_field_of_the_api(dataset: str) -> None
     assert sorted(named) == sorted(field.name for field in measurements(dataset))
 
 
-def told(cell: str) -> bool:
+def is_yes(cell: str) -> bool:
     return not cell.startswith("no")
 
 
 @pytest.mark.parametrize("row", rows(EDGES, "edge"), ids=lambda row: row[0])
-def test_what_an_edge_can_tell_is_what_its_records_say(row: list[str]) -> None:
-    """Where it writes records, that is: other formats are read as they are."""
+def test_the_table_of_edges_agrees_with_their_snippets(row: list[str]) -> None:
+    """Only for edges that write canonical records: other formats have no fields in their snippets."""
     name = row[0].partition("]")[0].strip("[")
     code, _ = LIMITS.split(snippet(name).text)
     fields = ("cache", "resp_body_bytes", "bereq_", "beresp_", "(origin_)?ttfb_m?s")
 
     if format_of(name) == "canonical":
         _, _, *cells = row
-        assert [told(cell) for cell in cells] == [bool(re.search(rf'"?{field}', code)) for field in fields]
+        assert [is_yes(cell) for cell in cells] == [bool(re.search(rf'"?{field}', code)) for field in fields]
 
 
 def test_every_edge_is_in_the_table() -> None:
@@ -131,7 +134,7 @@ def test_the_settings_shown_can_be_set() -> None:
     assert check(tomllib.loads("\n".join(shown))).sources.follow
 
 
-# --- what every page promises ---------------------------------------------------------------------------------------
+# --- every page ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -161,7 +164,7 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
     for command in (part.strip() for line in shown for part in line.split("|")):
         if command.startswith("edgetally "):
             arguments = cli.parser().parse_args(shlex.split(re.split("[<>&]", command)[0])[1:])
-            arguments.config = None  # nobody has written that file
+            arguments.config = None  # no such file here
             flags.settings(arguments)
 
 
@@ -187,7 +190,14 @@ def test_every_address_that_is_shown_answers(page: Path) -> None:
     assert [path for path in asked if not any(re.fullmatch(template, path) for template in templates)] == []
 
 
-def test_the_journals_that_a_version_can_read_are_those_that_it_says() -> None:
+def test_the_manual_stays_short() -> None:
+    manual = [README, ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    words = {str(page.relative_to(ROOT)): len(page.read_text("utf-8").split()) for page in manual}
+
+    assert sum(words.values()) <= MAX_WORDS, sorted(words.items(), key=lambda page: -page[1])
+
+
+def test_the_page_on_upgrades_knows_the_versions_of_the_journal() -> None:
     partial = (ROOT / "crates/edgetally-core/src/partial/mod.rs").read_text("utf-8")
     numbers = {JOURNAL_VERSION, int(re.findall(r"^pub const VERSION: u8 = (\d+);", partial, re.MULTILINE)[0])}
 
@@ -198,10 +208,10 @@ def test_the_journals_that_a_version_can_read_are_those_that_it_says() -> None:
 # --- docs/api.md, README.md -----------------------------------------------------------------------------------------
 
 
-def test_every_path_is_explained() -> None:
-    explained = API.read_text("utf-8")
+def test_every_path_is_documented() -> None:
+    documented = API.read_text("utf-8")
 
-    assert [path for path in json.loads(openapi())["paths"] if f" {path}`" not in explained] == []
+    assert [path for path in json.loads(openapi())["paths"] if f" {path}`" not in documented] == []
 
 
 @pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
@@ -234,7 +244,7 @@ def test_the_push_that_is_shown_adds_up_to_the_answers_that_are_shown() -> None:
 
 
 def examples() -> list[tuple[str, str]]:
-    """Return records and what they count as."""
+    """Return records, and what they count as."""
     found = [block for block in blocks(RECORD) if block.info.startswith("json")]
     pairs = list(zip(found[::2], found[1::2], strict=True))
     assert all((record.info, counts.info) == ("json record", "json counts") for record, counts in pairs)
@@ -243,19 +253,19 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("records", "counts"), examples(), ids=range(len(examples())))
 def test_a_record_counts_as_it_says(records: str, counts: str) -> None:
-    (sealed,), refused = fold(records)
-    made = {name: json.loads(sealed.entry(name))["aggregated"] for name in DATASETS if sealed.has(name)}
+    (sealed,), rejected = fold(records)
+    counted = {name: json.loads(sealed.entry(name))["aggregated"] for name in DATASETS if sealed.has(name)}
 
-    assert refused == []
-    assert made == json.loads(counts)
+    assert rejected == []
+    assert counted == json.loads(counts)
 
 
-def test_every_reason_is_explained_in_order() -> None:
+def test_every_reason_is_documented_in_order() -> None:
     assert [row[0].strip("`") for row in rows(RECORD, "reason")] == [code for code, _ in reasons()]
 
 
 @pytest.mark.parametrize("row", rows(RECORD, "reason"), ids=lambda row: row[0])
-def test_a_refused_record_is_refused_for_its_reason(row: list[str]) -> None:
+def test_a_rejected_record_is_rejected_for_its_reason(row: list[str]) -> None:
     reason, example, _ = row
 
     line = example.strip("`") if example.startswith("`") else "x" * 262_145
@@ -269,11 +279,11 @@ def test_cache_words_count_as_they_say(row: list[str]) -> None:
     counted = {"hit": "edge_hit_requests", "miss": "edge_miss_requests"}
 
     for word in (word.replace("…", "x") for word in words):
-        for said in (word, word.lower(), word.upper()):
-            counters = entry(json.dumps({"status": 200, "cache": said}), "domains")["aggregated"]["_invalid"]
+        for written in (word, word.lower(), word.upper()):
+            counters = entry(json.dumps({"status": 200, "cache": written}), "domains")["aggregated"]["_invalid"]
             assert {name for name in counters if re.fullmatch("edge_(hit|miss)_requests", name)} == {
                 counter for kind, counter in counted.items() if kind == row[0]
-            }, said
+            }, written
 
 
 @pytest.mark.parametrize(("domain", "key"), rows(RECORD, "`domain`"), ids=lambda cell: cell)
@@ -293,8 +303,8 @@ def fields() -> list[str]:
     return [name for row in rows(RECORD, "field") for name in re.findall(r"`(\w+)`", row[0])]
 
 
-def test_every_field_of_the_core_is_explained() -> None:
+def test_every_field_of_the_core_is_documented() -> None:
     source = (ROOT / "crates/edgetally-core/src/schema/field.rs").read_text("utf-8")
-    known = re.findall(r'^ +[A-Z_]+ = \d+, "(\w+)"', source, re.MULTILINE)
+    in_core = re.findall(r'^ +[A-Z_]+ = \d+, "(\w+)"', source, re.MULTILINE)
 
-    assert sorted(fields()) == sorted(known)
+    assert sorted(fields()) == sorted(in_core)

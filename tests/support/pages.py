@@ -1,4 +1,4 @@
-"""The pages of the manual that are made from the code, and what is needed to read the others."""
+"""Generates the pages that come from the code, and reads the others for tests."""
 
 import contextlib
 import io
@@ -91,7 +91,7 @@ PREFIXES = {
     "waf_": "for the web application firewall (no source reports these yet)",
     "all_": "for delivery and compute together",
 }
-"""What the fields of `origins` are repeated with, and what they then count."""
+"""Prefixes with which the fields of `origins` are repeated, and what they then count."""
 
 FLAG_VALUES = {
     "HOST:PORT": "[::1]:1",
@@ -127,11 +127,11 @@ def pages() -> list[Path]:
     ]
 
 
-# --- made from the code -----------------------------------------------------------------------------------------------
+# --- generated from the code ----------------------------------------------------------------------------------------
 
 
 def counters() -> str:
-    """Make docs/counters.md."""
+    """Generate docs/counters.md."""
     page = ["# The counters", GENERATED, INTO_COUNTERS]
     for dataset in DATASETS:
         fields = {field.name: field.description for field in measurements(dataset)}
@@ -148,7 +148,7 @@ def counters() -> str:
 
 
 def _families(fields: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
-    """Tell fields that stand alone from families of them, each with its members and what they count."""
+    """Split fields into single ones and families; a family has its members, and what they count."""
     families: dict[str, dict[str, str]] = {}
     for name, what in fields.items():
         if found := FAMILY.fullmatch(name):
@@ -167,7 +167,7 @@ def _order(member: str) -> tuple[bool, int]:
 
 
 def metrics() -> str:
-    """Make docs/metrics.md."""
+    """Generate docs/metrics.md."""
     rows = [
         (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.description)
         for one in METRICS
@@ -180,7 +180,7 @@ def metrics() -> str:
 
 
 def events() -> str:
-    """Make docs/events.md."""
+    """Generate docs/events.md."""
     rows = [
         (f"`{one.name()}`", logging.getLevelName(one.level).lower(), f"`{one.sentence}`", str(one.__doc__))
         for one in EVENTS
@@ -191,7 +191,7 @@ def events() -> str:
 
 
 def command_line() -> str:
-    """Make docs/cli.md."""
+    """Generate docs/cli.md."""
     top = help_of()
     page = ["# The command line", GENERATED, _block("text", top)]
     for command in re.findall(r"^ {4}([a-z-]+) ", top, re.MULTILINE):
@@ -204,7 +204,7 @@ def command_line() -> str:
 
 
 def help_of(*command: str) -> str:
-    """Return what `--help` says, in lines of at most HELP_WIDTH."""
+    """Return the output of `--help`, in lines of at most HELP_WIDTH."""
     # argparse leaves two columns free.
     with (
         mock.patch.dict(os.environ, {"COLUMNS": str(HELP_WIDTH + 2), "NO_COLOR": "1"}),
@@ -216,7 +216,7 @@ def help_of(*command: str) -> str:
 
 
 def settings() -> str:
-    """Make docs/settings.md."""
+    """Generate docs/settings.md."""
     page = [
         "# Settings",
         GENERATED,
@@ -238,7 +238,7 @@ def settings() -> str:
 
 
 def limits() -> str:
-    """Make docs/limits.md."""
+    """Generate docs/limits.md."""
     components = schema()
     rows = []
     for name, section in components["Config"]["properties"].items():
@@ -327,13 +327,13 @@ MADE = re.compile(r"(<!-- generated: ([a-z -]+) -->\n\n).*?(\n\n<!-- end -->|\n\
 
 
 def patched(name: str) -> str:
-    """Make a page of docs/ some parts of which are made from the code."""
+    """Generate the marked parts of a page of docs/; the others stay."""
     text = (ROOT / "docs" / name).read_text("utf-8")
     return MADE.sub(lambda part: part[1] + _made(part[2]) + part[3], text)
 
 
 def _made(what: str) -> str:
-    """Make one part of a page."""
+    """Generate one part of a page."""
     if what == "cache words":
         by_class = {kind: [word for word, counts in _core.cache_words() if counts == kind] for kind in CACHE_CLASSES}
         return _table(("counts as", "words"), [(kind, " ".join(map(_word, by_class[kind]))) for kind in CACHE_CLASSES])
@@ -346,12 +346,12 @@ def _made(what: str) -> str:
 
 
 def _word(word: str) -> str:
-    """Write a word as a person would."""
+    """Write a cache word with an ellipsis for anything."""
     return f"`{word}`" if "'*'" in word else f"`{word.replace('*', '…')}`"
 
 
 def _path(path: str) -> str:
-    """Write a path as a person would."""
+    """Write the path of a field with dots."""
     return "`" + re.sub(r"[>\[]", ".", path.rstrip("]")) + "`"
 
 
@@ -365,7 +365,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     **{f"edges/{one.name}.md": partial(patched, f"edges/{one.name}.md") for one in snippets()},
 }
-"""What makes each generated page of docs/."""
+"""The generator of each page of docs/ that has generated parts."""
 
 # --- read from the others ---------------------------------------------------------------------------------------------
 
@@ -374,7 +374,7 @@ class Block(NamedTuple):
     """One fenced block of a page."""
 
     info: str
-    """What stands behind the fence: the language, and what the block is for."""
+    """The text after the fence: the language, and the purpose of the block."""
     text: str
 
 
@@ -392,7 +392,7 @@ def rows(path: Path, header: str) -> list[list[str]]:
 
 
 def code(path: Path) -> Iterator[str]:
-    """Yield what stands in code on a page: lines of blocks, and spans."""
+    """Yield the code of a page: lines of blocks, and spans."""
     text = path.read_text("utf-8")
     yield from re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
     for one in blocks(path):
@@ -401,12 +401,12 @@ def code(path: Path) -> Iterator[str]:
 
 
 def links(path: Path) -> list[str]:
-    """Return the links of a page that lead to other places in the tree."""
+    """Return the links of a page into the tree."""
     found = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", path.read_text("utf-8"))
     return [link for link in found if not re.match(r"[a-z]+:", link)]
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what links to a page may have behind `#`."""
+    """Return the anchors of a page."""
     headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
