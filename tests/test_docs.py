@@ -26,6 +26,7 @@ from tests.support.pages import GENERATORS, LIMITS, PREFIXES, ROOT, anchors, blo
 
 RECORD = ROOT / "docs" / "record.md"
 API = ROOT / "docs" / "api.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 COUNTERS = ROOT / "docs" / "counters.md"
 README = ROOT / "README.md"
 EDGES = ROOT / "docs" / "edges" / "README.md"
@@ -150,6 +151,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_the_tree_that_is_named_exists(page: Path) -> None:
+    top = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    named = {found[1] for line in code(page) if (found := re.fullmatch(rf"((?:{top})/[\w./-]*)", line))}
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z]+)", line))}
@@ -191,7 +200,7 @@ def test_every_address_that_is_shown_answers(page: Path) -> None:
 
 
 def test_the_manual_stays_short() -> None:
-    manual = [README, ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    manual = [README, ARCHITECTURE, *(ROOT / "docs").rglob("*.md")]
     words = {str(page.relative_to(ROOT)): len(page.read_text("utf-8").split()) for page in manual}
 
     assert sum(words.values()) <= MAX_WORDS, sorted(words.items(), key=lambda page: -page[1])
@@ -203,6 +212,23 @@ def test_the_page_on_upgrades_knows_the_versions_of_the_journal() -> None:
 
     assert numbers == {1}
     assert "Both are 1 in every version" in " ".join((ROOT / "docs" / "operating.md").read_text("utf-8").split())
+
+
+# --- ARCHITECTURE.md --------------------------------------------------------------------------------------------------
+
+
+def test_every_folder_has_a_promise() -> None:
+    promised = {name for row in rows(ARCHITECTURE, "folder") for name in re.findall(r"`([\w/]+)/`", row[0])}
+    package = {path.name for path in (ROOT / "python" / "edgetally").iterdir() if (path / "__init__.py").exists()}
+
+    assert promised == package
+
+
+def test_the_first_paragraph_names_every_folder_of_the_core() -> None:
+    source = ROOT / "crates" / "edgetally-core" / "src"
+    first = ARCHITECTURE.read_text("utf-8").split("\n\n")[1]
+
+    assert set(re.findall(r"`(\w+)`", first)) >= {path.name for path in source.iterdir() if path.is_dir()}
 
 
 # --- docs/api.md, README.md -----------------------------------------------------------------------------------------
