@@ -12,13 +12,13 @@ import pytest
 from edgetally.api.errors import Refusal
 from edgetally.api.idempotency import KEEP_SECONDS, Once, Said
 from edgetally.errors import Unavailable
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.journal.memory import MemoryJournal
 from tests.support.clock import START, TurnedClock, until
 from tests.support.served import Json, Served, ndjson, record, served
 from tests.support.tokens import access, bearer
 
-Commit = Callable[[Callable[[Said], Marks]], Awaitable[Said]]
+Commit = Callable[[Callable[[Said], Checkpoints]], Awaitable[Said]]
 
 
 class Counter:
@@ -28,13 +28,13 @@ class Counter:
         self.clock = TurnedClock()
         self.journal = MemoryJournal()
         self.counted: list[str] = []
-        self.once = Once(self.journal.marks(), self.clock, most=most)
+        self.once = Once(self.journal.checkpoints(), self.clock, most=most)
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.began = 0
 
     def commit(self, body: str, problem: Exception | None = None) -> Commit:
-        async def commit(marks: Callable[[Said], Marks]) -> Said:
+        async def commit(marks: Callable[[Said], Checkpoints]) -> Said:
             said = Said(200, body)
             self.began += 1
             await self.goes_on.wait()
@@ -134,7 +134,7 @@ async def test_a_key_is_forgotten_after_ten_minutes() -> None:
     await counter.push("other", "c")
 
     assert counter.counted == ["a", "b", "c"]
-    assert list(counter.journal.marks()) == ["push:other"]
+    assert list(counter.journal.checkpoints()) == ["push:other"]
 
 
 async def test_the_oldest_keys_give_way_beyond_the_limit() -> None:
@@ -142,7 +142,7 @@ async def test_the_oldest_keys_give_way_beyond_the_limit() -> None:
     for number in range(10):
         await counter.push(f"k{number}", "a")
 
-    assert list(counter.journal.marks()) == ["push:k7", "push:k8", "push:k9"]
+    assert list(counter.journal.checkpoints()) == ["push:k7", "push:k8", "push:k9"]
 
 
 async def test_a_restart_knows_the_keys_and_the_order_in_which_they_expire() -> None:
@@ -150,13 +150,13 @@ async def test_a_restart_knows_the_keys_and_the_order_in_which_they_expire() -> 
     for number in range(4):
         await counter.push(f"k{number}", "a")
         await counter.clock.advance(100)
-    counter.once = Once(dict(reversed(list(counter.journal.marks().items()))), counter.clock, most=3)
+    counter.once = Once(dict(reversed(list(counter.journal.checkpoints().items()))), counter.clock, most=3)
     assert await counter.push("k0", "a") == "a"
     assert counter.counted == ["a"] * 4
-    counter.once = Once(counter.journal.marks(), counter.clock, most=2)
+    counter.once = Once(counter.journal.checkpoints(), counter.clock, most=2)
     await counter.push("k4", "a")
 
-    assert list(counter.journal.marks()) == ["push:k3", "push:k4"]
+    assert list(counter.journal.checkpoints()) == ["push:k3", "push:k4"]
 
 
 # Over HTTP.

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, note, settings
 
 from edgetally.errors import Unavailable
 from edgetally.ingest import group_commit as pushes
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from tests.support.clock import PATIENCE
 from tests.support.pipelines import FULL, SETTINGS, Ask, Pipeline, pipelines
 from tests.support.served import Answer, Served, answer_of, served
@@ -91,11 +91,11 @@ def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
     journal = service.service.journal
     append, waits = journal.append, itertools.cycle(pipeline.commits)
 
-    async def wait(partial: bytes, marks: Marks | None = None) -> None:
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         await turns(next(waits))
         if FULL.encode() in partial:
             raise Unavailable("the disk is full")
-        await append(partial, marks)
+        await append(partial, checkpoints)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "append", wait)

@@ -9,7 +9,7 @@ from edgetally.errors import Unavailable
 from edgetally.http.connection import AROUND_PARSER, Connection
 from edgetally.http.exchange import PUSHES_AT_ONCE
 from edgetally.ingest.group_commit import AT_ONCE
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from tests.support.clock import until
 from tests.support.gate import Gate
 from tests.support.served import Served, ndjson, record, served
@@ -35,9 +35,9 @@ def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     commits = Gate()
     append = service.service.journal.append
 
-    async def wait(partial: bytes, marks: Marks | None = None) -> None:
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         await commits.pass_through()
-        await append(partial, marks)
+        await append(partial, checkpoints)
 
     monkeypatch.setattr(service.service.journal, "append", wait)
     yield commits

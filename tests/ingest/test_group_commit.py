@@ -9,7 +9,7 @@ from edgetally.errors import TooLarge, Unavailable
 from edgetally.ingest.group_commit import AT_ONCE, TOGETHER_BYTES, Bounds, Push
 from edgetally.ingest.stream import Report
 from edgetally.ingest.worker import Limits, Worker
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults
 from tests.support.clock import PATIENCE, TurnedClock
 from tests.support.gate import Gate
@@ -28,9 +28,9 @@ class Disk(Ledger):
         super().__init__()
         self.gate = Gate()
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         await self.gate.pass_through()
-        await super().append(partial, marks)
+        await super().append(partial, checkpoints)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ Commit = asyncio.Task[Report]
 
 
 async def push(
-    worker: Worker, *body: bytes, marks: Callable[[Report], Marks] | None = None, defaults: Defaults = DEFAULTS
+    worker: Worker, *body: bytes, marks: Callable[[Report], Checkpoints] | None = None, defaults: Defaults = DEFAULTS
 ) -> Commit:
     """Begin to commit a push."""
     one = worker.pushes.open(defaults)

@@ -9,7 +9,7 @@ import pytest
 
 from edgetally.ingest.stream import INLINE
 from edgetally.ingest.worker import MAX_WORDS, Limits, P, T, Worker
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
 from edgetally.sources.file import FollowedFile
@@ -246,7 +246,7 @@ async def test_a_source_goes_on_where_its_mark_says(worker: Worker, journal: Led
     await worker.follow(Back())
 
     assert marks == ["15"]
-    assert dict(journal.marks()) == {"script": "15"}
+    assert dict(journal.checkpoints()) == {"script": "15"}
 
 
 async def test_refused_lines_are_logged(worker: Worker, journal: Ledger, caplog: pytest.LogCaptureFixture) -> None:
@@ -339,17 +339,17 @@ async def test_a_block_that_is_being_folded_when_the_process_stops_counts_and_so
 
     # Whatever the marks say was read was counted, once, and nothing else was.
     assert journal.records == 1 + lines
-    assert dict(journal.marks()) == {"script": str(15 + lines * 15)}
+    assert dict(journal.checkpoints()) == {"script": str(15 + lines * 15)}
 
 
 async def test_a_commit_that_is_on_its_way_when_the_process_stops_arrives(clock: TurnedClock) -> None:
     begun, durable = asyncio.Event(), asyncio.Event()
 
     class Disk(Ledger):
-        async def append(self, partial: bytes, marks: Marks | None = None) -> None:
+        async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
             begun.set()
             await durable.wait()
-            await super().append(partial, marks)
+            await super().append(partial, checkpoints)
 
     journal = Disk()
     worker = Worker(journal=journal, clock=clock, limits=LIMITS)
@@ -363,7 +363,7 @@ async def test_a_commit_that_is_on_its_way_when_the_process_stops_arrives(clock:
     worker.close()
 
     assert journal.records == 2
-    assert dict(journal.marks()) == {"script": "30"}
+    assert dict(journal.checkpoints()) == {"script": "30"}
 
 
 # --- together with a file ------------------------------------------------------------------------------------------

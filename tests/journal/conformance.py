@@ -1,4 +1,4 @@
-"""What every journal must do: one suite, which the test of each journal inherits."""
+"""What every journal must do. The test class of each journal inherits this suite."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from edgetally.journal.base import Fact, Journal, Partial, Seal
 
 
 async def take(journal: Journal, count: int, position: int = 0) -> list[Fact]:
-    """Read `count` facts after `position`, waiting for them if need be."""
+    """Read `count` facts after `position`, and wait for them if necessary."""
     found: list[Fact] = []
     facts = journal.read(position)
     while len(found) < count:
@@ -23,19 +23,19 @@ async def close(facts: AsyncIterator[Fact]) -> None:
         await aclose()
 
 
-def said(facts: list[Fact]) -> list[bytes | int]:
-    """Give what facts say, whatever their positions: the bytes of a partial, the second of a seal."""
+def contents(facts: list[Fact]) -> list[bytes | int]:
+    """Return the partials and the seconds of seals, without positions."""
     return [fact.partial if isinstance(fact, Partial) else fact.second for fact in facts]
 
 
 class Conformance:
-    """Inherit this, and say how your journal is opened and what a restart does to it."""
+    """Inherit this, and define how the journal is opened and reopened."""
 
     async def open(self) -> Journal:
         raise NotImplementedError
 
     async def reopen(self, journal: Journal) -> Journal:
-        """Return what the next process finds where `journal` was, which is not closed but abandoned."""
+        """Open what a killed process leaves of `journal`, which is not closed."""
         raise NotImplementedError
 
     async def test_facts_are_read_in_the_order_in_which_they_were_appended(self) -> None:
@@ -48,17 +48,17 @@ class Conformance:
 
         facts = await take(journal, 5)
 
-        assert said(facts) == [b"a", 1_700_000_000, b"b", b"c", 1_700_000_001]
+        assert contents(facts) == [b"a", 1_700_000_000, b"b", b"c", 1_700_000_001]
         assert [type(fact) for fact in facts] == [Partial, Seal, Partial, Partial, Seal]
         await journal.close()
 
-    async def test_a_partial_is_bytes_that_the_journal_does_not_look_into(self) -> None:
+    async def test_a_partial_may_be_any_bytes(self) -> None:
         partials = [bytes(range(256)), b"\0", "é\n".encode(), b"x" * (1 << 20)]
         journal = await self.open()
         for partial in partials:
             await journal.append(partial)
 
-        assert said(await take(journal, 4)) == partials
+        assert contents(await take(journal, 4)) == partials
         await journal.close()
 
     async def test_positions_grow(self) -> None:
@@ -72,7 +72,7 @@ class Conformance:
         assert positions[0] > 0
         await journal.close()
 
-    async def test_reading_goes_on_after_any_position(self) -> None:
+    async def test_reading_continues_after_any_position(self) -> None:
         journal = await self.open()
         for number in range(6):
             await journal.append(b"%d" % number)
@@ -82,7 +82,7 @@ class Conformance:
             assert await take(journal, 6 - read, fact.position) == facts[read:]
         await journal.close()
 
-    async def test_reading_twice_gives_the_same(self) -> None:
+    async def test_reading_twice_returns_the_same_facts(self) -> None:
         journal = await self.open()
         await journal.append(b"a")
         await journal.seal(7)
@@ -90,7 +90,7 @@ class Conformance:
         assert await take(journal, 2) == await take(journal, 2)
         await journal.close()
 
-    async def test_a_reader_who_is_up_to_date_is_woken_by_the_next_fact(self) -> None:
+    async def test_a_reader_at_the_end_wakes_for_the_next_fact(self) -> None:
         journal = await self.open()
         facts = journal.read()
         for fact in (b"a", 5, b"b"):
@@ -100,11 +100,11 @@ class Conformance:
 
             await (journal.seal(fact) if isinstance(fact, int) else journal.append(fact))
 
-            assert said([await waiting]) == [fact]
+            assert contents([await waiting]) == [fact]
         await close(facts)
         await journal.close()
 
-    async def test_facts_that_come_while_a_reader_is_busy_are_not_missed(self) -> None:
+    async def test_a_busy_reader_misses_no_fact(self) -> None:
         journal = await self.open()
         await journal.append(b"0")
         await journal.append(b"1")
@@ -116,7 +116,7 @@ class Conformance:
 
         seen += [await anext(facts), await anext(facts)]
 
-        assert said(seen) == [b"%d" % number for number in range(12)]
+        assert contents(seen) == [b"%d" % number for number in range(12)]
         await close(facts)
         await journal.close()
 
@@ -133,13 +133,13 @@ class Conformance:
         await journal.seal(3)
         rest = [await anext(fast), await anext(slow), await anext(slow)]
 
-        assert said(firsts) == [b"a", b"a"]
-        assert said([second, *rest]) == [b"b", 3, b"b", 3]
+        assert contents(firsts) == [b"a", b"a"]
+        assert contents([second, *rest]) == [b"b", 3, b"b", 3]
         await close(slow)
         await close(fast)
         await journal.close()
 
-    async def test_a_reader_who_gives_up_takes_nothing_from_the_others(self) -> None:
+    async def test_a_cancelled_reader_takes_no_fact_from_the_others(self) -> None:
         journal = await self.open()
         waiting = [asyncio.ensure_future(anext(journal.read())) for _ in range(3)]
         await asyncio.sleep(0)
@@ -148,19 +148,19 @@ class Conformance:
         await asyncio.wait([waiting[1]])
         await journal.append(b"a")
 
-        assert said([await waiting[0], await waiting[2]]) == [b"a", b"a"]
+        assert contents([await waiting[0], await waiting[2]]) == [b"a", b"a"]
         await journal.close()
 
-    async def test_what_is_appended_at_the_same_time_is_there_once(self) -> None:
+    async def test_concurrent_appends_are_stored_once_each(self) -> None:
         journal = await self.open()
         await asyncio.gather(*(journal.append(b"%d" % number) for number in range(50)))
 
-        assert sorted(said(await take(journal, 50)), key=str) == sorted((b"%d" % n for n in range(50)), key=str)
+        assert sorted(contents(await take(journal, 50)), key=str) == sorted((b"%d" % n for n in range(50)), key=str)
         await journal.append(b"last")
-        assert said(await take(journal, 51))[-1] == b"last"
+        assert contents(await take(journal, 51))[-1] == b"last"
         await journal.close()
 
-    async def test_what_is_not_forgotten_stays(self) -> None:
+    async def test_facts_that_are_not_forgotten_stay(self) -> None:
         journal = await self.open()
         for number in range(4):
             await journal.append(b"%d" % number)
@@ -170,7 +170,7 @@ class Conformance:
 
         assert await take(journal, 2, facts[1].position) == facts[2:]
         assert await take(journal, 1, facts[2].position) == facts[3:]
-        # Whether the forgotten ones can still be read is the journal's choice.
+        # The forgotten ones may still be there.
         oldest = journal.read()
         found = [await anext(oldest)]
         while found[-1] != facts[3]:
@@ -179,7 +179,7 @@ class Conformance:
         await close(oldest)
         await journal.close()
 
-    async def test_who_comes_after_everything_was_forgotten_waits_for_what_is_new(self) -> None:
+    async def test_a_reader_after_forgotten_facts_waits_for_new_ones(self) -> None:
         journal = await self.open()
         await journal.append(b"a")
         await journal.append(b"b")
@@ -191,11 +191,11 @@ class Conformance:
         await asyncio.sleep(0)
         await journal.append(b"c")
 
-        assert said(await late) == [b"c"]
+        assert contents(await late) == [b"c"]
         assert await later == b"c"
         await journal.close()
 
-    async def test_forgetting_is_harmless_twice_and_before_anything_was_appended(self) -> None:
+    async def test_forgetting_twice_or_before_the_first_append_is_harmless(self) -> None:
         journal = await self.open()
         journal.forget(0)
         await journal.append(b"a")
@@ -208,33 +208,33 @@ class Conformance:
         assert await take(journal, 1, facts[0].position) == facts[1:]
         await journal.close()
 
-    async def test_there_are_no_marks_at_first(self) -> None:
+    async def test_a_new_journal_has_no_checkpoints(self) -> None:
         journal = await self.open()
 
-        assert dict(journal.marks()) == {}
+        assert dict(journal.checkpoints()) == {}
         await journal.close()
 
-    async def test_the_last_mark_of_every_source_is_kept(self) -> None:
+    async def test_the_last_checkpoint_of_every_name_is_kept(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1", "two": "1"})
         await journal.append(b"b", {"one": "2"})
         await journal.append(b"c")
 
-        assert dict(journal.marks()) == {"one": "2", "two": "1"}
+        assert dict(journal.checkpoints()) == {"one": "2", "two": "1"}
         await journal.close()
 
-    async def test_marks_come_without_a_partial_too(self) -> None:
+    async def test_checkpoints_can_be_appended_without_a_partial(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1"})
         await journal.append(b"", {"one": "2"})
         await journal.append(b"b")
 
-        # Nobody is handed an empty partial.
-        assert said(await take(journal, 2)) == [b"a", b"b"]
-        assert dict(journal.marks()) == {"one": "2"}
+        # An empty partial is not a fact.
+        assert contents(await take(journal, 2)) == [b"a", b"b"]
+        assert dict(journal.checkpoints()) == {"one": "2"}
         await journal.close()
 
-    async def test_a_restart_finds_facts_and_marks_together(self) -> None:
+    async def test_a_restart_finds_facts_and_their_checkpoints(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1"})
         await journal.seal(4)
@@ -245,37 +245,37 @@ class Conformance:
         after = await self.reopen(journal)
 
         assert await take(after, 3) == facts
-        assert dict(after.marks()) == {"one": "2", "two": "é", "three": "3"}
+        assert dict(after.checkpoints()) == {"one": "2", "two": "é", "three": "3"}
         await after.close()
 
-    async def test_a_mark_can_be_taken_back(self) -> None:
+    async def test_a_checkpoint_can_be_removed(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1", "two": "1"})
         await journal.append(b"b", {"one": None, "never": None})
 
-        assert dict(journal.marks()) == {"two": "1"}
+        assert dict(journal.checkpoints()) == {"two": "1"}
         after = await self.reopen(journal)
-        assert dict(after.marks()) == {"two": "1"}
+        assert dict(after.checkpoints()) == {"two": "1"}
         await after.close()
 
-    async def test_the_newest_seal_the_end_and_what_is_gone_are_known(self) -> None:
+    async def test_a_restart_finds_the_newest_seal_the_end_and_the_complete_seconds(self) -> None:
         journal = await self.open()
-        assert (journal.sealed, journal.end, journal.gone, journal.failing) == (None, 0, 0, None)
+        assert (journal.newest_seal, journal.end, journal.complete_after, journal.failing) == (None, 0, 0, None)
         await journal.append(b"a")
         await journal.seal(5)
         await journal.seal(6)
         await journal.append(b"b")
         facts = await take(journal, 4)
-        journal.forget(facts[0].position, gone=4)
+        journal.forget(facts[0].position, complete_after=4)
         await journal.append(b"", {"one": "1"})
 
         after = await self.reopen(journal)
 
-        assert (after.sealed, after.end, after.gone) == (facts[2], facts[3].position, 4)
-        assert (journal.sealed, journal.end, journal.gone) == (facts[2], facts[3].position, 4)
+        assert (after.newest_seal, after.end, after.complete_after) == (facts[2], facts[3].position, 4)
+        assert (journal.newest_seal, journal.end, journal.complete_after) == (facts[2], facts[3].position, 4)
         await after.close()
 
-    async def test_a_position_is_never_given_twice(self) -> None:
+    async def test_a_position_is_never_used_twice(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1"})
         await journal.append(b"b")
@@ -287,8 +287,8 @@ class Conformance:
 
         (fact,) = await take(after, 1, before[-1].position)
         assert fact.position > before[-1].position
-        assert said([fact]) == [b"c"]
-        assert dict(after.marks()) == {"one": "1"}
+        assert contents([fact]) == [b"c"]
+        assert dict(after.checkpoints()) == {"one": "1"}
         await after.close()
 
 

@@ -2,7 +2,7 @@
 
 from edgetally.journal.base import Journal
 from edgetally.journal.memory import MemoryJournal
-from tests.journal.conformance import Conformance, said, take
+from tests.journal.conformance import Conformance, contents, take
 
 
 class TestMemoryJournal(Conformance):
@@ -10,11 +10,11 @@ class TestMemoryJournal(Conformance):
         return MemoryJournal()
 
     async def reopen(self, journal: Journal) -> Journal:
-        # It lives and dies with its process, so within one there is nothing to restart.
+        # It ends with its process, so there is nothing to reopen.
         return journal
 
 
-async def test_what_is_forgotten_takes_no_memory() -> None:
+async def test_forgotten_facts_are_removed_from_memory() -> None:
     journal = MemoryJournal()
     for number in range(4):
         await journal.append(b"%d" % number)
@@ -22,4 +22,4 @@ async def test_what_is_forgotten_takes_no_memory() -> None:
 
     journal.forget(facts[2].position)
 
-    assert said(await take(journal, 1)) == [b"3"]
+    assert contents(await take(journal, 1)) == [b"3"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgetally.errors import Unavailable
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.journal.memory import MemoryJournal
 from edgetally.service.service import Service
 from tests.support.clock import START
@@ -24,9 +24,9 @@ class Failing(MemoryJournal):
     sealings = 0
     """How often somebody tried to seal: once a second."""
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         self._try()
-        await super().append(partial, marks)
+        await super().append(partial, checkpoints)
 
     async def seal(self, second: int) -> None:
         self.sealings += 1
@@ -54,8 +54,8 @@ async def service(journal: Failing, tmp_path: Path) -> AsyncIterator[Served]:
         clock, shelf = running.clock, running.service.shelf
         clock.settled = lambda: (
             journal.sealings > int(clock.now()) - START
-            and journal.sealed is not None
-            and shelf.newest == journal.sealed.second
+            and journal.newest_seal is not None
+            and shelf.newest == journal.newest_seal.second
         )
         await running.to(0.5)
         yield running
@@ -146,11 +146,11 @@ async def test_a_followed_file_waits_and_nothing_of_it_is_lost_or_doubled(
     for second in range(1, 6):
         write(second)
         await service.to(second + 1)
-    marked = dict(journal.marks())
+    marked = dict(journal.checkpoints())
     write(6)
     # The file tried in vain at 8.1, and does so again at 9.1: after the next seal.
     await service.to(8.5)
-    assert dict(journal.marks()) == marked
+    assert dict(journal.checkpoints()) == marked
 
     journal.failing = None
     await service.to(12)

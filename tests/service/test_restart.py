@@ -168,15 +168,15 @@ async def test_a_journal_that_was_cut_off_at_its_begin_gives_the_same_entries(tm
                 records = [record(now - age, service_id=chance.choice(services)) for age in ages]
                 await first.push(*records)
         before = await shown(first, services)
-        size = first.service.sealer.horizon.size
+        size = first.service.sealer.retention.size
         left = killed(tmp_path / "data")
         end = first.clock.now() - START
 
     async with keeping(left, at=end, shelf={"keep": 120}) as second:
         assert await shown(second, services) == before
         # Begun again with what the first needed, and not with everything; the places that it reserves are its own.
-        assert size <= second.service.sealer.horizon.size < size + 1000
-        assert second.service.journal.gone > START
+        assert size <= second.service.sealer.retention.size < size + 1000
+        assert second.service.journal.complete_after > START
         await second.to(end + 10)
         after = await requests(second)
     assert sum(after.values()) > 0
@@ -191,7 +191,7 @@ async def test_a_longer_shelf_shows_no_second_of_which_only_a_part_is_left(tmp_p
             await first.to(now)
             await first.push(record(now), record(now + 4))
         before = await requests(first)
-        gone = first.service.journal.gone - START
+        gone = first.service.journal.complete_after - START
         left = killed(tmp_path / "data")
     assert gone > 10
 
@@ -288,6 +288,8 @@ async def test_a_partial_of_another_version_stops_the_start_with_a_sentence(tmp_
     await journal.append(b"of another version")
     await journal.close()
 
-    with pytest.raises(ConfigError, match=r"journal\.data_dir: fact 2 cannot be read \(.*\): move the journal away"):
+    with pytest.raises(
+        ConfigError, match=r"journal\.data_dir: cannot read fact 2: .*; to start over, move the journal away"
+    ):
         async with keeping(tmp_path):
             pass

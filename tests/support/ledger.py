@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from edgetally import _core
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.journal.memory import MemoryJournal
 
 
@@ -14,14 +14,14 @@ class Ledger(MemoryJournal):
     def __init__(self) -> None:
         super().__init__()
         self.appended: list[tuple[int, dict[str, str | None]]] = []
-        """For every append: the records in it, and the marks that came with them."""
+        """For every append: the records in it, and the checkpoints that came with them."""
         self.partials: list[bytes] = []
         self.changed = asyncio.Event()
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
-        await super().append(partial, marks)
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+        await super().append(partial, checkpoints)
         self.partials.append(partial)
-        self.appended.append((counted(partial), dict(marks or {})))
+        self.appended.append((counted(partial), dict(checkpoints or {})))
         self.changed.set()
 
     @property

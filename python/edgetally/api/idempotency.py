@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from edgetally.clock import Clock
-    from edgetally.journal.base import Marks
+    from edgetally.journal.base import Checkpoints
     from edgetally.telemetry.prometheus import Family
 
 KEEP_SECONDS = 600
@@ -76,7 +76,9 @@ class Once:
         """Yield the metrics."""
         yield metrics.PUSHES_REPEATED.sample(self.repeated)
 
-    async def push(self, key: str, content: int, commit: Callable[[Callable[[Said], Marks]], Awaitable[Said]]) -> Said:
+    async def push(
+        self, key: str, content: int, commit: Callable[[Callable[[Said], Checkpoints]], Awaitable[Said]]
+    ) -> Said:
         """
         Return what the push with this key was answered, counting it if it is the first.
 
@@ -101,12 +103,12 @@ class Once:
         return await asyncio.shield(task)
 
     async def _commit(
-        self, name: str, content: int, commit: Callable[[Callable[[Said], Marks]], Awaitable[Said]]
+        self, name: str, content: int, commit: Callable[[Callable[[Said], Checkpoints]], Awaitable[Said]]
     ) -> Said:
         until = int(self._clock.now()) + KEEP_SECONDS
         expired = self._expired()
 
-        def marks(said: Said) -> Marks:
+        def marks(said: Said) -> Checkpoints:
             return {
                 **dict.fromkeys(expired),
                 name: msgspec.json.encode(Remembered(until, content, said)).decode(),

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgetally.access.grants import Grant
     from edgetally.api.idempotency import Once
     from edgetally.http.messages import Request
-    from edgetally.journal.base import Marks
+    from edgetally.journal.base import Checkpoints
     from edgetally.model import Rejection
     from edgetally.sources.compression import Decoder
 
@@ -82,7 +82,7 @@ class Intake(Protocol):
     async def feed(self, *blocks: bytes) -> None:
         """Take more of it."""
 
-    async def commit(self, marks: Callable[[Report], Marks] | None = None) -> Report:
+    async def commit(self, marks: Callable[[Report], Checkpoints] | None = None) -> Report:
         """
         Count it, together with the marks that `marks` makes of what becomes of it.
 
@@ -238,10 +238,10 @@ def _later(error: Unavailable) -> Refusal:
     return Refusal(status, f"{error}; nothing of this push was counted: send it again", RETRY_AFTER)
 
 
-def committing(intake: Intake) -> Callable[[Callable[[Answered], Marks]], Coroutine[None, None, Answered]]:
+def committing(intake: Intake) -> Callable[[Callable[[Answered], Checkpoints]], Coroutine[None, None, Answered]]:
     """Return what counts a push together with marks that tell how it was answered."""
 
-    async def commit(marks: Callable[[Answered], Marks]) -> Answered:
+    async def commit(marks: Callable[[Answered], Checkpoints]) -> Answered:
         return answer(await intake.commit(lambda report: marks(answer(report))))
 
     return commit

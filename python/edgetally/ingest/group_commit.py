@@ -21,7 +21,7 @@ from typing import NamedTuple
 from edgetally import _core
 from edgetally.errors import Busy, TooLarge
 from edgetally.ingest.stream import INLINE, Report, Shared
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
@@ -74,7 +74,7 @@ class Whole(NamedTuple):
     rest: Sequence[bytes]
     size: int
     """Bytes of the rest."""
-    marks: Callable[[Report], Marks] | None
+    marks: Callable[[Report], Checkpoints] | None
     """Makes of what becomes of it what is to be remembered with it."""
     done: asyncio.Future[Report]
 
@@ -252,7 +252,7 @@ class Push:
         self._last, self._last_size = blocks, size
         self._hold(OPEN_BYTES + self._tally_size + size)
 
-    async def commit(self, marks: Callable[[Report], Marks] | None = None) -> Report:
+    async def commit(self, marks: Callable[[Report], Checkpoints] | None = None) -> Report:
         """
         Make it durable, together with the marks that `marks` makes of what becomes of its lines; return that.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock
-from edgetally.journal.base import Marks
+from edgetally.journal.base import Checkpoints
 from edgetally.model import Rejection
 from edgetally.telemetry.histogram import Histogram
 
@@ -69,7 +69,7 @@ class Shared(Protocol):
     async def feed(self, fold: _core.Fold, block: bytes, brought: Brought) -> None:
         """Fold the finished lines of what a source has brought."""
 
-    async def append(self, tallies: bytes, marks: Marks | None) -> None:
+    async def append(self, tallies: bytes, marks: Checkpoints | None) -> None:
         """Make them durable; raise Unavailable when that is not possible now."""
 
     def count(self, report: Report, source: str, brought: Brought) -> None:
@@ -112,7 +112,7 @@ class Intake:
             self._drained = batch, Report.of(self._fold.report())
         return self._drained[1]
 
-    async def commit(self, marks: Marks | None = None) -> Report:
+    async def commit(self, marks: Checkpoints | None = None) -> Report:
         """
         Make what was fed durable, together with `marks`; say what became of the lines.
 

@@ -18,7 +18,7 @@ from edgetally.errors import Unavailable
 from edgetally.ingest.dead_letters import Rejects
 from edgetally.ingest.group_commit import Bounds, Pushes
 from edgetally.ingest.stream import INLINE, Brought, Intake, Report
-from edgetally.journal.base import Journal, Marks
+from edgetally.journal.base import Checkpoints, Journal
 from edgetally.model import OTHER, Defaults, Framing, reasons
 from edgetally.sources.base import Block
 from edgetally.telemetry import metrics
@@ -142,7 +142,7 @@ class Worker:
             return report
 
         try:
-            async for block in source.blocks(self.journal.marks().get(source.name)):
+            async for block in source.blocks(self.journal.checkpoints().get(source.name)):
                 accepted = rejected = 0
                 if await _whole(take(block)):
                     # Until it is durable nothing more is taken, so that what has to wait does so at the sender.
@@ -187,7 +187,7 @@ class Worker:
         brought.size += len(block)
         self.fold_time.observe(self.clock.now() - now)
 
-    async def append(self, tallies: bytes, marks: Marks | None) -> None:
+    async def append(self, tallies: bytes, marks: Checkpoints | None) -> None:
         """Make them durable; raise Unavailable when that is not possible now."""
         if tallies or marks:
             began = self.clock.now()

@@ -1,9 +1,9 @@
 """
-What a journal is: one ordered sequence of partials and seals.
+A journal is one ordered sequence of partials and seals.
 
     append(partial)  ──▶  │ partial │ partial │ seal 17 │ partial │ ...  ──▶  read(position)
 
-Everything that a window shows comes out of here, so every reader of the same journal builds the same entries.
+Everything that a window shows is read from here, so every reader of the same journal builds the same entries.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -14,10 +14,10 @@ from edgetally.telemetry.prometheus import Family
 
 
 class Partial(NamedTuple):
-    """A batch of tallies that was appended."""
+    """A batch of rows that was appended."""
 
     position: int
-    """Where to read on after this."""
+    """Reading continues after this."""
     partial: bytes
 
 
@@ -25,83 +25,83 @@ class Seal(NamedTuple):
     """Every second up to `second` is final."""
 
     position: int
-    """Where to read on after this."""
+    """Reading continues after this."""
     second: int
 
 
 Fact = Partial | Seal
 
-Marks = Mapping[str, str | None]
-"""What to find again after a restart, by name; None: no longer."""
+Checkpoints = Mapping[str, str | None]
+"""Checkpoints and idempotency records by name, in any text form. None removes one."""
 
 
 class Journal(Protocol):
     """Append partials and seals; read on from a position."""
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         """
         Append a partial. It is durable when this returns.
 
-        `marks` are what sources want to find again after a restart (how far a file was read), by name of the source.
-        They become durable together with the partial, or not at all. An empty partial may come with marks.
+        The checkpoints become durable together with the partial, or not at all. The partial may be empty if there are
+        any: then it is no fact.
 
-        Raises Unavailable when it cannot be made durable now. Who is cancelled while waiting has appended all the same.
+        Raises Unavailable when it cannot be made durable now. A caller that is cancelled has appended all the same.
         """
 
     async def seal(self, second: int) -> None:
         """Append the fact that every second up to `second` is final, as `append` does."""
 
     def read(self, position: int = 0) -> AsyncIterator[Fact]:
-        """Yield what stands after `position`, oldest first, and wait for more without end."""
+        """Yield the facts after `position`, oldest first, and wait for more without end."""
 
-    def forget(self, position: int, gone: int | None = None) -> None:
+    def forget(self, position: int, complete_after: int | None = None) -> None:
         """
-        Nobody will read what stands up to `position` again: it may be removed.
+        Allow the removal of the facts up to `position`.
 
-        After that, entries of seconds up to `gone` can no longer be made whole.
+        Seconds up to `complete_after` have lost a part of their rows by that; None: as before.
         """
 
-    def marks(self) -> Mapping[str, str]:
-        """Return the last marks of every source."""
+    def checkpoints(self) -> Mapping[str, str]:
+        """Return the last checkpoint, or idempotency record, of every name. It is kept up to date."""
 
     @property
     def end(self) -> int:
-        """Position of the newest fact that ever was; 0 if there never was one."""
+        """Position of the newest fact ever appended; 0 before the first."""
 
     @property
-    def sealed(self) -> Seal | None:
+    def newest_seal(self) -> Seal | None:
         """The newest seal, if there is one."""
 
     @property
-    def gone(self) -> int:
-        """Seconds up to this have entries that are not whole: facts of theirs were forgotten."""
+    def complete_after(self) -> int:
+        """Seconds after this still have all of their rows."""
 
     @property
-    def outlives(self) -> bool:
-        """Whether a restart finds again what is not forgotten."""
+    def is_persistent(self) -> bool:
+        """Whether the next process finds the facts that are not forgotten."""
 
     @property
-    def crowded(self) -> bool:
-        """Whether room is running out, so that whatever can be forgotten should be."""
+    def is_nearly_full(self) -> bool:
+        """Whether space is running out, so that every fact that can be forgotten should be."""
 
     @property
     def failing(self) -> str | None:
-        """Why nothing can be appended at the moment; None when all is well."""
+        """Why nothing can be appended at the moment; None if it can."""
 
     @property
     def commits(self) -> int:
-        """How often something was made durable on a disk."""
+        """How many commits were made durable on a disk."""
 
     @property
     def failures(self) -> int:
-        """How often a commit failed."""
+        """How many commits failed."""
 
     @property
     def size(self) -> int:
-        """Bytes of its file, about."""
+        """About how many bytes its file has."""
 
     async def close(self) -> None:
-        """Release what it holds. Appending after this is an error."""
+        """Release the file. Appending after this is an error."""
 
 
 class JournalCollector:

@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
-from edgetally.journal.base import Fact, Marks, Partial, Seal
+from edgetally.journal.base import Checkpoints, Fact, Partial, Seal
 
 
 class MemoryJournal:
-    """Durable as long as the process lives."""
+    """Durable as long as the process runs."""
 
-    outlives = False
-    crowded = False
+    is_persistent = False
+    is_nearly_full = False
     failing = None
     commits = 0
     failures = 0
@@ -19,47 +19,47 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._facts: deque[Fact] = deque()
-        self._marks: dict[str, str] = {}
+        self._checkpoints: dict[str, str] = {}
         self._news = asyncio.Event()
         self.end = 0
-        """Position of the newest fact that ever was."""
-        self.sealed: Seal | None = None
+        """Position of the newest fact ever appended."""
+        self.newest_seal: Seal | None = None
         """The newest seal."""
-        self.gone = 0
-        """Seconds up to this have entries that are not whole."""
+        self.complete_after = 0
+        """Seconds after this still have all of their rows."""
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
-        """Append a partial and remember the marks."""
-        remember(self._marks, marks)
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+        """Append a partial, and store the checkpoints."""
+        store(self._checkpoints, checkpoints)
         if partial:
             self._put(Partial(self.end + 1, partial))
 
     async def seal(self, second: int) -> None:
         """Append a seal."""
-        self.sealed = Seal(self.end + 1, second)
-        self._put(self.sealed)
+        self.newest_seal = Seal(self.end + 1, second)
+        self._put(self.newest_seal)
 
     async def read(self, position: int = 0) -> AsyncIterator[Fact]:
-        """Yield what stands after `position`, and wait for more."""
+        """Yield the facts after `position`, and wait for more."""
         while True:
             news = self._news
-            # Facts stand without gaps, so a position says how far from the end they begin.
+            # Positions have no gaps, so a position says how far from the end the facts after it start.
             unread = min(self.end - position, len(self._facts))
             for fact in [self._facts[at] for at in range(-unread, 0)]:
                 yield fact
                 position = fact.position
-            # Over already if something came in the meantime.
+            # Returns at once if a fact was appended meanwhile.
             await news.wait()
 
-    def forget(self, position: int, gone: int | None = None) -> None:
-        """Drop what stands up to `position`."""
-        self.gone = self.gone if gone is None else gone
+    def forget(self, position: int, complete_after: int | None = None) -> None:
+        """Remove the facts up to `position`."""
+        self.complete_after = self.complete_after if complete_after is None else complete_after
         while self._facts and self._facts[0].position <= position:
             self._facts.popleft()
 
-    def marks(self) -> Mapping[str, str]:
-        """Return the last marks of every source."""
-        return self._marks
+    def checkpoints(self) -> Mapping[str, str]:
+        """Return the last checkpoint of every name."""
+        return self._checkpoints
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -67,15 +67,15 @@ class MemoryJournal:
     def _put(self, fact: Fact) -> None:
         self._facts.append(fact)
         self.end = fact.position
-        # Each fact retires its event, so a reader can only ever wake to newer ones.
+        # A new event for every fact, so that a reader that waits wakes for newer ones only.
         self._news.set()
         self._news = asyncio.Event()
 
 
-def remember(known: dict[str, str], marks: Marks | None) -> None:
-    """Bring what is known of marks up to date."""
-    for name, mark in (marks or {}).items():
-        if mark is None:
-            known.pop(name, None)
+def store(stored: dict[str, str], checkpoints: Checkpoints | None) -> None:
+    """Add `checkpoints` to those that are stored, and remove those that are None."""
+    for name, checkpoint in (checkpoints or {}).items():
+        if checkpoint is None:
+            stored.pop(name, None)
         else:
-            known[name] = mark
+            stored[name] = checkpoint

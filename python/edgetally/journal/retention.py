@@ -1,72 +1,74 @@
 """
-The horizon: the fact from which on a restart has to read.
+Retention: from which fact on a restart has to read.
 
 ```text
-           forgotten                needed
+        can be removed              needed
    ──────────────────────┤├──────────────────────────▶ facts
    partial partial partial seal 17 partial seal 18 ...
    └─────── add to seconds up to 21 ───────┘
 ```
 
-A partial adds to seconds that are open when it is read, and these may lie some way ahead. So what stands before seal 17
-is needed until second 21 has left the shelf. From there on nothing but seal 17 has to be known of it: which second is
-sealed decides what is late. That seal stays, and is the first fact that a restart reads.
+A partial adds to seconds that are open when it is read, and these may lie some way ahead. So the facts before seal 17
+are needed until second 21 is evicted from the shelf. From then on a restart needs only seal 17 of them, because the
+newest sealed second decides which records are late. That seal stays, and is the first fact that a restart reads.
 """
 
 from collections import deque
 from typing import NamedTuple
 
-FEWEST = 10
-"""Sealed seconds that are not given up, so that a reader who reads along has them all, whenever we are killed."""
+MIN_SECONDS = 10
+"""Sealed seconds that are always kept, so that a reader that keeps up misses none, whenever the process is killed."""
 
 
-class Step(NamedTuple):
-    """A seal, and what stands before it."""
+class LowWaterMark(NamedTuple):
+    """The point before a seal, up to which facts may be removed."""
 
     position: int
-    """Of the last fact before it."""
+    """Of the last fact before the seal."""
     reach: int
-    """The newest second to which anything before it adds."""
+    """The newest second to which any fact before it adds."""
     size: int
-    """Bytes of the partials before it, since the beginning."""
+    """Bytes of the partials before it, since the start."""
 
 
-class Horizon:
+class Retention:
     """
-    Tells what can be forgotten.
+    Tells which facts can be removed.
 
-    That is what adds to none of the last `keep` sealed seconds, nor to an open one. Beyond `most` bytes, or when it is
-    crowded, sealed seconds are given up but for the last: a restart does not show them again, but counts nothing less.
+    These are the facts that add neither to the last `keep` sealed seconds nor to an open one. When the others exceed
+    `max_bytes`, or the disk is nearly full, only the last few sealed seconds are kept. A restart then shows fewer
+    seconds, and counts nothing less.
     """
 
-    def __init__(self, *, keep: int, most: int) -> None:
+    def __init__(self, *, keep: int, max_bytes: int) -> None:
         self._keep = keep
-        self._most = most
-        self._steps: deque[Step] = deque()
+        self._max_bytes = max_bytes
+        self._candidates: deque[LowWaterMark] = deque()
         self._size = 0
-        self._forgotten = 0
+        self._removed = 0
 
     @property
     def size(self) -> int:
         """Bytes of the partials that are needed."""
-        return self._size - self._forgotten
+        return self._size - self._removed
 
     def partial(self, size: int) -> None:
-        """Note that a partial was read."""
+        """Take note of a partial that was read."""
         self._size += size
 
-    def seal(self, position: int, *, second: int, reach: int, crowded: bool) -> Step | None:
+    def seal(self, position: int, *, second: int, reach: int, is_nearly_full: bool) -> LowWaterMark | None:
         """
-        Note that a seal was read, and return the step up to which all can be forgotten, if there is a new one.
+        Take note of a seal that was read, and return the new low-water mark if it has moved.
 
-        `position` is its own, and `reach` what the window says is its newest second.
+        `position` is that of the seal, and `reach` the newest second of the window.
         """
-        self._steps.append(Step(position - 1, reach, self._size))
+        self._candidates.append(LowWaterMark(position - 1, reach, self._size))
         found = None
-        while self._steps:
-            tight = crowded or self.size > self._most
-            if self._steps[0].reach > second - (min(FEWEST, self._keep) if tight else self._keep):
+        while self._candidates:
+            is_tight = is_nearly_full or self.size > self._max_bytes
+            keep = min(MIN_SECONDS, self._keep) if is_tight else self._keep
+            if self._candidates[0].reach > second - keep:
                 break
-            found = self._steps.popleft()
-            self._forgotten = found.size
+            found = self._candidates.popleft()
+            self._removed = found.size
         return found

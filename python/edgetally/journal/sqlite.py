@@ -1,8 +1,8 @@
 """
 A journal on disk: one SQLite file, written by one thread.
 
-What arrives while a commit is under way is committed together by the next one, so that a hundred pushes need few more
-fsyncs than one, and one push does not wait for others.
+Facts that are appended during a commit are committed together by the next one. So a hundred pushes need few more fsyncs
+than one, and a single push does not wait for others.
 """
 
 import asyncio
@@ -17,36 +17,36 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 from edgetally.errors import Unavailable
-from edgetally.journal.base import Fact, Marks, Partial, Seal
-from edgetally.journal.memory import remember
+from edgetally.journal.base import Checkpoints, Fact, Partial, Seal
+from edgetally.journal.memory import store
 from edgetally.journal.sqlite_file import FILE, damaged, open_file
 from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
 
 T = TypeVar("T")
 
 BATCH_BYTES = 64 << 20
-"""What one commit takes at most, if it is more than one partial: it bounds the write-ahead log."""
+"""Largest commit of more than one partial. It bounds the write-ahead log."""
 
-CHECKPOINT_BYTES = 4 << 20
-"""How much stands in the write-ahead log before it is carried over into the file."""
+WAL_CHECKPOINT_BYTES = 4 << 20
+"""Size of the write-ahead log at which SQLite copies it into the file."""
 
 TAIL_BYTES = 16 << 20
-"""The newest facts are kept in memory up to this size, so that who is up to date does not read the file."""
+"""The newest facts are kept in memory up to this size, so that a reader that keeps up does not read the file."""
 
 READ_BYTES = 8 << 20
-"""How much is read from the file at once."""
+"""About how many bytes are read from the file at once."""
 
-FORGET_ROWS = 10_000
-"""How many facts one commit removes at most."""
+REMOVE_ROWS = 10_000
+"""Most facts that one commit removes."""
 
-SPARE_BYTES = 32 << 20
-"""Pages without content that the file may keep for what comes, unless half of it is such."""
+FREE_BYTES = 32 << 20
+"""Free pages are returned to the file system when they exceed this and half of the file."""
 
 VACUUM_PAGES = 2048
-"""How many of them are given back at once."""
+"""Most pages that are returned at once."""
 
-LOW_BYTES = 64 << 20
-"""With less free space on the disk than this, whatever can be forgotten should be."""
+NEARLY_FULL_BYTES = 64 << 20
+"""The disk is nearly full when it has less free space than this."""
 
 READ = """
 SELECT position, second, partial FROM facts WHERE position > ? ORDER BY position
@@ -54,50 +54,51 @@ SELECT position, second, partial FROM facts WHERE position > ? ORDER BY position
 
 
 class Write(NamedTuple):
-    """Something to commit, and who waits for it."""
+    """A partial or a seal to commit."""
 
     done: asyncio.Future[None]
     partial: bytes
-    marks: Marks | None
+    checkpoints: Checkpoints | None
     second: int | None
 
 
 class Call(NamedTuple):
-    """Something else to do between two commits."""
+    """A call to make between two commits."""
 
     call: Callable[[], None]
 
 
-class Forget(NamedTuple):
-    """What is no longer needed."""
+class Forgotten(NamedTuple):
+    """The facts up to a position, which are to be removed."""
 
     position: int
-    gone: int
+    complete_after: int
 
 
 class SqliteJournal:
-    """Durable when the disk is."""
+    """As durable as the disk."""
 
-    outlives = True
+    is_persistent = True
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE
-        """The file, beside which SQLite keeps its write-ahead log."""
+        """The file. SQLite keeps its write-ahead log beside it."""
         self.failing: str | None = None
         """Why nothing can be appended at the moment."""
-        self.crowded = False
-        """Whether the disk is nearly full."""
+        self.is_nearly_full = False
+        """Whether the disk is."""
         self.commits = 0
-        """How often something was made durable: an fsync each."""
+        """How many commits were made durable, with an fsync each."""
         self.failures = 0
-        """How often that failed."""
+        """How many commits failed."""
         self.size = 0
-        """Bytes of the file, its write-ahead log not included."""
+        """Bytes of the file, without its write-ahead log."""
         self._database = open_file(self.path)
         self._inode = self.path.stat().st_ino
         try:
-            self._marks: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
-            ((self.gone, self._begin),) = self._database.execute("SELECT second, position FROM gone")
+            self._checkpoints: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
+            gone = self._database.execute("SELECT second, position FROM gone")
+            ((self.complete_after, self._forgotten_position),) = gone
             self.end: int = self._first("SELECT seq FROM sqlite_sequence WHERE name = 'facts'", 0)
             newest = self._database.execute(
                 "SELECT position, second FROM facts WHERE second IS NOT NULL ORDER BY position DESC LIMIT 1"
@@ -105,72 +106,72 @@ class SqliteJournal:
         except sqlite3.DatabaseError as error:
             self._database.close()
             raise damaged(self.path, error) from error
-        self.sealed = Seal(*newest) if newest else None
+        self.newest_seal = Seal(*newest) if newest else None
         self._tail: deque[Fact] = deque()
         self._tail_bytes = 0
-        # Everything after this position is in the tail.
+        # All facts after this position are in the tail.
         self._tail_after = self.end
         self._news = asyncio.Event()
-        self._forget: Forget | None = None
+        self._forgotten: Forgotten | None = None
         self._unchecked = 0
         self._jobs: queue.SimpleQueue[Write | Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def append(self, partial: bytes, marks: Marks | None = None) -> None:
-        """Append a partial, together with the marks."""
-        if partial or marks:
-            await self._write(partial, marks, None)
+    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+        """Append a partial, together with the checkpoints."""
+        if partial or checkpoints:
+            await self._write(partial, checkpoints, None)
 
     async def seal(self, second: int) -> None:
         """Append a seal."""
         await self._write(b"", None, second)
 
     async def read(self, position: int = 0) -> AsyncIterator[Fact]:
-        """Yield what stands after `position`, and wait for more."""
-        position = max(position, self._begin)
+        """Yield the facts after `position`, and wait for more."""
+        position = max(position, self._forgotten_position)
         while True:
             news, tail_after = self._news, self._tail_after
             facts: Sequence[Fact]
             if position < tail_after:
-                facts = await self._between(lambda position=position: self._stored(position))  # type: ignore[misc]
-                # What stood there before the tail was forgotten.
+                facts = await self._call(lambda position=position: self._stored(position))  # type: ignore[misc]
+                # Otherwise the facts before the tail were removed.
                 position = position if facts else tail_after
             else:
                 unread = min(self.end - position, len(self._tail))
                 facts = [self._tail[at] for at in range(-unread, 0)]
                 if not facts:
-                    # Over already if something came in the meantime.
+                    # Returns at once if a fact was appended meanwhile.
                     await news.wait()
             for fact in facts:
                 yield fact
                 position = fact.position
 
-    def forget(self, position: int, gone: int | None = None) -> None:
-        """Remove what stands up to `position`, together with whatever is appended next."""
-        self.gone = self.gone if gone is None else gone
-        self._forget = Forget(position, self.gone)
+    def forget(self, position: int, complete_after: int | None = None) -> None:
+        """Remove the facts up to `position` with the next commits."""
+        self.complete_after = self.complete_after if complete_after is None else complete_after
+        self._forgotten = Forgotten(position, self.complete_after)
 
-    def marks(self) -> Mapping[str, str]:
-        """Return the last marks of every source."""
-        return self._marks
+    def checkpoints(self) -> Mapping[str, str]:
+        """Return the last checkpoint of every name."""
+        return self._checkpoints
 
     async def close(self) -> None:
-        """Write what was appended, and give the file free."""
+        """Commit what was appended, and release the file."""
         if self._thread.ident:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
         self._database.close()
 
-    # The event loop's side.
+    # What follows runs on the event loop.
 
-    async def _write(self, partial: bytes, marks: Marks | None, second: int | None) -> None:
+    async def _write(self, partial: bytes, checkpoints: Checkpoints | None, second: int | None) -> None:
         done = self._start().create_future()
-        self._jobs.put(Write(done, partial, marks, second))
+        self._jobs.put(Write(done, partial, checkpoints, second))
         await done
 
-    async def _between(self, call: Callable[[], T]) -> T:
-        """Return what `call` returns, made between two commits."""
+    async def _call(self, call: Callable[[], T]) -> T:
+        """Make a call in the thread, between two commits, and return its result."""
         loop = self._start()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -186,7 +187,7 @@ class SqliteJournal:
             result = problem = None
             try:
                 result = call()
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            except Exception as error:  # noqa: BLE001 - raised in the caller
                 problem = error
             _tell(loop, lambda: settle(result, problem))
 
@@ -194,14 +195,14 @@ class SqliteJournal:
         return await done
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        """Begin to work, for the loop that is running."""
+        """Start the thread, unless it runs, and return the loop to which it reports."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._thread.start()
         return self._loop
 
     def _settle(self, batch: Sequence[Write], positions: Sequence[int | None], error: Exception | None) -> None:
-        """Tell everybody what became of a commit."""
+        """Wake the callers whose writes were in a commit, and publish its facts to the readers."""
         problem = str(error) if isinstance(error, Unavailable) else None
         if problem and not self.failing:
             say(JournalFailing(path=str(self.path), problem=problem))
@@ -210,7 +211,7 @@ class SqliteJournal:
         self.failing = problem
         for write, position in zip(batch, positions, strict=True):
             if error is None:
-                remember(self._marks, write.marks)
+                store(self._checkpoints, write.checkpoints)
                 if position is not None:
                     self._publish(write, position)
             if write.done.cancelled():
@@ -227,8 +228,8 @@ class SqliteJournal:
         if write.second is None:
             self._tail.append(Partial(position, write.partial))
         else:
-            self.sealed = Seal(position, write.second)
-            self._tail.append(self.sealed)
+            self.newest_seal = Seal(position, write.second)
+            self._tail.append(self.newest_seal)
         self.end = position
         self._tail_bytes += len(write.partial)
         while self._tail_bytes > TAIL_BYTES:
@@ -236,10 +237,10 @@ class SqliteJournal:
             self._tail_after = oldest.position
             self._tail_bytes -= len(oldest.partial) if isinstance(oldest, Partial) else 0
 
-    # The thread's side: everything from here on.
+    # What follows runs in the thread.
 
     def _work(self) -> None:
-        """Do what there is to do, until told to stop."""
+        """Commit writes and make calls in their order, until there is a None."""
         job: Write | Call | None
         while job := self._jobs.get():
             batch: list[Write] = []
@@ -260,20 +261,20 @@ class SqliteJournal:
     def _commit(self, batch: Sequence[Write], size: int) -> None:
         positions: Sequence[int | None] = [None] * len(batch)
         problem: Exception | None = None
-        forget = self._forget
+        forgotten = self._forgotten
         try:
-            self._look_for_file()
+            self._check_file()
             self._database.execute("BEGIN IMMEDIATE")
             positions = [self._insert(write) for write in batch]
-            removed = self._remove(forget) if forget else False
+            is_removed = self._remove(forgotten) if forgotten else False
             self._database.execute("COMMIT")
             self.commits += 1
-            if removed and self._forget is forget:
-                self._forget = None
+            if is_removed and self._forgotten is forgotten:
+                self._forgotten = None
         except (sqlite3.Error, OSError, MemoryError) as error:
             problem = Unavailable(f"the journal cannot be written: {error}")
             problem.__cause__ = error
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - raised in the callers
             problem = error
         if problem:
             self.failures += 1
@@ -281,69 +282,68 @@ class SqliteJournal:
         assert self._loop
         _tell(self._loop, lambda: self._settle(batch, positions, problem))
         if not problem:
-            # Nobody waits for this.
-            self._tidy(size + len(batch) * 4096, seal=any(write.second is not None for write in batch))
+            # After the callers are woken, because they need not wait for this.
+            self._maintain(size + len(batch) * 4096, seal=any(write.second is not None for write in batch))
 
-    def _look_for_file(self) -> None:
-        """Raise an error when somebody has taken the file away: SQLite would go on writing to what nobody finds."""
+    def _check_file(self) -> None:
+        """Raise an error when the file was moved or deleted. SQLite would go on writing to what has no name."""
         try:
-            there = self.path.stat().st_ino == self._inode
+            is_there = self.path.stat().st_ino == self._inode
         except FileNotFoundError:
-            there = False
-        if not there:
-            raise sqlite3.OperationalError("its file was taken away: put it back, or restart the server to begin anew")
+            is_there = False
+        if not is_there:
+            raise sqlite3.OperationalError("its file was moved or deleted: put it back, or restart to start over")
 
     def _insert(self, write: Write) -> int | None:
-        for name, mark in (write.marks or {}).items():
-            if mark is None:
+        for name, checkpoint in (write.checkpoints or {}).items():
+            if checkpoint is None:
                 self._database.execute("DELETE FROM marks WHERE name = ?", (name,))
             else:
-                self._database.execute("REPLACE INTO marks VALUES (?, ?)", (name, mark))
+                self._database.execute("REPLACE INTO marks VALUES (?, ?)", (name, checkpoint))
         if write.second is None and not write.partial:
             return None
         fact = (write.second, write.partial or None)
         return self._database.execute("INSERT INTO facts (second, partial) VALUES (?, ?)", fact).lastrowid
 
-    def _remove(self, forget: Forget) -> bool:
-        """Remove what is to be forgotten, the oldest first; say whether that was all of it."""
-        oldest = self._first("SELECT position FROM facts ORDER BY position LIMIT 1", forget.position)
-        last = min(forget.position, oldest + FORGET_ROWS)
+    def _remove(self, forgotten: Forgotten) -> bool:
+        """Remove forgotten facts, the oldest first; return whether these were all."""
+        oldest = self._first("SELECT position FROM facts ORDER BY position LIMIT 1", forgotten.position)
+        last = min(forgotten.position, oldest + REMOVE_ROWS)
         self._database.execute("DELETE FROM facts WHERE position <= ?", (last,))
-        self._database.execute("UPDATE gone SET second = ?, position = ?", (forget.gone, forget.position))
-        return last == forget.position
+        row = (forgotten.complete_after, forgotten.position)
+        self._database.execute("UPDATE gone SET second = ?, position = ?", row)
+        return last == forgotten.position
 
     def _roll_back(self) -> None:
         try:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
         except sqlite3.Error:
-            pass  # the next BEGIN says so, to those who wait for it
+            pass  # the next BEGIN fails, and its callers are told
 
-    def _tidy(self, written: int, *, seal: bool) -> None:
-        """Carry over what was written, give back what is not needed, and look at the disk."""
+    def _maintain(self, written: int, *, seal: bool) -> None:
+        """Copy the write-ahead log into the file, return free pages, and check the disk, each if it is time."""
         self._unchecked += written
         try:
-            if self._unchecked >= CHECKPOINT_BYTES:
+            if self._unchecked >= WAL_CHECKPOINT_BYTES:
                 self._database.execute("PRAGMA wal_checkpoint").fetchall()
                 self._unchecked = 0
             if seal:
                 self._shrink()
                 disk = os.statvfs(self.path.parent)
-                self.crowded = disk.f_bavail * disk.f_frsize < LOW_BYTES
+                self.is_nearly_full = disk.f_bavail * disk.f_frsize < NEARLY_FULL_BYTES
         except (sqlite3.Error, OSError):
-            pass  # a disk that fails is noticed by the next commit, and somebody is told
+            pass  # if the disk fails, so does the next commit, and its callers are told
 
     def _shrink(self) -> None:
-        pages, spare, page = (
-            self._first(f"PRAGMA {name}", 0) for name in ("page_count", "freelist_count", "page_size")
-        )
+        pages, free, page = (self._first(f"PRAGMA {name}", 0) for name in ("page_count", "freelist_count", "page_size"))
         self.size = pages * page
-        if spare * page > SPARE_BYTES and spare * 2 > pages:
-            # As a script, because it has to be stepped to its end, and has rows without columns.
+        if free * page > FREE_BYTES and free * 2 > pages:
+            # As a script, because the statement has to be stepped to its end, and its rows have no columns.
             self._database.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
 
     def _stored(self, position: int) -> list[Fact]:
-        """Read what stands after `position` from the file: some of it, or nothing when there is nothing."""
+        """Read facts after `position` from the file, up to READ_BYTES; none if there are none."""
         facts: list[Fact] = []
         size = 0
         try:
@@ -363,8 +363,8 @@ class SqliteJournal:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    """Let the event loop make a call, if there still is one."""
+    """Make a call on the event loop, unless it is closed."""
     try:
         loop.call_soon_threadsafe(call)
     except RuntimeError:
-        pass  # it is closed: nobody waits any more
+        pass  # it is closed, and so are the callers

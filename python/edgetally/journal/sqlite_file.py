@@ -1,7 +1,7 @@
 """
-The file of a journal: whose it is, how it is to be read, and what is wrong when it cannot be used.
+Opens the file of a journal, and says what is wrong when it cannot be used.
 
-It is opened by one process at a time, and durable from then on: a commit returns when its log is on the disk.
+One process opens it at a time. It is opened so that a commit returns when its write-ahead log is on the disk.
 """
 
 import sqlite3
@@ -12,10 +12,10 @@ from edgetally.errors import ConfigError
 FILE = "journal.sqlite"
 
 APPLICATION = 0x45_44_54_4C
-"""SQLite's application_id: the file is one of ours."""
+"""SQLite's application_id: the file belongs to edgetally."""
 
 VERSION = 1
-"""SQLite's user_version: how the tables below are to be read."""
+"""SQLite's user_version: the version of the tables below."""
 
 TABLES = """
 CREATE TABLE facts (position INTEGER PRIMARY KEY AUTOINCREMENT, second INTEGER, partial BLOB);
@@ -24,33 +24,35 @@ CREATE TABLE gone (second INTEGER NOT NULL, position INTEGER NOT NULL);
 INSERT INTO gone VALUES (0, 0);
 """
 """
-A fact is a seal if it has a second. AUTOINCREMENT, because a position is never given twice.
+A fact with a second is a seal, one without is a partial. AUTOINCREMENT, because a position is never used twice.
 
-What is forgotten is so at once, by its position in `gone`; its rows may take some commits to be removed.
+`marks` has the checkpoints and idempotency records. The only row of `gone` has the position up to which facts are
+forgotten, although some commits may pass until their rows are removed, and the second up to which entries are
+incomplete by that.
 """
 
 WAL_BYTES = 16 << 20
-"""A write-ahead log that had to grow beyond this is cut back to it."""
+"""A write-ahead log that has grown beyond this is truncated to it."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, or make it; raise ConfigError when it cannot be used."""
+    """Open the file, or create it; raise ConfigError when it cannot be used."""
     where = "journal.data_dir"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        hint = "name a directory that this user may write (--data-dir)"
-        raise ConfigError(where, f"{path} cannot be opened: {reason}: {hint}") from error
+        hint = "choose a directory that this user may write to (--data-dir)"
+        raise ConfigError(where, f"cannot open {path}: {reason}; {hint}") from error
     try:
         _prepare(database, path)
     except sqlite3.OperationalError as error:
         database.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            problem = f"{path} is in use by another process: end that, or give this one a directory of its own"
+            problem = f"{path} is in use by another process: stop it, or choose another directory"
             raise ConfigError(where, problem) from error
-        raise ConfigError(where, f"{path} cannot be used: {error}") from error
+        raise ConfigError(where, f"cannot use {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         database.close()
         raise damaged(path, error) from error
@@ -61,16 +63,16 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    # Ours alone: a second process is refused, and the index of the log is in memory instead of in a third file.
+    # One process only: a second one gets SQLITE_BUSY, and the index of the log is in memory instead of in a third file.
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
-    # Has to be said before there is anything in the file. Pages without content can be given back.
+    # Free pages can be returned to the file system. This has to be set before anything is in the file.
     database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = WAL")
-    # FULL, because it is what fsyncs the log before a commit returns. NORMAL would survive a kill, but no power cut.
+    # FULL fsyncs the log before a commit returns. NORMAL would survive a kill, but not a power cut.
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA wal_autocheckpoint = 0")
     database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    # Takes the lock, which is then kept.
+    # Takes the lock, and keeps it because of locking_mode.
     database.execute("BEGIN IMMEDIATE")
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
@@ -81,10 +83,10 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute(f"PRAGMA application_id = {APPLICATION}")
         database.execute(f"PRAGMA user_version = {VERSION}")
     elif application != APPLICATION:
-        raise ConfigError("journal.data_dir", f"{path} belongs to another program: name another directory")
+        raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
     elif version > VERSION:
         problem = (
-            f"{path} was written by a newer version of edgetally: start that one, or move the file away to begin anew"
+            f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
         )
         raise ConfigError("journal.data_dir", problem)
     database.execute("COMMIT")
@@ -94,6 +96,6 @@ def damaged(path: Path, error: sqlite3.DatabaseError) -> ConfigError:
     """Say that the file is damaged, and what to do."""
     return ConfigError(
         "journal.data_dir",
-        f"{path} is damaged ({error}): move it and {path.name}-wal away to begin anew. Followed files are then read "
-        "from their end, and what was shown before is gone",
+        f"{path} is damaged ({error}): to start over, move it and {path.name}-wal away. Recent entries are lost, and "
+        "files are followed from their end",
     )

@@ -34,7 +34,7 @@ from edgetally.ingest import worker
 from edgetally.ingest.dead_letters import Rejects
 from edgetally.journal.base import Journal, JournalCollector
 from edgetally.journal.memory import MemoryJournal
-from edgetally.journal.retention import Horizon
+from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements
 from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
@@ -82,7 +82,7 @@ class Service:
             clock=self.clock,
             limits=config.window.limits,
             aggregate_delay=config.window.aggregate_delay,
-            horizon=Horizon(keep=config.shelf.keep, most=config.journal.max_bytes),
+            retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
             labels=Labels(config.metrics.services),
         )
         self.poll = Poll(
@@ -92,7 +92,7 @@ class Service:
             poll_timeout=config.api.poll_timeout,
             max_answer_bytes=config.api.max_answer_bytes,
         )
-        self.once = Once(self.journal.marks(), self.clock, most=config.api.idempotency_keys)
+        self.once = Once(self.journal.checkpoints(), self.clock, most=config.api.idempotency_keys)
         self.ingest = Ingest(
             self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
         )

@@ -18,7 +18,7 @@ from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.base import Journal, Partial, Seal
-from edgetally.journal.retention import Horizon
+from edgetally.journal.retention import Retention
 from edgetally.model import Limits
 from edgetally.telemetry import metrics
 from edgetally.telemetry.events import ClockSetBack, say
@@ -55,7 +55,7 @@ class Sealer:
         clock: Clock,
         limits: Limits,
         aggregate_delay: int,
-        horizon: Horizon | None = None,
+        retention: Retention | None = None,
         labels: Labels | None = None,
     ) -> None:
         self._journal = journal
@@ -63,7 +63,7 @@ class Sealer:
         self._shelf = shelf
         self._clock = clock
         self._delay = aggregate_delay
-        self.horizon = horizon or Horizon(keep=0, most=0)
+        self.retention = retention or Retention(keep=0, max_bytes=0)
         """Which facts of the journal a restart still needs."""
         self.position = 0
         """Of the last fact that was read."""
@@ -112,7 +112,7 @@ class Sealer:
 
     def resume(self) -> None:
         """Continue the time where the journal left it. Call this before anything else."""
-        last = self._journal.sealed
+        last = self._journal.newest_seal
         if last is None:
             return
         due = last.second + self._delay
@@ -121,7 +121,7 @@ class Sealer:
         else:
             say(ClockSetBack(seconds=int(due - self._clock.now())))
             self.position = last.position
-            self._journal.forget(last.position, gone=0)
+            self._journal.forget(last.position, complete_after=0)
 
     async def seal_seconds(self) -> None:
         """Append a seal at every full second, without end."""
@@ -137,7 +137,7 @@ class Sealer:
             except Unavailable:
                 # A seal that is not durable is not final. Readers see that time stands still, and the next seal covers
                 # all that could not be appended.
-                repeat = self._journal.sealed
+                repeat = self._journal.newest_seal
                 if repeat is None:
                     raise
             await self._reserve(now)
@@ -153,7 +153,7 @@ class Sealer:
                 await self._merge(fact)
             else:
                 await self._seal(fact)
-            if not self._journal.outlives:
+            if not self._journal.is_persistent:
                 self._journal.forget(fact.position)
             self.position = fact.position
             self._check_started()
@@ -182,9 +182,9 @@ class Sealer:
         try:
             merged = await self._window.merge(fact.partial)
         except ValueError as error:
-            problem = f"fact {fact.position} cannot be read ({error}): move the journal away to begin anew"
+            problem = f"cannot read fact {fact.position}: {error}; to start over, move the journal away"
             raise ConfigError("journal.data_dir", problem) from error
-        self.horizon.partial(len(fact.partial))
+        self.retention.partial(len(fact.partial))
         self.merge_time.observe(self._clock.now() - start)
         if fact.position > self._before:
             self._count(merged)
@@ -199,9 +199,8 @@ class Sealer:
             for one in sealed:
                 if one.overflowed:
                     self.overflowed[self._labels.of(one.service_id)] += one.overflowed
-        # A restart may find only a part of the oldest seconds.
-        self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.gone])
-        if self._journal.outlives:
+        self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.complete_after])
+        if self._journal.is_persistent:
             self._forget(fact, newest)
 
     def _count(self, merged: list[tuple[str, int, int]]) -> None:
@@ -214,9 +213,12 @@ class Sealer:
 
     def _forget(self, seal: Seal, newest: int) -> None:
         """Let the journal remove the facts that no restart needs; `newest` is the newest second of the window."""
-        step = self.horizon.seal(seal.position, second=seal.second, reach=newest, crowded=self._journal.crowded)
-        if step:
-            self._journal.forget(step.position, gone=max(step.reach, self._journal.gone))
+        journal = self._journal
+        mark = self.retention.seal(
+            seal.position, second=seal.second, reach=newest, is_nearly_full=journal.is_nearly_full
+        )
+        if mark:
+            journal.forget(mark.position, complete_after=max(mark.reach, journal.complete_after))
 
 
 class WindowThread:
