@@ -1,20 +1,25 @@
-"""Memory of the process: what it does with what was freed."""
+"""The memory allocator of the C library."""
 
 import ctypes
 
-KEPT_BYTES = 64 << 20
-"""Memory that may stay with the process although nothing is in it, for what comes next."""
+TRIM_BYTES = 64 << 20
+"""Free memory that the process keeps for what comes next."""
+
+MMAP_BYTES = 32 << 20
+"""Allocations up to this size reuse freed memory; larger ones are mapped. glibc allows no more."""
+
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 
 
 def keep_memory() -> None:
     """
-    Have memory stay with the process for a while after it was freed.
+    Have the allocator keep freed memory instead of giving it back to the kernel at once.
 
-    Every block that is read and every push take large pieces of memory for a moment. glibc gives each back to the
-    kernel at once, and the next one begins with a fault on every page: a quarter of what a push costs.
+    Every block that is read and every push need large pieces of memory for a moment. Giving each back and getting it
+    again means a page fault for every page: a quarter of what a push costs.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:  # other C libraries have none
-        trim_threshold, mmap_threshold, most = -1, -3, 32 << 20
-        mallopt(trim_threshold, KEPT_BYTES)
-        mallopt(mmap_threshold, most)
+    if mallopt:  # only glibc has it
+        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)

@@ -1,4 +1,4 @@
-"""The monitor: every metric is there, and says what has happened."""
+"""Metrics and readiness: every metric is there and has the right value."""
 
 import asyncio
 import gzip
@@ -40,7 +40,7 @@ async def scrape(service: Served) -> Scraped:
     return found
 
 
-async def test_every_metric_of_the_list_is_there_in_its_order(service: Served) -> None:
+async def test_every_metric_is_there_in_the_order_of_the_list(service: Served) -> None:
     families = list(text_string_to_metric_families((await service.client.get("/metrics")).text))
 
     # The parser takes `_total` from the names of counters.
@@ -50,7 +50,7 @@ async def test_every_metric_of_the_list_is_there_in_its_order(service: Served) -
     ]
 
 
-async def test_openmetrics_is_answered_to_those_who_ask_for_it(service: Served) -> None:
+async def test_openmetrics_is_answered_if_asked_for(service: Served) -> None:
     answer = await service.client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
 
     assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -71,7 +71,7 @@ async def test_every_value_has_the_labels_of_its_metric(service: Served) -> None
         assert [sample for sample in family.samples if sample.labels.keys() - {"le"} != set(metric.labels)] == []
 
 
-async def test_lines_are_counted_by_what_became_of_them(service: Served) -> None:
+async def test_lines_are_counted_as_accepted_or_by_reason(service: Served) -> None:
     body = ndjson([record(0), record(0), record(-500)]) + b"no\n"
     await service.client.post("/ingest", content=gzip.compress(body), headers={"Content-Encoding": "gzip"})
 
@@ -80,7 +80,7 @@ async def test_lines_are_counted_by_what_became_of_them(service: Served) -> None
     assert found["edgetally_records_accepted_total"] == 2
     rejected = found.of("edgetally_records_rejected_total")
     assert {reason: count for reason, count in rejected.items() if count} == {"too_old": 1, "not_json": 1}
-    assert sorted(rejected) == sorted(reason for reason, _ in reasons()), "a rate needs to begin at 0"
+    assert sorted(rejected) == sorted(reason for reason, _ in reasons()), "a rate needs to start at 0"
     assert found['edgetally_source_bytes_total{source="push"}'] == len(body)
     assert found['edgetally_source_records_accepted_total{source="push"}'] == 2
     assert found['edgetally_source_records_rejected_total{source="push"}'] == 2
@@ -101,7 +101,7 @@ async def test_every_source_is_counted_by_its_name(tmp_path: Path) -> None:
     assert found[f'edgetally_source_records_accepted_total{{source="file:{log}"}}'] == 1
 
 
-async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.LogCaptureFixture) -> None:
+async def test_syslog_connections_are_counted_as_their_listener(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "edgetally")
     async with served(
         {"sources": {"syslog": [{"listen": "tcp:127.0.0.1:0"}, {"listen": "udp:127.0.0.1:0"}]}}
@@ -122,7 +122,7 @@ async def test_senders_of_syslog_are_counted_as_their_listener(caplog: pytest.Lo
     assert found.of("edgetally_source_datagrams_dropped_total") == {"syslog:udp:127.0.0.1:0": 0}
 
 
-async def test_services_are_counted_with_what_was_late_and_what_overflowed() -> None:
+async def test_late_records_and_overflowed_rows_are_counted_by_service() -> None:
     async with served({"window": {"max_domains": 1}}) as service:
         await service.push(record(0), record(0, domain="b.example"), record(0, domain="c.example"))
         await service.push(record(0, service_id="other"))
@@ -137,7 +137,7 @@ async def test_services_are_counted_with_what_was_late_and_what_overflowed() -> 
     assert found.of("edgetally_service_rows_overflowed_total")["other"] == 0
 
 
-async def test_services_beyond_their_number_are_summed_up() -> None:
+async def test_services_beyond_the_cardinality_limit_share_a_label() -> None:
     async with served({"metrics": {"services": 1}}) as service:
         for number in range(50):
             await service.push(record(0, service_id=f"made-up-{number}"))
@@ -148,7 +148,7 @@ async def test_services_beyond_their_number_are_summed_up() -> None:
     assert found["edgetally_services"] == 50
 
 
-async def test_a_second_is_seen_when_it_is_sealed_and_missed_when_it_is_not(service: Served) -> None:
+async def test_the_newest_sealed_second_and_its_lag_are_shown(service: Served) -> None:
     await service.to(2.5)
     found = await scrape(service)
 
@@ -157,7 +157,7 @@ async def test_a_second_is_seen_when_it_is_sealed_and_missed_when_it_is_not(serv
     assert found["edgetally_seal_duration_seconds_count"] >= 1
 
 
-async def test_readers_are_seen_while_they_wait(service: Served) -> None:
+async def test_waiting_readers_are_counted_while_they_wait(service: Served) -> None:
     await service.push(record(0))
     await service.to(2)
     for _ in range(2):
@@ -177,7 +177,7 @@ async def test_readers_are_seen_while_they_wait(service: Served) -> None:
     assert after['edgetally_http_responses_total{code="200",endpoint="read"}'] == 3
 
 
-async def test_responses_are_counted_by_room_and_status_whatever_is_asked(service: Served) -> None:
+async def test_responses_are_counted_by_endpoint_and_status(service: Served) -> None:
     await service.client.post("/ingest", content=b"no")
     for path in ("/v1/domains/a.b/ts/0", "/nothing", "/nothing/else", "/v2/x"):
         await service.client.get(path)
@@ -188,7 +188,7 @@ async def test_responses_are_counted_by_room_and_status_whatever_is_asked(servic
 
     answered = {key: value for key, value in found.items() if key.startswith("edgetally_http_responses_total")}
     assert answered['edgetally_http_responses_total{code="500",endpoint="push"}'] == 0, (
-        "what begins at 1 has never risen"
+        "to an alert, a counter that appears with 1 has not increased"
     )
     assert {key: value for key, value in answered.items() if value} == {
         'edgetally_http_responses_total{code="400",endpoint="push"}': 1,
@@ -198,16 +198,16 @@ async def test_responses_are_counted_by_room_and_status_whatever_is_asked(servic
     }
 
 
-async def test_the_event_loop_is_looked_at_every_second(service: Served) -> None:
+async def test_the_lag_of_the_event_loop_is_measured_every_second(service: Served) -> None:
     await service.to(3)
 
     assert (await scrape(service))["edgetally_event_loop_lag_seconds_count"] == 3
 
 
-# --- whether all is well --------------------------------------------------------------------------------------------
+# --- readiness ------------------------------------------------------------------------------------------------------
 
 
-async def test_all_is_well(service: Served) -> None:
+async def test_a_running_server_is_ready(service: Served) -> None:
     answer = await service.client.get("/readyz")
 
     assert answer.status_code == 200
@@ -217,7 +217,7 @@ async def test_all_is_well(service: Served) -> None:
 
 @asynccontextmanager
 async def stalled(seconds: float) -> AsyncIterator[Served]:
-    """Run a service whose seconds are not sealed any more, for so long."""
+    """Run a service for some seconds, none of which is sealed."""
 
     async def seal(_second: int) -> None:
         pass
@@ -230,7 +230,7 @@ async def stalled(seconds: float) -> AsyncIterator[Served]:
             yield service
 
 
-async def test_a_window_that_stands_still_is_not_ready_and_says_so() -> None:
+async def test_a_server_that_seals_nothing_is_not_ready() -> None:
     async with stalled(MAX_LAG + 2) as service:
         answer = await service.client.get("/readyz")
         alive = await service.client.get("/healthz")
@@ -241,15 +241,15 @@ async def test_a_window_that_stands_still_is_not_ready_and_says_so() -> None:
         "ok": False,
         "problem": "no second sealed for 7 seconds: readers see nothing new",
     }
-    assert alive.status_code == 200, "it is no use to restart what answers"
+    assert alive.status_code == 200, "a restart would not help"
 
 
-async def test_a_second_that_is_a_little_late_is_no_reason_to_worry() -> None:
+async def test_a_second_that_is_a_little_late_is_still_ready() -> None:
     async with stalled(MAX_LAG) as service:
         assert (await service.client.get("/readyz")).status_code == 200
 
 
-async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
+async def test_a_server_that_is_stopping_is_not_ready(service: Served) -> None:
     request = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
     async with service.wire() as wire:
         # Half a request keeps the connection over the end of the listener.
@@ -264,7 +264,7 @@ async def test_a_server_that_stops_is_not_ready(service: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/rejected"])
-async def test_what_is_shown_is_never_old_and_only_read(service: Served, path: str) -> None:
+async def test_operators_endpoints_are_never_cached_and_read_only(service: Served, path: str) -> None:
     assert (await service.client.get(path)).headers["cache-control"] == "no-store"
     assert (await service.client.head(path)).status_code == 200
     assert (await service.client.post(path)).status_code == 405

@@ -1,4 +1,4 @@
-"""Whatever comes in is shown as what it is: it ends no line, talks to no terminal, is no HTML, and names no file."""
+"""Untrusted input stays data: it ends no line, controls no terminal, is not taken for HTML, and names no file."""
 
 import logging
 import os
@@ -11,14 +11,13 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 from edgetally.telemetry.events import Event, LineRejected, Listening
-from edgetally.telemetry.log import Json as JsonLine
-from edgetally.telemetry.log import Text
+from edgetally.telemetry.log import JsonFormatter, TextFormatter
 from tests.support.served import Answer, Served, served
 
 EVIL = [
-    pytest.param(b"\x1b[2J\x1b]0;title\x07", id="commands for a terminal"),
-    pytest.param(b"\xc2\x9b2J\x9b2J", id="the same, above ASCII"),
-    pytest.param(b"\r\nSet-Cookie: a=b\r\n\r\n<b>", id="ends of lines, as of a header"),
+    pytest.param(b"\x1b[2J\x1b]0;title\x07", id="terminal control sequences"),
+    pytest.param(b"\xc2\x9b2J\x9b2J", id="terminal control sequences above ASCII"),
+    pytest.param(b"\r\nSet-Cookie: a=b\r\n\r\n<b>", id="line endings, as of a header"),
     pytest.param(b"\n2026-11-25T00:00:00 CRITICAL all is lost", id="a line of the log"),
     pytest.param(b'<script>alert(1)</script>"><img src=x onerror=alert(1)>', id="HTML"),
     pytest.param(b"../../../etc/cron.d/x\x00/tmp/x", id="a path"),
@@ -62,7 +61,7 @@ def push(body: Callable[[bytes], bytes]) -> Request:
     return request
 
 
-PLACES = {
+INPUTS = {
     "the path": target(b"/"),
     "a service that is read": target(b"/v1/domains/", b"/ts/h"),
     "a cursor": target(b"/v1/domains/svc/ts/"),
@@ -74,19 +73,19 @@ PLACES = {
     "the name of a parameter of a push": target(b"/ingest?", b"=1", method=b"POST"),
     "a weight": target(b"/ingest?weight=", method=b"POST"),
     "the name of a parameter": target(b"/?", b"=1"),
-    "the path as it is": lambda evil: b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % evil,
+    "the path, not quoted": lambda evil: b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % evil,
     "the host": lambda evil: b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % evil.translate(None, b"\r\n\x00"),
     "a token": header(b"Fastly-Key"),
     "credentials": header(b"Authorization"),
-    "codings that are taken": header(b"Accept-Encoding"),
-    "a coding that is sent": header(b"Content-Encoding", b"POST /ingest", b"{}\n"),
+    "accepted codings": header(b"Accept-Encoding"),
+    "the coding of a body": header(b"Content-Encoding", b"POST /ingest", b"{}\n"),
     "a key of a push": header(b"Idempotency-Key", b"POST /ingest", b"{}\n"),
     "a method": lambda evil: evil + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a method that there is": lambda evil: b"DELETE /%b HTTP/1.1\r\n\r\n" % quote_from_bytes(evil).encode(),
-    "what is not HTTP": lambda evil: evil + b"\r\n\r\n",
+    "the path of another method": lambda evil: b"DELETE /%b HTTP/1.1\r\n\r\n" % quote_from_bytes(evil).encode(),
+    "not HTTP at all": lambda evil: evil + b"\r\n\r\n",
     "a version": lambda evil: b"GET / HTTP/%b\r\n\r\n" % evil,
-    "a line that is none": push(lambda evil: evil),
-    "what is not gzip": lambda evil: (
+    "a line that is not a record": push(lambda evil: evil),
+    "a body that is not gzip": lambda evil: (
         b"POST /ingest HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(evil), evil)
     ),
     "every field": push(
@@ -107,19 +106,19 @@ SAFE_FIELDS = {
 
 
 def is_harmless(answer: Answer) -> bool:
-    """Check that an answer is JSON, and cannot be taken for anything else."""
+    """Check that an answer is JSON and cannot be taken for anything else; return whether it is free of controls."""
     assert answer.headers.keys() <= SAFE_FIELDS
     assert all(value.isascii() and value.isprintable() for value in answer.headers.values())
     assert answer.headers["content-type"] == "application/json"
-    # An answer that repeats something of the request says so to browsers that guess.
+    # An answer with a part of the request forbids browsers to guess its type.
     assert answer.status == 200 or answer.headers["x-content-type-options"] == "nosniff"
     answer.json()
-    # Keys may run backwards; nothing in an answer talks to a terminal.
+    # Keys may contain text that runs backwards, but no control characters.
     return not any(category(char) == "Cc" for char in answer.body.decode().replace("\n", ""))
 
 
-class Said(logging.Handler):
-    """Everything that is logged, in both forms."""
+class LoggedEvents(logging.Handler):
+    """Everything that is logged, in both formats."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,12 +129,12 @@ class Said(logging.Handler):
         assert isinstance(record.msg, Event), record
         assert record.exc_info is None, record
         self.events.append(record.msg)
-        self.lines += [Text().format(record), JsonLine().format(record)]
+        self.lines += [TextFormatter().format(record), JsonFormatter().format(record)]
 
 
 @pytest.fixture
-def said() -> Iterator[Said]:
-    handler = Said()
+def logged() -> Iterator[LoggedEvents]:
+    handler = LoggedEvents()
     log = logging.getLogger("edgetally")
     log.addHandler(handler)
     before = log.level
@@ -147,29 +146,33 @@ def said() -> Iterator[Said]:
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the working directory one in which there is nothing."""
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("evil", EVIL)
-@pytest.mark.usefixtures("said")
-async def test_requests_are_answered_with_json_that_does_no_harm(evil: bytes, nowhere: Path) -> None:
+@pytest.mark.usefixtures("logged")
+async def test_requests_are_answered_with_harmless_json(evil: bytes, empty_directory: Path) -> None:
     async with served() as service:
-        for place, request in PLACES.items():
+        for name, request in INPUTS.items():
             async with service.wire() as wire:
                 answer = await wire.ask(request(evil))
-                assert is_harmless(answer), place
+                assert is_harmless(answer), name
         await service.to(3)
         async with service.wire() as wire:
-            for path in (b"/", b"/rejected", *(b"/v1/%b/default/ts/h" % room for room in (b"domains", b"origins"))):
+            for path in (
+                b"/",
+                b"/rejected",
+                *(b"/v1/%b/default/ts/h" % dataset for dataset in (b"domains", b"origins")),
+            ):
                 assert is_harmless(await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)), path
-        await shows_harmless_metrics(service)
-    assert os.listdir(nowhere) == []  # noqa: PTH208 - a list of names
+        await check_metrics(service)
+    assert os.listdir(empty_directory) == []  # noqa: PTH208 - a list of names
 
 
-async def shows_harmless_metrics(service: Served) -> None:
+async def check_metrics(service: Served) -> None:
     shown = (await service.client.get("/metrics")).text
     assert [line for line in shown.split("\n") if not line.isprintable()] == []
     assert {line.split("{")[0].split(" ")[0] for line in shown.splitlines()} <= {
@@ -183,23 +186,23 @@ def names(metric: str) -> list[str]:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-async def test_lines_are_logged_as_what_they_are(evil: bytes, said: Said, tmp_path: Path) -> None:
+async def test_rejected_lines_are_logged_as_data(evil: bytes, logged: LoggedEvents, tmp_path: Path) -> None:
     followed = tmp_path / "edge.log"
     sources: dict[str, object] = {
         "follow": [{"path": str(followed)}],
         "syslog": [{"listen": "udp:127.0.0.1:0"}, {"listen": "tcp:127.0.0.1:0"}],
     }
     async with served({"sources": sources}) as service:
-        udp, tcp = (int(one.source.rpartition(":")[2]) for one in said.events if isinstance(one, Listening))
+        udp, tcp = (int(one.source.rpartition(":")[2]) for one in logged.events if isinstance(one, Listening))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"<134>1 " + evil, ("127.0.0.1", udp))
         with socket.create_connection(("127.0.0.1", tcp)) as connection:
             connection.sendall(evil + b"\n")
         followed.write_bytes(evil + b"\n")
         for source in ("file:", "syslog:udp:", "syslog:tcp:"):
-            while not refused(said, source):
+            while not rejected(logged, source):
                 await service.clock.advance(0.1)
 
 
-def refused(said: Said, source: str) -> bool:
-    return any(isinstance(one, LineRejected) and one.source.startswith(source) for one in said.events)
+def rejected(logged: LoggedEvents, source: str) -> bool:
+    return any(isinstance(one, LineRejected) and one.source.startswith(source) for one in logged.events)

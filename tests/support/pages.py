@@ -23,7 +23,7 @@ from edgetally.model import DATASETS, measurements
 from edgetally.snippets import snippet, snippets
 from edgetally.telemetry.events import EVENTS, Started
 from edgetally.telemetry.histogram import BOUNDS
-from edgetally.telemetry.log import Json
+from edgetally.telemetry.log import JsonFormatter
 from edgetally.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +186,7 @@ def events() -> str:
         for one in EVENTS
     ]
     said = logging.makeLogRecord({"created": 1_795_322_477.204, "levelname": "INFO", "msg": STARTED})
-    into = INTO_EVENTS.replace("{example}", Json().format(said))
+    into = INTO_EVENTS.replace("{example}", JsonFormatter().format(said))
     return "\n\n".join(["# Events", GENERATED, into, _table(("event", "level", "message", "meaning"), rows)]) + "\n"
 
 

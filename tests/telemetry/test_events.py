@@ -1,4 +1,4 @@
-"""What can be logged: every event has a name, a sentence that needs its fields, and says nothing unescaped."""
+"""Every event has a name, a sentence with all of its fields, and escapes them."""
 
 import re
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetally.telemetry.events import EVENTS, Event, LineRejected, escaped
+from edgetally.telemetry.events import EVENTS, Event, LineRejected, escape
 
 RESERVED = {"time", "level", "event", "message", "traceback"}
-"""What every line has."""
+"""Fields of every line."""
 
 
 def example(event: type[Event], text: str) -> Event:
-    """Make one, with `text` wherever it takes some."""
+    """Make an event with `text` in every field that takes it."""
     values: dict[type, Any] = {str: text, bytes: text.encode(), int: 7, float: 7.5}
     return event(**{field.name: values[field.type] for field in msgspec.structs.fields(event)})
 
@@ -28,34 +28,34 @@ def test_every_event_is_in_the_list() -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name())
-def test_a_sentence_says_every_field_but_those_that_only_machines_need(event: type[Event]) -> None:
+def test_a_sentence_has_every_field_but_those_that_only_machines_need(event: type[Event]) -> None:
     fields = {field.name for field in msgspec.structs.fields(event)}
-    said = set(re.findall(r"\{(\w+)\}", event.sentence))
+    shown = set(re.findall(r"\{(\w+)\}", event.sentence))
 
-    assert said <= fields
-    assert fields - said <= {"line"}
+    assert shown <= fields
+    assert fields - shown <= {"line"}
     assert not fields & RESERVED
-    assert event.__doc__ not in (None, Event.__doc__), "whoever finds it wants to know what it means"
+    assert event.__doc__ not in (None, Event.__doc__), "docs/events.md says what it means"
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name())
-def test_nothing_that_is_said_ends_a_line_or_talks_to_a_terminal(event: type[Event]) -> None:
-    said = example(event, "a\nb\r\x1b[2J\x9b\u202ec\u2028")
+def test_no_event_ends_a_line_or_controls_a_terminal(event: type[Event]) -> None:
+    event_with_text = example(event, "a\nb\r\x1b[2J\x9b\u202ec\u2028")
 
-    assert str(said).isprintable()
-    assert all(str(value).isprintable() for value in said.fields().values())
+    assert str(event_with_text).isprintable()
+    assert all(str(value).isprintable() for value in event_with_text.fields().values())
 
 
 @given(st.text() | st.binary())
-def test_whatever_is_escaped_is_printable(value: str | bytes) -> None:
-    assert str(escaped(value)).isprintable()
+def test_escaped_values_are_printable(value: str | bytes) -> None:
+    assert str(escape(value)).isprintable()
 
 
-def test_what_is_printable_stays_as_it_is() -> None:
-    assert [escaped(value) for value in ("Zürich {x} %s", b"\xc3\xbc", 7, 0.5)] == ["Zürich {x} %s", "ü", 7, 0.5]
+def test_printable_values_stay_as_they_are() -> None:
+    assert [escape(value) for value in ("Zürich {x} %s", b"\xc3\xbc", 7, 0.5)] == ["Zürich {x} %s", "ü", 7, 0.5]
 
 
-def test_braces_in_a_field_are_only_braces() -> None:
-    said = LineRejected(source="push", line=1, problem="no", reason="x", at=0, sample=b'{"{0}{self}":"%s"}')
+def test_braces_in_a_field_are_not_expanded() -> None:
+    event = LineRejected(source="push", line=1, problem="no", reason="x", at=0, sample=b'{"{0}{self}":"%s"}')
 
-    assert '\'{"{0}{self}":"%s"}\'' in str(said)
+    assert '\'{"{0}{self}":"%s"}\'' in str(event)

@@ -1,4 +1,4 @@
-"""What the client library finds out about this process."""
+"""Metrics of the process, collected by the client library."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ def value(monitor: Monitor, metric: Metric) -> float:
     return found
 
 
-def test_memory_that_is_taken_is_seen(monitor: Monitor) -> None:
+def test_memory_in_use_is_measured(monitor: Monitor) -> None:
     before = value(monitor, RESIDENT)
     block = bytearray(os.urandom(1 << 20)) * 64
 
@@ -41,7 +41,7 @@ def test_every_open_file_is_counted(monitor: Monitor) -> None:
     assert value(monitor, OPEN_FILES) == before < value(monitor, MAX_FILES)
 
 
-def test_work_takes_processor_time(monitor: Monitor) -> None:
+def test_cpu_time_is_measured(monitor: Monitor) -> None:
     before = value(monitor, CPU)
     while value(monitor, CPU) == before:
         sum(range(100_000))

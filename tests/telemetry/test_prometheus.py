@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgetally.telemetry.events import escaped
+from edgetally.telemetry.events import escape
 from edgetally.telemetry.histogram import BOUNDS, Histogram
 from edgetally.telemetry.prometheus import Family, Metric, Value, expose
 
@@ -58,7 +58,7 @@ def read(metric: Metric, values: Mapping[tuple[str, ...], Value]) -> dict[str, d
     return samples(text_string_to_metric_families(exposed(metric, values)))
 
 
-def test_a_metric_comes_with_its_type_and_its_sentence() -> None:
+def test_a_metric_has_its_type_and_its_description() -> None:
     (family,) = text_string_to_metric_families(exposed(PLAIN, {(): 1.5}))
 
     assert (family.name, family.type, family.documentation) == (PLAIN.name, PLAIN.kind, PLAIN.description)
@@ -72,9 +72,9 @@ def test_a_metric_without_values_is_announced() -> None:
 def test_labels_and_values_come_back_as_they_were(labels: tuple[str, str], value: float) -> None:
     given = exposed(LABELLED, {labels: value})
 
-    assert given.count("\n") == 3, "nothing in a label ends the line"
-    assert all(line.isprintable() for line in given.split("\n")), "... or talks to a terminal"
-    shown = (str(escaped(label)) for label in labels)
+    assert given.count("\n") == 3, "no label ends the line"
+    assert all(line.isprintable() for line in given.split("\n")), "... or controls a terminal"
+    shown = (str(escape(label)) for label in labels)
     assert read(LABELLED, {labels: value}) == {"some_total": {tuple(zip(LABELLED.labels, shown, strict=True)): value}}
 
 
@@ -83,7 +83,7 @@ def test_a_value_needs_every_label() -> None:
         LABELLED.samples({("one",): 1})
 
 
-def test_a_histogram_counts_what_does_not_exceed_a_bound() -> None:
+def test_a_histogram_counts_durations_up_to_each_bound() -> None:
     times = Histogram()
     for seconds in (0.0, 0.001, 0.0011, 0.5, 10.0, 10.1):
         times.observe(seconds)

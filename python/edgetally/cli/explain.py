@@ -8,7 +8,7 @@ from edgetally.offline.entry import Entry
 from edgetally.offline.explain import detect, explain
 from edgetally.offline.line_report import Rejection
 from edgetally.snippets import CANONICAL
-from edgetally.telemetry.events import escaped
+from edgetally.telemetry.events import escape
 
 SHOWN_BYTES = 160
 """How much of a line is shown."""
@@ -61,7 +61,7 @@ def _explained(line: bytes, defaults: Defaults, now: int) -> Iterator[str]:
     if entry:
         yield from _counted(entry)
         for word in unknown_cache_words:
-            yield f'    unknown cache word "{escaped(word.encode())}": it counts as neither hit nor miss'
+            yield f'    unknown cache word "{escape(word.encode())}": it counts as neither hit nor miss'
     else:
         yield "  blank line, skipped"
 
@@ -72,20 +72,20 @@ def _pointed(rejection: Rejection) -> Iterator[str]:
     start = max(0, at - SHOWN_BYTES // 2)
     yield f"  {_shown(line[start:])}"
     # A byte may be shown as several characters.
-    yield "  " + " " * len(str(escaped(line[start:at]))) + f"^ byte {at}"
+    yield "  " + " " * len(str(escape(line[start:at]))) + f"^ byte {at}"
     yield f"  rejected: {rejection.sentence} ({rejection.reason})"
 
 
 def _counted(entry: Entry) -> Iterator[str]:
     """Show what a line adds, and to which keys."""
     pop = next(iter(entry.domains_by_pop), "-")
-    yield f"  counts for service {entry.service_id}, POP {escaped(pop)}, second {entry.second}"
+    yield f"  counts for service {entry.service_id}, POP {escape(pop)}, second {entry.second}"
     if parts := _parts(entry):
         yield f"  counts as {parts}"
     for dataset in entry.datasets:
         for key, measurements in getattr(entry, dataset).items():
             shown = " at ".join(key) if isinstance(key, tuple) else key
-            yield f"    {dataset} {escaped(shown)}: " + ", ".join(f"{name} {n}" for name, n in measurements.items())
+            yield f"    {dataset} {escape(shown)}: " + ", ".join(f"{name} {n}" for name, n in measurements.items())
     if not entry.datasets:
         yield "    in no dataset: its only fetch went to another POP"
 
@@ -110,4 +110,4 @@ def _times(count: float, one: str, more: str) -> str:
 
 
 def _shown(line: bytes) -> str:
-    return str(escaped(line[:SHOWN_BYTES]))
+    return str(escape(line[:SHOWN_BYTES]))

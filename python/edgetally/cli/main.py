@@ -232,7 +232,7 @@ def _common(command: argparse.ArgumentParser) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     from edgetally.service.process import run  # noqa: PLC0415 - only who serves needs HTTP and threads
 
-    return run(settings(arguments), again=lambda: settings(arguments))
+    return run(settings(arguments), read_config=lambda: settings(arguments))
 
 
 def _fold(arguments: argparse.Namespace) -> int:
@@ -326,4 +326,4 @@ def _demo(arguments: argparse.Namespace) -> int:
         journal = replace(config.journal, data_dir=directory)
         # The demo prints on the terminal that the log would go to.
         config = replace(config, journal=journal, log=replace(config.log, level="warning"))
-        return run(config, started=demonstrate)
+        return run(config, companion=demonstrate)

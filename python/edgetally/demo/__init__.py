@@ -1,1 +1,1 @@
-"""`edgetally demo`: made-up traffic, to look around."""
+"""`edgetally demo`: a service with made-up traffic."""

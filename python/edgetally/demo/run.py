@@ -1,4 +1,4 @@
-"""`edgetally demo`: the service, made-up traffic pushed into it over HTTP, and where to look."""
+"""`edgetally demo`: a service with made-up traffic, pushed over HTTP, and where to look at it."""
 
 import asyncio
 import http.client
@@ -14,32 +14,32 @@ from edgetally.demo.traffic import SITES, records
 from edgetally.service.service import Service
 
 BATCH_SECONDS = 0.25
-"""Traffic is pushed this often."""
+"""How often traffic is pushed."""
 
 
 def show(text: str) -> None:
-    """Print a line for the person who watches."""
+    """Print a line at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 async def demonstrate(service: Service) -> None:
-    """Push traffic, and say every second what the API shows of it, until cancelled."""
+    """Push traffic and print every second what the API answers, until cancelled."""
     example = SITES[0].service_id
     show(f"""
 Edgetally is running with made-up traffic of {len(SITES)} services: {", ".join(site.service_id for site in SITES)}.
 
-  what there is      {service.url}/
+  services           {service.url}/
   domains            {service.url}/v1/domains/{example}/ts/h
   origins            {service.url}/v1/origins/{example}/ts/h
   origins by address {service.url}/v1/channel/{example}/ts/h?kind=origin_insights
-  the API described  {service.url}/openapi.json
+  API description    {service.url}/openapi.json
 
 The last second of {example}, by domain and by POP:
 
   curl -s '{service.url}/v1/domains/{example}/ts/h/limit/1' | python3 -m json.tool
 
-What comes in, second by second (Ctrl-C stops it):
+Every second of {example} as it is sealed (stop with Ctrl-C):
 """)
     await asyncio.gather(_push(service), _watch(service, example))
 
@@ -51,29 +51,29 @@ async def _push(service: Service) -> None:
         await sleep_until(service.clock, start + BATCH_SECONDS)
         for site in SITES:
             body = b"\n".join(records(site, start, BATCH_SECONDS, chance))
-            await asyncio.to_thread(_send, service.url, "POST", "/ingest", body)
+            await asyncio.to_thread(_request, service.url, "POST", "/ingest", body)
         start += BATCH_SECONDS
 
 
 async def _watch(service: Service, service_id: str) -> None:
-    """Chain `Timestamp`, as a client of the API does."""
+    """Follow the entries by chaining `Timestamp`, as a client of the API does."""
     cursor = 0
     while True:
         path = f"/v1/domains/{service_id}/ts/{cursor}"
-        answer = msgspec.json.decode(await asyncio.to_thread(_send, service.url, "GET", path, None))
+        answer = msgspec.json.decode(await asyncio.to_thread(_request, service.url, "GET", path, None))
         cursor = answer["Timestamp"]
         for entry in answer["Data"]:
-            parts = [
+            domains = [
                 f"{domain} {counts.get('requests', 0)} requests, {counts.get('edge_hit_ratio', 0):.0%} hits"
                 for domain, counts in entry["aggregated"].items()
             ]
-            show(f"  {entry['recorded']}  " + " · ".join(parts))
+            show(f"  {entry['recorded']}  " + " · ".join(domains))
         if not answer["Data"]:
             await sleep_until(service.clock, service.clock.now() + 1)
 
 
-def _send(url: str, method: str, path: str, body: bytes | None) -> bytes:
-    # A connection of its own: a thread cannot be cancelled, so it must clear up after itself.
+def _request(url: str, method: str, path: str, body: bytes | None) -> bytes:
+    # A thread cannot be cancelled, so it has a connection of its own and closes it.
     with closing(http.client.HTTPConnection(urlsplit(url).netloc)) as connection:
         connection.request(method, path, body)
         return connection.getresponse().read()

@@ -1,8 +1,8 @@
 """
 Made-up traffic for `edgetally demo`.
 
-Three services with busy and quiet domains, POPs in several cities, caches that mostly hit, and an origin that is
-having a bad day.
+Three services with busy and quiet domains, POPs in several cities, caches that mostly hit, and an origin that often
+fails.
 """
 
 import random
@@ -29,7 +29,7 @@ SITES = (
 )
 POPS = ("AMS", "FRA", "LHR", "NYC", "SIN", "SYD")
 FAILING = "shop-images"
-"""The origin with the bad day: one response in five is a 503."""
+"""The origin that often fails: one response in five is a 503."""
 
 
 def records(site: Site, start: float, seconds: float, chance: random.Random) -> Iterator[bytes]:
@@ -39,7 +39,7 @@ def records(site: Site, start: float, seconds: float, chance: random.Random) -> 
 
 
 def _record(site: Site, ts: float, chance: random.Random) -> dict[str, object]:
-    # Squares favour the first: some domains, origins and POPs are busier than others.
+    # Squares favour the first of a tuple: some domains and POPs are busier than others.
     domain = site.domains[int(chance.random() ** 2 * len(site.domains))]
     body = int(chance.lognormvariate(9, 1.5))
     hit = chance.random() < site.hit_share

@@ -21,7 +21,7 @@ from msgspec import Meta
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Rejection
 from edgetally.telemetry import metrics
-from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escaped, say
+from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escape, say
 from edgetally.telemetry.prometheus import Family
 
 RECENT = 100
@@ -64,12 +64,12 @@ class Rejects:
         for line in rejections:
             letter = DeadLetter(
                 time=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
-                source=str(escaped(source)),
+                source=str(escape(source)),
                 line=line.line,
                 reason=line.reason,
                 problem=line.sentence,
                 at=line.at,
-                sample=str(escaped(line.sample)),
+                sample=str(escape(line.sample)),
             )
             shown = json.dumps(msgspec.structs.asdict(letter))
             self._recent.append(shown)

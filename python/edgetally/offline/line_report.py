@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from edgetally import _core
-from edgetally.telemetry.events import escaped
+from edgetally.telemetry.events import escape
 
 MAX_REJECTIONS = 10
 """Rejected lines that are described. All are counted."""
@@ -39,7 +39,7 @@ class Rejection(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.input}:{self.line}"
-        return f"{where}: {self.reason}: {self.sentence} (byte {self.at}): {escaped(self.sample[:SHOWN_BYTES])}"
+        return f"{where}: {self.reason}: {self.sentence} (byte {self.at}): {escape(self.sample[:SHOWN_BYTES])}"
 
 
 class LineReport:

@@ -1,7 +1,7 @@
 """
-The process that serves: its signals, its log, and what it tells whoever supervises it.
+The process that serves: signals, the log and systemd.
 
-It ends with 0 when it was told to stop, and with 1 when a room has failed.
+Its exit status is 0 after SIGTERM or SIGINT, and 1 after a background task failed.
 """
 
 import asyncio
@@ -23,53 +23,53 @@ from edgetally.telemetry.systemd import notify
 def run(
     config: Config,
     *,
-    again: Callable[[], Config] | None = None,
-    started: Callable[[Service], Coroutine[None, None, None]] | None = None,
+    read_config: Callable[[], Config] | None = None,
+    companion: Callable[[Service], Coroutine[None, None, None]] | None = None,
 ) -> int:
     """
     Serve until SIGTERM or SIGINT; return the exit status.
 
-    On SIGHUP, `again` reads the settings once more. `started` runs beside the service.
+    SIGHUP reloads what `read_config` returns. `companion` runs while the service does.
     """
-    # Imported here because it takes a while, and commands that do not serve need none of it.
+    # Imported here because it is slow to import, and other commands do not need it.
     import uvloop  # noqa: PLC0415
 
-    # What crashes or hangs says where: systemd ends who hangs with SIGABRT.
+    # On a crash, or on SIGABRT from systemd's watchdog, the log shows where every thread was.
     faulthandler.enable()
-    # Many systems allow a thousand, for the sake of programs that call select(), and more to those who ask.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # The soft limit is often 1,024, for programs that use select().
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     keep_memory()
     settings = config.log
     with (
-        Log(form=settings.format, level=settings.level, per_second=settings.per_second) as log,
+        Log(format=settings.format, level=settings.level, per_second=settings.per_second) as log,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_serve(config, log, again, started))
+        return runner.run(_serve(config, log, read_config, companion))
 
 
 async def _serve(
     config: Config,
     log: Log,
-    again: Callable[[], Config] | None,
-    started: Callable[[Service], Coroutine[None, None, None]] | None,
+    read_config: Callable[[], Config] | None,
+    companion: Callable[[Service], Coroutine[None, None, None]] | None,
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Service(config) as service:
-        if again:
-            loop.add_signal_handler(signal.SIGHUP, _reload, service, again)
+        if read_config:
+            loop.add_signal_handler(signal.SIGHUP, _reload, service, read_config)
         say(Started(url=service.url))
         notify("READY=1")
-        beside = [asyncio.create_task(_sweep(log, service.clock))]
-        if started:
-            beside.append(asyncio.create_task(started(service)))
+        tasks = [asyncio.create_task(_sweep(log, service.clock))]
+        if companion:
+            tasks.append(asyncio.create_task(companion(service)))
         await first([stop, service.failed])
         say(Stopping())
         notify("STOPPING=1")
-        await cancel(beside)
+        await cancel(tasks)
     return 1 if service.failed.is_set() else 0
 
 
@@ -80,8 +80,8 @@ async def _sweep(log: Log, clock: Clock) -> None:
         notify("WATCHDOG=1")
 
 
-def _reload(service: Service, again: Callable[[], Config]) -> None:
+def _reload(service: Service, read_config: Callable[[], Config]) -> None:
     try:
-        service.reload(again())
+        service.reload(read_config())
     except ConfigError as error:
         say(ReloadFailed(problem=str(error)))

@@ -43,7 +43,7 @@ from edgetally.sources import syslog
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
 from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
-from edgetally.telemetry.label_limit import Labels
+from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.window import sealer
 from edgetally.window.shelf import Shelf
 
@@ -83,7 +83,7 @@ class Service:
             limits=config.window.limits,
             aggregate_delay=config.window.aggregate_delay,
             retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
-            labels=Labels(config.metrics.services),
+            labels=LabelLimit(config.metrics.services),
         )
         self.poll = Poll(
             shelf=self.shelf,

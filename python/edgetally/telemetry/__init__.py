@@ -1,1 +1,1 @@
-"""What the process says about itself, for whoever runs it."""
+"""The log and the metrics of the server."""

@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     def fields(self) -> dict[str, str | int | float]:
         """Return the fields, escaped."""
-        return {name: escaped(value) for name, value in msgspec.structs.asdict(self).items()}
+        return {name: escape(value) for name, value in msgspec.structs.asdict(self).items()}
 
     def __str__(self) -> str:
         """Return the sentence; nothing in it ends a line or controls a terminal."""
@@ -41,7 +41,7 @@ class SourceEvent(Event, frozen=True):
     source: str
 
 
-def escaped(value: str | float | bytes) -> str | int | float:
+def escape(value: str | float | bytes) -> str | int | float:
     """Return `value` with everything that is not printable as a backslash escape."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")

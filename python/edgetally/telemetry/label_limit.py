@@ -1,24 +1,25 @@
-"""Which names have a label of their own. Names come from the open internet, and every label costs somebody memory."""
+"""The cardinality limit: which names have a label of their own in the metrics."""
 
 from edgetally.model import OTHER
 
 
-class Labels:
+class LabelLimit:
     """
-    The first `most` names have a label each, and the others share `_other`.
+    The first `most` names have a label each, all others share `_other`.
 
-    A name keeps its label for good: a counter that went down would be taken for a restart.
+    Names come from the open internet, and every label costs memory here and in Prometheus. A name keeps its label for
+    good, because a counter that disappears and comes back would look like a restart.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: set[str] = set()
+        self._names: set[str] = set()
 
-    def of(self, name: str) -> str:
+    def label(self, name: str) -> str:
         """Return the label of `name`."""
-        if name in self._known:
+        if name in self._names:
             return name
-        if len(self._known) >= self._most:
+        if len(self._names) >= self._most:
             return OTHER
-        self._known.add(name)
+        self._names.add(name)
         return name

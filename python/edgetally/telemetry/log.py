@@ -1,23 +1,22 @@
 """
-The log: a line per event on stderr, for people on a terminal and as JSON everywhere else.
+The log on stderr: one line per event, as text on a terminal and as JSON everywhere else.
 
-Whatever comes in a flood is logged so many times in a second, and then summed up: a log that fills the disk is one
-more thing that goes wrong. CRITICAL is always said.
+Events are rate-limited, because a flood of them could fill the disk. What is suppressed is counted in one more event.
 """
 
 import json
 import logging
-import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Self, TextIO
 
-from edgetally.telemetry.events import Event, EventsSuppressed, LogLinesDropped, escaped, say
-from edgetally.telemetry.log_writer import Lines
+from edgetally.telemetry.events import Event, EventsSuppressed, LogLinesDropped, escape, say
+from edgetally.telemetry.log_writer import LogWriter
+from edgetally.telemetry.systemd import is_systemd_journal
 
-OVERALL = 10
-"""All sources together may say so many times as much as one."""
+ALL_SOURCES = 10
+"""An event may occur this many times as often from all sources together as from one."""
 
 INDENT = "    "
 
@@ -28,69 +27,69 @@ PRIORITIES = (
     (logging.INFO, 6),
     (logging.NOTSET, 7),
 )
-"""Those of syslog."""
+"""Levels, and their priorities in syslog."""
 
 
-class Text(logging.Formatter):
-    """A line for people. Lines that begin with blanks belong to the one above: where an error came from."""
+class TextFormatter(logging.Formatter):
+    """Lines for people. The lines of a traceback are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line, and those of the traceback."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
-        lines = [f"{moment} {record.levelname} {escaped(record.getMessage())}"]
+        lines = [f"{moment} {record.levelname} {escape(record.getMessage())}"]
         if record.exc_info:
-            lines += [f"{INDENT}{escaped(line)}" for line in self.formatException(record.exc_info).split("\n")]
+            lines += [f"{INDENT}{escape(line)}" for line in self.formatException(record.exc_info).split("\n")]
         return "\n".join(lines)
 
 
-class Prioritised(logging.Formatter):
-    """Lines of another form for systemd's journal, which takes `<4>` from their begin and finds them by it."""
-
-    def __init__(self, form: logging.Formatter) -> None:
-        super().__init__()
-        self._form = form
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines."""
-        priority = next(priority for level, priority in PRIORITIES if record.levelno >= level)
-        return "\n".join(f"<{priority}>{line}" for line in self._form.format(record).split("\n"))
-
-
-class Json(logging.Formatter):
-    """A line for machines: one JSON object, of ASCII alone."""
+class JsonFormatter(logging.Formatter):
+    """Lines for machines: JSON objects in ASCII."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        said = {
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": name_of(record),
-            "message": escaped(record.getMessage()),
+            "event": event_name(record),
+            "message": escape(record.getMessage()),
         }
         if isinstance(record.msg, Event):
-            said |= record.msg.fields()
+            fields |= record.msg.fields()
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(said)
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
 
 
-def name_of(record: logging.LogRecord) -> str:
-    """Return the name of an event; what libraries say is called by the name of their logger."""
+class PriorityFormatter(logging.Formatter):
+    """Lines for systemd's journal, which reads the priority from a prefix such as `<4>`."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines, each with the prefix."""
+        priority = next(priority for level, priority in PRIORITIES if record.levelno >= level)
+        return "\n".join(f"<{priority}>{line}" for line in self._lines.format(record).split("\n"))
+
+
+def event_name(record: logging.LogRecord) -> str:
+    """Return the name of an event; for a message of a library, the name of its logger."""
     return record.msg.name() if isinstance(record.msg, Event) else record.name
 
 
 class Throttle(logging.Filter):
-    """Lets so many of each event and source through in a second, and counts the others."""
+    """Limits how often each event of each source is logged within a second. CRITICAL is always logged."""
 
     def __init__(self, per_second: int) -> None:
         super().__init__()
         self._most = per_second
         self._second = 0
-        self._seen: Counter[tuple[str, str]] = Counter()
-        self._unsaid: Counter[str] = Counter()
+        self._logged: Counter[tuple[str, str]] = Counter()
+        self._suppressed: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether `record` is to be logged."""
+        """Return whether to log `record`; if not, count it."""
         if (
             not self._most
             or record.levelno >= logging.CRITICAL
@@ -99,63 +98,61 @@ class Throttle(logging.Filter):
             return True
         if int(record.created) != self._second:
             self._second = int(record.created)
-            self._seen.clear()
-        name, source = name_of(record), getattr(record.msg, "source", "")
-        # Sources can be made up, so all of them together have a limit too.
-        if self._seen[name, source] >= self._most or self._seen[name, ""] >= self._most * OVERALL:
-            self._unsaid[name] += 1
+            self._logged.clear()
+        name, source = event_name(record), getattr(record.msg, "source", "")
+        # A sender can appear as any number of sources, so all of them together have a limit too.
+        if self._logged[name, source] >= self._most or self._logged[name, ""] >= self._most * ALL_SOURCES:
+            self._suppressed[name] += 1
             return False
-        self._seen.update({(name, source), (name, "")})
+        self._logged.update({(name, source), (name, "")})
         return True
 
-    def unsaid(self) -> list[EventsSuppressed]:
-        """Take the counts of what was not let through."""
-        found = [EventsSuppressed(suppressed=name, count=count) for name, count in self._unsaid.items()]
-        self._unsaid.clear()
-        return found
+    def take_suppressed(self) -> list[EventsSuppressed]:
+        """Return what was suppressed since the last call."""
+        events = [EventsSuppressed(suppressed=name, count=count) for name, count in self._suppressed.items()]
+        self._suppressed.clear()
+        return events
 
 
 class Log:
-    """Where everything goes that is logged. Use it as a context manager."""
+    """Logs everything to `stream` while it is used as a context manager."""
 
-    def __init__(self, *, form: str, level: str, per_second: int, stream: TextIO | None = None) -> None:
+    def __init__(self, *, format: str, level: str, per_second: int, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
-        is_json = form == "json" or (form == "auto" and not stream.isatty())
-        formatter = Json() if is_json else Text()
+        is_json = format == "json" or (format == "auto" and not stream.isatty())
+        formatter = JsonFormatter() if is_json else TextFormatter()
         self._level = level.upper()
+        self._level_before = logging.NOTSET
         self._throttle = Throttle(per_second)
-        self._handler = Lines(stream.fileno())
-        self._handler.setFormatter(Prioritised(formatter) if is_journal(stream) else formatter)
-        self._handler.addFilter(self._throttle)
+        self._writer = LogWriter(stream.fileno())
+        self._writer.setFormatter(PriorityFormatter(formatter) if is_systemd_journal(stream) else formatter)
+        self._writer.addFilter(self._throttle)
 
     def __enter__(self) -> Self:
-        """Log what is said from now on."""
+        """Start to log."""
         root = logging.getLogger()
-        root.addHandler(self._handler)
+        self._level_before = root.level
         root.setLevel(self._level)
+        root.addHandler(self._writer)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Log no more."""
+        """Stop, after the last lines are written."""
         self.sweep()
-        logging.getLogger().removeHandler(self._handler)
-        self._handler.close()
+        root = logging.getLogger()
+        root.removeHandler(self._writer)
+        root.setLevel(self._level_before)
+        self._writer.close()
 
     @property
-    def lost(self) -> int:
-        """How many lines were not taken, and that is not said yet."""
-        return self._handler.lost
+    def dropped(self) -> int:
+        """Lines dropped since `sweep` last reported them."""
+        return self._writer.dropped
 
     def sweep(self) -> None:
-        """Sum up what came too often; to be called about once a second."""
-        for unsaid in self._throttle.unsaid():
-            say(unsaid)
-        if self.lost and self._handler.has_room:
-            unread, self._handler.lost = self._handler.lost, 0
-            say(LogLinesDropped(lines=unread))
-
-
-def is_journal(stream: TextIO) -> bool:
-    """Tell whether `stream` goes to systemd's journal: systemd.exec(5), JOURNAL_STREAM."""
-    status = os.fstat(stream.fileno())
-    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+        """Log what was suppressed or dropped; call this about once a second."""
+        for event in self._throttle.take_suppressed():
+            say(event)
+        if self.dropped and not self._writer.is_full:
+            lines, self._writer.dropped = self._writer.dropped, 0
+            say(LogLinesDropped(lines=lines))

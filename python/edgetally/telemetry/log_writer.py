@@ -1,4 +1,4 @@
-"""Lines on their way to whoever reads the log. Nobody who logs waits for that: a log that is stuck stops nothing."""
+"""Log lines are written by a thread of their own, so a reader of the log that is stuck blocks nothing else."""
 
 import contextlib
 import logging
@@ -6,48 +6,49 @@ import os
 import queue
 import threading
 
-WAITING = 1000
-"""Lines that may wait to be written."""
+QUEUE_LINES = 1000
+"""Lines that wait to be written. Any more are dropped."""
 
-LAST_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
 """How long the last lines may take at the end."""
 
 
-class Lines(logging.Handler):
-    """Writes lines to a file descriptor, from a thread of its own."""
+class LogWriter(logging.Handler):
+    """Writes lines to a file descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self.lost = 0
-        """Lines that nobody will read, because those before them are not taken."""
+        self.dropped = 0
+        """Lines dropped because the queue was full."""
         self._descriptor = descriptor
-        self._lines: queue.Queue[bytes | None] = queue.Queue(WAITING)
-        # It may be stuck at the end, and must not keep the process; it holds no lock of Python's streams then.
+        self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
+        # A daemon, because a write may block for ever. It uses the descriptor and no stream of Python, whose lock it
+        # would hold meanwhile.
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
     @property
-    def has_room(self) -> bool:
-        """Whether one more line can wait."""
-        return not self._lines.full()
+    def is_full(self) -> bool:
+        """Whether the next line would be dropped."""
+        return self._lines.full()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have `record` written, or count it."""
+        """Queue the line of `record`, or drop it."""
         try:
             self._lines.put_nowait(f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
         except queue.Full:
-            self.lost += 1
+            self.dropped += 1
 
     def close(self) -> None:
-        """Write the rest, if it is taken."""
+        """Write the lines in the queue, as far as they are read in time."""
         with contextlib.suppress(queue.Full):
-            self._lines.put(None, timeout=LAST_SECONDS)
-            self._thread.join(LAST_SECONDS)
+            self._lines.put(None, timeout=CLOSE_SECONDS)
+            self._thread.join(CLOSE_SECONDS)
         super().close()
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
-            # Of what cannot be written, there is nobody to tell.
+            # An error in writing the log cannot be logged.
             with contextlib.suppress(OSError):
                 while line:
                     line = line[os.write(self._descriptor, line) :]

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from prometheus_client import CollectorRegistry, metrics_core
 from prometheus_client.exposition import choose_encoder
 
-from edgetally.telemetry.events import escaped
+from edgetally.telemetry.events import escape
 from edgetally.telemetry.histogram import Histogram
 
 OPENMETRICS = "application/openmetrics-text"
@@ -47,7 +47,7 @@ class Metric(NamedTuple):
         family = FAMILIES[self.kind](self.name, self.description, labels=self.labels)
         for labels, value in values.items():
             # Some labels come from the open internet: they must not end a line or control a terminal.
-            shown = [str(escaped(label)) for _, label in zip(self.labels, labels, strict=True)]
+            shown = [str(escape(label)) for _, label in zip(self.labels, labels, strict=True)]
             if isinstance(value, Histogram):
                 family.add_metric(shown, value.buckets(), value.total)
             else:

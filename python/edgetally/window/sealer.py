@@ -23,7 +23,7 @@ from edgetally.model import Limits
 from edgetally.telemetry import metrics
 from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
-from edgetally.telemetry.label_limit import Labels
+from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.telemetry.prometheus import Family
 from edgetally.window.shelf import Shelf
 
@@ -56,7 +56,7 @@ class Sealer:
         limits: Limits,
         aggregate_delay: int,
         retention: Retention | None = None,
-        labels: Labels | None = None,
+        labels: LabelLimit | None = None,
     ) -> None:
         self._journal = journal
         self._window = WindowThread(_core.Window(**limits._asdict()))
@@ -71,7 +71,7 @@ class Sealer:
         self._before = journal.end
         """A previous process has counted the facts up to here."""
         self._reserved = 0
-        self._labels = labels or Labels(limits.services)
+        self._labels = labels or LabelLimit(limits.services)
         self.records: Counter[str] = Counter()
         """Merged records by service. All counts by service here share the label `_other` beyond the limit."""
         self.late: Counter[str] = Counter()
@@ -198,7 +198,7 @@ class Sealer:
         if fact.position > self._before:
             for one in sealed:
                 if one.overflowed:
-                    self.overflowed[self._labels.of(one.service_id)] += one.overflowed
+                    self.overflowed[self._labels.label(one.service_id)] += one.overflowed
         self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.complete_after])
         if self._journal.is_persistent:
             self._forget(fact, newest)
@@ -206,7 +206,7 @@ class Sealer:
     def _count(self, merged: list[tuple[str, int, int]]) -> None:
         """Count records, and how many of them were late."""
         for service_id, records, late in merged:
-            label = self._labels.of(service_id)
+            label = self._labels.label(service_id)
             self.records[label] += records
             if late:
                 self.late[label] += late
