@@ -1,4 +1,4 @@
-"""What is in deploy/: checked by the tools that read it, and true of what the server shows and does."""
+"""The files of deploy/ are valid for the tools that read them, and agree with the server."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 CONTAINERFILE = DEPLOY / "container" / "Containerfile"
 
 EXPOSURE = 12
-"""What the unit may leave open, in tenths, as `systemd-analyze security` counts."""
+"""The largest exposure of the unit, in tenths of what `systemd-analyze security` reports."""
 
 
 def run(*command: str | Path) -> str:
@@ -31,7 +31,7 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with a program that is here in place of the one that is not."""
+    """The unit with a program that exists here."""
     path = tmp_path / UNIT.name
     path.write_text(UNIT.read_text("utf-8").replace("/opt/edgetally/bin/edgetally", "/bin/true"), "utf-8")
     return path
@@ -40,10 +40,10 @@ def unit(tmp_path: Path) -> Path:
 class TestUnit:
     pytestmark = skip_or_fail("systemd-analyze")
 
-    def test_systemd_understands_every_line(self, unit: Path) -> None:
+    def test_systemd_accepts_every_line(self, unit: Path) -> None:
         assert run("systemd-analyze", "verify", unit) == ""
 
-    def test_it_is_closed_as_far_as_it_can_be(self, unit: Path) -> None:
+    def test_its_exposure_is_small(self, unit: Path) -> None:
         run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE}", unit)
 
 
@@ -58,7 +58,7 @@ def test_every_line_of_the_unit_is_explained() -> None:
     assert explained == lines
 
 
-def test_the_unit_starts_what_there_is() -> None:
+def test_the_unit_starts_the_server() -> None:
     (command,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
 
     program, *arguments = shlex.split(command)
@@ -72,7 +72,7 @@ def test_the_unit_starts_what_there_is() -> None:
 class TestPrometheus:
     pytestmark = skip_or_fail("promtool")
 
-    def test_the_configuration_can_be_read(self) -> None:
+    def test_the_configuration_is_valid(self) -> None:
         run("promtool", "check", "config", DEPLOY / "prometheus" / "scrape.yml")
 
     def test_every_alert_fires_when_it_has_to_and_only_then(self) -> None:
@@ -89,7 +89,7 @@ def test_every_alert_is_tested_both_ways() -> None:
     assert tested == [f"{alert} {what}" for alert in alerts() for what in ("fires", "does not fire")]
 
 
-def test_alerts_look_at_metrics_that_there_are() -> None:
+def test_alerts_use_metrics_that_exist() -> None:
     known = {metric.name for metric in METRICS} | {f"{one.name}_bucket" for one in METRICS if one.kind == "histogram"}
     named = set(re.findall(r"\b((?:edgetally|process)_\w+)\b", ALERTS.read_text("utf-8")))
 
@@ -97,7 +97,7 @@ def test_alerts_look_at_metrics_that_there_are() -> None:
     assert len(named) > 10
 
 
-def test_every_alert_leads_to_what_to_do() -> None:
+def test_every_alert_links_to_a_section_of_operating() -> None:
     runbooks = re.findall(r'runbook: "docs/operating\.md#(.*)"', ALERTS.read_text("utf-8"))
 
     assert len(runbooks) == len(alerts())
@@ -107,7 +107,7 @@ def test_every_alert_leads_to_what_to_do() -> None:
 # --- the container --------------------------------------------------------------------------------------------------
 
 
-def test_the_container_is_made_of_what_is_in_the_tree() -> None:
+def test_the_container_copies_what_is_in_the_tree() -> None:
     steps = CONTAINERFILE.read_text("utf-8")
     copied = {
         source
@@ -121,7 +121,7 @@ def test_the_container_is_made_of_what_is_in_the_tree() -> None:
     assert {source.partition("/")[0] for source in copied} == sent
 
 
-def test_the_container_takes_no_package_without_its_hash() -> None:
+def test_the_container_installs_no_package_without_a_hash() -> None:
     steps = CONTAINERFILE.read_text("utf-8").replace("\\\n", " ")
     installs = re.findall(r"pip install [^&\n]*", steps)
 
