@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Inputs of the Rust build. pyproject.toml says where the result goes.
 RUST := Cargo.toml $(wildcard Cargo.lock) pyproject.toml $(shell find crates -name Cargo.toml -o -path '*/src/*.rs')
+# What a wheel is made of beside the Rust build.
+PACKAGE := README.md LICENSE $(shell find python -type f -not -name '*.so' -not -name '*.pyc')
 
 # pip, cargo and maturin find python and each other on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -21,7 +23,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup servers build test check format demo bench crash fuzz docs pins clean
+.PHONY: help setup servers build test check format demo dist bench crash fuzz docs pins clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +56,8 @@ format: $(VENV)/.dev ## Format the code and apply safe lint fixes.
 
 demo: build ## Serve made-up traffic, to look around; installs only what it needs to run.
 	$(BIN)/edgetally demo
+
+dist: dist/.built ## Build a wheel, which installs without Rust, and a source distribution into dist/.
 
 bench: setup $(VENV)/.bench ## Run the benchmarks; each checks its answer before its speed.
 	benchmarks/run
@@ -105,4 +109,10 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 # A release build even for development: a debug build is slow enough to fail tests that wait for the fold.
 $(VENV)/.built: $(RUST) | $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+dist/.built: $(RUST) $(PACKAGE) | $(VENV)/.run
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/maturin sdist --out dist
 	@touch $@
