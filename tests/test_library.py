@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import edgetally
-from edgetally.config import Config
+from edgetally.config.sections import Config
 from edgetally.errors import InputError
 from edgetally.model import DATASETS, measurements
 from edgetally.offline.fold import FoldOptions

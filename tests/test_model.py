@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from edgetally.config import Records
+from edgetally.config.sections import RecordsSettings
 from edgetally.model import DATASETS, measurements, reasons
 from tests.support.oracle_fields import FIELDS, RATIOS
 
@@ -54,4 +54,4 @@ def test_a_reason_that_a_setting_decides_names_it() -> None:
     named = {code: re.findall(r"records\.(\w+)", sentence) for code, sentence in reasons()}
     settings = {code: names for code, names in named.items() if names}
     assert settings == {"too_long": ["max_line"], "too_old": ["max_lateness"], "too_new": ["max_ahead"]}
-    assert all(hasattr(Records(), name) for (name,) in settings.values())
+    assert all(hasattr(RecordsSettings(), name) for (name,) in settings.values())

@@ -2,7 +2,7 @@
 Everything edgetally raises on purpose.
 
 * EdgetallyError
-  x ConfigError      a flag, a setting or a file that the operator named is wrong: exit 2, no traceback
+  x ConfigError      a flag, a variable, a setting or a file is wrong: exit 2, no traceback
   x InputError       bytes from a source are not what they claim to be
     - TooLarge       ... or more of them than allowed
     - Mislabelled    ... but something else altogether
@@ -13,6 +13,7 @@ Anything else that escapes is a bug, and is allowed to look like one.
 """
 
 import os
+from collections.abc import Iterable
 
 
 def reason(error: OSError) -> str:
@@ -25,12 +26,23 @@ class EdgetallyError(Exception):
 
 
 class ConfigError(EdgetallyError):
-    """A setting is wrong. `where` names it as the operator wrote it: a flag, a dotted setting or a file."""
+    """A setting is wrong. `where` names it as the operator wrote it: a flag, a variable, a dotted setting or a file."""
 
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
+    def __init__(self, where: str, problem: str, others: Iterable["ConfigError"] = ()) -> None:
         self.where = where
         self.problem = problem
+        self._others = tuple(others)
+        super().__init__("; ".join([f"{where}: {problem}", *map(str, self._others)]))
+
+    @classmethod
+    def joined(cls, errors: Iterable["ConfigError"]) -> "ConfigError":
+        """Return one error that says all of these, of which there is at least one."""
+        first, *others = [one for error in errors for one in error.each()]
+        return cls(first.where, first.problem, others)
+
+    def each(self) -> list["ConfigError"]:
+        """Return an error for each setting that is wrong."""
+        return [ConfigError(self.where, self.problem), *self._others] if self._others else [self]
 
 
 class InputError(EdgetallyError):

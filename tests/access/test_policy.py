@@ -8,7 +8,7 @@ import pytest
 
 from edgetally.access.policy import Door
 from edgetally.cli.main import main
-from edgetally.config import check
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.telemetry.events import Event
 from tests.support.process import serving

@@ -12,7 +12,7 @@ import pytest
 from edgetally.access.grants import hashed
 from edgetally.access.token_file import Token, TokenFile
 from edgetally.cli.main import main
-from edgetally.config import check
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edgetally.config import check
+from edgetally.config.validation import check
 from edgetally.http.connection import Connection
 from edgetally.http.messages import BODY_AHEAD, Body
 from edgetally.http.server import Server

@@ -10,7 +10,7 @@ import pytest
 from tqdm import tqdm
 
 from edgetally.cli import fold as cli
-from edgetally.config import check
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.model import reasons
 

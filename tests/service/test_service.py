@@ -182,10 +182,12 @@ REFUSED = [
     Refused("every address", ["--listen", "0.0.0.0:0"], "--listen: 0.0.0.0 can be reached by others"),
     Refused("every address of IPv6", ["--listen", "[::]:0"], "--listen: :: can be reached by others"),
     Refused("a name", ["--listen", "edge.example:0"], "--listen: edge.example can be reached by others"),
-    Refused("an address that is no address", ["--listen", "8480"], "--listen: '8480' is no address and port"),
-    Refused("a delay of nothing", ["--aggregate-delay", "0"], "--aggregate-delay: it has to be "),
-    Refused("no patience", ["--poll-timeout", "0"], "--poll-timeout: it has to be a number above 0"),
-    Refused("a service id that cannot be one", ["--service-id", "a.b"], "--service-id: it has to be 1 to 64 "),
+    Refused("an address that is none", ["--listen", "8480"], "--listen: expected HOST:PORT or [IPv6]:PORT, got '8480'"),
+    Refused("no delay", ["--aggregate-delay", "0"], "--aggregate-delay: expected an integer from 1 to 60, got '0'"),
+    Refused("no timeout", ["--poll-timeout", "0"], "--poll-timeout: expected a number above 0"),
+    Refused(
+        "an invalid service id", ["--service-id", "a.b"], "--service-id: expected 1 to 64 letters, digits, - and _"
+    ),
     Refused("a format that is none", ["--format", "nginks"], "--format: unknown format 'nginks' (expected one of: "),
     Refused("columns that say nothing", ["--format", "cloudfront:asn"], "--format: without the field sc-status"),
     Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
@@ -229,14 +231,14 @@ def test_a_directory_in_use_is_an_error(tmp_path: Path) -> None:
 
 TYPOS = [
     Refused(
-        "in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api.lissten: there is no such setting; there are listen, "
+        "in a setting", ["[api]\nlissten = '127.0.0.1:0'"], "api.lissten: unknown setting (expected one of: listen, "
     ),
-    Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: there is no such setting; there are api, "),
-    Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "sources.follow[0].paht: "),
+    Refused("in a section", ["[windows]\naggregate_delay = 3"], "windows: unknown setting (expected one of: api, "),
+    Refused("in a list", ["[[sources.follow]]\npaht = 'x'"], "sources.follow[0].paht: unknown setting"),
     Refused(
         "in a value",
         ["[window]\naggregate_delay = 'two'"],
-        "window.aggregate_delay: it has to be a whole number, not text\n",
+        "window.aggregate_delay: expected an integer from 1 to 60, got a string\n",
     ),
     Refused("in the TOML", ["[api\n"], "line 1"),
 ]

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import msgspec
+from msgspec.structs import fields
 
 from edgetally import _core
 from edgetally.cli import flags
 from edgetally.cli import main as cli
-from edgetally.config import Config
+from edgetally.config.declaration import Setting, declared
+from edgetally.config.sections import REACHED, SETTINGS, Config
 from edgetally.model import DATASETS, measurements
 from edgetally.snippets import snippet, snippets
 from edgetally.telemetry.events import EVENTS, Started
@@ -67,16 +68,29 @@ event that occurs more than [`log.per_second`](settings.md#log) times within a s
 
 STARTED = Started(url="http://127.0.0.1:8480")
 
-INTO_SETTINGS = """\
-`edgetally serve --config FILE` and `edgetally fold --config FILE` read settings from a TOML file. All of them may be
-left out; the TOML below is what then holds. A flag wins over the file, and `--follow` and `--syslog` add to it.
-A setting that does not exist is an error that names it."""
+INTO_SETTINGS = f"""\
+`edgetally` reads settings from flags, environment variables and a TOML file; the first of these wins. Every setting has
+a default, and an unknown setting is an error.
 
-INTO_LIMITS = """\
-Keys, sizes and patience come from the open internet, so all of them are bounded. What is beyond a limit is named below
-and counted at [`/metrics`](metrics.md); `edgetally_limit_reached_total` has the setting as its label. Nothing that was
-accepted is ever dropped for one: a push that is refused is refused as a whole and may come again, and what has too many
-keys counts under `_other`, so sums stay exact. [Promises](promises.md) says what was measured."""
+```toml
+# edgetally.toml
+[window]
+aggregate_delay = 5
+```
+
+```sh
+edgetally serve --config edgetally.toml --aggregate-delay 5
+```
+
+* **File**: `--config FILE`, or the environment variable `{flags.CONFIG_VARIABLE}`.
+* **Environment variable**: `EDGETALLY_`, the section, two underscores and the setting, for example
+  `EDGETALLY_WINDOW__AGGREGATE_DELAY=5`. Lists of tables are values of TOML or JSON:
+  `EDGETALLY_SOURCES__FOLLOW='[{{path = "/var/log/edge.log"}}]'`. An empty variable counts as not set.
+* **Flag**: as shown below. `--follow` and `--syslog` add to the file or variable.
+
+Settings that limit input say what happens **beyond** the limit. [`{REACHED}`](metrics.md)
+counts that, with the setting as its label, unless another metric is shown. Accepted records are never dropped for a
+limit: pushes are refused as a whole, and surplus keys count as `_other`."""
 
 HELP_WIDTH = 100
 
@@ -93,27 +107,11 @@ PREFIXES = {
 }
 """Prefixes with which the fields of `origins` are repeated, and what they then count."""
 
-FLAG_VALUES = {
-    "HOST:PORT": "[::1]:1",
-    "SECONDS": "7",
-    "FILE": "other.file",
-    "ID": "other",
-    "CODE": "OTHER",
-    "NAME": "caddy",
-    "COUNT": "10",
-    "WHERE": "udp:[::1]:1",
-    "FORMAT": "json",
-    "LEVEL": "debug",
-    "DIRECTORY": "other",
-    "KIND": "memory",
-}
-"""A value that is no default, by what the help calls it."""
-
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "Follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
-    "Syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
+    "sources.follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
+    "sources.syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
 }
-"""What stands in a list of tables."""
+"""A table of each list of tables."""
 
 
 def pages() -> list[Path]:
@@ -217,100 +215,34 @@ def help_of(*command: str) -> str:
 
 def settings() -> str:
     """Generate docs/settings.md."""
-    page = [
-        "# Settings",
-        GENERATED,
-        INTO_SETTINGS,
-    ]
-    components = schema()
-    flags = flags_by_setting()
-    for name in components["Config"]["properties"]:
-        section = components[_name_of(components["Config"]["properties"][name])]
-        values = {setting: value["default"] for setting, value in section["properties"].items()}
-        page += [f"## {name}", section["description"], _block("toml", _toml(f"[{name}]", values))]
-        page += [_settings_table(section, {setting: flags.get(f"{name}.{setting}", "") for setting in values})]
-        for setting, value in section["properties"].items():
-            if table := str(value.get("items", {}).get("$ref", "")).rpartition("/")[2]:
-                example = _toml(f"[[{name}.{setting}]]", EXAMPLES[table])
-                page += [f"### {name}.{setting}", components[table]["description"]]
-                page += [_block("toml", example), _settings_table(components[table], {})]
+    page = ["# Settings", GENERATED, INTO_SETTINGS]
+    for section in fields(Config):
+        here = [one for one in SETTINGS.values() if one.section == section.name]
+        page += [f"## {section.name}", section.type.__doc__, _settings_table(here)]
+        for table in (one for one in here if one.table):
+            page += [f"### {table.path}", str(table.table.__doc__)]
+            page += [_block("toml", _toml(f"[[{table.path}]]", EXAMPLES[table.path]))]
+            page += [_settings_table(declared(table.path, table.table))]
     return "\n\n".join(page) + "\n"
 
 
-def limits() -> str:
-    """Generate docs/limits.md."""
-    components = schema()
-    rows = []
-    for name, section in components["Config"]["properties"].items():
-        for setting, value in components[_name_of(section)]["properties"].items():
-            if "beyond" in value:
-                metric = f"`{value['counted']}`" if value["counted"] else ""
-                what = (f"`{name}.{setting}`", f"{value['default']:,}".replace(",", " "), value["description"])
-                rows.append((*what, value["beyond"], metric))
-    table = _table(("setting", "default", "what is limited", "beyond it", "counted by"), rows)
-    return f"# Limits\n\n{GENERATED}\n\n{INTO_LIMITS}\n\n{table}\n"
-
-
-def schema() -> dict[str, Any]:
-    """Return the schema of every section of the settings, by the name of its class."""
-    # A path is the only type that is not TOML's own.
-    return msgspec.json.schema_components([Config], schema_hook=lambda _: {"type": "string"})[1]
-
-
-def flags_by_setting() -> dict[str, str]:
-    """Find out which flag of `edgetally serve` sets which setting, by trying every one of them."""
-    found = {}
-    for flag, metavar in re.findall(r"^  (--[a-z-]+)(?: ([A-Z:]+))?", help_of("serve"), re.MULTILINE):
-        if flag != "--config":
-            given = [flag, FLAG_VALUES[metavar]] if metavar else [flag]
-            config = flags.settings(cli.parser().parse_args(["serve", *given]))
-            (changed,) = _settings_of(config) - _settings_of(Config())
-            found[changed[0]] = flag
-    return found
-
-
-def _settings_of(config: Config) -> set[tuple[str, object]]:
-    return {
-        (f"{name}.{setting}", getattr(section, setting))
-        for name, section in msgspec.structs.asdict(config).items()
-        for setting in section.__struct_fields__
-    }
-
-
-def _name_of(reference: dict[str, Any]) -> str:
-    return str(reference["$ref"]).rpartition("/")[2]
-
-
 def _toml(header: str, values: dict[str, Any]) -> str:
-    # TOML writes these values as JSON does, lists of tables have a header of their own, and there is no null.
-    plain = {setting: value for setting, value in values.items() if value not in (None, [], ())}
-    return "\n".join([header, *(f"{setting} = {json.dumps(value)}" for setting, value in plain.items())])
+    # TOML writes these values as JSON does.
+    return "\n".join([header, *(f"{setting} = {json.dumps(value)}" for setting, value in values.items())])
 
 
-def _settings_table(section: dict[str, Any], flags: dict[str, str]) -> str:
+def _settings_table(settings: Iterable[Setting]) -> str:
     rows = []
-    for setting, value in section["properties"].items():
-        default = "" if value.get("default") is None else f"`{json.dumps(value['default'])}`"
-        flag = f"`{flags[setting]}`" if flags.get(setting) else ""
-        rows.append((f"`{setting}`", _type(value), default, flag, value["description"]))
-    return _table(("setting", "type", "default", "flag", "meaning"), rows)
-
-
-def _type(value: dict[str, Any]) -> str:
-    if "anyOf" in value:  # this, or nothing
-        return _type(value["anyOf"][0])
-    if "enum" in value:
-        return " or ".join(f"`{json.dumps(one)}`" for one in value["enum"])
-    if value["type"] == "array" and "$ref" not in value["items"]:
-        return f"list of {_type(value['items'])}"
-    if "pattern" in value:
-        return f"text like `{value['pattern']}`"
-    if "minLength" in value:
-        return f"text of {value['minLength']} to {value['maxLength']} characters"
-    words = {"integer": "whole number", "string": "text", "array": "list of tables", "boolean": "`true` or `false`"}
-    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
-    said = [f"{word} {value[bound]}" for bound, word in bounds.items() if bound in value]
-    return ", ".join([words.get(value["type"], value["type"]), *said])
+    for one in settings:
+        default = "required" if one.is_required else "" if one.default in (None, ()) else f"`{json.dumps(one.default)}`"
+        meaning = [one.description]
+        if one.limit:
+            counted = "" if one.limit.counted == REACHED else f" Counted by `{one.limit.counted}`."
+            meaning += [f"**Beyond:** {one.limit.beyond}{counted}"]
+        if one.flag:
+            meaning += [f"Flag: `{one.flag.name}`."]
+        rows.append((f"`{one.name}`", re.sub("^an? ", "", one.words), default, " ".join(meaning)))
+    return _table(("setting", "type", "default", "meaning"), rows)
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -359,7 +291,6 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "counters.md": counters,
     "events.md": events,
-    "limits.md": limits,
     "metrics.md": metrics,
     "record.md": partial(patched, "record.md"),
     "settings.md": settings,

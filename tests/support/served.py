@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from edgetally.config import check
+from edgetally.config.validation import check
 from edgetally.service.service import Service
 from tests.support.clock import PATIENCE, START, TurnedClock, until
 

@@ -10,7 +10,7 @@ import msgspec
 from edgetally.access.certificate import Certificate
 from edgetally.access.grants import Grant, Keys
 from edgetally.access.token_file import Token, TokenFile
-from edgetally.config import Config, address
+from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.telemetry.events import (
     CertificateNotReloaded,
@@ -68,7 +68,7 @@ class Door:
         A ConfigError leaves everything as it was; a broken certificate leaves the old one, and the tokens are new.
         """
         tokens = _tokens(config)
-        self._guard(address(self._config.api.listen)[0], tokens)
+        self._guard(self._config.api.address[0], tokens)
         self._tokens = tokens
         self.keys.replace(_grants(tokens))
         if tokens is not None:
@@ -103,15 +103,9 @@ class Door:
 
 
 def _pair(config: Config) -> tuple[Path, Path] | None:
-    """Return where the certificate is and where its key, if there are any; raise ConfigError when one is missing."""
+    """Return where the certificate and its key are, if there are any."""
     cert, key = config.api.tls_cert, config.api.tls_key
-    if cert and key:
-        return cert, key
-    if cert or key:
-        given, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
-        flag = f"--{missing.replace('_', '-')}"
-        raise ConfigError(f"api.{given}", f"alone it is not enough: say api.{missing} ({flag}), too")
-    return None
+    return (cert, key) if cert and key else None
 
 
 def _tokens(config: Config) -> tuple[Token, ...] | None:

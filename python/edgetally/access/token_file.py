@@ -22,8 +22,9 @@ from msgspec import Meta
 
 from edgetally.access.grants import TOKEN, hashed, new_token
 from edgetally.errors import ConfigError, reason
+from edgetally.model import SERVICE_ID
 
-SERVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}|\*")
+SERVICE = re.compile(rf"{SERVICE_ID}|\*")
 HASH = re.compile(r"sha256:[0-9a-f]{64}")
 MAX_NAME = 64
 SHORTEST = 8
@@ -47,7 +48,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if not HASH.fullmatch(self.hash):
             raise ValueError("expected a hash of sha256: and 64 hexadecimal digits")
         for service_id in self.services:
-            if not SERVICE_ID.fullmatch(service_id):
+            if not SERVICE.fullmatch(service_id):
                 raise ValueError(
                     f"expected a service of 1 to 64 letters, digits, - and _, or * for all, got {service_id[:40]!r}"
                 )

@@ -1,80 +1,57 @@
-"""Flags: the setting that each of them is, and what an error is called by whoever has to mend it."""
+"""Flags of settings: made from their declarations, and read together with the environment and the settings file."""
 
 import argparse
-import re
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from msgspec.structs import replace
+from edgetally.config.given import Given
+from edgetally.config.sections import SETTINGS
 
-from edgetally.config import Config, Follow, Syslog, check, load
-from edgetally.errors import ConfigError
-
-SETTINGS = {
-    "listen": "api.listen",
-    "allow_anonymous": "api.allow_anonymous",
-    "poll_timeout": "api.poll_timeout",
-    "tls_cert": "api.tls_cert",
-    "tls_key": "api.tls_key",
-    "token_file": "access.token_file",
-    "service_id": "records.service_id",
-    "pop": "records.pop",
-    "format": "records.format",
-    "weight": "records.weight",
-    "aggregate_delay": "window.aggregate_delay",
-    "journal": "journal.kind",
-    "data_dir": "journal.data_dir",
-    "stdin": "sources.stdin",
-    "log_format": "log.format",
-    "log_level": "log.level",
-}
-"""By the name of the flag. These win over the file."""
-
-LISTS = {"follow": "sources.follow", "syslog": "sources.syslog"}
-"""The same; these add to the file."""
+CONFIG_VARIABLE = "EDGETALLY_CONFIG"
+"""Names the settings file where there is no --config."""
 
 
-def settings(arguments: argparse.Namespace) -> Config:
-    """Join the settings file, if there is one, with the flags that were given; ConfigError names what is wrong."""
-    path: Path | None = getattr(arguments, "config", None)
-    found = load(path) if path else {}
-    for flag, setting in SETTINGS.items():
-        if (value := getattr(arguments, flag, None)) is not None:
-            section, _, name = setting.partition(".")
-            table = found.setdefault(section, {})
-            if isinstance(table, dict):
-                table[name] = value
-    try:
-        config = check(found)
-    except ConfigError as error:
-        raise named(error, arguments) from error
-    follow = tuple(Follow(path=Path(name)) for name in getattr(arguments, "follow", []))
-    syslog = tuple(Syslog(listen=where) for where in getattr(arguments, "syslog", []))
-    sources = replace(
-        config.sources, follow=(*config.sources.follow, *follow), syslog=(*config.sources.syslog, *syslog)
+def add_flags(command: argparse.ArgumentParser, paths: Iterable[str]) -> None:
+    """Add the flags of these settings, and --config."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"settings in TOML; docs/settings.md lists them (default ${CONFIG_VARIABLE})",
     )
-    return replace(config, sources=sources)
+    for path in paths:
+        add_flag(command, path)
 
 
-def named(error: ConfigError, arguments: argparse.Namespace) -> ConfigError:
-    """Name the flag or the file in which `error` is. What is in neither keeps its name."""
-    path: Path | None = getattr(arguments, "config", None)
-    is_in_file = path is not None and _has(path, error.where)
-    for flag, setting in (SETTINGS | LISTS).items():
-        if setting != error.where or not hasattr(arguments, flag):
-            continue
-        is_given = getattr(arguments, flag) not in (None, [])
-        # Of a list, either may be meant; of what nobody has said, the default, and a flag is the way to change it.
-        if (is_given and not (is_in_file and flag in LISTS)) or path is None:
-            return ConfigError(f"--{flag.replace('_', '-')}", error.problem)
-    return ConfigError(f"{path}: {error.where}", error.problem) if is_in_file else error
+def add_flag(command: argparse.ArgumentParser, path: str) -> None:
+    """Add the flag of a setting."""
+    setting = SETTINGS[path]
+    flag = setting.flag
+    assert flag
+    text = flag.help or _lower(setting.description.removesuffix("."))
+    if setting.default not in (None, "", False, ()):
+        shown = f"{setting.default:g}" if isinstance(setting.default, float) else setting.default
+        text += f" (default {shown})"
+    if setting.is_switch:
+        command.add_argument(flag.name, dest=path, action="store_true", default=None, help=text)
+    else:
+        action = "append" if setting.table else "store"
+        metavar = flag.metavar or "|".join(setting.choices)
+        command.add_argument(flag.name, dest=path, action=action, metavar=metavar, help=text)
 
 
-def _has(path: Path, setting: str) -> bool:
-    """Whether a settings file has a setting, or the list that it is in."""
-    try:
-        found = load(path)
-    except ConfigError:
-        return False
-    section, *names = re.split(r"[.\[]", setting)
-    table = found.get(section)
-    return section in found and (not names or (isinstance(table, dict) and names[0] in table))
+def given(arguments: argparse.Namespace) -> Given:
+    """Return what a command was given. Commands without --config read no environment variables either."""
+    environment = dict(os.environ) if "config" in arguments else {}
+    named = environment.get(CONFIG_VARIABLE)
+    return Given(
+        flags={path: value for path, value in vars(arguments).items() if path in SETTINGS},
+        environment=environment,
+        file=getattr(arguments, "config", None) or (Path(named) if named else None),
+    )
+
+
+def _lower(sentence: str) -> str:
+    """Begin with a small letter, unless the first word is one like POP."""
+    return sentence[0].lower() + sentence[1:] if sentence[1].islower() else sentence

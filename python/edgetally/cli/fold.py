@@ -9,7 +9,7 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 import edgetally
-from edgetally.config import Config
+from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.malloc import keep_memory
 from edgetally.snippets import format_of

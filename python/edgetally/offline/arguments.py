@@ -4,13 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edgetally.config import Records, check
+from edgetally.config.sections import RecordsSettings
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.model import Limits
 from edgetally.snippets import format_of
 
 
-def checked_records(**arguments: str | int | None) -> Records:
+def checked_records(**arguments: str | int | None) -> RecordsSettings:
     """
     Check what lines may be, and what holds for records that do not say otherwise.
 
@@ -24,7 +25,7 @@ def checked_records(**arguments: str | int | None) -> Records:
         ValueError: An argument is wrong. The message names it.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    records: Records = _checked("records", given)
+    records: RecordsSettings = _checked("records", given)
     try:
         return replace(records, format=format_of(records.format))
     except ConfigError as error:

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Coroutine
 
 from edgetally.clock import Clock, sleep_until
-from edgetally.config import Config
+from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.malloc import keep_memory
 from edgetally.service.service import Service, cancel, first

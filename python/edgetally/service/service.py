@@ -5,7 +5,6 @@ It builds them in the order in which a record passes them, and stops them in the
 """
 
 import asyncio
-import os
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +22,7 @@ from edgetally.api.long_poll import Poll
 from edgetally.api.openapi import document
 from edgetally.api.push import Bounds, Ingest, Said
 from edgetally.clock import Clock, SystemClock, sleep_until
-from edgetally.config import Config, Follow, Records, Syslog, address
+from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.http import server
 from edgetally.http.connection import Connection
@@ -192,7 +191,7 @@ class Service:
 
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
-        host, port = address(self.config.api.listen)
+        host, port = self.config.api.address
         self.door.admit(host)
         loop = asyncio.get_running_loop()
         try:
@@ -211,7 +210,6 @@ class Service:
         sources = self.config.sources
         # Pushes have these, too: a format that is none is told now, and not to whoever pushes first.
         everywhere = self._defaults(self.config.records, "records.format")
-        _each_once(sources.follow)
         for one in sources.follow:
             self.sources.files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
             self._follow(self.sources.files[-1])
@@ -230,7 +228,7 @@ class Service:
         if sources.stdin:
             self._follow(Stdin(everywhere))
 
-    def _defaults(self, said: Said | Follow | Syslog | Records, where: str) -> Defaults:
+    def _defaults(self, said: Said | FollowSettings | SyslogSettings | RecordsSettings, where: str) -> Defaults:
         """Return what holds for the records of one source, and otherwise for all."""
         records = self.config.records
         return Defaults(
@@ -279,15 +277,6 @@ class Service:
         self.rejects.close()
         self.sealer.close()
         await self.journal.close()
-
-
-def _each_once(files: Sequence[Follow]) -> None:
-    """Refuse a file that is to be followed twice, by whatever names."""
-    seen: set[str] = set()
-    for one in files:
-        if (real := os.path.realpath(one.path)) in seen:
-            raise ConfigError("sources.follow", f"{one.path} is followed twice: every line of it would count twice")
-        seen.add(real)
 
 
 def _journal(config: Config) -> Journal:

@@ -1,0 +1,167 @@
+"""
+How a setting is declared: once, as an annotated field of the struct of its section.
+
+    pop: Annotated[Pop, Meta(description="POP of records that name none."), Flag("--pop", "CODE")] = "local"
+
+Its type, bounds and default check what is given. The same declaration makes its flag and the help of that, its
+environment variable, its error messages and its row in `docs/settings.md`.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+from msgspec import NODEFAULT, Meta
+
+PREFIX = "EDGETALLY_"
+"""What every environment variable of a setting begins with."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of settings. They never change after the start."""
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield settings whose values exclude each other, and the problem of each."""
+        return iter(())
+
+
+class Flag(NamedTuple):
+    """The flag of a setting."""
+
+    name: str
+    metavar: str = ""
+    """What its value is called in the help. Choices name themselves, and a switch has no value."""
+    help: str = ""
+    """Instead of the description, if that is too long for a terminal."""
+
+
+class Limit(NamedTuple):
+    """What a limit does."""
+
+    beyond: str
+    """What happens to whatever is beyond it."""
+    counted: str
+    """The metric that shows it."""
+
+
+class Form(NamedTuple):
+    """What the text of a setting has to look like."""
+
+    words: str
+    """For people."""
+    accepts: Callable[[str], object]
+    """Whether a text is of this form. A ConfigError that it raises says more than these words."""
+
+
+class Setting(NamedTuple):
+    """A declared setting."""
+
+    section: str
+    name: str
+    annotation: Any
+    default: Any
+    """NODEFAULT if the setting is required."""
+    description: str
+    flag: Flag | None
+    limit: Limit | None
+
+    @property
+    def path(self) -> str:
+        """Its name in the settings file, for example `api.listen`."""
+        return f"{self.section}.{self.name}".removeprefix(".")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable, for example `EDGETALLY_API__LISTEN`."""
+        return f"{PREFIX}{self.section}__{self.name}".upper()
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is NODEFAULT
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is either on or off."""
+        return self.bare_type is bool
+
+    @property
+    def bare_type(self) -> Any:  # noqa: ANN401 - any type
+        """Its type, without annotations and without None."""
+        return _taken_apart(self.annotation)[0]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All values that it can have, if these are few words."""
+        return get_args(self.bare_type) if get_origin(self.bare_type) is Literal else ()
+
+    @property
+    def table(self) -> type[Section] | None:
+        """Of a list of tables, what each of them is."""
+        kind = self.bare_type
+        item = get_args(kind)[0] if get_origin(kind) is tuple else None
+        return item if isinstance(item, type) and issubclass(item, Section) else None
+
+    @property
+    def section_type(self) -> type[Section] | None:
+        """What a table is."""
+        kind = self.bare_type
+        return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+    @property
+    def form(self) -> Form | None:
+        """What its text has to look like, if not every text will do."""
+        return next((one for one in _taken_apart(self.annotation)[1] if isinstance(one, Form)), None)
+
+    @property
+    def words(self) -> str:
+        """Its type and bounds, for people."""
+        kind, notes = _taken_apart(self.annotation)
+        if self.choices:
+            return f"one of: {', '.join(self.choices)}"
+        if self.form:
+            return self.form.words
+        names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
+        return names.get(kind, "a list of tables") + "".join(_bounds(one) for one in notes if isinstance(one, Meta))
+
+
+@cache
+def declared(section: str, kind: type[Section]) -> list[Setting]:
+    """Return the settings that the struct of a section declares."""
+    found = []
+    for field in msgspec.structs.fields(kind):
+        notes = _taken_apart(field.type)[1]
+        found.append(
+            Setting(
+                section=section,
+                name=field.name,
+                annotation=field.type,
+                default=field.default,
+                description=next((one.description for one in notes if isinstance(one, Meta) and one.description), ""),
+                flag=next((one for one in notes if isinstance(one, Flag)), None),
+                limit=next((one for one in notes if isinstance(one, Limit)), None),
+            )
+        )
+    return found
+
+
+def _taken_apart(kind: Any) -> tuple[Any, list[object]]:  # noqa: ANN401 - any type
+    """Return a type without annotations and without None, and the annotations."""
+    if get_origin(kind) is Annotated:
+        inner, *notes = get_args(kind)
+        kind, deeper = _taken_apart(inner)
+        return kind, [*notes, *deeper]
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not type(None))
+        return _taken_apart(kind)
+    return kind, []
+
+
+def _bounds(meta: Meta) -> str:
+    above = f" above {meta.gt}" if meta.gt is not None else f" of at least {meta.ge}" if meta.ge is not None else ""
+    if meta.le is None:
+        return above
+    return f" from {meta.ge} to {meta.le}" if meta.ge is not None else f"{above}, at most {meta.le}"

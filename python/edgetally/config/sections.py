@@ -1,0 +1,424 @@
+"""Every setting: a struct per section, and `Config`, which is all of them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+from msgspec.structs import fields
+
+from edgetally.config import forms
+from edgetally.config.declaration import Flag, Form, Limit, Section, declared
+from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, Limits
+from edgetally.sources import syslog
+
+REACHED = "edgetally_limit_reached_total"
+OVERFLOWED = "edgetally_service_rows_overflowed_total"
+REJECTED = "edgetally_records_rejected_total"
+"""What counts whatever is beyond a limit."""
+
+ServiceId = Annotated[str, Form("1 to 64 letters, digits, - and _", forms.is_service_id)]
+Pop = Annotated[str, Form(f"1 to {MAX_POP_BYTES} bytes of printable characters", forms.is_pop)]
+FormatName = Annotated[str, Form("a format", forms.is_format)]
+Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
+
+
+class ApiSettings(Section, frozen=True):
+    """The HTTP server: reads and pushes."""
+
+    listen: Annotated[
+        str,
+        Form(forms.HOST_AND_PORT, forms.address),
+        Meta(description="Address and port to listen on. A name other than `localhost` counts as reachable by others."),
+        Flag("--listen", "HOST:PORT", "address and port to listen on"),
+    ] = "127.0.0.1:8480"
+    allow_anonymous: Annotated[
+        bool,
+        Meta(
+            description="Listen on addresses that others can reach even where no token is needed: for HTTP without "
+            "tokens, and for syslog, which has none."
+        ),
+        Flag("--allow-anonymous", help="listen on addresses that others can reach even where no token is needed"),
+    ] = False
+    poll_timeout: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds that a long poll waits for an entry before it answers with none."),
+        Flag("--poll-timeout", "SECONDS"),
+    ] = 40.0
+    error_delay: Annotated[
+        float,
+        Meta(ge=0, le=60, description="Seconds that refusals under /v1 are delayed, because clients retry at once."),
+    ] = 1.0
+    idempotency_keys: Annotated[
+        int,
+        Meta(ge=1, description="Pushes with an `Idempotency-Key` that are remembered, each for ten minutes."),
+        Limit("The oldest key is forgotten early.", REACHED),
+    ] = 100_000
+    max_answer_bytes: Annotated[
+        int,
+        Meta(ge=1_000_000, description="Bytes of the entries in a response, before compression."),
+        Limit(
+            "The response has fewer entries: the oldest that fit, at least one, and a `Timestamp` to continue from. "
+            "`ts/h` has the newest.",
+            REACHED,
+        ),
+    ] = 128_000_000
+    max_push_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Bytes of a push as it is sent."),
+        Limit("The push gets 413 and does not count.", REACHED),
+    ] = 100_000_000
+    max_push_decompressed_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Bytes of a push after decompression. It is never in memory as a whole."),
+        Limit("The push gets 413 and does not count.", REACHED),
+    ] = 1_000_000_000
+    max_push_tally_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000_000,
+            description="Bytes of the rows of one push. They depend on its keys and seconds, not on its lines.",
+        ),
+        Limit("The push gets 413 and does not count.", REACHED),
+    ] = 128_000_000
+    max_pending_bytes: Annotated[
+        int,
+        Meta(ge=1_000_000, description="Bytes of all pushes that do not count yet."),
+        Limit("A push gets 429 with `Retry-After` and does not count. Accepted pushes do.", REACHED),
+    ] = 512_000_000
+    tls_cert: Annotated[
+        Path | None,
+        Meta(description="Certificate chain in PEM form: serve HTTPS only."),
+        Flag("--tls-cert", "FILE", "serve HTTPS with this certificate chain (PEM)"),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        Meta(description="Private key of the certificate, in PEM form and not encrypted."),
+        Flag("--tls-key", "FILE", "private key of the certificate (PEM)"),
+    ] = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return forms.address(self.listen)
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield the half of a pair whose other half is missing."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            given, missing = ("tls_cert", "tls_key") if self.tls_cert else ("tls_key", "tls_cert")
+            yield given, f"api.{missing} (--{missing.replace('_', '-')}) is needed too"
+
+
+class AccessSettings(Section, frozen=True):
+    """Tokens. Once the token file exists, every request needs a token."""
+
+    token_file: Annotated[
+        Path | None,
+        Meta(
+            description="File of the tokens, which `edgetally token new` creates. Default: `tokens.jsonl` beside the "
+            "journal. A file that is set here must exist."
+        ),
+        Flag("--token-file", "FILE", "file of the tokens (default: tokens.jsonl beside the journal)"),
+    ] = None
+
+
+class ClientsSettings(Section, frozen=True):
+    """What HTTP clients may do."""
+
+    max_connections: Annotated[
+        int,
+        Meta(ge=1, description="Open connections."),
+        Limit("A new connection gets 503 and is closed. Open ones continue.", REACHED),
+    ] = 20_000
+    max_target_bytes: Annotated[
+        int,
+        Meta(ge=256, description="Bytes of a request's path and query."),
+        Limit("The request gets 414, and its connection is closed.", REACHED),
+    ] = 8_192
+    max_header_bytes: Annotated[
+        int,
+        Meta(ge=1024, description="Bytes of a request's header."),
+        Limit("The request gets 431, and its connection is closed.", REACHED),
+    ] = 65_536
+    handshake_timeout: Annotated[
+        float,
+        Meta(ge=1, description="Seconds for a TLS handshake."),
+        Limit("The connection is closed.", REACHED),
+    ] = 10.0
+    header_timeout: Annotated[
+        float,
+        Meta(ge=1, description="Seconds for a request's header."),
+        Limit("The request gets 408, and its connection is closed.", REACHED),
+    ] = 20.0
+    stall_timeout: Annotated[
+        float,
+        Meta(ge=1, description="Seconds without progress in receiving a push or sending a response."),
+        Limit("The connection is closed, and the push does not count.", REACHED),
+    ] = 30.0
+    idle_timeout: Annotated[float, Meta(gt=0, description="Seconds of silence between two requests.")] = 75.0
+    max_waiting_bytes: Annotated[
+        int,
+        Meta(ge=1, description="Bytes of pushes that are received and not folded yet."),
+        Limit("Connections with unfolded data are paused (backpressure).", "edgetally_http_request_buffered_bytes"),
+    ] = 256_000_000
+    max_unread_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000_000,
+            description="Bytes of large responses that wait for their readers. A response that many share counts once.",
+        ),
+        Limit("A request for another large response gets 503 with `Retry-After`.", REACHED),
+    ] = 512_000_000
+
+
+class RecordsSettings(Section, frozen=True):
+    """Defaults and limits of records."""
+
+    service_id: Annotated[
+        ServiceId, Meta(description="Service of records that name none."), Flag("--service-id", "ID")
+    ] = "default"
+    pop: Annotated[Pop, Meta(description="POP of records that name none."), Flag("--pop", "CODE")] = "local"
+    format: Annotated[
+        FormatName,
+        Meta(description="Format of lines: a name that `edgetally formats` lists, or `canonical`."),
+        Flag("--format", "NAME", "format of lines, as `edgetally formats` names it"),
+    ] = "canonical"
+    weight: Annotated[
+        Weight,
+        Meta(description="Requests that a line without a weight stands for: 10 if the edge logs one in ten."),
+        Flag("--weight", "COUNT", "requests that a line stands for, in sampled logs"),
+    ] = 1
+    max_line: Annotated[
+        int,
+        Meta(ge=1024, description="Bytes of the longest line."),
+        Limit("The line is rejected as `too_long`. Its first 1024 bytes are kept for inspection.", REJECTED),
+    ] = 262_144
+    max_lateness: Annotated[
+        int,
+        Meta(ge=1, description="Seconds that a record may be in the past."),
+        Limit("The line is rejected as `too_old`.", REJECTED),
+    ] = 120
+    max_ahead: Annotated[
+        int,
+        Meta(ge=0, le=60, description="Seconds that a record may be in the future."),
+        Limit("The line is rejected as `too_new`.", REJECTED),
+    ] = 5
+
+
+class WindowSettings(Section, frozen=True):
+    """When a second is sealed, and how many keys it may have. Keys beyond a limit count as `_other`."""
+
+    aggregate_delay: Annotated[
+        int,
+        Meta(ge=1, le=60, description="Seconds between the start of a second and its seal."),
+        Flag("--aggregate-delay", "SECONDS"),
+    ] = 2
+    max_domains: Annotated[
+        int,
+        Meta(ge=1, description="Distinct domains per service and second. Known domains are exempt."),
+        Limit("The domain counts as `_other`.", OVERFLOWED),
+    ] = 10_000
+    max_origins: Annotated[
+        int,
+        Meta(ge=1, description="Distinct origins per service and second."),
+        Limit("The origin counts as `_other`.", OVERFLOWED),
+    ] = 1_000
+    max_origin_ips: Annotated[
+        int,
+        Meta(ge=1, description="Distinct pairs of an origin and an address per service and second."),
+        Limit("The address counts as `_other`.", OVERFLOWED),
+    ] = 10_000
+    max_pops: Annotated[
+        int,
+        Meta(ge=1, description="Distinct POPs per service and second."),
+        Limit("The POP counts as `_other`.", OVERFLOWED),
+    ] = 1_000
+    max_services: Annotated[
+        int,
+        Meta(ge=1, description="Distinct services per second and in the last five minutes."),
+        Limit("A new service counts as `_other`.", OVERFLOWED),
+    ] = 10_000
+
+    @property
+    def limits(self) -> Limits:
+        """How many keys are kept apart."""
+        return Limits(
+            domains=self.max_domains,
+            origins=self.max_origins,
+            addresses=self.max_origin_ips,
+            pops=self.max_pops,
+            services=self.max_services,
+        )
+
+
+class ShelfSettings(Section, frozen=True):
+    """The recent entries."""
+
+    keep: Annotated[int, Meta(ge=120, le=86_400, description="Sealed seconds that stay readable.")] = 300
+    max_bytes: Annotated[
+        int,
+        Meta(ge=1_000_000, description="Bytes of all sealed seconds, approximately."),
+        Limit("The oldest seconds are evicted early.", REACHED),
+    ] = 1_000_000_000
+    cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries in the cache.")] = 256_000_000
+
+
+def state_directory() -> str:
+    """Return where this user's programs keep their state."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    # Relative ones are to be ignored: https://specifications.freedesktop.org/basedir/latest/
+    return f"{home if home.startswith('/') else '~/.local/state'}/edgetally"
+
+
+class JournalSettings(Section, frozen=True):
+    """Where accepted records are made durable."""
+
+    kind: Annotated[
+        Literal["sqlite", "memory"],
+        Meta(description="`sqlite`: a file, which survives crashes and restarts. `memory`: nothing survives."),
+        Flag("--journal", help="memory: nothing survives a restart"),
+    ] = "sqlite"
+    data_dir: Annotated[
+        str,
+        Meta(
+            description="Directory of the journal, for one process only. Empty: `edgetally` in `$XDG_STATE_HOME` or "
+            "`~/.local/state`."
+        ),
+        Flag("--data-dir", "DIRECTORY", "directory of the journal (default ~/.local/state/edgetally)"),
+    ] = ""
+    max_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Bytes of partials that are kept for a restart. Beyond it, a restart restores less."),
+    ] = 2_000_000_000
+
+    @property
+    def directory(self) -> Path:
+        """The directory as an absolute path."""
+        return Path(self.data_dir or state_directory()).expanduser().absolute()
+
+
+class RejectedSettings(Section, frozen=True):
+    """Dead letters: rejected lines, kept for inspection in `rejected.jsonl` beside the journal."""
+
+    file_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Bytes of `rejected.jsonl` and the file before it, `rejected.jsonl.1`. 0: no file."),
+    ] = 16_000_000
+
+
+class MetricsSettings(Section, frozen=True):
+    """The server's own metrics, at /metrics."""
+
+    services: Annotated[
+        int, Meta(ge=0, description="Services that have metrics of their own. All others share the label `_other`.")
+    ] = 100
+
+
+class LogSettings(Section, frozen=True):
+    """The server's log, on stderr."""
+
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="JSON lines, or text for people. `auto`: text on a terminal, JSON elsewhere."),
+        Flag("--log-format", help="format of the log; auto: text on a terminal, JSON elsewhere"),
+    ] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Lowest level that is logged."),
+        Flag("--log-level"),
+    ] = "info"
+    per_second: Annotated[
+        int,
+        Meta(
+            ge=0, description="Times that one event of one source is logged per second; the rest is summed up. 0: all."
+        ),
+    ] = 10
+
+
+class FollowSettings(Section, frozen=True):
+    """A file that an edge appends to. What it does not set is as in `records`."""
+
+    path: Annotated[
+        Path, Meta(description="The file. It may be created later. Relative paths start at the working directory.")
+    ]
+    service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
+    pop: Annotated[Pop | None, Meta(description="POP of its records that name none.")] = None
+    format: Annotated[FormatName | None, Meta(description="Format of its lines.")] = None
+    weight: Annotated[Weight | None, Meta(description="Requests that each of its lines stands for.")] = None
+
+
+class SyslogSettings(Section, frozen=True):
+    """Syslog whose messages are records. What it does not set is as in `records`."""
+
+    listen: Annotated[
+        str,
+        Form("udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH", syslog.address),
+        Meta(description="`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH` (datagrams)."),
+    ]
+    service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
+    pop: Annotated[Pop | None, Meta(description="POP of its records that name none.")] = None
+    format: Annotated[FormatName | None, Meta(description="Format of its records.")] = None
+    weight: Annotated[Weight | None, Meta(description="Requests that each of its records stands for.")] = None
+
+
+class SourcesSettings(Section, frozen=True):
+    """Sources of records besides pushes."""
+
+    follow: Annotated[
+        tuple[FollowSettings, ...],
+        Meta(description="Files to follow, one table each."),
+        Flag("--follow", "FILE", "follow a log file; repeatable"),
+    ] = ()
+    syslog: Annotated[
+        tuple[SyslogSettings, ...],
+        Meta(description="Addresses to receive syslog on, one table each."),
+        Flag("--syslog", "ADDRESS", "receive syslog on udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH; repeatable"),
+    ] = ()
+    stdin: Annotated[bool, Meta(description="Read records from standard input."), Flag("--stdin")] = False
+    max_syslog_connections: Annotated[
+        int,
+        Meta(ge=1, description="Open connections of each `tcp:` listener."),
+        Limit("A new connection is closed. Open ones continue.", REACHED),
+    ] = 1_000
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield files and addresses that are there twice, by whatever names."""
+        files = [os.path.realpath(one.path) for one in self.follow]
+        for index in _repeated(files):
+            yield f"follow[{index}]", f"{self.follow[index].path} is followed twice: its lines would count twice"
+        # Port 0 is another free port each time.
+        addresses = [str(syslog.address(one.listen)) for one in self.syslog]
+        for index in _repeated(addresses):
+            if not addresses[index].endswith(":0"):
+                yield f"syslog[{index}]", f"{addresses[index]} is given twice"
+
+
+def _repeated(values: Sequence[str]) -> Iterator[int]:
+    """Yield the index of each value that was there before."""
+    return (index for index, value in enumerate(values) if value in values[:index])
+
+
+class Config(Section, frozen=True):
+    """Everything that an operator can set."""
+
+    api: ApiSettings = ApiSettings()
+    access: AccessSettings = AccessSettings()
+    clients: ClientsSettings = ClientsSettings()
+    records: RecordsSettings = RecordsSettings()
+    window: WindowSettings = WindowSettings()
+    shelf: ShelfSettings = ShelfSettings()
+    journal: JournalSettings = JournalSettings()
+    rejected: RejectedSettings = RejectedSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    sources: SourcesSettings = SourcesSettings()
+
+    @property
+    def token_file(self) -> Path:
+        """Where the tokens are, if there are any."""
+        return self.access.token_file or self.journal.directory / "tokens.jsonl"
+
+
+SETTINGS = {one.path: one for field in fields(Config) for one in declared(field.name, field.type)}
+"""Every setting but those in lists of tables, by its path."""

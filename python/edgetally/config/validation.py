@@ -1,0 +1,125 @@
+"""Plain values become a `Config`, or a list of everything that is wrong with them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from edgetally.config.declaration import Section, Setting, declared
+from edgetally.config.sections import Config
+from edgetally.errors import ConfigError
+
+S = TypeVar("S", bound=Section)
+
+KINDS: dict[type | tuple[type, ...], str] = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    dict: "a table",
+    list: "a list",
+    (date, time): "a date or time",
+}
+"""What values of TOML are called. A boolean is an integer, too, in Python."""
+
+MOVED = {
+    # If they were ignored, the server would start without tokens.
+    "access.tokens": "tokens are kept in access.token_file: create them with `edgetally token new`",
+}
+"""Settings of earlier versions, and what to do instead."""
+
+MAX_SHOWN = 40
+"""Characters of a wrong value that a message repeats."""
+
+
+class Text(str):
+    """A value from the command line or the environment. The type of its setting says how to read it."""
+
+    __slots__ = ()
+
+
+def check(given: Mapping[str, object]) -> Config:
+    """Turn plain values, by section and name, into a Config; raise ConfigError with everything that is wrong."""
+    problems: list[ConfigError] = []
+    config = _table(Config, given, "", problems)
+    if config is None:
+        raise ConfigError.joined(problems)
+    return config
+
+
+def _table(kind: type[S], given: object, where: str, problems: list[ConfigError]) -> S | None:
+    """Return what a table says; None after adding to `problems`."""
+    if not isinstance(given, Mapping):
+        problems.append(ConfigError(where or "settings", f"expected a table, got {_kind(given)}"))
+        return None
+    before = len(problems)
+    settings = {one.name: one for one in declared(where, kind)}
+    problems += _unknown(given.keys() - settings.keys(), where, settings)
+    values = {}
+    for name, setting in settings.items():
+        if name in given:
+            values[name] = _value(setting, given[name], problems)
+        elif setting.is_required:
+            problems.append(ConfigError(setting.path, "missing"))
+    if len(problems) > before:
+        return None
+    made = kind(**values)
+    problems += [ConfigError(f"{where}.{name}", problem) for name, problem in made.conflicts()]
+    return made if len(problems) == before else None
+
+
+def _unknown(names: Iterable[str], where: str, settings: Iterable[str]) -> Iterable[ConfigError]:
+    for name in sorted(names):
+        path = f"{where}.{name}".removeprefix(".")
+        yield ConfigError(path, MOVED.get(path, f"unknown setting (expected one of: {', '.join(settings)})"))
+
+
+def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:  # noqa: ANN401 - of any type
+    """Return what a setting says; anything after adding to `problems`."""
+    if setting.section_type:
+        return _table(setting.section_type, given, setting.path, problems)
+    if setting.table and isinstance(given, list):
+        return tuple(
+            _table(setting.table, one, f"{setting.path}[{index}]", problems) for index, one in enumerate(given)
+        )
+    try:
+        is_text = isinstance(given, Text)
+        value = msgspec.convert(
+            str(given) if is_text else given, setting.annotation, strict=not is_text, dec_hook=_path
+        )
+    except msgspec.ValidationError:
+        problems.append(ConfigError(setting.path, _expected(setting, given)))
+        return None
+    try:
+        if setting.form and value is not None and not setting.form.accepts(value):
+            problems.append(ConfigError(setting.path, f"expected {setting.words}, got {value[:MAX_SHOWN]!r}"))
+    except ConfigError as error:
+        problems.append(ConfigError(setting.path, error.problem))
+    return value
+
+
+def _expected(setting: Setting, given: object) -> str:
+    """Say what a setting expects, and what it got instead."""
+    is_number = setting.bare_type in (int, float) and isinstance(given, int | float) and not isinstance(given, bool)
+    if is_number:
+        shown = str(given)
+    elif isinstance(given, Text) or (setting.choices and isinstance(given, str)):
+        shown = repr(str(given)[:MAX_SHOWN])
+    else:
+        shown = _kind(given)
+    if setting.choices:
+        return f"must be {setting.words} (got {shown})"
+    return f"expected {setting.words}, got {shown}"
+
+
+def _kind(value: object) -> str:
+    return next((name for kind, name in KINDS.items() if isinstance(value, kind)), "nothing")
+
+
+def _path(kind: type, value: object) -> object:
+    """Read the only type that msgspec does not know."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(kind)

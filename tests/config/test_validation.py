@@ -1,0 +1,176 @@
+"""Everything that is wrong with settings is named, in words that say what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from edgetally.config.validation import check
+from edgetally.errors import ConfigError
+
+POP = "expected 1 to 64 bytes of printable characters, got "
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "problem"),
+    [
+        pytest.param(
+            {"api": {"lisen": ":1"}}, "api.lisen", "unknown setting (expected one of: listen, ", id="a setting's typo"
+        ),
+        pytest.param({"apu": {}}, "apu", "unknown setting (expected one of: api, access, ", id="a section's typo"),
+        pytest.param(
+            {"sources": {"follow": [{"path": "a"}, {"path": "b", "popp": "x"}]}},
+            *("sources.follow[1].popp", "unknown setting (expected one of: path, service_id, pop, format, weight)"),
+            id="a typo in a list",
+        ),
+        pytest.param({"sources": {"follow": [{}]}}, "sources.follow[0].path", "missing", id="a file without a path"),
+        pytest.param({"sources": {"follow": ["a"]}}, "sources.follow[0]", "expected a table, got a string", id="text"),
+        pytest.param({"api": 1}, "api", "expected a table, got an integer", id="a section that is a number"),
+        pytest.param(
+            {"api": {"listen": 8480}}, "api.listen", "expected HOST:PORT or [IPv6]:PORT, got an integer", id="a port"
+        ),
+        pytest.param(
+            {"api": {"listen": "8480"}}, "api.listen", "expected HOST:PORT or [IPv6]:PORT, got '8480'", id="its text"
+        ),
+        pytest.param(
+            {"journal": {"data_dir": 8}}, "journal.data_dir", "expected a string, got an integer", id="a number"
+        ),
+        pytest.param(
+            {"journal": {"kind": "postgres"}},
+            *("journal.kind", "must be one of: sqlite, memory (got 'postgres')"),
+            id="an unknown choice",
+        ),
+        pytest.param(
+            {"journal": {"kind": 1}}, "journal.kind", "must be one of: sqlite, memory (got an integer)", id="no choice"
+        ),
+        pytest.param(
+            {"api": {"poll_timeout": "40"}},
+            *("api.poll_timeout", "expected a number above 0, at most 3600, got a string"),
+            id="a number as text",
+        ),
+        pytest.param({"api": {"poll_timeout": 0}}, "api.poll_timeout", "at most 3600, got 0", id="not above 0"),
+        pytest.param({"api": {"poll_timeout": float("nan")}}, "api.poll_timeout", "got nan", id="not a number"),
+        pytest.param(
+            {"window": {"aggregate_delay": 0}},
+            *("window.aggregate_delay", "expected an integer from 1 to 60, got 0"),
+            id="below the bound",
+        ),
+        pytest.param(
+            {"window": {"aggregate_delay": 2.5}},
+            *("window.aggregate_delay", "expected an integer from 1 to 60, got 2.5"),
+            id="half a second",
+        ),
+        pytest.param(
+            {"window": {"aggregate_delay": True}},
+            *("window.aggregate_delay", "expected an integer from 1 to 60, got a boolean"),
+            id="true is not a number",
+        ),
+        pytest.param({"api": {"allow_anonymous": 1}}, "api.allow_anonymous", "true or false, got an integer", id="1"),
+        pytest.param({"shelf": {"keep": 119}}, "shelf.keep", "from 120 to 86400, got 119", id="less than ts/h shows"),
+        pytest.param(
+            {"records": {"service_id": "a b"}},
+            *("records.service_id", "expected 1 to 64 letters, digits, - and _, got 'a b'"),
+            id="a service id with a blank",
+        ),
+        pytest.param(
+            {"records": {"service_id": "a\n"}}, "records.service_id", "1 to 64 letters", id="... with a newline"
+        ),
+        pytest.param(
+            {"records": {"service_id": "x" * 65}}, "records.service_id", "1 to 64 letters", id="... that is too long"
+        ),
+        pytest.param({"records": {"pop": ""}}, "records.pop", POP + "''", id="a POP without a name"),
+        pytest.param({"records": {"pop": "x" * 65}}, "records.pop", POP, id="a long POP"),
+        pytest.param({"records": {"pop": "é" * 33}}, "records.pop", POP, id="a POP of too many bytes"),
+        pytest.param({"records": {"pop": "a\tb"}}, "records.pop", POP + r"'a\tb'", id="a POP with a tab"),
+        pytest.param(
+            {"sources": {"follow": [{"path": "a", "pop": "é" * 33}]}},
+            "sources.follow[0].pop",
+            POP,
+            id="a long POP of a file",
+        ),
+        pytest.param(
+            {"sources": {"syslog": [{"listen": "udp:127.0.0.1:1", "pop": "y" * 65}]}},
+            *("sources.syslog[0].pop", POP),
+            id="a long POP of syslog",
+        ),
+        pytest.param({"api": {"tls_key": 7}}, "api.tls_key", "expected a path, got an integer", id="not a path"),
+        pytest.param(
+            {"api": {"tls_key": "a.key"}}, "api.tls_key", "api.tls_cert (--tls-cert) is needed too", id="half a pair"
+        ),
+        pytest.param(
+            {"sources": {"follow": [{"path": "a", "weight": "x"}]}},
+            *("sources.follow[0].weight", "expected an integer from 1 to 4294967296, got a string"),
+            id="a weight as text",
+        ),
+        pytest.param(
+            {"sources": {"follow": "access.log"}},
+            *("sources.follow", "expected a list of tables, got a string"),
+            id="a file instead of files",
+        ),
+        pytest.param({"records": {"format": "nginks"}}, "records.format", "nginks", id="an unknown format"),
+        pytest.param(
+            {"sources": {"follow": [{"path": "a", "format": "nginks"}]}},
+            *("sources.follow[0].format", "nginks"),
+            id="an unknown format of a file",
+        ),
+        pytest.param(
+            {"sources": {"syslog": [{"listen": "foo"}]}}, "sources.syslog[0].listen", "'foo'", id="an unknown transport"
+        ),
+        pytest.param(
+            {"sources": {"syslog": [{"listen": "udp:[::1]:1"}, {"listen": "udp:[::1]:1"}]}},
+            *("sources.syslog[1]", "udp:[::1]:1 is given twice"),
+            id="an address twice",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(given: dict[str, object], where: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check(given)
+
+    assert raised.value.where == where
+    assert problem in raised.value.problem
+    assert str(raised.value) == f"{where}: {raised.value.problem}"
+
+
+def test_everything_that_is_wrong_is_named() -> None:
+    with pytest.raises(ConfigError) as raised:
+        check(
+            {
+                "api": {"listen": "8480", "poll_timeout": 0, "lisen": 1},
+                "log": {"level": "loud"},
+                "sources": {"follow": [{"path": "a", "pop": ""}, {}]},
+            }
+        )
+
+    assert [one.where for one in raised.value.each()] == [
+        "api.lisen",
+        "api.listen",
+        "api.poll_timeout",
+        "log.level",
+        "sources.follow[0].pop",
+        "sources.follow[1].path",
+    ]
+    assert all(str(one) in str(raised.value) for one in raised.value.each())
+
+
+@pytest.mark.parametrize("pop", ["é" * 32, "x" * 64, "Zürich West"])
+def test_a_pop_of_64_bytes_is_admitted(pop: str) -> None:
+    assert check({"records": {"pop": pop}}).records.pop == pop
+
+
+def test_a_file_is_followed_once_by_whatever_name(tmp_path: Path) -> None:
+    log, link = tmp_path / "edge.log", tmp_path / "link.log"
+    link.symlink_to(log)
+
+    with pytest.raises(ConfigError, match=rf"^sources\.follow\[1\]: {link} is followed twice"):
+        check({"sources": {"follow": [{"path": str(log)}, {"path": str(link)}]}})
+
+
+def test_any_free_port_may_be_listened_on_twice() -> None:
+    listen = {"listen": "udp:127.0.0.1:0"}
+
+    assert len(check({"sources": {"syslog": [listen, listen]}}).sources.syslog) == 2
+
+
+def test_tokens_in_the_settings_are_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match=r"^access\.tokens: .*access\.token_file.*edgetally token new"):
+        check({"access": {"tokens": [{"name": "a"}]}})
