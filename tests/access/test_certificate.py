@@ -210,7 +210,7 @@ async def test_a_handshake_that_takes_too_long_is_ended(service: Service, pair: 
     for reader, writer in slow:
         await ended(reader)
         writer.close()
-    assert service.server.refused == {"clients.handshake_timeout": 3}
+    assert service.server.limits_reached == {"handshake_timeout": 3}
     await until(lambda: not service.server.connections)
     assert await shown(service) == pair.der
 
@@ -231,7 +231,7 @@ async def test_handshakes_take_the_room_of_connections(pair: Pair) -> None:
         reader, writer = await asyncio.open_connection(*address(service))
         await ended(reader)
         writer.close()
-        assert service.server.refused == {"clients.max_connections": 1}
+        assert service.server.limits_reached == {"max_connections": 1}
 
         first[1].close()
         await until(lambda: len(service.server.connections) == 1)

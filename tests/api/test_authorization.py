@@ -8,10 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from edgetally.config.validation import check
-from edgetally.http.connection import Connection
-from edgetally.http.messages import BODY_AHEAD, Body
-from edgetally.http.server import Server
-from tests.support.clock import START, TurnedClock, until
+from edgetally.http.messages import MAX_BUFFERED, Body, ByteBudget
+from tests.support.clock import START, until
 from tests.support.served import Answer, Served, ndjson, record, served
 from tests.support.tokens import Bearer, access, bearer
 
@@ -289,16 +287,16 @@ async def test_nothing_is_kept_of_a_body_whose_sender_may_not_push() -> None:
 
 
 def test_a_body_that_nobody_wants_is_not_kept() -> None:
-    server = Server(None, refuse=None, epoch=int, room=str, clock=TurnedClock())  # type: ignore[arg-type]
-    body = Body(Connection(server))
+    buffered = ByteBudget(1 << 30)
+    body = Body(flow=None, budget=buffered)  # type: ignore[arg-type]
     ahead = []
     for wanted in (True, False, False):
         if not wanted:
-            body.unwant()
-        body.put(b"x" * (BODY_AHEAD + 1))
-        ahead.append((server.waiting_bytes, body.is_ahead))
+            body.discard()
+        body.put(b"x" * (MAX_BUFFERED + 1))
+        ahead.append((buffered.used, body.is_ahead))
 
-    assert ahead == [(BODY_AHEAD + 1, True), (0, False), (0, False)]
+    assert ahead == [(MAX_BUFFERED + 1, True), (0, False), (0, False)]
 
 
 # --- revoked -------------------------------------------------------------------------------------------------------
@@ -312,7 +310,7 @@ async def test_an_answer_at_hand_is_given_only_to_those_who_may_have_it(service:
     asked = get("/v1/domains/svc/ts/h", READER)
     async with service.wire() as wire:
         good = [await wire.ask(asked) for _ in range(3)]
-        assert service.service.server.fresh(asked)
+        assert service.service.server.cache.get(asked)
         assert {answer.status for answer in good} == {200}
         for who in (None, OTHER, SENDER, STRANGER):
             for _ in range(2):
@@ -324,7 +322,7 @@ async def test_a_token_that_is_revoked_admits_nothing_from_then_on(service: Serv
     async with service.wire() as wire, service.wire() as other:
         for _ in range(2):
             assert (await wire.ask(asked)).status == 200
-        assert service.service.server.fresh(asked)
+        assert service.service.server.cache.get(asked)
 
         service.service.reload(check(settings(EVERY_READER)))
 

@@ -41,7 +41,9 @@ async def still_works(service: Served) -> None:
 
 
 def bitten(service: Served, setting: str) -> int:
-    return service.service.ingest.limits_reached[setting] + service.service.server.refused[setting]
+    """Return how often the limit of this setting was reached."""
+    by_server = {f"clients.{limit}": count for limit, count in service.service.server.limits_reached.items()}
+    return service.service.ingest.limits_reached[setting] + by_server.get(setting, 0)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ async def test_a_push_that_breaks_off_takes_nothing_any_more(small: Served) -> N
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
         await until(lambda: small.service.worker.pushes.pending > len(LINES))
     await until(lambda: small.service.worker.pushes.pending == 0)
-    assert small.service.server.waiting_bytes == 0
+    assert small.service.server.buffered.used == 0
     await still_works(small)
 
 
@@ -130,11 +132,11 @@ async def test_when_much_waits_to_be_folded_senders_are_slowed_down() -> None:
             with busy(service):
                 one.writer.write(push)
                 two.writer.write(push)
-                await until(lambda: service.service.server.waiting_bytes > 1000)
+                await until(lambda: service.service.server.buffered.used > 1000)
                 await service.clock.advance(0)
-                assert service.service.server.waiting_bytes < len(body)
+                assert service.service.server.buffered.used < len(body)
             assert [(await wire.answer()).json()["accepted"] for wire in (one, two)] == [3000, 3000]
-        assert service.service.server.waiting_bytes == 0
+        assert service.service.server.buffered.used == 0
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,7 @@ async def test_a_crowd_that_sends_a_byte_a_second_and_reads_nothing_stops_nobody
             await still_works(service)
         assert service.service.shelf.newest == int(service.clock.now()) - 2
         assert service.service.worker.pushes.pending < 300 * 20_000
-        assert service.service.server.waiting_bytes < 300 * 20_000
+        assert service.service.server.buffered.used < 300 * 20_000
         await service.clock.advance(40)
         await until(lambda: len(service.service.server.connections) <= 101)
     await until(lambda: service.service.worker.pushes.pending == 0)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgetally.http.connection import PIECE, Connection
+from edgetally.http.connection import Connection
+from edgetally.http.writer import PIECE
 from tests.support.clock import START, until
 from tests.support.served import Answer, Served, ndjson, record, served
 
@@ -510,13 +511,13 @@ async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(ser
         for wire in (one, two):
             wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
         await one.send(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server.unread_bytes > 0)
+        await until(lambda: server.unread.size > 0)
         await two.send(b"GET /v1/domains/svc/ts/h/limit/1 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server.unread_bytes > size)
+        await until(lambda: server.unread.size > size)
         refused = await last.ask(b"GET /v1/domains/svc/ts/h/limit/2 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert is_the_one_shape(refused, 503)
         assert refused.headers["retry-after"] == "1"
-        assert server.refused["clients.max_unread_bytes"] == server.responses["read", 503] == 1
+        assert server.limits_reached["max_unread_bytes"] == server.responses["read", 503] == 1
         # What is held already can be given to others, and small answers to everybody; pushes count.
         again = await same.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert len(again.body) == size
@@ -524,9 +525,9 @@ async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(ser
         assert (await service.push(record(4)))["accepted"] == 1
         one.writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert len((await one.answer()).body) == size
-        await until(lambda: server.unread_bytes < 2 * size)
+        await until(lambda: server.unread.size < 2 * size)
         assert (await last.ask(b"GET /v1/domains/svc/ts/h/limit/2 HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
-    await until(lambda: server.unread_bytes == 0)
+    await until(lambda: server.unread.size == 0)
 
 
 async def test_whoever_is_refused_may_not_go_on_sending_without_end(service: Served) -> None:

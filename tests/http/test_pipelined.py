@@ -206,4 +206,4 @@ async def test_each_is_answered_in_its_place_and_counts_once(pipeline: Pipeline)
             more = await rest(client, stays=stays)
         assert more in ([b"", CONTINUE] if pipeline.asks[-1].continues and stays else [b""])
         assert await counted(service) == model.counted
-        assert service.service.worker.pushes.pending == service.service.server.waiting_bytes == 0
+        assert service.service.worker.pushes.pending == service.service.server.buffered.used == 0

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from edgetally.errors import Unavailable
-from edgetally.http.connection import AROUND_PARSER, Connection
-from edgetally.http.exchange import PUSHES_AT_ONCE
+from edgetally.http.connection import Connection
+from edgetally.http.pipeline import PIPELINE_DEPTH
+from edgetally.http.reader import BYPASS_PARSER
 from edgetally.ingest.group_commit import AT_ONCE
 from edgetally.journal.base import Checkpoints
 from tests.support.clock import until
@@ -47,7 +48,7 @@ def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(service: Served, commits: Gate) -> None:
-    counts = range(1, PUSHES_AT_ONCE + 3)
+    counts = range(1, PIPELINE_DEPTH + 3)
     async with service.wire() as wire:
         for count in range(1, AT_ONCE + 1):
             await wire.send(push(count))
@@ -57,7 +58,7 @@ async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(s
         # The others have waited for it, and are committed together.
         await commits.come(AT_ONCE + 1)
         commits.waiting[2].set_result(None)
-        await until(lambda: service.service.worker.accepted == sum(counts[1:PUSHES_AT_ONCE]))
+        await until(lambda: service.service.worker.accepted == sum(counts[1:PIPELINE_DEPTH]))
         assert not service.service.server.responses
         assert len(commits.waiting) == AT_ONCE + 1
 
@@ -174,12 +175,12 @@ async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_b
 
 async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
-        await wire.send(b"".join(push(count) for count in range(1, PUSHES_AT_ONCE + 2)))
+        await wire.send(b"".join(push(count) for count in range(1, PIPELINE_DEPTH + 2)))
         await commits.come(1)
         service.service.server.close()
         commits.let_all()
-        answers = [await wire.answer() for _ in range(PUSHES_AT_ONCE)]
-        assert [answer.headers.get("connection") for answer in answers] == [None] * (PUSHES_AT_ONCE - 1) + ["close"]
+        answers = [await wire.answer() for _ in range(PIPELINE_DEPTH)]
+        assert [answer.headers.get("connection") for answer in answers] == [None] * (PIPELINE_DEPTH - 1) + ["close"]
         assert await wire.is_over()
 
 
@@ -188,7 +189,7 @@ async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(servi
         await wire.send(push(1) + push(2) + push(3)[:-1])
         await commits.come(1)
     await until(lambda: not service.service.server.connections)
-    assert service.service.server.waiting_bytes == 0
+    assert service.service.server.buffered.used == 0
     await until(lambda: service.service.worker.pushes.pending == 0)
     assert service.service.worker.accepted == 0
 
@@ -196,7 +197,7 @@ async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(servi
     await until(lambda: service.service.worker.accepted == 3)
 
 
-@pytest.mark.parametrize("size", [AROUND_PARSER - 500, AROUND_PARSER + 500, AROUND_PARSER * 5])
+@pytest.mark.parametrize("size", [BYPASS_PARSER - 500, BYPASS_PARSER + 500, BYPASS_PARSER * 5])
 async def test_large_bodies_end_where_they_say_and_requests_follow(service: Served, size: int) -> None:
     many = size // len(ndjson([record(0)]))
     large = push(many)

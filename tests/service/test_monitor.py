@@ -255,7 +255,7 @@ async def test_a_server_that_is_stopping_is_not_ready(service: Served) -> None:
         # Half a request keeps the connection over the end of the listener.
         await wire.send(request[:10])
         connections = service.service.server.connections
-        await until(lambda: any(isinstance(one, Connection) and one._began for one in connections))  # noqa: SLF001 - no one else says
+        await until(lambda: any(isinstance(one, Connection) and one.is_receiving for one in connections))
         service.service.server.close()
         answer = await wire.ask(request[10:])
 

@@ -144,7 +144,7 @@ class App:
 
     def _refused(self, request: Request, refusal: Refusal) -> Response | Awaitable[Response]:
         if self._is_slow(request, refusal):
-            request.body.unwant()
+            request.body.discard()
             return self._refused_later(request, refusal)
         return self._refusal(refusal)
 
@@ -155,13 +155,13 @@ class App:
         return is_held and self._error_delay > 0
 
     async def _refused_later(self, request: Request, refusal: Refusal) -> Response:
-        request.body.unwant()
+        request.body.discard()
         if self._is_slow(request, refusal):
             await sleep_until(self._clock, self._clock.now() + self._error_delay)
         return self._refusal(refusal)
 
 
-def room(path: str) -> str:
+def endpoint(path: str) -> str:
     """Name what `path` belongs to, for whoever counts: there are three such names, whatever clients ask for."""
     if path.startswith("/v1/"):
         return "read"

@@ -261,7 +261,7 @@ class Poll:
             if self._shelf.newest == newest:
                 self._remember(asked, answer)
             else:
-                answer.fresh = False
+                answer.cacheable = False
             for one in readers:
                 one.made = answer
                 self._wake(one)
@@ -276,7 +276,7 @@ class Poll:
             self._answers[asked] = made
             self._answers_size = size
         else:
-            made.fresh = False
+            made.cacheable = False
         return made
 
     def _make(
@@ -310,8 +310,8 @@ class Poll:
         pieces = [piece for body in bodies for piece in (b",", body)]
         body = b"".join([b'{"Data":[', *pieces[1:], end])
         # Somebody who has waited in vain may ask the same again, and then waits again.
-        fresh = bool(bodies) or not asked.cursor
+        cacheable = bool(bodies) or not asked.cursor
         if asked.gzip and len(body) >= GZIP_FROM:
             packed = zlib.compress(body, 1, wbits=31)
-            return Response(HTTPStatus.OK, packed, *FIELDS, b"Content-Encoding: gzip", fresh=fresh)
-        return Response(HTTPStatus.OK, body, *FIELDS, fresh=fresh)
+            return Response(HTTPStatus.OK, packed, *FIELDS, b"Content-Encoding: gzip", cacheable=cacheable)
+        return Response(HTTPStatus.OK, body, *FIELDS, cacheable=cacheable)

@@ -31,7 +31,7 @@ from edgetally.api.errors import CORS, NOT_HTML, Refusal
 from edgetally.api.idempotency import Said as Answered
 from edgetally.api.idempotency import checked
 from edgetally.errors import Busy, ConfigError, InputError, Mislabelled, TooLarge, Unavailable
-from edgetally.http.messages import BODY_AT_ONCE, Response
+from edgetally.http.messages import WAKE_BYTES, Response
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.sources.compression import by_encoding
 
@@ -182,7 +182,7 @@ class Ingest:
                 if meant + size > self._bounds.decompressed_bytes:
                     problem = f"a push decompresses to at most {self._bounds.decompressed_bytes} bytes"
                     raise TooLarge("api.max_push_decompressed_bytes", problem)
-                if size >= BODY_AT_ONCE:
+                if size >= WAKE_BYTES:
                     yield pieces
                     meant += size
                     pieces, size = [], 0

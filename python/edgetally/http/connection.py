@@ -1,460 +1,226 @@
 """
-HTTP/1.1, as far as this API needs it, on asyncio.
+One client: an asyncio protocol that joins reading, handling and writing.
 
-Parsing is llhttp's. What is ours is what a framework cannot give at this price: an answer that exists already is one
-write, a reader who waits is one future instead of a task, and the body of a push goes from the socket to the fold
-with the sender slowed down to the speed of the fold.
+A cached response costs one look-up and one write; a waiting client is one future, not a task; and a client that sends
+faster than its handler takes is paused (backpressure).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl, unquote
 
-import httptools
-
-from edgetally.http.exchange import PUSHES_AT_ONCE, PUSHING, Exchange
-from edgetally.http.messages import Body, Disconnect, Request, Response
-from edgetally.telemetry.events import RequestFailed, say
+from edgetally.http.pipeline import Pipeline
+from edgetally.http.reader import BODY, HEADER, IDLE, Failure, RequestReader
+from edgetally.http.writer import READY, ResponseWriter
 
 if TYPE_CHECKING:
-    from edgetally.http.server import Server
-
-WRITE_AHEAD = 1 << 16
-"""Bytes of answers that may wait for the reader before that reader's next request is looked at."""
-
-PIECE = 1 << 18
-"""Bytes of a large body that are sent before others have their turn."""
+    from edgetally.http.server import Limit, Server
 
 LINGER_SECONDS = 1.0
-"""How long a client that was refused may go on sending, so that it sees why."""
+"""How long a refused client may go on sending, so that it sees the refusal."""
 
-FRESH_BYTES = 2048
-"""A request longer than this is not remembered."""
-
-
-AROUND_PARSER = 1 << 16
-"""A body of known length that is longer than this does not go through the parser, which would copy it."""
+CACHEABLE_REQUEST = 2048
+"""Bytes of the longest request whose response is cached."""
 
 
 class Connection(asyncio.Protocol):
-    """One client: requests one after the other, pipelined or not. They are answered in their order."""
+    """One client: its requests are read, handled, and answered in their order."""
+
+    __slots__ = ("_ending", "_pipeline", "_progress", "_reader", "_transport", "_writer", "server")
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
-        self._queue: deque[Request] = deque()
-        self._exchanges: deque[Exchange] = deque()
-        """What was handed over and is not answered."""
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._header_size = 0
-        self._unparsed = 0
-        self._incoming: Body | None = None
-        self._around = 0
-        """Bytes of a body that are still to come and go around the parser."""
-        self._began: float | None = None
+        self._reader = RequestReader(self, server)
+        self._pipeline = Pipeline(self, server)
+        self._writer = ResponseWriter(self, server)
         self._progress = 0.0
-        self._paused = False
-        self._unsent = memoryview(b"")
-        """What is left of a large body."""
-        self._flaw: tuple[HTTPStatus, str, str] | None = None
-        """What is wrong behind the requests so far, which are answered first."""
+        """When the client last sent something."""
         self._ending = False
-        self._whole: bytes | None = None
-        self._unread: Response | None = None
-
-    @property
-    def _writable(self) -> bool:
-        """Whether the answers so far are on their way."""
-        return not self._paused and not self._unsent
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the client has left."""
-        return self._transport is None
+        """Whether the last response is written; what the client still sends is discarded."""
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Start, or refuse when there are too many connections."""
         # uvloop's transports are transports in all but their ancestry.
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(WRITE_AHEAD)
+        self._writer.open(self._transport)
         self._progress = self.server.clock.now()
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.limits.max_connections:
-            self._refuse(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later", "clients.max_connections"
-            )
+            problem = "too many connections: try again later"
+            self._refuse(Failure(HTTPStatus.SERVICE_UNAVAILABLE, problem, "max_connections"))
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """End; whoever works for this client is told."""
-        self.server.left(self)
+        """Stop, and cancel what is done for this client."""
+        self.server.remove(self)
         self._transport = None
-        self._let_go()
-        self._unsent = memoryview(b"")
-        for exchange in self._exchanges:
-            if exchange.work:
-                exchange.work.cancel()
-        for request in [*(exchange.request for exchange in self._exchanges), *self._queue]:
-            request.body.abandon()
+        self._writer.close()
+        self._pipeline.abort()
+        self._reader.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take apart what was sent, and answer it."""
-        idle = not self._exchanges and self._began is None and not self._queue and not self._ending
-        if idle and self._writable and (known := self.server.fresh(data)):
-            self._progress = self.server.clock.now()
-            self.server.repeated += 1
-            self._send(known, b"\r\n")
+        """Answer what was sent: from the cache, or after parsing it."""
+        reader = self._reader
+        server = self.server
+        is_idle = reader.state is IDLE and not (reader.requests or self._pipeline.exchanges or self._ending)
+        if is_idle and self._writer.state is READY and (cached := server.cache.get(data)):
+            self._progress = server.clock.now()
+            server.cache.hits += 1
+            self._writer.send(cached, b"\r\n")
             return
-        if not self._ending:
-            self._progress = self.server.clock.now()
-        try:
-            self._parse(data)
-        except httptools.HttpParserError as error:
-            self._break_off(HTTPStatus.BAD_REQUEST, f"not an HTTP request: {error}")
+        reader.feed(data)
         if self._ending:
+            if not self.is_receiving and self._transport:
+                self._transport.close()
             return
-        alone = idle and len(self._queue) == 1 and self._queue[0].body.complete and len(data) <= FRESH_BYTES
-        self._whole = data if alone and self._began is None else None
-        self._next()
-        self.flow()
+        self._progress = server.clock.now()
+        if reader.failure:
+            self._pipeline.cancel_incomplete()
+        self._start_requests(self._cache_key(data) if is_idle else None)
+        self._apply_backpressure()
 
     def pause_writing(self) -> None:
-        """Look at no further request until the answers so far are read."""
-        self._paused = True
+        """Handle no further request until the client has read the responses so far."""
+        self._writer.pause()
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._paused = False
-        self._progress = self.server.clock.now()
-        self._send_piece()
-        self._next()
-        self.flow()
+        self._writer.resume()
+        self.proceed()
 
-    def _parse(self, data: bytes) -> None:
-        if self._flaw:
-            return
-        if self._around:
-            data = self._pass_around(data)
-        self._unparsed += len(data)
-        while data:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                if self._headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self._headers:
-                    # The parser takes the body for the other protocol.
-                    if self._incoming:
-                        self._incoming.complete = False
-                    problem = "this server speaks HTTP/1.1: send a body without Upgrade"
-                    self._break_off(HTTPStatus.BAD_REQUEST, problem)
-                    return
-                # Clients that would rather speak HTTP/2 say so; that may be passed over. More requests can follow.
-                data = data[offer.args[0] :]
-            else:
-                break
-        # The parser keeps a field until it ends, and says nothing until then.
-        if self._unparsed > self.server.limits.max_target_bytes + self.server.limits.max_header_bytes:
-            self._header_too_large()
+    # What reader, pipeline, writer and bodies call.
 
-    def _pass_around(self, data: bytes) -> bytes:
-        """Take what belongs to a body whose length is known; return what follows it."""
-        body, rest = (data, b"") if len(data) <= self._around else (data[: self._around], data[self._around :])
-        self.on_body(body)
-        if not self._around:
-            # The one before still waits for the body.
-            self._parser = httptools.HttpRequestParser(self)
-            self.on_message_complete()
-        return rest
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has disconnected."""
+        return self._transport is None
 
-    def _break_off(self, status: HTTPStatus, problem: str, limit: str = "") -> None:
-        """Take nothing more, and refuse what came last once the requests before it are answered; for what `limit`."""
-        if self._flaw:
-            return
-        self._flaw = status, problem, limit
-        if self._incoming and not self._incoming.complete:
-            # It is in a body, of which nothing will come.
-            if self._queue:
-                self._queue.pop().body.drop()
-            elif self._exchanges:
-                exchange = self._exchanges.pop()
-                exchange.request.body.drop()
-                if exchange.work:
-                    exchange.work.cancel()
-        self._refuse_flaw()
+    def proceed(self) -> None:
+        """Do what has become possible: send responses, handle the next requests, receive more."""
+        self._send_responses()
+        self._start_requests()
+        self._apply_backpressure()
 
-    def _refuse_flaw(self) -> None:
-        if self._flaw and not self._exchanges and not self._queue:
-            self._refuse(*self._flaw)
+    def resume(self) -> None:
+        """Receive more, if the client was paused and no longer has to be."""
+        self._apply_backpressure()
 
-    # What the parser calls.
+    def write_continue(self) -> None:
+        """Send `100 Continue`."""
+        self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._began = self.server.clock.now()
-        self._incoming = None
-        self._target = b""
-        self._headers = {}
-        self._header_size = 0
-
-    def on_url(self, part: bytes) -> None:
-        """Part of the target."""
-        if not self._ending and not self._flaw:
-            self._target += part
-        if len(self._target) > self.server.limits.max_target_bytes:
-            self._break_off(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long", "clients.max_target_bytes")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One field, of the header or behind a chunked body."""
-        self._unparsed = 0
-        self._header_size += len(name) + len(value) + 4
-        if self._header_size > self.server.limits.max_header_bytes:
-            self._header_too_large()
-        elif self._incoming is None:  # behind the body it comes too late to mean anything
-            self._headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        """The header is complete; the body, if there is one, follows."""
-        if self._flaw:
-            return
-        target = httptools.parse_url(self._target)
-        self._incoming = Body(self)
-        http10 = self._parser.get_http_version() == "1.0"
-        # HTTP/1.0 knows no answer before the answer: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1.
-        self._incoming.expects_continue = not http10 and self._headers.get(b"expect", b"").lower() == b"100-continue"
-        self._queue.append(
-            Request(
-                method=self._parser.get_method().decode("ascii"),
-                path=unquote((target.path or b"/").decode("ascii", "replace")),
-                query=dict(parse_qsl((target.query or b"").decode("ascii", "replace"), keep_blank_values=True)),
-                headers=self._headers,
-                body=self._incoming,
-                keep_alive=self._parser.should_keep_alive(),
-                http10=http10,
-            )
-        )
-        length = self._headers.get(b"content-length", b"")
-        self._around = int(length) if length.isdigit() and int(length) > AROUND_PARSER else 0
-
-    def on_body(self, chunk: bytes) -> None:
-        """Part of the body."""
-        self._unparsed = 0
-        self._around -= min(self._around, len(chunk))
-        if self._incoming and not self._ending:
-            self._incoming.put(chunk)
-
-    def on_message_complete(self) -> None:
-        """The request is complete."""
-        self._unparsed = 0
-        self._began = None
-        if self._incoming:
-            self._incoming.complete = True
-            self._incoming.news()
-        if self._ending and self._transport:
-            self._transport.close()
-
-    # Answering.
-
-    def _next(self) -> None:
-        """Hand the next requests over, as far as they may be worked on already."""
-        while self._queue and self._may_begin(self._queue[0]) and self._writable and self._transport:
-            request = self._queue.popleft()
-            exchange = Exchange(request)
-            self._exchanges.append(exchange)
-            try:
-                answer = self.server.handler(request)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the client is answered and the log says it
-                exchange.response = self._failed(request, error)
-            else:
-                if isinstance(answer, Response):
-                    exchange.response = answer
-                else:
-                    exchange.work = asyncio.ensure_future(answer)
-                    exchange.work.add_done_callback(partial(self._worked, exchange))
-            self._answer()
-        self._refuse_flaw()
-
-    def _may_begin(self, request: Request) -> bool:
-        """Whether `request` may be worked on: alone, or as one of some pushes, each of which has come as a whole."""
-        if self._ending or not self._exchanges:
-            return not self._ending
-        if request.method not in PUSHING or len(self._exchanges) >= PUSHES_AT_ONCE or self.server.closing:
-            return False
-        # A sender that waits to be told `100 Continue` would take that for the beginning of the answer before.
-        return self._exchanges[-1].admits_another and not request.body.expects_continue
-
-    def _worked(self, exchange: Exchange, work: asyncio.Future[Response]) -> None:
-        """Answer with what the work on a request has brought, once the requests before are answered."""
-        if self._transport is None or exchange not in self._exchanges:
-            if not work.cancelled():
-                work.exception()  # marks it as seen: there is nobody to tell
-            return
-        if work.cancelled() or isinstance(error := work.exception(), Disconnect):
-            self._transport.close()
-            return
-        exchange.response = self._failed(exchange.request, error) if error else work.result()
-        self._answer()
-        self._next()
-        self.flow()
-
-    def _failed(self, request: Request, error: BaseException) -> Response:
-        say(RequestFailed(method=request.method, path=request.path), error=error)
-        return self.server.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the log says more")
-
-    def _answer(self) -> None:
-        """Send the answers that there are, in the order of the requests."""
-        while self._exchanges and (response := self._exchanges[0].response):
-            self._respond(self._exchanges.popleft().request, response)
-
-    def _respond(self, request: Request, response: Response) -> None:
-        if response.fresh and self._whole and request.method == "GET" and request.keep_alive and not request.http10:
-            self.server.remember(self._whole, response)
-        self._whole = None
-        request.body.drop()
-        # What is worked on already is answered, also when the server stops.
-        is_last = self.server.closing and not self._exchanges
-        stays = request.keep_alive and request.body.complete and not is_last
-        field = (
-            b""
-            if stays and not request.http10
-            else b"Connection: keep-alive\r\n"
-            if stays
-            else b"Connection: close\r\n"
-        )
-        status = response.status
-        if request.method == "HEAD":
-            self.write(response.head + field + b"\r\n")
-        else:
-            status = self._send(response, field + b"\r\n")
-        self.server.responses[self.server.room(request.path), status] += 1
-        if not stays:
-            self._end(unread=not request.body.complete)
-
-    def _send(self, response: Response, fields: bytes) -> HTTPStatus:
-        """Send `response` with `fields` more in its head, or that too many have not read theirs; return the status."""
-        if len(response.body) <= WRITE_AHEAD:
-            self.write(response.head + fields + response.body)
-        elif self.server.hold(response):
-            self._unread = response
-            self.write(response.head + fields)
-            # As it is: many may be given the same bytes.
-            self._unsent = memoryview(response.body)
-            self._send_piece()
-        else:
-            self.server.refused["clients.max_unread_bytes"] += 1
-            busy = self.server.refuse(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many answers wait to be read: try again later"
-            )
-            self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
-            return busy.status
-        return response.status
-
-    def _let_go(self) -> None:
-        """What was sent is read, or never will be."""
-        if self._unread:
-            self.server.let_go(self._unread)
-            self._unread = None
-
-    def _header_too_large(self) -> None:
-        problem = "the header fields are too long"
-        self._break_off(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem, "clients.max_header_bytes")
-
-    def _refuse(self, status: HTTPStatus, problem: str, limit: str = "") -> None:
-        """Answer what is no request, once, and end; for what `limit`, if for one."""
-        if self._ending:
-            return
-        if limit:
-            self.server.refused[limit] += 1
-        self.server.responses[self.server.room(""), status] += 1
-        response = self.server.refuse(status, problem)
-        self.write(response.head + b"Connection: close\r\n\r\n" + response.body)
-        self._end(unread=self._began is not None)
-
-    def _end(self, *, unread: bool) -> None:
-        """Close; if the client is still sending, let it finish for a while, or it would never see the answer."""
-        self._ending = True
-        for request in self._queue:
-            request.body.drop()
-        self._queue.clear()
-        if not self._transport:
-            return
-        self._send_rest()
-        if unread:
-            self._progress = self.server.clock.now()
-            self._transport.resume_reading()
-        else:
-            self._transport.close()
-
-    def write(self, data: bytes) -> None:
-        """Send `data`, if the client is still there."""
+    def close(self) -> None:
+        """Close once everything is written."""
         if self._transport:
-            self._send_rest()
-            self._transport.write(data)
+            self._transport.close()
 
-    def _send_piece(self) -> None:
-        """Send some more of a large body."""
-        if self._transport and self._unsent and not self._paused:
-            self._progress = self.server.clock.now()
-            piece, self._unsent = self._unsent[:PIECE], self._unsent[PIECE:]
-            self._transport.write(piece)
-        self._sent()
+    # One step each.
 
-    def _sent(self) -> None:
-        """Let go of what was sent, or go on with the rest once others have had their turn."""
-        if self._writable:
-            self._let_go()
-        elif not self._paused:
-            asyncio.get_running_loop().call_soon(self._send_on)
+    def _start_requests(self, cache_key: bytes | None = None) -> None:
+        """Hand over the requests that may be handled now; `cache_key` is that of the first."""
+        requests = self._reader.requests
+        while requests and self._pipeline.admits(requests[0]) and self._writer.state is READY:
+            self._pipeline.start(requests.pop(0), cache_key)
+            self._send_responses()
+            cache_key = None
+        if self._reader.failure:
+            self._refuse_failed()
 
-    def _send_on(self) -> None:
-        self._send_piece()
-        self._next()
-        self.flow()
+    def _cache_key(self, data: bytes) -> bytes | None:
+        """Return `data` if it is one complete GET request, whose response may be cached for these bytes."""
+        requests = self._reader.requests
+        if len(requests) != 1 or self._reader.began is not None or len(data) > CACHEABLE_REQUEST:
+            return None
+        is_plain = requests[0].method == "GET" and requests[0].keep_alive and not requests[0].http10
+        return data if is_plain else None
 
-    def _send_rest(self) -> None:
-        """Send all that is left of a large body, because something else has to follow."""
-        if self._transport and self._unsent:
-            self._transport.write(self._unsent)
-            self._unsent = memoryview(b"")
+    def _send_responses(self) -> None:
+        """Send the responses that are next, and end behind the last."""
+        exchanges = self._pipeline.exchanges
+        while exchanges and (response := exchanges[0].response):
+            exchange = exchanges.pop(0)
+            request = exchange.request
+            if response.cacheable and exchange.cache_key:
+                self.server.cache.put(exchange.cache_key, response)
+            request.body.clear()
+            # A closing server still answers what its handlers have.
+            is_last = self.server.closing and not exchanges
+            stays = request.keep_alive and request.body.complete and not is_last
+            self._writer.answer(request, response, stays=stays)
+            if not stays:
+                self._end(is_receiving=not request.body.complete)
 
-    def flow(self) -> None:
-        """Slow the client down while more has come than should wait."""
+    def _apply_backpressure(self) -> None:
+        """Pause the client while more has come than should be buffered."""
         if self._transport is None or self._ending:
             return
-        ahead = bool(self._queue) or (self._incoming is not None and self._incoming.is_ahead)
-        if ahead and self._transport.is_reading():
+        is_ahead = self._reader.is_ahead
+        if is_ahead and self._transport.is_reading():
             self._transport.pause_reading()
-        elif not ahead and not self._transport.is_reading():
+        elif not is_ahead and not self._transport.is_reading():
             self._transport.resume_reading()
 
-    # Patience.
+    def _refuse_failed(self) -> None:
+        """Refuse what could not be read, once everything before it is answered."""
+        if self._reader.failure and not self._pipeline.exchanges and not self._reader.requests:
+            self._refuse(self._reader.failure)
+
+    def _refuse(self, failure: Failure) -> None:
+        """Answer what is not a request, once, and end."""
+        if self._ending:
+            return
+        if failure.limit:
+            self.server.limits_reached[failure.limit] += 1
+        self.server.responses[self.server.endpoint(""), failure.status] += 1
+        response = self.server.error_response(failure.status, failure.problem)
+        self._writer.write(response.head + b"Connection: close\r\n\r\n" + response.body)
+        self._end(is_receiving=self.is_receiving)
+
+    def _end(self, *, is_receiving: bool) -> None:
+        """Close. A client that is still sending may finish for a while, or it would never see the response."""
+        self._ending = True
+        self._reader.discard()
+        if not self._transport:
+            return
+        self._writer.flush()
+        if is_receiving:
+            self._progress = self.server.clock.now()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+    # What the server calls.
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a request has arrived in part."""
+        return self._reader.began is not None
 
     def sweep(self, now: float) -> None:
-        """Close if the other side has been silent for too long."""
+        """Close if a timeout has passed."""
         if self._transport is None:
             return
-        limits = self.server.limits
-        silent = now - self._progress
-        in_header = self._began is not None and self._incoming is None and not self._ending
+        reader, limits = self._reader, self.server.limits
+        is_waiting = reader.state in (HEADER, BODY) and self._transport.is_reading()
+        limit: Limit | None = None
         if self._ending:
-            patience, limit = LINGER_SECONDS, ""
-        elif not self._writable or (self._began is not None and self._transport.is_reading()):
-            patience, limit = limits.stall_timeout, "clients.stall_timeout"
-        elif not self._exchanges and not self._queue:
-            patience, limit = limits.idle_timeout, ""
+            timeout = LINGER_SECONDS
+        elif self._writer.state is not READY or is_waiting:
+            timeout, limit = limits.stall_timeout, "stall_timeout"
+        elif not self._pipeline.exchanges and not reader.requests:
+            timeout = limits.idle_timeout
         else:
             return
-        if in_header and self._began is not None and now - self._began > limits.header_timeout:
-            self._break_off(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come", "clients.header_timeout")
-        elif silent > patience:
+        if reader.state is HEADER and reader.began is not None and now - reader.began > limits.header_timeout:
+            reader.fail(Failure(HTTPStatus.REQUEST_TIMEOUT, "the request header took too long", "header_timeout"))
+            self._refuse_failed()
+        elif now - max(self._progress, self._writer.progress) > timeout:
             if limit:
-                self.server.refused[limit] += 1
+                self.server.limits_reached[limit] += 1
             self._transport.abort()
 
     def abort(self) -> None:
@@ -463,7 +229,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def close_if_idle(self) -> None:
-        """Close unless a request is being answered or received."""
-        if not self._exchanges and not self._queue and self._began is None and self._transport:
-            self._send_rest()
-            self._transport.close()
+        """Close unless a request is being received or answered."""
+        if not self.is_receiving and not self._reader.requests and not self._pipeline.exchanges:
+            self._writer.flush()
+            self.close()

@@ -1,8 +1,8 @@
 """
-What a client and a handler hand to each other.
+Requests and responses, as the server and a handler exchange them.
 
-A request is handed over when its header is complete. Its body follows as it is read: little of it waits, and then the
-sender waits. An answer is bytes from the beginning, so that many can be given the same.
+A request is handed over when its header is complete. Its body follows as it arrives; the client is paused while more
+than a handler takes is buffered (backpressure). A response is bytes from the start, so that many clients share them.
 """
 
 from __future__ import annotations
@@ -11,34 +11,67 @@ import asyncio
 from collections import deque
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from edgetally.http.connection import Connection
+WAKE_BYTES = 1 << 20
+"""Buffered bytes for which a handler is woken before the body is complete: a common body costs one turn."""
 
-BODY_AT_ONCE = 1 << 20
-"""Bytes of a body that are worth waking the handler for before its end: a push of common size costs it one turn."""
+WAKE_CHUNKS = 256
+"""The same in chunks, because each chunk has a cost of its own."""
 
-PIECES_AT_ONCE = 256
-"""The same for the pieces in which they came, because each piece has a price of its own."""
+JOIN_BELOW = 1 << 12
+"""Chunks that are smaller on average are joined: a copy costs less than handling each."""
 
-SMALL_PIECE = 1 << 12
-"""Pieces smaller than this on average are joined: a copy costs less than handling each."""
-
-BODY_AHEAD = 1 << 20
-"""Bytes of a body that may wait for the handler; then the sender waits."""
+MAX_BUFFERED = 1 << 20
+"""Bytes of one body that may be buffered before its client is paused."""
 
 
 class Disconnect(Exception):
-    """The client has left before its request was complete."""
+    """The client disconnected before its request was complete."""
+
+
+class ByteBudget:
+    """Bytes buffered for all clients together, and how many may be before every client with buffered bytes waits."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more is buffered than should be."""
+        return self.used > self.limit
+
+
+class Flow(Protocol):
+    """A connection, as its parts see it."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has disconnected."""
+
+    def resume(self) -> None:
+        """Receive more, if the client was paused and no longer has to be."""
+
+    def proceed(self) -> None:
+        """Do what has become possible: send responses, handle the next requests, receive more."""
+
+    def write_continue(self) -> None:
+        """Send `100 Continue`."""
+
+    def close(self) -> None:
+        """Close once everything is written."""
 
 
 class Response:
-    """An answer. It is bytes from the beginning, so that it can be sent to many."""
+    """A response. Its bytes are made once and may be sent to many clients."""
 
-    __slots__ = ("body", "fresh", "head", "status")
+    __slots__ = ("body", "cacheable", "head", "status")
 
     def __init__(
         self,
@@ -46,7 +79,7 @@ class Response:
         body: bytes = b"",
         *fields: bytes,
         content_type: bytes = b"application/json",
-        fresh: bool = False,
+        cacheable: bool = False,
     ) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
         if status is not HTTPStatus.NO_CONTENT:
@@ -54,84 +87,90 @@ class Response:
         self.status = status
         self.head = b"\r\n".join([*lines, *fields, b""])
         self.body = body
-        self.fresh = fresh
-        """Whether it answers every such request until the next second is sealed."""
+        self.cacheable = cacheable
+        """Whether it answers every request of the same bytes until the server's cache expires."""
 
 
 class Body:
-    """The body of a request, as it comes."""
+    """The body of a request, as it arrives."""
 
-    __slots__ = ("_chunks", "_connection", "_news", "_size", "complete", "expects_continue", "unwanted")
+    __slots__ = ("_budget", "_chunks", "_flow", "_size", "_wakeup", "complete", "discarded", "expects_continue")
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, flow: Flow, budget: ByteBudget, *, expects_continue: bool = False) -> None:
+        self._flow = flow
+        self._budget = budget
         self._chunks: deque[bytes] = deque()
         self._size = 0
-        self._news: asyncio.Future[None] | None = None
+        self._wakeup: asyncio.Future[None] | None = None
+        self.expects_continue = expects_continue
+        """Whether the client waits for `100 Continue` before it sends the body."""
         self.complete = False
-        self.expects_continue = False
-        self.unwanted = False
-        """Set when nobody will read it; then none of it is kept."""
+        """Whether all of it has arrived."""
+        self.discarded = False
+        """Whether what arrives is dropped."""
 
     @property
     def is_ahead(self) -> bool:
-        """Whether more has come than should wait."""
-        server = self._connection.server
-        return self._size > (BODY_AHEAD if server.waiting_bytes <= server.limits.max_waiting_bytes else 0)
-
-    def unwant(self) -> None:
-        """Keep none of it: the request is refused, and its answer may be held back."""
-        self.unwanted = True
-        self.drop()
+        """Whether more is buffered than should be, so that the client has to be paused."""
+        return self._size > (0 if self._budget.is_exceeded else MAX_BUFFERED)
 
     def put(self, chunk: bytes) -> None:
-        """Add what came."""
-        if self.unwanted:
+        """Buffer what arrived."""
+        if self.discarded:
             return
         self._chunks.append(chunk)
-        self._grow(len(chunk))
-        if self._size >= BODY_AT_ONCE or len(self._chunks) >= PIECES_AT_ONCE or self.is_ahead:
-            self.news()
+        self._resize(len(chunk))
+        if self._size >= WAKE_BYTES or len(self._chunks) >= WAKE_CHUNKS or self.is_ahead:
+            self._wake()
 
-    def drop(self) -> None:
-        """Keep nothing of what waits."""
-        self._chunks.clear()
-        self._grow(-self._size)
+    def finish(self) -> None:
+        """All of it has arrived."""
+        self.complete = True
+        self._wake()
 
-    def abandon(self) -> None:
-        """Nothing more will come, and what waits is worth nothing without it."""
-        self.drop()
+    def abort(self) -> None:
+        """No more will arrive, and what is buffered is useless without it."""
+        self.clear()
         self.complete = False
-        self.news()
+        self._wake()
 
-    def _grow(self, size: int) -> None:
+    def discard(self) -> None:
+        """Drop all of it, now and as it arrives: the request is refused, perhaps after a delay."""
+        self.discarded = True
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop what is buffered."""
+        self._chunks.clear()
+        self._resize(-self._size)
+
+    def _resize(self, size: int) -> None:
         self._size += size
-        self._connection.server.waiting_bytes += size
+        self._budget.used += size
 
-    def news(self) -> None:
-        """Wake the reader, if there is one."""
-        if self._news and not self._news.done():
-            self._news.set_result(None)
+    def _wake(self) -> None:
+        if self._wakeup and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[Sequence[bytes]]:
-        """Yield what comes, large pieces as they came; raise Disconnect when it does not come to its end."""
+        """Yield what arrives, some chunks at a time; raise Disconnect when the client leaves before the end."""
         while True:
             if self._chunks:
-                are_small = self._size < SMALL_PIECE * len(self._chunks)
+                are_small = self._size < JOIN_BELOW * len(self._chunks)
                 chunks = [b"".join(self._chunks)] if are_small else [*self._chunks]
-                self.drop()
-                self._connection.flow()
+                self.clear()
+                self._flow.resume()
                 yield chunks
             elif self.complete:
                 return
-            elif self._connection.is_lost:
+            elif self._flow.is_lost:
                 raise Disconnect
             else:
                 if self.expects_continue:
                     self.expects_continue = False
-                    self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self._news = asyncio.get_running_loop().create_future()
-                await self._news
+                    self._flow.write_continue()
+                self._wakeup = asyncio.get_running_loop().create_future()
+                await self._wakeup
 
 
 class Request(NamedTuple):
@@ -142,7 +181,7 @@ class Request(NamedTuple):
     """The decoded path."""
     query: dict[str, str]
     headers: dict[bytes, bytes]
-    """By lower-case name; of fields that are repeated, the last."""
+    """By lower-case name; of repeated fields, the last."""
     body: Body
     keep_alive: bool
     http10: bool

@@ -1,14 +1,12 @@
-"""
-What the connections of one listener share: what clients may do, the answers at hand, what waits, and what was counted.
-
-An answer that was given in this second is given again to the same bytes for one look-up, without anybody reading them.
-"""
+"""What the connections of one listener share: handler, limits, cached responses, buffers and counts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+
+from edgetally.http.messages import ByteBudget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,38 +17,107 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Response | Awaitable[Response]]
 
-FRESH_REQUESTS = 1024
-"""How many different requests have their answer at hand."""
+CACHED_RESPONSES = 1024
+"""Different requests whose responses are cached."""
+
+Limit = Literal[
+    "max_connections",
+    "max_target_bytes",
+    "max_header_bytes",
+    "handshake_timeout",
+    "header_timeout",
+    "stall_timeout",
+    "max_unread_bytes",
+]
+"""A limit that refuses a request or ends a connection, by its name in `Limits`."""
+
+LIMITS: tuple[Limit, ...] = get_args(Limit)
 
 
 class Limits(NamedTuple):
-    """What clients may do. These are settings, and are counted by their names."""
+    """What clients may use. Times are in seconds."""
 
     max_connections: int = 20_000
     max_target_bytes: int = 8 * 1024
     max_header_bytes: int = 64 * 1024
     handshake_timeout: float = 10.0
-    """How long TLS may take to begin."""
+    """For a TLS handshake."""
     header_timeout: float = 20.0
-    """How long the header of a request may take, from its first byte."""
+    """For the header of a request, from its first byte."""
     stall_timeout: float = 30.0
-    """How long the next bytes of a body, or the reading of an answer, may take."""
+    """Without progress in the body of a request, or in a response that the client reads."""
     idle_timeout: float = 75.0
-    """How long a connection may be silent between requests."""
+    """Without a request."""
     max_waiting_bytes: int = 256_000_000
-    """Bytes of bodies that may wait for their handlers, before every sender waits who has something waiting there."""
+    """Buffered bytes of all request bodies; beyond it, every client with buffered bytes is paused."""
     max_unread_bytes: int = 512_000_000
-    """Bytes of large answers that may wait for their readers. One that many readers are given counts once."""
+    """Bytes of large responses that clients have not read. One that many clients are sent counts once."""
+
+
+class ResponseCache:
+    """
+    Responses by the very bytes of their requests, tokens included, so that a hit costs one look-up and no parsing.
+
+    All expire when `version` returns another value.
+    """
+
+    def __init__(self, version: Callable[[], int]) -> None:
+        self.hits = 0
+        self._version = version
+        self._current = 0
+        self._responses: dict[bytes, Response] = {}
+
+    def get(self, request: bytes) -> Response | None:
+        """Return the response to a request of these bytes."""
+        version = self._version()
+        if self._current != version:
+            self._current = version
+            self._responses.clear()
+        return self._responses.get(request)
+
+    def put(self, request: bytes, response: Response) -> None:
+        """Cache `response` for requests of these bytes."""
+        if self._current == self._version() and len(self._responses) < CACHED_RESPONSES:
+            self._responses[request] = response
+
+    def clear(self) -> None:
+        """Drop all, because clients may no longer be permitted to see them."""
+        self._responses.clear()
+
+
+class UnreadResponses:
+    """Large responses that clients are still reading. Their bytes are shared, so each response counts once."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._readers: Counter[Response] = Counter()
+
+    def pin(self, response: Response, most: int) -> bool:
+        """Count one more reader; return False, and count none, if this would exceed `most` bytes."""
+        if not self._readers[response]:
+            if self.size + len(response.body) > most:
+                del self._readers[response]
+                return False
+            self.size += len(response.body)
+        self._readers[response] += 1
+        return True
+
+    def unpin(self, response: Response) -> None:
+        """Count one reader less: it has read the response, or disconnected."""
+        self._readers[response] -= 1
+        if not self._readers[response]:
+            del self._readers[response]
+            self.size -= len(response.body)
 
 
 class Client(Protocol):
-    """Somebody who is connected."""
+    """An open connection, as the server manages it."""
 
     def sweep(self, now: float) -> None:
-        """Close if it takes too long."""
+        """Close if a timeout has passed."""
 
     def close_if_idle(self) -> None:
-        """Close unless it waits for an answer."""
+        """Close unless a request is being received or answered."""
 
     def abort(self) -> None:
         """Close now."""
@@ -63,95 +130,56 @@ class Server:
         self,
         handler: Handler,
         *,
-        refuse: Callable[[HTTPStatus, str], Response],
-        epoch: Callable[[], int],
-        room: Callable[[str], str],
+        error_response: Callable[[HTTPStatus, str], Response],
+        endpoint: Callable[[str], str],
+        cache_version: Callable[[], int],
         clock: Clock,
         limits: Limits = Limits(),  # noqa: B008 - a tuple never changes
     ) -> None:
         self.handler = handler
-        self.refuse = refuse
-        """Makes the answer to what is no request that a handler could be asked."""
-        self.room = room
-        """Names what a path belongs to, for the count of responses."""
+        self.error_response = error_response
+        """Makes the response to a request that never reaches the handler."""
+        self.endpoint = endpoint
+        """Names the endpoint of a path, to count responses by."""
         self.clock = clock
-        self.responses: Counter[tuple[str, int]] = Counter()
-        """Responses, by room and status."""
-        self.repeated = 0
-        """Responses that were at hand already. They are not among the others: counting them there takes too long."""
         self.limits = limits
-        self.waiting_bytes = 0
-        """Bytes of bodies that wait for their handlers."""
-        self.refused: Counter[str] = Counter()
-        """Connections that were ended for a limit, by its setting."""
-        self.unread_bytes = 0
-        """Bytes of large answers that wait for their readers."""
-        self._unread: Counter[Response] = Counter()
+        self.cache = ResponseCache(cache_version)
+        self.buffered = ByteBudget(limits.max_waiting_bytes)
+        """Bytes of request bodies that handlers have not taken."""
+        self.unread = UnreadResponses()
+        self.responses: Counter[tuple[str, int]] = Counter()
+        """Responses by endpoint and status, without those from the cache: they have to cost nothing."""
+        self.limits_reached: Counter[Limit] = Counter()
+        """Refusals and closed connections, by the limit."""
         self.connections: set[Client] = set()
         self.closing = False
-        self._drained = asyncio.Event()
-        self._epoch = epoch
-        self._fresh_epoch = 0
-        self._fresh: dict[bytes, Response] = {}
-
-    def fresh(self, request: bytes) -> Response | None:
-        """Return the answer that was given to these very bytes, if it still stands."""
-        if self._fresh_epoch != self._epoch():
-            self._fresh_epoch = self._epoch()
-            self._fresh.clear()
-        return self._fresh.get(request)
-
-    def remember(self, request: bytes, response: Response) -> None:
-        """Give `response` to these very bytes, the token in them included, until the next second is sealed."""
-        if self._fresh_epoch == self._epoch() and len(self._fresh) < FRESH_REQUESTS:
-            self._fresh[request] = response
-
-    def forget(self) -> None:
-        """Give no answer again that was given before: who may see it has changed."""
-        self._fresh.clear()
-
-    def hold(self, response: Response) -> bool:
-        """Say whether there is room for `response` until it is read; then `let_go` of it."""
-        if not self._unread[response]:
-            if self.unread_bytes + len(response.body) > self.limits.max_unread_bytes:
-                del self._unread[response]
-                return False
-            self.unread_bytes += len(response.body)
-        self._unread[response] += 1
-        return True
-
-    def let_go(self, response: Response) -> None:
-        """One reader has read it, or has left."""
-        self._unread[response] -= 1
-        if not self._unread[response]:
-            del self._unread[response]
-            self.unread_bytes -= len(response.body)
+        self._all_closed = asyncio.Event()
 
     def sweep(self) -> None:
-        """Close connections that have been silent for too long; to be called about once a second."""
+        """Close connections whose timeouts have passed; call it about once a second."""
         now = self.clock.now()
         for connection in list(self.connections):
             connection.sweep(now)
 
     def close(self) -> None:
-        """Close idle connections now, and the others after their answer."""
+        """Close idle connections now, and the others after their response."""
         self.closing = True
         for connection in list(self.connections):
             connection.close_if_idle()
 
     async def drained(self) -> None:
-        """Wait until the last connection has ended, after `close()`."""
+        """Wait until the last connection is closed, after `close()`."""
         while self.connections:
-            self._drained.clear()
-            await self._drained.wait()
+            self._all_closed.clear()
+            await self._all_closed.wait()
 
-    def left(self, connection: Client) -> None:
-        """Forget a connection that has ended."""
+    def remove(self, connection: Client) -> None:
+        """Forget a closed connection."""
         self.connections.discard(connection)
         if not self.connections:
-            self._drained.set()
+            self._all_closed.set()
 
     def abort(self) -> None:
-        """Close every connection, whatever it is doing."""
+        """Close every connection now."""
         for connection in list(self.connections):
             connection.abort()

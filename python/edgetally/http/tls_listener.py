@@ -1,8 +1,8 @@
 """
-TLS, before there is a request.
+A listener for TLS.
 
-A client that does not finish its handshake is a connection like any other: it is counted, there is no room for it when
-there are too many, and it is closed when it takes too long. The event loop's own listeners do none of these.
+A connection whose handshake is not finished is a connection like any other: it counts towards the limit, and it is
+closed when it takes too long. The event loop's own listeners do neither.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from edgetally.http.server import Server
 
 SHUTDOWN_SECONDS = 2.0
-"""How long the other side may take to agree that TLS ends."""
+"""How long the client may take to confirm the end of TLS."""
 
 RETRY_SECONDS = 1.0
-"""How long to wait when the system has no room for a connection."""
+"""How long to wait when the system has no resources for another connection."""
 
 
 class TlsListener:
-    """Takes connections that speak TLS."""
+    """Accepts connections that speak TLS."""
 
     def __init__(self, server: Server, context: ssl.SSLContext) -> None:
         self.sockets: list[socket.socket] = []
@@ -37,25 +37,25 @@ class TlsListener:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def listen(self, host: str, port: int, backlog: int) -> None:
-        """Take connections from now on; raise OSError when this is not possible."""
+        """Accept connections from now on; raise OSError when this is not possible."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for family, _, _, _, where in dict.fromkeys(found):
-            listening = socket.create_server(where, family=family, backlog=backlog)
+        for family, _, _, _, address in dict.fromkeys(found):
+            listening = socket.create_server(address, family=family, backlog=backlog)
             listening.setblocking(False)  # noqa: FBT003 - the socket's own interface
             self.sockets.append(listening)
             self._tasks.append(asyncio.create_task(self._accept(listening)))
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more."""
         for task in self._tasks:
             task.cancel()
 
     async def _accept(self, listening: socket.socket) -> None:
-        # Closed only when the loop watches it no more.
+        # Closed only when the loop no longer watches it.
         with listening:
             while True:
                 await self._accept_one(listening)
-                # Many may be waiting, and so is everybody else.
+                # Many may be waiting, and other tasks need their turn.
                 await asyncio.sleep(0)
 
     async def _accept_one(self, listening: socket.socket) -> None:
@@ -68,27 +68,27 @@ class TlsListener:
         if len(server.connections) < server.limits.max_connections:
             Handshake(server, self._context, accepted)
         else:
-            # There is no way to say why that would not take a handshake.
-            server.refused["clients.max_connections"] += 1
+            # A response that says why would take a handshake.
+            server.limits_reached["max_connections"] += 1
             accepted.close()
 
 
 class Handshake:
-    """One client that is not known to speak TLS yet."""
+    """One client whose TLS handshake is not finished."""
 
     def __init__(self, server: Server, context: ssl.SSLContext, accepted: socket.socket) -> None:
         self.server = server
         self._began = server.clock.now()
         server.connections.add(self)
         self._accepted: socket.socket | None = accepted
-        self._task = asyncio.create_task(self._shake(context, accepted))
-        self._task.add_done_callback(self._over)
+        self._task = asyncio.create_task(self._run(context, accepted))
+        self._task.add_done_callback(self._end)
 
-    async def _shake(self, context: ssl.SSLContext, accepted: socket.socket) -> None:
+    async def _run(self, context: ssl.SSLContext, accepted: socket.socket) -> None:
         self._accepted = None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                partial(Secured, self),
+                partial(TlsConnection, self),
                 accepted,
                 ssl=context,
                 # The last resort: `sweep` comes first, and counts.
@@ -96,22 +96,22 @@ class Handshake:
                 ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )
         except OSError:
-            pass  # what is no TLS is nothing to log: anybody can send it
+            pass  # bytes that are not TLS are not worth an event: any client can send them
 
-    def _over(self, _task: asyncio.Task[None]) -> None:
-        # A task that is cancelled before it begins closes nothing.
+    def _end(self, _task: asyncio.Task[None]) -> None:
+        # A task that is cancelled before it starts closes nothing.
         if self._accepted:
             self._accepted.close()
-        self.server.left(self)
+        self.server.remove(self)
 
     def sweep(self, now: float) -> None:
-        """Close if it takes too long."""
+        """Close if the timeout has passed."""
         if now - self._began > self.server.limits.handshake_timeout:
-            self.server.refused["clients.handshake_timeout"] += 1
+            self.server.limits_reached["handshake_timeout"] += 1
             self.abort()
 
     def close_if_idle(self) -> None:
-        """Close: nothing was asked yet."""
+        """Close: there is no request yet."""
         self.abort()
 
     def abort(self) -> None:
@@ -119,14 +119,16 @@ class Handshake:
         self._task.cancel()
 
 
-class Secured(Connection):
+class TlsConnection(Connection):
     """One client that speaks TLS."""
+
+    __slots__ = ("_handshake",)
 
     def __init__(self, handshake: Handshake) -> None:
         super().__init__(handshake.server)
         self._handshake = handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, in the place of the handshake."""
+        """Start, and replace the handshake in the server's list."""
         self.server.connections.discard(self._handshake)
         super().connection_made(transport)

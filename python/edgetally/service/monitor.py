@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.registry import Collector
 
-from edgetally.http.server import Server
+from edgetally.http.server import LIMITS, Server
 from edgetally.telemetry import metrics
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.prometheus import Exposition, Family, expose
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 ENDPOINTS = ("read", "push", "other")
 CODES = (200, 400, 403, 413, 429, 500, 503)
 """Statuses that are counted from 0: to an alert, a counter that appears with the value 1 has not increased."""
-
-CLIENT_LIMITS = (
-    "clients.max_connections",
-    "clients.max_target_bytes",
-    "clients.max_header_bytes",
-    "clients.handshake_timeout",
-    "clients.header_timeout",
-    "clients.stall_timeout",
-    "clients.max_unread_bytes",
-)
 
 
 class Limited(Protocol):
@@ -111,15 +101,15 @@ class HttpCollector:
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
-        return {limit: self._server.refused[limit] for limit in CLIENT_LIMITS}
+        return {f"clients.{limit}": self._server.limits_reached[limit] for limit in LIMITS}
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
         server = self._server
         responses = Counter({(endpoint, code): 0 for endpoint in ENDPOINTS for code in CODES})
         responses.update(server.responses)
-        responses["read", 200] += server.repeated  # nothing else is cached
+        responses["read", 200] += server.cache.hits  # nothing else is cached
         yield metrics.CONNECTIONS.sample(len(server.connections))
-        yield metrics.REQUEST_BUFFERED.sample(server.waiting_bytes)
-        yield metrics.RESPONSE_BUFFERED.sample(server.unread_bytes)
+        yield metrics.REQUEST_BUFFERED.sample(server.buffered.used)
+        yield metrics.RESPONSE_BUFFERED.sample(server.unread.size)
         yield metrics.RESPONSES.samples({(endpoint, str(code)): n for (endpoint, code), n in responses.items()})

@@ -14,7 +14,7 @@ import msgspec
 
 from edgetally.access.policy import Door
 from edgetally.api.admin import Operate
-from edgetally.api.app import App, room
+from edgetally.api.app import App, endpoint
 from edgetally.api.authorization import Guard
 from edgetally.api.idempotency import Once
 from edgetally.api.index import Index
@@ -107,9 +107,9 @@ class Service:
         )
         self.server = Server(
             app,
-            refuse=app.refuse,
-            epoch=lambda: self.shelf.newest,
-            room=room,
+            error_response=app.refuse,
+            cache_version=lambda: self.shelf.newest,
+            endpoint=endpoint,
             clock=self.clock,
             limits=server.Limits(**msgspec.structs.asdict(config.clients)),
         )
@@ -175,7 +175,7 @@ class Service:
     def reload(self, config: Config) -> None:
         """Take over what of `config` can change; what is given out from now on is for whoever may have it now."""
         self.door.reload(config)
-        self.server.forget()
+        self.server.cache.clear()
 
     def _open_push(self, said: Said, services: Sequence[str] | None) -> pushes.Push:
         if self.journal.failing:

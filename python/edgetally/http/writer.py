@@ -1,0 +1,158 @@
+"""
+Writing: responses become bytes for one client.
+
+    READY ─▶ SENDING ─▶ READY   a large body is sent in pieces, and other clients have their turn in between
+    any of these ─▶ BLOCKED     the client reads too slowly; from there to SENDING or READY
+    any of these ─▶ CLOSED      the client has disconnected
+
+A large body is sent as it is, never copied: many clients may be sent the same bytes. It is pinned until it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgetally.http.messages import Flow, Request, Response
+    from edgetally.http.server import Server
+
+WRITE_BUFFER = 1 << 16
+"""Bytes that the transport may buffer before the client's next request is handled."""
+
+PIECE = 1 << 18
+"""Bytes of a large body that are sent at a time."""
+
+
+class Writing(Enum):
+    """Whether a writer can take the next response."""
+
+    READY = auto()
+    SENDING = auto()
+    BLOCKED = auto()
+    CLOSED = auto()
+
+
+# A member costs more to look up on its class than a response can afford.
+READY, SENDING, BLOCKED, CLOSED = Writing
+
+
+class ResponseWriter:
+    """Sends responses to one client, in the order in which it is given them."""
+
+    __slots__ = ("_flow", "_pinned", "_server", "_transport", "_unsent", "progress", "state")
+
+    def __init__(self, flow: Flow, server: Server) -> None:
+        self._flow = flow
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._unsent = memoryview(b"")
+        """What is left of a large body."""
+        self._pinned: Response | None = None
+        """The response whose large body is being sent."""
+        self.state = CLOSED
+        self.progress = 0.0
+        """When the client last took some of what it had not read."""
+
+    def open(self, transport: asyncio.Transport) -> None:
+        """Write to `transport` from now on."""
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._transport = transport
+        self.state = READY
+
+    def close(self) -> None:
+        """Write nothing more: the client has disconnected."""
+        self.state = CLOSED
+        self._transport = None
+        self._unsent = memoryview(b"")
+        self._unpin()
+
+    def answer(self, request: Request, response: Response, *, stays: bool) -> None:
+        """Send `response` to `request`; `stays` if the connection stays open behind it."""
+        if not stays:
+            fields = b"Connection: close\r\n\r\n"
+        elif request.http10:
+            fields = b"Connection: keep-alive\r\n\r\n"
+        else:
+            fields = b"\r\n"
+        status = response.status
+        if request.method == "HEAD":
+            self.write(response.head + fields)
+        else:
+            status = self.send(response, fields)
+        self._server.responses[self._server.endpoint(request.path), status] += 1
+
+    def send(self, response: Response, fields: bytes) -> HTTPStatus:
+        """Send `response` with `fields` added to its header, or 503 when too much is unread; return the status."""
+        if len(response.body) <= WRITE_BUFFER:
+            self.write(response.head + fields + response.body)
+        elif self._server.unread.pin(response, self._server.limits.max_unread_bytes):
+            self.write(response.head + fields)
+            self._unpin()
+            self._pinned = response
+            self._unsent = memoryview(response.body)
+            self._send_piece()
+        else:
+            self._server.limits_reached["max_unread_bytes"] += 1
+            problem = "too many responses are unread: try again later"
+            busy = self._server.error_response(HTTPStatus.SERVICE_UNAVAILABLE, problem)
+            self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
+            return busy.status
+        return response.status
+
+    def write(self, data: bytes) -> None:
+        """Write `data`, unless the client has disconnected."""
+        if self._transport:
+            if self._unsent:
+                self.flush()
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write all that is left of a large body, because something else has to follow."""
+        if self._transport and self._unsent:
+            self._transport.write(self._unsent)
+            self._unsent = memoryview(b"")
+            self._settle()
+
+    def pause(self) -> None:
+        """Wait: the transport's buffer is full."""
+        if self.state is not CLOSED:
+            self.state = BLOCKED
+
+    def resume(self) -> None:
+        """Go on: the transport's buffer has room again."""
+        if self.state is BLOCKED:
+            self.state = SENDING
+            self.progress = self._server.clock.now()
+            self._send_piece()
+
+    def _send_piece(self) -> None:
+        """Send the next piece of a large body, unless the client has to read first."""
+        if self._transport and self._unsent and self.state is not BLOCKED:
+            self.progress = self._server.clock.now()
+            piece, self._unsent = self._unsent[:PIECE], self._unsent[PIECE:]
+            self._transport.write(piece)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Enter the state that fits what is left; writing may have blocked."""
+        if self.state is BLOCKED or self.state is CLOSED:
+            return
+        if self._unsent:
+            self.state = SENDING
+            asyncio.get_running_loop().call_soon(self._continue)
+        else:
+            self.state = READY
+            self._unpin()
+
+    def _continue(self) -> None:
+        if self.state is SENDING:
+            self._send_piece()
+        self._flow.proceed()
+
+    def _unpin(self) -> None:
+        if self._pinned:
+            self._server.unread.unpin(self._pinned)
+            self._pinned = None
