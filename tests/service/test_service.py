@@ -189,7 +189,9 @@ REFUSED = [
         "an invalid service id", ["--service-id", "a.b"], "--service-id: expected 1 to 64 letters, digits, - and _"
     ),
     Refused("a format that is none", ["--format", "nginks"], "--format: unknown format 'nginks' (expected one of: "),
-    Refused("columns that say nothing", ["--format", "cloudfront:asn"], "--format: without the field sc-status"),
+    Refused(
+        "columns that say nothing", ["--format", "cloudfront:asn"], "--format: cloudfront needs the column sc-status"
+    ),
     Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
     Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),
 ]

@@ -4,9 +4,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgetally_core::measurement::Value;
 use edgetally_core::partial::{VERSION, join};
-use edgetally_core::{Dataset, Fold, Framing, Limits, PartialError, Report, Sealed, Settings, Window, measurements};
+use edgetally_core::{
+    Dataset, Fold, Formula, Framing, Limits, PartialError, Report, Sealed, Settings, Window, measurements,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -73,7 +74,7 @@ fn sums(sealed: &[Sealed]) -> BTreeMap<(Dataset, &'static str), u128> {
     let mut sums = BTreeMap::new();
     for (one, dataset) in sealed.iter().flat_map(|one| Dataset::ALL.map(|dataset| (one, dataset))) {
         let entry = text(one, dataset);
-        for measurement in measurements(dataset).iter().filter(|one| matches!(one.value, Value::Sum(_))) {
+        for measurement in measurements(dataset).iter().filter(|one| matches!(one.value, Formula::Sum(_))) {
             for (at, key) in entry.match_indices(&format!("\"{}\":", measurement.name)) {
                 let digits = &entry[at + key.len()..];
                 let len = digits.find(|c: char| !c.is_ascii_digit()).expect("an entry ends with a bracket");

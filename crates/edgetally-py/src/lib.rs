@@ -45,7 +45,7 @@ mod _core {
     }
 
     fn format(name: &str) -> PyResult<core::Format> {
-        core::Format::named(name).map_err(PyValueError::new_err)
+        core::Format::named(name).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     #[pyclass(frozen, module = "edgetally._core")]
@@ -322,7 +322,7 @@ mod _core {
     /// The format that finds the most in some lines.
     #[pyfunction]
     fn detect_format(lines: &[u8]) -> Option<&'static str> {
-        core::guess(lines)
+        core::detect_format(lines)
     }
 
     /// The names of all formats.
@@ -335,7 +335,7 @@ mod _core {
     #[pyfunction]
     fn measurements(dataset: &str) -> PyResult<Vec<(&'static str, &'static str, bool)>> {
         let table = core::measurements(self::dataset(dataset)?);
-        let is_ratio = |value: &core::measurement::Value| !matches!(value, core::measurement::Value::Sum(_));
+        let is_ratio = |value: &core::Formula| !matches!(value, core::Formula::Sum(_));
         Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.value))).collect())
     }
 

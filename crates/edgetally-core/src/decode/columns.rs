@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::decode::slots::Slots;
 use crate::rejection::{Reason, Reject};
-use crate::schema::field::Slots;
 
 /// Which slot each column of a line is for.
 #[derive(Debug, Clone)]

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::decode::key_tree::{Keys, Meaning};
+use crate::decode::key_tree::{KeyTree, Meaning};
 use crate::decode::scan;
+use crate::decode::slots::Slots;
 use crate::rejection::{Reason, Reject};
-use crate::schema::field::{self, SKIP, Slots};
+use crate::schema::record_fields::{self as field, SKIP};
 use crate::value::text::is_blank;
 
 /// Where a line stands: the block, and the end of the line.
@@ -116,7 +117,7 @@ impl Line<'_> {
     ///
     /// Each is a list of values, of which the first one holds. They are passed as a whole, and looked through for names
     /// that mean something: a string with a colon behind it is a name.
-    pub fn headers(self, start: usize, object: u8, keys: &Keys, record: &mut Slots) -> Result<usize, Reject> {
+    pub fn headers(self, start: usize, object: u8, keys: &KeyTree, record: &mut Slots) -> Result<usize, Reject> {
         if self.byte(start)? != b'{' {
             return Err(Reject::new(Reason::NotJson, start));
         }

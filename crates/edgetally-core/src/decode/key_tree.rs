@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use crate::schema::field::{self, SKIP};
+use crate::schema::record_fields::{self as field, SKIP};
 
 /// The object that is the line itself.
 pub const ROOT: u8 = 0;
@@ -20,7 +20,7 @@ pub enum Meaning {
 
 /// The objects of a layout that are looked into.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub struct KeyTree {
     objects: Vec<Object>,
     and_canonical: bool,
 }
@@ -40,7 +40,7 @@ impl Object {
     }
 }
 
-impl Keys {
+impl KeyTree {
     /// The objects that the paths in `fields` lead through.
     pub fn new(fields: &[(&'static str, usize)], and_canonical: bool) -> Self {
         let mut keys = Self { objects: vec![Object::new(ROOT)], and_canonical };
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn paths_lead_through_objects() {
         let fields = [("a", 1), ("b>c", 2), ("b>d>e", 3), ("h[X-Y]", 4)];
-        let keys = Keys::new(&fields, true);
+        let keys = KeyTree::new(&fields, true);
         assert_eq!(Meaning::Slot(1), keys.of(ROOT, b"a"));
         assert_eq!(Meaning::Slot(field::STATUS), keys.of(ROOT, b"status"));
         let Meaning::Object(b) = keys.of(ROOT, b"b") else { panic!("b is an object") };

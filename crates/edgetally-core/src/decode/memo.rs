@@ -1,11 +1,12 @@
 //! Memory: what values before said that are likely to come again, so that it need not be worked out again.
 
-use crate::decode::template::VALUE;
-use crate::schema::field::known;
 use crate::value::keyword;
 use crate::value::number::Digits;
+use crate::value::text::content;
 use crate::value::timestamp::{Moment, moment};
 
+/// How many bytes behind a literal are looked at for a value.
+pub const VALUE: usize = 32;
 /// How many words are remembered; one forgets another that has the same place.
 const WORDS: usize = 64;
 
@@ -69,7 +70,7 @@ impl Memory {
         let mut letters = [0; 8];
         letters[..text.len()].copy_from_slice(text);
         let letters = u64::from_le_bytes(letters);
-        let meaning = keyword::meaning(slot, known(text));
+        let meaning = keyword::meaning(slot, content(text));
         self.words[place(letters, slot)] = Word { letters, len_and_slot: pair(text.len(), slot), meaning };
     }
 

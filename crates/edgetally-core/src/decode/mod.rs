@@ -1,4 +1,4 @@
-//! From a line to slots: a lenient reader of one JSON object.
+//! From a line to slots: a lenient decoder of one JSON object.
 //!
 //! Members that come as the lines before had them are read by [`Steps`]. Where a line differs from what was expected,
 //! that member is read the general way, here, and the steps learn it. What comes out never depends on what was expected.
@@ -15,59 +15,88 @@ pub mod cursor;
 pub mod key_tree;
 mod memo;
 mod scan;
+pub mod slots;
 mod template;
 
 use std::ops::Range;
 
+use crate::decode::columns::Columns;
 use crate::decode::cursor::{Line, Value, put};
-use crate::decode::key_tree::{Meaning, ROOT};
+use crate::decode::key_tree::{KeyTree, Meaning, ROOT};
+use crate::decode::slots::Slots;
 use crate::decode::template::{Kind, Place, Steps};
-use crate::format::Format;
 use crate::rejection::{Reason, Reject};
-use crate::schema::field::{self, SKIP, Slots};
+use crate::schema::record_fields::{self as field, SKIP};
 
-/// Reads lines into slots, and learns their layout.
+/// How lines are written.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// One JSON object per line.
+    Objects(KeyTree),
+    /// Values between tabs.
+    Columns(Columns),
+}
+
+impl Default for Shape {
+    /// Objects with the fields of a canonical record.
+    fn default() -> Self {
+        Self::Objects(KeyTree::new(&[], true))
+    }
+}
+
+/// Decodes lines into slots, and learns what they look like.
 #[derive(Debug, Default)]
-pub struct Reader {
-    format: Format,
+pub struct Decoder {
+    shape: Shape,
     steps: Steps,
-    /// The flat fields of the line.
+    /// The values of the last line.
     pub record: Slots,
-    /// The elements of its `origins`.
+    /// The values of each element of its `origins`.
     pub elements: Vec<Slots>,
 }
 
-impl Reader {
-    /// A reader of lines in `format`.
-    pub fn new(format: Format) -> Self {
-        Self { format, ..Self::default() }
+impl Decoder {
+    /// A decoder of lines of this shape.
+    pub fn new(shape: Shape) -> Self {
+        Self { shape, ..Self::default() }
     }
 
-    /// The format of the lines.
+    /// Decodes `block[line]`, which has no blanks around it.
     #[inline]
-    pub fn format(&self) -> &Format {
-        &self.format
-    }
-
-    /// Reads the object that is `block[line]`, which has no blanks around it.
-    pub fn read(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
+    pub fn decode(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
         self.record.clear();
         self.elements.clear();
-        if let Some(columns) = self.format.columns() {
-            return columns.read(block, line, &mut self.record);
+        match &self.shape {
+            Shape::Columns(columns) => columns.read(block, line, &mut self.record),
+            Shape::Objects(keys) => {
+                let line = Line { block, start: line.start, end: line.end };
+                let (steps, record, elements) = (&mut self.steps, &mut self.record, &mut self.elements);
+                ObjectDecoder { keys, steps, record, elements }.decode(line)
+            }
         }
-        let start = line.start;
-        let line = Line { block, start, end: line.end };
-        if block[start] != b'{' {
-            return Err(Reject::new(Reason::NotJson, start));
+    }
+}
+
+/// Decodes one line that is an object.
+struct ObjectDecoder<'d> {
+    keys: &'d KeyTree,
+    steps: &'d mut Steps,
+    record: &'d mut Slots,
+    elements: &'d mut Vec<Slots>,
+}
+
+impl ObjectDecoder<'_> {
+    fn decode(&mut self, line: Line<'_>) -> Result<(), Reject> {
+        if line.block[line.start] != b'{' {
+            return Err(Reject::new(Reason::NotJson, line.start));
         }
-        if let Some(end) = line.empty_object(start)? {
+        if let Some(end) = line.empty_object(line.start)? {
             return line.finish(end);
         }
 
-        let mut place = Place { at: start, object: ROOT, step: 0 };
+        let mut place = Place { at: line.start, object: ROOT, step: 0 };
         loop {
-            place = match self.steps.follow(line, place, self.format.keys(), &mut self.record) {
+            place = match self.steps.follow(line, place, self.keys, self.record) {
                 Place { at, .. } if at == place.at => self.unexpected(line, place)?,
                 expected => expected,
             };
@@ -92,7 +121,7 @@ impl Reader {
                 b'{' if opens => {}
                 b',' if !opens => {}
                 b'}' if object != ROOT => {
-                    (at, object, opens) = (line.skip_blanks(at + 1), self.format.keys().parent(object), false);
+                    (at, object, opens) = (line.skip_blanks(at + 1), self.keys.parent(object), false);
                     if object == ROOT && line.byte(at)? == b'}' {
                         return Ok(Place { at, object, step });
                     }
@@ -102,7 +131,7 @@ impl Reader {
             }
             let (key, value_at) = line.key(at + 1)?;
             let is_object = line.byte(value_at)? == b'{';
-            let meaning = self.format.keys().of(object, &line.block[key]);
+            let meaning = self.keys.of(object, &line.block[key]);
             let is_plain = matches!(meaning, Meaning::Slot(_));
             let slot = match meaning {
                 Meaning::Object(inner) if is_object && line.empty_object(value_at)?.is_none() => {
@@ -110,7 +139,7 @@ impl Reader {
                     continue;
                 }
                 Meaning::Headers(inner) if is_object => {
-                    let next = line.headers(value_at, inner, self.format.keys(), &mut self.record)?;
+                    let next = line.headers(value_at, inner, self.keys, self.record)?;
                     let literal = &line.block[place.at..value_at];
                     let step = self.steps.learn(literal, SKIP, Kind::Headers(inner), (place.object, object), step);
                     return Ok(Place { at: next, object, step });
@@ -122,7 +151,7 @@ impl Reader {
                 // Said twice, the last one holds.
                 self.elements.clear();
                 if line.byte(value_at)? == b'[' {
-                    return Ok(Place { at: line.elements(value_at, &mut self.elements)?, object, step });
+                    return Ok(Place { at: line.elements(value_at, self.elements)?, object, step });
                 }
             }
             let (value, next) = line.value(value_at)?;
@@ -135,7 +164,7 @@ impl Reader {
             };
             let literal = &line.block[place.at..literal_end];
             let step = kind.map_or(step, |kind| self.steps.learn(literal, slot, kind, (place.object, object), step));
-            put(&mut self.record, slot, line.block, &value);
+            put(self.record, slot, line.block, &value);
             return Ok(Place { at: next, object, step });
         }
     }
@@ -144,13 +173,10 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::field_access::{Fields, Values};
-    use crate::schema::field::{Form, SLOTS, form};
-    use crate::value::keyword::{as_cache, as_flag};
 
-    fn read(reader: &mut Reader, line: &str) -> Result<Vec<String>, Reason> {
-        reader.read(line.as_bytes(), 0..line.len()).map_err(|reject| reject.reason)?;
-        let show = |slot| String::from_utf8_lossy(reader.record.text(line.as_bytes(), slot)).into_owned();
+    fn decode(decoder: &mut Decoder, line: &str) -> Result<Vec<String>, Reason> {
+        decoder.decode(line.as_bytes(), 0..line.len()).map_err(|reject| reject.reason)?;
+        let show = |slot| String::from_utf8_lossy(decoder.record.text(line.as_bytes(), slot)).into_owned();
         Ok(vec![show(field::DOMAIN), show(field::STATUS), show(field::CACHE)])
     }
 
@@ -179,7 +205,7 @@ mod tests {
         ];
         for (line, want) in cases {
             let want = want.map(|texts| texts.map(str::to_owned).to_vec());
-            assert_eq!(want, read(&mut Reader::default(), line), "{line}");
+            assert_eq!(want, decode(&mut Decoder::default(), line), "{line}");
         }
     }
 
@@ -193,11 +219,11 @@ mod tests {
             r#"{"domain":"a.example","status":{"x":1},"cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
             r#"{"domain":"a.example","origins":[{}],"status":7,"url":"/a/long/enough/path/to/fill/a/word"}"#,
         ];
-        let mut learned = Reader::default();
+        let mut learned = Decoder::default();
         for first in lines {
             for second in lines {
                 for line in [first, second] {
-                    assert_eq!(read(&mut Reader::default(), line), read(&mut learned, line), "{line}");
+                    assert_eq!(decode(&mut Decoder::default(), line), decode(&mut learned, line), "{line}");
                 }
             }
         }
@@ -223,166 +249,36 @@ mod tests {
             r#"{"request":{"host":"c.example"},}"#,
             r#"{"status":9,"request":{"tls":{"version":769}}}"#,
         ];
-        let caddy = || Reader::new(Format::named("caddy").expect("there is one"));
+        let fields = [
+            ("request>host", field::DOMAIN),
+            ("request>tls>version", field::TLS),
+            ("size", field::RESP_BODY_BYTES),
+            ("resp_headers[X-Edgetally-Origin-Addr]", field::ORIGIN_ADDR),
+        ];
+        let nested = || Decoder::new(Shape::Objects(KeyTree::new(&fields, true)));
         let slots = [field::DOMAIN, field::STATUS, field::TLS, field::ORIGIN_ADDR, field::RESP_BODY_BYTES];
-        let read = |reader: &mut Reader, line: &str| {
-            reader.read(line.as_bytes(), 0..line.len()).map_err(|reject| (reject.reason, reject.at))?;
-            let show = |slot| String::from_utf8_lossy(reader.record.text(line.as_bytes(), slot)).into_owned();
+        let decode = |decoder: &mut Decoder, line: &str| {
+            decoder.decode(line.as_bytes(), 0..line.len()).map_err(|reject| (reject.reason, reject.at))?;
+            let show = |slot| String::from_utf8_lossy(decoder.record.text(line.as_bytes(), slot)).into_owned();
             Ok::<_, (Reason, usize)>(slots.map(show))
         };
         let tls_and_headers = Ok(["b.example", "", "772", "o", ""].map(String::from));
-        assert_eq!(tls_and_headers, read(&mut caddy(), lines[2]));
-        let mut learned = caddy();
+        assert_eq!(tls_and_headers, decode(&mut nested(), lines[2]));
+        let mut learned = nested();
         for first in lines {
             for second in lines {
                 for third in lines {
                     for line in [first, second, third] {
-                        assert_eq!(read(&mut caddy(), line), read(&mut learned, line), "{line}");
+                        assert_eq!(decode(&mut nested(), line), decode(&mut learned, line), "{line}");
                     }
                 }
             }
         }
     }
-
-    /// Everything that can be asked of a record's fields.
-    fn shown(reader: &Reader, line: &str) -> Vec<String> {
-        let fields = Fields { slots: &reader.record, block: line.as_bytes() };
-        let all = (0..SLOTS).filter(|slot| *slot != field::SKIP).map(|slot| {
-            let text = String::from_utf8_lossy(fields.text(slot)).into_owned();
-            let said = match form(slot) {
-                Form::Whole => format!("{:?} {:?}", fields.number(slot), fields.whole(slot)),
-                Form::Milliseconds => format!("{:?}", fields.time(slot, 6)),
-                Form::Seconds => format!("{:?}", fields.time(slot, 9)),
-                Form::Word => format!("{:?}", (as_flag(fields.word(slot)), as_cache(fields.word(slot)))),
-                Form::Moment => format!("{:?}", fields.moment(slot)),
-                Form::Key | Form::Skipped => String::new(),
-            };
-            format!("{slot} {} {text} {said}", fields.is_empty(slot))
-        });
-        all.collect()
-    }
-
-    const VALUES: [&str; 40] = [
-        r#""""#,
-        r#""-""#,
-        "null",
-        r#""null""#,
-        "0",
-        r#""0""#,
-        "7",
-        r#""1234567""#,
-        r#""12345678""#,
-        "12345678901234567",
-        "-1",
-        r#""-1""#,
-        "1.5",
-        r#""0.001""#,
-        r#""12.3456789""#,
-        r#""1234567.""#,
-        r#"".5""#,
-        r#""1e3""#,
-        "1795314035.632",
-        "1795314035",
-        r#""1795314036.1""#,
-        "1795314035632",
-        "1795314035.12345678",
-        "true",
-        r#""false""#,
-        r#""HIT""#,
-        r#""HIT\"""#,
-        r#""hit""#,
-        r#""REVALIDATED""#,
-        r#""UPDATING""#,
-        r#""TLSv1.3""#,
-        r#""HTTP/1.1""#,
-        r#""HTTP\/1.1""#,
-        r#""h2""#,
-        r#"" HIT""#,
-        r#""H""#,
-        r#""fifteen letters""#,
-        r#""sixteen letters.""#,
-        r#""a\"b,c}""#,
-        r#"{"status":1}"#,
-    ];
-
-    proptest::proptest! {
-        #[test]
-        fn values_say_the_same_wherever_they_are_read(
-            slots in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 1..8),
-            values in proptest::collection::vec(proptest::collection::vec(0..VALUES.len(), 8), 1..6),
-            padding in 0..100_usize,
-        ) {
-            let mut learned = Reader::default();
-            for values in values {
-                let members: Vec<_> =
-                    slots.iter().zip(values).map(|(name, value)| format!("\"{name}\":{}", VALUES[value])).collect();
-                let line = format!("{{{}}}", members.join(","));
-                // What is behind a line is no part of it; with more of it there, more is read on the spot.
-                let block = format!("{line}\n{}", "\"7".repeat(padding));
-                proptest::prop_assert!(learned.read(block.as_bytes(), 0..line.len()).is_ok(), "{line}");
-                let mut fresh = Reader::default();
-                proptest::prop_assert!(fresh.read(line.as_bytes(), 0..line.len()).is_ok());
-                proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);
-            }
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn empty_values_that_follow_each_other_say_the_same_as_each_alone(
-            names in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 3..12),
-            lines in proptest::collection::vec(
-                (proptest::collection::vec(proptest::sample::select(&SPARSE[..]), 12), 0..4_usize), 1..12
-            ),
-            padding in 0..200_usize,
-        ) {
-            let mut learned = Reader::default();
-            for (values, odd) in lines {
-                let mut members: Vec<_> =
-                    names.iter().zip(values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
-                // Members come and go, so that what stands behind an empty value is not always the same.
-                if odd == 0 {
-                    members.remove(0);
-                }
-                let line = format!("{{{}}}", members.join(","));
-                let block = format!("{line}\n{}", ",\"ts\":\"\"".repeat(padding));
-                for end in (1..=line.len()).rev().step_by(7) {
-                    let mut fresh = Reader::default();
-                    let want = fresh.read(&line.as_bytes()[..end], 0..end).map_err(|reject| (reject.reason, reject.at));
-                    let got = learned.read(block.as_bytes(), 0..end).map_err(|reject| (reject.reason, reject.at));
-                    proptest::prop_assert_eq!(want, got, "{} cut at {}", line, end);
-                    if end == line.len() {
-                        proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Values most of which are empty.
-    const SPARSE: [&str; 12] =
-        [r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""-""#, "null", r#""7""#, r#""\"""#, "7"];
-
-    const NAMES: [&str; 14] = [
-        "ts",
-        "domain",
-        "service_id",
-        "status",
-        "cache",
-        "proto",
-        "tls",
-        "edge",
-        "weight",
-        "resp_bytes",
-        "origin_ttfb_s",
-        "duration_ms",
-        "origin_addr",
-        "url",
-    ];
 
     #[test]
     fn a_million_brackets_cost_no_stack() {
         let line = format!("{{\"x\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        assert!(read(&mut Reader::default(), &line).is_ok());
+        assert!(decode(&mut Decoder::default(), &line).is_ok());
     }
 }

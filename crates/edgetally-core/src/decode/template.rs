@@ -12,16 +12,15 @@
 use wide::u8x16;
 
 use crate::decode::cursor::Line;
-use crate::decode::key_tree::Keys;
-use crate::decode::memo::{Memory, eight};
+use crate::decode::key_tree::KeyTree;
+use crate::decode::memo::{Memory, VALUE, eight};
 use crate::decode::scan;
-use crate::schema::field::{self, Form, SKIP, SLOTS, Slots};
+use crate::decode::slots::Slots;
+use crate::schema::record_fields::{self as field, Form, SKIP, SLOTS};
 use crate::value::number::Digits;
 
 /// Longest literal between two values that is remembered, and one more.
 const LITERAL: usize = 32;
-/// Bytes behind a literal in which a value can be read on the spot.
-pub const VALUE: usize = 32;
 /// More steps than this are not learned: the line is no access log.
 const MAX_STEPS: usize = 256;
 const QUOTE: u8 = b'"';
@@ -92,7 +91,14 @@ impl Step {
 
     /// Where a value ends that begins at `from` and could not be read on the spot, once it is noted.
     #[inline]
-    fn note(&self, line: Line<'_>, from: usize, keys: &Keys, memory: &mut Memory, slots: &mut Slots) -> Option<usize> {
+    fn note(
+        &self,
+        line: Line<'_>,
+        from: usize,
+        keys: &KeyTree,
+        memory: &mut Memory,
+        slots: &mut Slots,
+    ) -> Option<usize> {
         let slot = usize::from(self.slot);
         let to = match self.kind {
             Kind::Quoted => scan::quote(line.block, from, line.end),
@@ -145,7 +151,7 @@ impl Steps {
     /// What is broken ends it too. No literal but the first begins with anything but a comma or a closing brace, so each
     /// member is known to be separated from the one before.
     #[inline(never)]
-    pub fn follow(&mut self, line: Line<'_>, place: Place, keys: &Keys, slots: &mut Slots) -> Place {
+    pub fn follow(&mut self, line: Line<'_>, place: Place, keys: &KeyTree, slots: &mut Slots) -> Place {
         let (memory, all) = (&mut self.memory, self.all.len());
         let Place { mut at, mut object, .. } = place;
         let mut steps = &self.all[place.step..];

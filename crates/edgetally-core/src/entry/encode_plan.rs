@@ -5,9 +5,8 @@
 
 use std::sync::LazyLock;
 
-use crate::schema::counter::{Kind, add, delivery as at};
-use crate::schema::measurement::{Dataset, Measurement, SECOND, Value, measurements};
-use crate::window::frozen_rows::Places;
+use crate::schema::counters::{CounterSet, Kind, add, delivery as at};
+use crate::schema::measurements::{Dataset, Formula, Measurement, SECOND, measurements};
 
 /// Longest key with its comma, quotes and colon. Keys are copied in this length, which costs less than in their own.
 pub const KEY: usize = 40;
@@ -50,9 +49,9 @@ impl Field {
         let mut key = [0; KEY];
         key.get_mut(..text.len()).expect("the table names fields shorter than this").copy_from_slice(text.as_bytes());
         let shown = match measurement.value {
-            Value::Sum(_) => Shown::Slot,
-            Value::EdgeHitRatio => Shown::EdgeHitRatio,
-            Value::OriginOffload => Shown::OriginOffload,
+            Formula::Sum(_) => Shown::Slot,
+            Formula::EdgeHitRatio => Shown::EdgeHitRatio,
+            Formula::OriginOffload => Shown::OriginOffload,
         };
         Self { key, key_len: narrow(text.len()), slot, shown }
     }
@@ -93,16 +92,16 @@ impl Plan {
     fn new(dataset: Dataset) -> Self {
         let table = measurements(dataset);
         let one_kind = table.iter().all(|measurement| match &measurement.value {
-            Value::Sum(places) => places.iter().all(|place| places.contains(&((place + SECOND) % SUMS))),
+            Formula::Sum(places) => places.iter().all(|place| places.contains(&((place + SECOND) % SUMS))),
             _ => false,
         });
         let places: Vec<Vec<usize>> = table
             .iter()
             .map(|measurement| match &measurement.value {
-                Value::Sum(places) if one_kind => places.iter().copied().filter(|place| *place < SECOND).collect(),
-                Value::Sum(places) => places.clone(),
-                Value::EdgeHitRatio => vec![at::EDGE_HITS],
-                Value::OriginOffload => vec![at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES],
+                Formula::Sum(places) if one_kind => places.iter().copied().filter(|place| *place < SECOND).collect(),
+                Formula::Sum(places) => places.clone(),
+                Formula::EdgeHitRatio => vec![at::EDGE_HITS],
+                Formula::OriginOffload => vec![at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES],
             })
             .collect();
         let mut parts: [Part; SUMS] = std::array::from_fn(|place| Part {
@@ -115,7 +114,7 @@ impl Plan {
             }
         }
         let (mut slots, mut used, mut pairs, mut depths) = (vec![0; table.len()], SUMS, vec![], [0; SUMS]);
-        let is_sum = |number: &usize| matches!(table[*number].value, Value::Sum(_));
+        let is_sum = |number: &usize| matches!(table[*number].value, Formula::Sum(_));
         let numbers = || (0..table.len()).filter(is_sum);
         // What a field shows of both kinds of rows, when others show it of each.
         let halves = |number: usize| {
@@ -176,7 +175,7 @@ impl Plan {
 
     /// Works out the sums of what is counted in `slots`, from `base` on at `places`; which fields it is shown in.
     #[inline]
-    pub fn sum(&self, slots: &mut Slots, places: [Places; 2]) -> FieldSet {
+    pub fn sum(&self, slots: &mut Slots, places: [CounterSet; 2]) -> FieldSet {
         let mut shown = FieldSet::default();
         for (base, places) in [0, SECOND].into_iter().zip(places) {
             for (word, mut left) in places.into_iter().enumerate() {

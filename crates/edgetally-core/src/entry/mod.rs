@@ -17,9 +17,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::entry::encode_plan::{Field, KEY, Plan, Shown, Slots};
-use crate::schema::counter::{add, delivery as at};
-use crate::schema::measurement::{Dataset, SECOND};
-use crate::window::frozen_rows::Places;
+use crate::schema::counters::{CounterSet, add, delivery as at};
+use crate::schema::measurements::{Dataset, SECOND};
 use crate::window::sealed::{Row, Sealed};
 
 impl Sealed {
@@ -220,7 +219,7 @@ impl<'a> Entry<'a> {
     fn measured(&mut self, rows: &[&'a Row]) {
         let (plan, slots) = (self.plan, &mut self.slots);
         plan.clear(slots);
-        let mut places = [Places::default(); 2];
+        let mut places = [CounterSet::default(); 2];
         for row in rows {
             let half = plan.half(row.kind);
             let found = self.sealed.each_counter(row, |place, value| {

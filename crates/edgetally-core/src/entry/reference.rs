@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use crate::partial::{Encoded, write_counters};
-use crate::schema::counter::{Kind, delivery as at};
-use crate::schema::measurement::{Dataset, SECOND, Value, measurements};
+use crate::schema::counters::{Kind, delivery as at};
+use crate::schema::measurements::{Dataset, Formula, SECOND, measurements};
+use crate::window::sealed::Sealed;
 use crate::window::tally::{Limits, Tally};
 
 /// What was counted for one key: kind, POP, name, address, and counters by place.
@@ -54,9 +55,9 @@ fn measured(all: &[&Counted], dataset: Dataset) -> String {
     };
     object(measurements(dataset).iter().filter_map(|measurement| {
         let value = match &measurement.value {
-            Value::Sum(places) => Some(sum(places)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
-            Value::EdgeHitRatio => ratio(wide(&[at::EDGE_HITS]), wide(&[at::EDGE_HITS, at::EDGE_MISSES])),
-            Value::OriginOffload => {
+            Formula::Sum(places) => Some(sum(places)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
+            Formula::EdgeHitRatio => ratio(wide(&[at::EDGE_HITS]), wide(&[at::EDGE_HITS, at::EDGE_MISSES])),
+            Formula::OriginOffload => {
                 let sent = wide(&[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES]);
                 ratio(sent - wide(&[at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES]), sent)
             }
@@ -98,7 +99,7 @@ proptest! {
             let pop = tally.pop(pop, &limits);
             tally.add(*kind, pop, name.as_bytes(), address.as_bytes(), Encoded::at(&bytes, 0), &limits, || false);
         }
-        let sealed = tally.seal("default", 7);
+        let sealed = Sealed::new(&tally, "default", 7);
         for dataset in Dataset::ALL {
             let entry = String::from_utf8(sealed.entry(dataset)).expect("an entry is UTF-8");
             prop_assert_eq!(obvious(&all, dataset), entry);

@@ -3,13 +3,12 @@
 //! The rules are those of `docs/counters.md`: a record of edge compute counts in tables of its own, a fetch from
 //! another POP of ours counts nowhere, and an origin has a row only for what it answered.
 
-use crate::Kind;
 use crate::fold::key_interner::Key;
 use crate::fold::row_table::{Row, Table};
 use crate::partial::Writer;
 use crate::record::origin_fetch::Fetch;
 use crate::record::{Client, Record};
-use crate::schema::counter::{Compute, Delivery, Origin, compute, delivery, origin};
+use crate::schema::counters::{Compute, Delivery, Kind, Origin, compute, delivery, origin};
 use crate::value::cache_status::Cache;
 use crate::value::key::{self, INVALID};
 

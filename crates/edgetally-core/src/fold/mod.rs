@@ -18,7 +18,7 @@ mod row_table;
 pub mod settings;
 pub mod unknown_words;
 
-use crate::decode::Reader;
+use crate::decode::Decoder;
 use crate::fold::counting_rules::{MAX_RAW_KEY, Tables, bounded};
 use crate::fold::key_interner::{Key, Numbered};
 use crate::fold::report::{MAX_SAMPLE, Report};
@@ -26,9 +26,9 @@ use crate::fold::settings::{Framing, Settings};
 use crate::framing::json_array::ArrayLines;
 use crate::framing::syslog_stream::Frames;
 use crate::partial::Writer;
-use crate::record::{record, weight};
+use crate::record::{record, second, weight};
 use crate::rejection::{Reason, Reject};
-use crate::schema::field;
+use crate::schema::record_fields as field;
 use crate::value::cache_status::Cache;
 use crate::value::key;
 use crate::value::text::{is_blank, trim};
@@ -51,7 +51,7 @@ struct Scope {
 #[derive(Debug, Default)]
 pub struct Fold {
     settings: Settings,
-    reader: Reader,
+    decoder: Decoder,
     scopes: Vec<Scope>,
     /// Services and POPs as logged; each has the number of its scope.
     scope_keys: Numbered<()>,
@@ -74,14 +74,14 @@ impl Fold {
     /// An empty fold.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { reader: Reader::new(settings.format.clone()), settings, ..Self::default() }
+        Self { decoder: settings.format.decoder(), settings, ..Self::default() }
     }
 
     /// Folds every finished line of `block`, and keeps what follows the last newline for the next one.
     ///
     /// `now` is the Unix second in which `block` arrived.
     pub fn feed(&mut self, mut block: &[u8], now: u64) {
-        let may_be_array = self.settings.framing == Framing::Arrays && self.settings.format.columns().is_none();
+        let may_be_array = self.settings.framing == Framing::Arrays && !self.settings.format.has_columns();
         if may_be_array && !self.started {
             // What is blank before the first record says nothing, wherever it is cut.
             let blanks = block.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
@@ -92,7 +92,7 @@ impl Fold {
             };
             self.started = true;
             if *first == b'[' {
-                self.array = Some(ArrayLines::default());
+                self.array = Some(ArrayLines::new(MAX_SAMPLE));
                 // Elements are numbered, not the blank lines before the array.
                 self.line = 0;
             }
@@ -263,19 +263,22 @@ impl Fold {
             return Ok(());
         }
         let start = header + line.iter().take_while(|byte| is_blank(**byte)).count();
-        self.reader.read(block, start..start + text.len())?;
-        let weight = weight(&self.reader.record, block, self.settings.weight)?;
+        self.decoder.decode(block, start..start + text.len())?;
+        let weight = weight(&self.decoder.record, block, self.settings.weight)?;
         let scope = self.scope(block)?;
-        let record = record(&self.reader, block)?;
-        let second = record.second.unwrap_or(now);
+        let slots = &self.decoder.record;
+        let mut record = record(slots, &self.decoder.elements, block)?;
+        self.settings.format.correct(&mut record, slots, block);
+        record.check()?;
+        let second = second(slots, block)?.unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
-            return Err(self.reader.record.reject(Reason::TooOld, field::TS));
+            return Err(slots.reject(Reason::TooOld, field::TS));
         }
         if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
-            return Err(self.reader.record.reject(Reason::TooNew, field::TS));
+            return Err(slots.reject(Reason::TooNew, field::TS));
         }
         if record.client.as_ref().is_some_and(|client| client.cache == Cache::Unknown) {
-            self.report.unknown_cache_words.count(self.reader.record.text(block, field::CACHE));
+            self.report.unknown_cache_words.count(slots.text(block, field::CACHE));
         }
         self.tables.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);
@@ -286,7 +289,7 @@ impl Fold {
     /// `line` from its first brace on, and where that is, if a syslog header may stand before the record.
     #[inline]
     fn without_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
-        if !self.settings.framing.has_headers() || self.settings.format.columns().is_some() {
+        if !self.settings.framing.has_headers() || self.settings.format.has_columns() {
             return (0, line);
         }
         // A message without a record is refused as it came, so that its sender recognises it.
@@ -299,7 +302,7 @@ impl Fold {
     /// The number of the record's service and POP.
     #[inline]
     fn scope(&mut self, block: &[u8]) -> Result<u32, Reject> {
-        let slots = &self.reader.record;
+        let slots = &self.decoder.record;
         let (service, pop) = (slots.text(block, field::SERVICE_ID), slots.text(block, field::POP));
         if service.len() > MAX_RAW_KEY {
             return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
@@ -328,7 +331,7 @@ impl Fold {
 
     #[cold]
     fn refuse(&mut self, reject: Reject, line: &[u8]) {
-        if self.reader.format().is_greeting(trim(line)) {
+        if self.settings.format.is_test_line(trim(line)) {
             return;
         }
         self.report.refuse(self.line, reject, line);

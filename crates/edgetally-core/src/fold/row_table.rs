@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 
 use crate::fold::chunked_vec::Pile;
 use crate::fold::key_interner::{Key, Numbered, small};
-use crate::schema::counter::{Places, add};
+use crate::schema::counters::{Places, add};
 
 /// Counters that stand in a row itself; with one word more, four cache lines.
 pub const HOT: usize = 31;
@@ -179,7 +179,7 @@ impl<P: Places> Table<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::counter::{bits, places};
+    use crate::schema::counters::{bits, places};
 
     /// Counters in the order of their numbers, more than are hot.
     #[derive(Debug)]

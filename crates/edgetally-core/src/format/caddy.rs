@@ -3,13 +3,13 @@
 //! `log_append` (Caddy 2.8 and newer) adds members to the line itself, and Caddy before that can only send headers to
 //! the client in order to log them. Either way may name fields of the record.
 
-use super::Layout;
-use crate::schema::field::{
+use crate::format::spec::FormatSpec;
+use crate::schema::record_fields::{
     DOMAIN, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP, TLS,
 };
 
 /// `ts` is the end of the request in seconds, and `status` 0 when the client left first.
-pub static LAYOUT: Layout = Layout {
+pub static FORMAT: FormatSpec = FormatSpec {
     name: "caddy",
     fields: &[
         ("request>host", DOMAIN),
@@ -23,6 +23,6 @@ pub static LAYOUT: Layout = Layout {
         ("resp_headers[X-Edgetally-Origin-Status]", ORIGIN_STATUS),
         ("resp_headers[X-Edgetally-Origin-Ttfb-Ms]", ORIGIN_TTFB_MS),
     ],
-    and_canonical: true,
-    ..Layout::OF_OBJECTS
+    has_canonical_fields: true,
+    ..FormatSpec::OBJECTS
 };

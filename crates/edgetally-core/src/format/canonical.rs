@@ -1,6 +1,6 @@
 //! The canonical record: every edge that lets its user choose the names of fields writes this.
 
-use super::Layout;
+use crate::format::spec::FormatSpec;
 
 /// See `docs/record.md`.
-pub static LAYOUT: Layout = Layout { name: "canonical", and_canonical: true, ..Layout::OF_OBJECTS };
+pub static FORMAT: FormatSpec = FormatSpec { name: "canonical", has_canonical_fields: true, ..FormatSpec::OBJECTS };

@@ -2,17 +2,18 @@
 
 use std::ops::RangeInclusive;
 
-use super::Layout;
+use crate::decode::slots::Slots;
+use crate::format::spec::FormatSpec;
 use crate::record::Record;
-use crate::schema::field::{
+use crate::schema::record_fields::{
     CACHE, CLIENT_SOURCE, DOMAIN, ORIGIN, ORIGIN_IP, ORIGIN_STATUS, ORIGIN_TTFB_MS, POP, PROTO, REQ_BYTES,
-    RESP_BODY_BYTES, RESP_BYTES, STATUS, Slots, TLS, TS,
+    RESP_BODY_BYTES, RESP_BYTES, STATUS, TLS, TS,
 };
 use crate::value::number::{Number, number};
 
 /// `EdgeEndTimestamp` is in seconds, nanoseconds or RFC 3339, as the job says. `OriginIP` is empty, and
 /// `OriginResponseStatus` 0, when no origin was asked.
-pub static LAYOUT: Layout = Layout {
+pub static FORMAT: FormatSpec = FormatSpec {
     name: "cloudflare",
     fields: &[
         ("EdgeEndTimestamp", TS),
@@ -31,9 +32,9 @@ pub static LAYOUT: Layout = Layout {
         ("OriginResponseStatus", ORIGIN_STATUS),
         ("OriginResponseHeaderReceiveDurationMs", ORIGIN_TTFB_MS),
     ],
-    greeting: br#"{"content":"tests"}"#,
-    refine: Some(refine),
-    ..Layout::OF_OBJECTS
+    test_line: br#"{"content":"tests"}"#,
+    correct: Some(correct),
+    ..FormatSpec::OBJECTS
 };
 
 /// Statuses by which Cloudflare says that it got no response: no origin sends them.
@@ -41,7 +42,7 @@ const NO_RESPONSE: RangeInclusive<u64> = 520..=527;
 /// No origin answers a POP of Cloudflare's within a millisecond.
 const NOT_MEASURED: RangeInclusive<u64> = 0..=0;
 
-fn refine(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     // The others are requests that Cloudflare made itself, most of them for a Worker that an eyeball asked. Like those
     // of a shield they are requests, and what they ask of origins counts, but no end user got their answers.
     if let Some(client) = &mut record.client {

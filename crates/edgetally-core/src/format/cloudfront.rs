@@ -3,17 +3,18 @@
 //! Values are URL-encoded. Nothing has to be decoded for it: a host in which something is encoded is no alias of any
 //! distribution, so it is not what was asked for here.
 
-use super::Layout;
+use crate::decode::slots::Slots;
+use crate::format::spec::FormatSpec;
 use crate::record::Record;
 use crate::record::origin_fetch::Sizes;
-use crate::schema::field::{
+use crate::schema::record_fields::{
     CACHE, DOMAIN, METHOD, ORIGIN_ADDR, ORIGIN_TTFB_S, POP, PROTO, REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, SKIP,
-    STATUS, Slots, TLS, TS,
+    STATUS, TLS, TS,
 };
 use crate::value::number::number;
 
 /// `timestamp` is the end of the request, and `sc-status` 000 when the viewer left first.
-pub static LAYOUT: Layout = Layout {
+pub static FORMAT: FormatSpec = FormatSpec {
     name: "cloudfront",
     fields: &[
         ("timestamp", TS),
@@ -79,11 +80,11 @@ pub static LAYOUT: Layout = Layout {
         "x-edge-result-type",
         "sc-content-len",
     ],
-    refine: Some(refine),
-    ..Layout::OF_OBJECTS
+    correct: Some(correct),
+    ..FormatSpec::OBJECTS
 };
 
-fn refine(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     // `sc-content-len` is the header, which a HEAD has without the body.
     if slots.text(block, METHOD) == b"HEAD"
         && let Some(client) = &mut record.client

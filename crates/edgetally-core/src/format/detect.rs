@@ -1,37 +1,38 @@
-//! A guess at the layout of a log, for whoever did not say.
+//! Detection: which format a log has, by the fields that are in it.
 
-use crate::decode::Reader;
-use crate::format::{ALL, Format};
-use crate::schema::field::{SKIP, SLOTS};
+use crate::decode::Decoder;
+use crate::format::Format;
+use crate::schema::record_fields::{SKIP, SLOTS};
 use crate::value::text::trim;
 
-/// The name of the layout that finds the most fields in the lines of `text`; between equals, that of records.
+/// The name of the format that finds the most fields in the lines of `log`, the first of [`Format::names`] if several do.
 ///
-/// Nothing when no line is of any layout.
+/// Nothing if no format finds any.
 #[must_use]
-pub fn guess(text: &[u8]) -> Option<&'static str> {
-    let found =
-        ALL.iter().map(|layout| (layout.name, Format::named(layout.name).map_or(0, |format| fields(format, text))));
-    // Of the largest ones this is the first.
-    let best = found.rev().max_by_key(|(_, found)| *found);
-    best.filter(|(_, found)| *found > 0).map(|(name, _)| name)
+pub fn detect_format(log: &[u8]) -> Option<&'static str> {
+    let found: Vec<_> = Format::names()
+        .map(|name| (name, Format::named(name).map_or(0, |format| count_fields(&format, log))))
+        .collect();
+    // `max_by_key` returns the last of several.
+    let best = found.into_iter().rev().max_by_key(|(_, fields)| *fields);
+    best.filter(|(_, fields)| *fields > 0).map(|(name, _)| name)
 }
 
 /// How many fields `format` finds in all lines together.
-fn fields(format: Format, text: &[u8]) -> usize {
-    let mut reader = Reader::new(format);
-    text.split(|byte| *byte == b'\n').map(|line| fields_of(&mut reader, line)).sum()
+fn count_fields(format: &Format, log: &[u8]) -> usize {
+    let mut decoder = format.decoder();
+    log.split(|byte| *byte == b'\n').map(|line| count_fields_of_line(format, &mut decoder, line)).sum()
 }
 
-fn fields_of(reader: &mut Reader, line: &[u8]) -> usize {
-    // As in datagrams, something may stand before an object.
-    let start = if reader.format().columns().is_some() { 0 } else { memchr::memchr(b'{', line).unwrap_or(0) };
+fn count_fields_of_line(format: &Format, decoder: &mut Decoder, line: &[u8]) -> usize {
+    // A syslog header may precede an object.
+    let start = if format.has_columns() { 0 } else { memchr::memchr(b'{', line).unwrap_or(0) };
     let line = trim(&line[start..]);
-    if line.is_empty() || reader.read(line, 0..line.len()).is_err() {
+    if line.is_empty() || decoder.decode(line, 0..line.len()).is_err() {
         return 0;
     }
-    (0..SLOTS).filter(|slot| *slot != SKIP && !reader.record.text(line, *slot).is_empty()).count()
-        + reader.elements.len()
+    (0..SLOTS).filter(|slot| *slot != SKIP && !decoder.record.text(line, *slot).is_empty()).count()
+        + decoder.elements.len()
 }
 
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_layout_that_finds_the_most_is_it() {
+    fn the_format_that_finds_the_most_fields_is_detected() {
         let cases: &[(Option<&str>, &str)] = &[
             (Some("canonical"), r#"{"ts":1,"status":200,"domain":"a.example"}"#),
             (Some("canonical"), r#"<190>Nov 22 02:20:35 vm edge: {"status":200}"#),
@@ -56,8 +57,8 @@ mod tests {
             (None, "\n"),
         ];
         for (want, text) in cases {
-            assert_eq!(*want, guess(text.as_bytes()), "{text}");
-            assert_eq!(*want, guess(format!("junk\n{text}\n\n").as_bytes()), "{text}");
+            assert_eq!(*want, detect_format(text.as_bytes()), "{text}");
+            assert_eq!(*want, detect_format(format!("junk\n{text}\n\n").as_bytes()), "{text}");
         }
     }
 }

@@ -1,150 +1,112 @@
-//! Layouts: how each server writes its lines, where that is not the canonical record.
+//! Formats: how each server writes its lines.
 //!
-//! One file is one layout: a table that says what the server's own keys hold, in the slots of [`crate::schema::field`], and
-//! what is to be known of them beyond that. A new one is a file here, and its name in [`ALL`].
-//!
-//! What a server does not log stays absent.
+//! One file describes one format, as a [`FormatSpec`]: which of the server's own keys fill which slots of
+//! [`crate::schema::record_fields`], and how a record is corrected where the server's fields alone would mislead. To add a
+//! format, add a file here and its name to [`registry`].
 
 mod caddy;
 mod canonical;
 mod cloudflare;
 mod cloudfront;
 pub mod detect;
+mod error;
+mod registry;
+mod spec;
 mod traefik;
 
 use std::fmt;
 
-use crate::record::Record;
-use crate::schema::field::{self, SKIP, STATUS, Slots};
+pub use crate::format::error::FormatError;
 
 use crate::decode::columns::Columns;
-use crate::decode::key_tree::Keys;
+use crate::decode::key_tree::KeyTree;
+use crate::decode::slots::Slots;
+use crate::decode::{Decoder, Shape};
+use crate::format::registry::FORMATS;
+use crate::format::spec::FormatSpec;
+use crate::record::Record;
+use crate::schema::record_fields::{self as field, SKIP, STATUS};
 
-/// How one server writes its lines.
-pub struct Layout {
-    /// Its name among the formats.
-    pub name: &'static str,
-    /// What its keys hold. `a>b` is the key `b` of the object at `a`; `a[b]` is the first value of a header: `a` holds
-    /// lists of values by the names of headers, in any order.
-    pub fields: &'static [(&'static str, usize)],
-    /// Whether the fields of the canonical record are understood beside these.
-    pub and_canonical: bool,
-    /// The fields of a line when nobody chose others, if lines are no objects but values between tabs.
-    pub columns: &'static [&'static str],
-    /// A line that is sent to try out the way, and is no record and no mistake either.
-    pub greeting: &'static [u8],
-    /// What more there is to know of a record of this layout, once its fields are read.
-    pub refine: Option<fn(&mut Record<'_>, &Slots, &[u8])>,
-}
-
-impl Layout {
-    /// A layout of objects with no more to it than its fields.
-    const OF_OBJECTS: Self =
-        Self { name: "", fields: &[], and_canonical: false, columns: &[], greeting: &[], refine: None };
-}
-
-/// Every layout; the first is that of records.
-pub static ALL: [&Layout; 5] =
-    [&canonical::LAYOUT, &caddy::LAYOUT, &cloudflare::LAYOUT, &cloudfront::LAYOUT, &traefik::LAYOUT];
-
-/// A layout, ready to read with.
+/// A format, ready to decode lines and to correct records.
 #[derive(Clone)]
 pub struct Format {
-    layout: &'static Layout,
-    keys: Keys,
-    columns: Option<Columns>,
+    spec: &'static FormatSpec,
+    shape: Shape,
 }
 
 impl Format {
-    fn new(layout: &'static Layout) -> Self {
-        let keys = Keys::new(if layout.columns.is_empty() { layout.fields } else { &[] }, layout.and_canonical);
-        Self { layout, keys, columns: None }
-    }
-
-    /// The format `name`: a layout, and where it has columns perhaps a colon and which these are: `cloudfront:a,b`.
-    ///
-    /// # Errors
-    ///
-    /// There is no such format. The sentence says what is wrong with it.
-    pub fn named(name: &str) -> Result<Self, String> {
+    /// The format `name`. Columns may be chosen behind a colon if the format has them: `cloudfront:timestamp,sc-status`.
+    pub fn named(name: &str) -> Result<Self, FormatError> {
         let (name, chosen) = name.split_once(':').map_or((name, None), |(name, chosen)| (name, Some(chosen)));
-        let layout =
-            ALL.iter().find(|layout| layout.name == name).ok_or_else(|| format!("there is no format {name}"))?;
-        let mut format = Self::new(layout);
-        match chosen {
-            None if layout.columns.is_empty() => {}
-            None => format.columns = Some(columns(layout, layout.columns.iter().copied())?),
-            Some(_) if layout.columns.is_empty() => return Err(format!("{name} has no columns that could be chosen")),
-            Some(chosen) => format.columns = Some(columns(layout, chosen.split(',').map(str::trim))?),
-        }
-        Ok(format)
+        let spec = FORMATS.into_iter().find(|spec| spec.name == name);
+        let spec = spec.ok_or_else(|| FormatError::Unknown(name.to_owned()))?;
+        let shape = match chosen {
+            None if spec.columns.is_empty() => Shape::Objects(KeyTree::new(spec.fields, spec.has_canonical_fields)),
+            None => Shape::Columns(columns(spec, spec.columns.iter().copied())?),
+            Some(_) if spec.columns.is_empty() => return Err(FormatError::WithoutColumns(spec.name)),
+            Some(chosen) => Shape::Columns(columns(spec, chosen.split(',').map(str::trim))?),
+        };
+        Ok(Self { spec, shape })
     }
 
     /// The names of all formats.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        ALL.iter().map(|layout| layout.name)
+        FORMATS.iter().map(|spec| spec.name)
     }
 
-    /// Where a line has what, and the field of the record that it is; empty where a layout makes something of it itself.
-    ///
-    /// In the order of the columns where a line has these.
+    /// Where a line has what, and the field of a record that it fills; empty if it only corrects other fields.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let fields = self.layout.fields.iter().filter(|(_, slot)| *slot != SKIP);
+        let fields = self.spec.fields.iter().filter(|(_, slot)| *slot != SKIP);
         fields.map(|(path, slot)| (*path, field::name(*slot)))
     }
 
-    /// What its keys mean.
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.keys
+    /// A decoder of lines in this format.
+    pub(crate) fn decoder(&self) -> Decoder {
+        Decoder::new(self.shape.clone())
     }
 
-    /// Its columns, when lines are no objects.
-    pub(crate) fn columns(&self) -> Option<&Columns> {
-        self.columns.as_ref()
+    /// Whether lines are values between tabs and not objects.
+    pub(crate) fn has_columns(&self) -> bool {
+        matches!(self.shape, Shape::Columns(_))
     }
 
-    /// Whether `line` is only sent to try out the way.
-    pub(crate) fn is_greeting(&self, line: &[u8]) -> bool {
-        !line.is_empty() && line == self.layout.greeting
+    /// Whether the server sends `line` only to test the connection.
+    pub(crate) fn is_test_line(&self, line: &[u8]) -> bool {
+        !line.is_empty() && line == self.spec.test_line
     }
 
-    /// Corrects `record`, which was made of `slots`, by what its server is known to write.
+    /// Corrects `record`, which was read from `slots`, by what the server is known to write.
     #[inline]
-    pub(crate) fn refine(&self, record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
-        if let Some(refine) = self.layout.refine {
-            refine(record, slots, block);
+    pub(crate) fn correct(&self, record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+        if let Some(correct) = self.spec.correct {
+            correct(record, slots, block);
         }
     }
 }
 
-/// The columns that hold the fields `chosen`; `-` is a field that does not matter.
-fn columns<'a>(layout: &Layout, chosen: impl Iterator<Item = &'a str>) -> Result<Columns, String> {
-    let mut slots = vec![];
-    for field in chosen {
-        let known = layout.fields.iter().find(|(name, _)| *name == field);
-        match known {
-            Some((_, slot)) => slots.push(*slot),
-            None if field == "-" => slots.push(SKIP),
-            None => {
-                return Err(format!("{} has no field {field:?}; say - for a column that does not matter", layout.name));
-            }
-        }
-    }
+/// The columns of the fields `chosen`; `-` is a column to ignore.
+fn columns<'a>(spec: &FormatSpec, chosen: impl Iterator<Item = &'a str>) -> Result<Columns, FormatError> {
+    let slot = |column: &str| match spec.fields.iter().find(|(name, _)| *name == column) {
+        Some((_, slot)) => Ok(*slot),
+        None if column == "-" => Ok(SKIP),
+        None => Err(FormatError::UnknownColumn { format: spec.name, column: column.to_owned() }),
+    };
+    let slots = chosen.map(slot).collect::<Result<Vec<_>, _>>()?;
     if slots.contains(&STATUS) {
         return Ok(Columns::new(slots));
     }
-    let status = layout.fields.iter().find(|(_, slot)| *slot == STATUS).map_or("", |(name, _)| name);
-    Err(format!("without the field {status} nothing counts"))
+    let status = spec.fields.iter().find(|(_, slot)| *slot == STATUS).map_or("", |(name, _)| name);
+    Err(FormatError::WithoutStatus { format: spec.name, column: status })
 }
 
 impl Default for Format {
     fn default() -> Self {
-        Self::new(&canonical::LAYOUT)
+        Self { spec: &canonical::FORMAT, shape: Shape::default() }
     }
 }
 
 impl fmt::Debug for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Format({})", self.layout.name)
+        write!(formatter, "Format({})", self.spec.name)
     }
 }

@@ -1,18 +1,18 @@
 //! Traefik's access log, `format: json`.
 
-use super::Layout;
+use crate::decode::slots::Slots;
+use crate::format::spec::FormatSpec;
 use crate::record::Record;
 use crate::record::origin_fetch::{Fetches, Sizes};
-use crate::schema::field::{BERESP_BODY_BYTES, SKIP};
-use crate::schema::field::{
-    DOMAIN, DURATION_NS, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, STATUS, Slots,
-    TLS, TS,
+use crate::schema::record_fields::{BERESP_BODY_BYTES, SKIP};
+use crate::schema::record_fields::{
+    DOMAIN, DURATION_NS, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, STATUS, TLS, TS,
 };
 use crate::value::key::is_address;
 use crate::value::number::number;
 
 /// `StartUTC` is when the request began, `Duration` nanoseconds. `time` is its end, but only to the second.
-pub static LAYOUT: Layout = Layout {
+pub static FORMAT: FormatSpec = FormatSpec {
     name: "traefik",
     fields: &[
         ("StartUTC", TS),
@@ -29,8 +29,8 @@ pub static LAYOUT: Layout = Layout {
         ("OriginContentSize", BERESP_BODY_BYTES),
         ("OriginDuration", SKIP),
     ],
-    refine: Some(refine),
-    ..Layout::OF_OBJECTS
+    correct: Some(correct),
+    ..FormatSpec::OBJECTS
 };
 
 /// What Traefik answers in place of an origin from which nothing came, and the length of the text that it sends.
@@ -41,7 +41,7 @@ const OWN_ANSWERS: [(&[u8], u64); 4] = [
     (b"499", "Client Closed Request".len() as u64),
 ];
 
-fn refine(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     // Without an address it was Traefik itself: a service of its own, or that it knew no server that is up.
     if !is_address(slots.text(block, ORIGIN_ADDR)) {
         record.fetches = Fetches::None;

@@ -1,11 +1,10 @@
 //! One JSON array of records, turned into lines while it streams by.
 
-use crate::fold::report::MAX_SAMPLE;
 use crate::rejection::Reason;
 use crate::value::text::is_blank;
 
 /// Where in an array the stream is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ArrayLines {
     depth: usize,
     in_string: bool,
@@ -13,9 +12,16 @@ pub struct ArrayLines {
     closed: bool,
     /// How that begins which stands behind the array, blanks aside.
     behind: Vec<u8>,
+    /// Bytes of it that are kept.
+    max_sample: usize,
 }
 
 impl ArrayLines {
+    /// Before an array, of which at most `max_sample` bytes are kept that follow it.
+    pub const fn new(max_sample: usize) -> Self {
+        Self { depth: 0, in_string: false, escaped: false, closed: false, behind: vec![], max_sample }
+    }
+
     /// The elements in `piece`, a newline behind each; what surrounds them becomes blanks.
     pub fn split(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut lines = if self.closed { vec![] } else { piece.to_vec() };
@@ -68,7 +74,7 @@ impl ArrayLines {
     fn keep(&mut self, piece: &[u8]) {
         let blank = |byte: &&u8| self.behind.is_empty() && (is_blank(**byte) || **byte == b'\n');
         let blanks = piece.iter().take_while(blank).count();
-        let room = MAX_SAMPLE - self.behind.len();
+        let room = self.max_sample - self.behind.len();
         self.behind.extend(piece[blanks..].iter().take(room));
     }
 }
@@ -77,12 +83,14 @@ impl ArrayLines {
 mod tests {
     use super::*;
 
+    const MAX_SAMPLE: usize = 1024;
+
     #[test]
     fn elements_become_lines_wherever_the_stream_is_cut() {
         let array = b" [ {\"a\":[1,2],\"b\":\"x,]\\\"\"},\n\t{\"c\":\n{\"d\":1}}, 7}, 8] ";
         let want = b"   {\"a\":[1,2],\"b\":\"x,]\\\"\"}\n \t{\"c\": {\"d\":1}}\n 7}\n 8\n";
         for cut in 0..array.len() {
-            let mut lines = ArrayLines::default();
+            let mut lines = ArrayLines::new(MAX_SAMPLE);
             let mut got = lines.split(&array[..cut]);
             let flaw = (cut < array.len() - 1).then_some((Reason::Truncated, &b""[..]));
             assert_eq!(flaw, lines.flaw(), "cut at {cut}");
@@ -97,7 +105,7 @@ mod tests {
         let array = [b"[7]\r\n [8] {}\n", &[b'x'; 2 * MAX_SAMPLE][..]].concat();
         let want = &array[6..6 + MAX_SAMPLE];
         for cut in 0..array.len() {
-            let mut lines = ArrayLines::default();
+            let mut lines = ArrayLines::new(MAX_SAMPLE);
             let got = [lines.split(&array[..cut]), lines.split(&array[cut..])].concat();
             assert_eq!(b" 7\n"[..], got, "cut at {cut}");
             assert_eq!(Some((Reason::NotJson, want)), lines.flaw(), "cut at {cut}");

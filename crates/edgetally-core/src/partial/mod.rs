@@ -15,46 +15,11 @@
 //! Texts are a length and UTF-8, `kind`, `counter` and the count before counters one byte each, everything else is
 //! LEB128: seven bits a byte, the lowest first. The counters of a row rise.
 
+mod error;
 mod read;
 mod write;
 
-pub use read::{Encoded, Row, Scope, Section, read};
-pub use write::Writer;
-pub(crate) use write::write_counters;
-
-/// The form that this crate writes, and the only one that it reads.
-pub const VERSION: u8 = 1;
-
-/// Stands between two sections, where a row would have its kind.
-const SECTION: u8 = 0xFF;
-
-/// Why bytes are no partial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartialError {
-    /// Written by another version.
-    UnknownVersion(u8),
-    /// Cut off or damaged: what is wrong at which byte.
-    Damaged(usize),
-}
-
-impl std::fmt::Display for PartialError {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::UnknownVersion(version) => write!(
-                out,
-                "the partial has version {version} and this is version {VERSION}: upgrade the readers before the writers"
-            ),
-            Self::Damaged(at) => write!(out, "the partial is damaged at byte {at}"),
-        }
-    }
-}
-
-impl std::error::Error for PartialError {}
-
-/// Appends `section` to `partial`: what either holds, both hold together.
-pub fn join(partial: &mut Vec<u8>, section: &[u8]) {
-    if !partial.is_empty() && !section.is_empty() {
-        partial.push(SECTION);
-    }
-    partial.extend_from_slice(section);
-}
+pub use crate::partial::error::PartialError;
+pub use crate::partial::read::{Encoded, Row, Scope, Section, read};
+pub(crate) use crate::partial::write::write_counters;
+pub use crate::partial::write::{VERSION, Writer, join};

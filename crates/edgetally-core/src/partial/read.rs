@@ -1,7 +1,8 @@
 //! How a partial is read: checked as a whole, and then row by row.
 
-use crate::partial::{PartialError, SECTION, VERSION};
-use crate::schema::counter::Kind;
+use crate::partial::error::PartialError;
+use crate::partial::write::{SECTION, VERSION};
+use crate::schema::counters::Kind;
 
 /// One service and POP in a partial.
 #[derive(Debug)]
@@ -249,8 +250,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::partial::Writer;
-    use crate::partial::write::write_number;
+    use crate::partial::write::{Writer, write_number};
 
     fn read_number(bytes: &[u8]) -> Option<(u64, usize)> {
         let mut reader = Reader { bytes, at: 0 };

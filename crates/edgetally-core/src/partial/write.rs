@@ -1,7 +1,12 @@
 //! How a partial is written.
 
-use crate::partial::{VERSION, join};
-use crate::schema::counter::Kind;
+use crate::schema::counters::Kind;
+
+/// The form that this crate writes, and the only one that it reads.
+pub const VERSION: u8 = 1;
+
+/// Stands between two sections, where a row would have its kind.
+pub(super) const SECTION: u8 = 0xFF;
 
 /// Writes one partial.
 #[derive(Debug)]
@@ -118,4 +123,12 @@ pub(super) fn write_number(bytes: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     bytes.push(value.to_le_bytes()[0]);
+}
+
+/// Appends `section` to `partial`: what either holds, both hold together.
+pub fn join(partial: &mut Vec<u8>, section: &[u8]) {
+    if !partial.is_empty() && !section.is_empty() {
+        partial.push(SECTION);
+    }
+    partial.extend_from_slice(section);
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::inline_always, reason = "asked twenty times per line, and a call costs more than the answer")]
 
-use crate::schema::field::Slots;
+use crate::decode::slots::Slots;
 use crate::value::keyword;
 use crate::value::number::{Number, number, scaled};
 use crate::value::timestamp::{Moment, moment};
@@ -130,4 +130,148 @@ impl Nanoseconds {
     pub fn ceil(self) -> u64 {
         self.floor + u64::from(self.more)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Decoder;
+    use crate::schema::record_fields::{self as field, Form, SLOTS, form};
+    use crate::value::keyword::{as_cache, as_flag};
+
+    /// Everything that can be asked of a record's fields.
+    fn shown(decoder: &Decoder, line: &str) -> Vec<String> {
+        let fields = Fields { slots: &decoder.record, block: line.as_bytes() };
+        let all = (0..SLOTS).filter(|slot| *slot != field::SKIP).map(|slot| {
+            let text = String::from_utf8_lossy(fields.text(slot)).into_owned();
+            let said = match form(slot) {
+                Form::Whole => format!("{:?} {:?}", fields.number(slot), fields.whole(slot)),
+                Form::Milliseconds => format!("{:?}", fields.time(slot, 6)),
+                Form::Seconds => format!("{:?}", fields.time(slot, 9)),
+                Form::Word => format!("{:?}", (as_flag(fields.word(slot)), as_cache(fields.word(slot)))),
+                Form::Moment => format!("{:?}", fields.moment(slot)),
+                Form::Key | Form::Skipped => String::new(),
+            };
+            format!("{slot} {} {text} {said}", fields.is_empty(slot))
+        });
+        all.collect()
+    }
+
+    const VALUES: [&str; 40] = [
+        r#""""#,
+        r#""-""#,
+        "null",
+        r#""null""#,
+        "0",
+        r#""0""#,
+        "7",
+        r#""1234567""#,
+        r#""12345678""#,
+        "12345678901234567",
+        "-1",
+        r#""-1""#,
+        "1.5",
+        r#""0.001""#,
+        r#""12.3456789""#,
+        r#""1234567.""#,
+        r#"".5""#,
+        r#""1e3""#,
+        "1795314035.632",
+        "1795314035",
+        r#""1795314036.1""#,
+        "1795314035632",
+        "1795314035.12345678",
+        "true",
+        r#""false""#,
+        r#""HIT""#,
+        r#""HIT\"""#,
+        r#""hit""#,
+        r#""REVALIDATED""#,
+        r#""UPDATING""#,
+        r#""TLSv1.3""#,
+        r#""HTTP/1.1""#,
+        r#""HTTP\/1.1""#,
+        r#""h2""#,
+        r#"" HIT""#,
+        r#""H""#,
+        r#""fifteen letters""#,
+        r#""sixteen letters.""#,
+        r#""a\"b,c}""#,
+        r#"{"status":1}"#,
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn values_say_the_same_wherever_they_are_read(
+            slots in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 1..8),
+            values in proptest::collection::vec(proptest::collection::vec(0..VALUES.len(), 8), 1..6),
+            padding in 0..100_usize,
+        ) {
+            let mut learned = Decoder::default();
+            for values in values {
+                let members: Vec<_> =
+                    slots.iter().zip(values).map(|(name, value)| format!("\"{name}\":{}", VALUES[value])).collect();
+                let line = format!("{{{}}}", members.join(","));
+                // What is behind a line is no part of it; with more of it there, more is read on the spot.
+                let block = format!("{line}\n{}", "\"7".repeat(padding));
+                proptest::prop_assert!(learned.decode(block.as_bytes(), 0..line.len()).is_ok(), "{line}");
+                let mut fresh = Decoder::default();
+                proptest::prop_assert!(fresh.decode(line.as_bytes(), 0..line.len()).is_ok());
+                proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn empty_values_that_follow_each_other_say_the_same_as_each_alone(
+            names in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 3..12),
+            lines in proptest::collection::vec(
+                (proptest::collection::vec(proptest::sample::select(&SPARSE[..]), 12), 0..4_usize), 1..12
+            ),
+            padding in 0..200_usize,
+        ) {
+            let mut learned = Decoder::default();
+            for (values, odd) in lines {
+                let mut members: Vec<_> =
+                    names.iter().zip(values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                // Members come and go, so that what stands behind an empty value is not always the same.
+                if odd == 0 {
+                    members.remove(0);
+                }
+                let line = format!("{{{}}}", members.join(","));
+                let block = format!("{line}\n{}", ",\"ts\":\"\"".repeat(padding));
+                for end in (1..=line.len()).rev().step_by(7) {
+                    let mut fresh = Decoder::default();
+                    let want = fresh.decode(&line.as_bytes()[..end], 0..end).map_err(|reject| (reject.reason, reject.at));
+                    let got = learned.decode(block.as_bytes(), 0..end).map_err(|reject| (reject.reason, reject.at));
+                    proptest::prop_assert_eq!(want, got, "{} cut at {}", line, end);
+                    if end == line.len() {
+                        proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Values most of which are empty.
+    const SPARSE: [&str; 12] =
+        [r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""""#, r#""-""#, "null", r#""7""#, r#""\"""#, "7"];
+
+    const NAMES: [&str; 14] = [
+        "ts",
+        "domain",
+        "service_id",
+        "status",
+        "cache",
+        "proto",
+        "tls",
+        "edge",
+        "weight",
+        "resp_bytes",
+        "origin_ttfb_s",
+        "duration_ms",
+        "origin_addr",
+        "url",
+    ];
 }

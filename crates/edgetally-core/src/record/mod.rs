@@ -3,11 +3,11 @@
 pub mod field_access;
 pub mod origin_fetch;
 
-use crate::decode::Reader;
+use crate::decode::slots::Slots;
 use crate::record::field_access::{Fields, NANOSECONDS_PER_MS, Values};
 use crate::record::origin_fetch::{Fetches, Sizes, fetches, sizes};
 use crate::rejection::{Reason, Reject};
-use crate::schema::field::{self, Slots};
+use crate::schema::record_fields as field;
 use crate::schema::status::Status;
 use crate::value::cache_status::Cache;
 use crate::value::keyword::{as_cache, as_flag, as_version};
@@ -21,8 +21,6 @@ const BILLED_MS: u64 = 50;
 /// One request, or one fetch, as an edge logged it.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// Unix second in which it ended; absent: when it arrived.
-    pub second: Option<u64>,
     /// `domain` as logged.
     pub domain: &'a [u8],
     /// Served by an edge-compute program.
@@ -65,22 +63,28 @@ pub struct Times {
     pub billed: u64,
 }
 
-/// The record in what `reader` has just read from `block`. `service_id` is checked by the caller.
+/// The record of the line in `block` whose values are `slots`, and those of its `origins` `elements`.
+///
+/// Its service, its second and its weight are read apart from it.
 #[inline]
-pub fn record<'a>(reader: &Reader, block: &'a [u8]) -> Result<Record<'a>, Reject> {
-    let slots = &reader.record;
+pub fn record<'a>(slots: &Slots, elements: &[Slots], block: &'a [u8]) -> Result<Record<'a>, Reject> {
     let fields = Fields { slots, block };
     let compute = as_flag(fields.word(field::COMPUTE)).unwrap_or(false);
     let sent = fields.value(field::STATUS).is_some() || !fields.text(field::STATUS).is_empty();
     let client = if sent { Some(client(fields, compute)?) } else { None };
-    let (domain, fetches) = (fields.text(field::DOMAIN), fetches(reader, block));
-    let mut record = Record { second: None, domain, compute, client, fetches };
-    reader.format().refine(&mut record, slots, block);
-    if record.client.is_none() && matches!(record.fetches, Fetches::None) {
-        return Err(Reject::new(Reason::NoPart, 0));
+    let (domain, fetches) = (fields.text(field::DOMAIN), fetches(slots, elements, block));
+    Ok(Record { domain, compute, client, fetches })
+}
+
+impl Record<'_> {
+    /// Rejects a record in which there is nothing to count.
+    #[inline]
+    pub fn check(&self) -> Result<(), Reject> {
+        if self.client.is_none() && matches!(self.fetches, Fetches::None) {
+            return Err(Reject::new(Reason::NoPart, 0));
+        }
+        Ok(())
     }
-    record.second = second(fields)?;
-    Ok(record)
 }
 
 /// How many requests a line stands for: `default` when it does not say.
@@ -96,16 +100,17 @@ pub fn weight(slots: &Slots, block: &[u8], default: u64) -> Result<u64, Reject> 
     }
 }
 
-/// The second in which the record ended, if it says.
+/// The Unix second in which the request ended, if the line says.
 #[inline]
-fn second(fields: Fields<'_, '_>) -> Result<Option<u64>, Reject> {
+pub fn second(slots: &Slots, block: &[u8]) -> Result<Option<u64>, Reject> {
+    let fields = Fields { slots, block };
     match fields.moment(field::TS) {
         Moment::Second(second) if fields.is_empty(field::DURATION_MS) && fields.is_empty(field::DURATION_NS) => {
             Ok(Some(second))
         }
         Moment::Second(second) => Ok(Some(ended(second, fields.text(field::TS), duration(fields)))),
         Moment::Absent => Ok(None),
-        Moment::Junk => Err(fields.slots.reject(Reason::BadTs, field::TS)),
+        Moment::Junk => Err(slots.reject(Reason::BadTs, field::TS)),
     }
 }
 

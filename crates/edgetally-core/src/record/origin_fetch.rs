@@ -1,13 +1,14 @@
 //! Fetches: what a record says was asked of origins, one by one.
 
-use crate::decode::Reader;
+use crate::decode::slots::Slots;
 use crate::record::field_access::{Fields, NANOSECONDS_PER_MS, Nanoseconds, Values};
-use crate::schema::counter::origin::LATENCY_ENDS_MS;
-use crate::schema::field::{self, known};
+use crate::schema::counters::origin::LATENCY_ENDS_MS;
+use crate::schema::record_fields as field;
 use crate::schema::status::Status;
 use crate::value::key::is_address;
 use crate::value::keyword::as_flag;
 use crate::value::number::Number;
+use crate::value::text::content;
 
 /// Sizes of one message in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,14 +71,14 @@ impl<'a> Fetches<'a> {
     }
 }
 
-/// The fetches in what `reader` has just read from `block`.
+/// The fetches of the line in `block` whose values are `slots`, and those of its `origins` `elements`.
 #[inline]
-pub fn fetches<'a>(reader: &Reader, block: &'a [u8]) -> Fetches<'a> {
-    if reader.elements.is_empty() {
-        return flat_fetches(Fields { slots: &reader.record, block });
+pub fn fetches<'a>(slots: &Slots, elements: &[Slots], block: &'a [u8]) -> Fetches<'a> {
+    if elements.is_empty() {
+        return flat_fetches(Fields { slots, block });
     }
     let element = |slots| Fields { slots, block };
-    Fetches::Many(reader.elements.iter().map(|slots| fetch(address(element(slots)), element(slots))).collect())
+    Fetches::Many(elements.iter().map(|slots| fetch(address(element(slots)), element(slots))).collect())
 }
 
 /// The origin part of a line with one value, or one list of values, per field.
@@ -153,10 +154,10 @@ fn split_list(text: &[u8]) -> Vec<&[u8]> {
     for group in text.split(|byte| *byte == b',') {
         let mut left = group;
         while let Some(at) = left.windows(3).position(|three| three == b" : ") {
-            elements.push(known(&left[..at]));
+            elements.push(content(&left[..at]));
             left = &left[at + 3..];
         }
-        elements.push(known(left));
+        elements.push(content(left));
     }
     elements
 }

@@ -1,9 +1,9 @@
 //! Words: what a cache, a protocol or a flag says in a word of its own.
 
-use crate::schema::field::{self, known};
+use crate::schema::record_fields as field;
 use crate::value::cache_status::{Cache, cache};
 use crate::value::number::flag;
-use crate::value::text::{text, trim};
+use crate::value::text::{content, text, trim};
 
 /// What `word` means in the field `slot`, as one of the numbers that the readers below take back.
 #[inline(never)]
@@ -81,7 +81,7 @@ fn strip<'a>(word: &'a [u8], starts: &[&[u8]]) -> &'a [u8] {
 
 /// What `read` makes of a word; `HAProxy` and Traffic Server escape the slash in `HTTP\/1.1`.
 fn worded<T>(word: &[u8], read: impl Fn(&[u8]) -> T) -> T {
-    if word.contains(&b'\\') { read(known(text(word).as_bytes())) } else { read(word) }
+    if word.contains(&b'\\') { read(content(text(word).as_bytes())) } else { read(word) }
 }
 
 #[cfg(test)]

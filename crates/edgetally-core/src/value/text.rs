@@ -121,6 +121,22 @@ pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
+/// What a field holds: `text` without the blanks around it, and nothing if it is a dash.
+#[inline]
+pub fn content(text: &[u8]) -> &[u8] {
+    match text {
+        // Nearly every value: no byte up to the blank at either end, and more than a dash.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        [digit] if digit.is_ascii_digit() => text,
+        _ => content_slowly(text),
+    }
+}
+
+fn content_slowly(text: &[u8]) -> &[u8] {
+    let text = trim(text);
+    if text == b"-" { &[] } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,7 @@
 //! takes one, two, four or eight bytes. `count` is how many there are, a byte. So where every value is, is known without
 //! looking at any, and reading a row takes no guesses.
 
-use crate::schema::counter::Kind;
-
-/// A set of places, a bit each.
-pub(crate) type Places = [u64; 2];
+use crate::schema::counters::{CounterSet, Kind};
 
 /// Bytes behind the last row, so that a value can be read with whatever follows it.
 const PADDING: usize = 16;
@@ -35,7 +32,7 @@ impl Compact {
     /// # Panics
     ///
     /// When there are more than 4 GiB of rows; limits on keys keep far from that.
-    pub fn push(&mut self, kind: Kind, places: Places, values: &[u64]) -> u32 {
+    pub fn push(&mut self, kind: Kind, places: CounterSet, values: &[u64]) -> u32 {
         let start = self.bytes.len() - PADDING;
         self.bytes.truncate(start);
         for (half, word) in places.into_iter().enumerate() {
@@ -60,7 +57,7 @@ impl Compact {
     /// Calls `found` with place and value of every counter of the row at `at`, which is of this kind. Returns their
     /// places.
     #[inline]
-    pub fn each(&self, kind: Kind, at: u32, mut found: impl FnMut(usize, u64)) -> Places {
+    pub fn each(&self, kind: Kind, at: u32, mut found: impl FnMut(usize, u64)) -> CounterSet {
         let at = at as usize;
         let Some(places) = self.bytes[at..].first_chunk() else { return [0; 2] };
         let places = u128::from_le_bytes(*places) & ((1 << kind.counters()) - 1);

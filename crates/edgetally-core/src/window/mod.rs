@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use hashbrown::{HashMap, HashSet};
 
 use crate::partial::{self, PartialError, Section};
-use crate::schema::counter::add;
+use crate::schema::counters::add;
 use crate::value::key::OTHER;
 use crate::window::reservations::Regulars;
 use crate::window::sealed::Sealed;
@@ -221,7 +221,7 @@ impl Window {
     fn take(&mut self, second: u64) -> Vec<Sealed> {
         let mut sealed = self.resting.remove(&second).unwrap_or_default();
         let Second { services, tallies } = self.open.remove(&second).unwrap_or_default();
-        sealed.extend(services.iter().map(|(service_id, tally)| tallies[*tally].seal(service_id, second)));
+        sealed.extend(services.iter().map(|(service_id, tally)| Sealed::new(&tallies[*tally], service_id, second)));
         sealed.sort_unstable_by(|one, other| one.service_id.cmp(&other.service_id));
         sealed
     }

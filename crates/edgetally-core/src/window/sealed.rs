@@ -4,8 +4,8 @@
 //! of every service.
 
 use crate::partial::{Encoded, write_counters};
-use crate::schema::counter::Kind;
-use crate::window::frozen_rows::{Compact, Places};
+use crate::schema::counters::{CounterSet, Kind};
+use crate::window::frozen_rows::Compact;
 use crate::window::string_interner::Sorted;
 use crate::window::tally::{Limits, RowKey, Rows, Tally, row_key, row_parts};
 
@@ -92,7 +92,7 @@ impl Sealed {
 
     /// Calls `found` with place and value of the counters of `row`. Returns their places.
     #[inline]
-    pub(crate) fn each_counter(&self, row: &Row, found: impl FnMut(usize, u64)) -> Places {
+    pub(crate) fn each_counter(&self, row: &Row, found: impl FnMut(usize, u64)) -> CounterSet {
         self.counters.each(row.kind, row.at, found)
     }
 

@@ -4,8 +4,7 @@
 //! row keeps its values in the order of their places, without gaps, and a set of bits says which places these are.
 
 use crate::partial::Encoded;
-use crate::schema::counter::add;
-use crate::window::frozen_rows::Places;
+use crate::schema::counters::{CounterSet, add};
 
 /// Rows have room for so many values; one that needs more moves.
 const ROOMS: [usize; 5] = [4, 8, 16, 32, 128];
@@ -13,7 +12,7 @@ const ROOMS: [usize; 5] = [4, 8, 16, 32, 128];
 /// Where the values of a row are, and which places they belong to.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    places: Places,
+    places: CounterSet,
     at: u32,
     room: u8,
     count: u8,
@@ -102,7 +101,7 @@ impl Packed {
     }
 
     /// Which counters of row `number` are not 0, and these in the order of their places.
-    pub fn get(&self, number: u32) -> (Places, &[u64]) {
+    pub fn get(&self, number: u32) -> (CounterSet, &[u64]) {
         let row = &self.rows[number as usize];
         (row.places, &self.values[row.at as usize..][..row.count.into()])
     }

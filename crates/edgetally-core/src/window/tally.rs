@@ -9,9 +9,8 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
 
 use crate::partial::Encoded;
-use crate::schema::counter::Kind;
+use crate::schema::counters::Kind;
 use crate::value::key::OTHER;
-use crate::window::sealed::Sealed;
 use crate::window::sparse_rows::Packed;
 use crate::window::string_interner::Names;
 
@@ -142,12 +141,6 @@ impl Tally {
         let number = self.addresses.number(shown);
         self.pairs.insert((name, number));
         number
-    }
-
-    /// The same counters in the form in which they no longer change.
-    #[must_use]
-    pub fn seal(&self, service_id: &str, second: u64) -> Sealed {
-        Sealed::new(self, service_id, second)
     }
 }
 

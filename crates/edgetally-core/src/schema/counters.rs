@@ -1,4 +1,4 @@
-//! Counters: what a tally holds. Measurements, which the API shows, are sums of them (see [`crate::schema::measurement`]).
+//! Counters: what a tally holds. Measurements, which the API shows, are sums of them (see [`crate::schema::measurements`]).
 //!
 //! A request adds to as few counters as tell everything: its status once, not once for the code and once for the
 //! range; its bytes once, as those of an edge request or of a shield request. Counters are numbered by how often
@@ -11,6 +11,9 @@ use crate::schema::status::PLACES;
 pub fn add(counter: &mut u64, amount: u64) {
     *counter = counter.saturating_add(amount);
 }
+
+/// Some of the counters of a row: bit `n` of 128 stands for counter `n`, the low 64 bits first.
+pub type CounterSet = [u64; 2];
 
 /// Where the counters of one kind stand in a row of a fold: first those that a common record touches.
 pub trait Places {

@@ -1,11 +1,11 @@
 //! Measurements: the table of everything that the API shows. Fields are named here and nowhere else.
 //!
-//! A measurement is a sum of counters (see [`crate::schema::counter`]), or a ratio of such sums. Names and meanings are those
+//! A measurement is a sum of counters (see [`crate::schema::counters`]), or a ratio of such sums. Names and meanings are those
 //! of Fastly's Domain Inspector, Origin Inspector and Origin Insights real-time APIs.
 
 use std::sync::LazyLock;
 
-use crate::schema::counter::{compute, delivery, origin};
+use crate::schema::counters::{compute, delivery, origin};
 use crate::schema::status::{CODES, Status, places_in};
 
 /// What is counted by domain, and what by origin.
@@ -45,7 +45,7 @@ pub const SECOND: usize = delivery::LEN;
 
 /// How a measurement is made of sums.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum Formula {
     /// The sum of these places.
     Sum(Vec<usize>),
     /// Hits among hits and misses.
@@ -64,7 +64,7 @@ pub struct Measurement {
     /// What it says, for people.
     pub description: String,
     /// What it is made of.
-    pub value: Value,
+    pub value: Formula,
 }
 
 /// Every measurement of a dataset, in alphabetical order.
@@ -120,14 +120,14 @@ fn domain_requests(table: &mut Builder, codes: &[u16]) {
     table.push(
         "edge_hit_ratio",
         "`edge_hit_requests` / (`edge_hit_requests` + `edge_miss_requests`), from 0 to 1.",
-        Value::EdgeHitRatio,
+        Formula::EdgeHitRatio,
     );
     table.push(
         "origin_offload",
         "The part of the bytes sent to end users that no origin had to send: ((`edge_resp_body_bytes` + \
          `edge_resp_header_bytes`) − (`origin_fetch_resp_body_bytes` + `origin_fetch_resp_header_bytes`)) / \
          (`edge_resp_body_bytes` + `edge_resp_header_bytes`), from 0 to 1.",
-        Value::OriginOffload,
+        Formula::OriginOffload,
     );
     table.sum("http2", "Requests over HTTP/2.", vec![at::HTTP2]);
     table.sum("http3", "Requests over HTTP/3.", vec![at::HTTP3]);
@@ -221,13 +221,13 @@ struct Builder {
 }
 
 impl Builder {
-    fn push(&mut self, name: &str, description: &str, value: Value) {
+    fn push(&mut self, name: &str, description: &str, value: Formula) {
         let (name, description) = (name.to_owned(), description.to_owned());
         self.table.push(Measurement { dataset: self.dataset, name, description, value });
     }
 
     fn sum(&mut self, name: &str, description: &str, places: Vec<usize>) {
-        self.push(name, description, Value::Sum(places));
+        self.push(name, description, Formula::Sum(places));
     }
 
     /// The fields of statuses: one per code, one per range; summed over the families that begin at `bases`.
