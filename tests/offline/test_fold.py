@@ -78,7 +78,7 @@ def write(path: Path, *parts: bytes) -> Path:
     return path
 
 
-# --- what comes out ------------------------------------------------------------------------------------------------
+# --- entries ---------------------------------------------------------------------------------------------------------
 
 
 @golden
@@ -92,7 +92,7 @@ def test_a_log_folds_to_its_golden_entries(log: Path) -> None:
 
 
 @golden
-def test_golden_entries_are_what_the_slow_and_obvious_way_counts(log: Path) -> None:
+def test_golden_entries_are_those_of_the_oracle(log: Path) -> None:
     expected = oracle.fold(log.read_bytes(), service_id="default", pop="local", now=NOW)
     folded = Folded(log)
 
@@ -106,7 +106,7 @@ def test_golden_entries_are_what_the_slow_and_obvious_way_counts(log: Path) -> N
 
 @golden
 def test_the_order_of_lines_does_not_matter(log: Path, tmp_path: Path) -> None:
-    # Every line of the log that is whole by itself; in a log without end, the last one is not.
+    # The last line of a log may lack its newline.
     lines = [line.removesuffix(b"\n") + b"\n" for line in log.read_bytes().splitlines(keepends=True)]
     random.Random(3).shuffle(lines)  # noqa: S311 - an order, not a secret
 
@@ -121,7 +121,7 @@ def test_entries_are_sorted_by_service_dataset_and_second(log: Path) -> None:
 
 
 @golden
-def test_a_line_of_output_is_one_compact_object_with_its_members_in_order(log: Path) -> None:
+def test_a_printed_entry_is_one_compact_object_with_its_members_in_order(log: Path) -> None:
     for line in Folded(log).out.splitlines():
         entry = json.loads(line)
         assert list(entry) == ["service_id", "dataset", "recorded", "aggregated", "datacenter"]
@@ -152,7 +152,7 @@ def leaves(tree: dict[str, Any], *above: str) -> Iterable[tuple[tuple[str, ...],
             yield (*above, name), below
 
 
-# --- where it comes from -------------------------------------------------------------------------------------------
+# --- inputs ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def leaves(tree: dict[str, Any], *above: str) -> Iterable[tuple[tuple[str, ...],
         pytest.param(lambda data: zstd.compress(data[:1000]) + zstd.compress(data[1000:]), id="zstd after zstd"),
     ],
 )
-def test_compressed_files_are_read_as_they_are(pack: Change, tmp_path: Path) -> None:
+def test_compressed_files_are_decompressed(pack: Change, tmp_path: Path) -> None:
     log = next(path for path in GOLDEN if path.stem == "days")
-    # The name says nothing about what is in it.
+    # The name does not give the compression away.
     packed = write(tmp_path / "access.log.1", pack(log.read_bytes()))
 
     assert Folded(packed).out == Folded(log).out
@@ -214,13 +214,13 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     assert folded.requests == 3
 
 
-def test_a_line_without_a_time_happened_now(tmp_path: Path) -> None:
+def test_a_record_without_a_time_counts_now(tmp_path: Path) -> None:
     (entry,) = Folded(write(tmp_path / "a.log", b'{"status":200}')).entries
 
     assert entry["recorded"] == NOW
 
 
-# --- memory --------------------------------------------------------------------------------------------------------
+# --- memory ----------------------------------------------------------------------------------------------------------
 
 
 def days(count: int) -> list[bytes]:
@@ -233,23 +233,23 @@ def days(count: int) -> list[bytes]:
     ]
 
 
-def rarely(lines: list[bytes]) -> list[bytes]:
+def delayed(lines: list[bytes]) -> list[bytes]:
     """Delay one line in ten, some by days."""
     chance = random.Random(5)  # noqa: S311 - an order, not a secret
-    place = {
+    position = {
         number: number + (int(chance.expovariate(0.002)) if chance.random() < 0.1 else 0)
         for number in range(len(lines))
     }
-    return [lines[number] for number in sorted(place, key=lambda number: place[number])]
+    return [lines[number] for number in sorted(position, key=lambda number: position[number])]
 
 
 def backwards(lines: list[bytes]) -> list[bytes]:
     return lines[::-1]
 
 
-@pytest.mark.parametrize("order", [list, rarely, backwards], ids=["sorted", "nearly sorted", "backwards"])
+@pytest.mark.parametrize("order", [list, delayed, backwards], ids=["sorted", "nearly sorted", "backwards"])
 @pytest.mark.parametrize("kept", [0, 1, 2], ids=["none", "one", "two"])
-def test_packing_seconds_early_changes_no_entry(
+def test_freezing_seconds_early_changes_no_entry(
     order: Callable[[list[bytes]], list[bytes]], kept: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "days.log", *order(days(4)))
@@ -265,12 +265,12 @@ def test_packing_seconds_early_changes_no_entry(
 
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("ended", [b"", b"\n"])
-def test_how_many_threads_fold_does_not_matter(
+def test_the_number_of_threads_does_not_matter(
     threads: int, ended: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     golden_lines = b"\n".join(path.read_bytes().rstrip(b"\n") for path in GOLDEN).splitlines()
     random.Random(1).shuffle(golden_lines)  # noqa: S311 - any order will do
-    # Of every length, blank ones and one longer than several regions included, so that regions end everywhere.
+    # Lines of all lengths, blank ones and one longer than a region included, so that regions end anywhere in a line.
     lines = [*golden_lines, b"", b'{"status":200,"x":"%b"}' % (b"y" * 5_000), *golden_lines, b"no record"]
     log = write(tmp_path / "log", b"\n".join(lines), ended)
     want = Folded(log)
@@ -307,7 +307,7 @@ def test_every_thread_gets_as_much_of_a_file_as_the_others(size: int, threads: i
     assert max(shares) - min(shares) <= len(cuts)
 
 
-def test_which_keys_a_limit_leaves_out_does_not_depend_on_which_thread_is_faster(
+def test_the_keys_beyond_a_limit_do_not_depend_on_which_thread_is_faster(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lines = [b'{"ts":%d,"domain":"%d.example","status":200}\n' % (NOW, number) for number in range(2_000)]
@@ -387,7 +387,7 @@ def test_keys_beyond_a_limit_count_together(tmp_path: Path) -> None:
     assert folded.requests == 10
 
 
-# --- what does not count -------------------------------------------------------------------------------------------
+# --- rejected lines --------------------------------------------------------------------------------------------------
 
 
 def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
