@@ -115,7 +115,7 @@ async def test_requests_are_pipelined_and_kept_waiting_over_tls(service: Service
         assert {answer.status for answer in answers} == {200}
         await one.send(b"GET /v1/domains/svc/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: service.shelf.waiting == 1)
-        service.poll.release()
+        service.long_poll.release()
         assert (await one.answer()).json()["Data"] == []
 
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgetally import _core
-from edgetally.api.long_poll import AT_ONE_GO, ON_THE_SPOT, Poll
-from edgetally.api.query import Question, question
+from edgetally.api.long_poll import INLINE_BYTES, WAKE_BATCH, LongPoll
+from edgetally.api.query import Query, parse
 from edgetally.http.messages import Response
 from edgetally.window.shelf import Shelf
 from tests.support.clock import START, TurnedClock, until
@@ -491,9 +491,9 @@ async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
 
 async def test_a_seal_that_wakes_many_lets_others_have_their_turn() -> None:
     shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
-    poll = Poll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
-    asked = question("svc", "domains", [str(START + 2)], gzip=False)
-    answers = [poll.answer(asked) for _ in range(2 * AT_ONE_GO + 1)]
+    poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
+    answers = [poll.answer(asked) for _ in range(2 * WAKE_BATCH + 1)]
     futures = [answer for answer in answers if isinstance(answer, asyncio.Future)]
     fold = _core.Fold(service_id="svc", pop="AMS")
     fold.feed(ndjson([record(1)]), START)
@@ -506,14 +506,14 @@ async def test_a_seal_that_wakes_many_lets_others_have_their_turn() -> None:
         await asyncio.sleep(0)
         answered.append(sum(future.done() for future in futures))
 
-    assert answered == [AT_ONE_GO, 2 * AT_ONE_GO, 2 * AT_ONE_GO + 1]
+    assert answered == [WAKE_BATCH, 2 * WAKE_BATCH, 2 * WAKE_BATCH + 1]
     assert len({id(future.result()) for future in futures}) == 1
 
 
 async def test_patience_ends_for_each_reader_in_its_own_time() -> None:
     shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
-    poll = Poll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
-    asked = question("svc", "domains", [str(START + 2)], gzip=False)
+    poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     waiting = []
     for _ in range(3):
         waiting.append(asyncio.ensure_future(_answer(poll, asked)))
@@ -535,7 +535,7 @@ class Large:
     problem: Exception | None = None
     threads: list[str] = field(default_factory=list)
     service_id: str = "svc"
-    size: int = ON_THE_SPOT + 1
+    size: int = INLINE_BYTES + 1
 
     def has(self, _dataset: str, /) -> bool:
         return True
@@ -549,8 +549,8 @@ class Large:
 
 async def test_what_is_large_is_encoded_once_in_a_thread_for_all_who_ask() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
-    waits, asks = (question("svc", "domains", [cursor], gzip=False) for cursor in (str(START + 2), "h"))
+    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    waits, asks = (parse("svc", "domains", [cursor], gzip=False) for cursor in (str(START + 2), "h"))
     waiting = [asyncio.ensure_future(_answer(poll, waits)) for _ in range(3)]
     await asyncio.sleep(0)
     large = Large(START + 1)
@@ -569,8 +569,8 @@ async def test_what_is_large_is_encoded_once_in_a_thread_for_all_who_ask() -> No
 
 async def test_an_answer_made_in_a_thread_says_up_to_when_it_is_complete() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
-    asked = question("svc", "domains", [str(START + 2)], gzip=False)
+    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     shelf.put(START + 1, [Large(START + 1)])
 
     making = poll.answer(asked)
@@ -583,14 +583,14 @@ async def test_an_answer_made_in_a_thread_says_up_to_when_it_is_complete() -> No
 
 async def test_what_cannot_be_encoded_is_told_to_all_who_ask() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = Poll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
     shelf.put(START, [Large(START, problem=MemoryError())])
 
-    asked = [_answer(poll, question("svc", "domains", ["h"], gzip=False)) for _ in range(2)]
+    asked = [_answer(poll, parse("svc", "domains", ["h"], gzip=False)) for _ in range(2)]
 
     assert [type(error) for error in await asyncio.gather(*asked, return_exceptions=True)] == [MemoryError] * 2
 
 
-async def _answer(poll: Poll, asked: Question) -> Response:
-    answer = poll.answer(asked)
+async def _answer(poll: LongPoll, query: Query) -> Response:
+    answer = poll.answer(query)
     return answer if isinstance(answer, Response) else await answer

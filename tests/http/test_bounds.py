@@ -245,7 +245,7 @@ async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_curso
         history = await service.get("/v1/domains/svc/ts/h")
         assert history["Data"][-1] == newest
         assert len(history["Data"]) < 4
-        assert service.service.poll.cut == 1
+        assert service.service.long_poll.truncated == 1
 
         seen: list[int] = []
         cursor = START
@@ -254,7 +254,7 @@ async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_curso
             cursor = answer["Timestamp"]
             seen += [entry["recorded"] - START for entry in answer["Data"]]
         assert seen == [0, 1, 2, 3]
-        assert service.service.poll.cut > 1
+        assert service.service.long_poll.truncated > 1
 
 
 async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() -> None:

@@ -424,7 +424,7 @@ async def test_a_bug_has_the_one_error_shape_too(
     def bug(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the inside")
 
-    monkeypatch.setattr(service.service.poll, "answer", bug)
+    monkeypatch.setattr(service.service.long_poll, "answer", bug)
     monkeypatch.setattr(service.service.worker.pushes, "open", bug)
     async with service.wire() as wire:
         reading = await wire.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -21,10 +21,10 @@ from edgetally.http.messages import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PAGES = ("healthz", "readyz", "metrics", "rejected")
+ENDPOINTS = ("healthz", "readyz", "metrics", "rejected")
 
-OPEN_PAGES = ("healthz", "readyz")
-"""Shown to everybody: whoever watches over processes has no token. The others name services."""
+OPEN_ENDPOINTS = ("healthz", "readyz")
+"""Served without a token: probes have none. The others name services."""
 
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
@@ -46,21 +46,21 @@ class DeadLetters(Protocol):
         """Return the last of them, as JSON."""
 
 
-class Operate:
-    """Answers the operators of the server."""
+class Admin:
+    """Answers the endpoints for operators."""
 
     def __init__(self, monitor: Monitor, dead_letters: DeadLetters) -> None:
         self._monitor = monitor
         self._dead_letters = dead_letters
 
-    def answer(self, page: str, accept: str) -> Response:
-        """Answer one of PAGES; `accept` is the header of the request."""
-        if page == "healthz":
+    def answer(self, endpoint: str, accept: str) -> Response:
+        """Answer one of ENDPOINTS; `accept` is the header of the request."""
+        if endpoint == "healthz":
             return Response(HTTPStatus.OK, msgspec.json.encode(Health(alive=True)), *FIELDS)
-        if page == "metrics":
+        if endpoint == "metrics":
             body, content_type = self._monitor.expose(accept)
             return Response(HTTPStatus.OK, body, *FIELDS, content_type=content_type)
-        if page == "rejected":
+        if endpoint == "rejected":
             return Response(HTTPStatus.OK, self._dead_letters.recent(), *FIELDS)
         return self._ready()
 

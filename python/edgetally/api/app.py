@@ -1,27 +1,30 @@
-"""The application: which path is answered by whom."""
+"""The application: which handler answers which path."""
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from edgetally.access.grants import ANY
-from edgetally.api.admin import OPEN_PAGES, PAGES
-from edgetally.api.errors import CORS, Refusal, refuse
-from edgetally.api.push import SERVICE_ID, Ingest
-from edgetally.api.query import question
+from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
+from edgetally.api.authorization import refuse_when_withdrawn
+from edgetally.api.errors import CORS, Refusal, error_response
+from edgetally.api.query import parse
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
+from edgetally.model import SERVICE_ID
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
 
     from edgetally.access.grants import Grant
-    from edgetally.api.admin import Operate
-    from edgetally.api.authorization import Guard
+    from edgetally.api.admin import Admin
+    from edgetally.api.authorization import Authorization
     from edgetally.api.index import Index
-    from edgetally.api.long_poll import Poll
+    from edgetally.api.long_poll import LongPoll
+    from edgetally.api.push import Ingest
     from edgetally.clock import Clock
     from edgetally.http.messages import Request
 
@@ -31,31 +34,26 @@ KINDS = ("origin_insights",)
 READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
 
-CHALLENGE = "/.well-known/fastly/logging/challenge"
-"""Where Fastly asks, before it streams logs, whether it may: https://www.fastly.com/documentation/guides/integrations/
-logging-endpoints/log-streaming-https/. `*` says that any service may: the token of the push says which one really
-does, and the hashes of their ids would tell strangers which services there are."""
-
 
 class App:
-    """Routes requests, and gives every refusal the same shape."""
+    """Routes requests to handlers, and gives every refusal the same shape."""
 
     def __init__(
         self,
         *,
-        guard: Guard,
-        poll: Poll,
+        authorization: Authorization,
+        long_poll: LongPoll,
         ingest: Ingest,
-        operate: Operate,
+        admin: Admin,
         index: Index,
         openapi: bytes,
         clock: Clock,
         error_delay: float,
     ) -> None:
-        self._guard = guard
-        self._poll = poll
+        self._authorization = authorization
+        self._long_poll = long_poll
         self._ingest = ingest
-        self._operate = operate
+        self._admin = admin
         self._index = index
         self._openapi = openapi
         self._clock = clock
@@ -66,11 +64,14 @@ class App:
         try:
             return self._route(request)
         except Refusal as refusal:
-            return self._refused(request, refusal)
+            if self._is_delayed(request, refusal):
+                request.body.discard()
+                return self._delayed_response(request, refusal)
+            return self._response(refusal)
 
-    def refuse(self, status: HTTPStatus, problem: str) -> Response:
-        """Make the answer to what could not be routed."""
-        return refuse(status, problem, self._clock.now())
+    def error_response(self, status: HTTPStatus, problem: str) -> Response:
+        """Return the response to a request that cannot be routed."""
+        return error_response(status, problem, self._clock.now())
 
     def _route(self, request: Request) -> Response | Awaitable[Response]:
         if request.method == "OPTIONS":
@@ -81,99 +82,96 @@ class App:
                 b"Access-Control-Max-Age: 86400",
                 b"Allow: POST, PUT, OPTIONS" if request.path.startswith("/ingest") else b"Allow: GET, HEAD, OPTIONS",
             )
+        require = self._authorization.require
         match request.path.strip("/").split("/"):
             case [""]:
-                self._only(request, READING)
-                return self._index.answer(request, self._guard.grant(request, "read"))
+                _allow(request, READING)
+                return self._index.answer(request, require(request, "read"))
             case ["openapi.json"]:
-                self._only(request, READING)
+                _allow(request, READING)
                 return Response(HTTPStatus.OK, self._openapi, *CORS)
-            case [page] if page in PAGES:
-                self._only(request, READING)
-                if page not in OPEN_PAGES:
-                    self._guard.grant(request, "read", ANY)
-                return self._operate.answer(page, request.header(b"accept"))
+            case [name] if name in ENDPOINTS:
+                _allow(request, READING)
+                if name not in OPEN_ENDPOINTS:
+                    require(request, "read", ANY)
+                return self._admin.answer(name, request.header(b"accept"))
             case [".well-known", "fastly", "logging", "challenge"]:
-                self._only(request, READING)
+                # Fastly asks for permission before it streams logs here, without a token: see
+                # https://www.fastly.com/documentation/guides/integrations/logging-endpoints/log-streaming-https/.
+                # `*` permits any service. The token of a push decides; hashes of service ids would reveal services.
+                _allow(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
             case ["ingest"]:
-                self._only(request, WRITING)
-                return self._push(request, None, self._guard.grant(request, "ingest"))
+                _allow(request, WRITING)
+                return self._push(request, None, require(request, "ingest"))
             case ["ingest", service_id]:
-                self._only(request, WRITING)
-                return self._push(request, service_id, self._guard.grant(request, "ingest", service_id))
-            case ["v1", ("domains" | "origins" | "channel") as room, service_id, "ts", *rest]:
-                self._only(request, READING)
-                grant = self._guard.grant(request, "read", service_id)
-                return self._guard.hold(self._read(request, room, service_id, rest), grant, self._refusal)
-        raise Refusal(HTTPStatus.NOT_FOUND, f"there is nothing at {request.path[:80]!r}; / says what there is")
+                _allow(request, WRITING)
+                return self._push(request, service_id, require(request, "ingest", service_id))
+            case ["v1", ("domains" | "origins" | "channel") as path, service_id, "ts", *suffix]:
+                _allow(request, READING)
+                grant = require(request, "read", service_id)
+                return refuse_when_withdrawn(self._read(request, path, service_id, suffix), grant, self._response)
+        raise Refusal(HTTPStatus.NOT_FOUND, f"no such endpoint: {request.path[:80]} (see / for the list)")
 
     def _read(
-        self, request: Request, room: str, service_id: str, rest: list[str]
+        self, request: Request, path: str, service_id: str, suffix: list[str]
     ) -> Response | asyncio.Future[Response]:
-        if not SERVICE_ID.fullmatch(service_id):
-            raise Refusal(
-                HTTPStatus.BAD_REQUEST,
-                f"a service id has 1 to 64 letters, digits, - and _: {service_id[:80]!r} is none",
-            )
-        dataset = room
-        if room == "channel":
+        if not re.fullmatch(SERVICE_ID, service_id):
+            problem = f"a service id has 1 to 64 letters, digits, - and _ (got {service_id[:80]!r})"
+            raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+        dataset = path
+        if path == "channel":
             dataset = request.query.get("kind", "")
             if dataset not in KINDS:
-                said = f"there is no kind {dataset[:40]!r}" if dataset else "a kind is missing"
-                raise Refusal(HTTPStatus.BAD_REQUEST, f"{said}: ask with ?kind= and one of {', '.join(KINDS)}")
+                problem = f"unknown kind {dataset[:40]!r}" if dataset else "the parameter kind is missing"
+                raise Refusal(HTTPStatus.BAD_REQUEST, f"{problem} (expected one of: {', '.join(KINDS)})")
         gzip = accepts_gzip(request.header(b"accept-encoding"))
-        return self._poll.answer(question(service_id, dataset, rest, gzip=gzip))
-
-    @staticmethod
-    def _only(request: Request, methods: tuple[str, ...]) -> None:
-        if request.method not in methods:
-            allow = ", ".join([*methods, "OPTIONS"])
-            problem = f"{request.method} does nothing here; there is {allow}"
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, problem, b"Allow: " + allow.encode())
-
-    def _refusal(self, refusal: Refusal) -> Response:
-        return refuse(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+        return self._long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
 
     async def _push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
-        # Called in here: work that is cancelled before it begins would leave a coroutine behind that nobody awaits.
+        # Called in here: a task that is cancelled before it starts would leave behind a coroutine that is not awaited.
         try:
             return await self._ingest.push(request, service_id, grant)
         except Refusal as refusal:
-            return await self._refused_later(request, refusal)
-
-    def _refused(self, request: Request, refusal: Refusal) -> Response | Awaitable[Response]:
-        if self._is_slow(request, refusal):
             request.body.discard()
-            return self._refused_later(request, refusal)
-        return self._refusal(refusal)
+            return await self._delayed_response(request, refusal)
 
-    def _is_slow(self, request: Request, refusal: Refusal) -> bool:
-        # A client that polls without a pause, as several do, would turn a refusal into a busy loop; and whoever tries
-        # tokens has one try at a time and connection.
-        is_held = request.path.startswith("/v1/") or refusal.status is HTTPStatus.FORBIDDEN
-        return is_held and self._error_delay > 0
+    def _is_delayed(self, request: Request, refusal: Refusal) -> bool:
+        # Some clients poll without a pause and would turn a refusal into a busy loop. And a client that guesses tokens
+        # gets one guess at a time and connection.
+        return self._error_delay > 0 and (request.path.startswith("/v1/") or refusal.status is HTTPStatus.FORBIDDEN)
 
-    async def _refused_later(self, request: Request, refusal: Refusal) -> Response:
-        request.body.discard()
-        if self._is_slow(request, refusal):
+    async def _delayed_response(self, request: Request, refusal: Refusal) -> Response:
+        """Return the response to a refusal, after the delay if there is one for it."""
+        if self._is_delayed(request, refusal):
             await sleep_until(self._clock, self._clock.now() + self._error_delay)
-        return self._refusal(refusal)
+        return self._response(refusal)
+
+    def _response(self, refusal: Refusal) -> Response:
+        return error_response(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+
+
+def _allow(request: Request, methods: tuple[str, ...]) -> None:
+    """Raise Refusal unless the method of `request` is one of `methods`."""
+    if request.method not in methods:
+        allowed = ", ".join([*methods, "OPTIONS"])
+        problem = f"method {request.method} not allowed (allowed: {allowed})"
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, problem, b"Allow: " + allowed.encode())
 
 
 def endpoint(path: str) -> str:
-    """Name what `path` belongs to, for whoever counts: there are three such names, whatever clients ask for."""
+    """Name the endpoint of `path` for metrics: `read`, `push` or `other`, whatever clients send."""
     if path.startswith("/v1/"):
         return "read"
     return {"v1": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
 
 
 def accepts_gzip(accepted: str) -> bool:
-    """Tell whether an `Accept-Encoding` admits gzip: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3."""
+    """Return whether an `Accept-Encoding` permits gzip: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3."""
     weights: dict[str, str] = {}
     for coding in accepted.lower().split(","):
         name, _, weight = coding.partition(";")
         weights[name.strip()] = weight.strip().removeprefix("q=")
     weight = weights.get("gzip", weights.get("*", "0"))
-    # No weight is the highest; none of `0`, `0.` and `0.000` means "not this one".
+    # Without a weight it is 1; `0`, `0.` and `0.000` exclude the coding.
     return not weight or weight.strip("0.") != ""

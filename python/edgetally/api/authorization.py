@@ -1,8 +1,8 @@
 """
-The guard: who may see an answer, and who may push.
+Authorization: which requests may read, and which may push.
 
-Whoever may not is told nothing else. A token that is missing, unknown, revoked or for another service is refused in the
-same words, and so is the question for a service that does not exist.
+All refusals are the same, so that they tell nothing: a token that is missing, unknown, revoked or for another service,
+and a query for a service that does not exist.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ if TYPE_CHECKING:
 
 
 def forbidden() -> Refusal:
-    """Make the refusal, which is that of Fastly."""
+    """Return the refusal, in the words of Fastly."""
     return Refusal(HTTPStatus.FORBIDDEN, "invalid authentication")
 
 
 def token(request: Request) -> str:
-    """Return the token that `request` shows, as Fastly's clients do or as everybody else does; empty if it has none."""
+    """Return the token of `request`, from `Fastly-Key` or `Authorization: Bearer`; empty if it has none."""
     if key := request.header(b"fastly-key"):
         return key
     scheme, _, credentials = request.header(b"authorization").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else ""
 
 
-class Guard:
-    """Stands before everything that is not for everybody."""
+class Authorization:
+    """Checks the tokens of requests."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def grant(self, request: Request, scope: str, service_id: str | None = None) -> Grant:
-        """Return what the sender of `request` may do; refuse when it is not this."""
+    def require(self, request: Request, scope: str, service_id: str | None = None) -> Grant:
+        """Return the grant of the token; raise Refusal when it does not permit `scope` on this service."""
         grant = self._keys.grant(token(request))
         if grant and grant.may(scope, service_id):
             return grant
         raise forbidden()
 
-    @staticmethod
-    def hold(
-        answer: Response | asyncio.Future[Response], grant: Grant, refuse: Callable[[Refusal], Response]
-    ) -> Response | asyncio.Future[Response]:
-        """Refuse the reader who waits for `answer` as soon as it may not have it any more."""
-        if isinstance(answer, Response):
-            return answer
 
-        def refuse_now() -> None:
-            if not answer.done():
-                answer.set_result(refuse(forbidden()))
-
-        over = grant.when_withdrawn(refuse_now)
-        answer.add_done_callback(lambda _answer: over())
+def refuse_when_withdrawn(
+    answer: Response | asyncio.Future[Response], grant: Grant, respond: Callable[[Refusal], Response]
+) -> Response | asyncio.Future[Response]:
+    """Return `answer`. If it is still awaited when the grant is withdrawn, it becomes a refusal at once."""
+    if isinstance(answer, Response):
         return answer
+
+    def refuse() -> None:
+        if not answer.done():
+            answer.set_result(respond(forbidden()))
+
+    forget = grant.when_withdrawn(refuse)
+    answer.add_done_callback(lambda _answer: forget())
+    return answer

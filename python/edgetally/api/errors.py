@@ -1,7 +1,7 @@
 """
-One shape for every refusal: `{"Error": "what is wrong", "Timestamp": now}`.
+Refusals: every request that is not served gets `{"Error": "why", "Timestamp": now}`.
 
-Clients take their next cursor from `Timestamp` even here, so it is always there.
+`Timestamp` is always there because clients take their next cursor from it even here.
 """
 
 from http import HTTPStatus
@@ -16,15 +16,14 @@ CORS = (
     b"Access-Control-Allow-Headers: Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key",
     b"Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS",
 )
-"""Dashboards in browsers come from other origins."""
-
+"""Dashboards in browsers are served from other origins."""
 
 NOT_HTML = b"X-Content-Type-Options: nosniff"
-"""For answers that repeat something of a request, and browsers that guess what an answer is."""
+"""For answers that repeat part of a request: some browsers guess the content type."""
 
 
 class Refusal(Exception):
-    """The request has no other answer than this."""
+    """The request is not served."""
 
     def __init__(self, status: HTTPStatus, problem: str, *fields: bytes) -> None:
         super().__init__(problem)
@@ -33,6 +32,6 @@ class Refusal(Exception):
         self.fields = fields
 
 
-def refuse(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
-    """Make the answer that says `problem`."""
+def error_response(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
+    """Return the response of a refusal."""
     return Response(status, msgspec.json.encode(Error(problem, int(now))), *CORS, NOT_HTML, *fields)

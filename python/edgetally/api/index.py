@@ -1,4 +1,4 @@
-"""`GET /`: what this is, and where to look."""
+"""`GET /`: what this server is, its services, and its endpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from edgetally.access.grants import ANY
 from edgetally.api import answers
-from edgetally.api.admin import OPEN_PAGES, PAGES
+from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.http.messages import Response
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from edgetally.window.shelf import Shelf
 
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
-"""What links may begin with: anybody can send any Host."""
+"""A Host that links may start with: clients can send any."""
 
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
 class Index:
-    """Lists the services that somebody may read, with links to one of them and to the pages that they may see."""
+    """Lists the services that a token may read, with links to one of them and to the endpoints."""
 
     def __init__(self, shelf: Shelf, *, version: str, scheme: str) -> None:
         self._shelf = shelf
@@ -34,13 +34,13 @@ class Index:
         self._scheme = scheme
 
     def answer(self, request: Request, grant: Grant) -> Response:
-        """Show it to the bearer of `grant`."""
+        """Return the index for the holder of `grant`."""
         host = request.header(b"host")
         base = f"{self._scheme}://{host}" if HOST.fullmatch(host) else ""
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
         # Links can be followed, even where there is nothing to see yet.
         example = services[0] if services else "default"
-        pages = PAGES if grant.may("read", ANY) else OPEN_PAGES
+        endpoints = ENDPOINTS if grant.may("read", ANY) else OPEN_ENDPOINTS
         index = answers.Index(
             name="edgetally",
             version=self._version,
@@ -52,7 +52,7 @@ class Index:
                 origin_insights=f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
                 push=f"{base}/ingest",
                 openapi=f"{base}/openapi.json",
-                **{page: f"{base}/{page}" for page in pages},
+                **{name: f"{base}/{name}" for name in endpoints},
             ),
         )
         return Response(HTTPStatus.OK, msgspec.json.format(msgspec.json.encode(index)), *CORS, *FIELDS)

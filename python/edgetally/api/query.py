@@ -1,11 +1,11 @@
 """
-What a client asks of a dataset, read from the end of a path.
+Queries of a dataset, parsed from the end of a path.
 
-    .../ts/{cursor}            every entry that is newer; waits for one when there is none
-    .../ts/{cursor}/limit/{n}  the oldest n of them
+    .../ts/{cursor}            every entry newer than the cursor; waits for one if there is none
+    .../ts/{cursor}/limit/{n}  the oldest n of these
     .../ts/0                   the entry of the last sealed second
-    .../ts/h                   the sealed seconds of the last 120 that had traffic
-    .../ts/h/limit/{n}         of the last n
+    .../ts/h                   the entries of the last 120 sealed seconds
+    .../ts/h/limit/{n}         the entries of the last n sealed seconds
 """
 
 from http import HTTPStatus
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from edgetally.api.errors import Refusal
 
 MAX_DIGITS = 18
-"""Longer numbers are no timestamps."""
+"""Longer numbers are not timestamps."""
 
 
-class Question(NamedTuple):
-    """What a client asks. `cursor` is None for `ts/h`."""
+class Query(NamedTuple):
+    """A query. `cursor` is None for `ts/h`."""
 
     service_id: str
     dataset: str
@@ -27,23 +27,22 @@ class Question(NamedTuple):
     gzip: bool
 
 
-def question(service_id: str, dataset: str, rest: list[str], *, gzip: bool) -> Question:
-    """Read the part of a path after `ts/`; raise Refusal when it is no question."""
-    match rest:
+def parse(service_id: str, dataset: str, suffix: list[str], *, gzip: bool) -> Query:
+    """Parse what follows `ts/` in a path; raise Refusal when it is not valid."""
+    match suffix:
         case [start]:
             limit = None
         case [start, "limit", number]:
-            limit = _number(number, "max_entries")
+            limit = _integer(number, "max_entries")
             if limit < 1:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries is 0: ask for at least 1")
+                raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries must be at least 1 (got 0)")
         case _:
-            raise Refusal(
-                HTTPStatus.NOT_FOUND, "there is .../ts/{timestamp}, .../ts/h, and both with /limit/{max_entries}"
-            )
-    return Question(service_id, dataset, None if start == "h" else _number(start, "start_timestamp"), limit, gzip)
+            problem = "no such endpoint (expected .../ts/{timestamp} or .../ts/h, optionally with /limit/{max_entries})"
+            raise Refusal(HTTPStatus.NOT_FOUND, problem)
+    return Query(service_id, dataset, None if start == "h" else _integer(start, "start_timestamp"), limit, gzip)
 
 
-def _number(text: str, name: str) -> int:
+def _integer(text: str, name: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
         return int(text)
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} is not a whole number: {text[:40]!r}")
+    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer (got {text[:40]!r})")

@@ -13,12 +13,12 @@ from typing import Any, Self
 import msgspec
 
 from edgetally.access.policy import Door
-from edgetally.api.admin import Operate
+from edgetally.api.admin import Admin
 from edgetally.api.app import App, endpoint
-from edgetally.api.authorization import Guard
+from edgetally.api.authorization import Authorization
 from edgetally.api.idempotency import Once
 from edgetally.api.index import Index
-from edgetally.api.long_poll import Poll
+from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
 from edgetally.api.push import Bounds, Ingest, Said
 from edgetally.clock import Clock, SystemClock, sleep_until
@@ -84,7 +84,7 @@ class Service:
             retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
             labels=LabelLimit(config.metrics.services),
         )
-        self.poll = Poll(
+        self.long_poll = LongPoll(
             shelf=self.shelf,
             clock=self.clock,
             aggregate_delay=config.window.aggregate_delay,
@@ -96,10 +96,10 @@ class Service:
             self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
         )
         app = App(
-            guard=Guard(self.door.keys),
-            poll=self.poll,
+            authorization=Authorization(self.door.keys),
+            long_poll=self.long_poll,
             ingest=self.ingest,
-            operate=Operate(self.monitor, self.rejects),
+            admin=Admin(self.monitor, self.rejects),
             index=Index(self.shelf, version=version("edgetally"), scheme=self.door.scheme),
             openapi=openapi(),
             clock=self.clock,
@@ -107,7 +107,7 @@ class Service:
         )
         self.server = Server(
             app,
-            error_response=app.refuse,
+            error_response=app.error_response,
             cache_version=lambda: self.shelf.newest,
             endpoint=endpoint,
             clock=self.clock,
@@ -126,7 +126,7 @@ class Service:
                 self.shelf,
                 http,
             ),
-            limited=(self.sources, self.worker.pushes, self.once, self.ingest, self.poll, self.shelf, http),
+            limited=(self.sources, self.worker.pushes, self.once, self.ingest, self.long_poll, self.shelf, http),
             checks={
                 "journal": lambda: self.journal.failing or "",
                 "window": lambda: self.sealer.problem,
@@ -164,7 +164,7 @@ class Service:
         """Stop: finish what has begun, answer who waits, lose nothing that was accepted."""
         await self._stop_sources()
         self.server.close()
-        self.poll.release()
+        self.long_poll.release()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.server.drained()
@@ -271,7 +271,7 @@ class Service:
 
     async def _stop_rooms(self) -> None:
         await cancel(self._tasks)
-        self.poll.close()
+        self.long_poll.close()
         await self.worker.pushes.drained()
         self.worker.close()
         self.rejects.close()
