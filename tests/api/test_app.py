@@ -1,4 +1,4 @@
-"""Which path is answered by whom, and what is said when nobody answers."""
+"""Routes, and the refusals of requests that match none."""
 
 import asyncio
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from tests.support.clock import START
 from tests.support.served import Served, record, served
 
 
-async def test_the_index_says_what_this_is_and_where_to_look(service: Served) -> None:
+async def test_the_index_lists_services_and_endpoints(service: Served) -> None:
     await service.push(record(0), record(0, service_id="another"))
     await service.to(2)
 
@@ -26,20 +26,20 @@ async def test_the_index_says_what_this_is_and_where_to_look(service: Served) ->
     assert (await service.client.post(index["links"]["push"], content=b"")).status_code == 200
 
 
-async def test_the_index_of_an_idle_server_names_no_service_and_its_links_lead_somewhere(service: Served) -> None:
+async def test_the_index_of_an_idle_server_has_no_services_and_working_links(service: Served) -> None:
     index = await service.get("/")
     assert index["services"] == []
     for name in ("domains", "origins", "origin_insights"):
         assert (await service.client.get(index["links"][name])).json()["Data"] == []
 
 
-async def test_the_index_can_be_asked_without_a_host(service: Served) -> None:
+async def test_the_index_needs_no_host_header(service: Served) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(b"GET / HTTP/1.0\r\n\r\n")
     assert answer.json()["links"]["openapi"] == "/openapi.json"
 
 
-async def test_a_slash_too_many_does_no_harm(service: Served) -> None:
+async def test_extra_slashes_are_ignored(service: Served) -> None:
     for path in ("/v1/domains/svc/ts/h/", "//v1/domains/svc/ts/h", "/openapi.json/"):
         async with service.wire() as wire:
             assert (await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())).status == 200
@@ -51,55 +51,55 @@ async def test_a_path_may_be_percent_encoded(service: Served) -> None:
     assert answer.status == 200
 
 
-class Said(NamedTuple):
+class Case(NamedTuple):
     name: str
     path: str
     status: int
-    says: str  # part of the sentence
+    problem: str  # part of it
 
 
-SAID = [
-    Said("no such page", "/nothing", 404, "no such endpoint: /nothing (see / for the list)"),
-    Said("no such room", "/v1/nothing/svc/ts/0", 404, "no such endpoint: /v1/nothing/svc/ts/0 ("),
-    Said("no such question", "/v1/domains/svc/ts/0/max/3", 404, "/limit/"),
-    Said("a service id with a dot", "/v1/domains/a.b/ts/0", 400, "'a.b'"),
-    Said("a service id of 65 letters", f"/v1/domains/{'a' * 65}/ts/0", 400, "service id"),
-    Said("a service id of bytes that are no text", "/v1/domains/%ff%fe/ts/0", 400, "service id"),
-    Said("a service id that leads elsewhere", "/v1/domains/..%5C..%5Cetc/ts/0", 400, "service id"),
-    Said("a service id that is nothing", "/v1/domains/%20/ts/0", 400, "service id"),
-    Said("a service id with a newline", "/v1/domains/svc%0A/ts/0", 400, "service id"),
-    Said("a timestamp that is a word", "/v1/domains/svc/ts/now", 400, "start_timestamp must be an integer (got 'now')"),
-    Said("a timestamp that is negative", "/v1/domains/svc/ts/-1", 400, "start_timestamp must be an integer (got '-1')"),
-    Said("a timestamp with a plus", "/v1/domains/svc/ts/+1", 400, "start_timestamp"),
-    Said("a timestamp with a fraction", "/v1/domains/svc/ts/1.5", 400, "start_timestamp"),
-    Said("a timestamp with an underscore", "/v1/domains/svc/ts/1_000", 400, "start_timestamp"),
-    Said("a timestamp in other digits", "/v1/domains/svc/ts/%D9%A3", 400, "start_timestamp"),
-    Said("a timestamp of 19 digits", f"/v1/domains/svc/ts/{'1' * 19}", 400, "start_timestamp"),
-    Said("a limit that is a word", "/v1/domains/svc/ts/h/limit/all", 400, "max_entries must be an integer (got 'all')"),
-    Said("a limit of 0", "/v1/domains/svc/ts/h/limit/0", 400, "max_entries must be at least 1"),
-    Said("a limit of 0 behind a cursor", "/v1/domains/svc/ts/5/limit/0", 400, "max_entries must be at least 1"),
-    Said("a limit that is negative", "/v1/domains/svc/ts/h/limit/-3", 400, "max_entries"),
-    Said("a channel of no kind", "/v1/channel/svc/ts/0", 400, "the parameter kind is missing (expected one of"),
-    Said("a channel of an empty kind", "/v1/channel/svc/ts/0?kind=", 400, "one of: origin_insights"),
-    Said("a channel of an unknown kind", "/v1/channel/svc/ts/0?kind=x", 400, "unknown kind 'x' (expected one of"),
-    Said("a channel, kind in capitals", "/v1/channel/svc/ts/0?kind=Origin_Insights", 400, "one of: origin_insights"),
+CASES = [
+    Case("no such page", "/nothing", 404, "no such endpoint: /nothing (see / for the list)"),
+    Case("no such dataset", "/v1/nothing/svc/ts/0", 404, "no such endpoint: /v1/nothing/svc/ts/0 ("),
+    Case("no such query", "/v1/domains/svc/ts/0/max/3", 404, "/limit/"),
+    Case("a service id with a dot", "/v1/domains/a.b/ts/0", 400, "'a.b'"),
+    Case("a service id of 65 letters", f"/v1/domains/{'a' * 65}/ts/0", 400, "service id"),
+    Case("a service id that is not UTF-8", "/v1/domains/%ff%fe/ts/0", 400, "service id"),
+    Case("a service id that leads elsewhere", "/v1/domains/..%5C..%5Cetc/ts/0", 400, "service id"),
+    Case("a blank service id", "/v1/domains/%20/ts/0", 400, "service id"),
+    Case("a service id with a newline", "/v1/domains/svc%0A/ts/0", 400, "service id"),
+    Case("a timestamp that is a word", "/v1/domains/svc/ts/now", 400, "start_timestamp must be an integer (got 'now')"),
+    Case("a timestamp that is negative", "/v1/domains/svc/ts/-1", 400, "start_timestamp must be an integer (got '-1')"),
+    Case("a timestamp with a plus", "/v1/domains/svc/ts/+1", 400, "start_timestamp"),
+    Case("a timestamp with a fraction", "/v1/domains/svc/ts/1.5", 400, "start_timestamp"),
+    Case("a timestamp with an underscore", "/v1/domains/svc/ts/1_000", 400, "start_timestamp"),
+    Case("a timestamp in other digits", "/v1/domains/svc/ts/%D9%A3", 400, "start_timestamp"),
+    Case("a timestamp of 19 digits", f"/v1/domains/svc/ts/{'1' * 19}", 400, "start_timestamp"),
+    Case("a limit that is a word", "/v1/domains/svc/ts/h/limit/all", 400, "max_entries must be an integer (got 'all')"),
+    Case("a limit of 0", "/v1/domains/svc/ts/h/limit/0", 400, "max_entries must be at least 1"),
+    Case("a limit of 0 behind a cursor", "/v1/domains/svc/ts/5/limit/0", 400, "max_entries must be at least 1"),
+    Case("a limit that is negative", "/v1/domains/svc/ts/h/limit/-3", 400, "max_entries"),
+    Case("a channel without a kind", "/v1/channel/svc/ts/0", 400, "the parameter kind is missing (expected one of"),
+    Case("a channel of an empty kind", "/v1/channel/svc/ts/0?kind=", 400, "one of: origin_insights"),
+    Case("a channel of an unknown kind", "/v1/channel/svc/ts/0?kind=x", 400, "unknown kind 'x' (expected one of"),
+    Case("a channel, kind in capitals", "/v1/channel/svc/ts/0?kind=Origin_Insights", 400, "one of: origin_insights"),
 ]
 
 
-@pytest.mark.parametrize("case", SAID, ids=lambda case: case.name)
-async def test_a_refusal_says_what_is_wrong(service: Served, case: Said) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_refusal_names_the_problem(service: Served, case: Case) -> None:
     answer = await service.client.get(case.path)
     assert answer.status_code == case.status
-    assert case.says in answer.json()["Error"]
+    assert case.problem in answer.json()["Error"]
     assert answer.json()["Timestamp"] == START
 
 
-async def test_a_service_nobody_has_sent_records_for_is_idle(service: Served) -> None:
-    for path in ("domains/nobody/ts/h", "origins/nobody/ts/h", "channel/nobody/ts/h?kind=origin_insights"):
+async def test_an_unknown_service_is_idle(service: Served) -> None:
+    for path in ("domains/unknown/ts/h", "origins/unknown/ts/h", "channel/unknown/ts/h?kind=origin_insights"):
         assert (await service.get(f"/v1/{path}"))["Data"] == []
 
 
-async def test_unknown_parameters_are_passed_over(service: Served) -> None:
+async def test_unknown_parameters_of_reads_are_ignored(service: Served) -> None:
     assert (await service.client.get("/v1/domains/svc/ts/h?kind=nothing&x")).status_code == 200
 
 
@@ -107,7 +107,7 @@ async def test_unknown_parameters_are_passed_over(service: Served) -> None:
     "path", ["/", "/openapi.json", "/v1/domains/svc/ts/h", "/.well-known/fastly/logging/challenge"]
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_what_is_read_is_not_written(service: Served, method: str, path: str) -> None:
+async def test_endpoints_for_reading_refuse_other_methods(service: Served, method: str, path: str) -> None:
     answer = await service.client.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
@@ -115,27 +115,27 @@ async def test_what_is_read_is_not_written(service: Served, method: str, path: s
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/v1/domains/svc/ts/h", "/ingest", "/ingest/svc"])
-async def test_whoever_asks_what_may_be_done_hears_what_may_be_done(service: Served, path: str) -> None:
+async def test_options_and_405_list_the_same_methods(service: Served, path: str) -> None:
     options = await service.client.options(path)
     refused = await service.client.delete(path)
     assert options.headers["Allow"] == refused.headers["Allow"]
 
 
-# Refusals that are held back
+# Delayed refusals
 
 
-HELD = [
+DELAYED = [
     ("a bad timestamp", "GET", "/v1/domains/svc/ts/now", 400),
     ("a bad service id", "GET", "/v1/domains/a.b/ts/0", 400),
     ("a missing kind", "GET", "/v1/channel/svc/ts/0", 400),
-    ("an unknown room", "GET", "/v1/nothing/svc/ts/0", 404),
-    ("a method that does nothing", "POST", "/v1/domains/svc/ts/0", 405),
+    ("an unknown dataset", "GET", "/v1/nothing/svc/ts/0", 404),
+    ("a method that is not allowed", "POST", "/v1/domains/svc/ts/0", 405),
 ]
 
 
-@pytest.mark.parametrize(("name", "method", "path", "status"), HELD, ids=[name for name, *_ in HELD])
-async def test_refusals_of_readers_are_held_back(name: str, method: str, path: str, status: int) -> None:
-    """A client that asks again at once would otherwise keep both sides busy."""
+@pytest.mark.parametrize(("name", "method", "path", "status"), DELAYED, ids=[name for name, *_ in DELAYED])
+async def test_refusals_of_reads_are_delayed(name: str, method: str, path: str, status: int) -> None:
+    """A client that retries at once would otherwise keep both sides busy."""
     assert name
     async with served({"api": {"error_delay": 1.0}}) as service, service.wire() as wire:
         await wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -149,12 +149,12 @@ async def test_refusals_of_readers_are_held_back(name: str, method: str, path: s
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("GET", "/ingest"), ("POST", "/ingest/a.b")])
-async def test_other_refusals_come_at_once(method: str, path: str) -> None:
+async def test_other_refusals_are_not_delayed(method: str, path: str) -> None:
     async with served({"api": {"error_delay": 1.0}}) as service:
         assert (await service.client.request(method, path)).status_code >= 400
 
 
-async def test_whoever_leaves_before_a_refusal_leaves_nothing_behind() -> None:
+async def test_a_client_that_disconnects_before_its_refusal_leaves_nothing_behind() -> None:
     async with served({"api": {"error_delay": 1.0}}) as service:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0), service.wire() as wire:
@@ -163,9 +163,7 @@ async def test_whoever_leaves_before_a_refusal_leaves_nothing_behind() -> None:
         assert not service.service.server.connections
 
 
-async def test_an_answer_that_is_cached_is_the_one_that_was_asked_for(
-    service: Served, client: httpx.AsyncClient
-) -> None:
+async def test_a_cached_answer_belongs_to_its_request(service: Served, client: httpx.AsyncClient) -> None:
     await service.push(record(0), record(0, service_id="other", domain="other.example"))
     await service.to(2)
     for _ in range(2):

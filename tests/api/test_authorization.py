@@ -1,4 +1,4 @@
-"""Who sees what, who may push where, and that nobody learns anything else."""
+"""Tokens: which requests may read, which may push, and that refusals tell nothing else."""
 
 import asyncio
 import gzip
@@ -20,11 +20,11 @@ BOTH = bearer("ingest", "svc", "other")
 EVERY_READER = bearer("read", "*")
 EVERY_SENDER = bearer("ingest", "*")
 REVOKED = bearer("read", "svc", revoked=True)
-STRANGER = bearer("read", "*")
-"""Has a token that nobody knows here."""
+UNKNOWN = bearer("read", "*")
+"""A token that the server does not know."""
 
 KNOWN = [READER, SENDER, OTHER, BOTH, EVERY_READER, EVERY_SENDER, REVOKED]
-NOBODY: dict[str, str] = {}
+NO_TOKEN: dict[str, str] = {}
 REFUSED = {"Error": "invalid authentication", "Timestamp": START + 2}
 
 
@@ -78,9 +78,9 @@ class Wrong(NamedTuple):
 
 
 WRONG = [
-    Wrong("no token", NOBODY),
+    Wrong("no token", NO_TOKEN),
     Wrong("an empty token", {"Fastly-Key": ""}),
-    Wrong("an unknown token", STRANGER.header),
+    Wrong("an unknown token", UNKNOWN.header),
     Wrong("a token for another service", OTHER.header),
     Wrong("a token for pushing", SENDER.header),
     Wrong("a revoked token", REVOKED.header),
@@ -94,10 +94,10 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
-async def test_whoever_may_not_is_told_nothing_else(service: Served, wrong: Wrong) -> None:
-    questions = [
+async def test_refusals_without_a_valid_token_are_all_the_same(service: Served, wrong: Wrong) -> None:
+    paths = [
         *PATHS,
-        # The same for services that are somebody else's, that do not exist, and that cannot, and for wrong questions.
+        # Also for services of other tokens, services that do not exist, invalid ids and invalid queries.
         *(path.replace("/svc/", f"/{name}/") for path in PATHS for name in ("secret", "nothing", "no.id", "%0A")),
         "/v1/domains/svc/ts/abc",
         "/v1/domains/svc/ts/0/limit/0",
@@ -105,7 +105,7 @@ async def test_whoever_may_not_is_told_nothing_else(service: Served, wrong: Wron
         "/v1/channel/svc/ts/h?kind=abc",
         "/metrics",
     ]
-    for path in questions:
+    for path in paths:
         answer = await service.client.get(path, headers=wrong.header)
         assert (answer.status_code, answer.json()) == (403, REFUSED), path
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -115,7 +115,7 @@ async def test_whoever_may_not_is_told_nothing_else(service: Served, wrong: Wron
         }
 
 
-async def test_a_token_for_one_service_learns_nothing_about_another(service: Served) -> None:
+async def test_a_token_for_one_service_reveals_nothing_about_others(service: Served) -> None:
     found = [
         await service.client.get(f"/v1/{path}", headers=READER.header)
         for path in (
@@ -127,22 +127,22 @@ async def test_a_token_for_one_service_learns_nothing_about_another(service: Ser
     ]
 
     assert {(answer.status_code, answer.content) for answer in found} == {(403, found[0].content)}
-    # Nobody waits for what it may not have.
+    # No refused request became a long poll.
     assert service.waiting == 0
 
 
-async def test_the_index_lists_what_its_reader_may_read(service: Served) -> None:
+async def test_the_index_lists_the_services_that_the_token_may_read(service: Served) -> None:
     async def listed(who: Bearer) -> object:
         return (await service.client.get("/", headers=who.header)).json()["services"]
 
     assert await listed(READER) == ["svc"]
     assert await listed(OTHER) == []
     assert await listed(EVERY_READER) == ["secret", "svc"]
-    for header in (NOBODY, SENDER.header, EVERY_SENDER.header, STRANGER.header):
+    for header in (NO_TOKEN, SENDER.header, EVERY_SENDER.header, UNKNOWN.header):
         assert (await service.client.get("/", headers=header)).json() == REFUSED
 
 
-async def test_the_index_links_to_what_its_reader_may_see(service: Served) -> None:
+async def test_the_index_links_to_the_endpoints_that_the_token_may_read(service: Served) -> None:
     async def linked(who: Bearer) -> object:
         links = (await service.client.get("/", headers=who.header)).json()["links"]
         return links.keys() & {"healthz", "readyz", "metrics", "rejected"}
@@ -151,14 +151,14 @@ async def test_the_index_links_to_what_its_reader_may_see(service: Served) -> No
     assert await linked(EVERY_READER) == {"healthz", "readyz", "metrics", "rejected"}
 
 
-async def test_what_names_every_service_needs_a_token_for_every_service(service: Served) -> None:
+async def test_metrics_need_a_token_for_every_service(service: Served) -> None:
     assert (await service.client.get("/metrics", headers=EVERY_READER.header)).status_code == 200
-    for header in (NOBODY, READER.header, EVERY_SENDER.header):
+    for header in (NO_TOKEN, READER.header, EVERY_SENDER.header):
         assert (await service.client.get("/metrics", headers=header)).json() == REFUSED
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/.well-known/fastly/logging/challenge"])
-async def test_what_names_no_service_is_open(service: Served, path: str) -> None:
+async def test_endpoints_that_name_no_service_need_no_token(service: Served, path: str) -> None:
     answer = await service.client.get(path)
 
     assert answer.status_code == 200
@@ -166,7 +166,7 @@ async def test_what_names_no_service_is_open(service: Served, path: str) -> None
     assert b"secret" not in answer.content
 
 
-async def test_a_browser_asks_before_it_shows_a_token(service: Served) -> None:
+async def test_preflight_requests_need_no_token_and_allow_its_headers(service: Served) -> None:
     answer = await service.client.options("/v1/domains/svc/ts/h")
 
     assert answer.status_code == 204
@@ -178,7 +178,7 @@ async def test_a_browser_asks_before_it_shows_a_token(service: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ingest", "/ingest/svc"])
-async def test_records_that_claim_another_service_do_not_count(service: Served, path: str) -> None:
+async def test_records_of_a_foreign_service_are_rejected(service: Served, path: str) -> None:
     lines = [{"status": 200}, record(0, service_id="secret"), record(0), record(0, service_id="new"), {"status": 200}]
 
     answer = await service.client.post(path, content=ndjson(lines), headers=SENDER.header)
@@ -198,7 +198,7 @@ async def test_records_that_claim_another_service_do_not_count(service: Served, 
     assert service.service.worker.rejected["foreign_service"] == 2
 
 
-async def test_with_several_services_a_record_must_say_which(service: Served) -> None:
+async def test_with_several_services_a_record_must_name_one(service: Served) -> None:
     lines = [{"status": 200}, record(0), record(0, service_id="other"), record(0, service_id="secret")]
 
     answer = await service.client.post("/ingest", content=ndjson(lines), headers=BOTH.header)
@@ -216,7 +216,7 @@ async def test_with_every_service_a_record_may_name_any(service: Served) -> None
     assert answer.json() == {"accepted": 2, "rejected": 0, "errors": []}
 
 
-async def test_a_foreign_record_is_found_in_an_array_and_behind_compression(service: Served) -> None:
+async def test_a_foreign_record_is_rejected_in_an_array_and_in_a_compressed_body(service: Served) -> None:
     body = gzip.compress(b'[{"status":200},{"status":200,"service_id":"\\u0073ecret"}]')
 
     answer = await service.client.post("/ingest", content=body, headers={**SENDER.header, "Content-Encoding": "gzip"})
@@ -225,8 +225,8 @@ async def test_a_foreign_record_is_found_in_an_array_and_behind_compression(serv
 
 
 PUSHES = [
-    Wrong("no token", NOBODY),
-    Wrong("an unknown token", STRANGER.header),
+    Wrong("no token", NO_TOKEN),
+    Wrong("an unknown token", UNKNOWN.header),
     Wrong("a token for reading", READER.header),
     Wrong("a token for reading everything", EVERY_READER.header),
 ]
@@ -234,7 +234,7 @@ PUSHES = [
 
 @pytest.mark.parametrize("wrong", PUSHES, ids=lambda wrong: wrong.name)
 @pytest.mark.parametrize("path", ["/ingest", "/ingest/svc", "/ingest/no.id"])
-async def test_whoever_may_not_push_does_not(service: Served, wrong: Wrong, path: str) -> None:
+async def test_pushes_without_a_valid_token_are_refused(service: Served, wrong: Wrong, path: str) -> None:
     before = service.service.worker.accepted
 
     answer = await service.client.post(path, content=ndjson([record(0)]), headers=wrong.header)
@@ -244,17 +244,17 @@ async def test_whoever_may_not_push_does_not(service: Served, wrong: Wrong, path
 
 
 @pytest.mark.parametrize("path", ["/ingest/other", "/ingest/secret", "/ingest/nothing", "/ingest/no.id"])
-async def test_a_token_for_one_service_pushes_to_no_other(service: Served, path: str) -> None:
+async def test_a_token_for_one_service_may_not_push_to_others(service: Served, path: str) -> None:
     answer = await service.client.post(path, content=ndjson([record(0)]), headers=SENDER.header)
 
     assert (answer.status_code, answer.json()) == (403, REFUSED)
 
 
-# --- refused slowly, and without memory ----------------------------------------------------------------------------
+# --- delayed refusals ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("request_line", [b"GET / ", b"GET /v1/domains/svc/ts/h ", b"GET /metrics ", b"POST /ingest "])
-async def test_a_wrong_token_is_held_back(request_line: bytes) -> None:
+async def test_the_refusal_of_a_wrong_token_is_delayed(request_line: bytes) -> None:
     async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
         asked = asyncio.create_task(wire.ask(request_line + b"HTTP/1.1\r\nHost: x\r\n\r\n"))
         await service.clock.advance(0.9)
@@ -264,7 +264,7 @@ async def test_a_wrong_token_is_held_back(request_line: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", [b"GET /", b"POST /ingest"])
-async def test_tries_on_one_connection_wait_for_each_other(method: bytes) -> None:
+async def test_guesses_on_one_connection_are_delayed_one_after_the_other(method: bytes) -> None:
     async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
         await wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % method * 3)
         for count in range(1, 4):
@@ -274,11 +274,11 @@ async def test_tries_on_one_connection_wait_for_each_other(method: bytes) -> Non
             assert (await answer).json()["Timestamp"] == START + count
 
 
-async def test_nothing_is_kept_of_a_body_whose_sender_may_not_push() -> None:
+async def test_the_body_of_a_refused_push_is_not_buffered() -> None:
     body = b"x" * (32 << 20)
     head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with served(guarded(SENDER, error_delay=1.0)) as service, service.wire() as wire:
-        # More than waits for somebody who wants it is taken while the refusal is held back.
+        # More than may be buffered is received while the refusal is delayed.
         await wire.send(head + body)
         await until(lambda: not wire.writer.transport.get_write_buffer_size())
         asked = asyncio.create_task(wire.answer())
@@ -286,7 +286,7 @@ async def test_nothing_is_kept_of_a_body_whose_sender_may_not_push() -> None:
         assert (await asked).status == 403
 
 
-def test_a_body_that_nobody_wants_is_not_kept() -> None:
+def test_a_discarded_body_is_not_buffered() -> None:
     buffered = ByteBudget(1 << 30)
     body = Body(flow=None, budget=buffered)  # type: ignore[arg-type]
     ahead = []
@@ -306,18 +306,18 @@ def get(path: str, who: Bearer | None = None) -> bytes:
     return b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (path.encode(), who.field if who else b"")
 
 
-async def test_an_answer_at_hand_is_given_only_to_those_who_may_have_it(service: Served) -> None:
+async def test_a_cached_answer_is_sent_only_for_its_token(service: Served) -> None:
     asked = get("/v1/domains/svc/ts/h", READER)
     async with service.wire() as wire:
         good = [await wire.ask(asked) for _ in range(3)]
         assert service.service.server.cache.get(asked)
         assert {answer.status for answer in good} == {200}
-        for who in (None, OTHER, SENDER, STRANGER):
+        for who in (None, OTHER, SENDER, UNKNOWN):
             for _ in range(2):
                 assert (await wire.ask(get("/v1/domains/svc/ts/h", who))).status == 403
 
 
-async def test_a_token_that_is_revoked_admits_nothing_from_then_on(service: Served) -> None:
+async def test_a_revoked_token_is_refused_at_once(service: Served) -> None:
     asked = get("/v1/domains/svc/ts/h", READER)
     async with service.wire() as wire, service.wire() as other:
         for _ in range(2):
@@ -331,7 +331,7 @@ async def test_a_token_that_is_revoked_admits_nothing_from_then_on(service: Serv
             assert (await one.ask(get("/v1/domains/svc/ts/h", EVERY_READER))).status == 200
 
 
-async def test_a_reader_who_waits_is_refused_when_its_token_is_revoked(service: Served) -> None:
+async def test_a_waiting_reader_is_refused_when_its_token_is_revoked(service: Served) -> None:
     asked = f"/v1/domains/svc/ts/{START + 2}"
     async with service.wire() as wire, service.wire() as other:
         await wire.send(get(asked, READER))
@@ -345,11 +345,11 @@ async def test_a_reader_who_waits_is_refused_when_its_token_is_revoked(service: 
         assert service.waiting == 1
         await service.client.post("/ingest", content=ndjson([record(1)]), headers=EVERY_SENDER.header)
         await service.to(3)
-        # Tokens that stayed the same did not notice.
+        # Readers with other tokens go on waiting.
         assert (await other.answer()).status == 200
 
 
-async def test_a_push_that_is_under_way_does_not_count_once_its_token_is_revoked(service: Served) -> None:
+async def test_a_push_in_progress_does_not_count_once_its_token_is_revoked(service: Served) -> None:
     line = ndjson([record(0)])
     before = service.service.worker.accepted
     async with service.wire() as wire:
@@ -363,9 +363,9 @@ async def test_a_push_that_is_under_way_does_not_count_once_its_token_is_revoked
     assert service.service.worker.accepted == before
 
 
-async def test_a_new_token_is_known_after_a_reload(service: Served) -> None:
-    assert (await service.client.get("/", headers=STRANGER.header)).status_code == 403
+async def test_a_new_token_is_valid_after_a_reload(service: Served) -> None:
+    assert (await service.client.get("/", headers=UNKNOWN.header)).status_code == 403
 
-    service.service.reload(check(settings(STRANGER)))
+    service.service.reload(check(settings(UNKNOWN)))
 
-    assert (await service.client.get("/", headers=STRANGER.header)).json()["services"] == ["secret", "svc"]
+    assert (await service.client.get("/", headers=UNKNOWN.header)).json()["services"] == ["secret", "svc"]

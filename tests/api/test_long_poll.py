@@ -1,4 +1,4 @@
-"""The clock of the API: what a cursor gets, when, and where to go on."""
+"""Cursors and long polls: which entries a query returns, when, and with which next cursor."""
 
 import asyncio
 import gzip
@@ -23,35 +23,35 @@ from tests.support.served import PLAIN, Json, Served, ndjson, record, served
 
 NO_DATA = "No data available, please retry"
 
-ROOMS = ["domains", "origins", "channel"]
+PATHS = ["domains", "origins", "channel"]
 
 
-def path(room: str, rest: str, service_id: str = "svc") -> str:
-    kind = "?kind=origin_insights" if room == "channel" else ""
-    return f"/v1/{room}/{service_id}/ts/{rest}{kind}"
+def path(dataset: str, suffix: str, service_id: str = "svc") -> str:
+    kind = "?kind=origin_insights" if dataset == "channel" else ""
+    return f"/v1/{dataset}/{service_id}/ts/{suffix}{kind}"
 
 
 def seconds(answer: Json) -> list[int]:
-    """Give the seconds of the entries, counted from the clock's start."""
+    """Return the seconds of the entries, from the start of the clock."""
     return [entry["recorded"] - START for entry in answer["Data"]]
 
 
 class Case(NamedTuple):
-    """Seconds count from the clock's start; `{9}` in a question is the cursor 9 seconds after it."""
+    """Seconds count from the start of the clock; `{9}` in a query is the cursor 9 seconds after it."""
 
     name: str
-    traffic: list[int]  # the seconds that had a record
+    traffic: list[int]  # the seconds with a record
     now: float  # when the reader asks
-    question: str  # what follows ts/
-    recorded: list[int]  # the seconds it is given
-    timestamp: int  # the cursor it is given
-    error: bool = False  # whether it is told that there is no data
+    query: str  # what follows ts/
+    recorded: list[int]  # the seconds of the entries
+    timestamp: int  # the next cursor
+    error: bool = False  # whether it says that there is no data
 
 
 CASES = [
     Case("ts/0 is the last sealed second alone", [0, 1, 2, 3, 4], 6, "0", [4], 6),
     Case("ts/0 does not go back to an older second", [0, 1], 4, "0", [], 4, error=True),
-    Case("ts/0 of a service nobody has sent records for is no error", [], 4, "0", [], 4, error=True),
+    Case("ts/0 of an unknown service is not an error", [], 4, "0", [], 4, error=True),
     Case("ts/00 is ts/0", [0, 1, 2], 4, "00", [2], 4),
     Case("ts/0 with a limit is still one entry", [0, 1, 2], 4, "0/limit/3", [2], 4),
     Case("ts/0 with a limit and no entry answers at once", [0, 1], 4, "0/limit/3", [], 4, error=True),
@@ -69,7 +69,7 @@ CASES = [
     Case("the window has 300 seconds", [40, 41, 42], 342, "1", [41, 42], 342),
     Case("ts/h has 120 seconds", [0, 1, 2, 60, 121, 122], 123, "h", [2, 60, 121], 123),
     Case("ts/h answers at once when there is nothing", [0], 200, "h", [], 200),
-    Case("ts/h of a service nobody has sent records for is empty", [], 4, "h", [], 4),
+    Case("ts/h of an unknown service is empty", [], 4, "h", [], 4),
     Case("ts/h with a limit has that many seconds, not entries", [0, 5, 8, 9], 11, "h/limit/3", [8, 9], 11),
     Case("ts/h with a limit of 1 is the last sealed second", [8, 9], 11, "h/limit/1", [9], 11),
     Case("ts/h with a limit of 1 may be empty", [8], 11, "h/limit/1", [], 11),
@@ -84,15 +84,15 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_what_a_question_gets(service: Served, case: Case) -> None:
+async def test_which_entries_a_query_returns(service: Served, case: Case) -> None:
     await service.traffic(case.traffic)
     await service.to(case.now)
 
-    # The cursor comes in braces, and nothing else does.
-    before, brace, after = case.question.partition("{")
+    # Only the cursor is in braces.
+    before, brace, after = case.query.partition("{")
     cursor, _, rest = after.partition("}")
-    question = f"{before}{START + int(cursor)}{rest}" if brace else case.question
-    answer = await service.get(path("domains", question))
+    query = f"{before}{START + int(cursor)}{rest}" if brace else case.query
+    answer = await service.get(path("domains", query))
 
     assert seconds(answer) == case.recorded
     assert answer["Timestamp"] == START + case.timestamp
@@ -116,39 +116,39 @@ async def test_the_delay_is_in_every_answer_and_in_every_cursor(delay: int) -> N
     assert (first["AggregateDelay"], second["AggregateDelay"]) == (delay, delay)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-async def test_every_dataset_has_its_own_shape(service: Served, room: str) -> None:
+@pytest.mark.parametrize("dataset", PATHS)
+async def test_every_dataset_has_its_own_shape(service: Served, dataset: str) -> None:
     await service.push(record(0), record(0, pop="FRA"))
     await service.to(2)
 
-    (entry,) = (await service.get(path(room, "0")))["Data"]
+    (entry,) = (await service.get(path(dataset, "0")))["Data"]
 
     assert list(entry) == ["recorded", "aggregated", "datacenter"]
     assert entry["recorded"] == START
     assert list(entry["datacenter"]) == ["AMS", "FRA"]
     keys: list[Any] = [entry["aggregated"], *entry["datacenter"].values()]
-    if room == "domains":
+    if dataset == "domains":
         assert [key["a.example"]["requests"] for key in keys] == [2, 1, 1]
-    elif room == "origins":
+    elif dataset == "origins":
         assert [key["app"]["responses"] for key in keys] == [2, 1, 1]
     else:
         assert [key["app"]["192.0.2.1"]["responses"] for key in keys] == [2, 1, 1]
 
 
-async def test_a_second_without_traffic_in_a_dataset_has_no_entry_there(service: Served) -> None:
+async def test_a_second_without_traffic_has_no_entry(service: Served) -> None:
     await service.push(record(0), {"ts": START + 1, "service_id": "svc", "domain": "a.example", "status": 200})
     await service.to(3)
 
-    assert [seconds(await service.get(path(room, "h"))) for room in ROOMS] == [[0, 1], [0], [0]]
+    assert [seconds(await service.get(path(dataset, "h"))) for dataset in PATHS] == [[0, 1], [0], [0]]
 
 
 # Waiting
 
 
-@pytest.mark.parametrize("room", ROOMS)
-async def test_a_reader_waits_until_the_next_second_is_sealed(service: Served, room: str) -> None:
+@pytest.mark.parametrize("dataset", PATHS)
+async def test_a_reader_waits_until_the_next_second_is_sealed(service: Served, dataset: str) -> None:
     await service.push(record(0))
-    parked = await service.park(path(room, str(START)))
+    parked = await service.park(path(dataset, str(START)))
 
     await service.to(1.999)
     assert not parked.done()
@@ -162,7 +162,7 @@ async def test_a_reader_waits_until_the_next_second_is_sealed(service: Served, r
 
 
 @pytest.mark.parametrize("rest", ["", "/limit/1", "/limit/7"])
-async def test_a_reader_who_waited_in_vain_is_told_so_with_the_true_clock(service: Served, rest: str) -> None:
+async def test_a_reader_that_times_out_gets_the_clock_as_its_cursor(service: Served, rest: str) -> None:
     await service.to(0.25)
     parked = await service.park(path("domains", f"{START}{rest}"))
 
@@ -178,7 +178,7 @@ async def test_a_reader_who_waited_in_vain_is_told_so_with_the_true_clock(servic
     assert service.waiting == 0
 
 
-async def test_how_long_a_reader_waits_is_a_setting() -> None:
+async def test_the_timeout_is_a_setting() -> None:
     async with served({"api": {"poll_timeout": 2.5}}) as service:
         parked = await service.park(path("domains", str(START)))
         await service.to(2.499)
@@ -187,14 +187,14 @@ async def test_how_long_a_reader_waits_is_a_setting() -> None:
         assert (await parked).json()["Timestamp"] == START + 2
 
 
-async def test_whoever_waited_in_vain_waits_again(service: Served) -> None:
+async def test_a_reader_that_timed_out_may_wait_again(service: Served) -> None:
     for round_ in (1, 2):
         parked = await service.park(path("domains", str(START)))
         await service.to(40 * round_)
         assert (await parked).json()["Error"] == NO_DATA
 
 
-async def test_a_cursor_from_the_future_waits_and_is_handed_the_true_clock(service: Served) -> None:
+async def test_a_cursor_from_the_future_waits_and_gets_the_clock_as_its_next(service: Served) -> None:
     await service.traffic([0])
     await service.to(0.5)
     parked = await service.park(path("domains", str(START + 1000)))
@@ -215,7 +215,7 @@ async def test_the_largest_cursor_waits_like_any_other(service: Served) -> None:
     assert (await parked).json()["Timestamp"] == START + 40
 
 
-async def test_a_cursor_a_little_ahead_is_woken_by_the_first_entry_after_it(service: Served) -> None:
+async def test_a_cursor_a_little_ahead_gets_the_first_entry_after_it(service: Served) -> None:
     await service.push(*(record(second) for second in range(5)))
     parked = await service.park(path("domains", str(START + 5)))  # so after second 3
 
@@ -226,23 +226,23 @@ async def test_a_cursor_a_little_ahead_is_woken_by_the_first_entry_after_it(serv
     assert seconds((await parked).json()) == [4]
 
 
-class Deaf(NamedTuple):
+class Irrelevant(NamedTuple):
     name: str
-    room: str
+    dataset: str
     record: Json
 
 
-DEAF = [
-    Deaf("another service", "domains", record(0, service_id="other")),
-    Deaf("a service whose id only begins the same", "domains", record(0, service_id="svc-2")),
-    Deaf("a client's part, to a reader of origins", "origins", {"ts": START, "service_id": "svc", "status": 200}),
-    Deaf("a client's part, to a reader of insights", "channel", {"ts": START, "service_id": "svc", "status": 200}),
+IRRELEVANT = [
+    Irrelevant("another service", "domains", record(0, service_id="other")),
+    Irrelevant("a service whose id only begins the same", "domains", record(0, service_id="svc-2")),
+    Irrelevant("a client's part, to a reader of origins", "origins", {"ts": START, "service_id": "svc", "status": 200}),
+    Irrelevant("a client's part, to a reader of insight", "channel", {"ts": START, "service_id": "svc", "status": 200}),
 ]
 
 
-@pytest.mark.parametrize("case", DEAF, ids=lambda case: case.name)
-async def test_a_reader_is_not_woken_by_what_it_did_not_ask_for(service: Served, case: Deaf) -> None:
-    parked = await service.park(path(case.room, str(START)))
+@pytest.mark.parametrize("case", IRRELEVANT, ids=lambda case: case.name)
+async def test_a_reader_is_not_answered_with_other_entries(service: Served, case: Irrelevant) -> None:
+    parked = await service.park(path(case.dataset, str(START)))
     await service.push(case.record)
 
     await service.to(3)
@@ -253,8 +253,8 @@ async def test_a_reader_is_not_woken_by_what_it_did_not_ask_for(service: Served,
     assert seconds((await parked).json()) == [2]
 
 
-async def test_an_idle_service_becomes_busy_for_those_who_waited_before_its_first_record(service: Served) -> None:
-    parked = [await service.park(path(room, str(START), "newcomer")) for room in ROOMS]
+async def test_readers_may_wait_for_the_first_record_of_a_service(service: Served) -> None:
+    parked = [await service.park(path(dataset, str(START), "newcomer")) for dataset in PATHS]
 
     await service.push(record(0, service_id="newcomer"))
     await service.to(2)
@@ -287,13 +287,13 @@ async def test_a_sealed_second_never_changes(service: Served) -> None:
     assert after[:1] == before
 
 
-# Leaving
+# Disconnecting
 
 
-async def test_a_reader_who_leaves_while_it_waits_leaves_nothing_behind(service: Served) -> None:
-    question = path("domains", str(START)).encode()
+async def test_a_waiting_reader_that_disconnects_leaves_nothing_behind(service: Served) -> None:
+    query = path("domains", str(START)).encode()
     async with service.wire() as wire:
-        await wire.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % question)
+        await wire.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
         await until(lambda: service.waiting == 1)
 
     await until(lambda: service.waiting == 0)
@@ -303,12 +303,12 @@ async def test_a_reader_who_leaves_while_it_waits_leaves_nothing_behind(service:
     assert service.waiting == 0
 
 
-async def test_one_reader_who_leaves_does_not_keep_the_others_waiting(service: Served) -> None:
-    question = path("domains", str(START)).encode()
+async def test_a_reader_that_disconnects_does_not_affect_others(service: Served) -> None:
+    query = path("domains", str(START)).encode()
     async with service.wire() as leaves:
-        await leaves.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % question)
+        await leaves.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
         await until(lambda: service.waiting == 1)
-        stays = await service.park(question.decode())
+        stays = await service.park(query.decode())
     await until(lambda: service.waiting == 1)
 
     await service.push(record(0))
@@ -320,7 +320,7 @@ async def test_one_reader_who_leaves_does_not_keep_the_others_waiting(service: S
 # Late records
 
 
-async def test_a_late_record_is_carried_into_the_oldest_open_second(service: Served) -> None:
+async def test_a_late_record_counts_in_the_oldest_open_second(service: Served) -> None:
     await service.traffic([0])
     await service.to(10)  # second 8 is sealed
 
@@ -331,7 +331,7 @@ async def test_a_late_record_is_carried_into_the_oldest_open_second(service: Ser
     assert service.service.sealer.late == {"svc": 1}
 
 
-async def test_a_late_record_joins_what_is_there_already(service: Served) -> None:
+async def test_a_late_record_is_added_to_the_records_of_that_second(service: Served) -> None:
     await service.to(10)
     await service.push(record(9), record(3), record(-100))
     await service.to(11)
@@ -345,7 +345,7 @@ async def test_a_late_record_joins_what_is_there_already(service: Served) -> Non
 # Headers
 
 
-async def test_answers_have_the_headers_that_clients_know(service: Served) -> None:
+async def test_answers_have_the_headers_that_clients_expect(service: Served) -> None:
     await service.push(record(0))
     await service.to(2)
 
@@ -380,15 +380,17 @@ ACCEPTS = [
 
 
 @pytest.mark.parametrize(("accepts", "is_packed"), ACCEPTS, ids=[accepts or "nothing" for accepts, _ in ACCEPTS])
-async def test_gzip_comes_to_those_who_accept_it(service: Served, accepts: str, is_packed: bool) -> None:  # noqa: FBT001
+async def test_answers_are_compressed_for_clients_that_accept_it(
+    service: Served, accepts: str, *, is_packed: bool
+) -> None:
     await service.push(*(record(0, domain=f"{number}.example") for number in range(50)))
     await service.to(2)
-    question = path("domains", "0").encode()
+    query = path("domains", "0").encode()
 
     async with service.wire() as wire:
-        plain = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % question)
+        plain = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
         answer = await wire.ask(
-            b"GET %b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %b\r\n\r\n" % (question, accepts.encode())
+            b"GET %b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %b\r\n\r\n" % (query, accepts.encode())
         )
 
     assert "content-encoding" not in plain.headers
@@ -396,7 +398,7 @@ async def test_gzip_comes_to_those_who_accept_it(service: Served, accepts: str, 
     assert (gzip.decompress(answer.body) if is_packed else answer.body) == plain.body
 
 
-async def test_those_who_wait_get_gzip_too(service: Served) -> None:
+async def test_answers_to_waiting_readers_are_compressed_too(service: Served) -> None:
     await service.push(*(record(0, domain=f"{number}.example") for number in range(50)))
     parked = await service.park(path("domains", str(START)))  # httpx accepts gzip
     await service.to(2)
@@ -405,12 +407,12 @@ async def test_those_who_wait_get_gzip_too(service: Served) -> None:
     assert seconds((await parked).json()) == [0]
 
 
-async def test_what_is_small_is_not_worth_gzip(service: Served) -> None:
+async def test_small_answers_are_not_compressed(service: Served) -> None:
     answer = await service.client.get(path("domains", "h"), headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in answer.headers
 
 
-async def test_gzip_is_whole(service: Served) -> None:
+async def test_compressed_answers_are_complete(service: Served) -> None:
     await service.push(*(record(0, domain=f"{number}.example") for number in range(2000)))
     await service.to(2)
 
@@ -470,7 +472,7 @@ async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
             for _, domain, weight in step["records"]:
                 sent[domain] += weight
         await service.clock.advance(10)
-        # Whoever waits has read everything.
+        # A reader that waits has read everything.
         await until(lambda: service.waiting == 1 or chaining.done())
         chaining.cancel()
         await asyncio.gather(chaining, return_exceptions=True)
@@ -489,7 +491,7 @@ async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
     assert summed == sent
 
 
-async def test_a_seal_that_wakes_many_lets_others_have_their_turn() -> None:
+async def test_readers_are_woken_in_batches() -> None:
     shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
@@ -510,7 +512,7 @@ async def test_a_seal_that_wakes_many_lets_others_have_their_turn() -> None:
     assert len({id(future.result()) for future in futures}) == 1
 
 
-async def test_patience_ends_for_each_reader_in_its_own_time() -> None:
+async def test_each_reader_has_its_own_timeout() -> None:
     shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
@@ -519,17 +521,17 @@ async def test_patience_ends_for_each_reader_in_its_own_time() -> None:
         waiting.append(asyncio.ensure_future(_answer(poll, asked)))
         await clock.advance(10)
 
-    patience = []
+    timed_out = []
     for _ in range(4):
-        patience.append([one.done() for one in waiting])
+        timed_out.append([one.done() for one in waiting])
         await clock.advance(10)
 
-    assert patience == [[False] * 3, [True, False, False], [True, True, False], [True] * 3]
+    assert timed_out == [[False] * 3, [True, False, False], [True, True, False], [True] * 3]
 
 
 @dataclass(eq=False)
 class Large:
-    """A sealed second that takes long to encode, and notes where that is done."""
+    """A sealed second that takes long to encode, and notes in which thread it is encoded."""
 
     second: int
     problem: Exception | None = None
@@ -547,7 +549,7 @@ class Large:
         return b'{"recorded":%d}' % self.second
 
 
-async def test_what_is_large_is_encoded_once_in_a_thread_for_all_who_ask() -> None:
+async def test_a_large_entry_is_encoded_once_in_a_thread() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
     poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
     waits, asks = (parse("svc", "domains", [cursor], gzip=False) for cursor in (str(START + 2), "h"))
@@ -562,12 +564,12 @@ async def test_what_is_large_is_encoded_once_in_a_thread_for_all_who_ask() -> No
 
     assert {id(answer) for answer in woken} == {id(known)}
     assert woken[0].body == b'{"Data":[{"recorded":%d}],"Timestamp":%d,"AggregateDelay":2}' % (START + 1, START + 3)
-    assert isinstance(history, Response), "what is encoded already needs no thread"
+    assert isinstance(history, Response), "an encoded entry needs no thread"
     assert len(large.threads) == 1
     assert large.threads[0] != threading.current_thread().name
 
 
-async def test_an_answer_made_in_a_thread_says_up_to_when_it_is_complete() -> None:
+async def test_an_answer_made_in_a_thread_has_the_cursor_of_its_entries() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
     poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
@@ -581,7 +583,7 @@ async def test_an_answer_made_in_a_thread_says_up_to_when_it_is_complete() -> No
     assert (await _answer(poll, asked)).body.count(b"recorded") == 2
 
 
-async def test_what_cannot_be_encoded_is_told_to_all_who_ask() -> None:
+async def test_an_encoding_error_reaches_all_readers() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
     poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
     shelf.put(START, [Large(START, problem=MemoryError())])

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what is really answered."""
+"""The OpenAPI document: valid, complete, and true of real answers."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ async def document(service: Served) -> Json:
 
 
 def answers_to(document: Json, path: str, status: str, method: str = "get") -> Draft202012Validator:
-    """Make what checks answers of a path."""
+    """Return a validator of the answers of a path."""
     answers = document["paths"][path][method]["responses"]
     schema = (answers.get(status) or answers["default"])["content"]["application/json"]["schema"]
     return Draft202012Validator({**schema, "components": document["components"]})
@@ -71,17 +71,17 @@ async def test_real_answers_are_what_the_document_says(
         record(1, **compute),
     )
     await service.to(3)
-    room = "channel" if dataset == "origin_insights" else dataset
-    kind = "?kind=origin_insights" if room == "channel" else ""
+    segment = "channel" if dataset == "origin_insights" else dataset
+    kind = "?kind=origin_insights" if segment == "channel" else ""
 
-    answer = await service.get(f"/v1/{room}/svc/{asked}{kind}")
-    idle = await service.get(f"/v1/{room}/idle/ts/0{kind}")
+    answer = await service.get(f"/v1/{segment}/svc/{asked}{kind}")
+    idle = await service.get(f"/v1/{segment}/idle/ts/0{kind}")
 
-    check = answers_to(document, f"/v1/{room}/{{service_id}}/{template}", "200")
+    check = answers_to(document, f"/v1/{segment}/{{service_id}}/{template}", "200")
     check.validate(answer)
     check.validate(idle)
     assert answer["Data"]
-    assert list(check.iter_errors({**answer, "Extra": 1})), "the schema refuses what is not said in it"
+    assert list(check.iter_errors({**answer, "Extra": 1})), "the schema forbids other fields"
 
 
 async def test_real_refusals_are_what_the_document_says(document: Json, client: httpx.AsyncClient) -> None:
@@ -146,5 +146,5 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
         "/.well-known/fastly/logging/challenge",
         "/ingest",
         "/ingest/*",
-        *(f"/v1/{room}/*/{rest}" for room in ("domains", "origins", "channel") for rest in reading),
+        *(f"/v1/{segment}/*/{rest}" for segment in ("domains", "origins", "channel") for rest in reading),
     }

@@ -1,4 +1,4 @@
-"""The OpenAPI document against a real server, by somebody else's imagination: https://schemathesis.readthedocs.io."""
+"""A real server against its OpenAPI document, with generated requests: https://schemathesis.readthedocs.io."""
 
 import os
 import re

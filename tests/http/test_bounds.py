@@ -1,4 +1,4 @@
-"""Limits on clients: what bites, how it is counted, and what still works meanwhile."""
+"""Limits on clients: each is enforced and counted, and the service works on meanwhile."""
 
 import asyncio
 import gzip
@@ -19,9 +19,9 @@ HOSTS = ndjson(record(0, domain=f"{number}.example") for number in range(4000))
 
 @contextmanager
 def busy(service: Served) -> Iterator[None]:
-    """Keep both threads that fold from folding."""
+    """Block both fold threads."""
     go_on = threading.Event()
-    threads = service.service.worker._threads  # noqa: SLF001 - there is no other way to be slow
+    threads = service.service.worker._threads  # noqa: SLF001 - a fold is never this slow by itself
     blocked = [threads.submit(go_on.wait) for _ in range(2)]
     try:
         yield
@@ -31,7 +31,7 @@ def busy(service: Served) -> Iterator[None]:
 
 
 async def still_works(service: Served) -> None:
-    """Push one record of a service of its own, seal it, and read it."""
+    """Push one record of another service, seal it, and read it."""
     second = int(service.clock.now()) - START
     report = await service.push(record(second, service_id="other"))
     assert report["accepted"] == 1
@@ -40,7 +40,7 @@ async def still_works(service: Served) -> None:
     assert entry["aggregated"]["a.example"]["requests"] == 1
 
 
-def bitten(service: Served, setting: str) -> int:
+def times_reached(service: Served, setting: str) -> int:
     """Return how often the limit of this setting was reached."""
     by_server = {f"clients.{limit}": count for limit, count in service.service.server.limits_reached.items()}
     return service.service.ingest.limits_reached[setting] + by_server.get(setting, 0)
@@ -48,7 +48,7 @@ def bitten(service: Served, setting: str) -> int:
 
 @pytest.fixture
 async def small() -> AsyncIterator[Served]:
-    """A service with little room for pushes."""
+    """A service with small limits on pushes."""
     settings: dict[str, object] = {
         "max_push_bytes": 1_000_000,
         "max_push_decompressed_bytes": 2_000_000,
@@ -68,7 +68,7 @@ async def test_a_push_that_is_too_large_is_refused(small: Served) -> None:
 
     chunked = await small.client.post("/ingest", content=unsaid())
     assert (said.status_code, chunked.status_code) == (413, 413)
-    assert bitten(small, "api.max_push_bytes") == 2
+    assert times_reached(small, "api.max_push_bytes") == 2
     await still_works(small)
 
 
@@ -77,7 +77,7 @@ async def test_a_push_that_decompresses_without_end_is_refused(small: Served) ->
     assert len(bomb) < 1_000_000
     answer = await small.client.post("/ingest", content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
-    assert bitten(small, "api.max_push_decompressed_bytes") == 1
+    assert times_reached(small, "api.max_push_decompressed_bytes") == 1
     assert small.service.worker.pushes.pending == 0
     await still_works(small)
 
@@ -86,14 +86,14 @@ async def test_a_push_of_too_many_keys_is_refused_as_a_whole(small: Served) -> N
     answer = await small.client.post("/ingest", content=HOSTS)
     assert answer.status_code == 413
     assert "tallies" in answer.json()["Error"]
-    assert bitten(small, "api.max_push_tally_bytes") == 1
+    assert times_reached(small, "api.max_push_tally_bytes") == 1
     half = HOSTS[: HOSTS.index(b"\n", 200_000) + 1]
     assert (await small.client.post("/ingest", content=half)).status_code == 200
     assert small.service.worker.pushes.pending == 0
     await still_works(small)
 
 
-async def test_when_pushes_wait_to_be_counted_more_are_told_to_come_back(small: Served) -> None:
+async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
     pushes = small.service.worker.pushes
     async with small.wire() as slow:
         await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
@@ -114,7 +114,7 @@ async def test_when_pushes_wait_to_be_counted_more_are_told_to_come_back(small: 
     assert entry["aggregated"]["a.example"]["requests"] == 3
 
 
-async def test_a_push_that_breaks_off_takes_nothing_any_more(small: Served) -> None:
+async def test_a_push_that_is_cut_off_frees_its_memory(small: Served) -> None:
     async with small.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
         await until(lambda: small.service.worker.pushes.pending > len(LINES))
@@ -123,8 +123,8 @@ async def test_a_push_that_breaks_off_takes_nothing_any_more(small: Served) -> N
     await still_works(small)
 
 
-async def test_when_much_waits_to_be_folded_senders_are_slowed_down() -> None:
-    """A thousand bytes may wait; two senders send a million each, which is less than one alone might have waiting."""
+async def test_senders_are_paused_while_too_much_is_buffered() -> None:
+    """A thousand bytes may be buffered. Two senders send a million each, less than one alone may have buffered."""
     body = LINES * 3000
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     async with served({"clients": {"max_waiting_bytes": 1000}}) as service:
@@ -150,11 +150,11 @@ async def test_a_header_that_is_too_long_is_counted(setting: str, sent: bytes) -
     async with served({"clients": {"max_target_bytes": 256, "max_header_bytes": 1024}}) as service:
         async with service.wire() as wire:
             assert (await wire.ask(sent)).status in (414, 431)
-        assert bitten(service, f"clients.{setting}") == 1
+        assert times_reached(service, f"clients.{setting}") == 1
         await still_works(service)
 
 
-async def test_whoever_is_too_slow_is_counted_and_the_others_are_not_kept_up() -> None:
+async def test_timeouts_are_counted_and_other_clients_are_served_meanwhile() -> None:
     async with served({"clients": {"header_timeout": 5, "stall_timeout": 7, "max_connections": 30}}) as service:
         async with service.wire() as header, service.wire() as push:
             await header.send(b"GET / HTTP/1.1\r\n")
@@ -163,23 +163,23 @@ async def test_whoever_is_too_slow_is_counted_and_the_others_are_not_kept_up() -
             await service.clock.advance(10)
             assert (await header.answer()).status == 408
             assert await push.is_over()
-        assert bitten(service, "clients.header_timeout") == 1
-        assert bitten(service, "clients.stall_timeout") == 1
+        assert times_reached(service, "clients.header_timeout") == 1
+        assert times_reached(service, "clients.stall_timeout") == 1
         await still_works(service)
 
 
-async def test_beyond_the_limit_on_connections_those_that_are_there_go_on() -> None:
+async def test_open_connections_are_served_when_more_are_refused() -> None:
     async with served({"clients": {"max_connections": 2}}) as service:
         await service.get("/")
         async with service.wire() as second:
             assert (await second.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
             async with service.wire() as third:
                 assert (await third.answer()).status == 503
-            assert bitten(service, "clients.max_connections") == 1
+            assert times_reached(service, "clients.max_connections") == 1
             await still_works(service)
 
 
-async def test_nesting_without_end_is_one_line_that_does_not_count(service: Served) -> None:
+async def test_endless_nesting_is_one_rejected_line(service: Served) -> None:
     deep = b'{"status":200,"x":' + b"[" * 100_000
     nested = deep + b"]" * 100_000 + b"}\n"
     answer = await service.client.post("/ingest", content=LINES + deep + b"\n" + nested + LINES)
@@ -191,7 +191,7 @@ async def test_nesting_without_end_is_one_line_that_does_not_count(service: Serv
     await still_works(service)
 
 
-async def test_a_line_without_end_takes_no_more_than_a_line_may_have(service: Served) -> None:
+async def test_an_endless_line_is_rejected_within_the_memory_of_one_line(service: Served) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield LINES
         for _ in range(50):
@@ -205,18 +205,18 @@ async def test_a_line_without_end_takes_no_more_than_a_line_may_have(service: Se
     await still_works(service)
 
 
-async def test_what_was_turned_away_can_be_seen(small: Served) -> None:
+async def test_limits_reached_are_in_the_metrics(small: Served) -> None:
     await small.client.post("/ingest", content=HOSTS)
     metrics = (await small.client.get("/metrics")).text
     assert 'edgetally_limit_reached_total{limit="api.max_push_tally_bytes"} 1.0\n' in metrics
     assert 'edgetally_limit_reached_total{limit="clients.max_connections"} 0.0\n' in metrics
 
 
-async def test_beyond_the_limit_on_syslog_connections_those_that_are_there_go_on() -> None:
+async def test_open_syslog_connections_are_read_when_more_are_refused() -> None:
     syslog: dict[str, object] = {"syslog": [{"listen": "tcp:127.0.0.1:0"}], "max_syslog_connections": 1}
     async with served({"sources": syslog}) as service:
         (listener,) = service.service.sources.listeners
-        assert listener._server  # noqa: SLF001 - nothing else knows the port
+        assert listener._server  # noqa: SLF001 - the port is not known otherwise
         host, port = listener._server.sockets[0].getsockname()  # noqa: SLF001
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(LINES)
@@ -233,7 +233,7 @@ async def test_beyond_the_limit_on_syslog_connections_those_that_are_there_go_on
         await still_works(service)
 
 
-async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_cursor_goes_on() -> None:
+async def test_an_answer_that_is_too_large_is_truncated_and_its_cursor_continues() -> None:
     async with served({"api": {"max_answer_bytes": 1_000_000}}) as service:
         for second in range(4):
             await service.to(second)
@@ -257,7 +257,7 @@ async def test_an_answer_that_would_be_too_large_has_fewer_entries_and_the_curso
         assert service.service.long_poll.truncated > 1
 
 
-async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() -> None:
+async def test_a_full_shelf_evicts_the_oldest_seconds_early() -> None:
     async with served({"shelf": {"max_bytes": 1_000_000}}) as service:
         for second in range(30):
             await service.to(second)
@@ -272,7 +272,7 @@ async def test_when_the_shelf_is_full_the_oldest_seconds_go_before_their_time() 
         await still_works(service)
 
 
-async def test_a_crowd_that_sends_a_byte_a_second_and_reads_nothing_stops_nobody(service: Served) -> None:
+async def test_clients_that_send_slowly_and_read_nothing_do_not_stop_others(service: Served) -> None:
     hosts = (f"{number}.{'x' * 60}.example" for number in range(3000))
     await service.push(*(record(0, domain=host) for host in hosts))
     async with AsyncExitStack() as crowd:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire: whatever clients send, in whatever pieces, and however long they take."""
+"""HTTP/1.1 on the wire: valid and broken requests, in any pieces, at any speed."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ LINES = ndjson([record(0)])
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Transports differ, so this module runs on the one that serves and on the one that the other tests use."""
+    """Transports differ, so this module runs on uvloop, which serves, and on asyncio, as the other tests do."""
     return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
@@ -34,8 +34,8 @@ async def service() -> AsyncIterator[Served]:
         yield running
 
 
-def is_the_one_shape(answer: Answer, status: int) -> bool:
-    """Check that `answer` is `{"Error": "…", "Timestamp": now}` and shows nothing of the inside."""
+def is_refusal(answer: Answer, status: int) -> bool:
+    """Check that `answer` is `{"Error": "…", "Timestamp": now}` and shows no internals."""
     assert answer.status == status
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -79,7 +79,7 @@ async def test_pipelined_requests_are_answered_in_their_order(service: Served) -
     assert answers[5].json()["Data"][0]["recorded"] == START
 
 
-async def test_requests_behind_one_that_waits_are_answered_after_it(service: Served) -> None:
+async def test_requests_behind_a_long_poll_are_answered_after_it(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (START + 2) + GET + GET)
         await until(lambda: service.waiting == 1)
@@ -98,11 +98,11 @@ async def test_a_thousand_pipelined_requests_have_a_thousand_answers(service: Se
     assert len({answer.body for answer in answers}) == 1
 
 
-async def test_requests_are_taken_again_once_the_reader_has_caught_up(service: Served) -> None:
+async def test_requests_are_handled_again_once_the_client_has_read_its_answers(service: Served) -> None:
     count = 20_000
     async with service.wire() as wire:
         sending = asyncio.create_task(wire.send(GET * count))
-        # There is no room for the answers, long before the last request is read.
+        # The buffers for answers are full long before the last request is read.
         await until(lambda: service.service.server.responses["read", 200] > 0)
         for _ in range(count):
             assert (await wire.answer()).status == 200
@@ -121,12 +121,12 @@ async def test_pushes_can_be_pipelined(service: Served) -> None:
     assert [answer.json().get("accepted") for answer in answers] == [1, 1, 1, None]
 
 
-async def test_bytes_may_come_one_at_a_time(service: Served) -> None:
+async def test_bytes_may_arrive_one_at_a_time(service: Served) -> None:
     push = b"POST /ingest?pop=FRA HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES)
     async with service.wire() as wire:
         for byte in GET + push + GET:
             await wire.send(bytes([byte]))
-            await asyncio.sleep(0)  # so that it is sent, and read, alone
+            await asyncio.sleep(0)  # so that it is sent and read alone
         answers = [await wire.answer() for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert answers[1].json()["accepted"] == 1
@@ -166,7 +166,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("case", KEPT, ids=lambda case: case.name)
-async def test_whether_a_connection_stays(service: Served, case: Kept) -> None:
+async def test_whether_a_connection_stays_open(service: Served, case: Kept) -> None:
     for _ in range(2):
         async with service.wire() as wire:
             answer = await wire.ask(case.request)
@@ -194,7 +194,7 @@ async def test_head_is_get_without_the_body(service: Served, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/ingest", "/ingest/svc", "/v1/domains/svc/ts/0", "/v1/channel/x", "/nothing", "*"]
 )
-async def test_browsers_may_ask_from_elsewhere(service: Served, path: str) -> None:
+async def test_browsers_may_send_cross_origin_requests(service: Served, path: str) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(
             b"OPTIONS %b HTTP/1.1\r\nHost: x\r\nOrigin: https://dashboard.example\r\n"
@@ -209,7 +209,7 @@ async def test_browsers_may_ask_from_elsewhere(service: Served, path: str) -> No
         assert (await wire.ask(GET)).status == 200
 
 
-async def test_an_absolute_address_is_an_address(service: Served) -> None:
+async def test_the_target_may_be_an_absolute_url(service: Served) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(b"GET http://elsewhere.example/v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.json()["Timestamp"] == START + 2
@@ -220,7 +220,7 @@ async def test_an_empty_field_is_empty(service: Served) -> None:
         answer = await wire.ask(
             b"GET /v1/channel/svc/ts/0?kind= HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nAccept-Encoding:\r\n\r\n"
         )
-    assert is_the_one_shape(answer, 400)
+    assert is_refusal(answer, 400)
 
 
 UPGRADES = [
@@ -230,7 +230,7 @@ UPGRADES = [
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=["HTTP/2, as curl --http2 and Java ask", "a web socket"])
-async def test_an_offer_to_upgrade_is_not_taken_up(service: Served, upgrade: bytes) -> None:
+async def test_an_offer_to_upgrade_is_ignored(service: Served, upgrade: bytes) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-7.8: a server may ignore it, and clients then go on."""
     get = GET[:-2] + upgrade + b"\r\n"
     async with service.wire() as wire:
@@ -243,17 +243,17 @@ async def test_an_offer_to_upgrade_is_not_taken_up(service: Served, upgrade: byt
 
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=["HTTP/2", "a web socket"])
 @pytest.mark.parametrize("framing", [b"Content-Length: 40\r\n", b"Transfer-Encoding: chunked\r\n"])
-async def test_a_body_behind_an_offer_to_upgrade_is_never_taken_for_requests(
+async def test_a_body_behind_an_offer_to_upgrade_is_never_parsed_as_requests(
     service: Served, upgrade: bytes, framing: bytes
 ) -> None:
     async with service.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\n" + upgrade + framing + b"\r\n" + GET)
-        assert is_the_one_shape(await wire.answer(), 400)
+        assert is_refusal(await wire.answer(), 400)
         await service.clock.advance(3)
         assert await wire.is_over()
 
 
-# What is no request
+# Broken requests
 
 
 class Malformed(NamedTuple):
@@ -311,14 +311,12 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("case", MALFORMED, ids=lambda case: case.name)
-async def test_what_is_no_request_is_refused_in_the_one_shape_and_the_connection_ends(
-    service: Served, case: Malformed
-) -> None:
+async def test_a_broken_request_is_refused_and_the_connection_ends(service: Served, case: Malformed) -> None:
     async with service.wire() as wire:
-        # The other end may be read no further, so this need not end before the answer comes.
+        # The server may stop reading, so sending need not end before the answer comes.
         wire.writer.write(case.sent)
         answer = await wire.answer()
-        assert is_the_one_shape(answer, case.status)
+        assert is_refusal(answer, case.status)
         assert answer.headers["connection"] == "close"
         await service.clock.advance(3)
         assert await wire.is_over()
@@ -326,20 +324,20 @@ async def test_what_is_no_request_is_refused_in_the_one_shape_and_the_connection
 
 
 @pytest.mark.parametrize("case", MALFORMED[:8], ids=lambda case: case.name)
-async def test_what_is_no_request_does_not_take_back_the_answers_before_it(service: Served, case: Malformed) -> None:
+async def test_a_broken_request_does_not_affect_the_answers_before_it(service: Served, case: Malformed) -> None:
     async with service.wire() as wire:
         assert (await wire.ask(GET)).status == 200
-        assert is_the_one_shape(await wire.ask(case.sent), 400)
+        assert is_refusal(await wire.ask(case.sent), 400)
 
 
-async def test_a_header_that_is_just_short_enough_is_read(service: Served) -> None:
+async def test_a_header_at_the_limit_is_accepted(service: Served) -> None:
     async with service.wire() as wire:
         for _ in range(2):
             answer = await wire.ask(b"GET /?%b HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 8000, b"b" * 65_000))
             assert answer.status == 200
 
 
-async def test_a_large_body_before_the_beginning_of_a_header_is_no_large_header(service: Served) -> None:
+async def test_a_large_body_in_front_of_a_header_does_not_count_as_header(service: Served) -> None:
     body = LINES * 4000
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     async with service.wire() as wire:
@@ -348,7 +346,7 @@ async def test_a_large_body_before_the_beginning_of_a_header_is_no_large_header(
         assert (await wire.ask(GET[20:])).status == 200
 
 
-async def test_trailing_fields_change_nothing_that_was_said(service: Served) -> None:
+async def test_trailing_fields_are_ignored(service: Served) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -358,7 +356,7 @@ async def test_trailing_fields_change_nothing_that_was_said(service: Served) -> 
         assert (await wire.ask(GET)).status == 200
 
 
-# The one shape of errors
+# Refusals
 
 
 REFUSED = [
@@ -406,19 +404,19 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("method", "target", "status"), REFUSED, ids=[f"{one[0]} {one[1][:40]}" for one in REFUSED])
-async def test_every_refusal_has_the_one_error_shape(service: Served, method: str, target: str, status: int) -> None:
+async def test_every_refusal_has_the_same_shape(service: Served, method: str, target: str, status: int) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         is_markup_told = b"<" in answer.body
-        assert is_the_one_shape(Answer(answer.status, answer.headers, answer.body.replace(b"<", b"")), status)
-        # What the client said may be repeated to it, but nothing would take JSON for a page.
+        assert is_refusal(Answer(answer.status, answer.headers, answer.body.replace(b"<", b"")), status)
+        # The answer may repeat what the client sent; no browser renders JSON as a page.
         assert is_markup_told <= ("%3C" in target)
         assert "set-cookie" not in answer.headers
         assert len(answer.body) < 400
         assert (await wire.ask(GET)).status == 200
 
 
-async def test_a_bug_has_the_one_error_shape_too(
+async def test_an_internal_error_has_the_same_shape(
     service: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def bug(*_: object, **__: object) -> None:
@@ -432,14 +430,14 @@ async def test_a_bug_has_the_one_error_shape_too(
         still = await wire.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
     for answer in (reading, pushing):
-        assert is_the_one_shape(answer, 500)
+        assert is_refusal(answer, 500)
         assert b"inside" not in answer.body
     assert still.status == 200
     assert [one.levelno for one in caplog.records] == [logging.ERROR] * 2
     assert all(one.exc_info and one.exc_info[0] is ZeroDivisionError for one in caplog.records)
 
 
-# Patience
+# Timeouts
 
 
 async def test_a_header_that_takes_too_long_is_refused(service: Served) -> None:
@@ -451,20 +449,20 @@ async def test_a_header_that_takes_too_long_is_refused(service: Served) -> None:
         assert service.service.server.connections
         await wire.send(b"X: y\r\n")
         await service.clock.advance(1)
-        assert is_the_one_shape(await wire.answer(), 408)
+        assert is_refusal(await wire.answer(), 408)
         await service.clock.advance(3)
         assert await wire.is_over()
     await until(lambda: not service.service.server.connections)
 
 
-async def test_a_request_that_comes_slowly_but_in_time_is_answered(service: Served) -> None:
+async def test_a_slow_request_within_the_timeout_is_answered(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(GET[:-1])
         await service.clock.advance(19)
         assert (await wire.ask(GET[-1:])).status == 200
 
 
-async def test_whoever_says_nothing_is_closed(service: Served) -> None:
+async def test_an_idle_connection_is_closed(service: Served) -> None:
     async with service.wire() as silent, service.wire() as asked:
         await asked.ask(GET)
         await service.clock.advance(50)
@@ -477,7 +475,7 @@ async def test_whoever_says_nothing_is_closed(service: Served) -> None:
     await until(lambda: not service.service.server.connections)
 
 
-async def test_whoever_waits_for_an_entry_is_not_silent() -> None:
+async def test_a_waiting_reader_is_not_idle() -> None:
     async with served({"api": {"poll_timeout": 200}}) as service:
         parked = await service.park(f"/v1/domains/svc/ts/{START}")
         await service.to(199)
@@ -486,8 +484,8 @@ async def test_whoever_waits_for_an_entry_is_not_silent() -> None:
         assert (await parked).status_code == 200
 
 
-async def test_whoever_never_reads_is_closed(service: Served) -> None:
-    """A push of domains large enough to fill every buffer on the way, asked for again and again, and never read."""
+async def test_a_client_that_never_reads_is_closed(service: Served) -> None:
+    """The answers are large enough to fill every buffer on the way, and never read."""
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
     async with service.wire() as wire:
@@ -497,11 +495,11 @@ async def test_whoever_never_reads_is_closed(service: Served) -> None:
         there = [one for one in service.service.server.connections if isinstance(one, Connection) and not one.is_lost]
         assert len(there) == 2
         await service.clock.advance(3)
-        assert len(service.service.server.connections) == 1  # that of the push
+        assert len(service.service.server.connections) == 1  # the connection of the push
 
 
-async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(service: Served) -> None:
-    """Three readers ask for as many different large answers and read none; the bytes of two are admitted."""
+async def test_unread_answers_take_no_more_memory_than_the_limit(service: Served) -> None:
+    """Three readers request different large answers and read none; the limit admits two."""
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(30_000)))
     await service.to(4)
     server = service.service.server
@@ -515,10 +513,10 @@ async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(ser
         await two.send(b"GET /v1/domains/svc/ts/h/limit/1 HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: server.unread.size > size)
         refused = await last.ask(b"GET /v1/domains/svc/ts/h/limit/2 HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert is_the_one_shape(refused, 503)
+        assert is_refusal(refused, 503)
         assert refused.headers["retry-after"] == "1"
         assert server.limits_reached["max_unread_bytes"] == server.responses["read", 503] == 1
-        # What is held already can be given to others, and small answers to everybody; pushes count.
+        # Others may share the answers that are pinned; small answers and pushes are not limited.
         again = await same.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert len(again.body) == size
         assert (await last.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
@@ -530,10 +528,10 @@ async def test_answers_that_nobody_reads_take_no_more_than_there_is_for_them(ser
     await until(lambda: server.unread.size == 0)
 
 
-async def test_whoever_is_refused_may_not_go_on_sending_without_end(service: Served) -> None:
+async def test_a_refused_client_may_not_send_for_ever(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
-        assert is_the_one_shape(await wire.answer(), 413)
+        assert is_refusal(await wire.answer(), 413)
         for _ in range(4):
             try:
                 await wire.send(b"x" * 1000)
@@ -544,13 +542,13 @@ async def test_whoever_is_refused_may_not_go_on_sending_without_end(service: Ser
     await until(lambda: not service.service.server.connections)
 
 
-async def test_whoever_is_refused_may_finish_and_see_why(service: Served) -> None:
+async def test_a_refused_client_may_finish_sending_and_sees_the_refusal(service: Served) -> None:
     async with service.wire() as wire:
         body = b"x" * 3_000_000
         await wire.send(
             b"POST /ingest HTTP/1.1\r\nContent-Encoding: br\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
-        assert is_the_one_shape(await wire.answer(), 415)
+        assert is_refusal(await wire.answer(), 415)
         assert await wire.is_over()
 
 
@@ -566,7 +564,7 @@ async def test_many_connections_are_answered(service: Served) -> None:
     await until(lambda: not service.service.server.connections)
 
 
-async def test_beyond_the_limit_connections_are_refused_in_the_one_shape(service: Served) -> None:
+async def test_connections_beyond_the_limit_are_refused(service: Served) -> None:
     server = service.service.server
     server.limits = server.limits._replace(max_connections=3)
     async with service.wire() as first, service.wire() as second, service.wire() as last:
@@ -574,7 +572,7 @@ async def test_beyond_the_limit_connections_are_refused_in_the_one_shape(service
         assert (await first.ask(GET)).status == 200
         assert (await second.ask(GET)).status == 200
         async with service.wire() as third:
-            assert is_the_one_shape(await third.answer(), 503)
+            assert is_refusal(await third.answer(), 503)
             assert await third.is_over()
         assert (await first.ask(GET)).status == 200
     await until(lambda: not server.connections)
@@ -590,7 +588,7 @@ async def test_an_answer_says_how_long_it_is_and_is_json(service: Served) -> Non
             assert int(answer.headers["content-length"]) == len(answer.body)
 
 
-async def test_a_large_answer_is_whole_whatever_else_the_client_sends(service: Served) -> None:
+async def test_a_large_answer_is_complete_whatever_the_client_sends_meanwhile(service: Served) -> None:
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
     async with service.wire() as wire:
@@ -601,10 +599,10 @@ async def test_a_large_answer_is_whole_whatever_else_the_client_sends(service: S
         await wire.reader.readuntil(b"\r\n\r\n")
         await wire.send(b"no request\r\n\r\n")
         assert await wire.reader.readexactly(len(whole)) == whole
-        assert is_the_one_shape(await wire.answer(), 400)
+        assert is_refusal(await wire.answer(), 400)
 
 
-async def test_a_large_answer_is_whole_when_the_connection_ends_behind_it(service: Served) -> None:
+async def test_a_large_answer_is_complete_when_the_connection_ends_behind_it(service: Served) -> None:
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
     whole = (await service.client.get("/v1/domains/svc/ts/h")).content

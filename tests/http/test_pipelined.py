@@ -1,4 +1,4 @@
-"""Whatever is sent over one connection, in whatever pieces: every answer in its place, and every record once."""
+"""Any requests over one connection, in any pieces: answers come in order, and every record counts once."""
 
 import asyncio
 import itertools
@@ -26,15 +26,15 @@ EXAMPLES = int(os.environ.get("EDGETALLY_EXAMPLES", "200"))
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Transports differ, so this module runs on the one that serves and on the one that the other tests use."""
+    """Transports differ, so this module runs on uvloop, which serves, and on asyncio, as the other tests do."""
     return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
 class Client:
     """
-    One that goes on sending whatever it is told, and reads nevertheless.
+    A client that goes on reading when it can no longer send.
 
-    A stream of asyncio forgets what it has received once it cannot send.
+    A stream of asyncio drops what it has received once sending fails.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -80,14 +80,14 @@ async def client_of(service: Served) -> AsyncIterator[Client]:
 
 
 async def turns(count: int) -> None:
-    """Let the event loop turn so often."""
+    """Let the event loop run this many iterations."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 @contextmanager
 def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
-    """Let commits take their turns, and fail for records of `FULL`, and for nobody else's."""
+    """Let commits take as many iterations as the pipeline says, and fail for records of `FULL` only."""
     journal = service.service.journal
     append, waits = journal.append, itertools.cycle(pipeline.commits)
 
@@ -105,7 +105,7 @@ def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
 
 
 class Model:
-    """What a server does that takes one request after the other."""
+    """A server that handles one request after the other."""
 
     def __init__(self) -> None:
         self.counted: Counter[str] = Counter()
@@ -135,23 +135,23 @@ class Model:
         return not ended
 
 
-class Patience:
-    """Real seconds in which an answer comes. The first one that does not proves it: hypothesis then tries many more."""
+class AnswerTimeout:
+    """Real seconds to wait for an answer; fewer after the first failure, because hypothesis then tries many more."""
 
     seconds = PATIENCE
 
 
 async def next_answer(client: Client, *, head: bool = False) -> Answer:
     try:
-        async with asyncio.timeout(Patience.seconds):
+        async with asyncio.timeout(AnswerTimeout.seconds):
             return await answer_of(client.received, head=head)
     except TimeoutError:
-        Patience.seconds = 0.2
+        AnswerTimeout.seconds = 0.2
         raise
 
 
 async def answered(client: Client, asks: list[Ask], model: Model) -> bool:
-    """Read the answers and check each; say whether the connection goes on behind the last one."""
+    """Read and check the answers; return whether the connection stays open behind the last."""
     for ask in asks:
         if not ask.statuses:
             break
@@ -166,8 +166,8 @@ async def answered(client: Client, asks: list[Ask], model: Model) -> bool:
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-async def rest(client: Client, *, stays: bool) -> bytes:
-    """Return what comes behind the last answer, down to the end of the connection."""
+async def remainder(client: Client, *, stays: bool) -> bytes:
+    """Return the bytes between the last answer and the end of the connection."""
     if stays:
         assert not client.received.at_eof()
         client.end()
@@ -176,7 +176,7 @@ async def rest(client: Client, *, stays: bool) -> bytes:
 
 
 async def counted(service: Served) -> Counter[str]:
-    """Return how many records were counted, by domain."""
+    """Return the number of counted records by domain."""
     await service.to(6)
     counts: Counter[str] = Counter()
     for entry in await service.entries():
@@ -184,7 +184,7 @@ async def counted(service: Served) -> Counter[str]:
     return counts
 
 
-@pytest.mark.timeout(600)  # what fails is made smaller, which takes its time
+@pytest.mark.timeout(600)  # shrinking a failure takes long
 @given(pipeline=pipelines())
 @settings(
     max_examples=EXAMPLES,
@@ -193,7 +193,7 @@ async def counted(service: Served) -> Counter[str]:
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-async def test_each_is_answered_in_its_place_and_counts_once(pipeline: Pipeline) -> None:
+async def test_answers_come_in_order_and_records_count_once(pipeline: Pipeline) -> None:
     note(repr(pipeline))
     model = Model()
     async with served(SETTINGS) as service, client_of(service) as client:
@@ -201,9 +201,9 @@ async def test_each_is_answered_in_its_place_and_counts_once(pipeline: Pipeline)
             sending = asyncio.create_task(client.send(pipeline))
             stays = await answered(client, pipeline.asks, model)
             await sending
-            # Whoever was refused may go on sending for a second.
+            # A refused client may go on sending for a second.
             await service.to(3)
-            more = await rest(client, stays=stays)
+            more = await remainder(client, stays=stays)
         assert more in ([b"", CONTINUE] if pipeline.asks[-1].continues and stays else [b""])
         assert await counted(service) == model.counted
         assert service.service.worker.pushes.pending == service.service.server.buffered.used == 0

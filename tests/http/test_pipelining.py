@@ -1,4 +1,4 @@
-"""Pushes of one connection that are sent before the ones before are answered: worked on together, answered in order."""
+"""Pipelined pushes: several are handled at a time, and answered in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def push(count: int, *fields: bytes) -> bytes:
-    """Return a push of so many records."""
+    """Return a push of this many records."""
     body = ndjson([record(0)] * count)
     head = b"".join(field + b"\r\n" for field in fields)
     return b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
@@ -42,12 +42,12 @@ def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
     monkeypatch.setattr(service.service.journal, "append", wait)
     yield commits
-    # Before the server stops, which it does not without them.
+    # The server does not stop before they are done.
     commits.let_all()
     monkeypatch.undo()
 
 
-async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(service: Served, commits: Gate) -> None:
+async def test_several_pushes_are_handled_at_a_time_and_answered_in_order(service: Served, commits: Gate) -> None:
     counts = range(1, PIPELINE_DEPTH + 3)
     async with service.wire() as wire:
         for count in range(1, AT_ONCE + 1):
@@ -55,7 +55,7 @@ async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(s
             await commits.come(count)
         await wire.send(b"".join(push(count) for count in counts[AT_ONCE:]) + GET)
         commits.waiting[1].set_result(None)
-        # The others have waited for it, and are committed together.
+        # The others waited for it, and share a group commit.
         await commits.come(AT_ONCE + 1)
         commits.waiting[2].set_result(None)
         await until(lambda: service.service.worker.accepted == sum(counts[1:PIPELINE_DEPTH]))
@@ -68,7 +68,7 @@ async def test_some_pushes_are_worked_on_at_a_time_and_answered_in_their_order(s
         assert "Data" in (await wire.answer()).json()
 
 
-async def test_one_that_cannot_be_counted_is_answered_in_its_place(service: Served, commits: Gate) -> None:
+async def test_a_failed_push_is_answered_in_order(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         for count in range(1, AT_ONCE + 1):
             await wire.send(push(count))
@@ -92,7 +92,7 @@ async def test_the_same_key_twice_counts_once(service: Served, commits: Gate) ->
     assert service.service.worker.accepted == 3
 
 
-async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(service: Served, commits: Gate) -> None:
+async def test_100_continue_is_sent_after_earlier_pushes_are_answered(service: Served, commits: Gate) -> None:
     head, _, body = push(2, b"Expect: 100-continue").partition(b"\r\n\r\n")
     async with service.wire() as wire:
         await wire.send(push(1) + head + b"\r\n\r\n")
@@ -106,8 +106,8 @@ async def test_nobody_is_told_to_continue_before_earlier_pushes_are_answered(ser
         assert (await wire.answer()).json()["accepted"] == 2
 
 
-async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Gate) -> None:
-    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1: it would be taken for the answer."""
+async def test_http_1_0_is_never_sent_100_continue(service: Served, commits: Gate) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1: the client would take it for the answer."""
     head, _, body = push(2, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").partition(b"\r\n\r\n")
     async with service.wire() as wire:
         await wire.send(head + b"\r\n\r\n")
@@ -118,7 +118,7 @@ async def test_http_1_0_is_never_told_to_continue(service: Served, commits: Gate
         assert (await wire.answer()).json()["accepted"] == 2
 
 
-async def test_nothing_is_worked_on_behind_one_that_closes_or_is_no_push(service: Served, commits: Gate) -> None:
+async def test_nothing_is_handled_behind_a_request_that_closes_or_is_not_a_push(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2, b"Connection: close") + push(3))
         await commits.come(1)
@@ -140,7 +140,7 @@ BROKEN_CHUNK = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\
 
 
 BROKEN = {
-    "no request": (b"nonsense\r\n\r\n", 400),
+    "not a request": (b"nonsense\r\n\r\n", 400),
     "a broken body": (BROKEN_CHUNK, 400),
     "an endless address": (b"POST /%b HTTP/1.1\r\n\r\n" % (b"x" * 100_000), 414),
     "an endless header": (b"POST /ingest HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431),
@@ -149,7 +149,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("broken", "status"), BROKEN.values(), ids=BROKEN)
-async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered(
+async def test_a_broken_request_is_refused_after_the_pushes_before_it_are_answered(
     service: Served, commits: Gate, broken: bytes, status: int
 ) -> None:
     async with service.wire() as wire:
@@ -161,8 +161,8 @@ async def test_what_is_broken_is_refused_after_the_pushes_before_it_are_answered
     assert service.service.worker.accepted == 3
 
 
-async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_behind(service: Served) -> None:
-    """Transports of uvloop may read twice in a turn. A coroutine that nobody awaits is a warning, which fails this."""
+async def test_a_push_that_breaks_in_the_iteration_in_which_it_began_leaves_nothing_behind(service: Served) -> None:
+    """uvloop may read twice in an iteration. A coroutine that is never awaited is a warning, which fails this test."""
     head, _, body = BROKEN_CHUNK.partition(b"\r\n\r\n")
     async with service.wire() as wire:
         await until(lambda: bool(service.service.server.connections))
@@ -173,7 +173,7 @@ async def test_a_push_that_breaks_in_the_turn_in_which_it_began_leaves_nothing_b
         assert (await wire.answer()).status == 400
 
 
-async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Served, commits: Gate) -> None:
+async def test_requests_in_progress_are_answered_when_the_server_stops(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(b"".join(push(count) for count in range(1, PIPELINE_DEPTH + 2)))
         await commits.come(1)
@@ -184,7 +184,7 @@ async def test_what_is_worked_on_when_the_server_stops_is_answered(service: Serv
         assert await wire.is_over()
 
 
-async def test_who_leaves_is_answered_nothing_and_what_is_committed_counts(service: Served, commits: Gate) -> None:
+async def test_pushes_in_a_commit_count_when_the_client_disconnects(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
         await wire.send(push(1) + push(2) + push(3)[:-1])
         await commits.come(1)
