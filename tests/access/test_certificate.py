@@ -306,9 +306,17 @@ BROKEN: list[tuple[str, Callable[[Pair, Path], Pair], str]] = [
     ("no certificate", lambda pair, at: Pair(at / "no.pem", pair.key), "api.tls_cert: {at}/no.pem: No such file"),
     ("no key", lambda pair, at: Pair(pair.cert, at / "no.key"), "api.tls_key: {at}/no.key: No such file"),
     ("a directory", lambda pair, at: Pair(at, pair.key), "api.tls_cert: {at}: Is a directory"),
-    ("a key as a certificate", lambda pair, _: Pair(pair.key, pair.key), "api.tls_cert: {key}: there is no cert"),
-    ("a certificate as a key", lambda pair, _: Pair(pair.cert, pair.cert), "api.tls_key: {cert}: there is no key"),
-    ("the key of another", lambda pair, at: Pair(pair.cert, make(at).key), "this is not the key of the certificate"),
+    (
+        "a key as a certificate",
+        lambda pair, _: Pair(pair.key, pair.key),
+        "api.tls_cert: {key}: expected a certificate chain",
+    ),
+    (
+        "a certificate as a key",
+        lambda pair, _: Pair(pair.cert, pair.cert),
+        "api.tls_key: {cert}: expected a private key",
+    ),
+    ("the key of another", lambda pair, at: Pair(pair.cert, make(at).key), "not the key of the certificate in"),
     ("a key with a password", locked, "the key is encrypted"),
 ]
 

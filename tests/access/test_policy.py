@@ -6,7 +6,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from edgetally.access.policy import Door
+from edgetally.access.policy import Policy
 from edgetally.cli.main import main
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
@@ -18,79 +18,97 @@ READER = bearer("read", "*")
 REVOKED = bearer("read", "*", revoked=True)
 
 
-def door(*, tokens: bool = False, **api: object) -> Door:
-    return Door(check({"access": access(READER) if tokens else {}, "api": api}))
+def policy(*, tokens: bool = False, syslog: tuple[str, ...] = (), **api: object) -> Policy:
+    sources = {"syslog": [{"listen": one} for one in syslog]}
+    return Policy(check({"access": access(READER) if tokens else {}, "api": api, "sources": sources}))
 
 
 # --- where -------------------------------------------------------------------------------------------------------
 
 
-class Place(NamedTuple):
-    host: str
-    is_ours: bool
+class Host(NamedTuple):
+    name: str
+    is_loopback: bool
+
+    @property
+    def with_port(self) -> str:
+        return f"[{self.name}]:0" if ":" in self.name else f"{self.name}:0"
 
 
-PLACES = [
-    *(Place(host, is_ours=True) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")),
-    *(Place(host, is_ours=False) for host in ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "edge.example", "")),
+HOSTS = [
+    *(Host(name, is_loopback=True) for name in ("127.0.0.1", "127.9.9.9", "::1", "localhost")),
+    *(Host(name, is_loopback=False) for name in ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "edge.example")),
 ]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.host or "none")
-def test_without_tokens_only_this_machine_is_answered(place: Place) -> None:
-    door(allow_anonymous=True).admit(place.host)
-    if place.is_ours:
-        door().admit(place.host)
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_without_tokens_a_server_listens_on_this_machine_only(host: Host) -> None:
+    policy(allow_anonymous=True, listen=host.with_port)
+    if host.is_loopback:
+        policy(listen=host.with_port)
     else:
         with pytest.raises(ConfigError, match=r"api.listen: .*edgetally token new.*--allow-anonymous"):
-            door().admit(place.host)
+            policy(listen=host.with_port)
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.host or "none")
-def test_with_tokens_everybody_is_answered(place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    door(tokens=True).admit(place.host)
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_with_tokens_it_listens_anywhere(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    policy(tokens=True, listen=host.with_port).warn()
 
     warned = [str(one.msg) for one in caplog.records]
-    assert len(warned) == (0 if place.is_ours else 1)
+    assert len(warned) == (0 if host.is_loopback else 1)
     assert all("without TLS" in one for one in warned)
 
 
-def test_a_token_that_is_revoked_is_none_and_still_nobody_may_without_one() -> None:
-    revoked = Door(check({"access": access(REVOKED)}))
+def test_a_revoked_token_still_closes_the_server_to_requests_without_one() -> None:
+    revoked = Policy(check({"access": access(REVOKED), "api": {"listen": "0.0.0.0:0"}}))
 
-    revoked.admit("0.0.0.0")
     assert revoked.keys.grant(REVOKED.token) is None
     assert revoked.keys.grant("") is None
 
 
 def test_a_token_file_without_tokens_lets_no_request_in(tmp_path: Path) -> None:
-    empty = Door(check({"access": {"token_file": str(write(tmp_path / "tokens.jsonl"))}}))
+    path = write(tmp_path / "tokens.jsonl")
+    empty = Policy(check({"access": {"token_file": str(path)}, "api": {"listen": "0.0.0.0:0"}}))
 
-    empty.admit("0.0.0.0")
     assert empty.keys.grant("") is None
 
 
 def test_a_token_file_that_was_set_has_to_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"access\.token_file: .*/tokens\.jsonl: no such file: `edgetally token new`"):
-        Door(check({"access": {"token_file": str(tmp_path / "tokens.jsonl")}}))
+        Policy(check({"access": {"token_file": str(tmp_path / "tokens.jsonl")}}))
 
 
 def test_a_damaged_token_file_never_leaves_a_server_open(tmp_path: Path) -> None:
     (tmp_path / "tokens.jsonl").write_text("{")
 
     with pytest.raises(ConfigError, match="line 1: "):
-        Door(check({"journal": {"data_dir": str(tmp_path)}}))
+        Policy(check({"journal": {"data_dir": str(tmp_path)}}))
 
 
 @pytest.mark.parametrize("tokens", [False, True])
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.host or "none")
-def test_where_there_are_no_tokens_only_this_machine_is_heard(place: Place, *, tokens: bool) -> None:
-    door(tokens=tokens, allow_anonymous=True).admit_unknown("sources.syslog", place.host)
-    if place.is_ours:
-        door(tokens=tokens).admit_unknown("sources.syslog", place.host)
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_syslog_is_received_from_this_machine_only(host: Host, kind: str, *, tokens: bool) -> None:
+    syslog = ("unix:/run/edgetally.sock", f"{kind}:{host.with_port}")
+
+    policy(tokens=tokens, allow_anonymous=True, syslog=syslog)
+    if host.is_loopback:
+        policy(tokens=tokens, syslog=syslog)
     else:
-        with pytest.raises(ConfigError, match=r"sources.syslog: .*there are no tokens in this protocol"):
-            door(tokens=tokens).admit_unknown("sources.syslog", place.host)
+        with pytest.raises(ConfigError, match=r"sources.syslog\[1\]: .*syslog has no tokens"):
+            policy(tokens=tokens, syslog=syslog)
+
+
+def test_everything_that_is_wrong_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+
+    with pytest.raises(ConfigError) as raised:
+        policy(listen="0.0.0.0:0", syslog=("udp:0.0.0.0:1", "tcp:[::]:1"), tls_cert=missing, tls_key=missing)
+
+    assert [one.where for one in raised.value.each()] == [
+        *("api.listen", "sources.syslog[0]", "sources.syslog[1]", "api.tls_cert"),
+    ]
 
 
 # --- reload ------------------------------------------------------------------------------------------------------
@@ -106,7 +124,7 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    one = door(tokens=True)
+    one = policy(tokens=True)
 
     one.reload(check({"access": access(REVOKED, other := bearer("read", "a"))}))
 
@@ -117,7 +135,7 @@ def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytest.LogCaptureFixture) -> None:
-    one = door(tokens=True)
+    one = policy(tokens=True)
 
     one.reload(check({}))
 
@@ -126,7 +144,7 @@ def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytes
 
 
 def test_the_last_token_cannot_go_where_others_are_answered() -> None:
-    one = door(tokens=True, listen="0.0.0.0:0")
+    one = policy(tokens=True, listen="0.0.0.0:0")
 
     with pytest.raises(ConfigError, match="can be reached by others"):
         # What it listens on does not change, whatever the settings say.
@@ -136,8 +154,17 @@ def test_the_last_token_cannot_go_where_others_are_answered() -> None:
     assert one.keys.grant("") is None
 
 
+def test_settings_with_which_it_could_not_be_restarted_change_nothing() -> None:
+    one = policy(tokens=True)
+
+    with pytest.raises(ConfigError, match=r"^sources\.syslog\[0\]: 0\.0\.0\.0 can be reached by others"):
+        one.reload(check({"access": access(REVOKED), "sources": {"syslog": [{"listen": "udp:0.0.0.0:1"}]}}))
+
+    assert one.keys.grant(READER.token)
+
+
 def test_what_needs_a_restart_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    one = door(poll_timeout=40.0)
+    one = policy(poll_timeout=40.0)
     changed = {
         "api": {"poll_timeout": 41.0, "listen": "127.0.0.1:1"},
         "window": {"aggregate_delay": 3},
@@ -151,7 +178,7 @@ def test_what_needs_a_restart_is_named(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_tls_does_not_begin_or_end_while_it_runs(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    one = door()
+    one = policy()
 
     one.reload(check({"api": {"tls_cert": str(tmp_path / "no.pem"), "tls_key": str(tmp_path / "no.key")}}))
 
@@ -190,6 +217,20 @@ def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Pa
         write(tokens, first, second)
         server.reload("tokens reloaded: 2 valid")
         assert statuses() == [200, 200]
+
+
+def test_settings_that_are_wrong_change_nothing_on_sighup(tmp_path: Path) -> None:
+    settings, tokens = tmp_path / "edgetally.toml", tmp_path / "tokens.jsonl"
+    first, second = bearer("read", "*"), bearer("read", "*")
+    settings.write_text("")
+    write(tokens, first)
+    with serving("--config", str(settings), "--token-file", str(tokens)) as server:
+        write(tokens, second)
+        for wrong in ("[api\n", "[records]\nformat = 'x'\n", "[[sources.syslog]]\nlisten = 'udp:0.0.0.0:1'\n"):
+            settings.write_text(wrong)
+            server.reload("reload failed, nothing has changed: ")
+
+        assert httpx.get(server.url, headers=first.header, timeout=30).status_code == 200
 
 
 def test_the_first_token_takes_effect_on_sighup(tmp_path: Path) -> None:

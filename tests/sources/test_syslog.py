@@ -683,7 +683,7 @@ async def test_a_port_in_use_is_an_error(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["udp", "tcp"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "example.net"])
 async def test_strangers_may_not_send(kind: str, host: str) -> None:
-    with pytest.raises(ConfigError, match=r"sources.syslog: .* can be reached by others"):
+    with pytest.raises(ConfigError, match=r"sources.syslog\[0\]: .* can be reached by others"):
         async with served(listen(f"{kind}:{host}:0")):
             pass
 

@@ -79,8 +79,11 @@ aggregate_delay = 5
 ```
 
 ```sh
+edgetally check --config edgetally.toml
 edgetally serve --config edgetally.toml --aggregate-delay 5
 ```
+
+`edgetally check` takes the flags of `edgetally serve`, names everything that is wrong, and creates nothing.
 
 * **File**: `--config FILE`, or the environment variable `{flags.CONFIG_VARIABLE}`.
 * **Environment variable**: `EDGETALLY_`, the section, two underscores and the setting, for example

@@ -1,17 +1,21 @@
-"""The door: where a server may listen, who comes in, and the certificate that it shows them."""
+"""
+Access policy: which tokens and which certificate a server has, and where it may listen.
+
+All of it is checked before the server opens anything, and again on SIGHUP.
+"""
 
 import ipaddress
 import ssl
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import msgspec
+from msgspec.structs import asdict
 
 from edgetally.access.certificate import Certificate
 from edgetally.access.grants import Grant, Keys
 from edgetally.access.token_file import Token, TokenFile
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
+from edgetally.sources import syslog
 from edgetally.telemetry.events import (
     CertificateNotReloaded,
     CertificateReloaded,
@@ -23,18 +27,34 @@ from edgetally.telemetry.events import (
 )
 
 RELOADED = {"access.token_file", "api.tls_cert", "api.tls_key"}
-"""What can change while the server runs."""
+"""Settings that can change while the server runs."""
+
+Tokens = tuple[Token, ...] | None
+"""All tokens, revoked ones too; None if no request needs one."""
 
 
-class Door:
-    """What guards one server."""
+class Policy:
+    """The tokens and the certificate of one server."""
 
     def __init__(self, config: Config) -> None:
+        """Read and check everything; raise ConfigError with everything that is wrong."""
+        problems: list[ConfigError] = []
+        self.tokens: Tokens = None
+        self._certificate: Certificate | None = None
+        try:
+            self.tokens = _tokens(config)
+        except ConfigError as error:
+            problems.append(error)
+        else:
+            problems += _exposures(config, self.tokens)
+        try:
+            self._certificate = _certificate(config)
+        except ConfigError as error:
+            problems.append(error)
+        if problems:
+            raise ConfigError.joined(problems)
         self._config = config
-        self._tokens = _tokens(config)
-        self.keys = Keys(_grants(self._tokens))
-        pair = _pair(config)
-        self._certificate = Certificate(*pair) if pair else None
+        self.keys = Keys(_grants(self.tokens))
 
     @property
     def scheme(self) -> str:
@@ -43,95 +63,105 @@ class Door:
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """What to speak TLS with, if it is to be spoken."""
+        """The context of the listener; None without TLS."""
         return self._certificate.context if self._certificate else None
 
-    def admit(self, host: str) -> None:
-        """Refuse to answer where strangers are, unless they need a token or may do everything."""
-        self._guard(host, self._tokens)
-        if self._tokens is not None and not self._certificate and not is_loopback(host):
+    def warn(self) -> None:
+        """Log what is allowed and dangerous."""
+        host, _ = self._config.api.address
+        if self.tokens is not None and not self._certificate and not is_loopback(host):
             say(TokensWithoutTls(host=host))
-
-    def admit_unknown(self, setting: str, host: str) -> None:
-        """The same, where nobody could show a token."""
-        if not self._config.api.allow_anonymous and not is_loopback(host):
-            raise ConfigError(
-                setting,
-                f"{host} can be reached by others, who could send everything there, because there are no tokens in "
-                "this protocol. Listen on 127.0.0.1, or say --allow-anonymous",
-            )
 
     def reload(self, config: Config) -> None:
         """
-        Take over the tokens and the certificate of `config`, and say in the log what was and what was not.
+        Apply the tokens and the certificate of `config`, and log what was applied.
 
-        A ConfigError leaves everything as it was; a broken certificate leaves the old one, and the tokens are new.
+        After a ConfigError nothing has changed. If only the certificate is wrong, the old one stays, and the tokens are
+        applied all the same: it may be urgent that one of them is revoked.
         """
         tokens = _tokens(config)
-        self._guard(self._config.api.address[0], tokens)
-        self._tokens = tokens
+        # The server goes on listening where it does, and a restart will listen where `config` says.
+        if problems := [*_exposures(self._config, tokens), *_exposures(config, tokens)]:
+            raise ConfigError.joined(problems)
+        self.tokens = tokens
         self.keys.replace(_grants(tokens))
-        if tokens is not None:
+        if tokens is None:
+            say(NoTokens())
+        else:
             revoked = sum(one.revoked for one in tokens)
             say(TokensReloaded(valid=len(tokens) - revoked, revoked=revoked))
-        else:
-            say(NoTokens())
         if self._certificate:
+            self._reload_certificate(self._certificate, config)
+        if settings := self._needing_restart(config):
+            say(RestartNeeded(settings=", ".join(settings)))
+
+    @staticmethod
+    def _reload_certificate(certificate: Certificate, config: Config) -> None:
+        cert, key = config.api.tls_cert, config.api.tls_key
+        if cert and key:
             try:
-                if pair := _pair(config):
-                    self._certificate.load(*pair)
-                    say(CertificateReloaded(path=str(pair[0])))
+                certificate.load(cert, key)
             except ConfigError as error:
                 say(CertificateNotReloaded(problem=str(error)))
-        if waiting := self._waiting(config):
-            say(RestartNeeded(settings=", ".join(waiting)))
+            else:
+                say(CertificateReloaded(path=str(cert)))
 
-    def _guard(self, host: str, tokens: Sequence[Token] | None) -> None:
-        if tokens is None and not self._config.api.allow_anonymous and not is_loopback(host):
-            raise ConfigError(
-                "api.listen",
-                f"{host} can be reached by others, who could read and push everything. Make a token with "
-                "`edgetally token new`, listen on 127.0.0.1, or say --allow-anonymous",
-            )
-
-    def _waiting(self, config: Config) -> list[str]:
-        """Name the settings that differ from those with which the server was started, and cannot change."""
-        before, after = _plain(self._config), _plain(config)
-        tls = config.api.tls_cert is not None
-        fixed = before.keys() - (RELOADED if tls is (self._certificate is not None) else {"access.token_file"})
-        return sorted(name for name in fixed if before[name] != after[name])
+    def _needing_restart(self, config: Config) -> list[str]:
+        """Name the settings that differ from those of the start, and are not reloaded."""
+        before, after = _by_path(self._config), _by_path(config)
+        has_tls = config.api.tls_cert is not None
+        fixed = before.keys() - (RELOADED if has_tls is (self._certificate is not None) else {"access.token_file"})
+        return sorted(path for path in fixed if before[path] != after[path])
 
 
-def _pair(config: Config) -> tuple[Path, Path] | None:
-    """Return where the certificate and its key are, if there are any."""
-    cert, key = config.api.tls_cert, config.api.tls_key
-    return (cert, key) if cert and key else None
-
-
-def _tokens(config: Config) -> tuple[Token, ...] | None:
-    """Read the tokens; None when there is no file and none was set, so that none are needed."""
+def _tokens(config: Config) -> Tokens:
     file = TokenFile(config.token_file)
     return file.existing() if config.access.token_file else file.read()
 
 
+def _certificate(config: Config) -> Certificate | None:
+    cert, key = config.api.tls_cert, config.api.tls_key
+    return Certificate(cert, key) if cert and key else None
+
+
+def _exposures(config: Config, tokens: Tokens) -> Iterator[ConfigError]:
+    """Yield an error for each address at which others could read or push without a token."""
+    if config.api.allow_anonymous:
+        return
+    host, _ = config.api.address
+    if tokens is None and not is_loopback(host):
+        yield ConfigError(
+            "api.listen",
+            f"{host} can be reached by others: create a token (`edgetally token new`), listen on 127.0.0.1, or set "
+            "--allow-anonymous",
+        )
+    for index, one in enumerate(config.sources.syslog):
+        where = syslog.address(one.listen)
+        if where.kind != "unix" and not is_loopback(where.host):
+            yield ConfigError(
+                f"sources.syslog[{index}]",
+                f"{where.host} can be reached by others, and syslog has no tokens: listen on 127.0.0.1, or set "
+                "--allow-anonymous",
+            )
+
+
 def _grants(tokens: Sequence[Token] | None) -> dict[str, Grant] | None:
-    """Return what the tokens admit, by their hash; None when none are needed."""
+    """Return what the tokens allow, by their hash; None if no request needs one."""
     if tokens is None:
         return None
     return {one.hash: Grant(one.scopes, one.services) for one in tokens if not one.revoked}
 
 
-def _plain(config: Config) -> dict[str, object]:
-    """Return every setting by its dotted name."""
+def _by_path(config: Config) -> dict[str, object]:
     return {
         f"{section}.{name}": value
-        for section, settings in msgspec.structs.asdict(config).items()
-        for name, value in msgspec.structs.asdict(settings).items()
+        for section, settings in asdict(config).items()
+        for name, value in asdict(settings).items()
     }
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`. Of names, that is known of `localhost` alone."""
+    """Whether only this machine can reach `host`. Of names, this is certain for `localhost` alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -21,7 +21,10 @@ from edgetally.snippets import format_of, snippet, snippets
 
 OK, NOTHING, USAGE = 0, 1, 2
 
-RECORDS = [path for path, one in SETTINGS.items() if one.section == "records" and one.flag]
+WITH_FLAG = [path for path, one in SETTINGS.items() if one.flag]
+"""Settings of the server."""
+
+RECORDS = [path for path in WITH_FLAG if SETTINGS[path].section == "records"]
 """Settings of the commands that read logs and do not serve."""
 
 
@@ -76,7 +79,17 @@ def parser() -> argparse.ArgumentParser:
         "and these over the settings file. SIGHUP reloads tokens and the certificate.",
     )
     serve.set_defaults(command=_serve)
-    add_flags(serve, [path for path, one in SETTINGS.items() if one.flag])
+    add_flags(serve, WITH_FLAG)
+
+    check = commands.add_parser(
+        "check",
+        help="check the settings of a server",
+        description="Check the settings of a server with its certificate and tokens, and print all that is wrong, or "
+        "what `edgetally serve` with the same flags would do. Nothing is created or opened. Exit status: 0 if the "
+        "settings are valid, 2 if not.",
+    )
+    check.set_defaults(command=_check)
+    add_flags(check, WITH_FLAG)
 
     fold = commands.add_parser(
         "fold",
@@ -181,6 +194,16 @@ def _serve(_: argparse.Namespace, settings: Given) -> int:
     from edgetally.service.process import run  # noqa: PLC0415 - only a server needs HTTP and threads
 
     return run(settings.config(), read_config=settings.config)
+
+
+def _check(_: argparse.Namespace, settings: Given) -> int:
+    from edgetally.access.policy import Policy  # noqa: PLC0415 - as for a server
+    from edgetally.cli.check import summary  # noqa: PLC0415 - the same
+
+    config = settings.config()
+    for line in summary(config, Policy(config)):
+        sys.stdout.write(line + "\n")
+    return OK
 
 
 def _fold(arguments: argparse.Namespace, settings: Given) -> int:

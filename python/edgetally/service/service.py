@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
-from edgetally.access.policy import Door
+from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
 from edgetally.api.app import App, endpoint
 from edgetally.api.authorization import Authorization
@@ -59,7 +59,7 @@ class Service:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.door = Door(config)
+        self.policy = Policy(config)
         self.journal = _journal(config)
         self.sources = SourceCollector()
         self.monitor = Monitor(version("edgetally"))
@@ -96,11 +96,11 @@ class Service:
             self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
         )
         app = App(
-            authorization=Authorization(self.door.keys),
+            authorization=Authorization(self.policy.keys),
             long_poll=self.long_poll,
             ingest=self.ingest,
             admin=Admin(self.monitor, self.rejects),
-            index=Index(self.shelf, version=version("edgetally"), scheme=self.door.scheme),
+            index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
             openapi=openapi(),
             clock=self.clock,
             error_delay=config.api.error_delay,
@@ -174,7 +174,7 @@ class Service:
 
     def reload(self, config: Config) -> None:
         """Take over what of `config` can change; what is given out from now on is for whoever may have it now."""
-        self.door.reload(config)
+        self.policy.reload(config)
         self.server.cache.clear()
 
     def _open_push(self, said: Said, services: Sequence[str] | None) -> pushes.Push:
@@ -192,10 +192,10 @@ class Service:
     async def _listen(self) -> None:
         """Answer readers and take pushes from now on."""
         host, port = self.config.api.address
-        self.door.admit(host)
+        self.policy.warn()
         loop = asyncio.get_running_loop()
         try:
-            if tls := self.door.tls:
+            if tls := self.policy.tls:
                 self._listener = TlsListener(self.server, tls)
                 await self._listener.listen(host, port, BACKLOG)
             else:
@@ -203,21 +203,17 @@ class Service:
         except OSError as error:
             raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {reason(error)}") from error
         port = self._listener.sockets[0].getsockname()[1]
-        self.url = f"{self.door.scheme}://[{host}]:{port}" if ":" in host else f"{self.door.scheme}://{host}:{port}"
+        self.url = f"{self.policy.scheme}://[{host}]:{port}" if ":" in host else f"{self.policy.scheme}://{host}:{port}"
 
     async def _open_sources(self) -> None:
         """Read from every source from now on."""
         sources = self.config.sources
-        # Pushes have these, too: a format that is none is told now, and not to whoever pushes first.
-        everywhere = self._defaults(self.config.records, "records.format")
         for one in sources.follow:
             self.sources.files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
             self._follow(self.sources.files[-1])
         for two in sources.syslog:
             where = syslog.address(two.listen)
             defaults = self._defaults(two, "sources.syslog")
-            if where.kind != "unix":
-                self.door.admit_unknown("sources.syslog", where.host)
             if where.kind == "tcp":
                 listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
                 self.sources.listeners.append(listener)
@@ -226,7 +222,7 @@ class Service:
                 self.sources.datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self.sources.datagrams[-1])
         if sources.stdin:
-            self._follow(Stdin(everywhere))
+            self._follow(Stdin(self._defaults(self.config.records, "records.format")))
 
     def _defaults(self, said: Said | FollowSettings | SyslogSettings | RecordsSettings, where: str) -> Defaults:
         """Return what holds for the records of one source, and otherwise for all."""

@@ -1,0 +1,95 @@
+"""`edgetally check`: everything that is wrong with the settings of a server, before it is started."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgetally.cli.main import main
+from tests.edges.facts import skip_or_fail
+from tests.support.certificates import make
+from tests.support.process import COMMAND
+from tests.support.tokens import bearer, write
+
+pytestmark = skip_or_fail("openssl")
+
+
+def test_valid_settings_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--data-dir", str(tmp_path / "data"), "--follow", "a.log", "--syslog", "udp:127.0.0.1:5514", "--stdin"]
+
+    assert main(["check", "--listen", "127.0.0.1:1", *flags]) == 0
+
+    assert capsys.readouterr().out == (
+        "ok\n"
+        f"listens on http://127.0.0.1:1, no tokens ({tmp_path}/data/tokens.jsonl does not exist), "
+        f"journal in {tmp_path}/data\n"
+        "sources: push, file a.log, syslog udp:127.0.0.1:5514, standard input\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_and_the_certificate_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokens = write(tmp_path / "tokens.jsonl", bearer("read", "*"), bearer("read", "*", revoked=True))
+    pair = make(tmp_path / "tls")
+    flags = ["--journal", "memory", "--tls-cert", str(pair.cert), "--tls-key", str(pair.key)]
+
+    assert main(["check", "--listen", "0.0.0.0:1", "--token-file", str(tokens), *flags]) == 0
+
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"listens on https://0.0.0.0:1, 1 valid token in {tokens}, journal in memory"
+    )
+
+
+def test_every_problem_has_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "edgetally.toml"
+    settings.write_text("[records]\npop = ''\n[window]\nmax_pop = 1\n")
+
+    assert main(["check", "--config", str(settings), "--listen", "8480", "--syslog", "foo"]) == 2
+
+    out, problems = capsys.readouterr()
+    assert out == ""
+    assert [line.split(": ")[:3] for line in problems.splitlines()] == [
+        ["edgetally", "--listen", "expected HOST:PORT or [IPv6]:PORT, got '8480'"],
+        ["edgetally", str(settings), "records.pop"],
+        ["edgetally", str(settings), "window.max_pop"],
+        ["edgetally", "--syslog", problems.splitlines()[3].split(": ", 2)[2]],
+    ]
+
+
+def test_files_and_addresses_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "edgetally.toml"
+    settings.write_text("[[sources.syslog]]\nlisten = 'udp:0.0.0.0:1'\n")
+    flags = ["--listen", "0.0.0.0:1", "--tls-cert", "no.pem", "--tls-key", "no.key"]
+
+    assert main(["check", "--config", str(settings), *flags]) == 2
+
+    assert [line.split(": ")[1:-1] for line in capsys.readouterr().err.splitlines()] == [
+        ["--listen", "0.0.0.0 can be reached by others"],
+        [str(settings), "sources.syslog[0]", "0.0.0.0 can be reached by others, and syslog has no tokens"],
+        ["--tls-cert", "no.pem"],
+    ]
+
+
+INVALID = [
+    ["--syslog", "foo"],
+    ["--format", "nginks"],
+    ["--pop", "é" * 33],
+    ["--listen", "0.0.0.0:1"],
+    ["--syslog", "udp:0.0.0.0:1"],
+    ["--tls-cert", "no.pem", "--tls-key", "no.key"],
+    ["--token-file", "no.jsonl"],
+    ["--follow", "a.log", "--follow", "./a.log"],
+]
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+@pytest.mark.parametrize("flags", INVALID, ids=" ".join)
+def test_invalid_settings_create_nothing(command: str, flags: list[str], tmp_path: Path) -> None:
+    arguments = [*COMMAND, command, "--data-dir", str(tmp_path / "data"), *flags]
+
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"edgetally: {flags[0]}: ")
+    assert list(tmp_path.iterdir()) == []
