@@ -6,6 +6,7 @@ Everything edgetally raises on purpose.
   x InputError       bytes from a source are not what they claim to be
     - TooLarge       ... or more of them than allowed
     - Mislabelled    ... but something else altogether
+  x KeyReused        a push has the idempotency key of another push
   x Unavailable      what was asked for cannot be done now, and may be later
     - Busy           ... because too much has come at once
 
@@ -59,6 +60,10 @@ class TooLarge(InputError):
 
 class Mislabelled(InputError):
     """What a source sent is not compressed as it was said to be; the text names how: `not gzip`."""
+
+
+class KeyReused(EdgetallyError):
+    """The idempotency key of a push was used for other records before."""
 
 
 class Unavailable(EdgetallyError):

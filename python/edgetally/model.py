@@ -1,7 +1,8 @@
-"""Words that several rooms share: what a source says of its records, the limits on keys, the table of measurements."""
+"""What several packages share: records and reports, the limits on them, and the measurements of the API."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from edgetally import _core
 
@@ -21,26 +22,49 @@ OTHER = _core.OTHER
 """The overflow key: everything beyond a limit on names counts under it."""
 
 Rejection = _core.Rejection
-"""A line that does not count."""
+"""A line that does not count: where it is, why, and how it starts."""
 
 Framing = Literal["lines", "arrays", "datagrams", "stream"]
-"""How records are told apart; see `edgetally._core.Fold`."""
+"""How records are separated; see `edgetally._core.Fold`."""
 
 
 class Defaults(NamedTuple):
-    """What holds for records that do not say otherwise, and what they may say."""
+    """What a source says of its records. The first four hold for records that do not say otherwise."""
 
     service_id: str
     pop: str
     format: str = "canonical"
-    """How lines are written; see `edgetally._core.Fold`."""
+    """How records are written; see `edgetally._core.Fold`."""
     weight: int = 1
     """How many requests a line stands for."""
     services: Sequence[str] | None = None
-    """The services that records may count for; None: any."""
+    """Services that records may count for. None: any service."""
 
 
-class Limits(NamedTuple):
+class Report(NamedTuple):
+    """What became of the lines of an input since its last report."""
+
+    accepted: int
+    """Lines that count."""
+    rejected: Counter[str]
+    """Lines that do not, by reason."""
+    rejections: Sequence[Rejection]
+    """The first of these, at most 10."""
+    unknown_cache_words: Counter[str]
+    """Accepted lines whose cache word is in no table, by word."""
+
+    @classmethod
+    def of(cls, report: _core.Report) -> Self:
+        """Make it of what a fold returns."""
+        return cls(
+            report.accepted,
+            Counter(dict(report.rejected)),
+            report.rejections,
+            Counter(dict(report.unknown_cache_words)),
+        )
+
+
+class KeyLimits(NamedTuple):
     """How many keys one service may have in one second, and how many services there may be."""
 
     domains: int
@@ -55,7 +79,7 @@ DATASETS = ("domains", "origin_insights", "origins")
 
 
 class Measurement(NamedTuple):
-    """One field of the API."""
+    """One field that entries may have."""
 
     name: str
     description: str
@@ -63,10 +87,10 @@ class Measurement(NamedTuple):
 
 
 def measurements(dataset: str) -> list[Measurement]:
-    """Return the fields of `dataset` in alphabetical order; KeyError when there is no such dataset."""
+    """Return the measurements of `dataset` in alphabetical order. KeyError if there is no such dataset."""
     return [Measurement(*row) for row in _core.measurements(dataset)]
 
 
 def reasons() -> list[tuple[str, str]]:
-    """Return code and sentence of every reason to reject a line."""
+    """Return the code and the sentence of every reason to reject a line."""
     return _core.reasons()

@@ -195,7 +195,7 @@ async def test_records_of_a_foreign_service_are_rejected(service: Served, path: 
     assert shown == ["secret", "svc"]
     secret = (await service.client.get("/v1/domains/secret/ts/h", headers=EVERY_READER.header)).json()["Data"]
     assert [entry["aggregated"]["a.example"]["requests"] for entry in secret] == [1]
-    assert service.service.worker.rejected["foreign_service"] == 2
+    assert service.service.totals.rejected["foreign_service"] == 2
 
 
 async def test_with_several_services_a_record_must_name_one(service: Served) -> None:
@@ -235,12 +235,12 @@ PUSHES = [
 @pytest.mark.parametrize("wrong", PUSHES, ids=lambda wrong: wrong.name)
 @pytest.mark.parametrize("path", ["/ingest", "/ingest/svc", "/ingest/no.id"])
 async def test_pushes_without_a_valid_token_are_refused(service: Served, wrong: Wrong, path: str) -> None:
-    before = service.service.worker.accepted
+    before = service.service.totals.accepted
 
     answer = await service.client.post(path, content=ndjson([record(0)]), headers=wrong.header)
 
     assert (answer.status_code, answer.json()) == (403, REFUSED)
-    assert service.service.worker.accepted == before
+    assert service.service.totals.accepted == before
 
 
 @pytest.mark.parametrize("path", ["/ingest/other", "/ingest/secret", "/ingest/nothing", "/ingest/no.id"])
@@ -351,7 +351,7 @@ async def test_a_waiting_reader_is_refused_when_its_token_is_revoked(service: Se
 
 async def test_a_push_in_progress_does_not_count_once_its_token_is_revoked(service: Served) -> None:
     line = ndjson([record(0)])
-    before = service.service.worker.accepted
+    before = service.service.totals.accepted
     async with service.wire() as wire:
         head = b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (SENDER.field, 2 * len(line))
         await wire.send(head + line)
@@ -360,7 +360,7 @@ async def test_a_push_in_progress_does_not_count_once_its_token_is_revoked(servi
         answer = await wire.ask(line)
 
     assert (answer.status, answer.json()) == (403, REFUSED)
-    assert service.service.worker.accepted == before
+    assert service.service.totals.accepted == before
 
 
 async def test_a_new_token_is_valid_after_a_reload(service: Served) -> None:

@@ -1,165 +1,16 @@
-"""A push that carries a key counts once."""
+"""Pushes with an `Idempotency-Key` over HTTP: each counts once, and repeated ones get the same answer."""
 
-import asyncio
 import gzip
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from edgetally.api.errors import Refusal
-from edgetally.api.idempotency import KEEP_SECONDS, Once, Said
-from edgetally.errors import Unavailable
-from edgetally.journal.base import Checkpoints
-from edgetally.journal.memory import MemoryJournal
-from tests.support.clock import START, TurnedClock, until
+from edgetally.journal.sqlite import SqliteJournal
+from tests.support.clock import START
 from tests.support.served import Json, Served, ndjson, record, served
 from tests.support.tokens import access, bearer
-
-Commit = Callable[[Callable[[Said], Checkpoints]], Awaitable[Said]]
-
-
-class Counter:
-    """Counts pushes into a journal."""
-
-    def __init__(self, *, most: int = 100) -> None:
-        self.clock = TurnedClock()
-        self.journal = MemoryJournal()
-        self.counted: list[str] = []
-        self.once = Once(self.journal.checkpoints(), self.clock, most=most)
-        self.goes_on = asyncio.Event()
-        self.goes_on.set()
-        self.began = 0
-
-    def commit(self, body: str, problem: Exception | None = None) -> Commit:
-        async def commit(marks: Callable[[Said], Checkpoints]) -> Said:
-            said = Said(200, body)
-            self.began += 1
-            await self.goes_on.wait()
-            if problem:
-                raise problem
-            await self.journal.append(b"x", marks(said))
-            self.counted.append(body)
-            return said
-
-        return commit
-
-    async def push(self, key: str, body: str) -> str:
-        return (await self.once.push(key, hash(body), self.commit(body))).body
-
-
-async def test_a_key_that_is_used_again_is_not_forgotten_by_a_push_that_came_meanwhile() -> None:
-    counter = Counter()
-    await counter.push("k", "a")
-    await counter.clock.advance(KEEP_SECONDS + 1)
-    counter.goes_on.clear()
-    pushes = [asyncio.create_task(counter.push(key, body)) for key, body in (("k", "b"), ("other", "c"))]
-    await until(lambda: counter.began == 3)
-    counter.goes_on.set()
-    await asyncio.wait(pushes)
-
-    assert await counter.push("k", "b") == "b"
-    assert counter.counted == ["a", "b", "c"]
-
-
-async def test_a_repeat_gets_the_first_answer() -> None:
-    counter = Counter()
-    first = await counter.once.push("k", 1, counter.commit("first"))
-    again = await counter.once.push("k", 1, counter.commit("second"))
-
-    assert (first, again) == (Said(200, "first"), Said(200, "first"))
-    assert counter.counted == ["first"]
-    assert counter.once.repeated == 1
-
-
-async def test_other_content_under_the_same_key_is_refused() -> None:
-    counter = Counter()
-    await counter.push("k", "a")
-    with pytest.raises(Refusal, match="came with other records before"):
-        await counter.push("k", "b")
-    assert counter.counted == ["a"]
-
-
-async def test_a_repeat_during_the_first_waits_for_it() -> None:
-    counter = Counter()
-    counter.goes_on.clear()
-    pushes = [asyncio.create_task(counter.push("k", "a")) for _ in range(5)]
-    await counter.clock.advance(1)
-    assert counter.began == 1
-    counter.goes_on.set()
-
-    assert await asyncio.gather(*pushes) == ["a"] * 5
-    assert counter.counted == ["a"]
-
-
-async def test_the_first_counts_though_its_sender_has_left() -> None:
-    counter = Counter()
-    counter.goes_on.clear()
-    first = asyncio.create_task(counter.push("k", "a"))
-    await counter.clock.advance(1)
-    first.cancel()
-    again = asyncio.create_task(counter.push("k", "a"))
-    await counter.clock.advance(1)
-    counter.goes_on.set()
-
-    assert await again == "a"
-    assert first.cancelled()
-    assert counter.counted == ["a"]
-
-
-async def test_when_the_first_fails_the_next_counts() -> None:
-    counter = Counter()
-    counter.goes_on.clear()
-    first = asyncio.create_task(counter.once.push("k", hash("a"), counter.commit("a", Unavailable("full"))))
-    again = asyncio.create_task(counter.push("k", "a"))
-    await counter.clock.advance(1)
-    counter.goes_on.set()
-
-    with pytest.raises(Unavailable, match="full"):
-        await first
-    assert await again == "a"
-    assert counter.counted == ["a"]
-
-
-async def test_a_key_is_forgotten_after_ten_minutes() -> None:
-    counter = Counter()
-    await counter.push("k", "a")
-    await counter.clock.advance(KEEP_SECONDS - 1)
-    assert await counter.push("k", "a") == "a"
-    await counter.clock.advance(1)
-    assert await counter.push("k", "b") == "b"
-    await counter.clock.advance(KEEP_SECONDS)
-    await counter.push("other", "c")
-
-    assert counter.counted == ["a", "b", "c"]
-    assert list(counter.journal.checkpoints()) == ["push:other"]
-
-
-async def test_the_oldest_keys_give_way_beyond_the_limit() -> None:
-    counter = Counter(most=3)
-    for number in range(10):
-        await counter.push(f"k{number}", "a")
-
-    assert list(counter.journal.checkpoints()) == ["push:k7", "push:k8", "push:k9"]
-
-
-async def test_a_restart_knows_the_keys_and_the_order_in_which_they_expire() -> None:
-    counter = Counter()
-    for number in range(4):
-        await counter.push(f"k{number}", "a")
-        await counter.clock.advance(100)
-    counter.once = Once(dict(reversed(list(counter.journal.checkpoints().items()))), counter.clock, most=3)
-    assert await counter.push("k0", "a") == "a"
-    assert counter.counted == ["a"] * 4
-    counter.once = Once(counter.journal.checkpoints(), counter.clock, most=2)
-    await counter.push("k4", "a")
-
-    assert list(counter.journal.checkpoints()) == ["push:k3", "push:k4"]
-
-
-# Over HTTP.
 
 
 async def send(service: Served, key: str, *records: Json, path: str = "/ingest") -> httpx.Response:
@@ -183,7 +34,7 @@ async def test_a_push_with_a_key_counts_once(service: Served) -> None:
     assert await requests(service) == 2
 
 
-async def test_a_push_is_the_same_however_it_is_compressed(service: Served) -> None:
+async def test_compression_does_not_matter(service: Served) -> None:
     body = ndjson([record(0)] * 100)
     for content, coding in ((body, {}), (gzip.compress(body), {"Content-Encoding": "gzip"})):
         answer = await service.client.post("/ingest", content=content, headers={"Idempotency-Key": "k", **coding})
@@ -193,19 +44,19 @@ async def test_a_push_is_the_same_however_it_is_compressed(service: Served) -> N
     assert await requests(service) == 100
 
 
-async def test_a_push_of_which_nothing_counts_is_remembered_too(service: Served) -> None:
+async def test_a_push_without_any_record_that_counts_is_remembered_too(service: Served) -> None:
     answers = [await send(service, "k", {"status": "x"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].content == answers[1].content
 
 
-async def test_other_records_under_the_same_key_are_refused(service: Served) -> None:
+async def test_other_records_with_the_same_key_are_refused(service: Served) -> None:
     await send(service, "k", record(0))
     answers = [await send(service, "k", record(1)), await send(service, "k", record(0), path="/ingest?pop=FRA")]
 
     for answer in answers:
         assert answer.status_code == 422
-        assert "came with other records before" in answer.json()["Error"]
+        assert "was used for other records" in answer.json()["Error"]
 
 
 async def test_a_key_belongs_to_its_path(service: Served) -> None:
@@ -217,7 +68,7 @@ async def test_a_key_belongs_to_its_path(service: Served) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "é"])
-async def test_a_key_that_cannot_be_one_is_refused(service: Served, key: str) -> None:
+async def test_an_invalid_key_is_refused(service: Served, key: str) -> None:
     answer = await service.client.post(
         "/ingest", content=ndjson([record(0)]), headers=[(b"Idempotency-Key", key.encode())]
     )
@@ -236,13 +87,39 @@ async def test_a_key_survives_a_restart(tmp_path: Path) -> None:
         assert second.clock.now() == START + 3
 
 
-async def test_nobody_meets_the_keys_of_others() -> None:
+# As the version before has stored them, with the answers that it gave.
+OLD_RECORDS: dict[str, str | None] = {
+    "push:*::k": '[1795314600,270351121,[200,"{\\"accepted\\":1,\\"rejected\\":1,\\"errors\\":[{\\"line\\":2,'
+    '\\"reason\\":\\"bad_status: status is no number up to 999\\"}]}"]]',
+    "push:*:svc:k": '[1795314600,1265957905,[200,"{\\"accepted\\":1,\\"rejected\\":0,\\"errors\\":[]}"]]',
+}
+
+
+async def test_a_key_survives_an_upgrade(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "data")
+    await journal.append(b"", OLD_RECORDS)
+    await journal.close()
+    async with served({"journal": {"data_dir": str(tmp_path / "data")}}) as service:
+        first = await send(service, "k", record(0), record(0, status="x"))
+        second = await send(service, "k", record(0), path="/ingest/svc?pop=FRA&weight=2&format=caddy")
+        other = await send(service, "k", record(1))
+
+        assert (first.status_code, first.json()["accepted"], first.json()["rejected"]) == (200, 1, 1)
+        assert [(error["line"], error["reason"].partition(":")[0]) for error in first.json()["errors"]] == [
+            (2, "bad_status")
+        ]
+        assert (second.status_code, second.json()) == (200, {"accepted": 1, "rejected": 0, "errors": []})
+        assert other.status_code == 422
+        assert service.service.totals.accepted == 0
+
+
+async def test_senders_have_keys_of_their_own() -> None:
     shop, bank = bearer("ingest", "shop"), bearer("ingest", "bank")
     async with served({"access": access(shop, bank)}) as service:
         answers = []
-        for who in (shop, bank, shop):
-            headers = {"Idempotency-Key": "k", **who.header}
+        for sender in (shop, bank, shop):
+            headers = {"Idempotency-Key": "k", **sender.header}
             answers.append(await service.client.post("/ingest", content=b'{"status":200}\n' * 3, headers=headers))
 
         assert [answer.json()["accepted"] for answer in answers] == [3, 3, 3]
-        assert service.service.worker.accepted == 6
+        assert service.service.totals.accepted == 6

@@ -1,4 +1,4 @@
-"""Push: what may be sent, what becomes of it, and that it counts as a whole or not at all."""
+"""Push: what may be sent, how it is answered, and that it counts as a whole or not at all."""
 
 import asyncio
 import gzip
@@ -28,7 +28,7 @@ REST = ndjson(THREE[1:])
 
 
 async def counted(service: Served, service_id: str = "svc") -> int:
-    """Seal everything that was pushed; say how many requests the service's entries show."""
+    """Seal everything that was pushed, and return how many requests the service's entries show."""
     await service.clock.advance(10)
     entries = await service.entries(service_id=service_id)
     return sum(domain["requests"] for entry in entries for domain in entry["aggregated"].values())
@@ -63,7 +63,7 @@ FORMS = [
 ]
 
 
-async def test_a_push_says_how_its_lines_are_written(service: Served) -> None:
+async def test_a_push_may_choose_its_format(service: Served) -> None:
     line = b'{"ts":%d,"request":{"host":"a.example","proto":"HTTP/2.0"},"status":200,"size":5}' % (START)
     answer = await service.client.post("/ingest/svc?format=caddy", content=line)
 
@@ -73,7 +73,7 @@ async def test_a_push_says_how_its_lines_are_written(service: Served) -> None:
     assert entry["aggregated"]["a.example"]["http2"] == 1
 
 
-async def test_a_push_says_how_many_requests_a_line_stands_for(service: Served) -> None:
+async def test_a_push_may_choose_its_weight(service: Served) -> None:
     answer = await service.client.post("/ingest/svc?weight=10", content=LINES)
 
     assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
@@ -81,21 +81,21 @@ async def test_a_push_says_how_many_requests_a_line_stands_for(service: Served) 
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "1.5", "ten", "4294967297", "1" * 5000])
-async def test_a_weight_that_is_none_is_refused(service: Served, weight: str) -> None:
+async def test_an_invalid_weight_is_refused(service: Served, weight: str) -> None:
     answer = await service.client.post(f"/ingest?weight={weight}", content=LINES)
 
     assert answer.status_code in (400, 414)
     assert await counted(service) == 0
 
 
-async def test_a_destination_that_cloudflare_tries_out_is_fine(service: Served) -> None:
+async def test_the_trial_push_of_cloudflare_is_accepted(service: Served) -> None:
     trial = gzip.compress(b'{"content":"tests"}')
     answer = await service.client.post("/ingest?format=cloudflare", content=trial, headers={"Content-Encoding": "gzip"})
 
     assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": 0, "errors": []})
 
 
-async def test_a_push_in_a_format_that_is_not_known_is_told_which_there_are(service: Served) -> None:
+async def test_an_unknown_format_is_refused_and_the_known_ones_are_listed(service: Served) -> None:
     answer = await service.client.post("/ingest?format=cadddy", content=LINES)
 
     assert answer.status_code == 400
@@ -149,7 +149,7 @@ async def test_the_content_type_does_not_matter(service: Served, content_type: s
         assert answer.json()["accepted"] == 3
 
 
-async def test_a_push_that_asks_first_is_told_to_go_on(service: Served) -> None:
+async def test_a_push_that_expects_100_continue_gets_it(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LINES)
@@ -162,7 +162,7 @@ async def test_a_push_that_asks_first_is_told_to_go_on(service: Served) -> None:
     assert await counted(service) == 3
 
 
-async def test_a_push_that_does_not_wait_to_be_told_is_not_told(service: Served) -> None:
+async def test_a_push_that_does_not_wait_for_100_continue_does_not_get_it(service: Served) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LINES)
@@ -171,7 +171,7 @@ async def test_a_push_that_does_not_wait_to_be_told_is_not_told(service: Served)
     assert answer.status == 200
 
 
-async def test_a_push_that_asks_first_is_refused_before_it_is_sent(service: Served) -> None:
+async def test_a_push_that_expects_100_continue_may_be_refused_before_its_body_is_sent(service: Served) -> None:
     async with service.wire() as wire:
         answer = await wire.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100000001\r\n\r\n"
@@ -195,17 +195,17 @@ DEFAULTS = [
     Default("the path's service", "/ingest/shop", {}, "shop", "local"),
     Default("the query's POP", "/ingest?pop=FRA", {}, "default", "FRA"),
     Default("both", "/ingest/shop?pop=FRA", {}, "shop", "FRA"),
-    Default("an empty POP is none", "/ingest/shop?pop=", {}, "shop", "local"),
+    Default("an empty POP is no POP", "/ingest/shop?pop=", {}, "shop", "local"),
     Default("a POP of two words", "/ingest?pop=New%20York", {}, "default", "New York"),
     Default("the record's own service", "/ingest/shop", {"service_id": "own"}, "own", "local"),
     Default("the record's own POP", "/ingest/shop?pop=FRA", {"pop": "AMS"}, "shop", "AMS"),
-    Default("a record whose fields say nothing", "/ingest/shop?pop=FRA", {"pop": "-", "service_id": ""}, "shop", "FRA"),
+    Default("a record with empty fields", "/ingest/shop?pop=FRA", {"pop": "-", "service_id": ""}, "shop", "FRA"),
     Default("the longest service id", f"/ingest/{'s' * 64}", {}, "s" * 64, "local"),
 ]
 
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=lambda case: case.name)
-async def test_what_holds_for_records_that_do_not_say(service: Served, case: Default) -> None:
+async def test_defaults_hold_for_records_that_do_not_say_otherwise(service: Served, case: Default) -> None:
     await service.push({"ts": START, "status": 200, "domain": "a.example", **case.names}, path=case.path)
     await service.to(2)
 
@@ -231,7 +231,7 @@ async def test_a_record_without_time_counts_when_it_arrives(service: Served) -> 
 
 
 @pytest.mark.parametrize("pop", ["x" * 65, "%C3%A9" * 33, "%00", "A%0AB", "%1b[31m", "%7F", "%E2%80%A8"])
-async def test_a_pop_that_no_entry_could_show_is_refused(service: Served, pop: str) -> None:
+async def test_an_invalid_pop_is_refused(service: Served, pop: str) -> None:
     answer = await service.client.post(f"/ingest?pop={pop}", content=LINES)
     assert answer.status_code == 400
     assert "pop" in answer.json()["Error"]
@@ -239,32 +239,30 @@ async def test_a_pop_that_no_entry_could_show_is_refused(service: Served, pop: s
 
 
 @pytest.mark.parametrize("name", ["popp", "wieght", "POP", "pop%20", "service_id", "header-pop", ""])
-async def test_a_parameter_that_a_push_has_not_is_refused_and_those_are_named_that_it_has(
-    service: Served, name: str
-) -> None:
+async def test_an_unknown_parameter_is_refused_and_the_known_ones_are_listed(service: Served, name: str) -> None:
     answer = await service.client.post(f"/ingest/svc?format=canonical&{name}=10", content=LINES)
     assert answer.status_code == 400
-    assert answer.json()["Error"] == f"a push has no parameter {unquote(name)!r}; there are format, pop, weight"
+    assert answer.json()["Error"] == f"unknown parameter {unquote(name)!r} (expected one of: format, pop, weight)"
     assert await counted(service) == 0
 
 
-async def test_parameters_that_are_meant_for_cloudflare_do_no_harm(service: Served) -> None:
+async def test_header_parameters_for_cloudflare_are_ignored(service: Served) -> None:
     answer = await service.client.post("/ingest/svc?header_Fastly-Key=TOKEN&pop=FRA", content=LINES)
     assert answer.json()["accepted"] == 3
 
 
 @pytest.mark.parametrize("service_id", ["s" * 65, "a.b", "a%20b", "%C3%A9", "a%00", "..%5C"])
-async def test_a_service_id_in_the_path_that_cannot_be_one_is_refused(service: Served, service_id: str) -> None:
+async def test_an_invalid_service_id_in_the_path_is_refused(service: Served, service_id: str) -> None:
     answer = await service.client.post(f"/ingest/{service_id}", content=LINES)
     assert answer.status_code == 400
     assert "service id" in answer.json()["Error"]
     assert await counted(service) == 0
 
 
-# What does not count
+# Rejections
 
 
-async def test_lines_that_do_not_count_are_reported_with_their_number(service: Served) -> None:
+async def test_rejected_lines_are_reported_with_their_number(service: Served) -> None:
     body = b"\n".join(
         [
             ndjson([record(0)]).strip(),
@@ -293,18 +291,18 @@ async def test_lines_that_do_not_count_are_reported_with_their_number(service: S
         (9, "bad_service_id"),
         (10, "truncated"),
     ]
-    assert service.service.worker.rejected.total() == 8
+    assert service.service.totals.rejected.total() == 8
     assert await counted(service) == 1
 
 
-async def test_elements_of_an_array_are_numbered_too(service: Served) -> None:
+async def test_elements_of_an_array_are_numbered_like_lines(service: Served) -> None:
     report = (await service.client.post("/ingest", content=json.dumps([record(0), 5, record(0), {}]))).json()
     assert (report["accepted"], report["rejected"]) == (2, 2)
     assert [error["line"] for error in report["errors"]] == [2, 4]
 
 
 @pytest.mark.parametrize(("status", "came"), [(200, 2), (200, 1), (400, 0)])
-async def test_an_array_without_its_end_tells_so(service: Served, status: int, came: int) -> None:
+async def test_an_array_that_is_cut_off_is_reported(service: Served, status: int, came: int) -> None:
     body = json.dumps(THREE[:came]).encode().removesuffix(b"]")
     answer = await service.client.post("/ingest", content=body)
     said = dict(_core.reasons())["truncated"]
@@ -313,7 +311,7 @@ async def test_an_array_without_its_end_tells_so(service: Served, status: int, c
     assert await counted(service) == came
 
 
-async def test_what_follows_an_array_does_not_count_and_is_told(service: Served) -> None:
+async def test_data_after_an_array_is_rejected(service: Served) -> None:
     answer = await service.client.post("/ingest", content=ARRAY + b"\n" + ARRAY)
     assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
     assert [error["line"] for error in answer.json()["errors"]] == [4]
@@ -326,7 +324,7 @@ async def test_no_more_than_ten_errors_are_listed(service: Served) -> None:
     assert [error["line"] for error in report["errors"]] == list(range(4, 14))
 
 
-async def test_a_push_of_which_nothing_counts_is_a_bad_request_that_says_why(service: Served) -> None:
+async def test_a_push_without_any_record_that_counts_is_a_bad_request(service: Served) -> None:
     answer = await service.client.post("/ingest", content=b"no\n" * 12)
     assert answer.status_code == 400
     assert (answer.json()["accepted"], answer.json()["rejected"], len(answer.json()["errors"])) == (0, 12, 10)
@@ -337,14 +335,14 @@ async def test_a_push_of_which_nothing_counts_is_a_bad_request_that_says_why(ser
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\t\n", b"[]", b" [ ] \n"])
-async def test_a_push_of_nothing_is_fine(service: Served, body: bytes) -> None:
+async def test_a_push_without_records_is_accepted(service: Served, body: bytes) -> None:
     for coding, packed in (("identity", body), ("gzip", gzip.compress(body)), ("zstd", zstd.compress(body))):
         answer = await service.client.post("/ingest", content=packed, headers={"Content-Encoding": coding})
         assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": 0, "errors": []})
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-async def test_an_empty_body_is_fine_whatever_it_claims_to_be(service: Served, coding: str) -> None:
+async def test_an_empty_body_is_accepted_with_any_coding(service: Served, coding: str) -> None:
     answer = await service.client.post("/ingest", content=b"", headers={"Content-Encoding": coding})
     assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": 0, "errors": []})
 
@@ -361,7 +359,7 @@ async def test_how_far_from_now_a_record_may_lie(service: Served, age: int, reas
     assert [error["reason"].partition(":")[0] for error in report["errors"]] == ([reason] if reason else [])
 
 
-# What cannot be read
+# Bodies that cannot be decompressed
 
 
 class Broken(NamedTuple):
@@ -381,46 +379,46 @@ BROKEN = [
     Broken("gzip that is cut off early", GZIP[:20], "gzip", 400, "cut off"),
     Broken("gzip whose second member is cut off", GZIP + GZIP[:-1], "gzip", 400, "cut off"),
     Broken("gzip with a wrong checksum", GZIP[:-8] + bytes(8), "gzip", 400, "the gzip stream is damaged; nothing of"),
-    Broken("gzip with something behind it", GZIP + b"something", "gzip", 400, "what follows the gzip stream is not"),
-    Broken("no gzip at all", LINES, "gzip", 400, "the body is not gzip, although Content-Encoding says so; no"),
+    Broken("gzip with data after it", GZIP + b"something", "gzip", 400, "what follows the gzip stream is not"),
+    Broken("not gzip", LINES, "gzip", 400, "the body is not gzip, although Content-Encoding says so; no"),
     Broken("zstd that is cut off", ZSTD[:-1], "zstd", 400, "cut off"),
     Broken("zstd whose second frame is cut off", ZSTD + ZSTD[:-1], "zstd", 400, "cut off"),
-    Broken("no zstd at all", LINES, "zstd", 400, "the body is not zstd, although Content-Encoding says so; no"),
-    Broken("gzip that says zstd", GZIP, "zstd", 400, "the body is not zstd, although"),
-    Broken("a coding nobody knows", LINES, "br", 415, "'br'"),
+    Broken("not zstd", LINES, "zstd", 400, "the body is not zstd, although Content-Encoding says so; no"),
+    Broken("gzip that claims to be zstd", GZIP, "zstd", 400, "the body is not zstd, although"),
+    Broken("an unknown coding", LINES, "br", 415, "'br'"),
     Broken("two codings", GZIP, "gzip, gzip", 415, "'gzip, gzip'"),
 ]
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
-async def test_what_cannot_be_read_counts_nothing(service: Served, case: Broken) -> None:
+async def test_nothing_counts_of_a_body_that_cannot_be_decompressed(service: Served, case: Broken) -> None:
     answer = await service.client.post("/ingest", content=case.body, headers={"Content-Encoding": case.coding})
 
     assert answer.status_code == case.status
     assert case.says in answer.json()["Error"]
     assert answer.json()["Timestamp"] == START
     assert await counted(service) == 0
-    assert service.service.worker.accepted == 0
+    assert service.service.totals.accepted == 0
 
 
-async def test_an_unknown_coding_is_told_which_are_known(service: Served) -> None:
+async def test_the_refusal_of_an_unknown_coding_lists_the_known_ones(service: Served) -> None:
     answer = await service.client.post("/ingest", content=LINES, headers={"Content-Encoding": "br"})
     assert answer.headers["Accept-Encoding"] == "gzip, zstd"
 
 
-# What is too large
+# Limits
 
 SMALL: dict[str, dict[str, object]] = {"api": {"max_push_bytes": 2000, "max_push_decompressed_bytes": 20_000}}
 
 
-async def test_a_push_that_says_it_is_too_large_is_refused() -> None:
+async def test_a_push_whose_length_is_too_large_is_refused() -> None:
     async with served(SMALL) as small:
         answer = await small.client.post("/ingest", content=b"x" * 2001)
         assert answer.status_code == 413
         assert "2000 bytes" in answer.json()["Error"]
 
 
-async def test_a_push_that_turns_out_too_large_is_refused_and_counts_nothing() -> None:
+async def test_a_push_without_length_that_is_too_large_is_refused_and_does_not_count() -> None:
     async def body() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield LINES
@@ -433,7 +431,7 @@ async def test_a_push_that_turns_out_too_large_is_refused_and_counts_nothing() -
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-async def test_a_push_that_decompresses_to_too_much_is_refused_and_counts_nothing(coding: str) -> None:
+async def test_a_push_that_decompresses_to_too_many_bytes_is_refused_and_does_not_count(coding: str) -> None:
     bomb = LINES * 100
     packed = gzip.compress(bomb) if coding == "gzip" else zstd.compress(bomb)
     assert len(packed) < 2000
@@ -441,11 +439,11 @@ async def test_a_push_that_decompresses_to_too_much_is_refused_and_counts_nothin
     async with served(SMALL) as small:
         answer = await small.client.post("/ingest", content=packed, headers={"Content-Encoding": coding})
         assert answer.status_code == 413
-        assert "decompresses to at most 20000 bytes" in answer.json()["Error"]
+        assert "decompresses to more than 20000 bytes" in answer.json()["Error"]
         assert await counted(small) == 0
 
 
-async def test_a_push_as_large_as_may_be_counts() -> None:
+async def test_a_push_of_the_largest_size_counts() -> None:
     line = ndjson([record(0)])
     body = line + b" " * (2000 - len(line))
     async with served(SMALL) as small:
@@ -453,7 +451,7 @@ async def test_a_push_as_large_as_may_be_counts() -> None:
         assert answer.json()["accepted"] == 1
 
 
-async def test_a_line_that_is_too_long_is_refused_and_those_around_it_count() -> None:
+async def test_a_line_that_is_too_long_is_rejected_and_those_around_it_count() -> None:
     async with served({"records": {"max_line": 1024}}) as service:
         long = ndjson([record(0, user_agent="x" * 1024)])
         report = (await service.client.post("/ingest", content=LINES + long + LINES)).json()
@@ -461,11 +459,11 @@ async def test_a_line_that_is_too_long_is_refused_and_those_around_it_count() ->
         assert report["errors"] == [{"line": 4, "reason": "too_long: the line is longer than records.max_line allows"}]
 
 
-# Who leaves
+# Senders that leave
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-async def test_whoever_breaks_off_counts_nothing(service: Served, framing: str) -> None:
+async def test_a_push_that_breaks_off_does_not_count(service: Served, framing: str) -> None:
     head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
     async with service.wire() as wire:
         if framing == "length":
@@ -479,10 +477,10 @@ async def test_whoever_breaks_off_counts_nothing(service: Served, framing: str) 
     await until(lambda: not service.service.server.connections)
 
     assert await counted(service) == 0
-    assert service.service.worker.accepted == 0
+    assert service.service.totals.accepted == 0
 
 
-async def test_whoever_breaks_off_does_not_disturb_others(service: Served) -> None:
+async def test_a_push_that_breaks_off_does_not_disturb_others(service: Served) -> None:
     async with service.wire() as leaves:
         await leaves.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n" + LINES)
         assert (await service.push(*THREE))["accepted"] == 3
@@ -490,7 +488,7 @@ async def test_whoever_breaks_off_does_not_disturb_others(service: Served) -> No
     assert await counted(service) == 3
 
 
-async def test_a_sender_that_stalls_is_cut_off_and_counts_nothing(service: Served) -> None:
+async def test_a_sender_that_stalls_is_disconnected_and_its_push_does_not_count(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
         await wire.reader.readuntil(b"100 Continue\r\n\r\n")
@@ -502,7 +500,7 @@ async def test_a_sender_that_stalls_is_cut_off_and_counts_nothing(service: Serve
     assert await counted(service) == 0
 
 
-async def test_a_sender_that_goes_on_slowly_is_not_cut_off(service: Served) -> None:
+async def test_a_slow_sender_is_not_disconnected(service: Served) -> None:
     async with service.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(4):
@@ -512,7 +510,7 @@ async def test_a_sender_that_goes_on_slowly_is_not_cut_off(service: Served) -> N
     assert answer.json()["accepted"] == 12
 
 
-async def test_many_push_at_once(service: Served) -> None:
+async def test_concurrent_pushes_count(service: Served) -> None:
     bodies = [ndjson([record(0, domain=f"{number}.example", weight=number + 1)] * 50) for number in range(20)]
     answers = await asyncio.gather(*(service.client.post("/ingest", content=body) for body in bodies))
     await service.to(2)
@@ -527,13 +525,13 @@ async def test_many_push_at_once(service: Served) -> None:
 # Fastly's log streaming
 
 
-async def test_fastly_may_push_here(service: Served) -> None:
+async def test_the_logging_challenge_of_fastly_is_answered(service: Served) -> None:
     answer = await service.client.get("/.well-known/fastly/logging/challenge")
     assert (answer.status_code, answer.text) == (200, "*\n")
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
-async def test_a_push_is_only_posted_or_put(service: Served) -> None:
+async def test_a_push_must_be_post_or_put(service: Served) -> None:
     for method in ("GET", "HEAD", "DELETE", "PATCH"):
         answer = await service.client.request(method, "/ingest/svc")
         assert answer.status_code == 405

@@ -18,9 +18,9 @@ async def test_the_demo_shows_where_to_look_and_what_comes_in(monkeypatch: pytes
         service = running.service
         showing = asyncio.create_task(demo.demonstrate(service))
         while len(shown) < 4:
-            before = service.worker.accepted
+            before = service.totals.accepted
             await running.clock.advance(demo.BATCH_SECONDS)
-            await until(lambda before=before: service.worker.accepted > before or showing.done())  # type: ignore[misc]
+            await until(lambda before=before: service.totals.accepted > before or showing.done())  # type: ignore[misc]
             assert not showing.done()
 
         # Every address that it prints has something to show.

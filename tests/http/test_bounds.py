@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
-from edgetally.ingest.group_commit import OPEN_BYTES
+from edgetally.ingest.group_commit import OPEN_PUSH_BYTES
 from tests.support.clock import START, until
 from tests.support.served import Served, ndjson, record, served
 
@@ -21,7 +21,7 @@ HOSTS = ndjson(record(0, domain=f"{number}.example") for number in range(4000))
 def busy(service: Served) -> Iterator[None]:
     """Block both fold threads."""
     go_on = threading.Event()
-    threads = service.service.worker._threads  # noqa: SLF001 - a fold is never this slow by itself
+    threads = service.service.fold_pool._threads  # noqa: SLF001 - a fold is never this slow by itself
     blocked = [threads.submit(go_on.wait) for _ in range(2)]
     try:
         yield
@@ -78,7 +78,7 @@ async def test_a_push_that_decompresses_without_end_is_refused(small: Served) ->
     answer = await small.client.post("/ingest", content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
     assert times_reached(small, "api.max_push_decompressed_bytes") == 1
-    assert small.service.worker.pushes.pending == 0
+    assert small.service.group_commit.pending_bytes == 0
     await still_works(small)
 
 
@@ -89,26 +89,26 @@ async def test_a_push_of_too_many_keys_is_refused_as_a_whole(small: Served) -> N
     assert times_reached(small, "api.max_push_tally_bytes") == 1
     half = HOSTS[: HOSTS.index(b"\n", 200_000) + 1]
     assert (await small.client.post("/ingest", content=half)).status_code == 200
-    assert small.service.worker.pushes.pending == 0
+    assert small.service.group_commit.pending_bytes == 0
     await still_works(small)
 
 
 async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
-    pushes = small.service.worker.pushes
+    pushes = small.service.group_commit
     async with small.wire() as slow:
         await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
-        await until(lambda: pushes.pending > OPEN_BYTES)
-        pushes.bounds = pushes.bounds._replace(pending_bytes=pushes.pending + 1000)
+        await until(lambda: pushes.pending_bytes > OPEN_PUSH_BYTES)
+        pushes.limits = pushes.limits._replace(pending_bytes=pushes.pending_bytes + 1000)
         for body in (LINES, HOSTS):
             refused = await small.client.post("/ingest", content=body)
             assert refused.status_code == 429
             assert int(refused.headers["Retry-After"]) >= 1
             assert "nothing of this push was counted" in refused.json()["Error"]
-        assert pushes.busy == 2
+        assert pushes.refused == 2
         assert (await small.client.get("/v1/domains/svc/ts/h")).status_code == 200
         assert (await slow.ask(LINES)).json()["accepted"] == 2
     assert (await small.client.post("/ingest", content=LINES)).json()["accepted"] == 1
-    assert pushes.pending == 0
+    assert pushes.pending_bytes == 0
     await small.to(2)
     (entry,) = (await small.get("/v1/domains/svc/ts/0"))["Data"]
     assert entry["aggregated"]["a.example"]["requests"] == 3
@@ -117,8 +117,8 @@ async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
 async def test_a_push_that_is_cut_off_frees_its_memory(small: Served) -> None:
     async with small.wire() as wire:
         await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
-        await until(lambda: small.service.worker.pushes.pending > len(LINES))
-    await until(lambda: small.service.worker.pushes.pending == 0)
+        await until(lambda: small.service.group_commit.pending_bytes > len(LINES))
+    await until(lambda: small.service.group_commit.pending_bytes == 0)
     assert small.service.server.buffered.used == 0
     await still_works(small)
 
@@ -196,7 +196,7 @@ async def test_an_endless_line_is_rejected_within_the_memory_of_one_line(service
         yield LINES
         for _ in range(50):
             yield b"x" * 1_000_000
-            assert service.service.worker.pushes.pending < 3_000_000
+            assert service.service.group_commit.pending_bytes < 3_000_000
         yield b"\n" + LINES
 
     answer = await service.client.post("/ingest", content=endless())
@@ -220,16 +220,16 @@ async def test_open_syslog_connections_are_read_when_more_are_refused() -> None:
         host, port = listener._server.sockets[0].getsockname()  # noqa: SLF001
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(LINES)
-        await until(lambda: service.service.worker.brought != {})
+        await until(lambda: service.service.totals.sources != {})
         refused, its_writer = await asyncio.open_connection(host, port)
         assert await refused.read() == b""
         its_writer.close()
         assert listener.refused == 1
         writer.write(LINES)
-        await until(lambda: sum(one.size for one in service.service.worker.brought.values()) == 2 * len(LINES))
+        await until(lambda: sum(one.size for one in service.service.totals.sources.values()) == 2 * len(LINES))
         writer.close()
         assert await reader.read() == b""
-        await until(lambda: service.service.worker.accepted == 2)
+        await until(lambda: service.service.totals.accepted == 2)
         await still_works(service)
 
 
@@ -291,8 +291,8 @@ async def test_clients_that_send_slowly_and_read_nothing_do_not_stop_others(serv
                 wire.writer.write(b"x")
             await still_works(service)
         assert service.service.shelf.newest == int(service.clock.now()) - 2
-        assert service.service.worker.pushes.pending < 300 * 20_000
+        assert service.service.group_commit.pending_bytes < 300 * 20_000
         assert service.service.server.buffered.used < 300 * 20_000
         await service.clock.advance(40)
         await until(lambda: len(service.service.server.connections) <= 101)
-    await until(lambda: service.service.worker.pushes.pending == 0)
+    await until(lambda: service.service.group_commit.pending_bytes == 0)

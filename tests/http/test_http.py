@@ -423,7 +423,7 @@ async def test_an_internal_error_has_the_same_shape(
         raise ZeroDivisionError("the inside")
 
     monkeypatch.setattr(service.service.long_poll, "answer", bug)
-    monkeypatch.setattr(service.service.worker.pushes, "open", bug)
+    monkeypatch.setattr(service.service.group_commit, "open", bug)
     async with service.wire() as wire:
         reading = await wire.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         pushing = await wire.ask(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 
 from edgetally.errors import Unavailable
-from edgetally.ingest import group_commit as pushes
+from edgetally.ingest import group_commit
 from edgetally.journal.base import Checkpoints
 from tests.support.clock import PATIENCE
 from tests.support.pipelines import FULL, SETTINGS, Ask, Pipeline, pipelines
@@ -100,7 +100,7 @@ def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "append", wait)
         if any(ask.meant.domain == FULL for ask in pipeline.asks):
-            patch.setattr(pushes, "TOGETHER_BYTES", 0)
+            patch.setattr(group_commit, "GROUP_BYTES", 0)
         yield
 
 
@@ -206,4 +206,4 @@ async def test_answers_come_in_order_and_records_count_once(pipeline: Pipeline) 
             more = await remainder(client, stays=stays)
         assert more in ([b"", CONTINUE] if pipeline.asks[-1].continues and stays else [b""])
         assert await counted(service) == model.counted
-        assert service.service.worker.pushes.pending == service.service.server.buffered.used == 0
+        assert service.service.group_commit.pending_bytes == service.service.server.buffered.used == 0

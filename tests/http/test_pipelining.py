@@ -9,7 +9,7 @@ from edgetally.errors import Unavailable
 from edgetally.http.connection import Connection
 from edgetally.http.pipeline import PIPELINE_DEPTH
 from edgetally.http.reader import BYPASS_PARSER
-from edgetally.ingest.group_commit import AT_ONCE
+from edgetally.ingest.group_commit import CONCURRENT_GROUPS
 from edgetally.journal.base import Checkpoints
 from tests.support.clock import until
 from tests.support.gate import Gate
@@ -50,17 +50,17 @@ def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 async def test_several_pushes_are_handled_at_a_time_and_answered_in_order(service: Served, commits: Gate) -> None:
     counts = range(1, PIPELINE_DEPTH + 3)
     async with service.wire() as wire:
-        for count in range(1, AT_ONCE + 1):
+        for count in range(1, CONCURRENT_GROUPS + 1):
             await wire.send(push(count))
             await commits.come(count)
-        await wire.send(b"".join(push(count) for count in counts[AT_ONCE:]) + GET)
+        await wire.send(b"".join(push(count) for count in counts[CONCURRENT_GROUPS:]) + GET)
         commits.waiting[1].set_result(None)
         # The others waited for it, and share a group commit.
-        await commits.come(AT_ONCE + 1)
+        await commits.come(CONCURRENT_GROUPS + 1)
         commits.waiting[2].set_result(None)
-        await until(lambda: service.service.worker.accepted == sum(counts[1:PIPELINE_DEPTH]))
+        await until(lambda: service.service.totals.accepted == sum(counts[1:PIPELINE_DEPTH]))
         assert not service.service.server.responses
-        assert len(commits.waiting) == AT_ONCE + 1
+        assert len(commits.waiting) == CONCURRENT_GROUPS + 1
 
         commits.let_all()
         answers = [await wire.answer() for _ in counts]
@@ -70,7 +70,7 @@ async def test_several_pushes_are_handled_at_a_time_and_answered_in_order(servic
 
 async def test_a_failed_push_is_answered_in_order(service: Served, commits: Gate) -> None:
     async with service.wire() as wire:
-        for count in range(1, AT_ONCE + 1):
+        for count in range(1, CONCURRENT_GROUPS + 1):
             await wire.send(push(count))
             await commits.come(count)
         await wire.send(push(3))
@@ -89,7 +89,7 @@ async def test_the_same_key_twice_counts_once(service: Served, commits: Gate) ->
         commits.waiting[0].set_result(None)
         answers = [await wire.answer() for _ in range(2)]
     assert [answer.json()["accepted"] for answer in answers] == [3, 3]
-    assert service.service.worker.accepted == 3
+    assert service.service.totals.accepted == 3
 
 
 async def test_100_continue_is_sent_after_earlier_pushes_are_answered(service: Served, commits: Gate) -> None:
@@ -111,7 +111,7 @@ async def test_http_1_0_is_never_sent_100_continue(service: Served, commits: Gat
     head, _, body = push(2, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0").partition(b"\r\n\r\n")
     async with service.wire() as wire:
         await wire.send(head + b"\r\n\r\n")
-        await until(lambda: service.service.worker.pushes.pending > 0)
+        await until(lambda: service.service.group_commit.pending_bytes > 0)
         await wire.send(body)
         await commits.come(1)
         commits.waiting[0].set_result(None)
@@ -126,7 +126,7 @@ async def test_nothing_is_handled_behind_a_request_that_closes_or_is_not_a_push(
         answers = [await wire.answer() for _ in range(2)]
         assert [answer.headers.get("connection") for answer in answers] == [None, "close"]
         assert await wire.is_over()
-    assert service.service.worker.accepted == 3
+    assert service.service.totals.accepted == 3
 
     async with service.wire() as wire:
         await wire.send(
@@ -158,7 +158,7 @@ async def test_a_broken_request_is_refused_after_the_pushes_before_it_are_answer
         commits.let_all()
         answers = [await wire.answer() for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, status]
-    assert service.service.worker.accepted == 3
+    assert service.service.totals.accepted == 3
 
 
 async def test_a_push_that_breaks_in_the_iteration_in_which_it_began_leaves_nothing_behind(service: Served) -> None:
@@ -190,11 +190,11 @@ async def test_pushes_in_a_commit_count_when_the_client_disconnects(service: Ser
         await commits.come(1)
     await until(lambda: not service.service.server.connections)
     assert service.service.server.buffered.used == 0
-    await until(lambda: service.service.worker.pushes.pending == 0)
-    assert service.service.worker.accepted == 0
+    await until(lambda: service.service.group_commit.pending_bytes == 0)
+    assert service.service.totals.accepted == 0
 
     commits.let_all()
-    await until(lambda: service.service.worker.accepted == 3)
+    await until(lambda: service.service.totals.accepted == 3)
 
 
 @pytest.mark.parametrize("size", [BYPASS_PARSER - 500, BYPASS_PARSER + 500, BYPASS_PARSER * 5])

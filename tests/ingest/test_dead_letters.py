@@ -1,4 +1,4 @@
-"""Lines that did not count: kept to be looked at, within bounds, and at nobody's expense."""
+"""Dead letters: rejected lines are kept for inspection, within bounds, and delay no other lines."""
 
 import asyncio
 import json
@@ -10,55 +10,55 @@ from typing import Any
 
 import pytest
 
-from edgetally.ingest.dead_letters import PENDING, RECENT, Rejects
+from edgetally.ingest.dead_letters import MAX_PENDING, MAX_RECENT, DeadLetters
 from edgetally.model import Rejection
 from tests.support.clock import START, TurnedClock, until
 from tests.support.served import Served, served
 
 
-def refused(line: int = 1, sample: bytes = b"no") -> Rejection:
+def rejection(line: int = 1, sample: bytes = b"no") -> Rejection:
     return Rejection(line=line, reason="not_json", at=0, sample=sample)
 
 
 class Kept:
-    """Rejected lines, and the file that they are kept in."""
+    """Dead letters and their file."""
 
     def __init__(self, path: Path, file_bytes: int) -> None:
         self.clock = TurnedClock()
-        self.rejects = Rejects(clock=self.clock, path=path, file_bytes=file_bytes)
+        self.letters = DeadLetters(clock=self.clock, path=path, file_bytes=file_bytes)
         self.path = path
         self.before = path.with_name("rejected.jsonl.1")
 
     @property
     def files(self) -> dict[str, int]:
-        """The size of every file there is."""
+        """The sizes of the files by name."""
         return {file.name: file.stat().st_size for file in self.path.parent.iterdir()}
 
     @property
     def lines(self) -> list[Any]:
-        """What is in the files, the oldest first."""
+        """The lines in the files, the oldest first."""
         files = [file for file in (self.before, self.path) if file.exists()]
         return [json.loads(line) for file in files for line in file.read_text("ascii").splitlines()]
 
     async def written(self) -> None:
-        """Let a second go by, and wait for the file."""
+        """Advance the clock by a second, and wait for the file."""
         await self.clock.advance(1)
-        await until(lambda: not self.rejects.is_writing)
+        await until(lambda: not self.letters.is_writing)
 
 
 @asynccontextmanager
 async def keeping(directory: Path, *, file_bytes: int = 1 << 20) -> AsyncIterator[Kept]:
     kept = Kept(directory / "rejected.jsonl", file_bytes)
-    writing = asyncio.create_task(kept.rejects.write())
+    writing = asyncio.create_task(kept.letters.write())
     try:
         yield kept
     finally:
         writing.cancel()
         await asyncio.wait([writing])
-        kept.rejects.close()
+        kept.letters.close()
 
 
-async def test_the_last_of_them_are_shown_newest_first(service: Served) -> None:
+async def test_the_last_rejected_lines_are_shown_newest_first(service: Served) -> None:
     body = b'{"status":9999,"x":"\x1b[2J\xff"}\n{"status":200}\nno\n'
     await service.client.post("/ingest", content=body)
 
@@ -79,19 +79,19 @@ async def test_the_last_of_them_are_shown_newest_first(service: Served) -> None:
     }
 
 
-async def test_no_more_are_shown_than_fit(service: Served) -> None:
-    for number in range(RECENT):
+async def test_a_limited_number_is_shown(service: Served) -> None:
+    for number in range(MAX_RECENT):
         await service.client.post("/ingest", content=b"no %d\nno\n" % number)
 
     shown = (await service.client.get("/rejected")).json()
 
-    assert len(shown) == RECENT
-    assert shown[1]["sample"] == f"no {RECENT - 1}"
+    assert len(shown) == MAX_RECENT
+    assert shown[1]["sample"] == f"no {MAX_RECENT - 1}"
 
 
-async def test_they_are_kept_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
-        kept.rejects.keep("file:x", [refused(1), refused(2, b"\x00\n\xf0\x9f\x98\x80")])
+        kept.letters.keep("file:x", [rejection(1), rejection(2, b"\x00\n\xf0\x9f\x98\x80")])
         await kept.written()
 
         assert [(line["source"], line["line"], line["sample"]) for line in kept.lines] == [
@@ -101,19 +101,19 @@ async def test_they_are_kept_in_a_file_that_only_its_owner_reads(tmp_path: Path)
         assert stat.S_IMODE(kept.path.stat().st_mode) == 0o600
 
 
-async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+async def test_the_file_survives_a_restart(tmp_path: Path) -> None:
     for line in (1, 2):
         async with keeping(tmp_path) as kept:
-            kept.rejects.keep("file:x", [refused(line)])
+            kept.letters.keep("file:x", [rejection(line)])
 
     assert [one["line"] for one in kept.lines] == [1, 2]
 
 
-async def test_the_file_is_bounded_and_the_newest_are_in_it(tmp_path: Path) -> None:
+async def test_the_file_is_bounded_and_has_the_newest_lines(tmp_path: Path) -> None:
     most = 10_000
     async with keeping(tmp_path, file_bytes=most) as kept:
         for number in range(20):
-            kept.rejects.keep("file:x", [refused(50 * number + one) for one in range(50)])
+            kept.letters.keep("file:x", [rejection(50 * number + one) for one in range(50)])
             await kept.written()
             assert sum(kept.files.values()) <= most
 
@@ -123,46 +123,46 @@ async def test_the_file_is_bounded_and_the_newest_are_in_it(tmp_path: Path) -> N
     assert sorted(kept.files) == ["rejected.jsonl", "rejected.jsonl.1"]
 
 
-async def test_a_flood_is_cut_and_what_was_cut_is_counted(tmp_path: Path) -> None:
+async def test_a_flood_is_dropped_and_dropped_lines_are_counted(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
-        kept.rejects.keep("file:x", [refused(number) for number in range(PENDING + 5)])
+        kept.letters.keep("file:x", [rejection(number) for number in range(MAX_PENDING + 5)])
         await kept.written()
-        kept.rejects.keep("file:x", [refused(7)])
+        kept.letters.keep("file:x", [rejection(7)])
 
-    assert kept.rejects.unkept == 5
-    assert [line["line"] for line in kept.lines] == [*range(PENDING), 7]
+    assert kept.letters.dropped == 5
+    assert [line["line"] for line in kept.lines] == [*range(MAX_PENDING), 7]
 
 
-async def test_a_file_that_cannot_be_written_is_said_once_and_recovers(
+async def test_a_file_that_cannot_be_written_is_logged_once_and_recovers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "edgetally")
     (tmp_path / "rejected.jsonl").mkdir()
     async with keeping(tmp_path) as kept:
         for number in range(3):
-            kept.rejects.keep("file:x", [refused(number)])
+            kept.letters.keep("file:x", [rejection(number)])
             await kept.written()
         kept.path.rmdir()
-        kept.rejects.keep("file:x", [refused(9)])
+        kept.letters.keep("file:x", [rejection(9)])
         await kept.written()
 
     assert [line["line"] for line in kept.lines] == [9]
-    assert kept.rejects.unkept == 3
+    assert kept.letters.dropped == 3
     assert [type(record.msg).__name__ for record in caplog.records] == ["DeadLettersFailing", "DeadLettersRecovered"]
 
 
-async def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+async def test_a_symbolic_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"")
     (tmp_path / "rejected.jsonl").symlink_to(tmp_path / "victim")
     async with keeping(tmp_path) as kept:
-        kept.rejects.keep("file:x", [refused()])
+        kept.letters.keep("file:x", [rejection()])
 
     assert (tmp_path / "victim").read_bytes() == b""
-    assert kept.rejects.unkept == 1
+    assert kept.letters.dropped == 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "memory"])
-async def test_a_service_keeps_them_in_its_directory(tmp_path: Path, kind: str) -> None:
+async def test_a_service_keeps_the_file_in_its_data_directory(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "state" / "rejected.jsonl"
     async with served({"journal": {"kind": kind, "data_dir": str(path.parent)}}) as service:
         await service.client.post("/ingest", content=b"no")
@@ -173,19 +173,19 @@ async def test_a_service_keeps_them_in_its_directory(tmp_path: Path, kind: str) 
     assert [json.loads(line)["sample"] for line in path.read_text("ascii").splitlines()] == ["no", "again"]
 
 
-async def test_a_service_without_a_directory_writes_nothing(service: Served) -> None:
+async def test_a_service_without_a_data_directory_has_no_file(service: Served) -> None:
     await service.client.post("/ingest", content=b"no")
     await service.to(2)
 
-    assert service.service.rejects.unkept == 0
+    assert service.service.dead_letters.dropped == 0
     assert not service.service.config.journal.directory.exists()
 
 
-async def test_nothing_is_written_when_it_is_off(tmp_path: Path) -> None:
+async def test_the_file_can_be_switched_off(tmp_path: Path) -> None:
     async with keeping(tmp_path, file_bytes=0) as kept:
-        kept.rejects.keep("file:x", [refused()])
+        kept.letters.keep("file:x", [rejection()])
         await kept.written()
 
     assert kept.files == {}
-    assert kept.rejects.unkept == 0
-    assert json.loads(kept.rejects.recent())[0]["time"].startswith("2026-11-22T02:20:00"), START
+    assert kept.letters.dropped == 0
+    assert json.loads(kept.letters.recent())[0]["time"].startswith("2026-11-22T02:20:00"), START

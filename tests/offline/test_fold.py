@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import edgetally
 from edgetally import _core
-from edgetally.model import Defaults, Limits, reasons
+from edgetally.model import Defaults, KeyLimits, reasons
 from edgetally.offline import inputs, ordered_merge, parallel_fold
 from edgetally.offline.inputs import inputs_of
 from edgetally.offline.parallel_fold import REGION, ParallelFold, regions
@@ -356,7 +356,7 @@ def test_rows_of_one_thread_are_merged_while_it_reads(monkeypatch: pytest.Monkey
     folding = ParallelFold(
         defaults=Defaults("a", "b"),
         max_line=262_144,
-        limits=Limits(domains=9, origins=9, addresses=9, pops=9, services=9),
+        limits=KeyLimits(domains=9, origins=9, addresses=9, pops=9, services=9),
         now=NOW,
         threads=3,
         progress=lambda _: None,

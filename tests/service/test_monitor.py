@@ -95,7 +95,7 @@ async def test_every_source_is_counted_by_its_name(tmp_path: Path) -> None:
         await service.to(1)
         log.write_bytes(ndjson([record(0)]))
         await service.to(2)
-        await until(lambda: service.service.worker.accepted == 1)
+        await until(lambda: service.service.totals.accepted == 1)
         found = await scrape(service)
 
     assert found[f'edgetally_source_records_accepted_total{{source="file:{log}"}}'] == 1
@@ -112,7 +112,7 @@ async def test_syslog_connections_are_counted_as_their_listener(caplog: pytest.L
             writer.write(ndjson([record(0)]))
             writer.close()
             await writer.wait_closed()
-            await until(lambda accepted=accepted: service.service.worker.accepted == accepted)  # type: ignore[misc]
+            await until(lambda accepted=accepted: service.service.totals.accepted == accepted)  # type: ignore[misc]
         found = await scrape(service)
 
     assert found.of("edgetally_source_records_accepted_total") == {

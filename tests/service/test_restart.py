@@ -261,7 +261,7 @@ async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
     async def counts(service: Served, records: int) -> None:
         """Turn the clock until a file was looked at, and wait until so many records are durable: the clock does not."""
         await service.to(service.clock.now() - START + 0.2)
-        await until(lambda: service.service.worker.accepted == records)
+        await until(lambda: service.service.totals.accepted == records)
 
     line = ndjson([record(1)])
     async with keeping(tmp_path / "data", sources=sources) as first:

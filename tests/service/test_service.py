@@ -153,7 +153,7 @@ async def test_each_source_has_its_own_format_and_weight(tmp_path: Path) -> None
         await service.clock.advance(1)
         for name, line in lines.items():
             (tmp_path / name).write_bytes(line + b"\n")
-        while service.service.worker.accepted < len(lines):
+        while service.service.totals.accepted < len(lines):
             await service.clock.advance(0.2)
         await service.clock.advance(5)
         entries = await service.entries(service_id="default")

@@ -72,8 +72,8 @@ class Follower:
         if block.end and self._unfinished:
             finished.append(self._unfinished)
             self._unfinished = b""
-        if block.mark:
-            self.mark = block.mark(len(self._unfinished))
+        if block.checkpoint:
+            self.mark = block.checkpoint(len(self._unfinished))
         return finished
 
 

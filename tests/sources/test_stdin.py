@@ -102,7 +102,7 @@ async def test_a_long_file_comes_in_pieces(tmp_path_factory: pytest.TempPathFact
 async def test_there_is_no_mark_because_nobody_can_come_back(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.write(b"one\n")
-        assert (await anext(blocks)).mark is None
+        assert (await anext(blocks)).checkpoint is None
         pipe.end()
         assert [block.end async for block in blocks] == [True]
 

@@ -12,7 +12,8 @@ from typing import cast
 import pytest
 
 from edgetally.errors import ConfigError
-from edgetally.ingest.worker import COMMIT_SECONDS, Limits, Worker
+from edgetally.ingest.fold_pool import RecordLimits
+from edgetally.ingest.worker import COMMIT_SECONDS
 from edgetally.journal.memory import MemoryJournal
 from edgetally.model import Defaults
 from edgetally.sources import syslog
@@ -30,10 +31,11 @@ from edgetally.sources.syslog import (
     address,
 )
 from tests.support.clock import PATIENCE, TurnedClock
+from tests.support.ingest import Ingest
 from tests.support.served import served
 
 DEFAULTS = Defaults("svc", "lab")
-LIMITS = Limits(max_line=262_144, max_lateness=120, max_ahead=5)
+LIMITS = RecordLimits(max_line=262_144, max_lateness=120, max_ahead=5)
 RECORD = b'{"status":200}'
 HEADERS = {
     "RFC 3164": b"<190>Nov 22 02:20:35 vm edge: ",
@@ -90,10 +92,10 @@ class Sender:
 class Road:
     """A listening source, the worker behind it, and the clock of both."""
 
-    def __init__(self, where: Address, worker: Worker, clock: TurnedClock) -> None:
+    def __init__(self, where: Address, ingest: Ingest, clock: TurnedClock) -> None:
         self.where = where
         """Where it really listens."""
-        self.worker = worker
+        self.totals = ingest.totals
         self.clock = clock
         self._senders: list[Sender] = []
 
@@ -115,7 +117,7 @@ class Road:
 
     @property
     def lines(self) -> tuple[int, int]:
-        return self.worker.accepted, self.worker.rejected.total()
+        return self.totals.accepted, self.totals.rejected.total()
 
 
 @pytest.fixture
@@ -124,10 +126,10 @@ def clock() -> TurnedClock:
 
 
 @pytest.fixture
-def worker(clock: TurnedClock) -> Iterator[Worker]:
-    worker = Worker(journal=MemoryJournal(), clock=clock, limits=LIMITS)
-    yield worker
-    worker.close()
+def ingest(clock: TurnedClock) -> Iterator[Ingest]:
+    ingest = Ingest(MemoryJournal(), clock, limits=LIMITS)
+    yield ingest
+    ingest.close()
 
 
 @pytest.fixture(autouse=True)
@@ -153,22 +155,22 @@ def local(kind: str, directory: Path) -> Address:
 
 @asynccontextmanager
 async def listening(
-    kind: str, directory: Path, worker: Worker, clock: TurnedClock, said: pytest.LogCaptureFixture
+    kind: str, directory: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
 ) -> AsyncIterator[Road]:
     """Listen, and fold what comes."""
     where = local(kind, directory)
     if kind == "tcp":
         listener = SyslogListener(where, DEFAULTS, clock)
-        await listener.listen(worker.follow)
-        road = Road(listened_on(said), worker, clock)
+        await listener.listen(ingest.worker.follow)
+        road = Road(listened_on(said), ingest, clock)
         try:
             yield road
         finally:
             await listener.close()
             road.close()
     else:
-        following = asyncio.create_task(worker.follow(SyslogDatagrams(where, DEFAULTS, clock)))
-        road = Road(listened_on(said), worker, clock)
+        following = asyncio.create_task(ingest.worker.follow(SyslogDatagrams(where, DEFAULTS, clock)))
+        road = Road(listened_on(said), ingest, clock)
         try:
             yield road
         finally:
@@ -181,12 +183,12 @@ async def listening(
 async def road(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    worker: Worker,
+    ingest: Ingest,
     clock: TurnedClock,
     said: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Road]:
     """A road of the kind that the test names."""
-    async with listening(request.param, tmp_path, worker, clock, said) as road:
+    async with listening(request.param, tmp_path, ingest, clock, said) as road:
         yield road
 
 
@@ -301,9 +303,9 @@ async def test_what_goes_on_and_on_does_not_wait_for_quiet(road: Road) -> None:
 
 @pytest.mark.parametrize("kind", ROADS)
 async def test_what_came_before_the_stop_counts(
-    kind: str, tmp_path: Path, worker: Worker, clock: TurnedClock, said: pytest.LogCaptureFixture
+    kind: str, tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
 ) -> None:
-    async with listening(kind, tmp_path, worker, clock, said) as road:
+    async with listening(kind, tmp_path, ingest, clock, said) as road:
         await road.sender().send(RECORD, RECORD)
         await clock.advance(0.0)
         assert road.lines == (0, 0)
@@ -439,14 +441,14 @@ async def test_a_small_receive_buffer_is_told(
 
 
 async def test_a_socket_left_behind_is_replaced_and_ours_is_removed_at_stop(
-    tmp_path: Path, worker: Worker, clock: TurnedClock, said: pytest.LogCaptureFixture
+    tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "log.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as old:
         old.bind(str(path))
     assert path.is_socket()
 
-    async with listening("unix", tmp_path, worker, clock, said) as road:
+    async with listening("unix", tmp_path, ingest, clock, said) as road:
         await road.sender().send(RECORD)
         await road.counts(1)
         assert path.is_socket()
@@ -454,9 +456,9 @@ async def test_a_socket_left_behind_is_replaced_and_ours_is_removed_at_stop(
 
 
 async def test_it_is_no_harm_when_the_socket_was_removed_already(
-    tmp_path: Path, worker: Worker, clock: TurnedClock, said: pytest.LogCaptureFixture
+    tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
 ) -> None:
-    async with listening("unix", tmp_path, worker, clock, said) as road:
+    async with listening("unix", tmp_path, ingest, clock, said) as road:
         await road.sender().send(RECORD)
         await road.counts(1)
         (tmp_path / "log.sock").unlink()
@@ -520,7 +522,7 @@ MESSAGE = HEADERS["RFC 5424"] + RECORD
 async def test_framings_are_told_apart_wherever_the_stream_is_cut(road: Road, accepted: int, data: bytes) -> None:
     for piece in (1, 7, len(data)):
         sender = road.sender()
-        before = road.worker.accepted
+        before = road.totals.accepted
         for start in range(0, len(data), piece):
             await sender.send_bytes(data[start : start + piece])
             await road.clock.advance(0.0)
@@ -621,11 +623,11 @@ async def test_a_line_that_never_ends_is_closed(road: Road, said: pytest.LogCapt
 @pytest.mark.parametrize("frame", [counted, lambda message: message + b"\n"], ids=["counted", "newlines"])
 @pytest.mark.parametrize("at", [1, 40])
 async def test_a_connection_whose_reads_all_end_in_the_middle_of_a_line_stays(
-    at: int, frame: "type[bytes]", worker: Worker, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+    at: int, frame: "type[bytes]", ingest: Ingest, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syslog, "MAX_OPEN", 1000)
     reader = asyncio.StreamReader()
-    following = asyncio.create_task(worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
+    following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
     line = frame(MESSAGE)
     reader.feed_data(line[:at])
     for _ in range(100):
@@ -634,19 +636,19 @@ async def test_a_connection_whose_reads_all_end_in_the_middle_of_a_line_stays(
     reader.feed_data(line[at:])
     reader.feed_eof()
     await following
-    assert (worker.accepted, worker.rejected.total()) == (101, 0)
+    assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (101, 0)
 
 
 async def test_a_broken_connection_is_said_and_what_came_counts(
-    worker: Worker, clock: TurnedClock, said: pytest.LogCaptureFixture
+    ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
 ) -> None:
     reader = asyncio.StreamReader()
-    following = asyncio.create_task(worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
+    following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
     reader.feed_data(RECORD + b"\n" + RECORD)
     await clock.advance(0.0)
     reader.set_exception(TimeoutError(110, "Connection timed out"))
     await following
-    assert (worker.accepted, worker.rejected.total()) == (2, 0)
+    assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (2, 0)
     assert said.messages == ["stream: connection lost: Connection timed out"]
 
 
@@ -694,7 +696,7 @@ async def test_strangers_may_send_if_the_operator_says_so(kind: str, said: pytes
         sender = Sender(listened_on(said)._replace(host="127.0.0.1"))
         await sender.send(RECORD)
         await service.clock.advance(QUIET_SECONDS)
-        assert service.service.worker.accepted == 1
+        assert service.service.totals.accepted == 1
         sender.close()
 
 
@@ -718,5 +720,5 @@ async def test_what_came_before_the_service_stops_counts(
         if kind == "tcp":
             # Of a stream, what was read counts.
             await running.clock.advance(0.0)
-    assert running.service.worker.accepted == 2
+    assert running.service.totals.accepted == 2
     sender.close()

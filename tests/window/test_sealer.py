@@ -12,7 +12,7 @@ import pytest
 from edgetally import _core
 from edgetally.journal.base import Seal
 from edgetally.journal.memory import MemoryJournal
-from edgetally.model import Limits
+from edgetally.model import KeyLimits
 from edgetally.window.sealer import INLINE_PARTIAL_BYTES, Sealer
 from edgetally.window.shelf import Shelf
 from tests.journal.conformance import take
@@ -20,7 +20,7 @@ from tests.support.clock import PATIENCE, START, TurnedClock, TurnedTimer, until
 
 DELAY = 2
 DATASETS = ("domains", "origins", "origin_insights")
-LIMITS = Limits(domains=100, origins=100, addresses=100, pops=100, services=100)
+LIMITS = KeyLimits(domains=100, origins=100, addresses=100, pops=100, services=100)
 
 
 class KeepingJournal(MemoryJournal):

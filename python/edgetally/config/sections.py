@@ -10,7 +10,7 @@ from msgspec.structs import fields
 
 from edgetally.config import forms
 from edgetally.config.declaration import Flag, Form, Limit, Section, declared
-from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, Limits
+from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
 from edgetally.sources import syslog
 
 REACHED = "edgetally_limit_reached_total"
@@ -241,9 +241,9 @@ class WindowSettings(Section, frozen=True):
     ] = 10_000
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> KeyLimits:
         """How many keys are kept apart."""
-        return Limits(
+        return KeyLimits(
             domains=self.max_domains,
             origins=self.max_origins,
             addresses=self.max_origin_ips,

@@ -1,8 +1,8 @@
 """
-Lines that did not count, kept where an operator can look at them: the last in memory, more of them in a file.
+Dead letters: rejected lines, kept for inspection. The last ones are in memory, more of them in a file.
 
-Both are bounded. The file is written once a second and beside the event loop, so that neither a flood of bad lines nor
-a slow disk keeps the good ones waiting; what could not be kept is counted.
+Both are bounded. The file is written once a second, in a thread, so that neither a flood of rejected lines nor a slow
+disk delays other lines. Lines that do not get into the file are dropped, and counted.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from edgetally.telemetry import metrics
 from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escape, say
 from edgetally.telemetry.prometheus import Family
 
-RECENT = 100
+MAX_RECENT = 100
 """Lines that are kept in memory."""
 
-PENDING = 1000
-"""Lines that wait to be written to the file."""
+MAX_PENDING = 1000
+"""Lines that may wait to be written to the file. More are dropped."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,24 +43,24 @@ class DeadLetter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample: Annotated[str, Meta(description="Its first bytes, escaped where they are not printable.")]
 
 
-class Rejects:
-    """Keeps lines that did not count: in memory, and in the file at `path`, if there is one."""
+class DeadLetters:
+    """Keeps rejected lines in memory, and in the file at `path` if `file_bytes` are not 0."""
 
     def __init__(self, *, clock: Clock, path: Path | None = None, file_bytes: int = 0) -> None:
-        self.unkept = 0
+        self.dropped = 0
         """Lines that did not get into the file."""
         self.is_writing = False
-        """Whether lines are on their way into the file."""
+        """Whether the file is being written."""
         self._clock = clock
         self._path = path if file_bytes else None
-        self._most = file_bytes // 2
-        self._recent: deque[str] = deque(maxlen=RECENT)
+        self._max_bytes = file_bytes // 2
+        self._recent: deque[str] = deque(maxlen=MAX_RECENT)
         self._pending: list[str] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rejects")
-        self._fails = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
+        self._is_failing = False
 
     def keep(self, source: str, rejections: Iterable[Rejection]) -> None:
-        """Keep these lines of `source`."""
+        """Keep rejected lines of `source`."""
         for line in rejections:
             letter = DeadLetter(
                 time=datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
@@ -71,55 +71,57 @@ class Rejects:
                 at=line.at,
                 sample=str(escape(line.sample)),
             )
-            shown = json.dumps(msgspec.structs.asdict(letter))
-            self._recent.append(shown)
-            if self._path and len(self._pending) < PENDING:
-                self._pending.append(shown)
+            text = json.dumps(msgspec.structs.asdict(letter))
+            self._recent.append(text)
+            if self._path and len(self._pending) < MAX_PENDING:
+                self._pending.append(text)
             elif self._path:
-                self.unkept += 1
+                self.dropped += 1
 
     def recent(self) -> bytes:
-        """Return the last of them as a JSON list, the newest first."""
+        """Return those in memory as a JSON array, the newest first."""
         return b"[" + ",\n".join(reversed(self._recent)).encode("ascii") + b"]\n"
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
-        yield metrics.REJECTED_DROPPED.sample(self.unkept)
+        yield metrics.REJECTED_DROPPED.sample(self.dropped)
 
     async def write(self) -> None:
-        """Write into the file what there is, once a second and without end."""
+        """Append pending lines to the file, once a second and without end."""
         while True:
             await sleep_until(self._clock, self._clock.now() + 1)
             if self._path and self._pending:
                 lines, self._pending = self._pending, []
                 self.is_writing = True
-                done = asyncio.get_running_loop().run_in_executor(self._thread, append, self._path, lines, self._most)
+                done = asyncio.get_running_loop().run_in_executor(
+                    self._thread, append, self._path, lines, self._max_bytes
+                )
                 await asyncio.wait([done])
-                self._wrote(len(lines), done.exception())
+                self._written(len(lines), done.exception())
                 self.is_writing = False
 
     def close(self) -> None:
-        """Write the rest."""
+        """Append the last lines to the file."""
         self._thread.shutdown()
         if self._path and self._pending:
             try:
-                append(self._path, self._pending, self._most)
+                append(self._path, self._pending, self._max_bytes)
             except OSError as error:
-                self._wrote(len(self._pending), error)
+                self._written(len(self._pending), error)
             self._pending = []
 
-    def _wrote(self, lines: int, error: BaseException | None) -> None:
+    def _written(self, lines: int, error: BaseException | None) -> None:
         if error:
-            self.unkept += lines
-            if not self._fails:
+            self.dropped += lines
+            if not self._is_failing:
                 say(DeadLettersFailing(path=str(self._path), problem=str(error)))
-        elif self._fails:
+        elif self._is_failing:
             say(DeadLettersRecovered(path=str(self._path)))
-        self._fails = error is not None
+        self._is_failing = error is not None
 
 
-def append(path: Path, lines: Iterable[str], most: int) -> None:
-    """Append `lines` to a file of at most so many bytes; when it is full, it takes the place of the one before."""
+def append(path: Path, lines: Iterable[str], max_bytes: int) -> None:
+    """Append lines to a file of at most `max_bytes`. A full file replaces the one before, and a new one is started."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = path.with_name(f"{path.name}.1")
     file = _open(path)
@@ -127,7 +129,7 @@ def append(path: Path, lines: Iterable[str], most: int) -> None:
         size = os.fstat(file).st_size
         for line in lines:
             data = f"{line}\n".encode("ascii")
-            if size and size + len(data) > most:
+            if size and size + len(data) > max_bytes:
                 path.replace(before)
                 os.close(file)
                 file = _open(path)
@@ -139,5 +141,5 @@ def append(path: Path, lines: Iterable[str], most: int) -> None:
 
 
 def _open(path: Path) -> int:
-    # Others have no business with what somebody's clients sent.
+    # For this user only: the lines have data of clients.
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

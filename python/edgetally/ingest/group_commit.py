@@ -1,276 +1,255 @@
 """
-Pushes: stretches of input that count as a whole or not at all.
+Group commit: pushes that arrive during a commit share one fold, one partial and one fsync.
 
 ```text
 push ──┐
-push ──┼──▶ one fold ──▶ one partial, and the marks of them all ──▶ journal
+push ──┼──▶ one fold ──▶ one partial, and their idempotency records ──▶ journal
 push ──┘
 ```
 
-Most lines of a push have a key of their own, and rows cost more than lines do. So pushes that came whole while others
-were on their way are folded together, and their rows written, committed and merged once. A push that comes alone does
-not wait. One that is large is folded by itself, while it comes, so that it can be taken back until its end.
+Within a push most lines have a key of their own, so its rows cost as much as its lines. Different pushes have most keys
+in common, so together they have far fewer rows to write, commit and merge. A push that arrives alone is committed at
+once. A large push is folded alone while it arrives, so that all of it can be dropped until its end.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.errors import Busy, TooLarge
-from edgetally.ingest.stream import INLINE, Report, Shared
-from edgetally.journal.base import Checkpoints
-from edgetally.model import Defaults
+from edgetally.ingest.committer import Committer
+from edgetally.ingest.fold_pool import FoldPool
+from edgetally.ingest.idempotency import IdempotencyKey, IdempotencyKeys
+from edgetally.model import Defaults, Report
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
 
 SOURCE = "push"
-"""Where they come from, as far as it is counted."""
+"""The name under which pushes are counted."""
 
-SPARES = 8
-"""How many folds are kept for the next pushes."""
+OPEN_PUSH_BYTES = 16 * 1024
+"""About what a push takes before it has sent anything."""
 
-SPARE_BYTES = 1 << 18
-"""A fold whose tallies were more than this, as a partial, has too much memory to be kept for the next push. Its rows
-take some five times as much."""
-
-OPEN_BYTES = 16 * 1024
-"""What a push takes before it has brought anything, about."""
-
-TOGETHER_BYTES = 4 << 20
+GROUP_BYTES = 4 << 20
 """Pushes are folded together up to about this size."""
 
-LOOKED_AT = 64
-"""So many that cannot be folded together with the first are passed over, in search of those that can."""
+MAX_PASSED_OVER = 64
+"""How many waiting pushes that cannot be folded with the first one are passed over, in search of those that can."""
 
-AT_ONCE = 2
-"""So many threads fold what waits: the one while the other's tallies are on their way into the journal."""
+CONCURRENT_GROUPS = 2
+"""One group is folded while the other is committed."""
 
 
-class Bounds(NamedTuple):
-    """What pushes may take of the memory until they count: they count as a whole, so all of it waits for their end."""
+class PushLimits(NamedTuple):
+    """How much memory pushes may take. A push counts as a whole, so all of it is kept until its end."""
 
     tally_bytes: int = 128_000_000
-    """One push."""
+    """The rows of one push."""
     pending_bytes: int = 512_000_000
-    """All of them."""
+    """All pushes that are not committed yet."""
 
 
-class Spare(NamedTuple):
-    """A fold that a push is done with: the next one with these defaults finds its memory, and how lines look."""
-
-    defaults: Defaults
-    fold: _core.Fold
-
-
-class Whole(NamedTuple):
-    """A push of which all has come."""
+class PendingPush(NamedTuple):
+    """A push that has arrived completely, and waits to be committed."""
 
     defaults: Defaults
     fold: _core.Fold | None
-    """What has its beginning, if that had to be folded already."""
-    rest: Sequence[bytes]
+    """Has the first part of a large push."""
+    blocks: Sequence[bytes]
+    """The rest of it."""
     size: int
-    """Bytes of the rest."""
-    marks: Callable[[Report], Checkpoints] | None
-    """Makes of what becomes of it what is to be remembered with it."""
+    """Bytes of these blocks."""
+    key: IdempotencyKey | None
     done: asyncio.Future[Report]
 
-    def counts(self, report: Report) -> None:
-        """Tell whoever waits, unless nobody does any more."""
+    def succeed(self, report: Report) -> None:
+        """Return the report to the sender, if it is still there."""
         if not self.done.done():
             self.done.set_result(report)
 
-    def fails(self, error: Exception) -> None:
-        """Tell whoever waits, unless nobody does any more, or it counts already."""
+    def fail(self, error: Exception) -> None:
+        """Raise an error in the sender, if it is still there and its push is not committed."""
         if not self.done.done():
             self.done.set_exception(error)
 
 
-class Pushes:
-    """Takes pushes, and sees to it that they become durable."""
+class GroupCommit:
+    """Folds and commits pushes in groups."""
 
-    def __init__(self, worker: Shared, bounds: Bounds, new_fold: Callable[[Defaults], _core.Fold]) -> None:
-        self.bounds = bounds
-        self.pending = 0
-        """Bytes that they take until they count, about."""
-        self.busy = 0
-        """How many were sent away for it."""
-        self._worker = worker
-        self._new_fold = new_fold
-        self._spares: deque[Spare] = deque(maxlen=SPARES)
-        self._waiting: deque[Whole] = deque()
+    def __init__(
+        self,
+        pool: FoldPool,
+        committer: Committer,
+        keys: IdempotencyKeys,
+        limits: PushLimits = PushLimits(),  # noqa: B008 - a tuple never changes
+    ) -> None:
+        self.pool = pool
+        self.keys = keys
+        self.limits = limits
+        self.pending_bytes = 0
+        """About how much memory pushes take until they are committed."""
+        self.refused = 0
+        """Pushes that were refused because this is limited."""
+        self._committer = committer
+        self._waiting: deque[PendingPush] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
-        return {"api.max_pending_bytes": self.busy}
+        return {"api.max_pending_bytes": self.refused}
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
-        yield metrics.PENDING.sample(self.pending)
+        yield metrics.PENDING.sample(self.pending_bytes)
 
     def open(self, defaults: Defaults) -> "Push":
-        """Begin a push, which has to be closed; raise Busy when there is no room for one."""
+        """Start a push, which has to be closed; raise Busy when there is no memory for it."""
         return Push(self, defaults)
 
     async def drained(self) -> None:
-        """Wait until all that came whole counts, or cannot."""
+        """Wait until all pushes that have arrived are committed, or have failed."""
         while self._running:
             await asyncio.wait(self._running)
 
-    def admit(self, size: int) -> None:
-        """Let a push take so many bytes more; raise Busy when there is no room for them."""
-        if size > 0 and self.pending + size > self.bounds.pending_bytes:
-            self.busy += 1
-            raise Busy(f"{self.pending} bytes of pushes wait to be counted")
-        self.pending += size
-
-    def fold(self, defaults: Defaults) -> _core.Fold:
-        """Return a fold in which there is nothing."""
-        spare = next((spare for spare in self._spares if spare.defaults == defaults), None)
-        if spare is None:
-            return self._new_fold(defaults)
-        self._spares.remove(spare)
-        return spare.fold
+    def reserve(self, size: int) -> None:
+        """Reserve memory for a push; raise Busy when there is none. A negative size frees it."""
+        if size > 0 and self.pending_bytes + size > self.limits.pending_bytes:
+            self.refused += 1
+            raise Busy(f"too many pushes are pending: {self.pending_bytes} bytes (api.max_pending_bytes)")
+        self.pending_bytes += size
 
     async def feed(self, fold: _core.Fold, blocks: Sequence[bytes]) -> None:
-        """Fold the beginning of a push."""
+        """Fold the first part of a large push."""
         for block in blocks:
-            await self._worker.feed(fold, block, self._worker.brought[SOURCE])
-        if fold.size > self.bounds.tally_bytes:
+            await self.pool.feed(fold, block)
+            self._received(len(block))
+        if fold.size > self.limits.tally_bytes:
             raise self._too_large()
 
-    def take(self, whole: Whole) -> None:
-        """Count it as soon as possible."""
-        self._waiting.append(whole)
-        if len(self._running) < AT_ONCE:
+    def submit(self, push: PendingPush) -> None:
+        """Commit a push as soon as possible; `push.done` says when."""
+        self._waiting.append(push)
+        if len(self._running) < CONCURRENT_GROUPS:
             self._running.add(asyncio.create_task(self._run()))
 
     async def _run(self) -> None:
-        while together := self._next():
+        while group := self._next_group():
             try:
-                await self._count(together)
-            except Exception as error:  # noqa: BLE001 - handed to whoever waits
-                for one in together:
-                    one.fails(error)
-        # At once, and not when the event loop says so: whoever comes until then would wait for somebody who has left.
-        myself = asyncio.current_task()
-        assert myself
-        self._running.remove(myself)
+                await self._commit(group)
+            except Exception as error:  # noqa: BLE001 - raised in the senders
+                for push in group:
+                    push.fail(error)
+        # Not with a callback, which is called later: a push that is submitted until then would not be taken.
+        task = asyncio.current_task()
+        assert task
+        self._running.remove(task)
 
-    def _next(self) -> list[Whole]:
-        """Take from those who wait the first, and all who can be folded together with it."""
-        together: list[Whole] = []
-        others: list[Whole] = []
+    def _next_group(self) -> list[PendingPush]:
+        """Take the first push that waits, and those that can be folded with it."""
+        group: list[PendingPush] = []
+        passed_over: list[PendingPush] = []
         size = 0
-        while self._waiting and len(others) < LOOKED_AT:
-            one = self._waiting.popleft()
-            if one.done.cancelled():
-                continue  # its sender has gone before anything was done
-            first = together[0] if together else one
-            is_alike = one.fold is first.fold is None and one.defaults == first.defaults
-            if not together or (is_alike and size + one.size <= TOGETHER_BYTES):
-                together.append(one)
-                size += one.size
+        while self._waiting and len(passed_over) < MAX_PASSED_OVER:
+            push = self._waiting.popleft()
+            if push.done.cancelled():
+                continue  # its sender has left, and nothing is folded yet
+            first = group[0] if group else push
+            is_alike = push.fold is first.fold is None and push.defaults == first.defaults
+            if not group or (is_alike and size + push.size <= GROUP_BYTES):
+                group.append(push)
+                size += push.size
             else:
-                others.append(one)
-        self._waiting.extendleft(reversed(others))
-        return together
+                passed_over.append(push)
+        self._waiting.extendleft(reversed(passed_over))
+        return group
 
-    async def _count(self, together: Sequence[Whole]) -> None:
-        """Fold them, commit them, and tell everybody."""
-        folded = await self._fold_all(together)
+    async def _commit(self, group: Sequence[PendingPush]) -> None:
+        first = group[0]
+        fold = first.fold or self.pool.take(first.defaults)
+        inputs = [push.blocks for push in group]
+        folded = await self.pool.fold_all(fold, first.defaults, inputs, self.limits.tally_bytes)
         if folded is None:
-            if len(together) == 1:
+            if len(group) == 1:
                 raise self._too_large()
-            # One of them is, or all of them are only together.
-            for one in together:
+            # Either one of them is too large, or only all of them together.
+            for push in group:
                 try:
-                    await self._count([one])
+                    await self._commit([push])
                 except TooLarge as error:
-                    one.fails(error)
+                    push.fail(error)
             return
-        tallies, raw = folded
-        reports = list(map(Report.of, raw))
-        marks: dict[str, str | None] = {}
-        for one, report in zip(together, reports, strict=True):
-            if one.marks:
-                marks |= one.marks(report)
-        await self._worker.append(tallies, marks)
-        for one, report in zip(together, reports, strict=True):
-            self._worker.count(report, SOURCE, self._worker.brought[SOURCE])
-            one.counts(report)
+        self._received(sum(push.size for push in group))
+        partial, reports = folded
+        pairs = list(zip(group, reports, strict=True))
+        checkpoints = self.keys.checkpoints([(push.key, report) for push, report in pairs if push.key])
+        await self._committer.commit(partial, checkpoints, reports, source=SOURCE, counted_as=SOURCE)
+        self.keys.committed(checkpoints)
+        for push, report in pairs:
+            push.succeed(report)
 
-    async def _fold_all(self, together: Sequence[Whole]) -> tuple[bytes, list[_core.Report]] | None:
-        """Return their tallies and reports; None when the tallies take too much memory."""
-        now = self._worker.clock.now()
-        first = together[0]
-        fold = first.fold or self.fold(first.defaults)
-        size = sum(one.size for one in together)
-        fold_all = partial(fold.fold_all, [one.rest for one in together], int(now), self.bounds.tally_bytes)
-        is_small = size <= INLINE and first.fold is None
-        folded = fold_all() if is_small else await self._worker.in_thread(fold_all)
-        self._worker.fold_time.observe(self._worker.clock.now() - now)
-        if folded:
-            self._worker.brought[SOURCE].size += size
-            if len(folded[0]) <= SPARE_BYTES:
-                self._spares.append(Spare(first.defaults, fold))
-        return folded
+    def _received(self, size: int) -> None:
+        self._committer.totals.sources[SOURCE].size += size
 
     def _too_large(self) -> TooLarge:
-        problem = f"the tallies of a push take at most {self.bounds.tally_bytes} bytes"
+        problem = f"the tallies of the push take more than {self.limits.tally_bytes} bytes"
         return TooLarge("api.max_push_tally_bytes", problem)
 
 
 class Push:
     """
-    A stretch that counts as a whole or not at all, and takes no more memory than there is for it. To be closed.
+    One push, which counts as a whole or not at all, and takes limited memory. It has to be closed.
 
-    What came last waits for what follows it: most pushes are not longer.
+    The last blocks are not folded until others follow, because most pushes have no others.
     """
 
-    def __init__(self, pushes: Pushes, defaults: Defaults) -> None:
-        self._pushes = pushes
+    def __init__(self, group_commit: GroupCommit, defaults: Defaults) -> None:
+        self._group_commit = group_commit
         self._defaults = defaults
         self._fold: _core.Fold | None = None
-        self._last: Sequence[bytes] = ()
-        self._last_size = 0
-        self._held = 0
-        self._hold(OPEN_BYTES)
+        self._blocks: Sequence[bytes] = ()
+        self._blocks_size = 0
+        self._reserved = 0
+        self._reserve(OPEN_PUSH_BYTES)
 
     async def feed(self, *blocks: bytes) -> None:
-        """Take more of it; raise TooLarge or Busy when it takes too much memory."""
+        """Add blocks; raise TooLarge or Busy when the push takes too much memory."""
         size = sum(map(len, blocks))
-        self._hold(OPEN_BYTES + self._tally_size + self._last_size + size)
-        if self._last:
-            self._fold = self._fold or self._pushes.fold(self._defaults)
-            await self._pushes.feed(self._fold, self._last)
-        self._last, self._last_size = blocks, size
-        self._hold(OPEN_BYTES + self._tally_size + size)
+        self._reserve(OPEN_PUSH_BYTES + self._fold_size + self._blocks_size + size)
+        if self._blocks:
+            self._fold = self._fold or self._group_commit.pool.take(self._defaults)
+            await self._group_commit.feed(self._fold, self._blocks)
+        self._blocks, self._blocks_size = blocks, size
+        self._reserve(OPEN_PUSH_BYTES + self._fold_size + size)
 
-    async def commit(self, marks: Callable[[Report], Checkpoints] | None = None) -> Report:
+    async def commit(self, key: IdempotencyKey | None = None) -> Report:
         """
-        Make it durable, together with the marks that `marks` makes of what becomes of its lines; return that.
+        Return the report once the push is durable. With a key that was used before, return the report of that time.
 
-        Raises TooLarge, or Unavailable when it is not possible now. Who is cancelled while waiting may have counted.
+        Raises TooLarge, KeyReused, or Unavailable when it cannot be made durable now. A caller that is cancelled may
+        have committed. With a key it has, because then the sender will send the push again.
         """
+        keys = self._group_commit.keys
+        if key and (report := await keys.find(key)) is not None:
+            return report
         done: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-        self._pushes.take(Whole(self._defaults, self._fold, self._last, self._last_size, marks, done))
-        return await done
+        if key:
+            keys.start(key, done)
+        push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done)
+        self._group_commit.submit(push)
+        return await (asyncio.shield(done) if key else done)
 
     def close(self) -> None:
-        """Free what it takes: it counts, or never will."""
-        self._pushes.pending -= self._held
-        self._held = 0
+        """Free the memory: the push is committed, or never will be."""
+        self._group_commit.reserve(-self._reserved)
+        self._reserved = 0
 
     @property
-    def _tally_size(self) -> int:
+    def _fold_size(self) -> int:
         return self._fold.size + self._fold.unfinished if self._fold else 0
 
-    def _hold(self, size: int) -> None:
-        self._pushes.admit(size - self._held)
-        self._held = size
+    def _reserve(self, size: int) -> None:
+        self._group_commit.reserve(size - self._reserved)
+        self._reserved = size

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from edgetally.config.sections import RecordsSettings
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
-from edgetally.model import Limits
+from edgetally.model import KeyLimits
 from edgetally.snippets import format_of
 
 
@@ -32,9 +32,9 @@ def checked_records(**arguments: str | int | None) -> RecordsSettings:
         raise ValueError(str(error)) from error
 
 
-def checked_limits(**arguments: int) -> Limits:
+def checked_limits(**arguments: int) -> KeyLimits:
     """Check limits on keys, named as the settings of `window`; raise ValueError, naming the one that is wrong."""
-    limits: Limits = _checked("window", arguments).limits
+    limits: KeyLimits = _checked("window", arguments).limits
     return limits
 
 

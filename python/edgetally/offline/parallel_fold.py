@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from edgetally import _core
-from edgetally.model import Defaults, Limits
+from edgetally.model import Defaults, KeyLimits
 from edgetally.offline import inputs
 from edgetally.offline.inputs import Input, blocks_of
 from edgetally.offline.line_report import LineReport
@@ -43,7 +43,7 @@ class ParallelFold:
     """One fold per thread, and the window that they merge into."""
 
     def __init__(
-        self, *, defaults: Defaults, max_line: int, limits: Limits, now: int, threads: int, progress: Progress
+        self, *, defaults: Defaults, max_line: int, limits: KeyLimits, now: int, threads: int, progress: Progress
     ) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
         self._window = _core.Window(**limits._asdict())

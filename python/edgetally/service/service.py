@@ -16,11 +16,10 @@ from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
 from edgetally.api.app import App, endpoint
 from edgetally.api.authorization import Authorization
-from edgetally.api.idempotency import Once
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
-from edgetally.api.push import Bounds, Ingest, Said
+from edgetally.api.push import BodyLimits, Ingest, PushParameters
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
@@ -28,9 +27,13 @@ from edgetally.http import server
 from edgetally.http.connection import Connection
 from edgetally.http.server import Server
 from edgetally.http.tls_listener import TlsListener
-from edgetally.ingest import group_commit as pushes
-from edgetally.ingest import worker
-from edgetally.ingest.dead_letters import Rejects
+from edgetally.ingest.committer import Committer
+from edgetally.ingest.dead_letters import DeadLetters
+from edgetally.ingest.fold_pool import FoldPool, RecordLimits
+from edgetally.ingest.group_commit import GroupCommit, Push, PushLimits
+from edgetally.ingest.idempotency import IdempotencyKeys
+from edgetally.ingest.totals import Totals
+from edgetally.ingest.worker import Worker
 from edgetally.journal.base import Journal, JournalCollector
 from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
@@ -39,6 +42,7 @@ from edgetally.model import DATASETS, Defaults, measurements
 from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
+from edgetally.sources.base import Source
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
 from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
@@ -63,14 +67,20 @@ class Service:
         self.journal = _journal(config)
         self.sources = SourceCollector()
         self.monitor = Monitor(version("edgetally"))
-        self.rejects = _rejects(config, self.clock)
+        self.dead_letters = _dead_letters(config, self.clock)
         records = config.records
-        self.worker = worker.Worker(
-            journal=self.journal,
-            clock=self.clock,
-            limits=worker.Limits(records.max_line, records.max_lateness, records.max_ahead),
-            bounds=pushes.Bounds(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
-            rejects=self.rejects,
+        self.fold_pool = FoldPool(self.clock, RecordLimits(records.max_line, records.max_lateness, records.max_ahead))
+        self.totals = Totals()
+        committer = Committer(self.journal, self.totals, self.dead_letters, self.clock)
+        self.worker = Worker(self.fold_pool, committer, self.journal, self.clock)
+        self.idempotency_keys = IdempotencyKeys(
+            self.journal.checkpoints(), self.clock, limit=config.api.idempotency_keys
+        )
+        self.group_commit = GroupCommit(
+            self.fold_pool,
+            committer,
+            self.idempotency_keys,
+            PushLimits(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
         )
         self.shelf = Shelf(
             keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes, max_bytes=config.shelf.max_bytes
@@ -91,15 +101,14 @@ class Service:
             poll_timeout=config.api.poll_timeout,
             max_answer_bytes=config.api.max_answer_bytes,
         )
-        self.once = Once(self.journal.checkpoints(), self.clock, most=config.api.idempotency_keys)
         self.ingest = Ingest(
-            self._open_push, Bounds(config.api.max_push_bytes, config.api.max_push_decompressed_bytes), self.once
+            self._open_push, BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         )
         app = App(
             authorization=Authorization(self.policy.keys),
             long_poll=self.long_poll,
             ingest=self.ingest,
-            admin=Admin(self.monitor, self.rejects),
+            admin=Admin(self.monitor, self.dead_letters),
             index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
             openapi=openapi(),
             clock=self.clock,
@@ -117,16 +126,26 @@ class Service:
         self.monitor.watch(
             collectors=(
                 self.sources,
-                self.worker,
-                self.rejects,
-                self.worker.pushes,
-                self.once,
+                self.totals,
+                self.fold_pool,
+                committer,
+                self.dead_letters,
+                self.group_commit,
+                self.idempotency_keys,
                 JournalCollector(self.journal),
                 self.sealer,
                 self.shelf,
                 http,
             ),
-            limited=(self.sources, self.worker.pushes, self.once, self.ingest, self.long_poll, self.shelf, http),
+            limited=(
+                self.sources,
+                self.group_commit,
+                self.idempotency_keys,
+                self.ingest,
+                self.long_poll,
+                self.shelf,
+                http,
+            ),
             checks={
                 "journal": lambda: self.journal.failing or "",
                 "window": lambda: self.sealer.problem,
@@ -157,7 +176,7 @@ class Service:
             await self._stop_sources()
             await self._stop_rooms()
             raise
-        self._tasks += [self._start(self._sweep()), self._start(self.rejects.write())]
+        self._tasks += [self._start(self._sweep()), self._start(self.dead_letters.write())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -177,11 +196,11 @@ class Service:
         self.policy.reload(config)
         self.server.cache.clear()
 
-    def _open_push(self, said: Said, services: Sequence[str] | None) -> pushes.Push:
+    def _open_push(self, parameters: PushParameters, services: Sequence[str] | None) -> Push:
         if self.journal.failing:
             # Not even received: it is tried every second whether that is still so.
             raise Unavailable(self.journal.failing)
-        return self.worker.pushes.open(self._defaults(said, "format")._replace(services=services))
+        return self.group_commit.open(self._defaults(parameters, "format")._replace(services=services))
 
     def _say_what_is_kept(self) -> None:
         if isinstance(self.journal, SqliteJournal):
@@ -224,7 +243,9 @@ class Service:
         if sources.stdin:
             self._follow(Stdin(self._defaults(self.config.records, "records.format")))
 
-    def _defaults(self, said: Said | FollowSettings | SyslogSettings | RecordsSettings, where: str) -> Defaults:
+    def _defaults(
+        self, said: PushParameters | FollowSettings | SyslogSettings | RecordsSettings, where: str
+    ) -> Defaults:
         """Return what holds for the records of one source, and otherwise for all."""
         records = self.config.records
         return Defaults(
@@ -234,7 +255,7 @@ class Service:
             said.weight or records.weight,
         )
 
-    def _follow(self, source: worker.Source) -> None:
+    def _follow(self, source: Source) -> None:
         self._followers.append(self._start(self.worker.follow(source)))
 
     async def _stop_sources(self) -> None:
@@ -268,9 +289,9 @@ class Service:
     async def _stop_rooms(self) -> None:
         await cancel(self._tasks)
         self.long_poll.close()
-        await self.worker.pushes.drained()
-        self.worker.close()
-        self.rejects.close()
+        await self.group_commit.drained()
+        self.fold_pool.close()
+        self.dead_letters.close()
         self.sealer.close()
         await self.journal.close()
 
@@ -279,11 +300,11 @@ def _journal(config: Config) -> Journal:
     return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
 
 
-def _rejects(config: Config, clock: Clock) -> Rejects:
+def _dead_letters(config: Config, clock: Clock) -> DeadLetters:
     # Nothing is written anywhere unless it was said where, or the journal is kept there already.
     kept = config.journal.kind != "memory" or config.journal.data_dir
     path = config.journal.directory / "rejected.jsonl" if kept else None
-    return Rejects(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
+    return DeadLetters(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
 
 
 def openapi() -> bytes:

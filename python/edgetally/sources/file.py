@@ -155,16 +155,16 @@ class FollowedFile:
         """Bytes that were written and are not read yet."""
         return sum(max(0, one.size - one.offset) for one in self._files)
 
-    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing follows from it here."""
 
-    async def blocks(self, mark: str | None) -> AsyncIterator[Block]:
+    async def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
         """Yield what is appended, without end."""
-        self._known = msgspec.json.decode(mark, type=Mark) if mark else None
+        self._known = msgspec.json.decode(checkpoint, type=Mark) if checkpoint else None
         if self._known is None and not _is_there(self._path):
             # What stands there from now on is new, whoever of us finds it.
             self._known = NO_FILE
-            yield Block(b"", mark=lambda _: msgspec.json.encode(NO_FILE).decode())
+            yield Block(b"", checkpoint=lambda _: msgspec.json.encode(NO_FILE).decode())
         self._files = self._missed(was_away=True)
         try:
             while True:
@@ -268,24 +268,24 @@ class FollowedFile:
             return lambda unfinished: msgspec.json.encode(opened.mark(read - unfinished)).decode()
 
         # Remembered even before anything is written: what is written while we are away counts.
-        yield Block(b"", mark=mark())
+        yield Block(b"", checkpoint=mark())
         while True:
             data = opened.read()
             if data:
                 quiet_since = None
-                yield Block(data, more=len(data) == READ, mark=mark())
+                yield Block(data, more=len(data) == READ, checkpoint=mark())
                 if len(data) == READ:
                     continue
             elif opened.size < opened.offset:
                 say(FileTruncated(source=self.name))
                 opened.begin_anew()
-                yield Block(b"", end=True, mark=mark())
+                yield Block(b"", end=True, checkpoint=mark())
                 continue
             elif not is_last or (_is_there(self._path) and not opened.has_name(self._path)):
                 quiet_since = self._clock.now() if quiet_since is None else quiet_since
                 if self._clock.now() - quiet_since >= GRACE_SECONDS:
                     say(FileRotated(source=self.name))
-                    yield Block(b"", end=True, mark=mark())
+                    yield Block(b"", end=True, checkpoint=mark())
                     return
             await self._pause()
 

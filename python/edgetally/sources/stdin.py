@@ -25,10 +25,10 @@ class Stdin:
         self.defaults = defaults
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
 
-    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing follows from it here."""
 
-    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
         """Yield what is written, until the writer is done."""
         loop = asyncio.get_running_loop()
         ahead: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)

@@ -99,10 +99,10 @@ class SyslogDatagrams:
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
         say(Listening(source=f"syslog:{where._replace(port=port)}"))
 
-    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nobody can be told: datagrams have no way back."""
 
-    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
         """Yield what comes, without end."""
         is_quiet = True
         try:
@@ -232,7 +232,7 @@ class SyslogConnection:
         self._open_bytes = 0
         self._problem = ""
 
-    async def blocks(self, _mark: str | None) -> AsyncIterator[Block]:
+    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
         """Yield what comes, until the sender is done."""
         reading = asyncio.create_task(self._reader.read(READ))
         quiet = False
@@ -245,8 +245,8 @@ class SyslogConnection:
                     reading = asyncio.create_task(self._reader.read(READ))
                     self._open_bytes += len(data)
                     quiet = False
-                    # We do not look for the end of a line ourselves. Once there should have been one, what `told` says
-                    # has to be new, and a block after which nothing comes is committed.
+                    # We do not look for the end of a line ourselves. Once there should have been one, `note_progress`
+                    # has to be up to date, and a block after which nothing comes is committed.
                     yield Block(data, more=self._open_bytes <= MAX_OPEN)
                 elif quiet:
                     self._problem = f"silent for {STALL_SECONDS:.0f} s in the middle of a line"
@@ -266,7 +266,7 @@ class SyslogConnection:
             reading.cancel()
         yield Block(b"", end=True)
 
-    def told(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Take note of what became of the blocks so far."""
         self._records += accepted
         self._junk += rejected

@@ -19,7 +19,7 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.base import Journal, Partial, Seal
 from edgetally.journal.retention import Retention
-from edgetally.model import Limits
+from edgetally.model import KeyLimits
 from edgetally.telemetry import metrics
 from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
@@ -53,7 +53,7 @@ class Sealer:
         journal: Journal,
         shelf: Shelf,
         clock: Clock,
-        limits: Limits,
+        limits: KeyLimits,
         aggregate_delay: int,
         retention: Retention | None = None,
         labels: LabelLimit | None = None,
