@@ -3,12 +3,12 @@ Everything edgetally raises on purpose.
 
 * EdgetallyError
   x ConfigError      a flag, a variable, a setting or a file is wrong: exit 2, no traceback
-  x InputError       bytes from a source are not what they claim to be
-    - TooLarge       ... or more of them than allowed
-    - Mislabelled    ... but something else altogether
+  x InputError       the input of a source is invalid
+    - TooLarge       ... because it exceeds a limit
+    - Mislabelled    ... because it is not compressed as declared
   x KeyReused        a push has the idempotency key of another push
-  x Unavailable      what was asked for cannot be done now, and may be later
-    - Busy           ... because too much has come at once
+  x Unavailable      not possible now; try again later
+    - Busy           ... because of a limit on pending input
 
 Anything else that escapes is a bug, and is allowed to look like one.
 """
@@ -18,12 +18,12 @@ from collections.abc import Iterable
 
 
 def reason(error: OSError) -> str:
-    """Say why the system has refused something, without what libraries put around that."""
+    """Return the system's own message, without what libraries add to it."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 class EdgetallyError(Exception):
-    """Something that a person can do something about; its text says what."""
+    """An error that the user can fix; its text says how."""
 
 
 class ConfigError(EdgetallyError):
@@ -47,11 +47,11 @@ class ConfigError(EdgetallyError):
 
 
 class InputError(EdgetallyError):
-    """What a source sent cannot be read, for example gzip that is no gzip."""
+    """The input of a source cannot be read, for example because it is not gzip."""
 
 
 class TooLarge(InputError):
-    """A source sent more than a limit allows. `limit` is the setting."""
+    """The input exceeds a limit. `limit` is the setting."""
 
     def __init__(self, limit: str, problem: str) -> None:
         super().__init__(problem)
@@ -59,7 +59,7 @@ class TooLarge(InputError):
 
 
 class Mislabelled(InputError):
-    """What a source sent is not compressed as it was said to be; the text names how: `not gzip`."""
+    """The input is not compressed as declared. The text says how: `not gzip`."""
 
 
 class KeyReused(EdgetallyError):
@@ -67,8 +67,8 @@ class KeyReused(EdgetallyError):
 
 
 class Unavailable(EdgetallyError):
-    """The journal cannot be written now. Nothing happened; try again later."""
+    """The journal cannot be written now. Nothing was appended; try again later."""
 
 
 class Busy(Unavailable):
-    """More has come than can be taken now. Nothing of it was taken; try again later."""
+    """Too much input is pending. Nothing of this was taken; try again later."""

@@ -1,4 +1,4 @@
-"""TLS: the certificate that clients are shown, and how it changes while they come."""
+"""TLS: the certificate, handshakes, and reloading while clients connect."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ pytestmark = skip_or_fail("openssl")
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Each brings a TLS of its own."""
+    """Each event loop has its own TLS implementation."""
     return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
@@ -67,7 +67,7 @@ def address(service: Service) -> tuple[str, int]:
 
 @asynccontextmanager
 async def wire(service: Service, context: ssl.SSLContext, name: str | None = None) -> AsyncIterator[Wire]:
-    """Open a connection, by the name of the server or by its address alone."""
+    """Open a connection, with the name of the server (SNI) or with its address only."""
     reader, writer = await asyncio.open_connection(
         *address(service), ssl=context, server_hostname=name or address(service)[0], limit=1 << 24
     )
@@ -81,17 +81,17 @@ async def wire(service: Service, context: ssl.SSLContext, name: str | None = Non
             pass  # the other side was faster
 
 
-def credulous() -> ssl.SSLContext:
-    """Make a client that takes whatever it is shown."""
+def trusting() -> ssl.SSLContext:
+    """Make a client that accepts every certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
-async def shown(service: Service, name: str | None = None) -> bytes:
-    """Return the certificate that a new client is shown."""
-    async with wire(service, credulous(), name) as one:
+async def certificate_of(service: Service, name: str | None = None) -> bytes:
+    """Return the certificate that a new connection gets."""
+    async with wire(service, trusting(), name) as one:
         found: bytes = one.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return found
 
@@ -108,7 +108,7 @@ async def test_requests_are_answered_over_tls(service: Service, pair: Pair) -> N
         assert pushed.json() == {"accepted": 50_000, "rejected": 0, "errors": []}
 
 
-async def test_requests_are_pipelined_and_kept_waiting_over_tls(service: Service, pair: Pair) -> None:
+async def test_pipelined_requests_and_long_polls_work_over_tls(service: Service, pair: Pair) -> None:
     async with wire(service, pair.trusted()) as one:
         await one.send(GET * 100)
         answers = [await one.answer() for _ in range(100)]
@@ -119,7 +119,7 @@ async def test_requests_are_pipelined_and_kept_waiting_over_tls(service: Service
         assert (await one.answer()).json()["Data"] == []
 
 
-async def test_a_reader_who_does_not_read_is_not_written_to_without_end(
+async def test_a_client_that_stops_reading_is_sent_a_bounded_amount(
     service: Service, pair: Pair, clock: TurnedClock
 ) -> None:
     async with wire(service, pair.trusted()) as one:
@@ -134,22 +134,22 @@ async def test_a_reader_who_does_not_read_is_not_written_to_without_end(
 
 
 @pytest.mark.parametrize("name", [None, "localhost"])
-async def test_a_new_certificate_is_shown_to_those_who_come_then(
+async def test_new_connections_get_the_new_certificate(
     service: Service, pair: Pair, other: Pair, name: str | None
 ) -> None:
     async with wire(service, pair.trusted()) as before:
-        assert await shown(service, name) == pair.der
+        assert await certificate_of(service, name) == pair.der
 
         service.reload(settings(other))
 
-        assert await shown(service, name) == other.der
+        assert await certificate_of(service, name) == other.der
         assert (await before.ask(GET)).status == 200
         service.reload(settings(pair))
-        assert await shown(service, name) == pair.der
+        assert await certificate_of(service, name) == pair.der
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_both_versions_of_tls_are_spoken(service: Service, pair: Pair, version: ssl.TLSVersion) -> None:
+async def test_tls_1_2_and_1_3_are_supported(service: Service, pair: Pair, version: ssl.TLSVersion) -> None:
     context = pair.trusted()
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -161,8 +161,8 @@ async def test_both_versions_of_tls_are_spoken(service: Service, pair: Pair, ver
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-async def test_older_versions_are_not(service: Service) -> None:
-    context = credulous()
+async def test_older_versions_are_refused(service: Service) -> None:
+    context = trusting()
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
@@ -171,7 +171,7 @@ async def test_older_versions_are_not(service: Service) -> None:
             await one.ask(GET)
 
 
-async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
+async def test_a_broken_certificate_keeps_the_old_one_and_applies_the_tokens(
     service: Service, pair: Pair, other: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader = bearer("read", "*")
@@ -179,44 +179,44 @@ async def test_a_broken_certificate_leaves_the_old_one_and_takes_the_tokens(
     service.reload(settings(Pair(other.cert, pair.key), access=access(reader)))
 
     assert "the old one stays in use: api.tls_key: " in caplog.text
-    assert await shown(service) == pair.der
+    assert await certificate_of(service) == pair.der
     async with wire(service, pair.trusted()) as one:
         assert (await one.ask(GET)).status == 403
         assert (await one.ask(GET[:-2] + reader.field + b"\r\n")).status == 200
 
 
-async def test_a_certificate_that_lost_its_key_stays(service: Service, pair: Pair) -> None:
+async def test_a_certificate_without_its_key_is_not_reloaded(service: Service, pair: Pair) -> None:
     with pytest.raises(ConfigError, match=r"api\.tls_cert: api\.tls_key \(--tls-key\) is needed too"):
         service.reload(check({"api": {"tls_cert": str(pair.cert)}}))
 
-    assert await shown(service) == pair.der
+    assert await certificate_of(service) == pair.der
 
 
 BEGINNINGS = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"]
-"""Of handshakes that do not go on."""
+"""Starts of handshakes that do not continue."""
 
 
-async def test_a_handshake_that_takes_too_long_is_ended(service: Service, pair: Pair, clock: TurnedClock) -> None:
+async def test_a_handshake_that_takes_too_long_is_closed(service: Service, pair: Pair, clock: TurnedClock) -> None:
     slow = [await asyncio.open_connection(*address(service)) for _ in BEGINNINGS]
     for (_, writer), begin in zip(slow, BEGINNINGS, strict=True):
         writer.write(begin)
     await until(lambda: len(service.server.connections) == 3)
     await clock.advance(10)
     assert len(service.server.connections) == 3
-    assert await shown(service) == pair.der
+    assert await certificate_of(service) == pair.der
 
     await clock.advance(2)
 
     for reader, writer in slow:
-        await ended(reader)
+        await closed(reader)
         writer.close()
     assert service.server.limits_reached == {"handshake_timeout": 3}
     await until(lambda: not service.server.connections)
-    assert await shown(service) == pair.der
+    assert await certificate_of(service) == pair.der
 
 
-async def ended(reader: asyncio.StreamReader) -> None:
-    """Wait until the other side has closed, without an answer."""
+async def closed(reader: asyncio.StreamReader) -> None:
+    """Wait until the server closes the connection without a response."""
     async with asyncio.timeout(PATIENCE):
         try:
             assert b"HTTP" not in await reader.read()
@@ -224,33 +224,33 @@ async def ended(reader: asyncio.StreamReader) -> None:
             pass
 
 
-async def test_handshakes_take_the_room_of_connections(pair: Pair) -> None:
+async def test_handshakes_count_as_connections(pair: Pair) -> None:
     async with Service(settings(pair, clients={"max_connections": 2}), TurnedClock()) as service:
         first, second = [await asyncio.open_connection(*address(service)) for _ in range(2)]
         await until(lambda: len(service.server.connections) == 2)
         reader, writer = await asyncio.open_connection(*address(service))
-        await ended(reader)
+        await closed(reader)
         writer.close()
         assert service.server.limits_reached == {"max_connections": 1}
 
         first[1].close()
         await until(lambda: len(service.server.connections) == 1)
-        assert await shown(service) == pair.der
+        assert await certificate_of(service) == pair.der
         second[1].close()
 
 
-async def test_a_handshake_that_is_under_way_does_not_keep_it_from_stopping(pair: Pair) -> None:
+async def test_an_unfinished_handshake_does_not_delay_the_stop(pair: Pair) -> None:
     async with Service(settings(pair), TurnedClock()) as service:
         reader, writer = await asyncio.open_connection(*address(service))
         await until(lambda: len(service.server.connections) == 1)
         await service.__aexit__(None, None, None)
         assert service.server.connections == set()
-        await ended(reader)
+        await closed(reader)
         writer.close()
 
 
 async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(service: Service, pair: Pair) -> None:
-    # Bytes by hand: what a client sends last for its handshake and its first request, in one piece.
+    # By hand, to send the end of the handshake and the first request in one piece.
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = pair.trusted().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
     reader, writer = await asyncio.open_connection(*address(service))
@@ -276,15 +276,15 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(se
 
 
 @pytest.mark.parametrize("junk", [GET, b"\x00" * 100, b"\x16\x03\x01" + b"\xff" * 1000])
-async def test_what_is_no_tls_harms_nobody(
+async def test_input_that_is_not_tls_is_closed_without_a_warning(
     service: Service, pair: Pair, junk: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection(*address(service))
     writer.write(junk)
-    await ended(reader)
+    await closed(reader)
     writer.close()
 
-    assert await shown(service) == pair.der
+    assert await certificate_of(service) == pair.der
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
@@ -295,7 +295,7 @@ async def test_it_stops_with_connections_open(pair: Pair) -> None:
         assert await one.is_over()
 
 
-# --- files that are none -------------------------------------------------------------------------------------------
+# --- invalid files -------------------------------------------------------------------------------------------
 
 
 def locked(_pair: Pair, directory: Path) -> Pair:
@@ -322,7 +322,7 @@ BROKEN: list[tuple[str, Callable[[Pair, Path], Pair], str]] = [
 
 
 @pytest.mark.parametrize(("_name", "broken", "says"), BROKEN, ids=[name for name, *_ in BROKEN])
-def test_files_that_are_no_certificate_are_named(
+def test_invalid_certificate_files_are_named(
     pair: Pair,
     tmp_path: Path,
     _name: str,
@@ -336,7 +336,7 @@ def test_files_that_are_no_certificate_are_named(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_key_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_key_is_named(tmp_path: Path) -> None:
     pair = make(tmp_path)
     pair.key.chmod(0)
 
@@ -345,7 +345,7 @@ def test_a_key_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["tls_cert", "tls_key"])
-def test_one_without_the_other_is_not_enough(pair: Pair, given: str) -> None:
+def test_a_certificate_and_its_key_are_needed_together(pair: Pair, given: str) -> None:
     missing = {"tls_cert", "tls_key"} - {given}
     with pytest.raises(ConfigError, match=rf"api\.{given}: api\.{missing.pop()} \(--tls-\w+\) is needed too"):
         Service(check({"api": {given: pair.settings[given]}}))
@@ -354,7 +354,7 @@ def test_one_without_the_other_is_not_enough(pair: Pair, given: str) -> None:
 # --- a real process ------------------------------------------------------------------------------------------------
 
 
-def test_sighup_takes_the_certificate_over(tmp_path: Path) -> None:
+def test_sighup_reloads_the_certificate(tmp_path: Path) -> None:
     pair, other = make(tmp_path / "old"), make(tmp_path / "new")
     flags = ["--tls-cert", str(pair.cert), "--tls-key", str(pair.key)]
     with serving(*flags) as server:

@@ -1,4 +1,4 @@
-"""Where a server may listen, and what SIGHUP changes while it runs."""
+"""Access policy: where a server may listen, and what a reload changes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ def policy(*, tokens: bool = False, syslog: tuple[str, ...] = (), **api: object)
     return Policy(check({"access": access(READER) if tokens else {}, "api": api, "sources": sources}))
 
 
-# --- where -------------------------------------------------------------------------------------------------------
+# --- addresses -------------------------------------------------------------------------------------------------------
 
 
 class Host(NamedTuple):
@@ -123,7 +123,7 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "edgetally")
 
 
-def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_tokens_are_reloaded_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     one = policy(tokens=True)
 
     one.reload(check({"access": access(REVOKED, other := bearer("read", "a"))}))
@@ -134,7 +134,7 @@ def test_tokens_are_taken_over_and_counted(caplog: pytest.LogCaptureFixture) -> 
     assert "tokens reloaded: 1 valid, 1 revoked" in caplog.text
 
 
-def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+def test_tokens_can_be_removed_from_a_server_on_loopback(caplog: pytest.LogCaptureFixture) -> None:
     one = policy(tokens=True)
 
     one.reload(check({}))
@@ -143,18 +143,18 @@ def test_the_last_token_can_go_where_only_this_machine_is_answered(caplog: pytes
     assert said(caplog) == ["no_tokens"]
 
 
-def test_the_last_token_cannot_go_where_others_are_answered() -> None:
+def test_tokens_cannot_be_removed_from_a_server_that_others_reach() -> None:
     one = policy(tokens=True, listen="0.0.0.0:0")
 
     with pytest.raises(ConfigError, match="can be reached by others"):
-        # What it listens on does not change, whatever the settings say.
+        # The address of a running server does not change, whatever the settings say.
         one.reload(check({"api": {"listen": "127.0.0.1:0"}}))
 
     assert one.keys.grant(READER.token)
     assert one.keys.grant("") is None
 
 
-def test_settings_with_which_it_could_not_be_restarted_change_nothing() -> None:
+def test_settings_that_would_prevent_a_start_change_nothing() -> None:
     one = policy(tokens=True)
 
     with pytest.raises(ConfigError, match=r"^sources\.syslog\[0\]: 0\.0\.0\.0 can be reached by others"):
@@ -177,7 +177,7 @@ def test_what_needs_a_restart_is_named(caplog: pytest.LogCaptureFixture) -> None
     assert event.fields() == {"settings": "api.listen, api.poll_timeout, sources.follow, window.aggregate_delay"}
 
 
-def test_tls_does_not_begin_or_end_while_it_runs(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_a_reload_does_not_turn_on_tls(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     one = policy()
 
     one.reload(check({"api": {"tls_cert": str(tmp_path / "no.pem"), "tls_key": str(tmp_path / "no.key")}}))
@@ -190,7 +190,7 @@ def test_tls_does_not_begin_or_end_while_it_runs(caplog: pytest.LogCaptureFixtur
 # --- a real process ------------------------------------------------------------------------------------------------
 
 
-def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+def test_sighup_reloads_tokens_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.jsonl"
     first, second = bearer("read", "*"), bearer("read", "*")
     write(tokens, first)
@@ -219,7 +219,7 @@ def test_sighup_takes_tokens_over_and_a_broken_file_changes_nothing(tmp_path: Pa
         assert statuses() == [200, 200]
 
 
-def test_settings_that_are_wrong_change_nothing_on_sighup(tmp_path: Path) -> None:
+def test_sighup_with_wrong_settings_changes_nothing(tmp_path: Path) -> None:
     settings, tokens = tmp_path / "edgetally.toml", tmp_path / "tokens.jsonl"
     first, second = bearer("read", "*"), bearer("read", "*")
     settings.write_text("")

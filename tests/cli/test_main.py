@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 LINE = b'{"ts":1763769600,"domain":"a.example","status":200}\n'
 COMMAND = [sys.executable, "-W", "error", "-m", "edgetally"]
 PATIENCE = 30
-"""Seconds after which a command will not end by itself."""
+"""Seconds until a command counts as hanging."""
 
 
 def run(*arguments: str | Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -32,11 +32,11 @@ def run(*arguments: str | Path, given: bytes = b"") -> subprocess.CompletedProce
 # --- fold ----------------------------------------------------------------------------------------------------------
 
 
-def test_fold_prints_entries_to_one_side_and_the_rest_to_the_other() -> None:
+def test_fold_prints_entries_to_stdout_and_the_rest_to_stderr() -> None:
     done = run("fold", GOLDEN / "nginx.log")
 
     assert done.stdout == (GOLDEN / "nginx.jsonl").read_bytes()
-    # No progress bar: nobody is there to watch it.
+    # No progress bar, because stderr is not a terminal.
     assert done.stderr == b"7 lines accepted, 0 rejected\n"
     assert done.returncode == 0
 
@@ -86,7 +86,7 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
         pytest.param([], b"", 2, "the following arguments are required: COMMAND", id="no command"),
         pytest.param(["flod"], b"", 2, "invalid choice: 'flod'", id="no such command"),
         pytest.param(["serve", "--listen", "8480"], b"", 2, "--listen: expected HOST:PORT", id="no address"),
-        pytest.param(["serve", "--listen", "0.0.0.0:0"], b"", 2, "--allow-anonymous", id="an open door"),
+        pytest.param(["serve", "--listen", "0.0.0.0:0"], b"", 2, "--allow-anonymous", id="reachable by others"),
         pytest.param(["serve", "--aggregate-delay", "x"], b"", 2, "from 1 to 60, got 'x'", id="not a number"),
         pytest.param(
             ["serve", "--aggregate-delay", "0"],
@@ -101,7 +101,7 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_exit_status_and_what_is_said(arguments: list[str], given: bytes, status: int, said: str) -> None:
+def test_the_exit_status_and_the_message(arguments: list[str], given: bytes, status: int, said: str) -> None:
     done = run(*arguments, given=given)
 
     assert done.returncode == status
@@ -110,7 +110,7 @@ def test_the_exit_status_and_what_is_said(arguments: list[str], given: bytes, st
 
 
 @pytest.mark.parametrize("command", ["serve", "fold", "explain", "formats", "demo", "token list"])
-def test_a_command_that_is_given_too_much_shows_its_own_usage(command: str) -> None:
+def test_an_unknown_argument_shows_the_usage_of_its_command(command: str) -> None:
     done = run(*command.split(), "--bogus")
 
     said = done.stderr.decode()
@@ -121,7 +121,7 @@ def test_a_command_that_is_given_too_much_shows_its_own_usage(command: str) -> N
     )
 
 
-def test_whoever_reads_the_output_may_have_had_enough(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     lines = b"".join(b'{"ts":%d,"domain":"a.example","status":200}\n' % second for second in range(5_000))
     log = tmp_path / "a.log"
     log.write_bytes(lines)
@@ -162,7 +162,7 @@ def test_fold_shows_no_progress_when_it_is_done_at_once() -> None:
     assert read_terminal(controller) == b"1 line accepted, 0 rejected\r\n"
 
 
-def test_who_interrupts_a_command_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_command_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
@@ -172,7 +172,7 @@ def test_who_interrupts_a_command_sees_no_traceback(monkeypatch: pytest.MonkeyPa
 
 
 def read_terminal(controller: int) -> bytes:
-    """Read what is said on a terminal until the last program on it is gone."""
+    """Read the output on a terminal until the last program on it has ended."""
     said = b""
     with os.fdopen(controller, "rb", buffering=0) as file:
         try:
@@ -188,7 +188,7 @@ def read_terminal(controller: int) -> bytes:
 
 @contextmanager
 def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `edgetally serve`, and give it and its address once it answers."""
+    """Run `edgetally serve`; yield it and its URL once it has started."""
     command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--journal", "memory", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as serve:
         assert serve.stderr
@@ -196,7 +196,7 @@ def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], s
             url = ""
             while not url:
                 line = serve.stderr.readline().decode()
-                assert line, "it has ended"
+                assert line, "the server has ended"
                 url = json.loads(line).get("url", "")
             yield serve, url
         finally:
@@ -209,12 +209,12 @@ def ask(url: str, data: bytes | None = None) -> object:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_serve_stops_cleanly_and_answers_who_waits(number: signal.Signals) -> None:
+def test_serve_stops_cleanly_and_answers_waiting_readers(number: signal.Signals) -> None:
     with serving() as (serve, url):
         assert ask(f"{url}/ingest", b'{"status":200}\n') == {"accepted": 1, "rejected": 0, "errors": []}
         waiting = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
         waiting.request("GET", "/v1/domains/idle/ts/1")
-        # Connections are taken in their order: once this is answered, the one before it waits.
+        # Connections are accepted in order: once this is answered, the one before waits.
         ask(f"{url}/openapi.json")
 
         serve.send_signal(number)
@@ -228,7 +228,7 @@ def test_serve_stops_cleanly_and_answers_who_waits(number: signal.Signals) -> No
     assert [json.loads(line)["event"] for line in rest.decode().splitlines()] == ["stopping"]
 
 
-def test_serve_says_where_it_cannot_listen() -> None:
+def test_serve_names_the_address_on_which_it_cannot_listen() -> None:
     with serving() as (_, url):
         taken = url.removeprefix("http://")
         done = run("serve", "--listen", taken)

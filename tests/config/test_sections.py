@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import fields
+from msgspec.structs import asdict, fields
 
 from edgetally.config.declaration import Setting, declared
 from edgetally.config.forms import address
-from edgetally.config.sections import SETTINGS, Config, FollowSettings, SyslogSettings
+from edgetally.config.sections import SETTINGS, ClientsSettings, Config, FollowSettings, SyslogSettings
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
+from edgetally.http.server import Limits
 
 TABLES = {one.path: one.table for one in SETTINGS.values() if one.table}
 
@@ -110,3 +111,7 @@ def test_an_invalid_address_is_named(listen: str) -> None:
 def test_almost_an_address_is_invalid_too(listen: str) -> None:
     with pytest.raises(ConfigError):
         address(listen)
+
+
+def test_the_http_server_has_the_same_defaults() -> None:
+    assert Limits() == Limits(**asdict(ClientsSettings()))

@@ -1,4 +1,4 @@
-"""The process: how it starts, what it refuses, and how it stops."""
+"""The process: start, refusal to start, and stop."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def connect(server: Process) -> socket.socket:
 
 
 def until_blank(connection: socket.socket) -> bytes:
-    """Read to the blank line behind a header."""
+    """Read a header and its blank line."""
     read = b""
     while not read.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -35,16 +35,16 @@ def until_blank(connection: socket.socket) -> bytes:
     return read
 
 
-def rest(connection: socket.socket) -> bytes:
+def until_closed(connection: socket.socket) -> bytes:
     """Read until the other side closes."""
     return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_and_nobody_is_left_without_an_answer(number: signal.Signals) -> None:
+def test_a_signal_stops_the_server_after_every_request_is_answered(number: signal.Signals) -> None:
     line = ndjson([{"status": 200}])
     with serving() as server, connect(server) as reader, connect(server) as sender, connect(server) as idle:
-        # Requests in one piece are looked at in one go: once the first is answered, the second waits.
+        # Requests in one piece are handled together: once the first is answered, the second waits.
         reader.sendall(
             b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/domains/svc/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n"
         )
@@ -57,13 +57,13 @@ def test_a_signal_stops_it_and_nobody_is_left_without_an_answer(number: signal.S
 
         server.signal(number)
         server.wait_for("stopping")
-        answer = rest(reader)
+        answer = until_closed(reader)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"\r\nConnection: close\r\n" in answer
         assert b'"Data":[]' in answer
-        assert rest(idle) == b""
+        assert until_closed(idle) == b""
         sender.sendall(line)
-        pushed = rest(sender)
+        pushed = until_closed(sender)
 
         assert pushed.startswith(b"HTTP/1.1 200 OK\r\n")
         assert json.loads(pushed.partition(b"\r\n\r\n")[2]) == {"accepted": 2, "rejected": 0, "errors": []}
@@ -72,14 +72,14 @@ def test_a_signal_stops_it_and_nobody_is_left_without_an_answer(number: signal.S
 
 
 STOP_SECONDS = 5.0
-"""What we promise."""
+"""What docs/promises.md promises."""
 
 READERS = 1000
 
 
 @pytest.fixture
 def few_files() -> Iterator[None]:
-    """Start what is started with the limit on open files that most systems begin with."""
+    """Start processes with a low soft limit on open files, as most systems do."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2 * READERS:
         pytest.skip(f"only {hard} files may be open here")
@@ -89,7 +89,7 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never_ends() -> None:
+def test_it_stops_in_time_with_a_thousand_waiting_readers_and_a_sender_that_never_ends() -> None:
     with serving() as server, ExitStack() as opened:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -97,7 +97,7 @@ def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never
         sender.sendall(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         readers = [opened.enter_context(connect(server)) for _ in range(READERS)]
         for number, reader in enumerate(readers):
-            # Requests in one piece are looked at in one go: once the first is answered, the second waits.
+            # Requests in one piece are handled together: once the first is answered, the second waits.
             reader.sendall(
                 b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
                 b"GET /v1/domains/svc-%d/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n" % (number % 100)
@@ -109,7 +109,7 @@ def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never
 
         began = SystemClock().now()
         server.signal(signal.SIGTERM)
-        answers = [rest(reader) for reader in readers]
+        answers = [until_closed(reader) for reader in readers]
         assert server.ended() == 0
         took = SystemClock().now() - began
 
@@ -117,9 +117,9 @@ def test_it_stops_in_time_with_a_thousand_readers_waiting_and_a_sender_who_never
     assert took < STOP_SECONDS
 
 
-async def test_a_reader_who_comes_while_it_stops_does_not_wait() -> None:
+async def test_a_reader_that_comes_during_the_stop_does_not_wait() -> None:
     async with served() as service, service.wire() as wire:
-        # The answer to the first request says that the second has begun.
+        # Once the first request is answered, the second is being received.
         first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         assert (await wire.ask(first + b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\n" % START)).status == 200
         stopping = asyncio.create_task(service.service.__aexit__(None, None, None))
@@ -130,7 +130,7 @@ async def test_a_reader_who_comes_while_it_stops_does_not_wait() -> None:
         await stopping
 
 
-def test_what_hangs_says_where_before_it_is_ended() -> None:
+def test_sigabrt_logs_where_every_thread_was() -> None:
     with serving() as server:
         server.signal(signal.SIGABRT)
         assert server.ended() == -signal.SIGABRT
@@ -149,7 +149,7 @@ async def test_each_source_has_its_own_format_and_weight(tmp_path: Path) -> None
     follow[0]["weight"] = 3  # type: ignore[assignment]
     settings: dict[str, dict[str, object]] = {"sources": {"follow": follow}, "records": {"weight": 2}}
     async with served(settings) as service:
-        # They are new, so they are read from their beginning.
+        # The files are created later, so they are read from the beginning.
         await service.clock.advance(1)
         for name, line in lines.items():
             (tmp_path / name).write_bytes(line + b"\n")
@@ -162,7 +162,7 @@ async def test_each_source_has_its_own_format_and_weight(tmp_path: Path) -> None
     assert requests == {"caddy.example": 3, "nginx.example": 2}
 
 
-async def test_readers_who_wait_are_answered_when_it_stops() -> None:
+async def test_waiting_readers_are_answered_at_the_stop() -> None:
     async with served() as service:
         parked = [await service.park(f"/v1/domains/{name}/ts/{START}") for name in ("svc", "other")]
         await service.service.__aexit__(None, None, None)
@@ -182,23 +182,23 @@ REFUSED = [
     Refused("every address", ["--listen", "0.0.0.0:0"], "--listen: 0.0.0.0 can be reached by others"),
     Refused("every address of IPv6", ["--listen", "[::]:0"], "--listen: :: can be reached by others"),
     Refused("a name", ["--listen", "edge.example:0"], "--listen: edge.example can be reached by others"),
-    Refused("an address that is none", ["--listen", "8480"], "--listen: expected HOST:PORT or [IPv6]:PORT, got '8480'"),
+    Refused("an invalid address", ["--listen", "8480"], "--listen: expected HOST:PORT or [IPv6]:PORT, got '8480'"),
     Refused("no delay", ["--aggregate-delay", "0"], "--aggregate-delay: expected an integer from 1 to 60, got '0'"),
     Refused("no timeout", ["--poll-timeout", "0"], "--poll-timeout: expected a number above 0"),
     Refused(
         "an invalid service id", ["--service-id", "a.b"], "--service-id: expected 1 to 64 letters, digits, - and _"
     ),
-    Refused("a format that is none", ["--format", "nginks"], "--format: unknown format 'nginks' (expected one of: "),
+    Refused("an unknown format", ["--format", "nginks"], "--format: unknown format 'nginks' (expected one of: "),
     Refused(
-        "columns that say nothing", ["--format", "cloudfront:asn"], "--format: cloudfront needs the column sc-status"
+        "columns without a status", ["--format", "cloudfront:asn"], "--format: cloudfront needs the column sc-status"
     ),
-    Refused("a settings file that is not there", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
-    Refused("a flag that is none", ["--listen-on", "x"], "--listen-on"),
+    Refused("a missing settings file", ["--config", "/nowhere/settings.toml"], "/nowhere/settings.toml: "),
+    Refused("an unknown flag", ["--listen-on", "x"], "--listen-on"),
 ]
 
 
 def refusal(*flags: str) -> str:
-    """Run a server that must refuse to start; return what it says."""
+    """Run a server that must refuse to start; return its stderr."""
     ended = subprocess.run([*COMMAND, "serve", *flags], capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -276,7 +276,7 @@ async def test_it_listens_elsewhere_only_when_told() -> None:
         assert service.service.url.startswith("http://0.0.0.0:")
 
 
-async def test_a_room_that_fails_is_told_and_stops_the_process(
+async def test_a_failed_task_is_logged_and_stops_the_process(
     service: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:

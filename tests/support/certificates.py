@@ -1,4 +1,4 @@
-"""Certificates that vouch for themselves, made anew for every test that needs one."""
+"""Self-signed certificates, made for each test that needs one."""
 
 import ssl
 import subprocess
@@ -23,11 +23,11 @@ class Pair(NamedTuple):
 
     @property
     def der(self) -> bytes:
-        """What a client is shown."""
+        """The certificate in DER form."""
         return ssl.PEM_cert_to_DER_cert(self.cert.read_text())
 
     def trusted(self) -> ssl.SSLContext:
-        """Make a client that trusts this one and no other."""
+        """Return a client context that trusts this certificate only."""
         return ssl.create_default_context(cafile=self.cert)
 
 

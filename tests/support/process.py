@@ -17,9 +17,9 @@ class Process:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.lines: list[str] = []
-        """What it has logged, as far as somebody waited for it."""
+        """What it has logged, as far as a test has read it."""
         self.url = json.loads(self.wait_for("started: listening on "))["url"]
-        """Where it answers."""
+        """Its address."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -41,7 +41,7 @@ class Process:
         self._process.send_signal(number)
 
     def reload(self, says: str) -> None:
-        """Let it read its settings anew, and return once it has said this."""
+        """Send SIGHUP, and return once it has logged this."""
         self.signal(signal.SIGHUP)
         self.wait_for(says)
 

@@ -27,19 +27,19 @@ class Bearer(NamedTuple):
 
 
 def bearer(scope: str, *services: str, **more: object) -> Bearer:
-    """Make up a client who may `scope` these services."""
+    """Make a client with a token that allows `scope` on these services."""
     token = new_token()
     return Bearer(token, {"name": token[:20], "hash": hashed(token), "scopes": [scope], "services": services, **more})
 
 
 def write(path: Path, *bearers: Bearer) -> Path:
-    """Write a token file that has these."""
+    """Write a token file with these tokens."""
     path.write_text("".join(json.dumps(one.line) + "\n" for one in bearers))
     return path
 
 
 def access(*bearers: Bearer) -> Json:
-    """Return the settings of a server that has these, in a token file of its own."""
+    """Write a token file of its own, and return the settings that name it."""
     number, name = tempfile.mkstemp(prefix="tokens-", suffix=".jsonl", dir=os.environ["XDG_STATE_HOME"])
     os.close(number)
     return {"token_file": str(write(Path(name), *bearers))}
