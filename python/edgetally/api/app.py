@@ -14,6 +14,7 @@ from edgetally.api.query import parse
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
 from edgetally.model import SERVICE_ID
+from edgetally.telemetry.events import escape
 
 if TYPE_CHECKING:
     import asyncio
@@ -111,7 +112,7 @@ class App:
                 _allow(request, READING)
                 grant = require(request, "read", service_id)
                 return refuse_when_withdrawn(self._read(request, path, service_id, suffix), grant, self._response)
-        raise Refusal(HTTPStatus.NOT_FOUND, f"no such endpoint: {request.path[:80]} (see / for the list)")
+        raise Refusal(HTTPStatus.NOT_FOUND, f"no such endpoint: {escape(request.path[:80])} (see / for the list)")
 
     def _read(
         self, request: Request, path: str, service_id: str, suffix: list[str]
