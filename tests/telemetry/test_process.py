@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="el
 @pytest.fixture
 def monitor() -> Monitor:
     made = Monitor("0")
-    made.watch(collectors=(), limited=(), checks={})
+    made.watch(collectors=(), limited=(), checks=dict)
     return made
 
 

@@ -43,21 +43,21 @@ class Monitor:
         """How late timers of the event loop were."""
         self._version = version
         self._limited: Sequence[Limited] = ()
-        self._checks: Mapping[str, Callable[[], str]] = {}
+        self._checks: Callable[[], Mapping[str, str]] = dict
 
     def watch(
-        self, *, collectors: Sequence[Collector], limited: Sequence[Limited], checks: Mapping[str, Callable[[], str]]
+        self, *, collectors: Sequence[Collector], limited: Sequence[Limited], checks: Callable[[], Mapping[str, str]]
     ) -> None:
-        """Collect the metrics of these parts, in this order. A check returns its problem, empty if there is none."""
+        """Collect the metrics of these parts, in this order. `checks` returns the problem of each check, if any."""
         for one in (*collectors, self):
             self.registry.register(one)
         ProcessCollector(registry=self.registry)
         self._limited = limited
         self._checks = checks
 
-    def checks(self) -> dict[str, str]:
-        """Return the problem of each check, empty if there is none."""
-        return {name: check() for name, check in self._checks.items()}
+    def checks(self) -> Mapping[str, str]:
+        """Return the problem of each readiness check, empty if there is none."""
+        return self._checks()
 
     def expose(self, accept: str) -> Exposition:
         """Return all metrics in a format that an `Accept` header asks for."""

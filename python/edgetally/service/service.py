@@ -1,7 +1,7 @@
 """
-The composition root: the only file that knows every room.
+The composition root: the only module that knows every part.
 
-It builds them in the order in which a record passes them, and stops them in the order in which nothing is lost.
+It makes the parts in the order of the flow, and stops them in the order in which nothing is lost.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, Self
 
 import msgspec
+from msgspec.structs import asdict
 
 from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
@@ -23,9 +24,8 @@ from edgetally.api.push import BodyLimits, Ingest, PushParameters
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
-from edgetally.http import server
 from edgetally.http.connection import Connection
-from edgetally.http.server import Server
+from edgetally.http.server import Limits, Server
 from edgetally.http.tls_listener import TlsListener
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.dead_letters import DeadLetters
@@ -45,47 +45,48 @@ from edgetally.sources import syslog
 from edgetally.sources.base import Source
 from edgetally.sources.file import FollowedFile
 from edgetally.sources.stdin import Stdin
+from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
 from edgetally.telemetry.label_limit import LabelLimit
-from edgetally.window import sealer
+from edgetally.window.sealer import Sealer
 from edgetally.window.shelf import Shelf
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted: thousands of readers come back in the same instant."""
+"""Connections that may wait to be accepted: thousands of readers reconnect at the same instant."""
 
 STOP_SECONDS = 3.0
-"""How long requests that are being answered may take when the process stops."""
+"""Time for requests in progress when the process stops."""
 
 
 class Service:
-    """Every room of one process, joined. Use it as an async context manager."""
+    """All parts of one process. Use it as an async context manager."""
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        """Check settings, open the journal, and make the other parts in the order of the flow; raise ConfigError."""
         self.config = config
         self.clock = clock or SystemClock()
         self.policy = Policy(config)
         self.journal = _journal(config)
+
+        # From bytes to the journal.
         self.sources = SourceCollector()
-        self.monitor = Monitor(version("edgetally"))
         self.dead_letters = _dead_letters(config, self.clock)
+        self.totals = Totals()
         records = config.records
         self.fold_pool = FoldPool(self.clock, RecordLimits(records.max_line, records.max_lateness, records.max_ahead))
-        self.totals = Totals()
         committer = Committer(self.journal, self.totals, self.dead_letters, self.clock)
         self.worker = Worker(self.fold_pool, committer, self.journal, self.clock)
         self.idempotency_keys = IdempotencyKeys(
             self.journal.checkpoints(), self.clock, limit=config.api.idempotency_keys
         )
-        self.group_commit = GroupCommit(
-            self.fold_pool,
-            committer,
-            self.idempotency_keys,
-            PushLimits(config.api.max_push_tally_bytes, config.api.max_pending_bytes),
-        )
+        push_limits = PushLimits(config.api.max_push_tally_bytes, config.api.max_pending_bytes)
+        self.group_commit = GroupCommit(self.fold_pool, committer, self.idempotency_keys, push_limits)
+
+        # From the journal to entries.
         self.shelf = Shelf(
             keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes, max_bytes=config.shelf.max_bytes
         )
-        self.sealer = sealer.Sealer(
+        self.sealer = Sealer(
             journal=self.journal,
             shelf=self.shelf,
             clock=self.clock,
@@ -94,6 +95,8 @@ class Service:
             retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
             labels=LabelLimit(config.metrics.services),
         )
+
+        # From entries to readers, over HTTP. Pushes arrive here, too.
         self.long_poll = LongPoll(
             shelf=self.shelf,
             clock=self.clock,
@@ -101,9 +104,9 @@ class Service:
             poll_timeout=config.api.poll_timeout,
             max_answer_bytes=config.api.max_answer_bytes,
         )
-        self.ingest = Ingest(
-            self._open_push, BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
-        )
+        body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
+        self.ingest = Ingest(self._open_push, body_limits)
+        self.monitor = Monitor(version("edgetally"))
         app = App(
             authorization=Authorization(self.policy.keys),
             long_poll=self.long_poll,
@@ -117,52 +120,41 @@ class Service:
         self.server = Server(
             app,
             error_response=app.error_response,
+            # The newest sealed second: cached responses expire with the next one.
             cache_version=lambda: self.shelf.newest,
             endpoint=endpoint,
             clock=self.clock,
-            limits=server.Limits(**msgspec.structs.asdict(config.clients)),
+            limits=Limits(**asdict(config.clients)),
         )
+
+        # The monitor is served by one of the parts that it watches.
         http = HttpCollector(self.server)
-        self.monitor.watch(
-            collectors=(
-                self.sources,
-                self.totals,
-                self.fold_pool,
-                committer,
-                self.dead_letters,
-                self.group_commit,
-                self.idempotency_keys,
-                JournalCollector(self.journal),
-                self.sealer,
-                self.shelf,
-                http,
-            ),
-            limited=(
-                self.sources,
-                self.group_commit,
-                self.idempotency_keys,
-                self.ingest,
-                self.long_poll,
-                self.shelf,
-                http,
-            ),
-            checks={
-                "journal": lambda: self.journal.failing or "",
-                "window": lambda: self.sealer.problem,
-                "server": lambda: "stopping" if self.server.closing else "",
-            },
+        limited = (
+            self.sources,
+            self.group_commit,
+            self.idempotency_keys,
+            self.ingest,
+            self.long_poll,
+            self.shelf,
+            http,
         )
+        collectors = (
+            *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
+            *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal), self.sealer, self.shelf, http),
+        )
+        self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
+
         self.url = ""
-        """Where it answers, once it does."""
+        """Of the server, once it listens."""
         self.failed = asyncio.Event()
-        """Set when a room has failed and the process had better stop."""
+        """Set when a background task has failed, and the process should stop."""
         self._failure: BaseException | None = None
         self._listener: asyncio.Server | TlsListener | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
 
     async def __aenter__(self) -> Self:
-        """Start every room; readers can come once this returns."""
+        """Replay the journal, then listen and open the sources; raise ConfigError when one cannot be opened."""
         self.sealer.resume()
         self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
         await first([self.sealer.started, self.failed])
@@ -171,16 +163,16 @@ class Service:
                 raise self._failure
             await self._listen()
             await self._open_sources()
-            self._say_what_is_kept()
+            self._log_journal()
         except EdgetallyError:
             await self._stop_sources()
-            await self._stop_rooms()
+            await self._stop_parts()
             raise
         self._tasks += [self._start(self._sweep()), self._start(self.dead_letters.write())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop: finish what has begun, answer who waits, lose nothing that was accepted."""
+        """Stop: finish requests in progress, answer waiting readers, commit everything that was received."""
         await self._stop_sources()
         self.server.close()
         self.long_poll.release()
@@ -189,27 +181,36 @@ class Service:
                 await self.server.drained()
         except TimeoutError:
             self.server.abort()
-        await self._stop_rooms()
+        await self._stop_parts()
 
     def reload(self, config: Config) -> None:
-        """Take over what of `config` can change; what is given out from now on is for whoever may have it now."""
+        """Apply the tokens and the certificate of `config`; after a ConfigError nothing has changed."""
         self.policy.reload(config)
+        # Clients may no longer be permitted to see what is cached.
         self.server.cache.clear()
+
+    def _checks(self) -> dict[str, str]:
+        """Return the problem of each part that has to be ready, empty if there is none."""
+        return {
+            "journal": self.journal.failing or "",
+            "window": self.sealer.problem,
+            "server": "stopping" if self.server.closing else "",
+        }
 
     def _open_push(self, parameters: PushParameters, services: Sequence[str] | None) -> Push:
         if self.journal.failing:
-            # Not even received: it is tried every second whether that is still so.
+            # The body need not be received: the journal is retried every second in any case.
             raise Unavailable(self.journal.failing)
-        return self.group_commit.open(self._defaults(parameters, "format")._replace(services=services))
+        return self.group_commit.open(self._defaults(parameters)._replace(services=services))
 
-    def _say_what_is_kept(self) -> None:
+    def _log_journal(self) -> None:
         if isinstance(self.journal, SqliteJournal):
             say(JournalOpened(path=str(self.journal.path), seconds=self.shelf.seconds))
         else:
             say(JournalInMemory())
 
     async def _listen(self) -> None:
-        """Answer readers and take pushes from now on."""
+        """Accept connections."""
         host, port = self.config.api.address
         self.policy.warn()
         loop = asyncio.get_running_loop()
@@ -218,41 +219,38 @@ class Service:
                 self._listener = TlsListener(self.server, tls)
                 await self._listener.listen(host, port, BACKLOG)
             else:
-                self._listener = await loop.create_server(lambda: Connection(self.server), host, port, backlog=BACKLOG)
+                self._listener = await loop.create_server(partial(Connection, self.server), host, port, backlog=BACKLOG)
         except OSError as error:
             raise ConfigError("api.listen", f"cannot listen on {self.config.api.listen}: {reason(error)}") from error
         port = self._listener.sockets[0].getsockname()[1]
         self.url = f"{self.policy.scheme}://[{host}]:{port}" if ":" in host else f"{self.policy.scheme}://{host}:{port}"
 
     async def _open_sources(self) -> None:
-        """Read from every source from now on."""
+        """Read from every source but pushes."""
         sources = self.config.sources
-        for one in sources.follow:
-            self.sources.files.append(FollowedFile(one.path, self._defaults(one, "sources.follow"), self.clock))
+        for file in sources.follow:
+            self.sources.files.append(FollowedFile(file.path, self._defaults(file), self.clock))
             self._follow(self.sources.files[-1])
-        for two in sources.syslog:
-            where = syslog.address(two.listen)
-            defaults = self._defaults(two, "sources.syslog")
+        for one in sources.syslog:
+            where, defaults = syslog.address(one.listen), self._defaults(one)
             if where.kind == "tcp":
-                listener = syslog.SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
+                listener = SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
                 self.sources.listeners.append(listener)
                 await listener.listen(partial(self.worker.follow, counted_as=listener.name))
             else:
-                self.sources.datagrams.append(syslog.SyslogDatagrams(where, defaults, self.clock))
+                self.sources.datagrams.append(SyslogDatagrams(where, defaults, self.clock))
                 self._follow(self.sources.datagrams[-1])
         if sources.stdin:
-            self._follow(Stdin(self._defaults(self.config.records, "records.format")))
+            self._follow(Stdin(self._defaults(self.config.records)))
 
-    def _defaults(
-        self, said: PushParameters | FollowSettings | SyslogSettings | RecordsSettings, where: str
-    ) -> Defaults:
-        """Return what holds for the records of one source, and otherwise for all."""
+    def _defaults(self, given: PushParameters | FollowSettings | SyslogSettings | RecordsSettings) -> Defaults:
+        """Return the defaults of one source or push; those that it has not are the ones of `records`."""
         records = self.config.records
         return Defaults(
-            said.service_id or records.service_id,
-            said.pop or records.pop,
-            format_of(said.format, where) if said.format else format_of(records.format, "records.format"),
-            said.weight or records.weight,
+            given.service_id or records.service_id,
+            given.pop or records.pop,
+            format_of(given.format or records.format),
+            given.weight or records.weight,
         )
 
     def _follow(self, source: Source) -> None:
@@ -286,7 +284,7 @@ class Service:
             self.monitor.loop_lag.observe(self.clock.now() - due)
             self.server.sweep()
 
-    async def _stop_rooms(self) -> None:
+    async def _stop_parts(self) -> None:
         await cancel(self._tasks)
         self.long_poll.close()
         await self.group_commit.drained()
@@ -301,9 +299,9 @@ def _journal(config: Config) -> Journal:
 
 
 def _dead_letters(config: Config, clock: Clock) -> DeadLetters:
-    # Nothing is written anywhere unless it was said where, or the journal is kept there already.
-    kept = config.journal.kind != "memory" or config.journal.data_dir
-    path = config.journal.directory / "rejected.jsonl" if kept else None
+    # No file without a journal beside it, unless a directory was set.
+    has_directory = config.journal.kind != "memory" or config.journal.data_dir
+    path = config.journal.directory / "rejected.jsonl" if has_directory else None
     return DeadLetters(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
 
 
