@@ -379,7 +379,7 @@ BROKEN = [
     Broken("gzip that is cut off early", GZIP[:20], "gzip", 400, "cut off"),
     Broken("gzip whose second member is cut off", GZIP + GZIP[:-1], "gzip", 400, "cut off"),
     Broken("gzip with a wrong checksum", GZIP[:-8] + bytes(8), "gzip", 400, "the gzip stream is damaged; nothing of"),
-    Broken("gzip with data after it", GZIP + b"something", "gzip", 400, "what follows the gzip stream is not"),
+    Broken("gzip with data after it", GZIP + b"something", "gzip", 400, "the data after the gzip stream is not"),
     Broken("not gzip", LINES, "gzip", 400, "the body is not gzip, although Content-Encoding says so; no"),
     Broken("zstd that is cut off", ZSTD[:-1], "zstd", 400, "cut off"),
     Broken("zstd whose second frame is cut off", ZSTD + ZSTD[:-1], "zstd", 400, "cut off"),

@@ -110,7 +110,7 @@ def test_a_damaged_file_is_named_and_counts_as_far_as_it_was_read(tmp_path: Path
     printed = Printed(cut_off, good)
 
     assert printed.errors == [
-        f"{cut_off}: the gzip stream was cut off; what was read before counts",
+        f"{cut_off}: the gzip stream is cut off; what was read before counts",
         "2 lines accepted, 0 rejected",
     ]
     assert printed.status == 0

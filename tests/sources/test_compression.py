@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally.errors import InputError, Mislabelled
-from edgetally.sources.compression import PIECE, Decoder, Gzip, Identity, Zstd, by_encoding, by_magic
+from edgetally.sources.compression import PIECE_BYTES, Decoder, Gzip, Identity, Zstd, by_encoding, by_magic
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -46,117 +46,117 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 @formats
-def test_what_was_packed_comes_out(of: Format) -> None:
+def test_a_stream_is_decompressed(of: Format) -> None:
     assert unpack(of.decoder(), of.pack(TEXT)) == TEXT
 
 
 @formats
-def test_where_the_stream_is_cut_does_not_matter(of: Format) -> None:
+def test_a_stream_may_be_fed_in_any_pieces(of: Format) -> None:
     packed = of.pack(TEXT)
     for size in (1, 2, 3, 7, 100, len(packed) - 1, len(packed)):
         assert unpack(of.decoder(), *cut(packed, size)) == TEXT
 
 
 @formats
-def test_several_in_a_row_are_one_stream(of: Format) -> None:
+def test_several_streams_in_a_row_are_decompressed_as_one(of: Format) -> None:
     packed = of.pack(TEXT[:100]) + of.pack(b"") + of.pack(TEXT[100:]) + of.pack(b"")
     for size in (1, 5, 64, len(packed)):
         assert unpack(of.decoder(), *cut(packed, size)) == TEXT
 
 
 @formats
-def test_nothing_at_all_is_an_empty_stream(of: Format) -> None:
+def test_no_bytes_are_an_empty_stream(of: Format) -> None:
     assert unpack(of.decoder()) == b""
     assert unpack(of.decoder(), b"") == b""
     assert unpack(of.decoder(), of.pack(b"")) == b""
 
 
 @formats
-def test_a_bomb_goes_off_in_pieces(of: Format) -> None:
-    size = 50 * PIECE + 1
+def test_a_bomb_is_decompressed_in_pieces(of: Format) -> None:
+    size = 50 * PIECE_BYTES + 1
     bomb = of.pack(bytes(size))
     assert len(bomb) < size / 500
 
     pieces = [len(piece) for piece in of.decoder().feed(bomb)]
 
-    assert max(pieces) <= PIECE
+    assert max(pieces) <= PIECE_BYTES
     assert sum(pieces) == size
 
 
 @formats
-def test_a_bomb_is_only_as_large_as_what_is_taken_of_it(of: Format) -> None:
-    # The first piece is there before the second one is made: whoever has had enough just stops asking.
-    pieces = of.decoder().feed(of.pack(bytes(50 * PIECE)))
+def test_only_the_pieces_that_are_asked_for_are_decompressed(of: Format) -> None:
+    # The first piece is yielded before the second one is decompressed.
+    pieces = of.decoder().feed(of.pack(bytes(50 * PIECE_BYTES)))
 
-    assert len(next(pieces)) <= PIECE
+    assert len(next(pieces)) <= PIECE_BYTES
 
 
 @formats
-def test_a_bomb_that_comes_in_drips_goes_off_in_pieces_too(of: Format) -> None:
-    size = 5 * PIECE + 1
+def test_a_bomb_that_arrives_byte_by_byte_is_decompressed_in_pieces_too(of: Format) -> None:
+    size = 5 * PIECE_BYTES + 1
     decoder = of.decoder()
 
     pieces = [len(piece) for one in cut(of.pack(bytes(size)), 10) for piece in decoder.feed(one)]
     decoder.finish()
 
-    assert max(pieces) <= PIECE
+    assert max(pieces) <= PIECE_BYTES
     assert sum(pieces) == size
 
 
 @formats
-def test_what_does_not_compress_comes_out_too(of: Format) -> None:
-    noise = random.Random(1).randbytes(2 * PIECE + 1)  # noqa: S311 - bytes to pack, not secrets
+def test_a_stream_of_noise_is_decompressed(of: Format) -> None:
+    noise = random.Random(1).randbytes(2 * PIECE_BYTES + 1)  # noqa: S311 - bytes to pack, not secrets
 
     assert unpack(of.decoder(), *cut(of.pack(noise), 65_536)) == noise
 
 
 @formats
-def test_a_stream_that_was_cut_off_is_refused_at_its_end(of: Format) -> None:
+def test_a_stream_that_is_cut_off_is_an_error_at_its_end(of: Format) -> None:
     packed = of.pack(TEXT)
     for length in (1, 3, 10, len(packed) // 2, len(packed) - 1):
         decoder = of.decoder()
         got = b"".join(decoder.feed(packed[:length]))
         assert TEXT.startswith(got)
-        with pytest.raises(InputError, match=f"the {of.name} stream was cut off"):
+        with pytest.raises(InputError, match=f"the {of.name} stream is cut off"):
             decoder.finish()
 
 
 @formats
-def test_a_second_stream_that_was_cut_off_is_refused_too(of: Format) -> None:
+def test_a_second_stream_that_is_cut_off_is_an_error_too(of: Format) -> None:
     packed = of.pack(TEXT)
     for length in (1, 3, 10, len(packed) - 1):
         decoder = of.decoder()
         assert b"".join(decoder.feed(packed + packed[:length])).startswith(TEXT)
-        with pytest.raises(InputError, match=f"the {of.name} stream was cut off"):
+        with pytest.raises(InputError, match=f"the {of.name} stream is cut off"):
             decoder.finish()
 
 
 @formats
 @pytest.mark.parametrize("garbage", [b"x", b"{}", b"\0" * 30, TEXT], ids=["a byte", "json", "zeros", "text"])
-def test_garbage_is_refused(of: Format, garbage: bytes) -> None:
-    with pytest.raises(InputError, match=rf"^not {of.name}$|stream was cut off"):
+def test_garbage_is_an_error(of: Format, garbage: bytes) -> None:
+    with pytest.raises(InputError, match=rf"^not {of.name}$|stream is cut off"):
         unpack(of.decoder(), garbage)
 
 
 @formats
-def test_garbage_after_the_end_is_refused(of: Format) -> None:
+def test_garbage_after_the_end_is_an_error(of: Format) -> None:
     decoder = of.decoder()
     pieces = decoder.feed(of.pack(TEXT) + b"garbage that follows")
 
     assert next(pieces) == TEXT
-    with pytest.raises(InputError, match=f"^what follows the {of.name} stream is not {of.name}$"):
+    with pytest.raises(InputError, match=f"^the data after the {of.name} stream is not {of.name}$"):
         next(pieces)
 
 
 @formats
 @pytest.mark.parametrize("size", [1, 100])
-def test_what_is_wrong_is_said_in_words_wherever_the_stream_is_cut(of: Format, size: int) -> None:
-    noise = random.Random(1).randbytes(2 * PIECE)  # noqa: S311 - bytes to pack, not secrets
+def test_errors_say_what_is_wrong_however_the_stream_is_cut(of: Format, size: int) -> None:
+    noise = random.Random(1).randbytes(2 * PIECE_BYTES)  # noqa: S311 - bytes to pack, not secrets
     packed = of.pack(noise)
     damaged = packed[: len(packed) // 2] + b"\xff" * (len(packed) // 2)
     for data, problem in (
         (b"garbage", f"^not {of.name}$"),
-        (of.pack(TEXT) + b"garbage", f"^what follows the {of.name} stream is not {of.name}$"),
+        (of.pack(TEXT) + b"garbage", f"^the data after the {of.name} stream is not {of.name}$"),
         (damaged, f"^the {of.name} stream is damaged$"),
     ):
         with pytest.raises(InputError, match=problem):
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said_in_words_wherever_the_stream_is_cut(of: Format, s
 @formats
 @settings(deadline=None)
 @given(data=st.data())
-def test_damage_is_refused_or_harmless_and_never_anything_else(of: Format, data: st.DataObject) -> None:
+def test_damage_raises_nothing_but_input_errors(of: Format, data: st.DataObject) -> None:
     packed = bytearray(of.pack(TEXT))
     packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
 
@@ -176,7 +176,7 @@ def test_damage_is_refused_or_harmless_and_never_anything_else(of: Format, data:
         pass
 
 
-def test_a_damaged_checksum_is_refused() -> None:
+def test_a_damaged_checksum_is_an_error() -> None:
     packed = bytearray(gzip.compress(TEXT))
     packed[-5] ^= 1
 
@@ -184,12 +184,12 @@ def test_a_damaged_checksum_is_refused() -> None:
         unpack(Gzip(), bytes(packed))
 
 
-def test_zlib_without_the_gzip_around_it_is_refused() -> None:
+def test_zlib_is_not_gzip() -> None:
     with pytest.raises(Mislabelled, match=r"^not gzip$"):
         unpack(Gzip(), zlib.compress(TEXT))
 
 
-def test_a_decoder_is_found_by_the_encoding_that_http_names() -> None:
+def test_a_decoder_is_found_by_content_encoding() -> None:
     found = {name: type(by_encoding(name)) for name in ("", "identity", "gzip", "x-gzip", "zstd", "br", "deflate")}
 
     assert found == {
@@ -203,11 +203,11 @@ def test_a_decoder_is_found_by_the_encoding_that_http_names() -> None:
     }
 
 
-def test_every_request_has_a_decoder_of_its_own() -> None:
+def test_every_call_returns_a_new_decoder() -> None:
     assert by_encoding("gzip") is not by_encoding("gzip")
 
 
-def test_a_decoder_is_found_by_how_a_file_begins() -> None:
+def test_a_decoder_is_found_by_the_start_of_a_file() -> None:
     begins = {b"": Identity, b'{"status":200}': Identity, b"\x1f": Identity, b"\x28\xb5": Identity}
 
     assert {head: type(by_magic(head)) for head in begins} == begins
@@ -215,5 +215,5 @@ def test_a_decoder_is_found_by_how_a_file_begins() -> None:
     assert type(by_magic(zstd.compress(b""))) is Zstd
 
 
-def test_plain_bytes_come_out_as_they_are() -> None:
+def test_a_plain_stream_is_not_changed() -> None:
     assert unpack(Identity(), b"one", b"", b"two") == b"onetwo"

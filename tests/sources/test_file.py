@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240 - a test may wait for its disk
-"""A followed file, and what happens to log files in the world."""
+"""A followed file, and what happens to log files in practice."""
 
 import asyncio
 import logging
@@ -12,21 +12,21 @@ from typing import cast
 import pytest
 
 from edgetally.model import Defaults
-from edgetally.sources.base import READ, Block
+from edgetally.sources.base import READ_BYTES, Block
 from edgetally.sources.file import GRACE_SECONDS, POLL_SECONDS, FollowedFile
 from tests.support.clock import TurnedClock
 
 PATIENCE = 100
-"""Polls after which something that should have come will not."""
+"""Polls after which a test gives up."""
 
 
 class Follower:
-    """Reads a followed file block by block, as the worker does, and turns the clock while it waits."""
+    """Reads a followed file block by block, as the worker does, and advances the clock while it waits."""
 
     def __init__(self, blocks: AsyncIterator[Block], clock: TurnedClock) -> None:
         self.clock = clock
-        self.mark = ""
-        """What the worker would have remembered: finished lines only."""
+        self.checkpoint = ""
+        """What the worker would have stored: after the last finished line."""
         self._blocks = blocks
         self._waiting: asyncio.Future[Block] | None = None
         self._unfinished = b""
@@ -53,12 +53,12 @@ class Follower:
                 break
             await self.clock.advance(POLL_SECONDS)
         waiting = self._begin()
-        assert waiting.done(), "nothing came"
+        assert waiting.done(), "no block was yielded"
         self._waiting = None
         return waiting.result()
 
     async def stop(self) -> None:
-        """Go away, even in the middle of waiting."""
+        """Stop, even while waiting."""
         if self._waiting:
             self._waiting.cancel()
             await asyncio.wait([self._waiting])
@@ -73,19 +73,19 @@ class Follower:
             finished.append(self._unfinished)
             self._unfinished = b""
         if block.checkpoint:
-            self.mark = block.checkpoint(len(self._unfinished))
+            self.checkpoint = block.checkpoint(len(self._unfinished))
         return finished
 
 
 @asynccontextmanager
-async def following(path: Path, mark: str | None = None) -> AsyncIterator[Follower]:
+async def following(path: Path, checkpoint: str | None = None) -> AsyncIterator[Follower]:
     """Follow `path` until the end of the block."""
     clock = TurnedClock(1_763_769_600.0)
     source = FollowedFile(path, Defaults("svc", "lab"), clock)
-    async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(mark))) as blocks:
+    async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(checkpoint))) as blocks:
         follower = Follower(blocks, clock)
         try:
-            if mark is None:
+            if checkpoint is None:
                 await follower.nothing(POLL_SECONDS)
             yield follower
         finally:
@@ -105,7 +105,7 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-async def test_the_file_grows(log: Path) -> None:
+async def test_appended_lines_are_read(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\ntwo\n")
         assert await follower.lines(2) == [b"one", b"two"]
@@ -114,44 +114,44 @@ async def test_the_file_grows(log: Path) -> None:
         await follower.nothing(10)
 
 
-def test_its_name_is_where_it_is_and_not_how_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_a_source_is_the_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link.log").symlink_to("access.log")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "edge").mkdir()
     (tmp_path / "elsewhere").symlink_to("/")
-    told = {
+    names = {
         "access.log": "access.log",
         "./access.log": "access.log",
         "edge/../access.log": "access.log",
         "link.log": "link.log",
         "elsewhere/../access.log": "elsewhere/../access.log",
     }
-    names = [FollowedFile(Path(path), Defaults("svc", "lab"), TurnedClock()).name for path in told]
+    found = [FollowedFile(Path(path), Defaults("svc", "lab"), TurnedClock()).name for path in names]
 
-    assert names == [f"file:{tmp_path}/{name}" for name in told.values()]
+    assert found == [f"file:{tmp_path}/{name}" for name in names.values()]
 
 
-async def test_it_is_known_how_much_is_still_to_be_read(log: Path) -> None:
+async def test_the_lag_is_the_bytes_not_read_yet(log: Path) -> None:
     source = FollowedFile(log, Defaults("svc", "lab"), TurnedClock())
     async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(None))) as blocks:
         await anext(blocks)
-        assert source.behind == 0, "its past is not ours to read"
-        append(log, b"x" * (READ + 5))
-        assert source.behind == READ + 5
+        assert source.behind == 0, "what was written before does not count"
+        append(log, b"x" * (READ_BYTES + 5))
+        assert source.behind == READ_BYTES + 5
         await anext(blocks)
         assert source.behind == 5
         await anext(blocks)
         assert source.behind == 0
         append(log, b"more")
-    assert source.behind == 0, "who does not read is not behind"
+    assert source.behind == 0, "a source that has ended has no lag"
 
 
-async def test_what_was_written_before_the_first_start_is_not_ours_to_count(log: Path) -> None:
+async def test_lines_written_before_the_first_start_do_not_count(log: Path) -> None:
     async with following(log) as follower:
         await follower.nothing(10)
 
 
-async def test_the_last_line_is_unfinished(log: Path) -> None:
+async def test_an_unfinished_line_waits_for_its_end(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\ntw")
         assert await follower.lines(1) == [b"one"]
@@ -160,34 +160,34 @@ async def test_the_last_line_is_unfinished(log: Path) -> None:
         assert await follower.lines(1) == [b"two"]
 
 
-async def test_we_go_away_and_come_back(log: Path) -> None:
+async def test_a_restart_continues_at_the_checkpoint(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\ntw")
         await follower.lines(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     append(log, b"o\nthree\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(2) == [b"two", b"three"]
         await follower.nothing(10)
 
 
-async def test_we_go_away_before_anything_was_written(log: Path) -> None:
+async def test_a_restart_before_anything_is_written(log: Path) -> None:
     async with following(log) as follower:
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     append(log, b"one\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"one"]
 
 
-async def test_it_is_said_from_where_it_is_followed(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_start_of_following_is_logged(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with following(log) as follower:
         append(log, b"one\ntw")
         await follower.lines(1)
-        mark = follower.mark
-    async with following(log, mark) as follower:
+        checkpoint = follower.checkpoint
+    async with following(log, checkpoint) as follower:
         await follower.nothing(1)
     log.unlink()
     async with following(log) as follower:
@@ -203,7 +203,7 @@ async def test_it_is_said_from_where_it_is_followed(log: Path, caplog: pytest.Lo
     ]
 
 
-async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_missing_file_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "access.log"
     async with following(path) as follower:
         await follower.nothing(10)
@@ -212,18 +212,18 @@ async def test_there_is_no_such_file_yet(tmp_path: Path, caplog: pytest.LogCaptu
     assert caplog.messages == [f"file:{path}: No such file or directory; waiting for the file"]
 
 
-async def test_there_was_no_such_file_when_we_went_away(tmp_path: Path) -> None:
+async def test_a_file_that_appears_while_the_process_is_down_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     async with following(path) as follower:
         await follower.nothing(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     path.write_bytes(b"one\n")
 
-    async with following(path, mark) as follower:
+    async with following(path, checkpoint) as follower:
         assert await follower.lines(1) == [b"one"]
 
 
-async def test_the_file_may_not_be_read_yet(
+async def test_an_unreadable_file_is_waited_for(
     log: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> int:
@@ -241,7 +241,7 @@ async def test_the_file_may_not_be_read_yet(
 
 
 @pytest.mark.parametrize("kind", ["a directory", "a pipe", "below a file"])
-async def test_what_is_no_file_is_waited_for_like_a_file(
+async def test_anything_but_a_file_is_waited_for_like_a_missing_file(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "edge" / "access.log"
@@ -256,12 +256,12 @@ async def test_what_is_no_file_is_waited_for_like_a_file(
     async with following(path) as follower:
         await follower.nothing(10)
 
-    says = {
+    problems = {
         "a directory": "Is a directory",
-        "a pipe": "no regular file; --stdin reads pipes",
+        "a pipe": "not a regular file (use --stdin for pipes)",
         "below a file": "Not a directory",
     }
-    assert caplog.messages == [f"file:{path}: {says[kind]}; waiting for the file"]
+    assert caplog.messages == [f"file:{path}: {problems[kind]}; waiting for the file"]
 
 
 async def test_rotated_by_rename(log: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -287,13 +287,13 @@ async def test_rotated_in_the_middle_of_a_line(log: Path) -> None:
         assert await follower.lines(3) == [b"one", b"tw", b"three"]
 
 
-async def test_rotated_while_the_old_file_is_still_written_to(log: Path) -> None:
+async def test_rotated_while_the_old_file_is_still_written(log: Path) -> None:
     old = log.with_suffix(".1")
     almost = GRACE_SECONDS - 2 * POLL_SECONDS
     async with following(log) as follower:
         log.rename(old)
         log.write_bytes(b"new\n")
-        # Every line makes it wait anew: workers reopen their logs one after the other.
+        # Every line restarts the wait: the workers of a server reopen their logs one after the other.
         for number in range(3):
             await follower.nothing(almost)
             append(old, b"old %d\n" % number)
@@ -311,7 +311,7 @@ async def test_rotated_twice(log: Path) -> None:
             assert await follower.lines(2) == [b"before %d" % number, b"after %d" % number]
 
 
-async def test_renamed_and_for_a_while_nobody_opens_a_new_one(log: Path) -> None:
+async def test_renamed_long_before_a_new_file_is_opened(log: Path) -> None:
     old = log.with_suffix(".1")
     async with following(log) as follower:
         log.rename(old)
@@ -322,7 +322,7 @@ async def test_renamed_and_for_a_while_nobody_opens_a_new_one(log: Path) -> None
         assert await follower.lines(1) == [b"two"]
 
 
-async def test_removed_and_made_anew(log: Path) -> None:
+async def test_removed_and_created_again(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         log.unlink()
@@ -331,7 +331,7 @@ async def test_removed_and_made_anew(log: Path) -> None:
         assert await follower.lines(1) == [b"two"]
 
 
-async def test_a_link_points_to_another_file_now(tmp_path: Path) -> None:
+async def test_a_link_that_is_changed_to_another_file(tmp_path: Path) -> None:
     link, one, two = tmp_path / "access.log", tmp_path / "1.log", tmp_path / "2.log"
     one.write_bytes(b"past\n")
     link.symlink_to(one)
@@ -355,7 +355,7 @@ async def test_truncated(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages[1:] == [f"file:{log}: truncated, reading from the beginning"]
 
 
-async def test_truncated_in_the_middle_of_a_line_and_written_to_at_once(log: Path) -> None:
+async def test_truncated_in_the_middle_of_a_line_and_written_at_once(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\ntw")
         await follower.lines(1)
@@ -363,49 +363,49 @@ async def test_truncated_in_the_middle_of_a_line_and_written_to_at_once(log: Pat
         assert await follower.lines(2) == [b"tw", b"three"]
 
 
-async def test_replaced_while_we_were_away(log: Path) -> None:
+async def test_replaced_while_the_process_is_down(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         await follower.lines(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     log.rename(log.with_suffix(".1"))
     log.write_bytes(b"a longer line than there was\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"a longer line than there was"]
 
 
 LONG = b"".join(b"%063d\n" % number for number in range(8))
-"""Enough to know a file by it."""
+"""Enough to identify a file."""
 
 
-async def left_behind(log: Path, data: bytes = LONG) -> str:
-    """Follow `log` while this is written to it; return where it was left."""
+async def followed(log: Path, data: bytes = LONG) -> str:
+    """Follow `log` while data is written to it, and return the checkpoint."""
     async with following(log) as follower:
         append(log, data)
         await follower.lines(data.count(b"\n"))
-        return follower.mark
+        return follower.checkpoint
 
 
 def written_at(path: Path, second: int) -> None:
-    """Set when `path` was written last: what a test writes in one moment takes a server a while."""
+    """Set the time of the last write to `path`: files of a server do not have the same."""
     os.utime(path, (second, second))
 
 
-async def test_rotated_while_we_were_away_and_the_rest_of_the_old_file_is_read(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_rotated_while_the_process_is_down(log: Path) -> None:
+    checkpoint = await followed(log)
     append(log, b"rest\n")
     log.rename(log.with_name("old"))
     log.write_bytes(b"new\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(2) == [b"rest", b"new"]
         append(log, b"more\n")
         assert await follower.lines(1) == [b"more"]
 
 
-async def test_rotated_again_and_again_while_we_were_away(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_rotated_several_times_while_the_process_is_down(log: Path) -> None:
+    checkpoint = await followed(log)
     append(log, b"rest\n")
     written_at(log, 1000)
     log.rename(log.with_name("access.log.3"))
@@ -413,20 +413,20 @@ async def test_rotated_again_and_again_while_we_were_away(log: Path) -> None:
         log.write_bytes(b"file %d\n" % number)
         written_at(log, 1001 + number)
         log.rename(log.with_name(name))
-    # What is older, has other names, or is compressed.
+    # Older files, those with other names, and compressed ones are not read.
     for name, second in [("access.log.4", 999), ("access.log.json", 2000), ("error.log.1", 2000)]:
-        log.with_name(name).write_bytes(b"not ours\n")
+        log.with_name(name).write_bytes(b"of another log\n")
         written_at(log.with_name(name), second)
     log.with_name("access.log.5.gz").write_bytes(b"\x1f\x8b")
     log.write_bytes(b"now\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(5) == [b"rest", b"file 0", b"file 1", b"file 2", b"now"]
         await follower.nothing(10)
 
 
-async def test_we_go_away_again_in_the_middle_of_files_that_were_rotated_away(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_a_restart_in_the_middle_of_rotated_files(log: Path) -> None:
+    checkpoint = await followed(log)
     append(log, b"rest\n")
     written_at(log, 1000)
     log.rename(log.with_name("access.log.2"))
@@ -434,67 +434,67 @@ async def test_we_go_away_again_in_the_middle_of_files_that_were_rotated_away(lo
     written_at(log, 1001)
     log.rename(log.with_name("access.log.1"))
     log.write_bytes(b"now\n")
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(2) == [b"rest", b"one", b"two"]
-        mark = follower.mark
+        checkpoint = follower.checkpoint
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"now"]
 
 
-async def test_rotated_while_we_were_away_and_nobody_has_opened_a_new_one(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_rotated_while_the_process_is_down_and_without_a_new_file(log: Path) -> None:
+    checkpoint = await followed(log)
     append(log, b"rest\n")
     log.rename(log.with_name("access.log.1"))
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"rest"]
         log.write_bytes(b"new\n")
         assert await follower.lines(1) == [b"new"]
 
 
-async def test_the_old_file_cannot_be_found_any_more(log: Path, caplog: pytest.LogCaptureFixture) -> None:
-    mark = await left_behind(log)
+async def test_a_rotated_file_that_cannot_be_found_is_logged(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    checkpoint = await followed(log)
     log.unlink()
     log.write_bytes(b"new\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"new"]
-    (said,) = caplog.messages
-    assert said == f"file:{log}: cannot find the rotated file; data after byte {len(LONG) + 5} was not read"
+    (message,) = caplog.messages
+    assert message == f"file:{log}: cannot find the rotated file; data after byte {len(LONG) + 5} was not read"
 
 
 @pytest.mark.parametrize("longer", [b"", LONG * 2])
-async def test_another_file_has_the_inode_of_the_one_we_knew(log: Path, longer: bytes) -> None:
-    mark = await left_behind(log)
+async def test_another_file_with_the_same_inode_is_read_from_its_start(log: Path, longer: bytes) -> None:
+    checkpoint = await followed(log)
     log.write_bytes(b"another\n" + longer)
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert (await follower.lines(1))[0] == b"another"
 
 
-async def test_the_disk_has_another_number_and_the_file_another_inode_after_a_restart_of_the_machine(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_the_same_file_with_another_inode_is_read_from_the_checkpoint(log: Path) -> None:
+    checkpoint = await followed(log)
     data = log.read_bytes()
     log.unlink()
     log.with_name("taken").touch()
     log.write_bytes(data + b"new\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"new"]
 
 
-async def test_copied_and_truncated_while_we_were_away(log: Path) -> None:
-    mark = await left_behind(log)
+async def test_copied_and_truncated_while_the_process_is_down(log: Path) -> None:
+    checkpoint = await followed(log)
     append(log, b"rest\n")
     log.with_name("access.log.1").write_bytes(log.read_bytes())
     log.write_bytes(b"new\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(2) == [b"rest", b"new"]
 
 
-async def test_rotated_twice_in_a_moment(log: Path) -> None:
+async def test_rotated_twice_between_two_polls(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         written_at(log, 1000)
@@ -506,7 +506,7 @@ async def test_rotated_twice_in_a_moment(log: Path) -> None:
         assert await follower.lines(3) == [b"one", b"two", b"three"]
 
 
-async def test_rotated_again_while_a_file_is_read_that_was_rotated_away(log: Path) -> None:
+async def test_rotated_again_while_a_rotated_file_is_read(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         for number, text in enumerate([b"two\n", b"three\n", b"four\n"]):
@@ -518,7 +518,7 @@ async def test_rotated_again_while_a_file_is_read_that_was_rotated_away(log: Pat
 
 
 @pytest.mark.parametrize("how", ["renamed", "truncated"])
-async def test_an_unfinished_line_that_counts_at_the_end_of_a_file_is_not_read_again(log: Path, how: str) -> None:
+async def test_an_unfinished_line_at_the_end_of_a_rotated_file_counts_once(log: Path, how: str) -> None:
     async with following(log) as follower:
         append(log, LONG + b"half")
         await follower.lines(8)
@@ -528,57 +528,57 @@ async def test_an_unfinished_line_that_counts_at_the_end_of_a_file_is_not_read_a
         else:
             os.truncate(log, 0)
         assert await follower.lines(1) == [b"half"]
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     append(log, b"new\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"new"]
 
 
-async def test_truncated_while_we_were_away(log: Path) -> None:
+async def test_truncated_while_the_process_is_down(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         await follower.lines(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     log.write_bytes(b"two\n")
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert await follower.lines(1) == [b"two"]
 
 
-async def test_gone_while_we_were_away(log: Path) -> None:
+async def test_removed_while_the_process_is_down(log: Path) -> None:
     async with following(log) as follower:
         append(log, b"one\n")
         await follower.lines(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
     log.unlink()
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         await follower.nothing(1)
         log.write_bytes(b"two\n")
         assert await follower.lines(1) == [b"two"]
 
 
-async def test_more_is_written_at_once_than_is_read_at_once(log: Path) -> None:
+async def test_a_long_file_is_read_in_blocks_without_a_pause(log: Path) -> None:
     async with following(log) as follower:
-        begin = follower.clock.now()
-        data = b"".join(b"%099d\n" % number for number in range(3 * READ // 100))
+        start = follower.clock.now()
+        data = b"".join(b"%099d\n" % number for number in range(3 * READ_BYTES // 100))
         append(log, data)
         await follower.clock.advance(POLL_SECONDS)
         blocks = [await follower.block() for _ in range(3)]
 
         assert b"".join(block.data for block in blocks) == data
         assert [block.more for block in blocks] == [True, True, False]
-        # It pauses only when there is nothing more.
-        assert follower.clock.now() == pytest.approx(begin + POLL_SECONDS)
+        # It pauses only at the end.
+        assert follower.clock.now() == pytest.approx(start + POLL_SECONDS)
 
 
-async def test_we_go_away_in_the_middle_of_a_long_catch_up(log: Path) -> None:
-    lines = [b"%099d" % number for number in range(3 * READ // 100)]
+async def test_a_restart_while_a_long_file_is_read(log: Path) -> None:
+    lines = [b"%099d" % number for number in range(3 * READ_BYTES // 100)]
     async with following(log) as follower:
         append(log, b"\n".join([*lines, b""]))
         read = await follower.lines(1)
-        mark = follower.mark
+        checkpoint = follower.checkpoint
 
-    async with following(log, mark) as follower:
+    async with following(log, checkpoint) as follower:
         assert read + await follower.lines(len(lines) - len(read)) == lines

@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from edgetally.model import Defaults
-from edgetally.sources.base import READ, Block
-from edgetally.sources.stdin import AHEAD, Stdin
+from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.stdin import READ_AHEAD, Stdin
 from tests.support.clock import until
 
 
@@ -29,7 +29,7 @@ class Pipe:
         assert os.write(self.writing, data) == len(data)
 
     def end(self) -> None:
-        """Close the end that writes."""
+        """Close the writing end."""
         self._open.discard(self.writing)
         os.close(self.writing)
 
@@ -50,7 +50,7 @@ def piped(pipe: Pipe) -> "aclosing[AsyncGenerator[Block, None]]":
     return aclosing(cast("AsyncGenerator[Block, None]", blocks))
 
 
-async def test_what_is_written_comes_at_once(pipe: Pipe) -> None:
+async def test_data_is_yielded_as_soon_as_it_is_written(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         for data in (b"one\n", b"two\nth", b"ree\n"):
             pipe.write(data)
@@ -60,7 +60,7 @@ async def test_what_is_written_comes_at_once(pipe: Pipe) -> None:
         assert await anext(blocks) == Block(b"", end=True)
 
 
-async def test_the_writer_is_done(pipe: Pipe) -> None:
+async def test_the_source_ends_when_the_writer_closes_the_pipe(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.write(b"one\ntw")
         pipe.end()
@@ -70,13 +70,13 @@ async def test_the_writer_is_done(pipe: Pipe) -> None:
     assert [block.end for block in found] == [False, True]
 
 
-async def test_nothing_is_written(pipe: Pipe) -> None:
+async def test_an_empty_pipe(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.end()
         assert [block async for block in blocks] == [Block(b"", end=True)]
 
 
-async def test_its_begin_and_its_end_are_said(pipe: Pipe, caplog: pytest.LogCaptureFixture) -> None:
+async def test_its_start_and_its_end_are_logged(pipe: Pipe, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with piped(pipe) as blocks:
         pipe.end()
@@ -85,9 +85,9 @@ async def test_its_begin_and_its_end_are_said(pipe: Pipe, caplog: pytest.LogCapt
     assert caplog.messages == ["stdin: reading", "stdin: ended"]
 
 
-async def test_a_long_file_comes_in_pieces(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_long_file_is_read_in_blocks(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("stdin") / "long.log"
-    data = b"".join(b"%099d\n" % number for number in range(8 * READ // 100))
+    data = b"".join(b"%099d\n" % number for number in range(8 * READ_BYTES // 100))
     path.write_bytes(data)
     descriptor = os.open(path, os.O_RDONLY)
     source = Stdin(Defaults("svc", "lab"), descriptor)
@@ -96,10 +96,10 @@ async def test_a_long_file_comes_in_pieces(tmp_path_factory: pytest.TempPathFact
     os.close(descriptor)
 
     assert b"".join(block.data for block in found) == data
-    assert max(len(block.data) for block in found) == READ
+    assert max(len(block.data) for block in found) == READ_BYTES
 
 
-async def test_there_is_no_mark_because_nobody_can_come_back(pipe: Pipe) -> None:
+async def test_there_is_no_checkpoint(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.write(b"one\n")
         assert (await anext(blocks)).checkpoint is None
@@ -112,13 +112,13 @@ def reader() -> threading.Thread:
     return thread
 
 
-def test_the_process_stops_while_the_writer_is_faster(pipe: Pipe) -> None:
+def test_the_process_stops_while_the_writer_waits(pipe: Pipe) -> None:
     async def start() -> threading.Thread:
         async with piped(pipe) as blocks:
             pipe.write(b"one\n")
             await anext(blocks)
-            # Each is read as a block of its own, and the last one has no room in the queue.
-            for _ in range(AHEAD + 1):
+            # Each is read as a block of its own, and the last one does not fit into the queue.
+            for _ in range(READ_AHEAD + 1):
                 pipe.write(b"one\n")
                 await until(lambda: not select.select([pipe.reading], [], [], 0)[0])
         return reader()

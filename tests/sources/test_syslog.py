@@ -1,4 +1,4 @@
-"""Syslog: what was sent counts, and what goes wrong is said and bounded."""
+"""Syslog: messages count over every transport, and failures are logged and bounded."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ from edgetally.ingest.worker import COMMIT_SECONDS
 from edgetally.journal.memory import MemoryJournal
 from edgetally.model import Defaults
 from edgetally.sources import syslog
-from edgetally.sources.base import READ, Block
+from edgetally.sources.base import READ_BYTES, Block
 from edgetally.sources.syslog import (
-    MAX_DATAGRAM,
-    MAX_JUNK,
-    MAX_OPEN,
+    MAX_DATAGRAM_BYTES,
+    MAX_REJECTED_LINES,
+    MAX_UNFINISHED_BYTES,
     QUIET_SECONDS,
     STALL_SECONDS,
     Address,
@@ -42,17 +42,17 @@ HEADERS = {
     "RFC 5424": b'<134>1 2026-11-22T02:28:47.9+00:00 vm edge - - [timeQuality tzKnown="1" isSynced="0"] ',
     "no header": b"",
 }
-ROADS = ("udp", "unix", "tcp")
-assert QUIET_SECONDS < COMMIT_SECONDS, "what is committed here is committed because it is quiet"
+TRANSPORTS = ("udp", "unix", "tcp")
+assert QUIET_SECONDS < COMMIT_SECONDS, "commits in these tests happen because the source is quiet"
 
 
-def counted(message: bytes) -> bytes:
-    """Put the number of its octets before a message."""
+def octet_counted(message: bytes) -> bytes:
+    """Return a message after the number of its octets."""
     return b"%d %b" % (len(message), message)
 
 
 class Sender:
-    """Sends syslog to where it is listened for."""
+    """Sends syslog to an address."""
 
     def __init__(self, where: Address) -> None:
         family = socket.AF_UNIX if where.kind == "unix" else socket.AF_INET
@@ -62,7 +62,7 @@ class Sender:
         self._socket.setblocking(False)  # noqa: FBT003 - the socket's own interface
 
     async def send(self, *messages: bytes) -> None:
-        """Send messages, over a stream with a newline behind each."""
+        """Send messages, over a stream with a newline after each."""
         for message in messages:
             await self.send_bytes(message + b"\n" if self.is_stream else message)
 
@@ -71,7 +71,7 @@ class Sender:
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def is_over(self) -> bool:
-        """Wait until the other side closes; say whether it did so without a word."""
+        """Wait until the other side closes; return whether it sent nothing before."""
         try:
             async with asyncio.timeout(PATIENCE):
                 return await asyncio.get_running_loop().sock_recv(self._socket, 1) == b""
@@ -89,12 +89,12 @@ class Sender:
         self._socket.close()
 
 
-class Road:
-    """A listening source, the worker behind it, and the clock of both."""
+class Listener:
+    """A source that listens, its worker, and the clock of both."""
 
     def __init__(self, where: Address, ingest: Ingest, clock: TurnedClock) -> None:
         self.where = where
-        """Where it really listens."""
+        """Its address, with the port."""
         self.totals = ingest.totals
         self.clock = clock
         self._senders: list[Sender] = []
@@ -108,7 +108,7 @@ class Road:
             sender.close()
 
     async def counts(self, accepted: int, rejected: int = 0) -> None:
-        """Let it become quiet until so many lines were counted and refused, and assert that there are no more."""
+        """Let it be quiet until so many lines are accepted and rejected, and assert that there are no more."""
         wanted = (accepted, rejected)
         async with asyncio.timeout(PATIENCE):
             while self.lines < wanted:
@@ -133,20 +133,20 @@ def ingest(clock: TurnedClock) -> Iterator[Ingest]:
 
 
 @pytest.fixture(autouse=True)
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def events(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, "edgetally")
     return caplog
 
 
-def listened_on(said: pytest.LogCaptureFixture) -> Address:
-    """Return the last address that the log says is listened on."""
-    found = [match[1] for line in said.messages if (match := re.fullmatch("syslog:(.*): listening", line))]
+def listened_on(events: pytest.LogCaptureFixture) -> Address:
+    """Return the last address that a source logged."""
+    found = [match[1] for line in events.messages if (match := re.fullmatch("syslog:(.*): listening", line))]
     return address(found[-1])
 
 
-def closings(said: pytest.LogCaptureFixture) -> list[str]:
-    """Return why connections were closed."""
-    return [line.partition(": connection closed: ")[2] for line in said.messages if ": connection closed: " in line]
+def closings(events: pytest.LogCaptureFixture) -> list[str]:
+    """Return the reasons for which connections were closed."""
+    return [line.partition(": connection closed: ")[2] for line in events.messages if ": connection closed: " in line]
 
 
 def local(kind: str, directory: Path) -> Address:
@@ -155,47 +155,47 @@ def local(kind: str, directory: Path) -> Address:
 
 @asynccontextmanager
 async def listening(
-    kind: str, directory: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
-) -> AsyncIterator[Road]:
-    """Listen, and fold what comes."""
+    kind: str, directory: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+) -> AsyncIterator[Listener]:
+    """Listen, and fold what arrives."""
     where = local(kind, directory)
     if kind == "tcp":
-        listener = SyslogListener(where, DEFAULTS, clock)
-        await listener.listen(ingest.worker.follow)
-        road = Road(listened_on(said), ingest, clock)
+        source = SyslogListener(where, DEFAULTS, clock)
+        await source.listen(ingest.worker.follow)
+        listener = Listener(listened_on(events), ingest, clock)
         try:
-            yield road
+            yield listener
         finally:
-            await listener.close()
-            road.close()
+            await source.close()
+            listener.close()
     else:
         following = asyncio.create_task(ingest.worker.follow(SyslogDatagrams(where, DEFAULTS, clock)))
-        road = Road(listened_on(said), ingest, clock)
+        listener = Listener(listened_on(events), ingest, clock)
         try:
-            yield road
+            yield listener
         finally:
             following.cancel()
             await asyncio.wait([following])
-            road.close()
+            listener.close()
 
 
 @pytest.fixture
-async def road(
+async def listener(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     ingest: Ingest,
     clock: TurnedClock,
-    said: pytest.LogCaptureFixture,
-) -> AsyncIterator[Road]:
-    """A road of the kind that the test names."""
-    async with listening(request.param, tmp_path, ingest, clock, said) as road:
-        yield road
+    events: pytest.LogCaptureFixture,
+) -> AsyncIterator[Listener]:
+    """A listener for the transport that the test names."""
+    async with listening(request.param, tmp_path, ingest, clock, events) as listener:
+        yield listener
 
 
-every_road = pytest.mark.parametrize("road", ROADS, indirect=True)
-over_tcp = pytest.mark.parametrize("road", ["tcp"], indirect=True)
-over_udp = pytest.mark.parametrize("road", ["udp"], indirect=True)
-over_unix = pytest.mark.parametrize("road", ["unix"], indirect=True)
+every_transport = pytest.mark.parametrize("listener", TRANSPORTS, indirect=True)
+over_tcp = pytest.mark.parametrize("listener", ["tcp"], indirect=True)
+over_udp = pytest.mark.parametrize("listener", ["udp"], indirect=True)
+over_unix = pytest.mark.parametrize("listener", ["unix"], indirect=True)
 
 
 @asynccontextmanager
@@ -219,7 +219,7 @@ async def received(source: SyslogDatagrams) -> AsyncIterator[AsyncGenerator[Bloc
         ("unix:/a:b", Address("unix", "/a:b", 0)),
     ],
 )
-def test_an_address_is_read_and_written_alike(text: str, want: Address) -> None:
+def test_an_address_is_written_as_it_is_read(text: str, want: Address) -> None:
     assert address(text) == want
     assert str(want) == text
 
@@ -245,84 +245,84 @@ def test_an_address_is_read_and_written_alike(text: str, want: Address) -> None:
         "/run/edgetally.sock",
     ],
 )
-def test_anything_else_is_no_address(text: str) -> None:
-    with pytest.raises(ConfigError, match="is none of udp:HOST:PORT, tcp:HOST:PORT, unix:/PATH") as raised:
+def test_anything_else_is_not_an_address(text: str) -> None:
+    with pytest.raises(ConfigError, match="must be udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH") as raised:
         address(text)
     assert raised.value.where == "sources.syslog"
     assert repr(text) in raised.value.problem
 
 
-# --- what was sent counts ------------------------------------------------------------------------------------------
+# --- every transport -----------------------------------------------------------------------------------------------
 
 
-@every_road
+@every_transport
 @pytest.mark.parametrize("header", HEADERS)
-async def test_every_road_counts_what_was_sent_behind_every_header(road: Road, header: str) -> None:
-    sender = road.sender()
+async def test_records_count_after_every_header(listener: Listener, header: str) -> None:
+    sender = listener.sender()
     await sender.send(*[HEADERS[header] + RECORD] * 20)
-    await road.counts(20)
+    await listener.counts(20)
 
 
-@every_road
-async def test_headers_may_be_mixed_and_what_is_no_record_is_refused(road: Road) -> None:
-    sender = road.sender()
+@every_transport
+async def test_headers_may_be_mixed_and_other_messages_are_rejected(listener: Listener) -> None:
+    sender = listener.sender()
     await sender.send(*[header + RECORD for header in HEADERS.values()], b"<190>Nov 22 02:20:35 vm edge: hello")
-    await road.counts(3, 1)
+    await listener.counts(3, 1)
 
 
-@every_road
-async def test_there_may_be_many_senders(road: Road) -> None:
+@every_transport
+async def test_there_may_be_several_senders(listener: Listener) -> None:
     for _ in range(3):
-        await road.sender().send(RECORD)
-    await road.counts(3)
+        await listener.sender().send(RECORD)
+    await listener.counts(3)
 
 
-@every_road
-async def test_records_are_committed_once_it_is_quiet_and_not_before(road: Road) -> None:
-    sender = road.sender()
+@every_transport
+async def test_records_are_committed_once_the_source_is_quiet(listener: Listener) -> None:
+    sender = listener.sender()
     for times in (1, 2):
         await sender.send(RECORD, RECORD)
-        await road.clock.advance(0.9 * QUIET_SECONDS)
-        assert road.lines == (2 * times - 2, 0)
-        await road.clock.advance(0.1 * QUIET_SECONDS)
-        assert road.lines == (2 * times, 0)
-        await road.clock.advance(10.0)
+        await listener.clock.advance(0.9 * QUIET_SECONDS)
+        assert listener.lines == (2 * times - 2, 0)
+        await listener.clock.advance(0.1 * QUIET_SECONDS)
+        assert listener.lines == (2 * times, 0)
+        await listener.clock.advance(10.0)
 
 
-@every_road
-async def test_what_goes_on_and_on_does_not_wait_for_quiet(road: Road) -> None:
-    sender = road.sender()
+@every_transport
+async def test_records_of_a_source_that_is_never_quiet_are_committed_too(listener: Listener) -> None:
+    sender = listener.sender()
     for _ in range(4):
         await sender.send(RECORD)
-        await road.clock.advance(0.6 * QUIET_SECONDS)
-    assert road.lines == (0, 0)
+        await listener.clock.advance(0.6 * QUIET_SECONDS)
+    assert listener.lines == (0, 0)
     await sender.send(RECORD)
-    await road.clock.advance(0.0)
-    assert road.lines == (5, 0)
+    await listener.clock.advance(0.0)
+    assert listener.lines == (5, 0)
 
 
-@pytest.mark.parametrize("kind", ROADS)
-async def test_what_came_before_the_stop_counts(
-    kind: str, tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", TRANSPORTS)
+async def test_records_that_arrive_before_the_stop_count(
+    kind: str, tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
-    async with listening(kind, tmp_path, ingest, clock, said) as road:
-        await road.sender().send(RECORD, RECORD)
+    async with listening(kind, tmp_path, ingest, clock, events) as listener:
+        await listener.sender().send(RECORD, RECORD)
         await clock.advance(0.0)
-        assert road.lines == (0, 0)
-    assert road.lines == (2, 0)
+        assert listener.lines == (0, 0)
+    assert listener.lines == (2, 0)
 
 
 # --- datagrams -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["udp", "unix"])
-async def test_datagrams_are_read_many_at_once(
-    kind: str, tmp_path: Path, clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_many_datagrams_are_read_into_one_block(
+    kind: str, tmp_path: Path, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
-    # The kernel lets fewer wait at a unix socket (net.unix.max_dgram_qlen).
+    # The queue of a unix socket is shorter (net.unix.max_dgram_qlen).
     messages = [b'{"status":%d}' % (200 + number) for number in range(200 if kind == "udp" else 10)]
     async with received(SyslogDatagrams(local(kind, tmp_path), DEFAULTS, clock)) as blocks:
-        sender = Sender(listened_on(said))
+        sender = Sender(listened_on(events))
         await sender.send(*messages)
         block = await anext(blocks)
         sender.close()
@@ -330,11 +330,11 @@ async def test_datagrams_are_read_many_at_once(
 
 
 @pytest.mark.parametrize("kind", ["udp", "unix"])
-async def test_when_nothing_comes_nothing_is_done(
-    kind: str, tmp_path: Path, clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_a_quiet_source_yields_one_empty_block(
+    kind: str, tmp_path: Path, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
     async with received(SyslogDatagrams(local(kind, tmp_path), DEFAULTS, clock)) as blocks:
-        sender = Sender(listened_on(said))
+        sender = Sender(listened_on(events))
         await sender.send(RECORD)
         assert (await anext(blocks)).more
         quiet = asyncio.ensure_future(anext(blocks))
@@ -349,123 +349,123 @@ async def test_when_nothing_comes_nothing_is_done(
         sender.close()
 
 
-async def test_a_block_ends_where_the_next_datagram_might_not_fit(
-    clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_a_block_is_yielded_before_the_next_datagram_might_not_fit(
+    clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
     message = b"x" * 60_000
-    many = READ // len(message) + 10
+    many = READ_BYTES // len(message) + 10
     async with received(SyslogDatagrams(local("udp", Path()), DEFAULTS, clock)) as blocks:
-        sender = Sender(listened_on(said))
+        sender = Sender(listened_on(events))
         data = b""
         sent = 0
         while sent < many:
-            # As many as a small receive buffer holds.
+            # As many as fit into a small receive buffer.
             await sender.send(*[message] * 10)
             sent += 10
             block = await anext(blocks)
-            assert len(block.data) < READ + MAX_DATAGRAM + 1
+            assert len(block.data) < READ_BYTES + MAX_DATAGRAM_BYTES + 1
             data += block.data
         sender.close()
     assert data == (message + b"\n") * sent
 
 
 @over_udp
-async def test_the_largest_datagram_counts(road: Road) -> None:
+async def test_the_largest_datagram_counts(listener: Listener) -> None:
     padding = b"x" * (65_507 - len(b'{"status":200,"url":""}'))
-    await road.sender().send(b'{"status":200,"url":"%b"}' % padding)
-    await road.counts(1)
+    await listener.sender().send(b'{"status":200,"url":"%b"}' % padding)
+    await listener.counts(1)
 
 
 @over_unix
-async def test_a_datagram_larger_than_a_line_may_be_is_refused_and_no_others(road: Road) -> None:
-    sender = road.sender()
-    sender._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 21)  # noqa: SLF001 - a sender of its own kind
-    # They fill more than the block.
-    await sender.send(*[b'{"status":200,"url":"%b"}' % (b"x" * (MAX_DATAGRAM + 1000))] * 5, RECORD)
-    await road.counts(1, 5)
+async def test_a_datagram_longer_than_a_line_may_be_is_rejected_and_the_others_count(listener: Listener) -> None:
+    sender = listener.sender()
+    sender._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 21)  # noqa: SLF001 - other senders do not need this
+    # Together they do not fit into a block.
+    await sender.send(*[b'{"status":200,"url":"%b"}' % (b"x" * (MAX_DATAGRAM_BYTES + 1000))] * 5, RECORD)
+    await listener.counts(1, 5)
 
 
 @over_udp
-async def test_empty_datagrams_and_newlines_in_and_behind_datagrams_are_no_harm(road: Road) -> None:
-    sender = road.sender()
+async def test_empty_datagrams_and_newlines_in_datagrams_are_harmless(listener: Listener) -> None:
+    sender = listener.sender()
     await sender.send(b"", RECORD + b"\n", b"", RECORD + b"\0", RECORD + b"\n" + RECORD, b"\n")
-    await road.counts(4)
+    await listener.counts(4)
 
 
-async def test_what_the_kernel_drops_is_seen(
-    clock: TurnedClock, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+async def test_datagrams_that_the_kernel_drops_are_counted_and_logged(
+    clock: TurnedClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syslog, "RECEIVE_BUFFER", 8192)
+    monkeypatch.setattr(syslog, "RECEIVE_BUFFER_BYTES", 8192)
     source = SyslogDatagrams(local("udp", Path()), DEFAULTS, clock)
     got = 0
     async with received(source) as blocks:
-        sender = Sender(listened_on(said))
+        sender = Sender(listened_on(events))
         for times in (1, 2):
             await sender.send(*[RECORD] * 1000)
             got += (await anext(blocks)).data.count(b"\n")
-            # The news comes with what comes next.
+            # The count comes with the next datagram.
             await sender.send(RECORD)
             got += (await anext(blocks)).data.count(b"\n")
             assert source.dropped == times * 1001 - got > 0
-            assert said.messages[-1] == f"{source.name}: the kernel has dropped {source.dropped} datagrams so far"
-            assert said.records[-1].levelname == "WARNING"
+            assert events.messages[-1] == f"{source.name}: the kernel has dropped {source.dropped} datagrams so far"
+            assert events.records[-1].levelname == "WARNING"
         sender.close()
 
 
 @pytest.mark.parametrize("granted", [True, False])
-async def test_a_small_receive_buffer_is_told(
-    clock: TurnedClock, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, granted: bool
+async def test_a_small_receive_buffer_is_logged(
+    clock: TurnedClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, granted: bool
 ) -> None:
-    monkeypatch.setattr(syslog, "RECEIVE_BUFFER", 65536)
-    really = socket.socket.setsockopt
+    monkeypatch.setattr(syslog, "RECEIVE_BUFFER_BYTES", 65536)
+    setsockopt = socket.socket.setsockopt
 
     def refuse(self: socket.socket, level: int, option: int, value: int) -> None:
         if option == syslog.SO_RCVBUFFORCE:
             raise PermissionError(1, "Operation not permitted")
         if option == socket.SO_RCVBUF and not granted:
             value = 16384
-        really(self, level, option, value)
+        setsockopt(self, level, option, value)
 
     monkeypatch.setattr(socket.socket, "setsockopt", refuse)
     async with received(SyslogDatagrams(local("udp", Path()), DEFAULTS, clock)) as blocks:
-        sender = Sender(listened_on(said))
+        sender = Sender(listened_on(events))
         await sender.send(RECORD)
         await anext(blocks)
         sender.close()
-    warnings = [line.getMessage() for line in said.records if line.levelname == "WARNING"]
-    told = "syslog:udp:127.0.0.1:0: receive buffer is 16384 bytes, not 65536: sysctl -w net.core.rmem_max=65536"
-    assert warnings == ([] if granted else [told])
+    warnings = [line.getMessage() for line in events.records if line.levelname == "WARNING"]
+    warning = "syslog:udp:127.0.0.1:0: receive buffer is 16384 bytes, not 65536: sysctl -w net.core.rmem_max=65536"
+    assert warnings == ([] if granted else [warning])
 
 
 # --- the path of a unix socket -------------------------------------------------------------------------------------
 
 
-async def test_a_socket_left_behind_is_replaced_and_ours_is_removed_at_stop(
-    tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_a_stale_socket_is_replaced_and_removed_at_the_stop(
+    tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "log.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as old:
         old.bind(str(path))
     assert path.is_socket()
 
-    async with listening("unix", tmp_path, ingest, clock, said) as road:
-        await road.sender().send(RECORD)
-        await road.counts(1)
+    async with listening("unix", tmp_path, ingest, clock, events) as listener:
+        await listener.sender().send(RECORD)
+        await listener.counts(1)
         assert path.is_socket()
     assert not path.exists()
 
 
-async def test_it_is_no_harm_when_the_socket_was_removed_already(
-    tmp_path: Path, ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_a_socket_that_was_removed_is_harmless_at_the_stop(
+    tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
-    async with listening("unix", tmp_path, ingest, clock, said) as road:
-        await road.sender().send(RECORD)
-        await road.counts(1)
+    async with listening("unix", tmp_path, ingest, clock, events) as listener:
+        await listener.sender().send(RECORD)
+        await listener.counts(1)
         (tmp_path / "log.sock").unlink()
 
 
 @pytest.mark.parametrize("what", ["file", "directory", "link to a file", "live socket", "live stream socket"])
-def test_what_is_not_ours_stays(what: str, tmp_path: Path, clock: TurnedClock) -> None:
+def test_anything_but_a_stale_socket_is_not_replaced(what: str, tmp_path: Path, clock: TurnedClock) -> None:
     path = tmp_path / "log.sock"
     kind = socket.SOCK_STREAM if "stream" in what else socket.SOCK_DGRAM
     with socket.socket(socket.AF_UNIX, kind) as live:
@@ -495,7 +495,7 @@ def test_what_is_not_ours_stays(what: str, tmp_path: Path, clock: TurnedClock) -
         ("/" + "x" * 200, "AF_UNIX path too long"),
     ],
 )
-def test_a_path_that_cannot_be_is_an_error(path: str, problem: str, clock: TurnedClock) -> None:
+def test_a_path_that_cannot_be_a_socket_is_an_error(path: str, problem: str, clock: TurnedClock) -> None:
     with pytest.raises(ConfigError) as raised:
         SyslogDatagrams(Address("unix", path, 0), DEFAULTS, clock)
     assert raised.value.problem == f"cannot listen on unix:{path}: {problem}"
@@ -511,121 +511,125 @@ MESSAGE = HEADERS["RFC 5424"] + RECORD
     ("accepted", "data"),
     [
         pytest.param(3, (MESSAGE + b"\n") * 3, id="newlines"),
-        pytest.param(3, (MESSAGE + b"\r\n") * 3, id="newlines behind carriage returns"),
-        pytest.param(3, counted(MESSAGE) * 3, id="octets counted"),
-        pytest.param(3, counted(MESSAGE + b"\n") * 3, id="octets counted, the newline among them"),
-        pytest.param(3, (counted(MESSAGE) + b"\n") * 3, id="octets counted, a newline behind them"),
-        pytest.param(5, counted(MESSAGE) * 2 + MESSAGE + b"\n" + counted(RECORD) + RECORD + b"\n", id="a mix"),
+        pytest.param(3, (MESSAGE + b"\r\n") * 3, id="carriage returns and newlines"),
+        pytest.param(3, octet_counted(MESSAGE) * 3, id="octets counted"),
+        pytest.param(3, octet_counted(MESSAGE + b"\n") * 3, id="octets counted, with the newline"),
+        pytest.param(3, (octet_counted(MESSAGE) + b"\n") * 3, id="octets counted, then a newline"),
+        pytest.param(
+            5, octet_counted(MESSAGE) * 2 + MESSAGE + b"\n" + octet_counted(RECORD) + RECORD + b"\n", id="a mix"
+        ),
         pytest.param(1, MESSAGE, id="a last line without its newline"),
     ],
 )
-async def test_framings_are_told_apart_wherever_the_stream_is_cut(road: Road, accepted: int, data: bytes) -> None:
+async def test_framings_are_detected_however_the_stream_is_cut(listener: Listener, accepted: int, data: bytes) -> None:
     for piece in (1, 7, len(data)):
-        sender = road.sender()
-        before = road.totals.accepted
+        sender = listener.sender()
+        before = listener.totals.accepted
         for start in range(0, len(data), piece):
             await sender.send_bytes(data[start : start + piece])
-            await road.clock.advance(0.0)
+            await listener.clock.advance(0.0)
         sender.close()
-        await road.counts(before + accepted)
+        await listener.counts(before + accepted)
 
 
 @over_tcp
 @pytest.mark.parametrize(
-    "begun",
+    "start",
     [
         pytest.param(MESSAGE[:40], id="a line"),
         pytest.param(b"1", id="the first byte of a count"),
-        pytest.param(counted(MESSAGE)[:3], id="a count"),
-        pytest.param(counted(MESSAGE)[:4], id="a count and its blank"),
-        pytest.param(counted(MESSAGE)[:40], id="a counted message"),
+        pytest.param(octet_counted(MESSAGE)[:3], id="a count"),
+        pytest.param(octet_counted(MESSAGE)[:4], id="a count and its space"),
+        pytest.param(octet_counted(MESSAGE)[:40], id="a counted message"),
     ],
 )
-async def test_a_connection_that_stalls_in_the_middle_is_closed(
-    road: Road, begun: bytes, said: pytest.LogCaptureFixture
+async def test_a_connection_that_stalls_in_the_middle_of_a_line_is_closed(
+    listener: Listener, start: bytes, events: pytest.LogCaptureFixture
 ) -> None:
-    sender = road.sender()
+    sender = listener.sender()
     await sender.send(RECORD)
-    await sender.send_bytes(begun)
-    await road.counts(1)
-    await road.clock.advance(STALL_SECONDS - 1)
+    await sender.send_bytes(start)
+    await listener.counts(1)
+    await listener.clock.advance(STALL_SECONDS - 1)
     assert sender.is_open()
-    await road.clock.advance(1 + QUIET_SECONDS)
-    assert closings(said) == [f"silent for {STALL_SECONDS:.0f} s in the middle of a line"]
+    await listener.clock.advance(1 + QUIET_SECONDS)
+    assert closings(events) == [f"quiet for {STALL_SECONDS:.0f} s in the middle of a line"]
     assert await sender.is_over()
 
 
 @over_tcp
-async def test_a_connection_that_is_slow_but_goes_on_stays(road: Road, said: pytest.LogCaptureFixture) -> None:
-    sender = road.sender()
+async def test_a_slow_connection_stays_open(listener: Listener, events: pytest.LogCaptureFixture) -> None:
+    sender = listener.sender()
     for byte in MESSAGE + b"\n":
         await sender.send_bytes(bytes([byte]))
-        await road.clock.advance(0.9 * STALL_SECONDS)
-    await road.counts(1)
-    assert closings(said) == []
+        await listener.clock.advance(0.9 * STALL_SECONDS)
+    await listener.counts(1)
+    assert closings(events) == []
     assert sender.is_open()
 
 
 @over_tcp
-@pytest.mark.parametrize("first", [b"", RECORD + b"\n", counted(RECORD)])
-async def test_a_connection_that_is_idle_between_lines_stays(
-    road: Road, first: bytes, said: pytest.LogCaptureFixture
+@pytest.mark.parametrize("first", [b"", RECORD + b"\n", octet_counted(RECORD)])
+async def test_a_connection_that_is_idle_between_lines_stays_open(
+    listener: Listener, first: bytes, events: pytest.LogCaptureFixture
 ) -> None:
-    sender = road.sender()
+    sender = listener.sender()
     await sender.send_bytes(first)
-    await road.clock.advance(10 * STALL_SECONDS)
-    assert closings(said) == []
+    await listener.clock.advance(10 * STALL_SECONDS)
+    assert closings(events) == []
     await sender.send(RECORD)
-    await road.counts(2 if first else 1)
+    await listener.counts(2 if first else 1)
 
 
 @over_tcp
-async def test_a_connection_that_sends_garbage_is_closed(road: Road, said: pytest.LogCaptureFixture) -> None:
-    sender = road.sender()
-    await sender.send(*[b"GET / HTTP/1.1"] * (MAX_JUNK - 1))
-    await road.counts(0, MAX_JUNK - 1)
+async def test_a_connection_that_sends_garbage_is_closed(listener: Listener, events: pytest.LogCaptureFixture) -> None:
+    sender = listener.sender()
+    await sender.send(*[b"GET / HTTP/1.1"] * (MAX_REJECTED_LINES - 1))
+    await listener.counts(0, MAX_REJECTED_LINES - 1)
     assert sender.is_open()
     await sender.send(b"Host: x")
-    await road.counts(0, MAX_JUNK)
+    await listener.counts(0, MAX_REJECTED_LINES)
     assert await sender.is_over()
-    assert closings(said) == [f"{MAX_JUNK} lines, and not one is a record"]
+    assert closings(events) == [f"none of {MAX_REJECTED_LINES} lines is a record"]
 
 
 @over_tcp
-async def test_a_connection_that_ever_sent_a_record_may_send_garbage(
-    road: Road, said: pytest.LogCaptureFixture
+async def test_a_connection_that_has_sent_a_record_may_send_garbage(
+    listener: Listener, events: pytest.LogCaptureFixture
 ) -> None:
-    sender = road.sender()
-    await sender.send(RECORD, *[b"nonsense"] * (2 * MAX_JUNK))
-    await road.counts(1, 2 * MAX_JUNK)
+    sender = listener.sender()
+    await sender.send(RECORD, *[b"nonsense"] * (2 * MAX_REJECTED_LINES))
+    await listener.counts(1, 2 * MAX_REJECTED_LINES)
     await sender.send(RECORD)
-    await road.counts(2, 2 * MAX_JUNK)
-    assert closings(said) == []
+    await listener.counts(2, 2 * MAX_REJECTED_LINES)
+    assert closings(events) == []
 
 
 @over_tcp
-async def test_a_line_that_never_ends_is_closed(road: Road, said: pytest.LogCaptureFixture) -> None:
-    sender = road.sender()
+async def test_a_connection_with_an_endless_line_is_closed(
+    listener: Listener, events: pytest.LogCaptureFixture
+) -> None:
+    sender = listener.sender()
     await sender.send(RECORD)
     await sender.send_bytes(b'{"url":"')
     try:
         async with asyncio.timeout(PATIENCE):
-            while not closings(said):
-                await sender.send_bytes(b"x" * (MAX_OPEN // 16))
+            while not closings(events):
+                await sender.send_bytes(b"x" * (MAX_UNFINISHED_BYTES // 16))
     except ConnectionError:
         pass
     assert await sender.is_over()
-    assert closings(said) == [f"a line of more than {MAX_OPEN} bytes does not end"]
-    # The line that had no end is a line, too.
-    await road.counts(1, 1)
+    assert closings(events) == [f"a line is longer than {MAX_UNFINISHED_BYTES} bytes"]
+    # The endless line is rejected.
+    await listener.counts(1, 1)
 
 
-@pytest.mark.parametrize("frame", [counted, lambda message: message + b"\n"], ids=["counted", "newlines"])
+@pytest.mark.parametrize("frame", [octet_counted, lambda message: message + b"\n"], ids=["counted", "newlines"])
 @pytest.mark.parametrize("at", [1, 40])
-async def test_a_connection_whose_reads_all_end_in_the_middle_of_a_line_stays(
+async def test_a_connection_stays_open_though_every_read_ends_in_the_middle_of_a_line(
     at: int, frame: "type[bytes]", ingest: Ingest, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syslog, "MAX_OPEN", 1000)
+    monkeypatch.setattr(syslog, "MAX_UNFINISHED_BYTES", 1000)
     reader = asyncio.StreamReader()
     following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
     line = frame(MESSAGE)
@@ -639,8 +643,8 @@ async def test_a_connection_whose_reads_all_end_in_the_middle_of_a_line_stays(
     assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (101, 0)
 
 
-async def test_a_broken_connection_is_said_and_what_came_counts(
-    ingest: Ingest, clock: TurnedClock, said: pytest.LogCaptureFixture
+async def test_a_lost_connection_is_logged_and_its_records_count(
+    ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
 ) -> None:
     reader = asyncio.StreamReader()
     following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
@@ -649,18 +653,18 @@ async def test_a_broken_connection_is_said_and_what_came_counts(
     reader.set_exception(TimeoutError(110, "Connection timed out"))
     await following
     assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (2, 0)
-    assert said.messages == ["stream: connection lost: Connection timed out"]
+    assert events.messages == ["stream: connection lost: Connection timed out"]
 
 
 @over_tcp
-async def test_other_connections_go_on_when_one_is_closed(road: Road) -> None:
-    good, bad = road.sender(), road.sender()
+async def test_other_connections_stay_open_when_one_is_closed(listener: Listener) -> None:
+    good, bad = listener.sender(), listener.sender()
     await good.send(RECORD)
-    await bad.send(*[b"nonsense"] * MAX_JUNK)
-    await road.counts(1, MAX_JUNK)
+    await bad.send(*[b"nonsense"] * MAX_REJECTED_LINES)
+    await listener.counts(1, MAX_REJECTED_LINES)
     assert await bad.is_over()
     await good.send(RECORD)
-    await road.counts(2, MAX_JUNK)
+    await listener.counts(2, MAX_REJECTED_LINES)
 
 
 # --- in the service ------------------------------------------------------------------------------------------------
@@ -684,23 +688,23 @@ async def test_a_port_in_use_is_an_error(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["udp", "tcp"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "example.net"])
-async def test_strangers_may_not_send(kind: str, host: str) -> None:
+async def test_listening_for_other_machines_is_refused(kind: str, host: str) -> None:
     with pytest.raises(ConfigError, match=r"sources.syslog\[0\]: .* can be reached by others"):
         async with served(listen(f"{kind}:{host}:0")):
             pass
 
 
 @pytest.mark.parametrize("kind", ["udp", "tcp"])
-async def test_strangers_may_send_if_the_operator_says_so(kind: str, said: pytest.LogCaptureFixture) -> None:
+async def test_listening_for_other_machines_can_be_allowed(kind: str, events: pytest.LogCaptureFixture) -> None:
     async with served(listen(f"{kind}:0.0.0.0:0", allow_anonymous=True)) as service:
-        sender = Sender(listened_on(said)._replace(host="127.0.0.1"))
+        sender = Sender(listened_on(events)._replace(host="127.0.0.1"))
         await sender.send(RECORD)
         await service.clock.advance(QUIET_SECONDS)
         assert service.service.totals.accepted == 1
         sender.close()
 
 
-async def test_a_start_that_fails_leaves_no_socket_behind(tmp_path: Path) -> None:
+async def test_a_failed_start_leaves_no_socket(tmp_path: Path) -> None:
     path = tmp_path / "log.sock"
     with pytest.raises(ConfigError):
         async with served(listen(f"unix:{path}", "udp:0.0.0.0:0")):
@@ -708,17 +712,17 @@ async def test_a_start_that_fails_leaves_no_socket_behind(tmp_path: Path) -> Non
     assert not path.exists()
 
 
-@pytest.mark.parametrize("kind", ROADS)
-async def test_what_came_before_the_service_stops_counts(
-    kind: str, tmp_path: Path, said: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", TRANSPORTS)
+async def test_records_that_arrive_before_the_service_stops_count(
+    kind: str, tmp_path: Path, events: pytest.LogCaptureFixture
 ) -> None:
     async with served(listen(local(kind, tmp_path))) as running:
-        sender = Sender(listened_on(said))
-        # Until it is listened for, and the connection is accepted.
+        sender = Sender(listened_on(events))
+        # Until the service listens, and the connection is accepted.
         await running.clock.advance(0.0)
         await sender.send(RECORD, RECORD)
         if kind == "tcp":
-            # Of a stream, what was read counts.
+            # Of a stream, only what was read counts.
             await running.clock.advance(0.0)
     assert running.service.totals.accepted == 2
     sender.close()

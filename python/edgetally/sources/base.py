@@ -5,18 +5,18 @@ from typing import NamedTuple, Protocol
 
 from edgetally.model import Defaults, Framing
 
-READ = 1 << 20
-"""Bytes that are read at once."""
+READ_BYTES = 1 << 20
+"""Most bytes that are read at once."""
 
 
 class Block(NamedTuple):
-    """Bytes from a source."""
+    """Bytes from a source, usually many lines."""
 
     data: bytes
     end: bool = False
-    """Nothing will continue the last line: the file was rotated, or the stream is over."""
+    """The last line ends here, with a newline or not: the file was rotated, or the stream has ended."""
     more: bool = False
-    """More is at hand right now."""
+    """The next block is there already."""
     checkpoint: Callable[[int], str] | None = None
     """Returns the checkpoint after this block, given the bytes of its last line, which has not ended yet."""
 

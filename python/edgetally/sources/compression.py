@@ -1,7 +1,7 @@
 """
-Gzip and zstd as streams, in pieces of bounded size.
+Decoders of gzip and zstd streams, in pieces of bounded size.
 
-A kilobyte can decompress to a gigabyte, so nothing here ever holds more than one piece.
+A kilobyte can decompress to a gigabyte, so a decoder never holds more than one piece.
 """
 
 import sys
@@ -16,63 +16,63 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-PIECE = 1 << 20
-"""Bytes of one piece, at most."""
+PIECE_BYTES = 1 << 20
+"""Largest piece that a decoder yields."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Decoder(Protocol):
-    """Turns the bytes that were sent into the bytes that were meant."""
+    """Decompresses a stream."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` adds, piece by piece; raise InputError when it is damaged."""
+        """Yield what `data` decompresses to, piece by piece; raise InputError when it is damaged."""
 
     def finish(self) -> None:
-        """Raise InputError when the stream ended too early."""
+        """Raise InputError when the stream is cut off."""
 
 
 class Identity:
-    """Bytes as they are."""
+    """A stream that is not compressed."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield `data`."""
         yield data
 
     def finish(self) -> None:
-        """Bytes can end anywhere."""
+        """Such a stream may end anywhere."""
 
 
 class Head:
-    """How a stream begins, by which is told what is wrong with it."""
+    """The first bytes of a stream, which tell what is wrong with it."""
 
     def __init__(self, name: str, magic: bytes) -> None:
         self._name = name
         self._magic = magic
         self._seen = b""
-        self._follows = False
+        self._is_next = False
 
-    def see(self, data: bytes) -> None:
-        """Take note of what comes next."""
+    def add(self, data: bytes) -> None:
+        """Add the next bytes, as far as they belong to the head."""
         self._seen += data[: len(self._magic) - len(self._seen)]
 
-    def again(self) -> None:
-        """Begin anew, behind a stream that has ended."""
+    def restart(self) -> None:
+        """Expect another stream, after one that has ended."""
         self._seen = b""
-        self._follows = True
+        self._is_next = True
 
     def problem(self) -> InputError:
-        """Say, for its sender, why it cannot be read."""
+        """Return why the stream cannot be read."""
         if self._seen == self._magic:
             return InputError(f"the {self._name} stream is damaged")
-        if self._follows:
-            return InputError(f"what follows the {self._name} stream is not {self._name}")
+        if self._is_next:
+            return InputError(f"the data after the {self._name} stream is not {self._name}")
         return Mislabelled(f"not {self._name}")
 
 
 class Gzip:
-    """Gzip, of one member or of several in a row as `cat a.gz b.gz` makes them."""
+    """Gzip of one member, or of several, as `cat a.gz b.gz` writes them."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -84,10 +84,10 @@ class Gzip:
         while data:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)
-                self._head.again()
-            self._head.see(data)
+                self._head.restart()
+            self._head.add(data)
             try:
-                piece = self._member.decompress(data, PIECE)
+                piece = self._member.decompress(data, PIECE_BYTES)
             except zlib.error as error:
                 raise self._head.problem() from error
             self._started = True
@@ -96,9 +96,9 @@ class Gzip:
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
 
     def finish(self) -> None:
-        """Refuse a stream that was cut off."""
+        """Raise InputError when the stream is cut off."""
         if self._started and not self._member.eof:
-            raise InputError("the gzip stream was cut off")
+            raise InputError("the gzip stream is cut off")
 
 
 class Zstd:
@@ -117,10 +117,10 @@ class Zstd:
                 if not data:
                     return
                 self._frame = zstd.ZstdDecompressor()
-                self._head.again()
-            self._head.see(data)
+                self._head.restart()
+            self._head.add(data)
             try:
-                piece = self._frame.decompress(data, PIECE)
+                piece = self._frame.decompress(data, PIECE_BYTES)
             except zstd.ZstdError as error:
                 raise self._head.problem() from error
             data = b""
@@ -129,9 +129,9 @@ class Zstd:
                 yield piece
 
     def finish(self) -> None:
-        """Refuse a stream that was cut off."""
+        """Raise InputError when the stream is cut off."""
         if self._started and not self._frame.eof:
-            raise InputError("the zstd stream was cut off")
+            raise InputError("the zstd stream is cut off")
 
 
 ENCODINGS: dict[str, Callable[[], Decoder]] = {
@@ -145,13 +145,13 @@ ENCODINGS: dict[str, Callable[[], Decoder]] = {
 
 
 def by_encoding(name: str) -> Decoder | None:
-    """Return a decoder for an HTTP `Content-Encoding`; None when there is none for it."""
+    """Return a decoder for an HTTP `Content-Encoding`; None if it is unknown."""
     decoder = ENCODINGS.get(name)
     return decoder() if decoder else None
 
 
 def by_magic(head: bytes) -> Decoder:
-    """Return a decoder for a file that begins with `head`."""
+    """Return a decoder for a file that starts with `head`."""
     if head.startswith(GZIP_MAGIC):
         return Gzip()
     if head.startswith(ZSTD_MAGIC):

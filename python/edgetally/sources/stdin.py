@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import READ, Block
+from edgetally.sources.base import READ_BYTES, Block
 from edgetally.telemetry.events import StdinEnded, StdinOpened, say
 
-AHEAD = 4
-"""Blocks that are read before they are asked for; a faster writer waits."""
+READ_AHEAD = 4
+"""Blocks that are read before they are folded. Then the writer has to wait."""
 
 
 class Stdin:
-    """Blocks of what is piped into the process."""
+    """A source of what is piped into the process."""
 
     name = "stdin"
     framing: Framing = "lines"
@@ -26,26 +26,26 @@ class Stdin:
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
 
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
-        """Nothing follows from it here."""
+        """Nothing depends on it."""
 
     async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
-        """Yield what is written, until the writer is done."""
+        """Yield what is written, until the writer closes the pipe."""
         loop = asyncio.get_running_loop()
-        ahead: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
+        ahead: asyncio.Queue[bytes] = asyncio.Queue(READ_AHEAD)
 
         def read() -> None:
             data = b"-"
             while data:
-                data = os.read(self._descriptor, READ)
+                data = os.read(self._descriptor, READ_BYTES)
                 put = ahead.put(data)
                 try:
                     asyncio.run_coroutine_threadsafe(put, loop).result()
-                except (RuntimeError, CancelledError):  # the loop is closed, or about to be: nobody listens any more
+                except (RuntimeError, CancelledError):  # the loop is closed, or about to be
                     put.close()
                     return
 
-        # A thread, because nothing else works for pipes, terminals and files alike; a daemon, because a read that
-        # waits for a writer must not keep the process alive.
+        # A thread, because nothing else works for pipes, terminals and files alike. A daemon, because a read that waits
+        # for a writer must not keep the process alive.
         threading.Thread(target=read, name="stdin", daemon=True).start()
         say(StdinOpened(source=self.name))
         while data := await ahead.get():

@@ -1,8 +1,8 @@
 """
-Syslog: datagrams over UDP or a unix socket, and streams over TCP, whose messages are records behind a header or none.
+Syslog: datagrams over UDP or a unix socket, and streams over TCP. A message is a record, after a header or without one.
 
-Datagrams are read many at once into one block; nothing looks into them here. Nobody can ask a sender of datagrams to
-slow down, so the kernel is asked for a large buffer, and says how many it had to drop.
+Many datagrams are read into one block, which is parsed by the fold. There is no backpressure for senders of datagrams.
+So the kernel is asked for a large buffer, and for the number of datagrams that it dropped.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import READ, Block
+from edgetally.sources.base import READ_BYTES, Block
 from edgetally.telemetry.events import (
     DatagramsDropped,
     Listening,
@@ -29,29 +29,29 @@ from edgetally.telemetry.events import (
     say,
 )
 
-MAX_DATAGRAM = 1 << 18
-"""Bytes of a datagram that are read. UDP has no larger ones; over a unix socket, what is behind them is cut off."""
+MAX_DATAGRAM_BYTES = 1 << 18
+"""Longer datagrams are cut off. Those of UDP are never longer; those of a unix socket may be."""
 
-RECEIVE_BUFFER = 32 << 20
-"""Bytes that the kernel is asked to hold for us: at 200 000 datagrams a second, some hundred milliseconds."""
+RECEIVE_BUFFER_BYTES = 32 << 20
+"""The receive buffer that the kernel is asked for: some 100 ms at 200 000 datagrams per second."""
 
 QUIET_SECONDS = 0.05
-"""Records are committed once nothing has come for this long."""
+"""Records are committed once a source has been quiet for this long."""
 
 STALL_SECONDS = 60.0
-"""How long a connection may be silent in the middle of a line."""
+"""How long a connection may be quiet in the middle of a line."""
 
-MAX_JUNK = 100
-"""Lines that a connection may send before one of them is a record."""
+MAX_REJECTED_LINES = 100
+"""A connection is closed after this many rejected lines, if it has not sent a record."""
 
-MAX_OPEN = 4 << 20
-"""Bytes that a connection may send without ending a line."""
+MAX_UNFINISHED_BYTES = 4 << 20
+"""A connection is closed when it sends this much without ending a line."""
 
 SO_RXQ_OVFL = 40
-"""Linux: tell with each datagram how many were dropped so far. Python has no name for it."""
+"""Linux: every datagram comes with the number of those dropped so far. Python has no name for it."""
 
 SO_RCVBUFFORCE = 33
-"""Linux: like SO_RCVBUF, for the privileged, beyond what the system allows."""
+"""Linux: like SO_RCVBUF without the limit of the system, for privileged processes."""
 
 
 class Address(NamedTuple):
@@ -64,14 +64,14 @@ class Address(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        """Return it as it was written."""
+        """Return it as it is written in the settings."""
         if self.kind == "unix":
             return f"unix:{self.host}"
         return f"{self.kind}:[{self.host}]:{self.port}" if ":" in self.host else f"{self.kind}:{self.host}:{self.port}"
 
 
 def address(text: str) -> Address:
-    """Read `udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH`; raise ConfigError when it is something else."""
+    """Read `udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH`; raise ConfigError for anything else."""
     kind, _, where = text.partition(":")
     if kind == "unix" and where.startswith("/"):
         return Address(kind, where, 0)
@@ -79,11 +79,11 @@ def address(text: str) -> Address:
     host = host.removeprefix("[").removesuffix("]")
     if kind in ("udp", "tcp") and host and port.isdecimal() and int(port) < 1 << 16:
         return Address(kind, host, int(port))
-    raise ConfigError("sources.syslog", f"{text!r} is none of udp:HOST:PORT, tcp:HOST:PORT, unix:/PATH")
+    raise ConfigError("sources.syslog", f"must be udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH (got {text!r})")
 
 
 class SyslogDatagrams:
-    """Blocks of datagrams, one record each."""
+    """A source of datagrams, one record each."""
 
     framing: Framing = "datagrams"
 
@@ -91,27 +91,27 @@ class SyslogDatagrams:
         self.name = f"syslog:{where}"
         self.defaults = defaults
         self.dropped = 0
-        """Datagrams that the kernel dropped because we did not keep up."""
+        """Datagrams that the kernel dropped because its buffer was full."""
         self._where = where
         self._clock = clock
         self._socket = _bind(where)
-        self._buffer = bytearray(READ + MAX_DATAGRAM + 1)
+        self._buffer = bytearray(READ_BYTES + MAX_DATAGRAM_BYTES + 1)
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
         say(Listening(source=f"syslog:{where._replace(port=port)}"))
 
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
-        """Nobody can be told: datagrams have no way back."""
+        """Nothing depends on it: senders of datagrams cannot be told."""
 
     async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
-        """Yield what comes, without end."""
+        """Yield datagrams, without end."""
         is_quiet = True
         try:
             while True:
-                is_quiet = not await self._arrives(None if is_quiet else QUIET_SECONDS)
+                is_quiet = not await self._wait(None if is_quiet else QUIET_SECONDS)
                 yield Block(b"") if is_quiet else Block(self._receive(), more=True)
         except asyncio.CancelledError:
-            # The process stops, and what has come by now counts; what still comes does not keep us.
-            for _ in range(1 + RECEIVE_BUFFER // READ):
+            # The process stops. What has arrived by now counts, up to a limit, because senders may go on.
+            for _ in range(1 + RECEIVE_BUFFER_BYTES // READ_BYTES):
                 if data := self._receive():
                     yield Block(data, more=True)
             raise
@@ -119,23 +119,23 @@ class SyslogDatagrams:
             self.close()
 
     def close(self) -> None:
-        """Listen no more. Harmless when that is so already."""
-        is_ours = self._socket.fileno() >= 0
+        """Stop listening. Harmless if it has stopped."""
+        is_open = self._socket.fileno() >= 0
         self._socket.close()
-        if is_ours and self._where.kind == "unix":
+        if is_open and self._where.kind == "unix":
             Path(self._where.host).unlink(missing_ok=True)
 
     def _receive(self) -> bytes:
-        """Return what is there, a newline behind each datagram; empty when nothing is."""
+        """Return the datagrams that have arrived, each with a newline; empty if there are none."""
         filled = 0
         view = memoryview(self._buffer)
         receive = self._socket.recv_into
         try:
-            filled = self._receive_one(view[:MAX_DATAGRAM])
+            filled = self._receive_one(view[:MAX_DATAGRAM_BYTES])
             view[filled] = 10
             filled += 1
-            while filled < READ:
-                filled += receive(view[filled : filled + MAX_DATAGRAM])
+            while filled < READ_BYTES:
+                filled += receive(view[filled : filled + MAX_DATAGRAM_BYTES])
                 view[filled] = 10
                 filled += 1
         except BlockingIOError:
@@ -143,7 +143,7 @@ class SyslogDatagrams:
         return bytes(view[:filled])
 
     def _receive_one(self, view: memoryview) -> int:
-        """Receive one datagram, and with it the news of how many were dropped."""
+        """Receive one datagram, and the number of those dropped; return its size."""
         size, ancillary, _, _ = self._socket.recvmsg_into([view], socket.CMSG_SPACE(4))
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
@@ -153,8 +153,8 @@ class SyslogDatagrams:
                     self.dropped = dropped
         return size
 
-    async def _arrives(self, seconds: float | None) -> bool:
-        """Wait until there is something to receive, at most `seconds`; say whether."""
+    async def _wait(self, seconds: float | None) -> bool:
+        """Wait until there is a datagram, at most `seconds`; return whether there is."""
         loop = asyncio.get_running_loop()
         arrival: asyncio.Future[bool] = loop.create_future()
 
@@ -162,7 +162,7 @@ class SyslogDatagrams:
             if not arrival.done():
                 arrival.set_result(arrived)
 
-        # Only while we wait: the loop would call without end while a block is folded.
+        # Removed afterwards, because the loop would call it without end while a block is folded.
         loop.add_reader(self._socket, partial(settle, arrived=True))
         timer = None
         if seconds is not None:
@@ -180,7 +180,7 @@ def _bind(where: Address) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if where.kind == "unix":
-            if _is_left_behind(where.host):
+            if _is_stale(where.host):
                 Path(where.host).unlink()
             bound.bind(where.host)
         else:
@@ -194,8 +194,8 @@ def _bind(where: Address) -> socket.socket:
     return bound
 
 
-def _is_left_behind(path: str) -> bool:
-    """Say whether `path` is a socket that nobody listens on any more."""
+def _is_stale(path: str) -> bool:
+    """Tell whether `path` is a socket that no process listens on."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe, contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(os.lstat(path).st_mode):
             try:
@@ -206,19 +206,19 @@ def _is_left_behind(path: str) -> bool:
 
 
 def _enlarge(bound: socket.socket, where: Address) -> None:
-    """Ask for a large receive buffer, and say when the kernel gives a smaller one."""
+    """Ask for a large receive buffer, and log if the kernel gives a smaller one."""
     try:
-        bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
     except PermissionError:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    # Linux counts its own bookkeeping too, and therefore doubles what it was asked for.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    # Linux doubles the size it is asked for, to have space for its bookkeeping.
     given = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
-    if given < RECEIVE_BUFFER:
-        say(ReceiveBufferTooSmall(source=f"syslog:{where}", given=given, wanted=RECEIVE_BUFFER))
+    if given < RECEIVE_BUFFER_BYTES:
+        say(ReceiveBufferTooSmall(source=f"syslog:{where}", given=given, wanted=RECEIVE_BUFFER_BYTES))
 
 
 class SyslogConnection:
-    """Blocks of one TCP connection, until it ends, or is ended because nothing good can come of it."""
+    """A source of one TCP connection. It is closed when what it sends cannot be records, or when it stalls."""
 
     framing: Framing = "stream"
 
@@ -227,38 +227,38 @@ class SyslogConnection:
         self.defaults = defaults
         self._reader = reader
         self._clock = clock
-        self._records = 0
-        self._junk = 0
-        self._open_bytes = 0
+        self._accepted = 0
+        self._rejected = 0
+        self._unfinished_bytes = 0
         self._problem = ""
 
     async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
-        """Yield what comes, until the sender is done."""
-        reading = asyncio.create_task(self._reader.read(READ))
-        quiet = False
+        """Yield what arrives, until the sender closes the connection."""
+        reading = asyncio.create_task(self._reader.read(READ_BYTES))
+        is_quiet = False
         try:
             while not self._problem:
-                patience = STALL_SECONDS if self._open_bytes else None
-                if await self._within(reading, patience if quiet else QUIET_SECONDS):
+                timeout = STALL_SECONDS if self._unfinished_bytes else None
+                if await self._wait(reading, timeout if is_quiet else QUIET_SECONDS):
                     if not (data := reading.result()):
                         break
-                    reading = asyncio.create_task(self._reader.read(READ))
-                    self._open_bytes += len(data)
-                    quiet = False
-                    # We do not look for the end of a line ourselves. Once there should have been one, `note_progress`
-                    # has to be up to date, and a block after which nothing comes is committed.
-                    yield Block(data, more=self._open_bytes <= MAX_OPEN)
-                elif quiet:
-                    self._problem = f"silent for {STALL_SECONDS:.0f} s in the middle of a line"
+                    reading = asyncio.create_task(self._reader.read(READ_BYTES))
+                    self._unfinished_bytes += len(data)
+                    is_quiet = False
+                    # Only the fold knows where lines end. When too much has arrived without one, the block is committed
+                    # at once, because that brings `note_progress` up to date.
+                    yield Block(data, more=self._unfinished_bytes <= MAX_UNFINISHED_BYTES)
+                elif is_quiet:
+                    self._problem = f"quiet for {STALL_SECONDS:.0f} s in the middle of a line"
                 else:
-                    quiet = True
+                    is_quiet = True
                     yield Block(b"")
             if self._problem:
                 say(SyslogConnectionClosed(source=self.name, problem=self._problem))
         except OSError as error:
             say(SyslogConnectionLost(source=self.name, problem=error.strerror or str(error)))
         except asyncio.CancelledError:
-            # The process stops, and what was read by now counts.
+            # The process stops. What was read by now counts.
             if reading.done() and not reading.cancelled() and not reading.exception():
                 yield Block(reading.result(), end=True)
             raise
@@ -267,31 +267,35 @@ class SyslogConnection:
         yield Block(b"", end=True)
 
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
-        """Take note of what became of the blocks so far."""
-        self._records += accepted
-        self._junk += rejected
+        """Look for a reason to close the connection."""
+        self._accepted += accepted
+        self._rejected += rejected
         if accepted or rejected or not unfinished:
-            self._open_bytes = unfinished
-        if not self._records and self._junk >= MAX_JUNK:
-            self._problem = f"{self._junk} lines, and not one is a record"
-        elif self._open_bytes > MAX_OPEN:
-            self._problem = f"a line of more than {MAX_OPEN} bytes does not end"
+            self._unfinished_bytes = unfinished
+        if not self._accepted and self._rejected >= MAX_REJECTED_LINES:
+            self._problem = f"none of {self._rejected} lines is a record"
+        elif self._unfinished_bytes > MAX_UNFINISHED_BYTES:
+            self._problem = f"a line is longer than {MAX_UNFINISHED_BYTES} bytes"
 
-    async def _within(self, reading: asyncio.Task[bytes], seconds: float | None) -> bool:
-        """Wait until something was read, at most `seconds`; say whether."""
+    async def _wait(self, reading: asyncio.Task[bytes], seconds: float | None) -> bool:
+        """Wait until something is read, at most `seconds`; return whether it is."""
         if seconds is None:
             await asyncio.wait([reading])
             return True
-        late = asyncio.create_task(sleep_until(self._clock, self._clock.now() + seconds))
+        timeout = asyncio.create_task(sleep_until(self._clock, self._clock.now() + seconds))
         try:
-            await asyncio.wait([reading, late], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([reading, timeout], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            late.cancel()
+            timeout.cancel()
         return reading.done()
 
 
+Follow = Callable[[SyslogConnection], Coroutine[None, None, None]]
+"""Folds and commits what a connection sends, until it ends."""
+
+
 class SyslogListener:
-    """A TCP port whose every connection is a source of its own."""
+    """A TCP port. Every connection to it is a source of its own."""
 
     def __init__(self, where: Address, defaults: Defaults, clock: Clock, max_connections: int = 1_000) -> None:
         self.refused = 0
@@ -303,43 +307,43 @@ class SyslogListener:
         self._max_connections = max_connections
         self._server: asyncio.Server | None = None
         self.connections: set[asyncio.Task[None]] = set()
-        """What follows those that are open."""
+        """The tasks that follow the open connections."""
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
         return {"sources.max_syslog_connections": self.refused}
 
-    async def listen(self, follow: Callable[[SyslogConnection], Coroutine[None, None, None]]) -> None:
+    async def listen(self, follow: Follow) -> None:
         """Accept connections from now on, and follow each."""
-
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(self.connections) >= self._max_connections:
-                self.refused += 1
-                writer.close()
-                return
-            # Who is gone already has no address.
-            host, port, *_ = writer.get_extra_info("peername") or ("nobody", 0)
-            name = f"syslog:{self._where} from {host}:{port}"
-            following = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
-            self.connections.add(following)
-            try:
-                await asyncio.wait([following])
-            finally:
-                self.connections.discard(following)
-                writer.close()
-
+        accept = partial(self._accept, follow)
         try:
-            self._server = await asyncio.start_server(connected, self._where.host, self._where.port, limit=READ)
+            self._server = await asyncio.start_server(accept, self._where.host, self._where.port, limit=READ_BYTES)
         except OSError as error:
             raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {reason(error)}") from error
         port = self._server.sockets[0].getsockname()[1]
         say(Listening(source=f"syslog:{self._where._replace(port=port)}"))
 
     async def close(self) -> None:
-        """Accept nothing more, and end what is there; what came counts."""
+        """Stop listening, and close all connections. What has arrived counts."""
         if self._server:
             self._server.close()
-        for following in list(self.connections):
-            following.cancel()
+        for task in list(self.connections):
+            task.cancel()
         await asyncio.gather(*self.connections, return_exceptions=True)
+
+    async def _accept(self, follow: Follow, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self.connections) >= self._max_connections:
+            self.refused += 1
+            writer.close()
+            return
+        # If it is lost already, it has no address.
+        host, port, *_ = writer.get_extra_info("peername") or ("unknown", 0)
+        name = f"syslog:{self._where} from {host}:{port}"
+        task = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
+        self.connections.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            self.connections.discard(task)
+            writer.close()
