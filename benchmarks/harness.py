@@ -89,20 +89,37 @@ class Server(NamedTuple):
 def serve(*flags: str, core: int | None = None) -> Iterator[Server]:
     """Run a server with a journal on disk, pinned to `core` if given, and stop it."""
     with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as folder:
-        log = Path(folder) / "log"
-        pinned = [] if core is None else ["taskset", "-c", str(core)]
-        command = [*pinned, sys.executable, "-m", "edgetally", "serve", "--listen", "127.0.0.1:0"]
-        command += ["--data-dir", folder, *flags]
-        with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
-        try:
-            wait_for(lambda: STARTED.search(log.read_bytes()) or process.poll() is not None)
-            found = STARTED.search(log.read_bytes())
-            assert found, log.read_text()
-            yield Server(process.pid, found[0].decode(), log)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+        command = ["edgetally", "serve", "--listen", "127.0.0.1:0", "--data-dir", folder, *flags]
+        with _running(command, Path(folder), core) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def serve_asgi(answer: bytes = b"", core: int | None = None) -> Iterator[Server]:
+    """Run `benchmarks/asgi.py` on uvicorn, pinned to `core` if given, and stop it; `/answer.json` is `answer`."""
+    with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as folder:
+        (Path(folder) / "answer.json").write_bytes(answer)
+        command = ["uvicorn", "--app-dir", str(Path(__file__).parent), "asgi:app", "--port", "0", "--http", "httptools"]
+        command += ["--loop", "uvloop", "--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown", "1"]
+        with _running(command, Path(folder), core) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path, core: int | None) -> Iterator[Server]:
+    """Run a Python module in `folder` from when its log has its URL, and stop it."""
+    log = folder / "log"
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
+    with log.open("wb") as out:
+        process = subprocess.Popen([*pinned, sys.executable, "-m", *command], stdout=out, stderr=out, cwd=folder)
+    try:
+        wait_for(lambda: STARTED.search(log.read_bytes()) or process.poll() is not None)
+        found = STARTED.search(log.read_bytes())
+        assert found, log.read_text()
+        yield Server(process.pid, found[0].decode(), log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 SERVICE_IDS = [f"service{number}" for number in range(5)]

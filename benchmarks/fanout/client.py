@@ -30,11 +30,13 @@ def main() -> None:
         sockets[connection.fileno()] = connection
     print("waiting", flush=True)
     answers = []
+    parts = dict.fromkeys(sockets, b"")
     while len(answers) < readers:
         for number, _ in poll.poll(maxevents=512):
-            answer = sockets[number].recv(1 << 20)
-            answers.append((time.time(), answer))
-            poll.unregister(number)
+            parts[number] += sockets[number].recv(1 << 20)
+            if parts[number].endswith(b"}"):  # the end of the body, which may come after the header
+                answers.append((time.time(), parts[number]))
+                poll.unregister(number)
     delays = []
     for when, answer in answers:
         head, _, body = answer.partition(b"\r\n\r\n")
