@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import resource
 import signal
 import socket
@@ -15,7 +16,9 @@ import httpx
 import pytest
 
 from edgetally.clock import SystemClock
+from edgetally.config.sections import REACHED, SETTINGS
 from edgetally.errors import ConfigError
+from edgetally.telemetry.metrics import METRICS
 from tests.support.clock import START, until
 from tests.support.process import COMMAND, Process, serving
 from tests.support.served import Served, ndjson, served
@@ -288,3 +291,12 @@ async def test_a_failed_task_is_logged_and_stops_the_process(
     await service.service.failed.wait()
 
     assert [one.message for one in caplog.records] == ["internal error: a background task failed, stopping"]
+
+
+async def test_every_limit_that_is_set_is_counted_where_its_page_says(service: Served) -> None:
+    shown = (await service.client.get("/metrics")).text
+    counted = re.findall(rf'^{REACHED}{{limit="(.*?)"}} ', shown, re.MULTILINE)
+
+    limits = {path: one.limit.counted for path, one in SETTINGS.items() if one.limit}
+    assert sorted(counted) == sorted(path for path, metric in limits.items() if metric == REACHED)
+    assert set(limits.values()) <= {metric.name for metric in METRICS}

@@ -38,7 +38,7 @@ class Flag(NamedTuple):
     """Instead of the description, if that is too long for a terminal."""
 
 
-class Limit(NamedTuple):
+class LimitEffect(NamedTuple):
     """What a limit does."""
 
     beyond: str
@@ -66,7 +66,7 @@ class Setting(NamedTuple):
     """NODEFAULT if the setting is required."""
     description: str
     flag: Flag | None
-    limit: Limit | None
+    limit: LimitEffect | None
 
     @property
     def path(self) -> str:
@@ -142,7 +142,7 @@ def declared(section: str, kind: type[Section]) -> list[Setting]:
                 default=field.default,
                 description=next((one.description for one in notes if isinstance(one, Meta) and one.description), ""),
                 flag=next((one for one in notes if isinstance(one, Flag)), None),
-                limit=next((one for one in notes if isinstance(one, Limit)), None),
+                limit=next((one for one in notes if isinstance(one, LimitEffect)), None),
             )
         )
     return found

@@ -154,7 +154,7 @@ def _hint(variable: str) -> str:
         return f"did you mean {MISSPELT[variable].variable}?"
     # Without what all of them have in common, by which they would all be alike.
     names = [one.removeprefix(PREFIX) for one in VARIABLES]
-    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names)
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, cutoff=0.8)
     return (
         f"did you mean {', '.join(PREFIX + one for one in close)}?" if close else f"expected {PREFIX}SECTION__SETTING"
     )

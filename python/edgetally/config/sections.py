@@ -9,7 +9,7 @@ from msgspec import Meta
 from msgspec.structs import fields
 
 from edgetally.config import forms
-from edgetally.config.declaration import Flag, Form, Limit, Section, declared
+from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
 from edgetally.sources import syslog
 
@@ -53,12 +53,12 @@ class ApiSettings(Section, frozen=True):
     idempotency_keys: Annotated[
         int,
         Meta(ge=1, description="Pushes with an `Idempotency-Key` that are remembered, each for ten minutes."),
-        Limit("The oldest key is forgotten early.", REACHED),
+        LimitEffect("The oldest key is forgotten early.", REACHED),
     ] = 100_000
     max_answer_bytes: Annotated[
         int,
         Meta(ge=1_000_000, description="Bytes of the entries in a response, before compression."),
-        Limit(
+        LimitEffect(
             "The response has fewer entries: the oldest that fit, at least one, and a `Timestamp` to continue from. "
             "`ts/h` has the newest.",
             REACHED,
@@ -67,12 +67,12 @@ class ApiSettings(Section, frozen=True):
     max_push_bytes: Annotated[
         int,
         Meta(ge=1, description="Bytes of a push as it is sent."),
-        Limit("The push gets 413 and does not count.", REACHED),
+        LimitEffect("The push gets 413 and does not count.", REACHED),
     ] = 100_000_000
     max_push_decompressed_bytes: Annotated[
         int,
         Meta(ge=1, description="Bytes of a push after decompression. It is never in memory as a whole."),
-        Limit("The push gets 413 and does not count.", REACHED),
+        LimitEffect("The push gets 413 and does not count.", REACHED),
     ] = 1_000_000_000
     max_push_tally_bytes: Annotated[
         int,
@@ -80,12 +80,12 @@ class ApiSettings(Section, frozen=True):
             ge=1_000_000,
             description="Bytes of the rows of one push. They depend on its keys and seconds, not on its lines.",
         ),
-        Limit("The push gets 413 and does not count.", REACHED),
+        LimitEffect("The push gets 413 and does not count.", REACHED),
     ] = 128_000_000
     max_pending_bytes: Annotated[
         int,
         Meta(ge=1_000_000, description="Bytes of all pushes that do not count yet."),
-        Limit("A push gets 429 with `Retry-After` and does not count. Accepted pushes do.", REACHED),
+        LimitEffect("A push gets 429 with `Retry-After` and does not count. Accepted pushes do.", REACHED),
     ] = 512_000_000
     tls_cert: Annotated[
         Path | None,
@@ -129,38 +129,40 @@ class ClientsSettings(Section, frozen=True):
     max_connections: Annotated[
         int,
         Meta(ge=1, description="Open connections."),
-        Limit("A new connection gets 503 and is closed. Open ones continue.", REACHED),
+        LimitEffect("A new connection gets 503 and is closed. Open ones continue.", REACHED),
     ] = 20_000
     max_target_bytes: Annotated[
         int,
         Meta(ge=256, description="Bytes of a request's path and query."),
-        Limit("The request gets 414, and its connection is closed.", REACHED),
+        LimitEffect("The request gets 414, and its connection is closed.", REACHED),
     ] = 8_192
     max_header_bytes: Annotated[
         int,
         Meta(ge=1024, description="Bytes of a request's header."),
-        Limit("The request gets 431, and its connection is closed.", REACHED),
+        LimitEffect("The request gets 431, and its connection is closed.", REACHED),
     ] = 65_536
     handshake_timeout: Annotated[
         float,
         Meta(ge=1, description="Seconds for a TLS handshake."),
-        Limit("The connection is closed.", REACHED),
+        LimitEffect("The connection is closed.", REACHED),
     ] = 10.0
     header_timeout: Annotated[
         float,
         Meta(ge=1, description="Seconds for a request's header."),
-        Limit("The request gets 408, and its connection is closed.", REACHED),
+        LimitEffect("The request gets 408, and its connection is closed.", REACHED),
     ] = 20.0
     stall_timeout: Annotated[
         float,
         Meta(ge=1, description="Seconds without progress in receiving a push or sending a response."),
-        Limit("The connection is closed, and the push does not count.", REACHED),
+        LimitEffect("The connection is closed, and the push does not count.", REACHED),
     ] = 30.0
     idle_timeout: Annotated[float, Meta(gt=0, description="Seconds of silence between two requests.")] = 75.0
     max_waiting_bytes: Annotated[
         int,
         Meta(ge=1, description="Bytes of pushes that are received and not folded yet."),
-        Limit("Connections with unfolded data are paused (backpressure).", "edgetally_http_request_buffered_bytes"),
+        LimitEffect(
+            "Connections with unfolded data are paused (backpressure).", "edgetally_http_request_buffered_bytes"
+        ),
     ] = 256_000_000
     max_unread_bytes: Annotated[
         int,
@@ -168,7 +170,7 @@ class ClientsSettings(Section, frozen=True):
             ge=1_000_000,
             description="Bytes of large responses that wait for their readers. A response that many share counts once.",
         ),
-        Limit("A request for another large response gets 503 with `Retry-After`.", REACHED),
+        LimitEffect("A request for another large response gets 503 with `Retry-After`.", REACHED),
     ] = 512_000_000
 
 
@@ -192,17 +194,17 @@ class RecordsSettings(Section, frozen=True):
     max_line: Annotated[
         int,
         Meta(ge=1024, description="Bytes of the longest line."),
-        Limit("The line is rejected as `too_long`. Its first 1024 bytes are kept for inspection.", REJECTED),
+        LimitEffect("The line is rejected as `too_long`. Its first 1024 bytes are kept for inspection.", REJECTED),
     ] = 262_144
     max_lateness: Annotated[
         int,
         Meta(ge=1, description="Seconds that a record may be in the past."),
-        Limit("The line is rejected as `too_old`.", REJECTED),
+        LimitEffect("The line is rejected as `too_old`.", REJECTED),
     ] = 120
     max_ahead: Annotated[
         int,
         Meta(ge=0, le=60, description="Seconds that a record may be in the future."),
-        Limit("The line is rejected as `too_new`.", REJECTED),
+        LimitEffect("The line is rejected as `too_new`.", REJECTED),
     ] = 5
 
 
@@ -217,27 +219,27 @@ class WindowSettings(Section, frozen=True):
     max_domains: Annotated[
         int,
         Meta(ge=1, description="Distinct domains per service and second. Known domains are exempt."),
-        Limit("The domain counts as `_other`.", OVERFLOWED),
+        LimitEffect("The domain counts as `_other`.", OVERFLOWED),
     ] = 10_000
     max_origins: Annotated[
         int,
         Meta(ge=1, description="Distinct origins per service and second."),
-        Limit("The origin counts as `_other`.", OVERFLOWED),
+        LimitEffect("The origin counts as `_other`.", OVERFLOWED),
     ] = 1_000
     max_origin_ips: Annotated[
         int,
         Meta(ge=1, description="Distinct pairs of an origin and an address per service and second."),
-        Limit("The address counts as `_other`.", OVERFLOWED),
+        LimitEffect("The address counts as `_other`.", OVERFLOWED),
     ] = 10_000
     max_pops: Annotated[
         int,
         Meta(ge=1, description="Distinct POPs per service and second."),
-        Limit("The POP counts as `_other`.", OVERFLOWED),
+        LimitEffect("The POP counts as `_other`.", OVERFLOWED),
     ] = 1_000
     max_services: Annotated[
         int,
         Meta(ge=1, description="Distinct services per second and in the last five minutes."),
-        Limit("A new service counts as `_other`.", OVERFLOWED),
+        LimitEffect("A new service counts as `_other`.", OVERFLOWED),
     ] = 10_000
 
     @property
@@ -259,7 +261,7 @@ class ShelfSettings(Section, frozen=True):
     max_bytes: Annotated[
         int,
         Meta(ge=1_000_000, description="Bytes of all sealed seconds, approximately."),
-        Limit("The oldest seconds are evicted early.", REACHED),
+        LimitEffect("The oldest seconds are evicted early.", REACHED),
     ] = 1_000_000_000
     cache_bytes: Annotated[int, Meta(ge=0, description="Bytes of encoded entries in the cache.")] = 256_000_000
 
@@ -379,7 +381,7 @@ class SourcesSettings(Section, frozen=True):
     max_syslog_connections: Annotated[
         int,
         Meta(ge=1, description="Open connections of each `tcp:` listener."),
-        Limit("A new connection is closed. Open ones continue.", REACHED),
+        LimitEffect("A new connection is closed. Open ones continue.", REACHED),
     ] = 1_000
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
