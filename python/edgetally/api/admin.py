@@ -21,6 +21,8 @@ from edgetally.http.messages import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgetally.ingest.dead_letters import DeadLetters
+
 ENDPOINTS = ("healthz", "readyz", "metrics", "rejected")
 
 OPEN_ENDPOINTS = ("healthz", "readyz")
@@ -29,7 +31,7 @@ OPEN_ENDPOINTS = ("healthz", "readyz")
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
 
-class Monitor(Protocol):
+class ProcessStatus(Protocol):
     """Readiness and metrics of the process."""
 
     def checks(self) -> Mapping[str, str]:
@@ -39,18 +41,11 @@ class Monitor(Protocol):
         """Return the metrics in a format that an `Accept` header asks for, and their content type."""
 
 
-class DeadLetters(Protocol):
-    """Rejected lines."""
-
-    def recent(self) -> bytes:
-        """Return the last of them, as JSON."""
-
-
 class Admin:
     """Answers the endpoints for operators."""
 
-    def __init__(self, monitor: Monitor, dead_letters: DeadLetters) -> None:
-        self._monitor = monitor
+    def __init__(self, status: ProcessStatus, dead_letters: DeadLetters) -> None:
+        self._status = status
         self._dead_letters = dead_letters
 
     def answer(self, endpoint: str, accept: str) -> Response:
@@ -58,14 +53,14 @@ class Admin:
         if endpoint == "healthz":
             return Response(HTTPStatus.OK, msgspec.json.encode(Health(alive=True)), *FIELDS)
         if endpoint == "metrics":
-            body, content_type = self._monitor.expose(accept)
+            body, content_type = self._status.expose(accept)
             return Response(HTTPStatus.OK, body, *FIELDS, content_type=content_type)
         if endpoint == "rejected":
             return Response(HTTPStatus.OK, self._dead_letters.recent(), *FIELDS)
         return self._ready()
 
     def _ready(self) -> Response:
-        checks = self._monitor.checks()
+        checks = self._status.checks()
         ready = not any(checks.values())
         shown = Readiness(ready, {name: Check(not problem, problem or None) for name, problem in checks.items()})
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE

@@ -20,14 +20,14 @@ class Error(Answer, rename="pascal"):
 
 
 class RejectedLine(Answer):
-    """A line of a push that does not count."""
+    """A rejected line of a push."""
 
     line: Annotated[int, Meta(ge=1, description="The line's number in the push, from 1.")]
     reason: str
 
 
 class PushAnswer(Answer):
-    """What became of the lines of a push."""
+    """The report of a push: how many of its lines count."""
 
     accepted: Count
     rejected: Count
@@ -51,7 +51,7 @@ class Links(Answer, kw_only=True):
     rejected: ForAll | UnsetType = UNSET
 
 
-class Index(Answer):
+class IndexAnswer(Answer):
     """What this server is, and its endpoints."""
 
     name: Literal["edgetally"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgetally.access.grants import ANY
-from edgetally.api import answers
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
+from edgetally.api.answers import IndexAnswer, Links
 from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.http.messages import Response
 
@@ -38,15 +38,15 @@ class Index:
         host = request.header(b"host")
         base = f"{self._scheme}://{host}" if HOST.fullmatch(host) else ""
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
-        # Links can be followed, even where there is nothing to see yet.
+        # Links work even where no service has entries yet.
         example = services[0] if services else "default"
         endpoints = ENDPOINTS if grant.may("read", ANY) else OPEN_ENDPOINTS
-        index = answers.Index(
+        index = IndexAnswer(
             name="edgetally",
             version=self._version,
             about="Exact counters for every domain and every origin of your edge, one entry per second.",
             services=services,
-            links=answers.Links(
+            links=Links(
                 domains=f"{base}/v1/domains/{example}/ts/h",
                 origins=f"{base}/v1/origins/{example}/ts/h",
                 origin_insights=f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",

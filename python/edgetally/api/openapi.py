@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgetally.api.answers import Error, Health, Index, PushAnswer, Readiness
+from edgetally.api.answers import Error, Health, IndexAnswer, PushAnswer, Readiness
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
@@ -28,7 +28,7 @@ DATASETS = {
 
 def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str) -> Json:
     """Build the OpenAPI 3.1 document; `fields` are name, description and is-ratio of the measurements per dataset."""
-    answers = [list[DeadLetter], Error, PushAnswer, Index, Health, Readiness]
+    answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness]
     (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
     schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
     paths: Json = {}
@@ -48,7 +48,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            "/": {"get": _with_token(_get("The services that the token may read, and the endpoints.", "Index"))},
+            "/": {"get": _with_token(_get("The services that the token may read, and the endpoints.", "IndexAnswer"))},
             "/openapi.json": {"get": _without_token(_get("This document.", "OpenApi"))},
             "/healthz": {"get": _without_token(_get("Liveness: 200 as long as the process answers.", "Health"))},
             "/readyz": {"get": _without_token(READY)},

@@ -3,7 +3,7 @@ Reading: the bytes of one connection become requests.
 
     IDLE ─▶ HEADER ─▶ BODY ─▶ IDLE …   one request after the other
     any of these ─▶ DISCARDING          the rest of this request is dropped, and everything behind it
-    any of these ─▶ FAILED              not a request, or too large: nothing more is parsed
+    any of these ─▶ FAILED              not a request, or too large: parsing stops
 
 Parsing is llhttp's. Long bodies of known length bypass it, because it would copy them.
 """
@@ -109,7 +109,7 @@ class RequestReader:
             self._fail_header_too_large()
 
     def fail(self, failure: Failure) -> None:
-        """Parse nothing more. A request whose body is incomplete goes, unless a handler has it."""
+        """Stop parsing, and drop the request whose body is incomplete, unless a handler has it already."""
         if self.state is FAILED:
             return
         self.state = FAILED
