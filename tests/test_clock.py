@@ -1,4 +1,4 @@
-"""The clock of the machine, on days when somebody corrects it."""
+"""The system clock, when the wall clock is corrected."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,19 +7,19 @@ import pytest
 
 from edgetally import clock
 from edgetally.clock import SystemClock, Timer, sleep_until
-from tests.support.clock import TurnedClock
+from tests.support.clock import ManualClock
 
 WALL = 1_763_769_600.0
 
 
 class Machine:
-    """Stands in for the module `time`: a wall clock that anybody may set, and a monotonic one that nobody can."""
+    """Replaces the module `time`: a wall clock that can be set, and a monotonic clock that cannot."""
 
     def __init__(self) -> None:
         self.wall = WALL
         self.uptime = 1_000.0
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.wall += seconds
         self.uptime += seconds
 
@@ -37,81 +37,81 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def test_it_begins_with_the_wall_clock(machine: Machine) -> None:
-    ours = SystemClock()
-    assert ours.now() == WALL
+def test_it_starts_with_the_wall_clock(machine: Machine) -> None:
+    system = SystemClock()
+    assert system.now() == WALL
 
-    machine.passes(1.5)
-    assert ours.now() == WALL + 1.5
+    machine.advance(1.5)
+    assert system.now() == WALL + 1.5
 
 
 def test_the_wall_clock_is_set_back(machine: Machine) -> None:
-    ours = SystemClock()
-    machine.passes(10)
+    system = SystemClock()
+    machine.advance(10)
     machine.wall -= 3600
-    assert ours.now() == WALL + 10
+    assert system.now() == WALL + 10
 
-    # Neither now nor later: it goes on as if nothing had happened.
-    ours.anchor()
-    assert ours.now() == WALL + 10
-    machine.passes(5)
-    ours.anchor()
-    assert ours.now() == WALL + 15
+    # It is not set back by an anchor either.
+    system.anchor()
+    assert system.now() == WALL + 10
+    machine.advance(5)
+    system.anchor()
+    assert system.now() == WALL + 15
 
 
 def test_the_wall_clock_is_set_forward(machine: Machine) -> None:
-    ours = SystemClock()
+    system = SystemClock()
     machine.wall += 3600
-    assert ours.now() == WALL
+    assert system.now() == WALL
 
-    ours.anchor()
-    assert ours.now() == WALL + 3600
-    machine.passes(5)
-    assert ours.now() == WALL + 3605
+    system.anchor()
+    assert system.now() == WALL + 3600
+    machine.advance(5)
+    assert system.now() == WALL + 3605
 
 
 def test_the_wall_clock_is_set_back_and_then_right_again(machine: Machine) -> None:
-    ours = SystemClock()
+    system = SystemClock()
     for correction in (-3600, 3600, -1, 1):
         machine.wall += correction
-        machine.passes(1)
-        ours.anchor()
+        machine.advance(1)
+        system.anchor()
 
-    assert ours.now() == WALL + 4
+    assert system.now() == WALL + 4
 
 
-def test_the_wall_clock_creeps(machine: Machine) -> None:
-    ours = SystemClock()
+def test_the_wall_clock_drifts(machine: Machine) -> None:
+    system = SystemClock()
     seen = []
     for drift in (0.0, 0.001, -0.002, 0.0015, 0.003):
-        machine.passes(1)
+        machine.advance(1)
         machine.wall += drift
-        ours.anchor()
-        seen.append(ours.now() - WALL)
+        system.anchor()
+        seen.append(system.now() - WALL)
 
-    # Never behind the monotonic clock, never backwards, and as late as the wall clock was at its latest.
+    # Never behind the monotonic clock, never backwards, and never behind the wall clock.
     assert seen == pytest.approx([1, 2.001, 3.001, 4.001, 5.0035])
 
 
-def test_the_machine_sleeps(machine: Machine) -> None:
-    ours = SystemClock()
+def test_the_machine_is_suspended(machine: Machine) -> None:
+    system = SystemClock()
     machine.wall += 8 * 3600  # the monotonic clock stands still while a machine is suspended
 
-    ours.anchor()
+    system.anchor()
 
-    assert ours.now() == machine.wall
+    assert system.now() == machine.wall
 
 
-async def test_a_call_is_made_once_its_time_has_come() -> None:
-    ours = SystemClock()
+async def test_a_call_is_made_at_its_time() -> None:
+    system = SystemClock()
     made = asyncio.Event()
-    when = ours.now() + 0.005
+    when = system.now() + 0.005
 
-    ours.call_at(when, made.set)
+    system.call_at(when, made.set)
     await made.wait()
 
     # Event loops round to their own resolution.
-    assert ours.now() >= when - 0.002
+    assert system.now() >= when - 0.002
 
 
 async def test_a_call_in_the_past_is_made_at_once() -> None:
@@ -120,12 +120,12 @@ async def test_a_call_in_the_past_is_made_at_once() -> None:
     await made.wait()
 
 
-async def test_a_call_that_was_taken_back_is_not_made() -> None:
-    ours = SystemClock()
+async def test_a_cancelled_call_is_not_made() -> None:
+    system = SystemClock()
     made: list[str] = []
     second = asyncio.Event()
-    timer = ours.call_at(0, lambda: made.append("first"))
-    ours.call_at(ours.now() + 0.001, second.set)
+    timer = system.call_at(0, lambda: made.append("first"))
+    system.call_at(system.now() + 0.001, second.set)
 
     timer.cancel()
     timer.cancel()
@@ -134,36 +134,36 @@ async def test_a_call_that_was_taken_back_is_not_made() -> None:
     assert made == []
 
 
-async def test_nobody_sleeps_for_a_time_that_has_passed() -> None:
-    turned = TurnedClock()
-    await sleep_until(turned, turned.now())
-    await sleep_until(turned, 0)
+async def test_sleeping_until_a_time_in_the_past_returns_at_once() -> None:
+    clock = ManualClock()
+    await sleep_until(clock, clock.now())
+    await sleep_until(clock, 0)
 
 
-async def test_a_timer_that_rings_early_is_set_again() -> None:
-    class Hasty(TurnedClock):
+async def test_a_timer_that_fires_early_is_set_again() -> None:
+    class Early(ManualClock):
         def call_at(self, when: float, callback: Callable[[], object]) -> Timer:  # type: ignore[override]
             return super().call_at(when - (when - self.now()) / 2, callback)
 
-    hasty = Hasty()
-    start = hasty.now()
+    early = Early()
+    start = early.now()
     woken: list[float] = []
 
     async def sleep() -> None:
-        await sleep_until(hasty, start + 1)
-        woken.append(hasty.now())
+        await sleep_until(early, start + 1)
+        woken.append(early.now())
 
     sleeper = asyncio.create_task(sleep())
-    await hasty.advance(0.99)
+    await early.advance(0.99)
     assert woken == []
-    await hasty.advance(0.02)
+    await early.advance(0.02)
     await sleeper
 
     assert woken == [start + 1]
 
 
-async def test_a_sleeper_who_is_cancelled_leaves_no_timer() -> None:
-    class Counting(TurnedClock):
+async def test_a_cancelled_sleep_leaves_no_timer() -> None:
+    class Counting(ManualClock):
         set = 0
 
         def call_at(self, when: float, callback: Callable[[], object]) -> Timer:  # type: ignore[override]

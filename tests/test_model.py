@@ -1,4 +1,4 @@
-"""The table of measurements, against the names as they were spelled out by hand."""
+"""The table of measurements, compared with names that were written by hand."""
 
 import re
 
@@ -21,7 +21,7 @@ def test_the_names_are_those_of_the_api(dataset: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_every_measurement_is_described_in_words_of_its_own(dataset: str) -> None:
+def test_every_measurement_has_a_description_of_its_own(dataset: str) -> None:
     described = {measurement.name: measurement.description for measurement in measurements(dataset)}
 
     assert [name for name, description in described.items() if not description.strip()] == []
@@ -40,7 +40,7 @@ def test_there_is_no_other_dataset() -> None:
         measurements("channel")
 
 
-def test_every_reason_says_why_in_a_sentence() -> None:
+def test_every_reason_has_a_sentence() -> None:
     codes = [code for code, _ in reasons()]
 
     assert codes == [
@@ -50,7 +50,7 @@ def test_every_reason_says_why_in_a_sentence() -> None:
     assert [code for code, sentence in reasons() if " " not in sentence] == []
 
 
-def test_a_reason_that_a_setting_decides_names_it() -> None:
+def test_the_sentence_of_a_reason_names_its_setting() -> None:
     named = {code: re.findall(r"records\.(\w+)", sentence) for code, sentence in reasons()}
     settings = {code: names for code, names in named.items() if names}
     assert settings == {"too_long": ["max_line"], "too_old": ["max_lateness"], "too_new": ["max_ahead"]}

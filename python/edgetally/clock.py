@@ -1,4 +1,4 @@
-"""The only module that reads the time. Everything else is handed a clock, so that tests can turn it."""
+"""The only module that reads the time. Everything else is given a clock, which tests control."""
 
 import asyncio
 import time
@@ -7,51 +7,51 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """A call that will be made."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Take it back. Harmless when it was made or taken back already."""
+        """Cancel the call. Harmless when it was made or cancelled already."""
 
 
 class Clock(Protocol):
-    """Unix time in seconds that never goes backwards, and calls at times to come."""
+    """Unix time in seconds, which never goes backwards, and calls at later times."""
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return the seconds since 1970."""
 
     def anchor(self, at_least: float = 0.0) -> None:
-        """Catch up with the wall clock, if that is ahead, and with `at_least`."""
+        """Set the time to that of the wall clock, or to `at_least`, if either is later."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Call back once `now()` is `when` or later."""
+        """Make a call once `now()` is `when` or later."""
 
 
 class SystemClock:
     """
     The machine's monotonic clock, anchored to its wall clock.
 
-    A wall clock that is set back neither stops seconds from being sealed nor seals one twice; one that is set
-    forward is followed at the next `anchor()`.
+    When the wall clock is set back, time goes on, so that no second is sealed twice. When it is set forward, the time
+    follows at the next `anchor()`.
     """
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return the seconds since 1970."""
         return time.monotonic() + self._offset
 
     def anchor(self, at_least: float = 0.0) -> None:
-        """Catch up with the wall clock, if that is ahead, and with `at_least`."""
+        """Set the time to that of the wall clock, or to `at_least`, if either is later."""
         self._offset = max(self._offset, max(time.time(), at_least) - time.monotonic())
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Call back from the running event loop once `now()` is `when` or later."""
+        """Make a call on the running event loop once `now()` is `when` or later."""
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
 
 
 async def sleep_until(clock: Clock, when: float) -> None:
-    """Return once `clock` says `when` or later."""
+    """Return once the time is `when` or later."""
     # Timers of event loops may fire a little early.
     while clock.now() < when:
         waiter = asyncio.get_running_loop().create_future()

@@ -18,7 +18,7 @@ from edgetally.errors import ConfigError
 from edgetally.service.service import Service
 from tests.edges.facts import skip_or_fail
 from tests.support.certificates import Pair, make
-from tests.support.clock import PATIENCE, TurnedClock, until
+from tests.support.clock import TIMEOUT_SECONDS, ManualClock, until
 from tests.support.process import serving
 from tests.support.served import Wire, ndjson
 from tests.support.tokens import access, bearer
@@ -44,12 +44,12 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-async def service(pair: Pair, clock: TurnedClock) -> AsyncIterator[Service]:
+async def service(pair: Pair, clock: ManualClock) -> AsyncIterator[Service]:
     async with Service(settings(pair), clock) as running:
         yield running
 
@@ -120,7 +120,7 @@ async def test_pipelined_requests_and_long_polls_work_over_tls(service: Service,
 
 
 async def test_a_client_that_stops_reading_is_sent_a_bounded_amount(
-    service: Service, pair: Pair, clock: TurnedClock
+    service: Service, pair: Pair, clock: ManualClock
 ) -> None:
     async with wire(service, pair.trusted()) as one:
         one.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -196,7 +196,7 @@ BEGINNINGS = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"]
 """Starts of handshakes that do not continue."""
 
 
-async def test_a_handshake_that_takes_too_long_is_closed(service: Service, pair: Pair, clock: TurnedClock) -> None:
+async def test_a_handshake_that_takes_too_long_is_closed(service: Service, pair: Pair, clock: ManualClock) -> None:
     slow = [await asyncio.open_connection(*address(service)) for _ in BEGINNINGS]
     for (_, writer), begin in zip(slow, BEGINNINGS, strict=True):
         writer.write(begin)
@@ -217,7 +217,7 @@ async def test_a_handshake_that_takes_too_long_is_closed(service: Service, pair:
 
 async def closed(reader: asyncio.StreamReader) -> None:
     """Wait until the server closes the connection without a response."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         try:
             assert b"HTTP" not in await reader.read()
         except ConnectionResetError:
@@ -225,7 +225,7 @@ async def closed(reader: asyncio.StreamReader) -> None:
 
 
 async def test_handshakes_count_as_connections(pair: Pair) -> None:
-    async with Service(settings(pair, clients={"max_connections": 2}), TurnedClock()) as service:
+    async with Service(settings(pair, clients={"max_connections": 2}), ManualClock()) as service:
         first, second = [await asyncio.open_connection(*address(service)) for _ in range(2)]
         await until(lambda: len(service.server.connections) == 2)
         reader, writer = await asyncio.open_connection(*address(service))
@@ -240,7 +240,7 @@ async def test_handshakes_count_as_connections(pair: Pair) -> None:
 
 
 async def test_an_unfinished_handshake_does_not_delay_the_stop(pair: Pair) -> None:
-    async with Service(settings(pair), TurnedClock()) as service:
+    async with Service(settings(pair), ManualClock()) as service:
         reader, writer = await asyncio.open_connection(*address(service))
         await until(lambda: len(service.server.connections) == 1)
         await service.__aexit__(None, None, None)
@@ -264,7 +264,7 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(se
     tls.write(GET + GET[:5])
     writer.write(outgoing.read())
     answer = b""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while b"}" not in answer:
             incoming.write(await reader.read(1 << 16))
             try:
@@ -289,7 +289,7 @@ async def test_input_that_is_not_tls_is_closed_without_a_warning(
 
 
 async def test_it_stops_with_connections_open(pair: Pair) -> None:
-    async with Service(settings(pair), TurnedClock()) as service, wire(service, pair.trusted()) as one:
+    async with Service(settings(pair), ManualClock()) as service, wire(service, pair.trusted()) as one:
         assert (await one.ask(GET)).status == 200
         await service.__aexit__(None, None, None)
         assert await one.is_over()

@@ -18,7 +18,7 @@ from edgetally.api.long_poll import INLINE_BYTES, WAKE_BATCH, LongPoll
 from edgetally.api.query import Query, parse
 from edgetally.http.messages import Response
 from edgetally.window.shelf import Shelf
-from tests.support.clock import START, TurnedClock, until
+from tests.support.clock import START, ManualClock, until
 from tests.support.served import PLAIN, Json, Served, ndjson, record, served
 
 NO_DATA = "No data available, please retry"
@@ -492,7 +492,7 @@ async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
 
 
 async def test_readers_are_woken_in_batches() -> None:
-    shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
+    shelf, clock = Shelf(keep=300, cache_bytes=1000), ManualClock()
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     answers = [poll.answer(asked) for _ in range(2 * WAKE_BATCH + 1)]
@@ -513,7 +513,7 @@ async def test_readers_are_woken_in_batches() -> None:
 
 
 async def test_each_reader_has_its_own_timeout() -> None:
-    shelf, clock = Shelf(keep=300, cache_bytes=1000), TurnedClock()
+    shelf, clock = Shelf(keep=300, cache_bytes=1000), ManualClock()
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     waiting = []
@@ -551,7 +551,7 @@ class Large:
 
 async def test_a_large_entry_is_encoded_once_in_a_thread() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
     waits, asks = (parse("svc", "domains", [cursor], gzip=False) for cursor in (str(START + 2), "h"))
     waiting = [asyncio.ensure_future(_answer(poll, waits)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -571,7 +571,7 @@ async def test_a_large_entry_is_encoded_once_in_a_thread() -> None:
 
 async def test_an_answer_made_in_a_thread_has_the_cursor_of_its_entries() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     shelf.put(START + 1, [Large(START + 1)])
 
@@ -585,7 +585,7 @@ async def test_an_answer_made_in_a_thread_has_the_cursor_of_its_entries() -> Non
 
 async def test_an_encoding_error_reaches_all_readers() -> None:
     shelf = Shelf(keep=300, cache_bytes=1000)
-    poll = LongPoll(shelf=shelf, clock=TurnedClock(), aggregate_delay=2, poll_timeout=40)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
     shelf.put(START, [Large(START, problem=MemoryError())])
 
     asked = [_answer(poll, parse("svc", "domains", ["h"], gzip=False)) for _ in range(2)]

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, note, settings
 from edgetally.errors import Unavailable
 from edgetally.ingest import group_commit
 from edgetally.journal.base import Checkpoints
-from tests.support.clock import PATIENCE
+from tests.support.clock import TIMEOUT_SECONDS
 from tests.support.pipelines import FULL, SETTINGS, Ask, Pipeline, pipelines
 from tests.support.served import Answer, Served, answer_of, served
 
@@ -138,7 +138,7 @@ class Model:
 class AnswerTimeout:
     """Real seconds to wait for an answer; fewer after the first failure, because hypothesis then tries many more."""
 
-    seconds = PATIENCE
+    seconds = TIMEOUT_SECONDS
 
 
 async def next_answer(client: Client, *, head: bool = False) -> Answer:
@@ -171,7 +171,7 @@ async def remainder(client: Client, *, stays: bool) -> bytes:
     if stays:
         assert not client.received.at_eof()
         client.end()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         return await client.received.read()
 
 

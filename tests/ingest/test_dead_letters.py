@@ -12,7 +12,7 @@ import pytest
 
 from edgetally.ingest.dead_letters import MAX_PENDING, MAX_RECENT, DeadLetters
 from edgetally.model import Rejection
-from tests.support.clock import START, TurnedClock, until
+from tests.support.clock import START, ManualClock, until
 from tests.support.served import Served, served
 
 
@@ -24,7 +24,7 @@ class Kept:
     """Dead letters and their file."""
 
     def __init__(self, path: Path, file_bytes: int) -> None:
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.letters = DeadLetters(clock=self.clock, path=path, file_bytes=file_bytes)
         self.path = path
         self.before = path.with_name("rejected.jsonl.1")

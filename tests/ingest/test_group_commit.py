@@ -10,7 +10,7 @@ from edgetally.ingest.group_commit import CONCURRENT_GROUPS, GROUP_BYTES, Push, 
 from edgetally.ingest.idempotency import PREFIX, IdempotencyKey, decoded
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Report
-from tests.support.clock import PATIENCE, TurnedClock
+from tests.support.clock import TIMEOUT_SECONDS, ManualClock
 from tests.support.gate import Gate
 from tests.support.ingest import Ingest
 from tests.support.ledger import Ledger
@@ -39,7 +39,7 @@ def journal() -> Disk:
 
 @pytest.fixture
 def ingest(journal: Disk) -> Iterator[Ingest]:
-    ingest = Ingest(journal, TurnedClock(), push_limits=PushLimits(tally_bytes=3_000_000))
+    ingest = Ingest(journal, ManualClock(), push_limits=PushLimits(tally_bytes=3_000_000))
     yield ingest
     ingest.close()
 
@@ -175,7 +175,7 @@ async def test_a_push_that_follows_as_soon_as_another_is_committed_does_not_wait
         # All are committed at the same time, and only the first sender continues.
         following.append(asyncio.create_task(several(3 if number == 1 else 1)))
         await journal.gate.come(number)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         journal.gate.let_all()
         assert await asyncio.gather(*following) == [3, *[1] * (CONCURRENT_GROUPS - 1)]
 

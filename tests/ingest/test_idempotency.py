@@ -10,7 +10,7 @@ from edgetally.errors import KeyReused, Unavailable
 from edgetally.ingest.idempotency import KEEP_SECONDS, OLD_PREFIX, PREFIX, IdempotencyKey, IdempotencyKeys
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Report
-from tests.support.clock import START, TurnedClock, until
+from tests.support.clock import START, ManualClock, until
 from tests.support.ingest import Ingest
 from tests.support.ledger import Ledger
 
@@ -43,7 +43,7 @@ class Sender:
     """Pushes lines into a journal, each push with a key."""
 
     def __init__(self, *, max_keys: int) -> None:
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.journal = Disk()
         self.ingest = Ingest(self.journal, self.clock, max_keys=max_keys)
 

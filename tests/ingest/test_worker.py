@@ -16,7 +16,7 @@ from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
 from edgetally.sources.file import FollowedFile
-from tests.support.clock import START, TurnedClock
+from tests.support.clock import START, ManualClock
 from tests.support.ingest import Ingest
 from tests.support.ledger import Ledger
 
@@ -50,8 +50,8 @@ class Script:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def journal() -> Ledger:
 
 
 @pytest.fixture
-def ingest(journal: Ledger, clock: TurnedClock) -> Iterator[Ingest]:
+def ingest(journal: Ledger, clock: ManualClock) -> Iterator[Ingest]:
     ingest = Ingest(journal, clock)
     yield ingest
     ingest.close()
@@ -154,7 +154,7 @@ async def test_a_rejected_line_is_reported_with_its_number_and_its_start(worker:
     assert (report.accepted, report.rejected) == (2, {"bad_status": 1})
 
 
-async def test_lateness_is_measured_from_the_clock(worker: Worker, clock: TurnedClock) -> None:
+async def test_lateness_is_measured_from_the_clock(worker: Worker, clock: ManualClock) -> None:
     stream = open_stream(worker)
     seconds = [START - 121, START - 120, START, START + 5, START + 6]
     await stream.feed(b"".join(b'{"status":200,"ts":%d}\n' % second for second in seconds))
@@ -191,7 +191,7 @@ async def test_a_block_without_more_behind_it_is_committed_at_once(worker: Worke
 
 
 async def test_a_source_that_never_pauses_is_committed_about_every_hundred_milliseconds(
-    worker: Worker, journal: Ledger, clock: TurnedClock
+    worker: Worker, journal: Ledger, clock: ManualClock
 ) -> None:
     class Busy(Script):
         async def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
@@ -354,7 +354,7 @@ async def test_a_block_that_is_being_folded_when_the_process_stops_is_committed_
     assert dict(journal.checkpoints()) == {"script": str(15 + lines * 15)}
 
 
-async def test_a_commit_that_runs_when_the_process_stops_is_completed(clock: TurnedClock) -> None:
+async def test_a_commit_that_runs_when_the_process_stops_is_completed(clock: ManualClock) -> None:
     begun, durable = asyncio.Event(), asyncio.Event()
 
     class Disk(Ledger):
@@ -382,7 +382,7 @@ async def test_a_commit_that_runs_when_the_process_stops_is_completed(clock: Tur
 
 
 async def test_a_file_that_several_processes_follow_one_after_the_other_counts_once(
-    ingest: Ingest, journal: Ledger, clock: TurnedClock, tmp_path: Path
+    ingest: Ingest, journal: Ledger, clock: ManualClock, tmp_path: Path
 ) -> None:
     path = tmp_path / "access.log"
     path.write_bytes(b"")

@@ -42,9 +42,9 @@ def test_the_last_seconds_are_always_kept() -> None:
     ):
         for second in range(1, 31):
             retention.partial(100)
-            mark = retention.seal(second * 2, second=second, reach=second + 3, is_nearly_full=is_nearly_full)
+            found = retention.seal(second * 2, second=second, reach=second + 3, is_nearly_full=is_nearly_full)
         needed = MIN_SECONDS + 3
-        assert mark == LowWaterMark(2 * (30 - needed) - 1, 30 - MIN_SECONDS, 100 * (30 - needed))
+        assert found == LowWaterMark(2 * (30 - needed) - 1, 30 - MIN_SECONDS, 100 * (30 - needed))
         assert retention.size == 100 * needed
 
 

@@ -1,4 +1,4 @@
-"""Chaining `Timestamp` under traffic on the real clock: nothing is skipped or repeated, and it adds up."""
+"""Chained cursors under traffic, on the real clock: no entry is skipped or repeated, and all requests are counted."""
 
 import asyncio
 import itertools
@@ -11,11 +11,11 @@ from tests.support.served import PLAIN, Json, ndjson
 
 SECONDS = 8
 PUSHES = 15
-"""... in a second, of so many records:"""
+"""Pushes per second, with these numbers of records in turn:"""
 SIZES = (1, 7, 300)
 
 
-async def test_a_chain_under_traffic_is_complete_and_adds_up() -> None:
+async def test_chained_cursors_skip_and_repeat_nothing_under_traffic() -> None:
     sent: Counter[str] = Counter()
     read: list[Json] = []
     is_over = asyncio.Event()
@@ -25,7 +25,7 @@ async def test_a_chain_under_traffic_is_complete_and_adds_up() -> None:
         for second in range(SECONDS):
             for number in range(PUSHES):
                 domain = f"{number % 3}.example"
-                # Some come late, and are carried into a second that is still open.
+                # Some are late, and count in a second that is still open.
                 ts = {"ts": cursor - 30} if number % 5 == 4 else {}
                 records = [{"domain": domain, "status": 200, "weight": second + 1, **ts}] * next(sizes)
                 answer = (await client.post("/ingest/svc", content=ndjson(records))).json()

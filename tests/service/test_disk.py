@@ -1,4 +1,4 @@
-"""What still works while the journal cannot be written, and how it goes on."""
+"""What still works while the journal cannot be written, and how it recovers."""
 
 import asyncio
 import logging
@@ -18,18 +18,18 @@ PROBLEM = "the journal cannot be written: database or disk is full"
 
 
 class Failing(MemoryJournal):
-    """A journal whose disk is full as long as the test says so."""
+    """A journal that fails while `failing` is set."""
 
     failing: str | None = None  # type: ignore[assignment]
-    sealings = 0
-    """How often somebody tried to seal: once a second."""
+    seals_tried = 0
+    """How often a seal was tried: once a second."""
 
     async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
         self._try()
         await super().append(partial, checkpoints)
 
     async def seal(self, second: int) -> None:
-        self.sealings += 1
+        self.seals_tried += 1
         self._try()
         await super().seal(second)
 
@@ -53,7 +53,7 @@ async def service(journal: Failing, tmp_path: Path) -> AsyncIterator[Served]:
     ) as running:
         clock, shelf = running.clock, running.service.shelf
         clock.settled = lambda: (
-            journal.sealings > int(clock.now()) - START
+            journal.seals_tried > int(clock.now()) - START
             and journal.newest_seal is not None
             and shelf.newest == journal.newest_seal.second
         )
@@ -61,7 +61,7 @@ async def service(journal: Failing, tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-async def test_pushes_are_refused_and_told_when_to_come_again(service: Served, journal: Failing) -> None:
+async def test_pushes_are_refused_with_retry_after(service: Served, journal: Failing) -> None:
     journal.failing = PROBLEM
     answer = await service.client.post("/ingest", content=ndjson([record(0)]))
 
@@ -78,7 +78,7 @@ async def test_pushes_are_refused_and_told_when_to_come_again(service: Served, j
     assert entry["aggregated"]["a.example"]["requests"] == 1
 
 
-async def test_whoever_asks_is_told_what_is_wrong(service: Served, journal: Failing) -> None:
+async def test_readiness_shows_the_problem(service: Served, journal: Failing) -> None:
     assert (await service.client.get("/readyz")).status_code == 200
     journal.failing = PROBLEM
     answer = await service.client.get("/readyz")
@@ -87,7 +87,7 @@ async def test_whoever_asks_is_told_what_is_wrong(service: Served, journal: Fail
     assert answer.json()["checks"]["journal"] == {"ok": False, "problem": PROBLEM}
 
 
-async def test_readers_see_what_was_sealed_and_that_time_stands_still(service: Served, journal: Failing) -> None:
+async def test_readers_get_sealed_entries_and_an_unchanged_timestamp(service: Served, journal: Failing) -> None:
     await service.traffic(range(3))
     await service.to(4)
     before = await service.get("/v1/domains/svc/ts/1")
@@ -105,7 +105,7 @@ async def test_readers_see_what_was_sealed_and_that_time_stands_still(service: S
     }
 
 
-async def test_it_is_not_ready_says_why_and_recovers(service: Served, journal: Failing) -> None:
+async def test_readiness_and_metrics_show_the_failure_and_the_recovery(service: Served, journal: Failing) -> None:
     journal.failing = PROBLEM
     failing = await service.client.get("/readyz")
     counted = (await service.client.get("/metrics")).text
@@ -118,7 +118,7 @@ async def test_it_is_not_ready_says_why_and_recovers(service: Served, journal: F
     assert "\nedgetally_journal_failing 0.0\n" in (await service.client.get("/metrics")).text
 
 
-async def test_one_seal_makes_up_for_those_that_could_not_be_written(service: Served, journal: Failing) -> None:
+async def test_one_seal_covers_those_that_could_not_be_written(service: Served, journal: Failing) -> None:
     await service.traffic(range(3))
     journal.failing = PROBLEM
     await service.to(10)
@@ -126,18 +126,18 @@ async def test_one_seal_makes_up_for_those_that_could_not_be_written(service: Se
 
     journal.failing = None
     await service.to(11)
-    assert service.service.shelf.newest == START, "who waited for the journal comes first"
+    assert service.service.shelf.newest == START, "sources that waited for the journal come first"
     await service.to(12)
     assert service.service.shelf.newest == START + 10
     assert [entry["recorded"] - START for entry in await service.entries()] == [0, 1, 2]
 
 
-async def test_a_followed_file_waits_and_nothing_of_it_is_lost_or_doubled(
+async def test_a_followed_file_waits_and_every_line_of_it_counts_once(
     service: Served, journal: Failing, tmp_path: Path
 ) -> None:
     def write(second: int) -> None:
         with (tmp_path / "access.log").open("ab") as file:
-            # So few that all of it is folded and merged on the spot: the clock does not wait for threads.
+            # Few enough to be folded and merged without threads, because the clock does not wait for those.
             file.write(ndjson([record(second, service_id=None)] * 10))
 
     write(0)
@@ -146,11 +146,11 @@ async def test_a_followed_file_waits_and_nothing_of_it_is_lost_or_doubled(
     for second in range(1, 6):
         write(second)
         await service.to(second + 1)
-    marked = dict(journal.checkpoints())
+    before = dict(journal.checkpoints())
     write(6)
-    # The file tried in vain at 8.1, and does so again at 9.1: after the next seal.
+    # The commit failed at 8.1, and is tried again at 9.1: after the next seal.
     await service.to(8.5)
-    assert dict(journal.checkpoints()) == marked
+    assert dict(journal.checkpoints()) == before
 
     journal.failing = None
     await service.to(12)
@@ -158,7 +158,7 @@ async def test_a_followed_file_waits_and_nothing_of_it_is_lost_or_doubled(
     assert counts == [10] * 7
 
 
-async def test_it_stops_though_the_journal_fails_and_says_what_is_lost(
+async def test_it_stops_while_the_journal_fails_and_logs_what_is_lost(
     service: Served, journal: Failing, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -168,18 +168,18 @@ async def test_it_stops_though_the_journal_fails_and_says_what_is_lost(
     async with asyncio.timeout(10):
         await service.service.__aexit__(None, None, None)
 
-    said = [one.getMessage() for one in caplog.records]
-    assert said == [f"file:{tmp_path}/access.log: 3 records not committed before the stop: {PROBLEM}"]
+    messages = [one.getMessage() for one in caplog.records]
+    assert messages == [f"file:{tmp_path}/access.log: 3 records not committed before the stop: {PROBLEM}"]
 
 
-async def test_without_any_time_to_show_it_does_not_start(journal: Failing) -> None:
+async def test_it_does_not_start_if_nothing_was_ever_sealed(journal: Failing) -> None:
     journal.failing = PROBLEM
     with pytest.raises(Unavailable, match="disk is full"):
         async with served():
             pass
 
 
-async def test_with_a_time_to_show_it_starts(journal: Failing) -> None:
+async def test_it_starts_with_the_time_of_the_last_seal(journal: Failing) -> None:
     await journal.seal(START - 20)
     journal.failing = PROBLEM
     async with served() as running:

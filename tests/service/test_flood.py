@@ -1,4 +1,4 @@
-"""A flood of made-up hosts: the domains that are known keep their own numbers, and nothing is lost."""
+"""A flood of made-up hosts: known domains keep their rows, and every request counts."""
 
 from collections import Counter
 
@@ -7,15 +7,15 @@ from tests.support.served import Served, record, served
 REAL = [f"www{number}.example" for number in range(5)]
 
 
-async def requests(service: Served, room: str = "domains") -> list[Counter[str]]:
-    """Return the requests of every domain, in every entry."""
+async def requests(service: Served) -> list[Counter[str]]:
+    """Return the requests by domain of every entry."""
     return [
         Counter({name: row["requests"] for name, row in entry["aggregated"].items()})
-        for entry in await service.entries(room)
+        for entry in await service.entries()
     ]
 
 
-async def test_made_up_hosts_do_not_take_the_rows_of_those_that_are_known() -> None:
+async def test_made_up_hosts_do_not_take_the_rows_of_known_domains() -> None:
     async with served({"window": {"max_domains": 20}}) as service:
         for second in range(25):
             await service.to(second)

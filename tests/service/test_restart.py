@@ -1,4 +1,4 @@
-"""What the next process shows of what the last one was told."""
+"""A restart: the next process shows the same entries as the last one, and counts nothing twice."""
 
 import logging
 import random
@@ -11,20 +11,20 @@ import pytest
 
 from edgetally.errors import ConfigError
 from edgetally.journal.sqlite import SqliteJournal
-from tests.support.clock import START, TurnedClock, until
+from tests.support.clock import START, ManualClock, until
 from tests.support.served import Json, Served, ndjson, record, served
 
-ROOMS = ("domains", "origins", "channel")
+ENDPOINTS = ("domains", "origins", "channel")
 
 
 @asynccontextmanager
 async def keeping(directory: Path, at: float = 0.0, **settings: dict[str, object]) -> AsyncIterator[Served]:
-    """Run a service whose journal is in `directory`, from `at` seconds after the start."""
+    """Run a service with a journal in `directory`, from `at` seconds after the start of the clock."""
     given: dict[str, dict[str, object]] = {
         **settings,
         "journal": {"data_dir": str(directory), **settings.get("journal", {})},
     }
-    async with served(given, TurnedClock(START + at)) as running:
+    async with served(given, ManualClock(START + at)) as running:
         running.clock.settled = lambda: (
             running.service.shelf.newest >= int(running.clock.now()) - running.service.config.window.aggregate_delay
             and running.service.journal.end == running.service.sealer.position
@@ -33,25 +33,25 @@ async def keeping(directory: Path, at: float = 0.0, **settings: dict[str, object
 
 
 def killed(directory: Path) -> Path:
-    """Return what a process that is killed now leaves behind."""
+    """Return a copy of what a process that is killed now leaves."""
     left = directory.with_name(f"{directory.name}-left")
     shutil.copytree(directory, left)
     return left
 
 
 async def shown(service: Served, services: tuple[str, ...] = ("svc",)) -> dict[tuple[str, str], bytes]:
-    """Return, byte for byte, what readers with an old cursor are shown."""
+    """Return the answers to readers with an old cursor, byte for byte."""
     found = {}
-    for room in ROOMS:
+    for endpoint in ENDPOINTS:
         for service_id in services:
-            kind = "?kind=origin_insights" if room == "channel" else ""
-            answer = await service.client.get(f"/v1/{room}/{service_id}/ts/1{kind}")
-            found[room, service_id] = answer.content
+            kind = "?kind=origin_insights" if endpoint == "channel" else ""
+            answer = await service.client.get(f"/v1/{endpoint}/{service_id}/ts/1{kind}")
+            found[endpoint, service_id] = answer.content
     return found
 
 
 async def requests(service: Served, service_id: str = "svc") -> dict[int, int]:
-    """Count the requests of every second since the start, of those that are shown."""
+    """Return the requests of every second since the start that is shown."""
     answer: Json = await service.get(f"/v1/domains/{service_id}/ts/1")
     return {
         entry["recorded"] - START: sum(counts["requests"] for counts in entry["aggregated"].values())
@@ -59,7 +59,7 @@ async def requests(service: Served, service_id: str = "svc") -> dict[int, int]:
     }
 
 
-async def test_what_another_process_has_counted_is_not_counted_again(tmp_path: Path) -> None:
+async def test_metrics_do_not_count_again_what_another_process_has_counted(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data", window={"max_domains": 1}) as first:
         await first.traffic(range(6))
         await first.push(record(0), record(6, domain="b.example"), record(6, domain="c.example"))
@@ -76,7 +76,7 @@ async def test_what_another_process_has_counted_is_not_counted_again(tmp_path: P
         assert (sealer.records, sealer.late, sealer.overflowed) == ({"svc": 1}, {}, {})
 
 
-async def test_what_was_shown_is_shown_again_and_what_is_open_goes_on(tmp_path: Path) -> None:
+async def test_sealed_seconds_are_shown_again_and_open_ones_continue(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data") as first:
         await first.traffic(range(6))
         await first.push(record(6), record(5), record(1))
@@ -87,11 +87,13 @@ async def test_what_was_shown_is_shown_again_and_what_is_open_goes_on(tmp_path: 
         assert await shown(second) == before
         await second.push(record(6))
         await second.to(8)
-        # Second 1 was late in the first process already, and came into the oldest that was open then.
+        # The record of second 1 was late in the first process, and counts in the oldest second that was open then.
         assert await requests(second) == {0: 1, 1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 2}
 
 
-async def test_the_start_says_what_it_shows_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_start_logs_how_many_seconds_are_shown_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "edgetally")
     async with keeping(tmp_path / "data") as first:
         await first.traffic([0, 2, 3])
@@ -109,7 +111,7 @@ async def test_the_start_says_what_it_shows_again(tmp_path: Path, caplog: pytest
     ]
 
 
-async def test_what_was_late_stays_late(tmp_path: Path) -> None:
+async def test_late_records_stay_late(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data") as first:
         await first.to(5.5)
         await first.push(record(0), record(1), record(4))
@@ -122,19 +124,19 @@ async def test_what_was_late_stays_late(tmp_path: Path) -> None:
         assert await shown(second) == before
 
 
-async def test_after_a_gap_one_seal_stands_for_all_that_were_missed(tmp_path: Path) -> None:
+async def test_after_a_gap_one_seal_covers_the_downtime(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data") as first:
         await first.push(record(0), record(1), record(2))
         left = killed(tmp_path / "data")
 
     async with keeping(left, at=30) as second:
         assert await requests(second) == {0: 1, 1: 1, 2: 1}
-        # One from the first process, one for the gap.
+        # A partial, a seal of the first process, and one for the gap.
         assert second.service.journal.end == 3
         assert (await second.get("/v1/domains/svc/ts/h"))["Timestamp"] == START + 30
 
 
-async def test_a_reader_who_chains_misses_and_repeats_nothing(tmp_path: Path) -> None:
+async def test_a_reader_that_chains_cursors_misses_and_repeats_nothing(tmp_path: Path) -> None:
     seen: list[int] = []
 
     async def chain(service: Served, cursor: int) -> int:
@@ -156,14 +158,14 @@ async def test_a_reader_who_chains_misses_and_repeats_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_a_journal_that_was_cut_off_at_its_begin_gives_the_same_entries(tmp_path: Path, seed: int) -> None:
+async def test_a_journal_whose_oldest_facts_are_removed_gives_the_same_entries(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - traffic, not secrets
     services = ("svc", "other")
     async with keeping(tmp_path / "data", shelf={"keep": 120}) as first:
         for now in range(150):
             await first.to(now + chance.random())
             for _ in range(chance.randrange(3)):
-                # From long ago to as far ahead as may be.
+                # From long ago to as far ahead as allowed.
                 ages = [chance.choice([0, 0, 1, 2, 5, 60, -1, -5]) for _ in range(chance.randrange(1, 5))]
                 records = [record(now - age, service_id=chance.choice(services)) for age in ages]
                 await first.push(*records)
@@ -174,7 +176,7 @@ async def test_a_journal_that_was_cut_off_at_its_begin_gives_the_same_entries(tm
 
     async with keeping(left, at=end, shelf={"keep": 120}) as second:
         assert await shown(second, services) == before
-        # Begun again with what the first needed, and not with everything; the places that it reserves are its own.
+        # It needs the facts that the first one needed; only the rows that it reserves come on top.
         assert size <= second.service.sealer.retention.size < size + 1000
         assert second.service.journal.complete_after > START
         await second.to(end + 10)
@@ -185,7 +187,7 @@ async def test_a_journal_that_was_cut_off_at_its_begin_gives_the_same_entries(tm
         assert await requests(third) == after
 
 
-async def test_a_longer_shelf_shows_no_second_of_which_only_a_part_is_left(tmp_path: Path) -> None:
+async def test_a_longer_shelf_does_not_show_incomplete_seconds(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data", shelf={"keep": 120}) as first:
         for now in range(140):
             await first.to(now)
@@ -200,7 +202,7 @@ async def test_a_longer_shelf_shows_no_second_of_which_only_a_part_is_left(tmp_p
     assert found == {at: count for at, count in before.items() if at > gone}
 
 
-async def test_beyond_its_size_a_restart_shows_less_and_loses_nothing_that_is_open(tmp_path: Path) -> None:
+async def test_beyond_max_bytes_a_restart_shows_fewer_seconds_and_open_ones_are_complete(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data", journal={"max_bytes": 300_000}) as first:
         for now in range(30):
             await first.to(now)
@@ -216,7 +218,7 @@ async def test_beyond_its_size_a_restart_shows_less_and_loses_nothing_that_is_op
         assert max(found) == 29
 
 
-async def test_a_clock_that_is_a_little_behind_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
+async def test_with_a_clock_a_little_behind_time_continues_where_the_journal_ends(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data", at=40) as first:
         await first.push(record(40))
         await first.to(42)
@@ -229,7 +231,7 @@ async def test_a_clock_that_is_a_little_behind_goes_on_where_the_journal_ends(tm
         assert await requests(second) == {40: 1, 41: 1}
 
 
-async def test_a_clock_that_is_far_behind_begins_anew_and_what_was_not_shown_counts(tmp_path: Path) -> None:
+async def test_with_a_clock_far_behind_time_starts_over_and_open_seconds_count(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data", at=4000) as first:
         await first.push(record(4000))
         await first.to(4002)
@@ -249,7 +251,7 @@ async def test_a_clock_that_is_far_behind_begins_anew_and_what_was_not_shown_cou
         assert await requests(third) == {3600: 1, 3601: 1, 3602: 1}
 
 
-async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
+async def test_a_followed_file_continues_at_its_checkpoint(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.touch()
     sources: dict[str, object] = {"follow": [{"path": str(log)}]}
@@ -259,7 +261,7 @@ async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
             file.write(ndjson(records) + unfinished)
 
     async def counts(service: Served, records: int) -> None:
-        """Turn the clock until a file was looked at, and wait until so many records are durable: the clock does not."""
+        """Advance the clock until files are polled, and wait for `records` to be committed in threads."""
         await service.to(service.clock.now() - START + 0.2)
         await until(lambda: service.service.totals.accepted == records)
 
@@ -282,7 +284,7 @@ async def test_a_followed_file_goes_on_at_the_byte(tmp_path: Path) -> None:
         assert await requests(second) == {0: 1, 1: 2, 2: 1}
 
 
-async def test_a_partial_of_another_version_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+async def test_a_partial_of_another_version_prevents_the_start(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path)
     await journal.seal(START)
     await journal.append(b"of another version")

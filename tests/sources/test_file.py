@@ -14,16 +14,16 @@ import pytest
 from edgetally.model import Defaults
 from edgetally.sources.base import READ_BYTES, Block
 from edgetally.sources.file import GRACE_SECONDS, POLL_SECONDS, FollowedFile
-from tests.support.clock import TurnedClock
+from tests.support.clock import ManualClock
 
-PATIENCE = 100
+MAX_POLLS = 100
 """Polls after which a test gives up."""
 
 
 class Follower:
     """Reads a followed file block by block, as the worker does, and advances the clock while it waits."""
 
-    def __init__(self, blocks: AsyncIterator[Block], clock: TurnedClock) -> None:
+    def __init__(self, blocks: AsyncIterator[Block], clock: ManualClock) -> None:
         self.clock = clock
         self.checkpoint = ""
         """What the worker would have stored: after the last finished line."""
@@ -48,7 +48,7 @@ class Follower:
 
     async def block(self) -> Block:
         """Return the next block."""
-        for _ in range(PATIENCE):
+        for _ in range(MAX_POLLS):
             if self._begin().done():
                 break
             await self.clock.advance(POLL_SECONDS)
@@ -80,7 +80,7 @@ class Follower:
 @asynccontextmanager
 async def following(path: Path, checkpoint: str | None = None) -> AsyncIterator[Follower]:
     """Follow `path` until the end of the block."""
-    clock = TurnedClock(1_763_769_600.0)
+    clock = ManualClock(1_763_769_600.0)
     source = FollowedFile(path, Defaults("svc", "lab"), clock)
     async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(checkpoint))) as blocks:
         follower = Follower(blocks, clock)
@@ -126,13 +126,13 @@ def test_the_name_of_a_source_is_the_absolute_path(tmp_path: Path, monkeypatch: 
         "link.log": "link.log",
         "elsewhere/../access.log": "elsewhere/../access.log",
     }
-    found = [FollowedFile(Path(path), Defaults("svc", "lab"), TurnedClock()).name for path in names]
+    found = [FollowedFile(Path(path), Defaults("svc", "lab"), ManualClock()).name for path in names]
 
     assert found == [f"file:{tmp_path}/{name}" for name in names.values()]
 
 
 async def test_the_lag_is_the_bytes_not_read_yet(log: Path) -> None:
-    source = FollowedFile(log, Defaults("svc", "lab"), TurnedClock())
+    source = FollowedFile(log, Defaults("svc", "lab"), ManualClock())
     async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(None))) as blocks:
         await anext(blocks)
         assert source.behind == 0, "what was written before does not count"

@@ -30,7 +30,7 @@ from edgetally.sources.syslog import (
     SyslogListener,
     address,
 )
-from tests.support.clock import PATIENCE, TurnedClock
+from tests.support.clock import TIMEOUT_SECONDS, ManualClock
 from tests.support.ingest import Ingest
 from tests.support.served import served
 
@@ -67,13 +67,13 @@ class Sender:
             await self.send_bytes(message + b"\n" if self.is_stream else message)
 
     async def send_bytes(self, data: bytes) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def is_over(self) -> bool:
         """Wait until the other side closes; return whether it sent nothing before."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await asyncio.get_running_loop().sock_recv(self._socket, 1) == b""
         except ConnectionError:
             return True
@@ -92,7 +92,7 @@ class Sender:
 class Listener:
     """A source that listens, its worker, and the clock of both."""
 
-    def __init__(self, where: Address, ingest: Ingest, clock: TurnedClock) -> None:
+    def __init__(self, where: Address, ingest: Ingest, clock: ManualClock) -> None:
         self.where = where
         """Its address, with the port."""
         self.totals = ingest.totals
@@ -110,7 +110,7 @@ class Listener:
     async def counts(self, accepted: int, rejected: int = 0) -> None:
         """Let it be quiet until so many lines are accepted and rejected, and assert that there are no more."""
         wanted = (accepted, rejected)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while self.lines < wanted:
                 await self.clock.advance(QUIET_SECONDS)
         assert self.lines == wanted
@@ -121,12 +121,12 @@ class Listener:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def ingest(clock: TurnedClock) -> Iterator[Ingest]:
+def ingest(clock: ManualClock) -> Iterator[Ingest]:
     ingest = Ingest(MemoryJournal(), clock, limits=LIMITS)
     yield ingest
     ingest.close()
@@ -155,7 +155,7 @@ def local(kind: str, directory: Path) -> Address:
 
 @asynccontextmanager
 async def listening(
-    kind: str, directory: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+    kind: str, directory: Path, ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> AsyncIterator[Listener]:
     """Listen, and fold what arrives."""
     where = local(kind, directory)
@@ -184,7 +184,7 @@ async def listener(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     ingest: Ingest,
-    clock: TurnedClock,
+    clock: ManualClock,
     events: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Listener]:
     """A listener for the transport that the test names."""
@@ -303,7 +303,7 @@ async def test_records_of_a_source_that_is_never_quiet_are_committed_too(listene
 
 @pytest.mark.parametrize("kind", TRANSPORTS)
 async def test_records_that_arrive_before_the_stop_count(
-    kind: str, tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+    kind: str, tmp_path: Path, ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     async with listening(kind, tmp_path, ingest, clock, events) as listener:
         await listener.sender().send(RECORD, RECORD)
@@ -317,7 +317,7 @@ async def test_records_that_arrive_before_the_stop_count(
 
 @pytest.mark.parametrize("kind", ["udp", "unix"])
 async def test_many_datagrams_are_read_into_one_block(
-    kind: str, tmp_path: Path, clock: TurnedClock, events: pytest.LogCaptureFixture
+    kind: str, tmp_path: Path, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     # The queue of a unix socket is shorter (net.unix.max_dgram_qlen).
     messages = [b'{"status":%d}' % (200 + number) for number in range(200 if kind == "udp" else 10)]
@@ -331,7 +331,7 @@ async def test_many_datagrams_are_read_into_one_block(
 
 @pytest.mark.parametrize("kind", ["udp", "unix"])
 async def test_a_quiet_source_yields_one_empty_block(
-    kind: str, tmp_path: Path, clock: TurnedClock, events: pytest.LogCaptureFixture
+    kind: str, tmp_path: Path, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     async with received(SyslogDatagrams(local(kind, tmp_path), DEFAULTS, clock)) as blocks:
         sender = Sender(listened_on(events))
@@ -350,7 +350,7 @@ async def test_a_quiet_source_yields_one_empty_block(
 
 
 async def test_a_block_is_yielded_before_the_next_datagram_might_not_fit(
-    clock: TurnedClock, events: pytest.LogCaptureFixture
+    clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     message = b"x" * 60_000
     many = READ_BYTES // len(message) + 10
@@ -393,7 +393,7 @@ async def test_empty_datagrams_and_newlines_in_datagrams_are_harmless(listener: 
 
 
 async def test_datagrams_that_the_kernel_drops_are_counted_and_logged(
-    clock: TurnedClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syslog, "RECEIVE_BUFFER_BYTES", 8192)
     source = SyslogDatagrams(local("udp", Path()), DEFAULTS, clock)
@@ -414,7 +414,7 @@ async def test_datagrams_that_the_kernel_drops_are_counted_and_logged(
 
 @pytest.mark.parametrize("granted", [True, False])
 async def test_a_small_receive_buffer_is_logged(
-    clock: TurnedClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, granted: bool
+    clock: ManualClock, events: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, granted: bool
 ) -> None:
     monkeypatch.setattr(syslog, "RECEIVE_BUFFER_BYTES", 65536)
     setsockopt = socket.socket.setsockopt
@@ -441,7 +441,7 @@ async def test_a_small_receive_buffer_is_logged(
 
 
 async def test_a_stale_socket_is_replaced_and_removed_at_the_stop(
-    tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+    tmp_path: Path, ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "log.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as old:
@@ -456,7 +456,7 @@ async def test_a_stale_socket_is_replaced_and_removed_at_the_stop(
 
 
 async def test_a_socket_that_was_removed_is_harmless_at_the_stop(
-    tmp_path: Path, ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+    tmp_path: Path, ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     async with listening("unix", tmp_path, ingest, clock, events) as listener:
         await listener.sender().send(RECORD)
@@ -465,7 +465,7 @@ async def test_a_socket_that_was_removed_is_harmless_at_the_stop(
 
 
 @pytest.mark.parametrize("what", ["file", "directory", "link to a file", "live socket", "live stream socket"])
-def test_anything_but_a_stale_socket_is_not_replaced(what: str, tmp_path: Path, clock: TurnedClock) -> None:
+def test_anything_but_a_stale_socket_is_not_replaced(what: str, tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "log.sock"
     kind = socket.SOCK_STREAM if "stream" in what else socket.SOCK_DGRAM
     with socket.socket(socket.AF_UNIX, kind) as live:
@@ -495,7 +495,7 @@ def test_anything_but_a_stale_socket_is_not_replaced(what: str, tmp_path: Path, 
         ("/" + "x" * 200, "AF_UNIX path too long"),
     ],
 )
-def test_a_path_that_cannot_be_a_socket_is_an_error(path: str, problem: str, clock: TurnedClock) -> None:
+def test_a_path_that_cannot_be_a_socket_is_an_error(path: str, problem: str, clock: ManualClock) -> None:
     with pytest.raises(ConfigError) as raised:
         SyslogDatagrams(Address("unix", path, 0), DEFAULTS, clock)
     assert raised.value.problem == f"cannot listen on unix:{path}: {problem}"
@@ -613,7 +613,7 @@ async def test_a_connection_with_an_endless_line_is_closed(
     await sender.send(RECORD)
     await sender.send_bytes(b'{"url":"')
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not closings(events):
                 await sender.send_bytes(b"x" * (MAX_UNFINISHED_BYTES // 16))
     except ConnectionError:
@@ -627,7 +627,7 @@ async def test_a_connection_with_an_endless_line_is_closed(
 @pytest.mark.parametrize("frame", [octet_counted, lambda message: message + b"\n"], ids=["counted", "newlines"])
 @pytest.mark.parametrize("at", [1, 40])
 async def test_a_connection_stays_open_though_every_read_ends_in_the_middle_of_a_line(
-    at: int, frame: "type[bytes]", ingest: Ingest, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+    at: int, frame: "type[bytes]", ingest: Ingest, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syslog, "MAX_UNFINISHED_BYTES", 1000)
     reader = asyncio.StreamReader()
@@ -644,7 +644,7 @@ async def test_a_connection_stays_open_though_every_read_ends_in_the_middle_of_a
 
 
 async def test_a_lost_connection_is_logged_and_its_records_count(
-    ingest: Ingest, clock: TurnedClock, events: pytest.LogCaptureFixture
+    ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     reader = asyncio.StreamReader()
     following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))

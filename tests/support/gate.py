@@ -1,4 +1,4 @@
-"""A gate: where appends to a journal wait until a test lets them through."""
+"""A gate, at which appends to a journal wait until a test lets them through."""
 
 import asyncio
 
@@ -10,21 +10,21 @@ class Gate:
 
     def __init__(self) -> None:
         self.waiting: list[asyncio.Future[None]] = []
-        """Whatever has come, in its order."""
+        """All that have come, in their order."""
         self._is_open = False
 
     async def pass_through(self) -> None:
-        """Wait to be let through."""
+        """Wait until this is let through."""
         self.waiting.append(asyncio.get_running_loop().create_future())
         if not self._is_open:
             await self.waiting[-1]
 
     async def come(self, count: int) -> None:
-        """Wait until so many have come."""
+        """Wait until `count` have come."""
         await until(lambda: len(self.waiting) == count)
 
     def let_all(self) -> None:
-        """Let through what waits, and whatever comes."""
+        """Let through all that wait, and all that come."""
         self._is_open = True
         for one in self.waiting:
             if not one.done():

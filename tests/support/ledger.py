@@ -1,4 +1,4 @@
-"""A journal that shows what was appended to it."""
+"""A journal that records what is appended to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from edgetally.journal.memory import MemoryJournal
 
 
 class Ledger(MemoryJournal):
-    """A journal that shows what was appended to it."""
+    """A journal that records what is appended to it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.appended: list[tuple[int, dict[str, str | None]]] = []
-        """For every append: the records in it, and the checkpoints that came with them."""
+        """For every append: the number of its records, and its checkpoints."""
         self.partials: list[bytes] = []
         self.changed = asyncio.Event()
 

@@ -12,7 +12,7 @@ import httpx
 
 from edgetally.config.validation import check
 from edgetally.service.service import Service
-from tests.support.clock import PATIENCE, START, TurnedClock, until
+from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, until
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 
 async def answer_of(reader: asyncio.StreamReader, *, head: bool = False) -> Answer:
     """Read one answer; `head` if it answers HEAD and so has no body."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         top = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
         first, *fields = top.removesuffix("\r\n\r\n").split("\r\n")
         version, status, _ = first.split(" ", 2)
@@ -87,7 +87,7 @@ class Wire:
     async def is_over(self) -> bool:
         """Wait until the other side closes; say whether it did so without another word."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.reader.read() == b""
         except ConnectionResetError:
             return True
@@ -96,7 +96,7 @@ class Wire:
 class Served:
     """A running service, its clock and its address."""
 
-    def __init__(self, service: Service, clock: TurnedClock, client: httpx.AsyncClient) -> None:
+    def __init__(self, service: Service, clock: ManualClock, client: httpx.AsyncClient) -> None:
         self.service = service
         self.clock = clock
         self.client = client
@@ -161,7 +161,7 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    settings: dict[str, dict[str, object]] | None = None, clock: TurnedClock | None = None
+    settings: dict[str, dict[str, object]] | None = None, clock: ManualClock | None = None
 ) -> AsyncIterator[Served]:
     """Run a service with these settings. Unless they say so, refusals are not held back and nothing is kept."""
     given = settings or {}
@@ -172,7 +172,7 @@ async def served(
             "api": {"listen": "127.0.0.1:0", "error_delay": 0.0, **given.get("api", {})},
         }
     )
-    clock = clock or TurnedClock()
+    clock = clock or ManualClock()
     async with (
         Service(config, clock) as service,
         httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest's own time-out holds

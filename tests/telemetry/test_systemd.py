@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgetally.telemetry.systemd import notify
-from tests.support.clock import PATIENCE
+from tests.support.clock import TIMEOUT_SECONDS
 from tests.support.process import serving
 
 ABSTRACT = "@edgetally-test"
@@ -24,7 +24,7 @@ def supervisor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     ):
         path = str(Path(directory) / "notify") if request.param == "a file" else f"{ABSTRACT}-{directory}"
         listening.bind(path.replace("@", "\0", 1))
-        listening.settimeout(PATIENCE)
+        listening.settimeout(TIMEOUT_SECONDS)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         yield listening
 

@@ -16,7 +16,7 @@ from edgetally.model import KeyLimits
 from edgetally.window.sealer import INLINE_PARTIAL_BYTES, Sealer
 from edgetally.window.shelf import Shelf
 from tests.journal.conformance import take
-from tests.support.clock import PATIENCE, START, TurnedClock, TurnedTimer, until
+from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, ManualTimer, until
 
 DELAY = 2
 DATASETS = ("domains", "origins", "origin_insights")
@@ -33,7 +33,7 @@ class KeepingJournal(MemoryJournal):
 class Setup:
     """A sealer between a journal and a shelf."""
 
-    def __init__(self, journal: MemoryJournal, clock: TurnedClock, *, delay: int = DELAY) -> None:
+    def __init__(self, journal: MemoryJournal, clock: ManualClock, *, delay: int = DELAY) -> None:
         self.shelf = Shelf(keep=300, cache_bytes=1 << 20)
         self.sealer = Sealer(journal=journal, shelf=self.shelf, clock=clock, limits=LIMITS, aggregate_delay=delay)
 
@@ -52,7 +52,7 @@ class Setup:
 
 @asynccontextmanager
 async def running(
-    journal: MemoryJournal, clock: TurnedClock, *, seals: bool = True, delay: int = DELAY
+    journal: MemoryJournal, clock: ManualClock, *, seals: bool = True, delay: int = DELAY
 ) -> AsyncIterator[Setup]:
     """Run a sealer; not `seals` if it only reads what another one seals."""
     setup = Setup(journal, clock, delay=delay)
@@ -85,13 +85,13 @@ def partial(*seconds: int, service_id: str = "svc", domains: int = 1) -> bytes:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-async def test_a_second_is_sealed_aggregate_delay_seconds_after_it_began(clock: TurnedClock) -> None:
+async def test_a_second_is_sealed_aggregate_delay_seconds_after_it_began(clock: ManualClock) -> None:
     for delay in (1, 2, 5):
-        clock = TurnedClock(START + 0.25)
+        clock = ManualClock(START + 0.25)
         async with running(MemoryJournal(), clock, delay=delay) as setup:
             seen = []
             for at in (0.25, 0.75, 0.99, 1.0, 1.5, 1.99, 2.0, 7.0):
@@ -101,7 +101,7 @@ async def test_a_second_is_sealed_aggregate_delay_seconds_after_it_began(clock: 
         assert seen == [0, 0, 0, 1, 1, 1, 2, 7]
 
 
-async def test_every_second_gets_its_seal_even_without_traffic(clock: TurnedClock) -> None:
+async def test_every_second_gets_its_seal_even_without_traffic(clock: ManualClock) -> None:
     journal = KeepingJournal()
     async with running(journal, clock):
         await clock.advance(4)
@@ -110,7 +110,7 @@ async def test_every_second_gets_its_seal_even_without_traffic(clock: TurnedCloc
     assert facts == [Seal(number + 1, START + number - DELAY) for number in range(5)]
 
 
-async def test_entries_are_on_the_shelf_once_their_second_is_sealed_and_not_before(clock: TurnedClock) -> None:
+async def test_entries_are_on_the_shelf_once_their_second_is_sealed_and_not_before(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         await journal.append(partial(0, 0, 1))
@@ -122,7 +122,7 @@ async def test_entries_are_on_the_shelf_once_their_second_is_sealed_and_not_befo
         assert setup.requests() == {0: 2, 1: 1}
 
 
-async def test_partials_of_one_second_add_up(clock: TurnedClock) -> None:
+async def test_partials_of_one_second_add_up(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         for _ in range(3):
@@ -133,7 +133,7 @@ async def test_partials_of_one_second_add_up(clock: TurnedClock) -> None:
         assert setup.requests() == {0: 3}
 
 
-async def test_late_records_count_in_the_oldest_open_second(clock: TurnedClock) -> None:
+async def test_late_records_count_in_the_oldest_open_second(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         await journal.append(partial(0))
@@ -148,7 +148,7 @@ async def test_late_records_count_in_the_oldest_open_second(clock: TurnedClock) 
         assert setup.sealer.late == {"svc": 3}
 
 
-async def test_late_records_are_counted_by_service(clock: TurnedClock) -> None:
+async def test_late_records_are_counted_by_service(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         await journal.append(partial(-9, -9, service_id="a"))
@@ -159,7 +159,7 @@ async def test_late_records_are_counted_by_service(clock: TurnedClock) -> None:
         assert setup.sealer.late == {"a": 2, "b": 1}
 
 
-async def test_a_large_partial_is_merged_in_order(clock: TurnedClock) -> None:
+async def test_a_large_partial_is_merged_in_order(clock: ManualClock) -> None:
     journal = MemoryJournal()
     large = partial(*range(-40, 1), domains=100)
     assert len(large) > INLINE_PARTIAL_BYTES
@@ -188,7 +188,7 @@ class SlowWindow:
     def reservations(self, first: int, last: int) -> bytes:
         with self._lock:
             self.reserving.set()
-            assert self.go_on.wait(PATIENCE)
+            assert self.go_on.wait(TIMEOUT_SECONDS)
             return self._window.reservations(first, last)
 
     def merge(self, partial: bytes) -> list[tuple[str, int, int]]:
@@ -208,7 +208,7 @@ class SlowWindow:
 
 
 async def test_a_small_merge_never_waits_on_the_event_loop_for_a_large_one(
-    clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = SlowWindow(**LIMITS._asdict())
     monkeypatch.setattr(_core, "Window", lambda **_: window)
@@ -240,7 +240,7 @@ async def test_a_small_merge_never_waits_on_the_event_loop_for_a_large_one(
         assert not window.blocked_loop
 
 
-class JumpingClock(TurnedClock):
+class JumpingClock(ManualClock):
     """A clock whose wall clock was set forward by `ahead` seconds; it follows at the next `anchor()`."""
 
     def __init__(self) -> None:
@@ -256,7 +256,7 @@ class JumpingClock(TurnedClock):
         self._corrected += self.ahead
         self.ahead = 0.0
 
-    def call_at(self, when: float, callback: Callable[[], object]) -> TurnedTimer:
+    def call_at(self, when: float, callback: Callable[[], object]) -> ManualTimer:
         return super().call_at(when - self._corrected, callback)
 
 
@@ -276,7 +276,7 @@ async def test_every_second_is_sealed_once_when_the_wall_clock_is_set_forward() 
     assert sealed == [0, 1, 3602, 3603, 3604]
 
 
-async def test_sealing_a_second_again_changes_nothing(clock: TurnedClock) -> None:
+async def test_sealing_a_second_again_changes_nothing(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         await journal.append(partial(0))
@@ -292,7 +292,7 @@ async def test_sealing_a_second_again_changes_nothing(clock: TurnedClock) -> Non
         assert setup.requests() == {0: 1, 2: 1}
 
 
-async def test_readers_wake_when_the_second_is_sealed(clock: TurnedClock) -> None:
+async def test_readers_wake_when_the_second_is_sealed(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock) as setup:
         woken: list[float] = []
@@ -304,7 +304,7 @@ async def test_readers_wake_when_the_second_is_sealed(clock: TurnedClock) -> Non
     assert woken == [2]
 
 
-async def test_a_journal_in_memory_forgets_merged_facts(clock: TurnedClock) -> None:
+async def test_a_journal_in_memory_forgets_merged_facts(clock: ManualClock) -> None:
     journal = MemoryJournal()
     async with running(journal, clock):
         await journal.append(partial(0))
@@ -317,7 +317,7 @@ async def test_a_journal_in_memory_forgets_merged_facts(clock: TurnedClock) -> N
     assert fact[1] == b"new"
 
 
-async def eventful_minute(journal: KeepingJournal, clock: TurnedClock) -> Setup:
+async def eventful_minute(journal: KeepingJournal, clock: ManualClock) -> Setup:
     """Run a sealer for a minute in which records arrive late, early and in any order."""
     chance = random.Random(2)  # noqa: S311 - traffic, not secrets
     async with running(journal, clock) as setup:
@@ -341,13 +341,13 @@ def everything(setup: Setup) -> dict[tuple[str, str], list[tuple[int, bytes]]]:
     }
 
 
-async def replayed(journal: KeepingJournal, clock: TurnedClock, newest: int) -> Setup:
+async def replayed(journal: KeepingJournal, clock: ManualClock, newest: int) -> Setup:
     async with running(journal, clock, seals=False) as setup:
         await until(lambda: setup.shelf.newest == newest)
     return setup
 
 
-async def test_a_restart_on_the_same_journal_makes_the_same_entries_byte_for_byte(clock: TurnedClock) -> None:
+async def test_a_restart_on_the_same_journal_makes_the_same_entries_byte_for_byte(clock: ManualClock) -> None:
     journal = KeepingJournal()
     before = await eventful_minute(journal, clock)
 
@@ -358,7 +358,7 @@ async def test_a_restart_on_the_same_journal_makes_the_same_entries_byte_for_byt
     assert len(everything(before)["a", "domains"]) > 30
 
 
-async def test_two_windows_that_read_one_journal_make_the_same_entries(clock: TurnedClock) -> None:
+async def test_two_windows_that_read_one_journal_make_the_same_entries(clock: ManualClock) -> None:
     journal = KeepingJournal()
     async with running(journal, clock, seals=False) as reader:
         owner = await eventful_minute(journal, clock)
@@ -368,7 +368,7 @@ async def test_two_windows_that_read_one_journal_make_the_same_entries(clock: Tu
         assert reader.sealer.late == owner.sealer.late
 
 
-async def test_a_restart_continues_where_the_last_process_stopped(clock: TurnedClock) -> None:
+async def test_a_restart_continues_where_the_last_process_stopped(clock: ManualClock) -> None:
     journal = KeepingJournal()
     async with running(journal, clock):
         await journal.append(partial(0, 1))

@@ -1,1 +1,1 @@
-"""Bytes from sources become durable: fold, then journal."""
+"""From bytes to durable partials: fold, then journal."""

@@ -1,1 +1,1 @@
-"""Where partials become durable before anyone is told that their records were accepted."""
+"""The journal: partials become durable here, before their records are reported as accepted."""

@@ -1,1 +1,1 @@
-"""Where lines come from."""
+"""Sources: where records come from."""

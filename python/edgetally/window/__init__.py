@@ -1,1 +1,1 @@
-"""From the journal to sealed seconds, and to the readers who wait for them."""
+"""From the journal to sealed seconds, and to the readers that wait for them."""

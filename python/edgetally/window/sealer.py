@@ -214,11 +214,11 @@ class Sealer:
     def _forget(self, seal: Seal, newest: int) -> None:
         """Let the journal remove the facts that no restart needs; `newest` is the newest second of the window."""
         journal = self._journal
-        mark = self.retention.seal(
+        removable = self.retention.seal(
             seal.position, second=seal.second, reach=newest, is_nearly_full=journal.is_nearly_full
         )
-        if mark:
-            journal.forget(mark.position, complete_after=max(mark.reach, journal.complete_after))
+        if removable:
+            journal.forget(removable.position, complete_after=max(removable.reach, journal.complete_after))
 
 
 class WindowThread:
