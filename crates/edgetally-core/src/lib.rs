@@ -1,25 +1,55 @@
-//! The arithmetic of Edgetally.
-//!
-//! A **record** is *folded* into a **partial**. Partials *merge* into a **window**. A window *seals* seconds, and a
-//! sealed second of a service is the source of its **entries**, which an API shows.
+//! The Rust half of Edgetally: it counts what edge servers log, exactly.
 //!
 //! ```text
-//! bytes ──▶ marks ──▶ json ──▶ record ──▶ fold ──▶ partial ──▶ window ──▶ sealed ──▶ entry
+//! bytes ──framing──▶ lines ──decode──▶ slots ──record──▶ records ──fold──▶ partial      while a log comes in
+//! partial ──window──▶ sealed second ──entry──▶ JSON                                     once per second
 //! ```
 //!
-//! Nothing here does I/O, reads a clock, starts a thread or knows Python: bytes and numbers come in, bytes and
-//! numbers go out. What a record is and what counts where is written down in `docs/record.md` and
-//! `docs/counters.md`.
+//! The words are those of `docs/glossary.md`:
+//!
+//! * A **record** is one request, or one fetch from an origin, as an edge server logged it. Its **format** says how it is
+//!   written.
+//! * **Folding** adds records up into **rows** of **counters**, one row per key, second, service and POP.
+//! * A **partial** is a batch of rows. Merging partials is addition, in any order and grouping.
+//! * The **window** has the merged rows of the seconds that are still open. A **seal** makes seconds final.
+//! * A **sealed second** of a service is the source of its **entries**, one per **dataset**, which show **measurements**:
+//!   counters, sums of counters, and ratios of sums.
+//! * A **rejection** is a line that does not count. Everything beyond a limit on keys counts under the **overflow** key.
+//!
+//! Bytes and numbers come in, bytes and numbers go out: no I/O, no clock, no threads, no Python. `docs/record.md` has the
+//! fields of a record, and `docs/counters.md` the rules of counting.
+//!
+//! # Example
+//!
+//! ```
+//! use edgetally_core::{Dataset, Fold, Limits, Settings, Window};
+//!
+//! let mut fold = Fold::new(Settings::default());
+//! fold.feed(b"{\"ts\":1795314035,\"status\":200,\"domain\":\"shop.example\"}\n", 1_795_314_035);
+//! assert_eq!(1, fold.report().accepted);
+//! let partial = fold.drain();
+//!
+//! let mut window = Window::new(Limits::default(), 10_000);
+//! window.merge(&partial)?;
+//! let sealed = window.seal(1_795_314_035);
+//!
+//! let entry = String::from_utf8(sealed[0].entry(Dataset::Domains))?;
+//! let counted = r#"{"shop.example":{"edge_requests":1,"requests":1,"status_200":1,"status_2xx":1}}"#;
+//! assert_eq!(format!(r#"{{"recorded":1795314035,"aggregated":{counted},"datacenter":{{"local":{counted}}}}}"#), entry);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
+// In the order of the flow. `tests/layers.rs` says which may import which.
+mod rejection;
 mod schema;
-
-mod framing;
 mod value;
 
+mod framing;
+
 mod decode;
+
 mod record;
-mod rejection;
 
 mod format;
 
@@ -33,16 +63,16 @@ mod entry;
 
 pub use entry::Encoder;
 pub use fold::Fold;
-pub use fold::report::{Refused, Report};
+pub use fold::report::{RejectedLine, Report};
 pub use fold::settings::{Framing, Settings};
-pub use fold::unknown_words::Unknown;
+pub use fold::unknown_words::UnknownWords;
 pub use format::detect::detect_format;
 pub use format::{Format, FormatError};
 pub use partial::PartialError;
 pub use record::MAX_WEIGHT;
-pub use rejection::{Reason, Reject};
+pub use rejection::{Reason, Rejection};
 pub use schema::measurements::{Dataset, Formula, Measurement, measurements};
-pub use value::cache_status::{Cache, WORDS as CACHE_WORDS};
+pub use value::cache_status::{CACHE_WORDS, CacheStatus};
 pub use value::key::{INVALID, MAX_POP_BYTES, MAX_SERVICE_ID_BYTES, OTHER};
 pub use window::sealed::Sealed;
 pub use window::tally::Limits;

@@ -1,28 +1,28 @@
-//! Why a line was not counted.
+//! Rejections: why a line does not count.
 
-/// Why one line was refused. The order is the order in which a line is checked.
+/// Why a line does not count, in the order in which a line is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Reason {
     /// Longer than the limit.
     TooLong,
-    /// No JSON object, or behind the end of an array.
+    /// Not a JSON object, or data after the end of an array.
     NotJson,
-    /// Ends before the object does, or before the array does.
+    /// The line ends inside its object or array.
     Truncated,
-    /// Not as many values between tabs as fields were chosen.
+    /// The number of values between tabs is not that of the columns.
     BadColumns,
-    /// `weight` is no whole number from 1 to 2³².
+    /// `weight` is not an integer from 1 to 2³².
     BadWeight,
-    /// `service_id` has other characters than it may have, or more.
+    /// `service_id` has a character that it may not have, or too many.
     BadServiceId,
-    /// The service is none that the sender may push into.
+    /// The sender may not push into the service.
     ForeignService,
-    /// Neither a client part nor an origin part.
+    /// There is neither a client part nor an origin part.
     NoPart,
-    /// `status` is no number up to 999.
+    /// `status` is not an integer up to 999.
     BadStatus,
-    /// `ts` is no time.
+    /// `ts` is not a time.
     BadTs,
     /// Older than records may be.
     TooOld,
@@ -53,7 +53,7 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
-    /// The word for it in metrics and answers.
+    /// Its code in metrics and answers.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Reason {
         }
     }
 
-    /// The sentence for the person who sent the line.
+    /// The reason in words, for the person who sent the line.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -98,17 +98,17 @@ impl Reason {
     }
 }
 
-/// A refusal: why, and at which byte of the line.
+/// Why a line does not count, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reject {
+pub struct Rejection {
     /// Why.
     pub reason: Reason,
-    /// Where in the line, in bytes from its first.
+    /// The offset in the line of the value that is wrong, or at which reading stopped, in bytes.
     pub at: usize,
 }
 
-impl Reject {
-    /// A refusal at byte `at`.
+impl Rejection {
+    /// A rejection at byte `at`.
     #[cold]
     #[must_use]
     pub const fn new(reason: Reason, at: usize) -> Self {

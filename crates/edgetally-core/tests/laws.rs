@@ -74,7 +74,7 @@ fn sums(sealed: &[Sealed]) -> BTreeMap<(Dataset, &'static str), u128> {
     let mut sums = BTreeMap::new();
     for (one, dataset) in sealed.iter().flat_map(|one| Dataset::ALL.map(|dataset| (one, dataset))) {
         let entry = text(one, dataset);
-        for measurement in measurements(dataset).iter().filter(|one| matches!(one.value, Formula::Sum(_))) {
+        for measurement in measurements(dataset).iter().filter(|one| matches!(one.formula, Formula::Sum(_))) {
             for (at, key) in entry.match_indices(&format!("\"{}\":", measurement.name)) {
                 let digits = &entry[at + key.len()..];
                 let len = digits.find(|c: char| !c.is_ascii_digit()).expect("an entry ends with a bracket");

@@ -1,4 +1,5 @@
-//! The order of the modules: imports go down a list of layers, and no files import each other in a circle.
+//! The order of the modules: imports go down a list of layers, no files import each other in a circle, and no two types have
+//! the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -86,4 +87,21 @@ fn imports_go_down_the_layers_and_never_in_a_circle() {
         }
     }
     assert!(left.is_empty(), "these import each other: {left:?}");
+}
+
+#[test]
+fn every_type_has_a_name_of_its_own() {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, code) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "") {
+        for line in code.lines() {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+            let keyword = words.find(|word| !["pub", "crate", "super"].contains(word));
+            if let (Some("struct" | "enum" | "trait" | "type"), Some(defined)) = (keyword, words.next()) {
+                found.entry(defined.to_owned()).or_default().push(name.clone());
+            }
+        }
+    }
+    assert!(found.len() > 50, "definitions are not recognized");
+    found.retain(|_, files| files.len() > 1);
+    assert!(found.is_empty(), "defined more than once: {found:?}");
 }

@@ -143,13 +143,13 @@ mod _core {
 
     impl From<core::Report> for Report {
         fn from(report: core::Report) -> Self {
-            let core::Report { lines, accepted, rejected, refused, unknown_cache_words } = report;
+            let core::Report { lines, accepted, rejected, rejections, unknown_cache_words } = report;
             let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
             Self {
                 lines,
                 accepted,
                 rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
-                rejections: refused.into_iter().map(|inner| Rejection { inner }).collect(),
+                rejections: rejections.into_iter().map(|inner| Rejection { inner }).collect(),
                 unknown_cache_words: unknown_cache_words.words(),
             }
         }
@@ -158,7 +158,7 @@ mod _core {
     #[pyclass(frozen, eq, module = "edgetally._core")]
     #[derive(Clone, PartialEq)]
     struct Rejection {
-        inner: core::Refused,
+        inner: core::RejectedLine,
     }
 
     #[pymethods]
@@ -167,7 +167,7 @@ mod _core {
         #[pyo3(signature = (*, line, reason, at, sample))]
         fn new(line: u64, reason: &str, at: usize, sample: &[u8]) -> PyResult<Self> {
             let reason = core::Reason::named(reason).ok_or_else(|| PyKeyError::new_err(reason.to_owned()))?;
-            Ok(Self { inner: core::Refused { line, reason, at, sample: sample.to_vec() } })
+            Ok(Self { inner: core::RejectedLine { line, reason, at, sample: sample.to_vec() } })
         }
 
         #[getter]
@@ -290,7 +290,7 @@ mod _core {
             ENCODER.with_borrow_mut(|encoder| {
                 let entry = py.detach(|| encoder.encode(&self.inner, dataset));
                 let bytes = PyBytes::new(py, entry);
-                encoder.rest();
+                encoder.shrink();
                 Ok(bytes)
             })
         }
@@ -311,12 +311,12 @@ mod _core {
     /// Every word for what a cache did, and what it counts as.
     #[pyfunction]
     fn cache_words() -> Vec<(&'static str, &'static str)> {
-        let name = |cache| match cache {
-            core::Cache::Hit => "hit",
-            core::Cache::Miss => "miss",
-            core::Cache::Neither | core::Cache::Unknown => "neither",
+        let name = |status| match status {
+            core::CacheStatus::Hit => "hit",
+            core::CacheStatus::Miss => "miss",
+            core::CacheStatus::Neither | core::CacheStatus::Unknown => "neither",
         };
-        core::CACHE_WORDS.into_iter().map(|(word, cache)| (word, name(cache))).collect()
+        core::CACHE_WORDS.into_iter().map(|(word, status)| (word, name(status))).collect()
     }
 
     /// The format that finds the most in some lines.
@@ -336,7 +336,7 @@ mod _core {
     fn measurements(dataset: &str) -> PyResult<Vec<(&'static str, &'static str, bool)>> {
         let table = core::measurements(self::dataset(dataset)?);
         let is_ratio = |value: &core::Formula| !matches!(value, core::Formula::Sum(_));
-        Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.value))).collect())
+        Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.formula))).collect())
     }
 
     /// Code and sentence of every reason for which a line is refused.

@@ -7,83 +7,83 @@ use crate::schema::record_fields::{self as field, SKIP};
 /// The object that is the line itself.
 pub const ROOT: u8 = 0;
 
-/// What stands behind a key.
+/// What a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A value for this slot.
     Slot(usize),
-    /// An object some of whose members mean something.
+    /// An object with members that mean something.
     Object(u8),
-    /// Headers: an object, members in any order, of lists of values.
+    /// Headers: an object of lists of values, in any order.
     Headers(u8),
 }
 
-/// The objects of a layout that are looked into.
+/// The keys of a format, object by object.
 #[derive(Debug, Clone)]
 pub struct KeyTree {
-    objects: Vec<Object>,
-    and_canonical: bool,
+    objects: Vec<KeyObject>,
+    has_canonical_fields: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Object {
+struct KeyObject {
     /// The object that this one is a member of.
     parent: u8,
     members: Vec<(&'static [u8], Meaning)>,
-    /// A quote, and how the keys of all members begin.
-    beginning: Finder<'static>,
+    /// Finds a quote and the common prefix of all keys.
+    candidates: Finder<'static>,
 }
 
-impl Object {
+impl KeyObject {
     fn new(parent: u8) -> Self {
-        Self { parent, members: vec![], beginning: Finder::new(b"") }
+        Self { parent, members: vec![], candidates: Finder::new(b"") }
     }
 }
 
 impl KeyTree {
-    /// The objects that the paths in `fields` lead through.
-    pub fn new(fields: &[(&'static str, usize)], and_canonical: bool) -> Self {
-        let mut keys = Self { objects: vec![Object::new(ROOT)], and_canonical };
+    /// The tree of the paths in `fields`: `a>b` is the key `b` of the object `a`, and `a[b]` the header `b` in `a`.
+    pub fn new(fields: &[(&'static str, usize)], has_canonical_fields: bool) -> Self {
+        let mut keys = Self { objects: vec![KeyObject::new(ROOT)], has_canonical_fields };
         for (path, slot) in fields {
             let (mut object, mut left) = (ROOT, *path);
             while let Some((key, below)) = left.split_once(['>', '[']) {
                 let make = if left[key.len()..].starts_with('[') { Meaning::Headers } else { Meaning::Object };
-                object = keys.below(object, key, make);
+                object = keys.insert(object, key, make);
                 left = below.trim_end_matches(']');
             }
             keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
         }
         for object in &mut keys.objects {
-            let quoted = [b"\"", common_beginning(&object.members)].concat();
-            object.beginning = Finder::new(&quoted).into_owned();
+            let quoted = [b"\"", common_prefix(&object.members)].concat();
+            object.candidates = Finder::new(&quoted).into_owned();
         }
         keys
     }
 
-    /// The object behind `key` in `object`, made if it is not there yet.
-    fn below(&mut self, object: u8, key: &'static str, make: fn(u8) -> Meaning) -> u8 {
-        if let Meaning::Object(known) | Meaning::Headers(known) = self.of(object, key.as_bytes()) {
-            return known;
+    /// The object at `key` in `object`, made if it is not there yet.
+    fn insert(&mut self, object: u8, key: &'static str, make: fn(u8) -> Meaning) -> u8 {
+        if let Meaning::Object(inner) | Meaning::Headers(inner) = self.meaning(object, key.as_bytes()) {
+            return inner;
         }
-        let new = u8::try_from(self.objects.len()).expect("a layout has few objects");
-        self.objects.push(Object::new(object));
+        let new = u8::try_from(self.objects.len()).expect("a format has few objects");
+        self.objects.push(KeyObject::new(object));
         self.objects[usize::from(object)].members.push((key.as_bytes(), make(new)));
         new
     }
 
-    /// What stands behind `key` in `object`.
-    pub fn of(&self, object: u8, key: &[u8]) -> Meaning {
+    /// What `key` means in `object`.
+    pub fn meaning(&self, object: u8, key: &[u8]) -> Meaning {
         let members = &self.objects[usize::from(object)].members;
         match members.iter().find(|(name, _)| *name == key) {
             Some((_, meaning)) => *meaning,
-            None if object == ROOT && self.and_canonical => Meaning::Slot(field::of_record(key)),
+            None if object == ROOT && self.has_canonical_fields => Meaning::Slot(field::of_record(key)),
             None => Meaning::Slot(SKIP),
         }
     }
 
-    /// Where in `text`, which is `object` as it was logged, strings begin that can be keys of its members.
-    pub fn beginnings<'a>(&'a self, object: u8, text: &'a [u8]) -> impl Iterator<Item = usize> {
-        self.objects[usize::from(object)].beginning.find_iter(text)
+    /// Where in `text`, which is `object` as it was logged, there are strings that may be keys of its members.
+    pub fn find_candidates<'a>(&'a self, object: u8, text: &'a [u8]) -> impl Iterator<Item = usize> {
+        self.objects[usize::from(object)].candidates.find_iter(text)
     }
 
     /// The object that `object` is a member of.
@@ -92,8 +92,8 @@ impl KeyTree {
     }
 }
 
-/// What the keys of all `members` begin with.
-fn common_beginning(members: &[(&'static [u8], Meaning)]) -> &'static [u8] {
+/// The longest prefix of the keys of all `members`.
+fn common_prefix(members: &[(&'static [u8], Meaning)]) -> &'static [u8] {
     let mut keys = members.iter().map(|(key, _)| *key);
     let first = keys.next().unwrap_or_default();
     keys.fold(first, |common, key| {
@@ -107,17 +107,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lead_through_objects() {
+    fn paths_are_trees_of_objects() {
         let fields = [("a", 1), ("b>c", 2), ("b>d>e", 3), ("h[X-Y]", 4)];
         let keys = KeyTree::new(&fields, true);
-        assert_eq!(Meaning::Slot(1), keys.of(ROOT, b"a"));
-        assert_eq!(Meaning::Slot(field::STATUS), keys.of(ROOT, b"status"));
-        let Meaning::Object(b) = keys.of(ROOT, b"b") else { panic!("b is an object") };
-        let Meaning::Object(d) = keys.of(b, b"d") else { panic!("b>d is an object") };
-        let Meaning::Headers(h) = keys.of(ROOT, b"h") else { panic!("h is headers") };
-        assert_eq!([Meaning::Slot(2), Meaning::Slot(SKIP)], [keys.of(b, b"c"), keys.of(b, b"status")]);
-        assert_eq!([Meaning::Slot(3), Meaning::Slot(4)], [keys.of(d, b"e"), keys.of(h, b"X-Y")]);
-        assert_eq!(vec![9], keys.beginnings(h, br#"{"A":"b","X-Y":"c"}"#).collect::<Vec<_>>());
+        assert_eq!(Meaning::Slot(1), keys.meaning(ROOT, b"a"));
+        assert_eq!(Meaning::Slot(field::STATUS), keys.meaning(ROOT, b"status"));
+        let Meaning::Object(b) = keys.meaning(ROOT, b"b") else { panic!("b is an object") };
+        let Meaning::Object(d) = keys.meaning(b, b"d") else { panic!("b>d is an object") };
+        let Meaning::Headers(h) = keys.meaning(ROOT, b"h") else { panic!("h is headers") };
+        assert_eq!([Meaning::Slot(2), Meaning::Slot(SKIP)], [keys.meaning(b, b"c"), keys.meaning(b, b"status")]);
+        assert_eq!([Meaning::Slot(3), Meaning::Slot(4)], [keys.meaning(d, b"e"), keys.meaning(h, b"X-Y")]);
+        assert_eq!(vec![9], keys.find_candidates(h, br#"{"A":"b","X-Y":"c"}"#).collect::<Vec<_>>());
         assert_eq!([b, ROOT, ROOT], [keys.parent(d), keys.parent(b), keys.parent(h)]);
     }
 }

@@ -1,42 +1,41 @@
-//! Memory: what values before said that are likely to come again, so that it need not be worked out again.
+//! A memo of values: what values meant before that are likely to come again.
 
 use crate::value::keyword;
 use crate::value::number::Digits;
 use crate::value::text::content;
-use crate::value::timestamp::{Moment, moment};
+use crate::value::timestamp::{Timestamp, timestamp};
 
-/// How many bytes behind a literal are looked at for a value.
+/// How many bytes after a literal are looked at for a value.
 pub const VALUE: usize = 32;
-/// How many words are remembered; one forgets another that has the same place.
+/// How many keywords are remembered. Two with the same bucket replace each other.
 const WORDS: usize = 64;
+/// Bytes of `2026-11-22T02:20:35`.
+const DATE: usize = 19;
 
-/// Words and their meanings, and the second that was read last.
+/// Keywords with their meanings, and the last timestamp of either form with its second.
 #[derive(Debug)]
-pub struct Memory {
-    words: [Word; WORDS],
-    /// Its ten digits: most lines have the same.
+pub struct Memo {
+    words: [MemoWord; WORDS],
+    /// The ten digits of the last Unix time.
     digits: [u8; 10],
     second: u64,
-    /// The same of the date that was read last, without its fraction and its zone, which was UTC.
+    /// The last date, without its fraction and its zone, which was UTC.
     date: [u8; DATE],
     second_of_date: u64,
 }
 
-/// Bytes of `2026-11-22T02:20:35`.
-const DATE: usize = 19;
-
 #[derive(Debug, Clone, Copy, Default)]
-struct Word {
+struct MemoWord {
     letters: u64,
     len_and_slot: (u8, u8),
     meaning: u8,
 }
 
-impl Default for Memory {
+impl Default for Memo {
     fn default() -> Self {
-        // No word has the slot of what is skipped, and no second has zeros for digits.
+        // No word is in the slot of other keys, and no second has zero bytes for digits.
         Self {
-            words: [Word { len_and_slot: (0, 63), ..Word::default() }; WORDS],
+            words: [MemoWord { len_and_slot: (0, 63), ..MemoWord::default() }; WORDS],
             digits: [0; 10],
             second: 0,
             date: [0; DATE],
@@ -45,25 +44,24 @@ impl Default for Memory {
     }
 }
 
-impl Memory {
-    /// The quoted word of up to eight letters in `slot` that `bytes` begin with, if it came before: its length and what
-    /// it means.
+impl Memo {
+    /// The length and the meaning of the quoted word of up to eight letters at the start of `bytes`, if it is remembered.
     #[inline]
     pub fn word(&self, bytes: &[u8; VALUE], slot: usize) -> Option<(usize, u64)> {
-        let word = eight(bytes, 0);
+        let word = load_u64(bytes, 0);
         let quotes = word ^ 0x2222_2222_2222_2222;
         let found = quotes.wrapping_sub(0x0101_0101_0101_0101) & !quotes & 0x8080_8080_8080_8080;
         let len = found.trailing_zeros() as usize / 8;
-        let letters = word & KEPT[len % KEPT.len()];
-        let known = &self.words[place(letters, slot)];
-        let same = known.letters == letters && known.len_and_slot == pair(len, slot);
+        let letters = word & MASKS[len % MASKS.len()];
+        let known = &self.words[bucket(letters, slot)];
+        let same = known.letters == letters && known.len_and_slot == pack(len, slot);
         (same && bytes[len] == b'"' && len > 0).then(|| (len, u64::from(known.meaning)))
     }
 
     /// Remembers a word that was between quotes.
     #[cold]
     pub fn learn_word(&mut self, text: &[u8], slot: usize) {
-        // A backslash may hide a quote, which would end the word for who looks for one.
+        // A word with a backslash may contain a quote, at which a look-up would stop.
         if text.len() > 8 || text.contains(&b'\\') {
             return;
         }
@@ -71,21 +69,21 @@ impl Memory {
         letters[..text.len()].copy_from_slice(text);
         let letters = u64::from_le_bytes(letters);
         let meaning = keyword::meaning(slot, content(text));
-        self.words[place(letters, slot)] = Word { letters, len_and_slot: pair(text.len(), slot), meaning };
+        self.words[bucket(letters, slot)] = MemoWord { letters, len_and_slot: pack(text.len(), slot), meaning };
     }
 
-    /// The second that was read last, if `bytes` begin with it again: `1795314035`, perhaps with up to seven digits
-    /// behind a point, or a date; its length and the second.
+    /// The length and the second of the timestamp at the start of `bytes`, if its second is the last one: ten digits, perhaps
+    /// with a point and up to seven digits, or a date.
     #[inline]
-    pub fn moment(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
+    pub fn timestamp(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
         if bytes[..10] != self.digits {
             return self.date(bytes);
         }
         if bytes[10] != b'.' {
             return Some((10, self.second));
         }
-        let fraction = Digits::of(eight(bytes, 11)).len();
-        (1..=Digits::MOST).contains(&fraction).then_some((11 + fraction, self.second))
+        let fraction = Digits::of(load_u64(bytes, 11)).len();
+        (1..=Digits::MAX).contains(&fraction).then_some((11 + fraction, self.second))
     }
 
     fn date(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
@@ -98,12 +96,12 @@ impl Memory {
         (fraction != 1 && bytes.get(zone) == Some(&b'Z') && zone + 1 < VALUE).then_some((zone + 1, self.second_of_date))
     }
 
-    /// Remembers the second in `text`, if it is written like that.
+    /// Remembers the second of a timestamp, if `text` has one of these forms.
     #[cold]
-    pub fn learn_moment(&mut self, text: &[u8]) {
+    pub fn learn_timestamp(&mut self, text: &[u8]) {
         if let Some((date, rest)) = text.split_first_chunk::<DATE>()
             && rest.last() == Some(&b'Z')
-            && let Moment::Second(second) = moment(text)
+            && let Timestamp::Second(second) = timestamp(text)
         {
             (self.date, self.second_of_date) = (*date, second);
         }
@@ -117,26 +115,26 @@ impl Memory {
     }
 }
 
-/// Where a word is remembered.
+/// The bucket of a word.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "six bits are left")]
-fn place(letters: u64, slot: usize) -> usize {
+fn bucket(letters: u64, slot: usize) -> usize {
     ((letters ^ slot as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - WORDS.trailing_zeros())) as usize
 }
 
 /// The length of a word and its slot.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "words have up to eight letters, and slots are few")]
-fn pair(len: usize, slot: usize) -> (u8, u8) {
+fn pack(len: usize, slot: usize) -> (u8, u8) {
     (len as u8, slot as u8)
 }
 
-/// Which bits of eight letters are those of the first so many.
-const KEPT: [u64; 9] =
+/// The bits of the first letters of eight, by how many these are.
+const MASKS: [u64; 9] =
     [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, 0xFF_FFFF_FFFF_FFFF, u64::MAX];
 
 /// The eight bytes at `at`, the first in the lowest.
 #[inline]
-pub fn eight(bytes: &[u8; VALUE], at: usize) -> u64 {
+pub fn load_u64(bytes: &[u8; VALUE], at: usize) -> u64 {
     bytes[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }

@@ -1,14 +1,14 @@
-//! From a line to slots: a lenient decoder of one JSON object.
+//! Decoding: from a line to slots, with a lenient decoder of one JSON object.
 //!
-//! Members that come as the lines before had them are read by [`Steps`]. Where a line differs from what was expected,
-//! that member is read the general way, here, and the steps learn it. What comes out never depends on what was expected.
+//! A [`Template`] decodes members that look like those of the lines before. Where a line differs, one member is decoded the
+//! general way, here, and the template learns it. The result never depends on what the template expected.
 //!
-//! What a key means is the format's business (see [`crate::format`]). An object that holds fields is entered, any other
-//! is passed as a whole; so the object in which a value stands says everything about where in the line we are, and what
-//! stands between two values may lead from one object into another: `"},"bytes_read":`.
+//! The format says what a key means (see [`KeyTree`]). An object that holds fields is entered; any other object is passed
+//! over. So the object in which a value stands says where in the line it is, and what stands between two values may lead
+//! from one object into another: `"},"bytes_read":`.
 //!
-//! It is lenient in values (bare `009`, raw control bytes, illegal escapes) and strict in structure, because a
-//! structure that is broken means a line that was cut or mixed with another.
+//! Decoding is lenient in values (bare `009`, raw control bytes, illegal escapes) and strict in structure, because a broken
+//! structure means that a line was cut off or mixed with another.
 
 pub mod columns;
 pub mod cursor;
@@ -21,11 +21,11 @@ mod template;
 use std::ops::Range;
 
 use crate::decode::columns::Columns;
-use crate::decode::cursor::{Line, Value, put};
+use crate::decode::cursor::{Cursor, Token, put};
 use crate::decode::key_tree::{KeyTree, Meaning, ROOT};
 use crate::decode::slots::Slots;
-use crate::decode::template::{Kind, Place, Steps};
-use crate::rejection::{Reason, Reject};
+use crate::decode::template::{Notation, Position, Template};
+use crate::rejection::{Reason, Rejection};
 use crate::schema::record_fields::{self as field, SKIP};
 
 /// How lines are written.
@@ -48,7 +48,7 @@ impl Default for Shape {
 #[derive(Debug, Default)]
 pub struct Decoder {
     shape: Shape,
-    steps: Steps,
+    template: Template,
     /// The values of the last line.
     pub record: Slots,
     /// The values of each element of its `origins`.
@@ -63,15 +63,15 @@ impl Decoder {
 
     /// Decodes `block[line]`, which has no blanks around it.
     #[inline]
-    pub fn decode(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Reject> {
+    pub fn decode(&mut self, block: &[u8], line: Range<usize>) -> Result<(), Rejection> {
         self.record.clear();
         self.elements.clear();
         match &self.shape {
-            Shape::Columns(columns) => columns.read(block, line, &mut self.record),
+            Shape::Columns(columns) => columns.decode(block, line, &mut self.record),
             Shape::Objects(keys) => {
-                let line = Line { block, start: line.start, end: line.end };
-                let (steps, record, elements) = (&mut self.steps, &mut self.record, &mut self.elements);
-                ObjectDecoder { keys, steps, record, elements }.decode(line)
+                let cursor = Cursor { block, start: line.start, end: line.end };
+                let (template, record, elements) = (&mut self.template, &mut self.record, &mut self.elements);
+                ObjectDecoder { keys, template, record, elements }.decode(cursor)
             }
         }
     }
@@ -80,92 +80,95 @@ impl Decoder {
 /// Decodes one line that is an object.
 struct ObjectDecoder<'d> {
     keys: &'d KeyTree,
-    steps: &'d mut Steps,
+    template: &'d mut Template,
     record: &'d mut Slots,
     elements: &'d mut Vec<Slots>,
 }
 
 impl ObjectDecoder<'_> {
-    fn decode(&mut self, line: Line<'_>) -> Result<(), Reject> {
-        if line.block[line.start] != b'{' {
-            return Err(Reject::new(Reason::NotJson, line.start));
+    fn decode(&mut self, cursor: Cursor<'_>) -> Result<(), Rejection> {
+        if cursor.block[cursor.start] != b'{' {
+            return Err(Rejection::new(Reason::NotJson, cursor.start));
         }
-        if let Some(end) = line.empty_object(line.start)? {
-            return line.finish(end);
+        if let Some(end) = cursor.empty_object(cursor.start)? {
+            return cursor.finish(end);
         }
 
-        let mut place = Place { at: line.start, object: ROOT, step: 0 };
+        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
         loop {
-            place = match self.steps.follow(line, place, self.keys, self.record) {
-                Place { at, .. } if at == place.at => self.unexpected(line, place)?,
+            position = match self.template.follow(cursor, position, self.keys, self.record) {
+                Position { at, .. } if at == position.at => self.decode_member(cursor, position)?,
                 expected => expected,
             };
-            place.at = line.skip_blanks(place.at);
-            // Where objects end is part of what stands before the next value, so they are left there; the line's is not.
-            if place.object == ROOT && line.byte(place.at)? == b'}' {
-                return line.finish(place.at + 1);
+            position.at = cursor.skip_blanks(position.at);
+            // The end of an inner object is part of the literal before the next value. Only the line's own end is handled here.
+            if position.object == ROOT && cursor.byte(position.at)? == b'}' {
+                return cursor.finish(position.at + 1);
             }
         }
     }
 
-    /// The next value behind `place`, read the general way, which teaches the layout; where it ends.
+    /// Decodes the next value after `position` the general way, and teaches the template; returns where it ends.
     ///
-    /// Where the line itself ends instead, this is where it stops.
+    /// If the line itself ends instead, returns the position of its brace.
     #[inline(never)]
-    fn unexpected(&mut self, line: Line<'_>, place: Place) -> Result<Place, Reject> {
-        let Place { mut at, mut object, step } = place;
+    fn decode_member(&mut self, cursor: Cursor<'_>, position: Position) -> Result<Position, Rejection> {
+        let Position { mut at, mut object, segment } = position;
         // Whether the byte at `at` opens the object that we are in.
-        let mut opens = at == line.start;
+        let mut opens = at == cursor.start;
         loop {
-            match line.byte(at)? {
+            match cursor.byte(at)? {
                 b'{' if opens => {}
                 b',' if !opens => {}
                 b'}' if object != ROOT => {
-                    (at, object, opens) = (line.skip_blanks(at + 1), self.keys.parent(object), false);
-                    if object == ROOT && line.byte(at)? == b'}' {
-                        return Ok(Place { at, object, step });
+                    (at, object, opens) = (cursor.skip_blanks(at + 1), self.keys.parent(object), false);
+                    if object == ROOT && cursor.byte(at)? == b'}' {
+                        return Ok(Position { at, object, segment });
                     }
                     continue;
                 }
-                _ => return Err(Reject::new(Reason::NotJson, at)),
+                _ => return Err(Rejection::new(Reason::NotJson, at)),
             }
-            let (key, value_at) = line.key(at + 1)?;
-            let is_object = line.byte(value_at)? == b'{';
-            let meaning = self.keys.of(object, &line.block[key]);
+            let (key, value_at) = cursor.key(at + 1)?;
+            let is_object = cursor.byte(value_at)? == b'{';
+            let meaning = self.keys.meaning(object, &cursor.block[key]);
             let is_plain = matches!(meaning, Meaning::Slot(_));
             let slot = match meaning {
-                Meaning::Object(inner) if is_object && line.empty_object(value_at)?.is_none() => {
+                Meaning::Object(inner) if is_object && cursor.empty_object(value_at)?.is_none() => {
                     (at, object, opens) = (value_at, inner, true);
                     continue;
                 }
                 Meaning::Headers(inner) if is_object => {
-                    let next = line.headers(value_at, inner, self.keys, self.record)?;
-                    let literal = &line.block[place.at..value_at];
-                    let step = self.steps.learn(literal, SKIP, Kind::Headers(inner), (place.object, object), step);
-                    return Ok(Place { at: next, object, step });
+                    let next = cursor.headers(value_at, inner, self.keys, self.record)?;
+                    let literal = &cursor.block[position.at..value_at];
+                    let objects = (position.object, object);
+                    let segment = self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment);
+                    return Ok(Position { at: next, object, segment });
                 }
                 Meaning::Slot(slot) => slot,
                 Meaning::Object(_) | Meaning::Headers(_) => SKIP,
             };
             if slot == field::ORIGINS {
-                // Said twice, the last one holds.
+                // If a key is repeated, the last value counts.
                 self.elements.clear();
-                if line.byte(value_at)? == b'[' {
-                    return Ok(Place { at: line.elements(value_at, self.elements)?, object, step });
+                if cursor.byte(value_at)? == b'[' {
+                    return Ok(Position { at: cursor.elements(value_at, self.elements)?, object, segment });
                 }
             }
-            let (value, next) = line.value(value_at)?;
-            let (literal_end, kind) = match &value {
-                Value::String(content) => (content.start, Some(Kind::Quoted)),
-                Value::Scalar(_) => (value_at, Some(Kind::Bare)),
-                Value::Nested(_) if is_plain => (value_at, Some(Kind::Nested)),
-                // The next one may be what the format looks into.
-                Value::Nested(_) => (value_at, None),
+            let (token, next) = cursor.token(value_at)?;
+            let (literal_end, notation) = match &token {
+                Token::String(content) => (content.start, Some(Notation::Quoted)),
+                Token::Scalar(_) => (value_at, Some(Notation::Bare)),
+                Token::Nested(_) if is_plain => (value_at, Some(Notation::Nested)),
+                // The next line may have an object here that the format looks into.
+                Token::Nested(_) => (value_at, None),
             };
-            let literal = &line.block[place.at..literal_end];
-            let step = kind.map_or(step, |kind| self.steps.learn(literal, slot, kind, (place.object, object), step));
-            put(self.record, slot, line.block, &value);
-            return Ok(Place { at: next, object, step });
+            let literal = &cursor.block[position.at..literal_end];
+            let objects = (position.object, object);
+            let segment =
+                notation.map_or(segment, |notation| self.template.learn(literal, slot, notation, objects, segment));
+            put(self.record, slot, cursor.block, &token);
+            return Ok(Position { at: next, object, segment });
         }
     }
 }
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     fn decode(decoder: &mut Decoder, line: &str) -> Result<Vec<String>, Reason> {
-        decoder.decode(line.as_bytes(), 0..line.len()).map_err(|reject| reject.reason)?;
+        decoder.decode(line.as_bytes(), 0..line.len()).map_err(|rejection| rejection.reason)?;
         let show = |slot| String::from_utf8_lossy(decoder.record.text(line.as_bytes(), slot)).into_owned();
         Ok(vec![show(field::DOMAIN), show(field::STATUS), show(field::CACHE)])
     }
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_expected_never_changes_what_is_read() {
+    fn the_template_never_changes_what_is_decoded() {
         let lines = [
             r#"{"domain":"a.example","status":"200","cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
             r#"{"domain":"b.example","cache":"MISS","url":"/a/long/enough/path/to/fill/a/word"}"#,
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_expected_of_objects_never_changes_what_is_read() {
+    fn the_template_never_changes_what_is_decoded_of_objects() {
         let lines = [
             r#"{"request":{"remote_ip":"::1","host":"a.example","headers":{"A":["b"]}},"size":1,"status":200}"#,
             r#"{"request":{"host":"b.example","headers":{"A":["}"],"B":[]},"tls":{"resumed":false,"version":772}},"status":1}"#,
@@ -258,7 +261,7 @@ mod tests {
         let nested = || Decoder::new(Shape::Objects(KeyTree::new(&fields, true)));
         let slots = [field::DOMAIN, field::STATUS, field::TLS, field::ORIGIN_ADDR, field::RESP_BODY_BYTES];
         let decode = |decoder: &mut Decoder, line: &str| {
-            decoder.decode(line.as_bytes(), 0..line.len()).map_err(|reject| (reject.reason, reject.at))?;
+            decoder.decode(line.as_bytes(), 0..line.len()).map_err(|rejection| (rejection.reason, rejection.at))?;
             let show = |slot| String::from_utf8_lossy(decoder.record.text(line.as_bytes(), slot)).into_owned();
             Ok::<_, (Reason, usize)>(slots.map(show))
         };
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_brackets_cost_no_stack() {
+    fn a_million_brackets_need_no_stack() {
         let line = format!("{{\"x\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         assert!(decode(&mut Decoder::default(), &line).is_ok());
     }

@@ -1,12 +1,11 @@
-//! Marks: the bytes at which something ends, looked for 16 at a time.
+//! SIMD scans for the byte that ends a string, a bare value or an object, 16 bytes at a time.
 //!
-//! The decoder asks two questions over and over: where does this string end, and where does this bare value end?
-//! Most answers lie within the next 16 bytes, which one SIMD compare looks at together. No answer depends on what
-//! lies before the question, so nothing has to be remembered from one line to the next.
+//! Most strings and values end within 16 bytes, which one compare finds. A scan depends only on the bytes from where it
+//! starts, so there is no index to keep between lines.
 
 use wide::u8x16;
 
-/// Bytes that are looked at together.
+/// Bytes that are compared together.
 const LANES: usize = 16;
 
 #[inline]
@@ -14,20 +13,20 @@ fn lanes(block: &[u8], at: usize) -> Option<u8x16> {
     block.get(at..)?.first_chunk::<LANES>().map(|lanes| u8x16::new(*lanes))
 }
 
-/// The first byte of a word whose bit is set in `found`.
+/// The index of the lowest bit that is set in `found`.
 #[inline]
-fn first(found: u32) -> usize {
+fn lowest_bit(found: u32) -> usize {
     found.trailing_zeros() as usize
 }
 
-/// The quote that ends the string whose content begins at `from`; `end` or more when none stands before `end`.
+/// The quote that ends the string whose content starts at `from`; `end` or more if there is none before `end`.
 ///
-/// A quote behind a backslash ends nothing.
+/// A quote after a backslash does not end a string.
 #[inline(never)]
-pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
+pub fn closing_quote(block: &[u8], from: usize, end: usize) -> usize {
     let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
     let mut at = from;
-    // Long strings are mostly neither; two looks at a time.
+    // Long strings have few of either, so 32 bytes at a time.
     while let Some(both) = block.get(at..).and_then(<[u8]>::first_chunk::<{ 2 * LANES }>)
         && at < end
     {
@@ -42,11 +41,11 @@ pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
     while let Some(lanes) = lanes(block, at) {
         let quotes = lanes.simd_eq(quote).to_bitmask();
         let backslashes = lanes.simd_eq(backslash).to_bitmask();
-        if backslashes != 0 && first(backslashes) < first(quotes) {
-            // It uses up the byte behind it, be that a backslash or not.
-            at += first(backslashes) + 2;
+        if backslashes != 0 && lowest_bit(backslashes) < lowest_bit(quotes) {
+            // A backslash escapes the next byte, whatever it is.
+            at += lowest_bit(backslashes) + 2;
         } else if quotes != 0 {
-            return at + first(quotes);
+            return at + lowest_bit(quotes);
         } else {
             at += LANES;
         }
@@ -57,7 +56,7 @@ pub fn quote(block: &[u8], from: usize, end: usize) -> usize {
     quote_slowly(block, at, end)
 }
 
-/// The same where fewer than 16 bytes are left in the block.
+/// The same for the last 15 bytes of a block.
 #[cold]
 fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
     while at < end && block[at] != b'"' {
@@ -66,19 +65,19 @@ fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
     at
 }
 
-/// The byte at or after `from` that ends a bare value, or should not stand in one; `end` when none stands before it.
+/// The byte at or after `from` that ends a bare value or may not be in one; `end` if there is none before it.
 #[inline]
-fn scalar(block: &[u8], from: usize, end: usize) -> usize {
+fn scalar_stop(block: &[u8], from: usize, end: usize) -> usize {
     let mut at = from;
     while let Some(lanes) = lanes(block, at) {
-        // This bit tells `[` from `{` and `]` from `}`, and what it makes equal otherwise is below the blank.
+        // This bit distinguishes `[` from `{` and `]` from `}`. Other bytes that it makes equal are below the blank.
         let folded = lanes | u8x16::splat(0x20);
         let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
-        let marks = lanes.simd_eq(u8x16::splat(b',')) | lanes.simd_eq(u8x16::splat(b':'));
-        // Blanks and the quote; other bytes down there are looked at one by one.
+        let separators = lanes.simd_eq(u8x16::splat(b',')) | lanes.simd_eq(u8x16::splat(b':'));
+        // Blanks and the quote. Other bytes of this range are checked one by one.
         let low = lanes.min(u8x16::splat(b'"')).simd_eq(lanes);
-        let found = (brackets | marks | low).to_bitmask();
-        let to = at + first(found | 1 << LANES);
+        let found = (brackets | separators | low).to_bitmask();
+        let to = at + lowest_bit(found | 1 << LANES);
         if to >= end {
             return end;
         }
@@ -93,19 +92,19 @@ fn scalar(block: &[u8], from: usize, end: usize) -> usize {
     at.min(end)
 }
 
-/// Where the bare value at `from` ends; nothing when none stands there.
+/// Where the bare value at `from` ends; `None` if there is none.
 #[inline]
-pub fn bare(block: &[u8], from: usize, end: usize) -> Option<usize> {
-    let to = scalar(block, from, end);
-    let broken = to < end && matches!(block[to], b'"' | b'{' | b'[' | b':');
-    (to > from && !broken).then_some(to)
+pub fn scalar_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let to = scalar_stop(block, from, end);
+    let is_broken = to < end && matches!(block[to], b'"' | b'{' | b'[' | b':');
+    (to > from && !is_broken).then_some(to)
 }
 
-/// Where the object or list that opens at `from` has closed; nothing when it does not before `end`.
+/// Where the object or array that opens at `from` has closed; `None` if it does not before `end`.
 ///
-/// Brackets of its own kind are counted, and the other kind is not looked at; so depth costs nothing.
+/// Only brackets of its own kind are counted, so depth costs nothing.
 #[inline(never)]
-pub fn nested(block: &[u8], from: usize, end: usize) -> Option<usize> {
+pub fn nested_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     let (open, close) = pair(block[from]);
     let (mut depth, mut in_string) = (0_u32, 0_u32);
     let mut at = from;
@@ -113,12 +112,12 @@ pub fn nested(block: &[u8], from: usize, end: usize) -> Option<usize> {
         let found = |byte| lanes.simd_eq(u8x16::splat(byte)).to_bitmask();
         if found(b'\\') != 0 {
             let mut walk = Walk { kind: (open, close), depth, in_string: in_string != 0 };
-            match walk.on(block, at, end.min(at + LANES)) {
+            match walk.run(block, at, end.min(at + LANES)) {
                 Ok(to) => return Some(to),
                 Err(next) => (at, depth, in_string) = (next, walk.depth, if walk.in_string { 0xFFFF } else { 0 }),
             }
         } else {
-            // Set where an odd number of quotes stands at or before: what is in a string, its first quote included.
+            // Set after an odd number of quotes: the bytes in a string, its opening quote included.
             let mut inside = found(b'"');
             inside ^= inside << 1;
             inside ^= inside << 2;
@@ -127,14 +126,14 @@ pub fn nested(block: &[u8], from: usize, end: usize) -> Option<usize> {
             let opens = found(open);
             let mut brackets = (opens | found(close)) & !inside;
             while brackets != 0 {
-                let bracket = first(brackets);
+                let bracket = lowest_bit(brackets);
                 depth = if opens >> bracket & 1 == 1 { depth + 1 } else { depth - 1 };
                 if depth == 0 {
                     return Some(at + bracket + 1).filter(|to| *to <= end);
                 }
                 brackets &= brackets - 1;
             }
-            // What the last byte is in, all are in that come behind it.
+            // The next bytes start in a string if the last one is in one.
             in_string = (inside >> (LANES - 1)) * 0xFFFF;
             at += LANES;
         }
@@ -142,10 +141,10 @@ pub fn nested(block: &[u8], from: usize, end: usize) -> Option<usize> {
             return None;
         }
     }
-    Walk { kind: (open, close), depth, in_string: in_string != 0 }.on(block, at, end).ok()
+    Walk { kind: (open, close), depth, in_string: in_string != 0 }.run(block, at, end).ok()
 }
 
-/// The same, byte by byte.
+/// The same byte by byte.
 struct Walk {
     kind: (u8, u8),
     depth: u32,
@@ -153,12 +152,12 @@ struct Walk {
 }
 
 impl Walk {
-    /// Walks from `at` to `end`: where all has closed, or else where to go on.
+    /// Walks from `at` to `end`; returns where all has closed, or else where to continue.
     #[cold]
-    fn on(&mut self, block: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
+    fn run(&mut self, block: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
         while at < end {
             match block[at] {
-                // It uses up the byte behind it.
+                // It escapes the next byte.
                 b'\\' if self.in_string => at += 1,
                 b'"' => self.in_string = !self.in_string,
                 byte if byte == self.kind.0 && !self.in_string => self.depth += 1,
@@ -176,7 +175,7 @@ impl Walk {
     }
 }
 
-/// The bracket that opens what begins with `first`, and the one that closes it.
+/// The opening bracket `first` and the one that closes it.
 #[inline]
 fn pair(first: u8) -> (u8, u8) {
     if first == b'{' { (b'{', b'}') } else { (b'[', b']') }
@@ -191,7 +190,7 @@ fn ends_scalar(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The same, one byte after the other.
+    /// The same byte by byte.
     fn quote_slowly(block: &[u8], from: usize) -> usize {
         let mut escaped = false;
         for (at, byte) in block.iter().enumerate().skip(from) {
@@ -209,18 +208,18 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn sixteen_bytes_at_a_time_find_what_one_at_a_time_finds(
+        fn a_scan_for_a_quote_finds_what_a_walk_finds(
             picks in proptest::collection::vec(proptest::sample::select(&b"\\\\\\\"\nabcdefghij"[..]), 0..100),
             end in 0..100_usize,
         ) {
             let end = end.min(picks.len());
             for from in 0..=end {
-                proptest::prop_assert_eq!(quote_slowly(&picks[..end], from), quote(&picks, from, end).min(end));
+                proptest::prop_assert_eq!(quote_slowly(&picks[..end], from), closing_quote(&picks, from, end).min(end));
             }
         }
 
         #[test]
-        fn bare_values_end_where_a_walk_says(
+        fn a_scan_for_the_end_of_a_bare_value_finds_what_a_walk_finds(
             picks in proptest::collection::vec(
                 proptest::sample::select(&b"0123456789.-eE!\x01\x1b\x1d\xfb, {}[]:\"\t\r"[..]), 0..100
             ),
@@ -228,29 +227,29 @@ mod tests {
         ) {
             let end = end.min(picks.len());
             for from in 0..=end {
-                proptest::prop_assert_eq!(scalar_slowly(&picks[..end], from), scalar(&picks, from, end));
+                proptest::prop_assert_eq!(scalar_slowly(&picks[..end], from), scalar_stop(&picks, from, end));
             }
         }
 
         #[test]
-        fn brackets_close_where_a_walk_says(
+        fn a_scan_for_the_closing_bracket_finds_what_a_walk_finds(
             picks in proptest::collection::vec(proptest::sample::select(&b"{{[[]]}}\"\"\"\\\\ab;\x1b\xfb"[..]), 1..100),
             end in 0..101_usize,
         ) {
             let end = end.min(picks.len());
             for from in (0..end).filter(|from| matches!(picks[*from], b'{' | b'[')) {
                 let mut walk = Walk { kind: pair(picks[from]), depth: 0, in_string: false };
-                let want = walk.on(&picks, from, end).ok();
-                proptest::prop_assert_eq!(want, nested(&picks, from, end));
+                let want = walk.run(&picks, from, end).ok();
+                proptest::prop_assert_eq!(want, nested_end(&picks, from, end));
             }
         }
 
         #[test]
-        fn bytes_that_end_nothing_are_passed(picks in proptest::collection::vec(0..=u8::MAX, 0..100)) {
+        fn other_bytes_end_nothing(picks in proptest::collection::vec(0..=u8::MAX, 0..100)) {
             for from in 0..picks.len() {
-                proptest::prop_assert_eq!(scalar_slowly(&picks, from), scalar(&picks, from, picks.len()));
+                proptest::prop_assert_eq!(scalar_slowly(&picks, from), scalar_stop(&picks, from, picks.len()));
                 proptest::prop_assert_eq!(
-                    quote_slowly(&picks, from), quote(&picks, from, picks.len()).min(picks.len())
+                    quote_slowly(&picks, from), closing_quote(&picks, from, picks.len()).min(picks.len())
                 );
             }
         }

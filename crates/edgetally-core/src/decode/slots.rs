@@ -1,24 +1,23 @@
 //! Slots: where in a block the values of one object are.
 
-use crate::rejection::{Reason, Reject};
+use crate::rejection::{Reason, Rejection};
 use crate::schema::record_fields::SLOTS;
 use crate::value::text::content;
 
-/// Where in a block the values of one object's fields are, and what those say that were read on the spot.
+/// The values of one object: where each is in the block, and its meaning if it was read on the spot.
 #[derive(Debug, Clone)]
 pub struct Slots {
-    /// What is known of each slot.
-    known: [Known; SLOTS],
+    states: [SlotState; SLOTS],
     slots: [Slot; SLOTS],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    /// It is absent, or an empty string.
-    Nothing,
-    /// Where its text is.
+enum SlotState {
+    /// The value is absent, or an empty string.
+    Empty,
+    /// The slot says where the text of the value is.
     Text,
-    /// What it says, too.
+    /// The slot has the meaning of the value, too.
     Value,
 }
 
@@ -31,54 +30,54 @@ struct Slot {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { known: [Known::Nothing; SLOTS], slots: [Slot::default(); SLOTS] }
+        Self { states: [SlotState::Empty; SLOTS], slots: [Slot::default(); SLOTS] }
     }
 }
 
 impl Slots {
-    /// Forgets the object before.
+    /// Empties every slot.
     #[inline]
     pub fn clear(&mut self) {
-        self.known = [Known::Nothing; SLOTS];
+        self.states = [SlotState::Empty; SLOTS];
     }
 
-    /// Notes that the value of `slot` is `block[from..to]`. Said twice, the last one holds.
+    /// Stores that the value of `slot` is `block[from..to]`. If a key is repeated, the last value counts.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
     pub fn put(&mut self, slot: usize, from: usize, to: usize) {
         let slot = slot % SLOTS;
-        self.known[slot] = if from < to { Known::Text } else { Known::Nothing };
+        self.states[slot] = if from < to { SlotState::Text } else { SlotState::Empty };
         (self.slots[slot].from, self.slots[slot].to) = (from as u32, to as u32);
     }
 
-    /// The same, of a value that is not empty and says `value` in its form.
+    /// The same for a value that is not empty and means `value` in its form.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a line is at most a few MiB")]
     pub fn put_value(&mut self, slot: usize, from: usize, to: usize, value: u64) {
         let slot = slot % SLOTS;
-        self.known[slot] = Known::Value;
+        self.states[slot] = SlotState::Value;
         self.slots[slot] = Slot { from: from as u32, to: to as u32, value };
     }
 
-    /// Notes that `slot` is an empty string.
+    /// Empties `slot`.
     #[inline]
-    pub fn put_nothing(&mut self, slot: usize) {
-        self.known[slot % SLOTS] = Known::Nothing;
+    pub fn put_empty(&mut self, slot: usize) {
+        self.states[slot % SLOTS] = SlotState::Empty;
     }
 
-    /// Whether `slot` is absent, or an empty string.
+    /// Whether the value of `slot` is absent, or an empty string.
     #[inline]
     pub fn is_empty(&self, slot: usize) -> bool {
-        self.known[slot] == Known::Nothing
+        self.states[slot] == SlotState::Empty
     }
 
-    /// What `slot` says in its [`Form`], if that was read on the spot.
+    /// The meaning of the value of `slot` in its [`Form`](crate::schema::record_fields::Form), if it was read on the spot.
     #[inline]
     pub fn value(&self, slot: usize) -> Option<u64> {
-        (self.known[slot] == Known::Value).then(|| self.slots[slot].value)
+        (self.states[slot] == SlotState::Value).then(|| self.slots[slot].value)
     }
 
-    /// The value of `slot` without blanks around it; empty when it is absent (`-` included).
+    /// The text of the value of `slot`, without blanks around it; empty if it is absent or a dash.
     #[inline]
     pub fn text<'a>(&self, block: &'a [u8], slot: usize) -> &'a [u8] {
         if self.is_empty(slot) {
@@ -88,10 +87,10 @@ impl Slots {
         content(&block[from as usize..to as usize])
     }
 
-    /// A refusal that points at the value of `slot`.
+    /// A rejection that points at the value of `slot`.
     #[cold]
-    pub fn reject(&self, reason: Reason, slot: usize) -> Reject {
+    pub fn rejection(&self, reason: Reason, slot: usize) -> Rejection {
         let at = if self.is_empty(slot) { 0 } else { self.slots[slot].from as usize };
-        Reject::new(reason, at)
+        Rejection::new(reason, at)
     }
 }

@@ -6,7 +6,7 @@
 //!  "datacenter":{"AMS":{"a.example":{"requests":2}},"LHR":{"a.example":{"requests":1}}}}
 //! ```
 //!
-//! Keys stand in alphabetical order and what is 0 is left out, so equal counters make equal bytes.
+//! Keys are in alphabetical order and zeros are left out, so equal counters make equal bytes.
 
 mod encode_plan;
 mod itoa;
@@ -16,13 +16,13 @@ mod reference;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::entry::encode_plan::{Field, KEY, Plan, Shown, Slots};
+use crate::entry::encode_plan::{Cells, EncodePlan, FieldValue, KEY, PlanField};
 use crate::schema::counters::{CounterSet, add, delivery as at};
-use crate::schema::measurements::{Dataset, SECOND};
-use crate::window::sealed::{Row, Sealed};
+use crate::schema::measurements::{COMPUTE, Dataset};
+use crate::window::sealed::{Sealed, SealedRow};
 
 impl Sealed {
-    /// Whether the service had traffic that `dataset` shows.
+    /// Whether `dataset` shows any traffic of this second.
     #[must_use]
     pub fn has(&self, dataset: Dataset) -> bool {
         !self.rows(dataset).is_empty()
@@ -34,7 +34,7 @@ impl Sealed {
         Encoder::default().encode(self, dataset).to_vec()
     }
 
-    fn rows(&self, dataset: Dataset) -> &[Row] {
+    fn rows(&self, dataset: Dataset) -> &[SealedRow] {
         match dataset {
             Dataset::Domains => &self.domain_rows,
             Dataset::Origins | Dataset::OriginInsights => &self.origin_rows,
@@ -42,10 +42,10 @@ impl Sealed {
     }
 }
 
-/// Writes entries, one after the other into the same memory: what is new costs more than what is written.
+/// Encodes entries, one after the other into the same memory: new memory costs more than encoding.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    json: Json,
+    json: JsonBuffer,
 }
 
 impl Encoder {
@@ -53,8 +53,8 @@ impl Encoder {
     pub fn encode(&mut self, sealed: &Sealed, dataset: Dataset) -> &[u8] {
         let json = &mut self.json;
         json.len = 0;
-        let mut rows: Vec<&Row> = sealed.rows(dataset).iter().collect();
-        let mut entry = Entry { sealed, dataset, plan: Plan::of(dataset), json, slots: [0; 256] };
+        let mut rows: Vec<&SealedRow> = sealed.rows(dataset).iter().collect();
+        let mut entry = EntryWriter { sealed, dataset, plan: EncodePlan::of(dataset), json, cells: [0; 256] };
         entry.json.text("{\"recorded\":");
         entry.json.integer(sealed.second);
         entry.json.text(",\"aggregated\":");
@@ -63,53 +63,58 @@ impl Encoder {
         let aggregated = aggregated..entry.json.len;
         entry.json.text(",\"datacenter\":{");
         if sealed.pops.len() == 1 && !rows.is_empty() {
-            // What all POPs are together, the only one is.
+            // The only POP has the same rows as the sum of all.
             entry.json.key(sealed.pops.get(0));
-            entry.json.again(aggregated);
+            entry.json.repeat(aggregated);
         } else {
-            // Stable, so the rows of a POP stay in the order of their names.
+            // A stable sort keeps the rows of a POP in the order of their names.
             rows.sort_by_key(|row| row.pop());
-            entry.groups(&rows, Row::pop, |entry, row| entry.json.key(sealed.pops.get(row.pop())), Entry::names);
+            entry.groups(
+                &rows,
+                SealedRow::pop,
+                |entry, row| entry.json.key(sealed.pops.get(row.pop())),
+                EntryWriter::names,
+            );
         }
         entry.json.text("}}");
         json.written()
     }
 
-    /// Gives back what an entry took that was larger than most.
-    pub fn rest(&mut self) {
+    /// Gives back the memory of a large entry.
+    pub fn shrink(&mut self) {
         if self.json.bytes.len() > KEPT {
             self.json.bytes = vec![];
         }
     }
 }
 
-/// JSON while it is written: bytes that are used again, of which the first `len` count.
+/// A buffer that is used again: the first `len` bytes are written.
 #[derive(Debug, Default)]
-struct Json {
+struct JsonBuffer {
     bytes: Vec<u8>,
     len: usize,
 }
 
-/// More bytes than these do not rest until the next entry.
+/// The most bytes that are kept until the next entry.
 const KEPT: usize = 1 << 20;
 
-/// No key is as long as this. A remainder of it needs no check.
+/// No key is as long as this. An index modulo this needs no check.
 const KEY_END: usize = 64;
 
-/// Room for one measurement: its key, the longest number.
-const ROOM: usize = KEY_END + itoa::MOST + 4;
+/// Space for one measurement: its key and the longest number.
+const FIELD: usize = KEY_END + itoa::MAX_DIGITS + 4;
 
-/// Room for every measurement that a dataset has, and the brackets around them.
-const OBJECT: usize = 192 * ROOM;
+/// Space for every measurement of a dataset, and the braces around them.
+const OBJECT: usize = 192 * FIELD;
 
-impl Json {
+impl JsonBuffer {
     fn written(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// What comes behind what is written, with room for `len` bytes or more.
+    /// The space after what is written, `len` bytes or more.
     #[inline]
-    fn rest(&mut self, len: usize) -> &mut [u8] {
+    fn reserve(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() - self.len < len {
             self.grow(len);
         }
@@ -123,43 +128,43 @@ impl Json {
 
     #[inline]
     fn text(&mut self, text: &str) {
-        self.rest(text.len())[..text.len()].copy_from_slice(text.as_bytes());
+        self.reserve(text.len())[..text.len()].copy_from_slice(text.as_bytes());
         self.len += text.len();
     }
 
-    /// What is written there, once more.
-    fn again(&mut self, range: Range<usize>) {
+    /// Writes a part of what is written again.
+    fn repeat(&mut self, range: Range<usize>) {
         let (at, len) = (self.len, range.len());
-        self.rest(len);
+        self.reserve(len);
         self.bytes.copy_within(range, at);
         self.len += len;
     }
 
     fn integer(&mut self, value: u64) {
-        let room = self.rest(OBJECT).first_chunk_mut().expect("there is room for a number");
-        self.len += itoa::write(value, room);
+        let space = self.reserve(OBJECT).first_chunk_mut().expect("a number fits");
+        self.len += itoa::write(value, space);
     }
 
     /// `"name":`, escaped.
     fn key(&mut self, name: &str) {
         self.text("\"");
-        // Looks at every byte, which costs less than stopping at the first.
+        // Checking every byte is faster than stopping at the first.
         let odd = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
         if name.bytes().fold(0, |found, byte| found | odd(byte)) == 0 {
             self.text(name);
         } else {
-            self.escaped(name);
+            self.escape(name);
         }
         self.text("\":");
     }
 
     #[cold]
-    fn escaped(&mut self, name: &str) {
+    fn escape(&mut self, name: &str) {
         for char in name.chars() {
             match char {
                 '"' => self.text("\\\""),
                 '\\' => self.text("\\\\"),
-                // Names that were read have none of these; a default or another's partial may.
+                // Names from logs have no control characters. Defaults and partials of other processes may.
                 ..' ' => self.text(&format!("\\u{:04x}", u32::from(char))),
                 _ => self.text(char.encode_utf8(&mut [0; 4])),
             }
@@ -167,22 +172,22 @@ impl Json {
     }
 }
 
-struct Entry<'a> {
+struct EntryWriter<'a> {
     sealed: &'a Sealed,
     dataset: Dataset,
-    plan: &'static Plan,
-    json: &'a mut Json,
-    slots: Slots,
+    plan: &'static EncodePlan,
+    json: &'a mut JsonBuffer,
+    cells: Cells,
 }
 
-impl<'a> Entry<'a> {
-    /// Members separated by commas: one for each run of rows of which `part` says the same.
+impl<'a> EntryWriter<'a> {
+    /// Writes a member for each run of rows with the same `part` of their keys.
     fn groups(
         &mut self,
-        rows: &[&'a Row],
-        part: fn(&Row) -> u32,
-        key: impl Fn(&mut Self, &Row),
-        value: impl Fn(&mut Self, &[&'a Row]),
+        rows: &[&'a SealedRow],
+        part: fn(&SealedRow) -> u32,
+        key: impl Fn(&mut Self, &SealedRow),
+        value: impl Fn(&mut Self, &[&'a SealedRow]),
     ) {
         for (number, group) in rows.chunk_by(|one, other| part(one) == part(other)).enumerate() {
             if number > 0 {
@@ -193,69 +198,68 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The object of names.
-    fn names(&mut self, rows: &[&'a Row]) {
+    /// Writes the object of names.
+    fn names(&mut self, rows: &[&'a SealedRow]) {
         let sealed = self.sealed;
-        let (names, value): (_, fn(&mut Self, &[&'a Row])) = match self.dataset {
-            Dataset::Domains => (&sealed.domains, Self::measured),
-            Dataset::Origins => (&sealed.origins, Self::measured),
+        let (names, value): (_, fn(&mut Self, &[&'a SealedRow])) = match self.dataset {
+            Dataset::Domains => (&sealed.domains, Self::measurements),
+            Dataset::Origins => (&sealed.origins, Self::measurements),
             Dataset::OriginInsights => (&sealed.origins, Self::addresses),
         };
         self.json.text("{");
-        self.groups(rows, Row::name, |entry, row| entry.json.key(names.get(row.name())), value);
+        self.groups(rows, SealedRow::name, |entry, row| entry.json.key(names.get(row.name())), value);
         self.json.text("}");
     }
 
-    /// The object of an origin's addresses.
-    fn addresses(&mut self, rows: &[&'a Row]) {
+    /// Writes the object of an origin's addresses.
+    fn addresses(&mut self, rows: &[&'a SealedRow]) {
         let addresses = &self.sealed.addresses;
         self.json.text("{");
-        let key = |entry: &mut Self, row: &Row| entry.json.key(addresses.get(row.address()));
-        self.groups(rows, Row::address, key, Self::measured);
+        let key = |entry: &mut Self, row: &SealedRow| entry.json.key(addresses.get(row.address()));
+        self.groups(rows, SealedRow::address, key, Self::measurements);
         self.json.text("}");
     }
 
-    /// The measurements that `rows` add up to.
-    fn measured(&mut self, rows: &[&'a Row]) {
-        let (plan, slots) = (self.plan, &mut self.slots);
-        plan.clear(slots);
-        let mut places = [CounterSet::default(); 2];
+    /// Writes the object of measurements of the sum of `rows`.
+    fn measurements(&mut self, rows: &[&'a SealedRow]) {
+        let (plan, cells) = (self.plan, &mut self.cells);
+        plan.clear(cells);
+        let mut counters = [CounterSet::default(); 2];
         for row in rows {
             let half = plan.half(row.kind);
-            let found = self.sealed.each_counter(row, |place, value| {
-                if let Some(slot) = slots.get_mut(half * SECOND + place) {
-                    add(slot, value);
+            let set = self.sealed.for_each_counter(row, |counter, value| {
+                if let Some(cell) = cells.get_mut(half * COMPUTE + counter) {
+                    add(cell, value);
                 }
             });
-            places[half].iter_mut().zip(found).for_each(|(places, found)| *places |= found);
+            counters[half].iter_mut().zip(set).for_each(|(counters, set)| *counters |= set);
         }
-        let shown = plan.sum(slots, places);
-        let object: &mut [u8; OBJECT] =
-            self.json.rest(OBJECT).first_chunk_mut().expect("there is room for every measurement");
+        let shown = plan.sum(cells, counters);
+        let object: &mut [u8; OBJECT] = self.json.reserve(OBJECT).first_chunk_mut().expect("every measurement fits");
         let mut len = 0;
-        plan.fields(shown, |field| {
-            let room = object[len..].first_chunk_mut().expect("there is room for every measurement");
-            len += match field.shown {
-                Shown::Slot => integer(room, field, slots[usize::from(field.slot)]),
-                Shown::EdgeHitRatio => {
-                    let (hits, misses) = (slots[at::EDGE_HITS], slots[at::EDGE_MISSES]);
-                    match few(hits, misses) {
+        plan.for_each_field(shown, |field| {
+            let space = object[len..].first_chunk_mut().expect("every measurement fits");
+            len += match field.value {
+                FieldValue::Cell => integer(space, field, cells[usize::from(field.cell)]),
+                FieldValue::EdgeHitRatio => {
+                    let (hits, misses) = (cells[at::EDGE_HITS], cells[at::EDGE_MISSES]);
+                    match ratio_of_few(hits, misses) {
                         Some(text) => {
-                            let key_len = key(room, field);
-                            room[key_len..key_len + text.len()].copy_from_slice(text);
+                            let key_len = key(space, field);
+                            space[key_len..key_len + text.len()].copy_from_slice(text);
                             key_len + usize::from(text[LEN_AT])
                         }
-                        None => ratio(room, field, [hits, 0], [0, 0], [hits, misses]),
+                        None => ratio(space, field, [hits, 0], [0, 0], [hits, misses]),
                     }
                 }
-                Shown::OriginOffload => {
-                    let sent = [slots[at::EDGE_RESP_HEADER_BYTES], slots[at::EDGE_RESP_BODY_BYTES]];
-                    let fetched = [slots[at::BERESP_HEADER_BYTES], slots[at::BERESP_BODY_BYTES]];
-                    ratio(room, field, sent, fetched, sent)
+                FieldValue::OriginOffload => {
+                    let sent = [cells[at::EDGE_RESP_HEADER_BYTES], cells[at::EDGE_RESP_BODY_BYTES]];
+                    let fetched = [cells[at::BERESP_HEADER_BYTES], cells[at::BERESP_BODY_BYTES]];
+                    ratio(space, field, sent, fetched, sent)
                 }
             };
         });
-        // In the place of the first comma, if there is one.
+        // It replaces the first comma.
         object[0] = b'{';
         len = len.max(1);
         object[len] = b'}';
@@ -264,16 +268,16 @@ impl<'a> Entry<'a> {
 }
 
 #[inline]
-fn key(room: &mut [u8; ROOM], field: &Field) -> usize {
-    room[..KEY].copy_from_slice(&field.key);
+fn key(space: &mut [u8; FIELD], field: &PlanField) -> usize {
+    space[..KEY].copy_from_slice(&field.key);
     usize::from(field.key_len) % KEY_END
 }
 
-/// Where a text of [`few`] has its length.
+/// Where a text of [`ratio_of_few`] has its length.
 const LEN_AT: usize = 23;
 
-/// How much of few hits and misses are hits, as text and its length: what a POP has of a key in a second.
-fn few(hits: u64, misses: u64) -> Option<&'static [u8; LEN_AT + 1]> {
+/// The ratio of fewer than 32 hits and misses each, as text and its length: typical of a key of one POP in one second.
+fn ratio_of_few(hits: u64, misses: u64) -> Option<&'static [u8; LEN_AT + 1]> {
     const FEW: u64 = 32;
     static TEXTS: LazyLock<Vec<[u8; LEN_AT + 1]>> = LazyLock::new(|| {
         let pairs = (1..FEW).flat_map(|hits| (0..FEW).map(move |misses| (hits, misses)));
@@ -291,38 +295,38 @@ fn few(hits: u64, misses: u64) -> Option<&'static [u8; LEN_AT + 1]> {
     TEXTS.get(usize::try_from(row * FEW + misses).ok()?)
 }
 
-/// Writes a field; how many bytes it has. Copies have a fixed length; what is too much, the next field overwrites.
+/// Writes a field; returns how many bytes it has. Copies have a fixed length: the next field overwrites the excess.
 #[inline]
-fn integer(room: &mut [u8; ROOM], field: &Field, value: u64) -> usize {
-    let key_len = key(room, field);
-    let rest = room[key_len..].first_chunk_mut().expect("a key leaves room for a number");
-    key_len + itoa::write(value, rest)
+fn integer(space: &mut [u8; FIELD], field: &PlanField, value: u64) -> usize {
+    let key_len = key(space, field);
+    let number = space[key_len..].first_chunk_mut().expect("a number fits after a key");
+    key_len + itoa::write(value, number)
 }
 
-/// Writes (`part` − `less`) / `whole`, each of these a sum, as a number from 0 to 1; how many bytes it has. Nothing is
-/// written of what is 0 or has no denominator.
-fn ratio(room: &mut [u8; ROOM], field: &Field, part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> usize {
+/// Writes (`part` − `less`) / `whole`, each of these a sum, as a number from 0 to 1; returns how many bytes it has. Zeros
+/// and ratios without a denominator are left out.
+fn ratio(space: &mut [u8; FIELD], field: &PlanField, part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> usize {
     let ratio = quotient(part, less, whole);
     if ratio.is_nan() || ratio <= 0.0 {
         return 0;
     }
     let mut written = zmij::Buffer::new();
     let text = written.format_finite(ratio.min(1.0)).as_bytes();
-    let key_len = key(room, field);
-    room[key_len..key_len + text.len()].copy_from_slice(text);
+    let key_len = key(space, field);
+    space[key_len..key_len + text.len()].copy_from_slice(text);
     key_len + text.len()
 }
 
-/// (`part` − `less`) / `whole`, rounded once on either side of the line.
+/// (`part` − `less`) / `whole`, with numerator and denominator rounded once.
 #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
 fn quotient(part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> f64 {
-    let small = |[one, other]: [u64; 2]| i64::try_from(one.checked_add(other)?).ok();
-    if let (Some(part), Some(less), Some(whole)) = (small(part), small(less), small(whole)) {
-        // One instruction each.
+    let sum = |[one, other]: [u64; 2]| i64::try_from(one.checked_add(other)?).ok();
+    if let (Some(part), Some(less), Some(whole)) = (sum(part), sum(less), sum(whole)) {
+        // The processor converts these in one instruction.
         return (part - less) as f64 / whole as f64;
     }
-    let large = |[one, other]: [u64; 2]| i128::from(one) + i128::from(other);
-    (large(part) - large(less)) as f64 / large(whole) as f64
+    let wide_sum = |[one, other]: [u64; 2]| i128::from(one) + i128::from(other);
+    (wide_sum(part) - wide_sum(less)) as f64 / wide_sum(whole) as f64
 }
 
 #[cfg(test)]
@@ -330,10 +334,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_few_hits_are_is_known_beforehand_and_what_many_are_is_not() {
+    fn ratios_of_few_hits_and_misses_are_computed_beforehand() {
         for (hits, misses) in (0..40).flat_map(|hits| (0..40).map(move |misses| (hits, misses))) {
-            let known =
-                few(hits, misses).map(|text| String::from_utf8_lossy(&text[..text[LEN_AT].into()]).into_owned());
+            let known = ratio_of_few(hits, misses)
+                .map(|text| String::from_utf8_lossy(&text[..text[LEN_AT].into()]).into_owned());
             #[expect(clippy::cast_precision_loss, reason = "these are few")]
             let ratio = hits as f64 / (hits + misses) as f64;
             let want = (1..32).contains(&hits) && misses < 32;
@@ -342,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn quotients_are_the_same_whether_their_parts_are_small_or_large() {
+    fn quotients_do_not_depend_on_the_size_of_their_parts() {
         for one in [2, 1 << 62] {
             assert_eq!(Some(0.5), Some(quotient([one, one], [one, 0], [one, one])));
             assert_eq!(Some(-0.5), Some(quotient([one, 0], [one, one], [one, one])));
@@ -352,7 +356,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_ratio_is_read_as_what_it_is(part in 1..u64::MAX, shift in 0..64_u32, whole in 1..u64::MAX) {
+        fn a_ratio_is_read_as_it_was_written(part in 1..u64::MAX, shift in 0..64_u32, whole in 1..u64::MAX) {
             #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
             let ratio = ((part >> shift).max(1) as f64 / whole as f64).min(1.0);
             let mut written = zmij::Buffer::new();

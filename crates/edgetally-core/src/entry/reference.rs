@@ -1,20 +1,20 @@
-//! Entries the obvious way: every sum over everything that was counted, straight from the table of measurements. Slow,
-//! and what the encoder must say byte for byte.
+//! A reference encoder: every sum over all counters, straight from the table of measurements. It is slow, and the encoder
+//! must write the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use crate::partial::{Encoded, write_counters};
+use crate::partial::{EncodedCounters, write_counters};
 use crate::schema::counters::{Kind, delivery as at};
-use crate::schema::measurements::{Dataset, Formula, SECOND, measurements};
+use crate::schema::measurements::{COMPUTE, Dataset, Formula, measurements};
 use crate::window::sealed::Sealed;
 use crate::window::tally::{Limits, Tally};
 
-/// What was counted for one key: kind, POP, name, address, and counters by place.
+/// What was counted for one key: kind, POP, name, address, and values by counter.
 type Counted = (Kind, String, String, String, BTreeMap<usize, u64>);
 
-fn obvious(all: &[Counted], dataset: Dataset) -> String {
+fn reference_entry(all: &[Counted], dataset: Dataset) -> String {
     let shown = |(kind, ..): &&Counted| kind.is_origin() == (dataset != Dataset::Domains);
     let all: Vec<&Counted> = all.iter().filter(shown).collect();
     let pops: BTreeSet<&str> = all.iter().map(|one| &*one.1).collect();
@@ -28,38 +28,40 @@ fn names(all: &[&Counted], dataset: Dataset) -> String {
     let of = |name| all.iter().copied().filter(|one| one.2 == name).collect::<Vec<_>>();
     object(names.into_iter().map(|name| match dataset {
         Dataset::OriginInsights => (name, addresses(&of(name))),
-        _ => (name, measured(&of(name), dataset)),
+        _ => (name, measurements_of(&of(name), dataset)),
     }))
 }
 
 fn addresses(all: &[&Counted]) -> String {
     let addresses: BTreeSet<&str> = all.iter().map(|one| &*one.3).collect();
     let of = |address| all.iter().copied().filter(|one| one.3 == address).collect::<Vec<_>>();
-    object(addresses.into_iter().map(|address| (address, measured(&of(address), Dataset::OriginInsights))))
+    object(addresses.into_iter().map(|address| (address, measurements_of(&of(address), Dataset::OriginInsights))))
 }
 
-fn measured(all: &[&Counted], dataset: Dataset) -> String {
-    let sum = |places: &[usize]| {
+fn measurements_of(all: &[&Counted], dataset: Dataset) -> String {
+    let sum = |summed: &[usize]| {
         let counters = all.iter().flat_map(|(kind, .., counters)| {
-            let base = if matches!(kind, Kind::Compute | Kind::ComputeOrigin) { SECOND } else { 0 };
-            counters.iter().map(move |(place, value)| (base + place, *value))
+            let base = if matches!(kind, Kind::Compute | Kind::ComputeOrigin) { COMPUTE } else { 0 };
+            counters.iter().map(move |(counter, value)| (base + counter, *value))
         });
-        counters.filter(|(place, _)| places.contains(place)).fold(0_u64, |sum, (_, value)| sum.saturating_add(value))
+        counters
+            .filter(|(counter, _)| summed.contains(counter))
+            .fold(0_u64, |sum, (_, value)| sum.saturating_add(value))
     };
-    let wide = |places: &[usize]| places.iter().map(|place| i128::from(sum(&[*place]))).sum::<i128>();
+    let wide_sum = |summed: &[usize]| summed.iter().map(|counter| i128::from(sum(&[*counter]))).sum::<i128>();
     #[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
     let ratio = |part: i128, whole: i128| {
         let ratio = (part as f64 / whole as f64).min(1.0);
-        // Of nothing there is no ratio.
+        // A ratio needs a denominator.
         (whole != 0 && ratio > 0.0).then(|| zmij::Buffer::new().format_finite(ratio).to_owned())
     };
     object(measurements(dataset).iter().filter_map(|measurement| {
-        let value = match &measurement.value {
-            Formula::Sum(places) => Some(sum(places)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
-            Formula::EdgeHitRatio => ratio(wide(&[at::EDGE_HITS]), wide(&[at::EDGE_HITS, at::EDGE_MISSES])),
+        let value = match &measurement.formula {
+            Formula::Sum(counters) => Some(sum(counters)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
+            Formula::EdgeHitRatio => ratio(wide_sum(&[at::EDGE_HITS]), wide_sum(&[at::EDGE_HITS, at::EDGE_MISSES])),
             Formula::OriginOffload => {
-                let sent = wide(&[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES]);
-                ratio(sent - wide(&[at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES]), sent)
+                let sent = wide_sum(&[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES]);
+                ratio(sent - wide_sum(&[at::BERESP_HEADER_BYTES, at::BERESP_BODY_BYTES]), sent)
             }
         };
         Some((&*measurement.name, value?))
@@ -72,7 +74,7 @@ fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Few values of each, so that keys meet; counters small, large, and so large that their sums stop.
+/// Few names, so that keys collide; counters small, large, and so large that their sums saturate.
 fn counted() -> impl Strategy<Value = Counted> {
     let pop = prop_oneof![Just("AMS"), Just("LHR"), Just("local")];
     let name = prop_oneof![Just("a.example"), Just("b.example"), Just("\"\\\u{1}é"), Just("z")];
@@ -81,8 +83,8 @@ fn counted() -> impl Strategy<Value = Counted> {
     let counters = prop::collection::btree_map(0..128_usize, value, 1..40);
     (prop::sample::select(&Kind::ALL[..]), pop, name, address, counters).prop_map(
         |(kind, pop, name, address, counters)| {
-            let counters = counters.into_iter().filter(|(place, _)| *place < kind.counters());
-            let counters = counters.map(|(place, (value, shift))| (place, (value >> shift).max(1))).collect();
+            let counters = counters.into_iter().filter(|(counter, _)| *counter < kind.counters());
+            let counters = counters.map(|(counter, (value, shift))| (counter, (value >> shift).max(1))).collect();
             (kind, pop.to_owned(), name.to_owned(), address.to_owned(), counters)
         },
     )
@@ -90,19 +92,19 @@ fn counted() -> impl Strategy<Value = Counted> {
 
 proptest! {
     #[test]
-    fn an_entry_says_what_the_obvious_way_says(all in prop::collection::vec(counted(), 0..24)) {
+    fn an_entry_is_what_the_reference_encoder_writes(all in prop::collection::vec(counted(), 0..24)) {
         let limits = Limits::default();
         let mut tally = Tally::default();
         for (kind, pop, name, address, counters) in &all {
             let mut bytes = vec![];
-            write_counters(&mut bytes, counters.iter().map(|(place, value)| (*place, *value)));
+            write_counters(&mut bytes, counters.iter().map(|(counter, value)| (*counter, *value)));
             let pop = tally.pop(pop, &limits);
-            tally.add(*kind, pop, name.as_bytes(), address.as_bytes(), Encoded::at(&bytes, 0), &limits, || false);
+            tally.add(*kind, pop, name.as_bytes(), address.as_bytes(), EncodedCounters::at(&bytes, 0), &limits, || false);
         }
         let sealed = Sealed::new(&tally, "default", 7);
         for dataset in Dataset::ALL {
             let entry = String::from_utf8(sealed.entry(dataset)).expect("an entry is UTF-8");
-            prop_assert_eq!(obvious(&all, dataset), entry);
+            prop_assert_eq!(reference_entry(&all, dataset), entry);
         }
     }
 }

@@ -1,58 +1,58 @@
-//! Piles: many things of one kind that stay where they are while more come.
+//! A vector in chunks, whose elements stay where they are while it grows.
 //!
-//! A vector moves all it has into new memory whenever it grows, and new memory is dear. A pile adds a vector twice as
-//! long as the one before instead.
+//! A vector that grows moves its elements into new memory, and new memory is expensive. This one adds a chunk twice as long
+//! as the last one instead.
 
-/// How many things are in the first vector.
+/// The length of the first chunk.
 const FIRST: usize = 16;
 
-/// Things, numbered from 0.
+/// Elements, numbered from 0.
 #[derive(Debug)]
-pub struct Pile<T> {
-    parts: Vec<Vec<T>>,
+pub struct ChunkedVec<T> {
+    chunks: Vec<Vec<T>>,
     len: usize,
 }
 
-impl<T> Default for Pile<T> {
+impl<T> Default for ChunkedVec<T> {
     fn default() -> Self {
-        Self { parts: vec![], len: 0 }
+        Self { chunks: vec![], len: 0 }
     }
 }
 
-/// In which part the thing of this number is, and where in it.
+/// The chunk of element `index`, and where it is in there.
 #[inline]
-const fn place(number: usize) -> (usize, usize) {
-    let counted = number + FIRST;
-    let part = counted.ilog2();
-    ((part - FIRST.ilog2()) as usize, counted - (1 << part))
+const fn locate(index: usize) -> (usize, usize) {
+    let shifted = index + FIRST;
+    let chunk = shifted.ilog2();
+    ((chunk - FIRST.ilog2()) as usize, shifted - (1 << chunk))
 }
 
-impl<T> Pile<T> {
-    /// The thing of this number.
+impl<T> ChunkedVec<T> {
+    /// Element `index`.
     #[inline]
-    pub fn get_mut(&mut self, number: usize) -> &mut T {
-        let (part, at) = place(number);
-        &mut self.parts[part][at]
+    pub fn get_mut(&mut self, index: usize) -> &mut T {
+        let (chunk, at) = locate(index);
+        &mut self.chunks[chunk][at]
     }
 
-    /// Adds one; it gets the next number.
-    pub fn push(&mut self, thing: T) {
-        let (part, _) = place(self.len);
-        if part == self.parts.len() {
-            self.parts.push(Vec::with_capacity(FIRST << part));
+    /// Appends an element.
+    pub fn push(&mut self, element: T) {
+        let (chunk, _) = locate(self.len);
+        if chunk == self.chunks.len() {
+            self.chunks.push(Vec::with_capacity(FIRST << chunk));
         }
-        self.parts[part].push(thing);
+        self.chunks[chunk].push(element);
         self.len += 1;
     }
 
-    /// All of them, by number.
+    /// All elements in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.parts.iter().flatten()
+        self.chunks.iter().flatten()
     }
 
-    /// Forgets all, and keeps their memory for others.
+    /// Removes all elements and keeps their memory.
     pub fn clear(&mut self) {
-        self.parts.iter_mut().for_each(Vec::clear);
+        self.chunks.iter_mut().for_each(Vec::clear);
         self.len = 0;
     }
 }
@@ -62,17 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_found_by_number_and_in_order() {
-        let mut pile = Pile::default();
+    fn elements_are_found_by_index_and_in_order() {
+        let mut elements = ChunkedVec::default();
         for round in 0..2 {
             for number in 0..1_000 {
-                pile.push(number + round);
-                *pile.get_mut(number / 2) += 1;
-                *pile.get_mut(number / 2) -= 1;
+                elements.push(number + round);
+                *elements.get_mut(number / 2) += 1;
+                *elements.get_mut(number / 2) -= 1;
             }
-            assert_eq!((round..1_000 + round).collect::<Vec<_>>(), pile.iter().copied().collect::<Vec<_>>());
-            pile.clear();
-            assert_eq!(0, pile.iter().count());
+            assert_eq!((round..1_000 + round).collect::<Vec<_>>(), elements.iter().copied().collect::<Vec<_>>());
+            elements.clear();
+            assert_eq!(0, elements.iter().count());
         }
     }
 }

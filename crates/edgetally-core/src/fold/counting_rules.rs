@@ -1,34 +1,34 @@
-//! Tables: where a fold counts, and what counts where.
+//! The counting rules: to which counters of which rows a record adds.
 //!
-//! The rules are those of `docs/counters.md`: a record of edge compute counts in tables of its own, a fetch from
-//! another POP of ours counts nowhere, and an origin has a row only for what it answered.
+//! `docs/counters.md` has the rules: compute has rows of its own, a fetch from another of our POPs counts nowhere, and an
+//! origin gets a row only if it responded.
 
 use crate::fold::key_interner::Key;
-use crate::fold::row_table::{Row, Table};
+use crate::fold::row_table::{RowMut, RowTable};
 use crate::partial::Writer;
 use crate::record::origin_fetch::Fetch;
 use crate::record::{Client, Record};
 use crate::schema::counters::{Compute, Delivery, Kind, Origin, compute, delivery, origin};
-use crate::value::cache_status::Cache;
+use crate::value::cache_status::CacheStatus;
 use crate::value::key::{self, INVALID};
 
-/// A key field longer than this names nothing: the longest host, every byte escaped, is shorter.
+/// The longest name or address that can be valid: the longest host with every byte escaped is shorter.
 pub const MAX_RAW_KEY: usize = 4096;
 
-/// Rows of every kind.
+/// The rows of every kind.
 #[derive(Debug, Default)]
-pub struct Tables {
-    delivery: Table<Delivery>,
-    compute: Table<Compute>,
-    origins: Table<Origin>,
-    compute_origins: Table<Origin>,
+pub struct FoldRows {
+    delivery: RowTable<Delivery>,
+    compute: RowTable<Compute>,
+    origins: RowTable<Origin>,
+    compute_origins: RowTable<Origin>,
 }
 
-impl Tables {
+impl FoldRows {
     /// Adds a record of `weight` to the rows of its second and scope.
     #[inline]
     pub fn count(&mut self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
-        let key = Key { scope, name: bounded(record.domain), address: &[] };
+        let key = Key { scope, name: bound(record.domain), address: &[] };
         let fetches = record.fetches.as_slice();
         let origins = if record.compute {
             let row = &mut self.compute.row(second, key);
@@ -50,33 +50,33 @@ impl Tables {
             &mut self.origins
         };
         for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
-            let key = Key { scope, name: bounded(fetch.name), address: bounded(fetch.address) };
+            let key = Key { scope, name: bound(fetch.name), address: bound(fetch.address) };
             origin_response(&mut origins.row(second, key), fetch, weight);
         }
     }
 
-    /// Appends every row to a partial, its keys cleaned.
+    /// Writes every row to a partial, with its key normalized.
     pub fn write(&self, writer: &mut Writer) {
-        self.delivery.each(|second, key, counters| {
+        self.delivery.for_each(|second, key, counters| {
             writer.domain(Kind::Delivery, key.scope, second, &key::domain(key.name), counters);
         });
-        self.compute.each(|second, key, counters| {
+        self.compute.for_each(|second, key, counters| {
             writer.domain(Kind::Compute, key.scope, second, &key::domain(key.name), counters);
         });
         for (kind, table) in [(Kind::Origin, &self.origins), (Kind::ComputeOrigin, &self.compute_origins)] {
-            table.each(|second, key, counters| {
+            table.for_each(|second, key, counters| {
                 let address = key::ip(key.address);
                 writer.origin(kind, key.scope, second, &key::origin(key.name, &address), &address, counters);
             });
         }
     }
 
-    /// Bytes that the rows take, about.
+    /// Memory that the rows take, in bytes, approximately.
     pub fn size(&self) -> usize {
         self.delivery.size() + self.compute.size() + self.origins.size() + self.compute_origins.size()
     }
 
-    /// Forgets every row.
+    /// Removes every row.
     pub fn clear(&mut self) {
         self.delivery.clear();
         self.compute.clear();
@@ -85,31 +85,31 @@ impl Tables {
     }
 }
 
-/// A key as it was logged, unless it is too long to name anything.
+/// `raw`, or [`INVALID`] if it is too long to be valid.
 #[inline]
-pub fn bounded(raw: &[u8]) -> &[u8] {
+pub fn bound(raw: &[u8]) -> &[u8] {
     if raw.len() > MAX_RAW_KEY { INVALID.as_bytes() } else { raw }
 }
 
 #[inline]
-fn delivery_client(row: &mut Row<'_, Delivery>, client: &Client, weight: u64) {
+fn delivery_client(row: &mut RowMut<'_, Delivery>, client: &Client, weight: u64) {
     use delivery as at;
-    // Adding nothing costs less than a branch that cannot be foreseen.
+    // Adding 0 costs less than a branch that cannot be predicted.
     let weight_if = |counts: bool| if counts { weight } else { 0 };
     let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
     if client.edge {
         row.add(at::EDGE_REQUESTS, weight);
         row.add(at::EDGE_RESP_HEADER_BYTES, sent[0]);
         row.add(at::EDGE_RESP_BODY_BYTES, sent[1]);
-        row.add(at::EDGE_HITS, weight_if(client.cache == Cache::Hit));
-        row.add(at::EDGE_MISSES, weight_if(client.cache == Cache::Miss));
+        row.add(at::EDGE_HITS, weight_if(client.cache == CacheStatus::Hit));
+        row.add(at::EDGE_MISSES, weight_if(client.cache == CacheStatus::Miss));
     } else {
         row.add(at::SHIELD_REQUESTS, weight);
         row.add(at::SHIELD_RESP_HEADER_BYTES, sent[0]);
         row.add(at::SHIELD_RESP_BODY_BYTES, sent[1]);
     }
     if let Some(status) = client.status {
-        row.add(at::STATUS + status.place(), weight);
+        row.add(at::STATUS + status.index(), weight);
     }
     let (http, counts) = if client.http == 3 { (at::HTTP3, true) } else { (at::HTTP2, client.http == 2) };
     row.add(http, weight_if(counts));
@@ -121,7 +121,7 @@ fn delivery_client(row: &mut Row<'_, Delivery>, client: &Client, weight: u64) {
 }
 
 #[inline]
-fn delivery_fetch(row: &mut Row<'_, Delivery>, fetch: &Fetch<'_>, weight: u64) {
+fn delivery_fetch(row: &mut RowMut<'_, Delivery>, fetch: &Fetch<'_>, weight: u64) {
     use delivery as at;
     row.add(at::ORIGIN_FETCHES, weight);
     row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
@@ -129,11 +129,11 @@ fn delivery_fetch(row: &mut Row<'_, Delivery>, fetch: &Fetch<'_>, weight: u64) {
     row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
     row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     if let Some(status) = fetch.status {
-        row.add(at::ORIGIN_STATUS + status.place(), weight);
+        row.add(at::ORIGIN_STATUS + status.index(), weight);
     }
 }
 
-fn compute_client(row: &mut Row<'_, Compute>, client: &Client, weight: u64) {
+fn compute_client(row: &mut RowMut<'_, Compute>, client: &Client, weight: u64) {
     use compute as at;
     row.add(at::REQUESTS, weight);
     row.add(at::REQ_HEADER_BYTES, client.req.header.saturating_mul(weight));
@@ -144,11 +144,11 @@ fn compute_client(row: &mut Row<'_, Compute>, client: &Client, weight: u64) {
     row.add(at::REQUEST_TIME_MS, client.times.request.saturating_mul(weight));
     row.add(at::REQUEST_TIME_BILLED_MS, client.times.billed.saturating_mul(weight));
     if let Some(status) = client.status {
-        row.add(at::STATUS + status.place(), weight);
+        row.add(at::STATUS + status.index(), weight);
     }
 }
 
-fn compute_fetch(row: &mut Row<'_, Compute>, fetch: &Fetch<'_>, weight: u64) {
+fn compute_fetch(row: &mut RowMut<'_, Compute>, fetch: &Fetch<'_>, weight: u64) {
     use compute as at;
     row.add(at::BEREQS, weight);
     row.add(at::BEREQ_HEADER_BYTES, fetch.bereq.header.saturating_mul(weight));
@@ -156,18 +156,18 @@ fn compute_fetch(row: &mut Row<'_, Compute>, fetch: &Fetch<'_>, weight: u64) {
     row.add(at::BERESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
     row.add(at::BERESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     match fetch.status {
-        Some(status) => row.add(at::ORIGIN_STATUS + status.place(), weight),
+        Some(status) => row.add(at::ORIGIN_STATUS + status.index(), weight),
         None => row.add(at::BEREQ_ERRORS, weight),
     }
 }
 
 #[inline]
-fn origin_response(row: &mut Row<'_, Origin>, fetch: &Fetch<'_>, weight: u64) {
+fn origin_response(row: &mut RowMut<'_, Origin>, fetch: &Fetch<'_>, weight: u64) {
     use origin as at;
     row.add(at::RESP_HEADER_BYTES, fetch.beresp.header.saturating_mul(weight));
     row.add(at::RESP_BODY_BYTES, fetch.beresp.body.saturating_mul(weight));
     if let Some(status) = fetch.status {
-        row.add(at::STATUS + status.place(), weight);
+        row.add(at::STATUS + status.index(), weight);
     }
     if let Some(bucket) = fetch.latency {
         row.add(at::LATENCY + bucket, weight);

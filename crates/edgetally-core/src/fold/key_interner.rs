@@ -1,57 +1,57 @@
-//! Numbered keys: names as they were logged, each with a number, found again without a copy.
+//! An interner of keys as they were logged: each gets a number, and is found again without a copy.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// What is numbered: a name and an address, either of which may be empty, in a scope.
+/// A key: a name and an address in a scope. Either text may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key<'a> {
-    /// Which service and POP, as a number that the owner gave out.
+    /// The number of its service and POP.
     pub scope: u32,
     /// The domain, or the name of the origin.
     pub name: &'a [u8],
-    /// The address of the origin; empty for a domain.
+    /// The address of the origin, or empty for a domain.
     pub address: &'a [u8],
 }
 
-/// A key, and something that is looked at whenever it is found: both in one place, a cache line.
+/// A key and the value that is read whenever it is found, both on one cache line.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Known<T> {
+struct InternedKey<T> {
     hash: u64,
-    with: T,
+    value: T,
     scope: u32,
-    /// Where its texts are among those of all, if they are not short.
+    /// Where its texts are in the interner's text, if they are long.
     at: u32,
     name_len: u16,
     address_len: u16,
-    short: [u8; SHORT],
+    inline: [u8; INLINE],
 }
 
-/// Bytes of a name and an address that stand with the key.
-const SHORT: usize = 28;
+/// The most bytes of a name and an address that are stored with the key.
+const INLINE: usize = 28;
 
-/// Keys, each `with` something of its own.
+/// Keys with numbers from 0, in the order in which they came, and a value each.
 #[derive(Debug)]
-pub struct Numbered<T> {
+pub struct KeyInterner<T> {
     hasher: RandomState,
     numbers: HashTable<u32>,
-    known: Vec<Known<T>>,
-    /// Texts that are not short.
+    keys: Vec<InternedKey<T>>,
+    /// The texts that are long.
     text: Vec<u8>,
 }
 
-impl<T> Default for Numbered<T> {
+impl<T> Default for KeyInterner<T> {
     fn default() -> Self {
-        // Seeded at random: hosts are chosen by strangers, who must not be able to make them collide.
-        Self { hasher: RandomState::default(), numbers: HashTable::new(), known: vec![], text: vec![] }
+        // A random seed: clients choose host names, and must not be able to make them collide.
+        Self { hasher: RandomState::default(), numbers: HashTable::new(), keys: vec![], text: vec![] }
     }
 }
 
-impl<T> Numbered<T> {
-    /// The hash of `key` here.
+impl<T> KeyInterner<T> {
+    /// The hash of `key` in this interner.
     #[inline]
     pub fn hash(&self, key: Key<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
@@ -63,101 +63,101 @@ impl<T> Numbered<T> {
         hasher.finish()
     }
 
-    /// The number of `key`, whose hash is known, if it has one.
+    /// The number of `key` with this hash, if it has one.
     #[inline]
     pub fn find(&self, hash: u64, key: Key<'_>) -> Option<usize> {
         let is_it = |number: &u32| {
-            let known = &self.known[*number as usize];
+            let known = &self.keys[*number as usize];
             known.hash == hash && known.scope == key.scope && {
                 let (name, address) = known.texts(&self.text);
-                same(name, key.name) && same(address, key.address)
+                are_equal(name, key.name) && are_equal(address, key.address)
             }
         };
         self.numbers.find(hash, is_it).map(|number| *number as usize)
     }
 
-    /// Numbers `key`, which has no number yet.
+    /// Adds `key` with this hash, which has no number yet.
     ///
     /// # Panics
     ///
-    /// When keys take more than 4 GiB, or one more than 64 KiB; owners forget keys and bound them long before.
+    /// If keys take more than 4 GiB, or one of them more than 64 KiB. Folds spill and bound keys long before.
     #[inline(never)]
-    pub fn insert(&mut self, hash: u64, key: Key<'_>, with: T) -> usize {
-        let (number, at) = (self.known.len(), small(self.text.len()));
+    pub fn insert(&mut self, hash: u64, key: Key<'_>, value: T) -> usize {
+        let (number, at) = (self.keys.len(), to_index(self.text.len()));
         let (name_len, len) = (key.name.len(), key.name.len() + key.address.len());
-        let mut short = [0; SHORT];
-        if let Some(short) = short.get_mut(..len) {
-            short[..name_len].copy_from_slice(key.name);
-            short[name_len..].copy_from_slice(key.address);
+        let mut inline = [0; INLINE];
+        if let Some(inline) = inline.get_mut(..len) {
+            inline[..name_len].copy_from_slice(key.name);
+            inline[name_len..].copy_from_slice(key.address);
         } else {
             self.text.extend_from_slice(key.name);
             self.text.extend_from_slice(key.address);
         }
-        let (name_len, address_len) = (small(name_len), small(key.address.len()));
-        self.known.push(Known { hash, with, scope: key.scope, at, name_len, address_len, short });
-        let known = &self.known;
-        self.numbers.insert_unique(hash, small(number), |number| known[*number as usize].hash);
+        let (name_len, address_len) = (to_index(name_len), to_index(key.address.len()));
+        self.keys.push(InternedKey { hash, value, scope: key.scope, at, name_len, address_len, inline });
+        let keys = &self.keys;
+        self.numbers.insert_unique(hash, to_index(number), |number| keys[*number as usize].hash);
         number
     }
 
-    /// What stands with the key of this number.
+    /// The value of key `number`.
     #[inline]
-    pub fn with(&mut self, number: usize) -> &mut T {
-        &mut self.known[number].with
+    pub fn value_mut(&mut self, number: usize) -> &mut T {
+        &mut self.keys[number].value
     }
 
-    /// The key of this number.
+    /// Key `number`.
     pub fn get(&self, number: usize) -> Key<'_> {
-        let known = &self.known[number];
+        let known = &self.keys[number];
         let (name, address) = known.texts(&self.text);
         Key { scope: known.scope, name, address }
     }
 
-    /// Forgets all keys.
+    /// Removes all keys.
     pub fn clear(&mut self) {
         self.numbers.clear();
-        self.known.clear();
+        self.keys.clear();
         self.text.clear();
     }
 
-    /// Bytes that they take, about.
+    /// Memory that the keys take, in bytes, approximately.
     pub fn size(&self) -> usize {
-        self.known.len() * (size_of::<Known<T>>() + 8) + self.text.len()
+        self.keys.len() * (size_of::<InternedKey<T>>() + 8) + self.text.len()
     }
 }
 
-impl<T> Known<T> {
+impl<T> InternedKey<T> {
     /// Its name and its address.
     #[inline]
     fn texts<'a>(&'a self, text: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let (name_len, address_len) = (usize::from(self.name_len), usize::from(self.address_len));
-        let both = match self.short.get(..name_len + address_len) {
-            Some(short) => short,
+        let both = match self.inline.get(..name_len + address_len) {
+            Some(inline) => inline,
             None => &text[self.at as usize..][..name_len + address_len],
         };
         both.split_at(name_len)
     }
 }
 
-/// Whether `one` is `other`; names are so short that comparing them here costs less than calling what compares any.
+/// Whether `one` equals `other`. Names are so short that an inlined compare is faster than a call of `memcmp`.
 #[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
     const WORD: usize = 8;
     if one.len() != other.len() {
         return false;
     }
     let (words, _) = one.as_chunks::<WORD>();
     let (others, _) = other.as_chunks::<WORD>();
-    // The last word overlaps those before; what is shorter than a word has none.
+    // The last word overlaps the ones before. A text shorter than a word has none.
     match (one.last_chunk::<WORD>(), other.last_chunk::<WORD>()) {
         (Some(one), Some(other)) => one == other && words.iter().eq(others),
         _ => one.iter().eq(other),
     }
 }
 
-/// A number that fits, because owners forget keys and bound them.
-pub fn small<T: TryFrom<usize>>(number: usize) -> T {
-    T::try_from(number).ok().expect("keys are forgotten before they take 4 GiB, and their texts are bounded")
+/// `number` as an index or a length of fewer bits, which it fits because folds spill and bound keys.
+pub fn to_index<T: TryFrom<usize>>(number: usize) -> T {
+    T::try_from(number).ok().expect("keys are spilled before they take 4 GiB, and their texts are bounded")
 }
 
 #[cfg(test)]
@@ -166,21 +166,21 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn texts_are_the_same_when_they_are_equal(
+        fn texts_are_equal_if_all_their_bytes_are(
             text in proptest::collection::vec(0..=u8::MAX, 1..40),
             at in 0..40_usize,
         ) {
             let mut other = text.clone();
-            proptest::prop_assert!(same(&text, &other));
+            proptest::prop_assert!(are_equal(&text, &other));
             other[at % text.len()] ^= 1;
-            proptest::prop_assert!(!same(&text, &other));
-            proptest::prop_assert!(!same(&text, &text[1..]));
+            proptest::prop_assert!(!are_equal(&text, &other));
+            proptest::prop_assert!(!are_equal(&text, &text[1..]));
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn a_key_is_found_by_all_of_its_bytes_and_by_nothing_else(
+        fn a_key_is_found_only_by_all_of_its_bytes(
             text in proptest::collection::vec(0..=u8::MAX, 1..80),
             at in 0..80_usize,
             cut in 0..80_usize,
@@ -190,7 +190,7 @@ mod tests {
             let cut = cut % text.len();
             let texts: [(&[u8], &[u8]); 4] =
                 [(&text, b""), (&other, b""), (&text[1..], b"x"), (&text[..cut], &text[cut..])];
-            let mut keys = Numbered::default();
+            let mut keys = KeyInterner::default();
             let mut want = vec![];
             for (name, address) in texts {
                 let key = Key { scope: 0, name, address };

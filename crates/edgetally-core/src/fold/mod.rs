@@ -1,14 +1,19 @@
-//! Fold: lines in, tallies per second and key out.
+//! The fold: lines in, rows of counters out.
 //!
-//! A [`Fold`] is what one stretch of input adds up to. Three promises hold, and each has a test:
+//! A [`Fold`] adds up one stretch of input. It keeps three promises, and each has a test:
 //!
-//! 1. **Folding never fails.** A line that cannot be read is refused, counted and reported; the lines around it count.
-//! 2. **Cutting does not matter.** Feed a log whole or in pieces cut anywhere, into one fold or into several whose
+//! 1. **Folding never fails.** A line that cannot be read is rejected, counted and reported; the lines around it count.
+//! 2. **Cutting does not matter.** A log may be fed whole or in blocks cut anywhere, into one fold or into several whose
 //!    partials are merged: the entries are the same.
-//! 3. **Memory follows keys, not lines.** A line whose second and keys were seen before allocates nothing.
+//! 3. **Memory grows with keys, not lines.** A line whose second and keys were seen before allocates nothing.
 //!
-//! Keys are compared as the bytes that were logged. What they mean (case, ports, escapes) is worked out once per key
-//! when the fold is drained, not once per line.
+//! Keys are compared as they were logged. They are normalized (case, ports, escapes) once per key when the fold is drained,
+//! and not once per line.
+//!
+//! ```text
+//! block ──framing──▶ lines ──decode──▶ slots ──record──▶ Record ──counting_rules──▶ rows ──drain──▶ partial
+//!                             format.decoder()     format.correct()
+//! ```
 
 mod chunked_vec;
 mod counting_rules;
@@ -19,53 +24,53 @@ pub mod settings;
 pub mod unknown_words;
 
 use crate::decode::Decoder;
-use crate::fold::counting_rules::{MAX_RAW_KEY, Tables, bounded};
-use crate::fold::key_interner::{Key, Numbered};
+use crate::fold::counting_rules::{FoldRows, MAX_RAW_KEY, bound};
+use crate::fold::key_interner::{Key, KeyInterner, to_index};
 use crate::fold::report::{MAX_SAMPLE, Report};
 use crate::fold::settings::{Framing, Settings};
-use crate::framing::json_array::ArrayLines;
-use crate::framing::syslog_stream::Frames;
+use crate::framing::json_array::ArraySplitter;
+use crate::framing::syslog_stream::SyslogSplitter;
 use crate::partial::Writer;
 use crate::record::{record, second, weight};
-use crate::rejection::{Reason, Reject};
+use crate::rejection::{Reason, Rejection};
 use crate::schema::record_fields as field;
-use crate::value::cache_status::Cache;
+use crate::value::cache_status::CacheStatus;
 use crate::value::key;
 use crate::value::text::{is_blank, trim};
 
-/// Bytes of an array that are turned into lines together: small enough to stay in the cache.
+/// Bytes of an array or a syslog stream that are split into lines together: few enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
-/// Bytes that rows may take until they are written away as part of the next partial, which takes a fraction of them:
-/// those of 100,000 keys fit.
+/// Bytes that rows may take until they are spilled: written as a section of the next partial, which takes a fraction of
+/// them. The rows of 100,000 keys fit.
 const SPILL: usize = 40 << 20;
 
-/// A service and a POP, and how many records of each second they had.
+/// A service and a POP, and how many records they had by second.
 #[derive(Debug)]
-struct Scope {
+struct ScopeRecords {
     service_id: String,
     pop: String,
     records: Vec<(u64, u64)>,
 }
 
-/// Tallies of what was fed since the last drain.
+/// Rows of what was fed since the last drain.
 #[derive(Debug, Default)]
 pub struct Fold {
     settings: Settings,
     decoder: Decoder,
-    scopes: Vec<Scope>,
-    /// Services and POPs as logged; each has the number of its scope.
-    scope_keys: Numbered<()>,
-    tables: Tables,
-    /// Sections of the next partial: rows that were so many that they were written away.
+    scopes: Vec<ScopeRecords>,
+    /// Services and POPs as they were logged; the number of a key is that of its scope.
+    scope_keys: KeyInterner<()>,
+    rows: FoldRows,
+    /// Sections of the next partial.
     spilled: Vec<u8>,
-    /// The beginning of a line whose end has not come yet.
+    /// The start of a line whose end has not come yet.
     unfinished: Vec<u8>,
-    /// The unfinished line is too long already, and what comes of it is dropped.
-    overlong: bool,
-    /// Set when the input turned out to be one array.
-    array: Option<ArrayLines>,
-    frames: Frames,
-    started: bool,
+    /// Whether the unfinished line is too long already; then the rest of it is dropped.
+    is_too_long: bool,
+    /// Splits the input, if it is one array.
+    array: Option<ArraySplitter>,
+    syslog: SyslogSplitter,
+    has_started: bool,
     line: u64,
     report: Report,
 }
@@ -77,72 +82,73 @@ impl Fold {
         Self { decoder: settings.format.decoder(), settings, ..Self::default() }
     }
 
-    /// Folds every finished line of `block`, and keeps what follows the last newline for the next one.
+    /// Folds every line that ends in `block`, and keeps the unfinished last line for the next block.
     ///
     /// `now` is the Unix second in which `block` arrived.
     pub fn feed(&mut self, mut block: &[u8], now: u64) {
         let may_be_array = self.settings.framing == Framing::Arrays && !self.settings.format.has_columns();
-        if may_be_array && !self.started {
-            // What is blank before the first record says nothing, wherever it is cut.
+        if may_be_array && !self.has_started {
+            // Blanks before the first record decide nothing, wherever they are cut.
             let blanks = block.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
             self.line += memchr::memchr_iter(b'\n', &block[..blanks]).count() as u64;
             block = &block[blanks..];
             let Some(first) = block.first() else {
                 return;
             };
-            self.started = true;
+            self.has_started = true;
             if *first == b'[' {
-                self.array = Some(ArrayLines::new(MAX_SAMPLE));
-                // Elements are numbered, not the blank lines before the array.
+                self.array = Some(ArraySplitter::new(MAX_SAMPLE));
+                // Elements are numbered, and not the blank lines before the array.
                 self.line = 0;
             }
         }
         if let Some(mut array) = self.array.take() {
-            for piece in block.chunks(CHUNK) {
-                let lines = array.split(piece);
-                self.lines(&lines, now);
+            for chunk in block.chunks(CHUNK) {
+                let lines = array.split(chunk);
+                self.fold_block(&lines, now);
             }
             self.array = Some(array);
         } else if self.settings.framing == Framing::Stream {
-            for piece in block.chunks(CHUNK) {
-                let lines = self.frames.split(piece);
-                self.lines(&lines, now);
+            for chunk in block.chunks(CHUNK) {
+                let lines = self.syslog.split(chunk);
+                self.fold_block(&lines, now);
             }
         } else {
-            self.lines(block, now);
+            self.fold_block(block, now);
         }
         if self.rows_size() > SPILL {
             self.spill();
         }
     }
 
-    /// Folds the last line, if no newline ended it, and refuses what is wrong with the end of an array.
+    /// Ends the input: folds the last line, even if no newline ended it, and rejects a wrong end of an array.
     pub fn finish(&mut self, now: u64) {
         let array = self.array.take();
-        if array.is_some() && !self.overlong && trim(&self.unfinished).is_empty() {
-            // Blanks where an element did not come are not one.
+        if array.is_some() && !self.is_too_long && trim(&self.unfinished).is_empty() {
+            // Blanks are not an element.
             self.unfinished.clear();
         }
         let truncated = self.report.rejected[Reason::Truncated as usize];
-        if self.overlong || !self.unfinished.is_empty() {
-            self.lines(b"\n", now);
+        if self.is_too_long || !self.unfinished.is_empty() {
+            self.fold_block(b"\n", now);
         }
-        let said = self.report.rejected[Reason::Truncated as usize] > truncated;
-        if let Some((reason, sample)) = array.as_ref().and_then(ArrayLines::flaw)
-            && !said
+        let is_reported = self.report.rejected[Reason::Truncated as usize] > truncated;
+        if let Some((reason, sample)) = array.as_ref().and_then(ArraySplitter::error_at_end)
+            && !is_reported
         {
             self.line += 1;
             self.report.lines += 1;
-            self.report.refuse(self.line, Reject::new(reason, 0), sample);
+            self.report.reject(self.line, Rejection::new(reason, 0), sample);
         }
-        self.started = false;
-        self.frames = Frames::default();
+        self.has_started = false;
+        self.syslog = SyslogSplitter::default();
         self.line = 0;
     }
 
-    /// Feeds `inputs` and finishes each of them, the first of which may go on with what was fed before: one partial of all,
-    /// as [`Fold::drain`] gives it, and what became of the lines of each. Nothing when the tallies take more than
-    /// `max_bytes`, about.
+    /// Feeds `inputs`, finishes each of them, and drains: one partial of all, and one report per input. The first input may
+    /// continue what was fed before.
+    ///
+    /// `None` if the rows take more than `max_bytes`, approximately.
     pub fn fold_all(&mut self, inputs: &[Vec<&[u8]>], now: u64, max_bytes: usize) -> Option<(Vec<u8>, Vec<Report>)> {
         let mut reports = vec![];
         for input in inputs {
@@ -158,106 +164,109 @@ impl Fold {
         Some((self.drain(), reports))
     }
 
-    /// Bytes of the line whose end has not come yet.
+    /// Bytes of the unfinished line.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.unfinished.len().max(self.frames.pending())
+        self.unfinished.len().max(self.syslog.pending())
     }
 
-    /// Bytes that the tallies take, about: when this grows large, drain.
+    /// Memory that the rows take, in bytes, approximately: when it grows large, drain.
     #[must_use]
     pub fn size(&self) -> usize {
         self.rows_size() + self.spilled.len()
     }
 
     fn rows_size(&self) -> usize {
-        self.tables.size() + self.scope_keys.size() + self.scopes.len() * size_of::<Scope>()
+        self.rows.size() + self.scope_keys.size() + self.scopes.len() * size_of::<ScopeRecords>()
     }
 
-    /// What became of the lines since this was asked last.
+    /// Takes the report on all lines since the last report.
     pub fn report(&mut self) -> Report {
         std::mem::take(&mut self.report)
     }
 
-    /// The tallies as a partial (see [`crate::partial`]), empty when there are none; the fold begins anew.
+    /// Takes the rows as a partial (see [`crate::partial`]), which is empty if there are none.
     pub fn drain(&mut self) -> Vec<u8> {
         self.spill();
         std::mem::take(&mut self.spilled)
     }
 
-    /// Writes the rows away.
+    /// Writes the rows as a section of the next partial, and removes them.
     fn spill(&mut self) {
         if self.scopes.iter().any(|scope| !scope.records.is_empty()) {
             let mut partial = std::mem::take(&mut self.spilled);
-            // Rows take about a fifth when they are written. To grow in steps would move what is written again and again.
+            // Encoded rows take about a fifth. To grow in steps would copy them again and again.
             partial.reserve(self.rows_size() / 5);
             let scopes = self.scopes.iter().map(|scope| (&*scope.service_id, &*scope.pop, &*scope.records));
-            let mut writer = Writer::behind(partial, scopes);
-            self.tables.write(&mut writer);
+            let mut writer = Writer::append(partial, scopes);
+            self.rows.write(&mut writer);
             self.spilled = writer.finish();
         }
         self.scopes.clear();
         self.scope_keys.clear();
-        self.tables.clear();
+        self.rows.clear();
     }
 
-    /// Folds whole lines, and keeps what follows the last newline.
-    fn lines(&mut self, block: &[u8], now: u64) {
+    /// Folds every line that ends in `block`, the unfinished line first, and keeps the new unfinished line.
+    fn fold_block(&mut self, block: &[u8], now: u64) {
         let mut left = block;
-        if self.overlong || !self.unfinished.is_empty() {
+        if self.is_too_long || !self.unfinished.is_empty() {
             let Some(newline) = memchr::memchr(b'\n', left) else {
-                return self.keep(left);
+                return self.keep_unfinished(left);
             };
-            self.keep(&left[..newline]);
+            self.keep_unfinished(&left[..newline]);
             left = &left[newline + 1..];
-            if std::mem::take(&mut self.overlong) {
+            if std::mem::take(&mut self.is_too_long) {
                 self.line += 1;
                 self.report.lines += 1;
                 let sample = std::mem::take(&mut self.unfinished);
-                self.refuse(Reject::new(Reason::TooLong, self.settings.max_line), &sample);
+                self.reject(Rejection::new(Reason::TooLong, self.settings.max_line), &sample);
             } else {
                 let mut line = std::mem::take(&mut self.unfinished);
                 line.push(b'\n');
-                self.whole_lines(&line, now);
+                self.fold_lines(&line, now);
                 line.clear();
                 self.unfinished = line;
             }
         }
-        let left = self.whole_lines(left, now);
-        self.keep(left);
+        let left = self.fold_lines(left, now);
+        self.keep_unfinished(left);
     }
 
-    /// Keeps the beginning of a line, as long as it can become one.
-    fn keep(&mut self, piece: &[u8]) {
-        if self.unfinished.len() + piece.len() > self.settings.max_line {
-            self.overlong = true;
+    /// Appends to the unfinished line; once it is too long, only as much as a sample has.
+    fn keep_unfinished(&mut self, bytes: &[u8]) {
+        if self.unfinished.len() + bytes.len() > self.settings.max_line {
+            self.is_too_long = true;
         }
-        let room =
-            if self.overlong { MAX_SAMPLE.saturating_sub(self.unfinished.len()).min(piece.len()) } else { piece.len() };
-        self.unfinished.extend_from_slice(&piece[..room]);
+        let kept = if self.is_too_long {
+            MAX_SAMPLE.saturating_sub(self.unfinished.len()).min(bytes.len())
+        } else {
+            bytes.len()
+        };
+        self.unfinished.extend_from_slice(&bytes[..kept]);
     }
 
-    /// Folds every line of `block` that ends in it; what is left.
-    fn whole_lines<'a>(&mut self, block: &'a [u8], now: u64) -> &'a [u8] {
+    /// Folds every line that ends in `block`; returns the bytes after the last newline.
+    fn fold_lines<'a>(&mut self, block: &'a [u8], now: u64) -> &'a [u8] {
         let mut left = block;
         while let Some(end) = memchr::memchr(b'\n', left) {
             self.line += 1;
             self.report.lines += 1;
-            if let Err(reject) = self.fold_line(left, end, now) {
-                self.refuse(reject, &left[..end]);
+            if let Err(rejection) = self.fold_line(left, end, now) {
+                self.reject(rejection, &left[..end]);
             }
             left = &left[end + 1..];
         }
         left
     }
 
-    /// Folds the line that `block` begins with and that ends before byte `end` of it.
+    /// Folds the line `block[..end]`.
     #[inline]
-    fn fold_line(&mut self, block: &[u8], end: usize, now: u64) -> Result<(), Reject> {
+    fn fold_line(&mut self, block: &[u8], end: usize, now: u64) -> Result<(), Rejection> {
         if end > self.settings.max_line {
-            return Err(Reject::new(Reason::TooLong, self.settings.max_line));
+            return Err(Rejection::new(Reason::TooLong, self.settings.max_line));
         }
-        let (header, line) = self.without_header(&block[..end]);
+        let (header, line) = self.skip_header(&block[..end]);
         let text = trim(line);
         if text.is_empty() {
             return Ok(());
@@ -272,76 +281,75 @@ impl Fold {
         record.check()?;
         let second = second(slots, block)?.unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
-            return Err(slots.reject(Reason::TooOld, field::TS));
+            return Err(slots.rejection(Reason::TooOld, field::TS));
         }
         if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
-            return Err(slots.reject(Reason::TooNew, field::TS));
+            return Err(slots.rejection(Reason::TooNew, field::TS));
         }
-        if record.client.as_ref().is_some_and(|client| client.cache == Cache::Unknown) {
+        if record.client.as_ref().is_some_and(|client| client.cache == CacheStatus::Unknown) {
             self.report.unknown_cache_words.count(slots.text(block, field::CACHE));
         }
-        self.tables.count(&record, second, scope, weight);
+        self.rows.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);
         self.report.accepted += 1;
         Ok(())
     }
 
-    /// `line` from its first brace on, and where that is, if a syslog header may stand before the record.
+    /// `line` from its first brace on, and where that is, if a syslog header may precede the record.
     #[inline]
-    fn without_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
+    fn skip_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
         if !self.settings.framing.has_headers() || self.settings.format.has_columns() {
             return (0, line);
         }
-        // A message without a record is refused as it came, so that its sender recognises it.
+        // A message without a record is rejected with its header, so that its sender recognizes it.
         let start = memchr::memchr(b'{', line).unwrap_or(0);
-        // Some senders end a datagram as C ends a string.
+        // Some senders end a datagram with a zero byte.
         let end = line.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
         (start, &line[start..end.max(start)])
     }
 
     /// The number of the record's service and POP.
     #[inline]
-    fn scope(&mut self, block: &[u8]) -> Result<u32, Reject> {
+    fn scope(&mut self, block: &[u8]) -> Result<u32, Rejection> {
         let slots = &self.decoder.record;
         let (service, pop) = (slots.text(block, field::SERVICE_ID), slots.text(block, field::POP));
         if service.len() > MAX_RAW_KEY {
-            return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
+            return Err(slots.rejection(Reason::BadServiceId, field::SERVICE_ID));
         }
-        let pop = bounded(pop);
+        let pop = bound(pop);
         let key = Key { scope: 0, name: service, address: pop };
         let hash = self.scope_keys.hash(key);
         if let Some(scope) = self.scope_keys.find(hash, key) {
-            return Ok(u32::try_from(scope).unwrap_or(0));
+            return Ok(to_index(scope));
         }
         let Some(service_id) = key::service_id(service, &self.settings.service_id) else {
-            return Err(slots.reject(Reason::BadServiceId, field::SERVICE_ID));
+            return Err(slots.rejection(Reason::BadServiceId, field::SERVICE_ID));
         };
-        // Asked once per service and POP, and again only for lines that do not count anyway.
+        // Checked once per service and POP; lines that are rejected here are checked again and again.
         if self.settings.services.as_ref().is_some_and(|allowed| allowed.iter().all(|one| *one != service_id)) {
-            return Err(slots.reject(Reason::ForeignService, field::SERVICE_ID));
+            return Err(slots.rejection(Reason::ForeignService, field::SERVICE_ID));
         }
-        self.scopes.push(Scope {
+        self.scopes.push(ScopeRecords {
             service_id: service_id.into_owned(),
             pop: key::pop(pop, &self.settings.pop).into_owned(),
             records: vec![],
         });
-        let scope = self.scope_keys.insert(hash, key, ());
-        Ok(u32::try_from(scope).unwrap_or(0))
+        Ok(to_index(self.scope_keys.insert(hash, key, ())))
     }
 
     #[cold]
-    fn refuse(&mut self, reject: Reject, line: &[u8]) {
+    fn reject(&mut self, rejection: Rejection, line: &[u8]) {
         if self.settings.format.is_test_line(trim(line)) {
             return;
         }
-        self.report.refuse(self.line, reject, line);
+        self.report.reject(self.line, rejection, line);
     }
 }
 
 #[inline]
 fn count_record(records: &mut Vec<(u64, u64)>, second: u64) {
-    // Logs are nearly in order, so the second wanted is nearly always the last.
-    match records.iter_mut().rev().find(|(known, _)| *known == second) {
+    // Logs are nearly in order, so this is nearly always the last second.
+    match records.iter_mut().rev().find(|(counted, _)| *counted == second) {
         Some((_, count)) => *count += 1,
         None => records.push((second, 1)),
     }

@@ -1,48 +1,48 @@
-//! Reports: what became of the lines that a fold was fed.
+//! Reports: what became of lines.
 
-use crate::fold::unknown_words::Unknown;
-use crate::rejection::{Reason, Reject};
+use crate::fold::unknown_words::UnknownWords;
+use crate::rejection::{Reason, Rejection};
 
-/// Refused lines that are described in a report.
-const MAX_REFUSED: usize = 10;
-/// Bytes of a refused line that are kept to be looked at.
+/// The most rejected lines that a report describes.
+const MAX_REJECTIONS: usize = 10;
+/// The most bytes of a rejected line that are kept.
 pub const MAX_SAMPLE: usize = 1024;
 
-/// A line that was not counted.
+/// A line that does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedLine {
     /// Its number in the input, from 1.
     pub line: u64,
     /// Why.
     pub reason: Reason,
-    /// At which byte of the line.
+    /// The offset in the line of the value that is wrong, or at which reading stopped, in bytes.
     pub at: usize,
-    /// How it begins.
+    /// The start of the line.
     pub sample: Vec<u8>,
 }
 
 /// What became of the lines since the last report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Lines in all, blank ones included.
+    /// Lines, blank ones included.
     pub lines: u64,
     /// Lines that count.
     pub accepted: u64,
-    /// Lines that do not, by reason in the order of [`Reason::ALL`].
+    /// Rejected lines by reason, in the order of [`Reason::ALL`].
     pub rejected: [u64; Reason::ALL.len()],
-    /// The first of these.
-    pub refused: Vec<Refused>,
-    /// Words for what the cache did that are in no table: they count as neither hit nor miss.
-    pub unknown_cache_words: Unknown,
+    /// The first rejected lines.
+    pub rejections: Vec<RejectedLine>,
+    /// Cache words that are not known, in accepted lines. They count as neither hit nor miss.
+    pub unknown_cache_words: UnknownWords,
 }
 
 impl Report {
-    /// Counts a line that is refused, and keeps how it begins if it is among the first.
-    pub(crate) fn refuse(&mut self, line: u64, reject: Reject, text: &[u8]) {
-        self.rejected[reject.reason as usize] += 1;
-        if self.refused.len() < MAX_REFUSED {
+    /// Counts a rejected line, and keeps its start if it is one of the first.
+    pub(crate) fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8]) {
+        self.rejected[rejection.reason as usize] += 1;
+        if self.rejections.len() < MAX_REJECTIONS {
             let sample = text[..text.len().min(MAX_SAMPLE)].to_vec();
-            self.refused.push(Refused { line, reason: reject.reason, at: reject.at, sample });
+            self.rejections.push(RejectedLine { line, reason: rejection.reason, at: rejection.at, sample });
         }
     }
 }

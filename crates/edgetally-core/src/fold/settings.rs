@@ -1,41 +1,41 @@
-//! Settings: what is known of a source before its first line.
+//! Settings of a fold: what is known of a source before its first line.
 
 use crate::format::Format;
 
-/// What a source says about its records, and what a record may be.
+/// What holds for the records of a source, and what a record may be.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Service of records that name none.
+    /// Service of records that do not name one.
     pub service_id: String,
-    /// POP of records that name none.
+    /// POP of records that do not name one.
     pub pop: String,
-    /// The services that records may count for; any when absent.
+    /// Services that records may count for; `None`: any service.
     pub services: Option<Vec<String>>,
-    /// Longest line, in bytes without its newline.
+    /// Longest line in bytes, without its newline.
     pub max_line: usize,
-    /// How many seconds before now a record may lie; no bound when absent.
+    /// How many seconds a record may lie before now; `None`: any number.
     pub max_lateness: Option<u64>,
-    /// How many seconds after now a record may lie; no bound when absent.
+    /// How many seconds a record may lie after now; `None`: any number.
     pub max_ahead: Option<u64>,
-    /// How records are told apart.
+    /// How records are separated.
     pub framing: Framing,
-    /// How they are written.
+    /// How records are written.
     pub format: Format,
-    /// How many requests a line stands for that does not say so.
+    /// How many requests a line stands for if it does not say.
     pub weight: u64,
 }
 
-/// How records are told apart in the bytes of a source.
+/// How the records of a source are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
-    /// A newline behind each.
+    /// A newline ends each record.
     #[default]
     Lines,
-    /// The same, or one JSON array of all of them.
+    /// The same, or one JSON array of records.
     Arrays,
-    /// A newline behind each, and perhaps a syslog header before it.
+    /// Like lines; a syslog header may precede the record.
     Datagrams,
-    /// A stream of syslog messages: octets counted, or a newline behind each (see [`crate::framing::syslog_stream`]).
+    /// Syslog over TCP, with octet counting or newlines (see [`crate::framing::syslog_stream`]).
     Stream,
 }
 
@@ -52,7 +52,7 @@ impl Framing {
         }
     }
 
-    /// Whether something may stand before the record.
+    /// Whether a syslog header may precede a record.
     pub(crate) const fn has_headers(self) -> bool {
         matches!(self, Self::Datagrams | Self::Stream)
     }

@@ -1,26 +1,26 @@
-//! Words that no table knows, counted so that somebody sees them.
+//! Cache words that are not known, counted so that an operator sees them.
 
 use crate::value::key::OTHER;
 use crate::value::text::text;
 
-/// How many different words are told apart.
+/// The most words that are counted separately.
 const MAX_WORDS: usize = 100;
-/// Bytes of a word that are kept.
-const MAX_WORD: usize = 64;
+/// The longest word. Others are cut.
+const MAX_WORD_BYTES: usize = 64;
 
-/// How often each word came.
+/// How many lines had each word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnknownWords {
     words: Vec<(Vec<u8>, u64)>,
     others: u64,
 }
 
-impl Unknown {
+impl UnknownWords {
     /// Counts `word`, as it was logged.
     #[cold]
     pub fn count(&mut self, word: &[u8]) {
-        let word = &word[..word.len().min(MAX_WORD)];
-        if let Some((_, count)) = self.words.iter_mut().find(|(known, _)| known == word) {
+        let word = &word[..word.len().min(MAX_WORD_BYTES)];
+        if let Some((_, count)) = self.words.iter_mut().find(|(counted, _)| counted == word) {
             *count += 1;
         } else if self.words.len() < MAX_WORDS {
             self.words.push((word.to_vec(), 1));
@@ -29,7 +29,7 @@ impl Unknown {
         }
     }
 
-    /// Every word and how often it came; beyond the first hundred they are one.
+    /// Every word with the number of its lines. Words beyond the first hundred are counted under [`OTHER`].
     #[must_use]
     pub fn words(&self) -> Vec<(String, u64)> {
         let words = self.words.iter().map(|(word, count)| (text(word).into_owned(), *count));
@@ -42,8 +42,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_words_are_told_apart() {
-        let mut unknown = Unknown::default();
+    fn a_hundred_words_are_counted_separately() {
+        let mut unknown = UnknownWords::default();
         for round in 0..2 {
             for number in 0..103 {
                 unknown.count(format!("w{number}").as_bytes());

@@ -1,14 +1,14 @@
 //! Caddy's access log, `format json`.
 //!
-//! `log_append` (Caddy 2.8 and newer) adds members to the line itself, and Caddy before that can only send headers to
-//! the client in order to log them. Either way may name fields of the record.
+//! `log_append` (Caddy 2.8 and newer) adds members to the line itself. Older versions can only log headers, which the client
+//! gets, too. Either way may add fields of the record.
 
 use crate::format::spec::FormatSpec;
 use crate::schema::record_fields::{
     DOMAIN, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP, TLS,
 };
 
-/// `ts` is the end of the request in seconds, and `status` 0 when the client left first.
+/// `ts` is the end of the request in seconds. `status` is 0 if the client left first.
 pub static FORMAT: FormatSpec = FormatSpec {
     name: "caddy",
     fields: &[

@@ -1,4 +1,4 @@
-//! The canonical record: every edge that lets its user choose the names of fields writes this.
+//! The canonical record, for every edge whose log format can be chosen.
 
 use crate::format::spec::FormatSpec;
 

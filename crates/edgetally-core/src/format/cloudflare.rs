@@ -11,8 +11,8 @@ use crate::schema::record_fields::{
 };
 use crate::value::number::{Number, number};
 
-/// `EdgeEndTimestamp` is in seconds, nanoseconds or RFC 3339, as the job says. `OriginIP` is empty, and
-/// `OriginResponseStatus` 0, when no origin was asked.
+/// `EdgeEndTimestamp` is in seconds, nanoseconds or RFC 3339, as the job is configured. Without a fetch, `OriginIP`
+/// is empty and `OriginResponseStatus` is 0.
 pub static FORMAT: FormatSpec = FormatSpec {
     name: "cloudflare",
     fields: &[
@@ -37,25 +37,25 @@ pub static FORMAT: FormatSpec = FormatSpec {
     ..FormatSpec::OBJECTS
 };
 
-/// Statuses by which Cloudflare says that it got no response: no origin sends them.
+/// Statuses that Cloudflare generates if an origin did not respond. Origins do not send them.
 const NO_RESPONSE: RangeInclusive<u64> = 520..=527;
-/// No origin answers a POP of Cloudflare's within a millisecond.
+/// No origin responds to Cloudflare within a millisecond.
 const NOT_MEASURED: RangeInclusive<u64> = 0..=0;
 
 fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
-    // The others are requests that Cloudflare made itself, most of them for a Worker that an eyeball asked. Like those
-    // of a shield they are requests, and what they ask of origins counts, but no end user got their answers.
+    // Any other source is Cloudflare itself, mostly a Worker that serves an end user. Like requests of a shield, these count
+    // as requests and their fetches count, but no end user got the responses.
     if let Some(client) = &mut record.client {
         client.edge = matches!(slots.text(block, CLIENT_SOURCE), b"" | b"eyeball");
     }
-    let is_none = |slot, none: RangeInclusive<u64>| {
-        let said = number(slots.text(block, slot));
-        matches!(said, Number::Value { floor, whole: true } if none.contains(&floor))
+    let lies_in = |slot, range: RangeInclusive<u64>| {
+        let number = number(slots.text(block, slot));
+        matches!(number, Number::Value { floor, is_integer: true } if range.contains(&floor))
     };
     if record.fetches.as_slice().is_empty() {
         return;
     }
-    let (unanswered, untimed) = (is_none(ORIGIN_STATUS, NO_RESPONSE), is_none(ORIGIN_TTFB_MS, NOT_MEASURED));
+    let (unanswered, untimed) = (lies_in(ORIGIN_STATUS, NO_RESPONSE), lies_in(ORIGIN_TTFB_MS, NOT_MEASURED));
     for fetch in record.fetches.as_mut_slice() {
         fetch.status = fetch.status.filter(|_| !unanswered);
         fetch.latency = fetch.latency.filter(|_| !untimed);

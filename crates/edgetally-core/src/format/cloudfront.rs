@@ -1,7 +1,6 @@
-//! `CloudFront`'s real-time logs: values between tabs, in the order of the fields that were chosen.
+//! `CloudFront`'s real-time logs: values between tabs, in the order of the chosen fields.
 //!
-//! Values are URL-encoded. Nothing has to be decoded for it: a host in which something is encoded is no alias of any
-//! distribution, so it is not what was asked for here.
+//! Values are URL-encoded, but need no decoding: a host with encoded characters cannot be an alias of a distribution.
 
 use crate::decode::slots::Slots;
 use crate::format::spec::FormatSpec;
@@ -13,7 +12,7 @@ use crate::schema::record_fields::{
 };
 use crate::value::number::number;
 
-/// `timestamp` is the end of the request, and `sc-status` 000 when the viewer left first.
+/// `timestamp` is the end of the request. `sc-status` is 000 if the viewer left first.
 pub static FORMAT: FormatSpec = FormatSpec {
     name: "cloudfront",
     fields: &[
@@ -30,7 +29,7 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("sc-content-len", RESP_BODY_BYTES),
         ("origin-fbl", ORIGIN_TTFB_S),
         ("r-host", ORIGIN_ADDR),
-        // The other fields that there are.
+        // Fields that do not count.
         ("asn", SKIP),
         ("c-country", SKIP),
         ("c-ip", SKIP),
@@ -85,7 +84,7 @@ pub static FORMAT: FormatSpec = FormatSpec {
 };
 
 fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
-    // `sc-content-len` is the header, which a HEAD has without the body.
+    // `sc-content-len` is the header of that name, which a response to HEAD has without the body.
     if slots.text(block, METHOD) == b"HEAD"
         && let Some(client) = &mut record.client
     {

@@ -11,7 +11,7 @@ use crate::schema::record_fields::{
 use crate::value::key::is_address;
 use crate::value::number::number;
 
-/// `StartUTC` is when the request began, `Duration` nanoseconds. `time` is its end, but only to the second.
+/// `StartUTC` is the start of the request, `Duration` is in nanoseconds. `time` is its end, but only to the second.
 pub static FORMAT: FormatSpec = FormatSpec {
     name: "traefik",
     fields: &[
@@ -33,7 +33,7 @@ pub static FORMAT: FormatSpec = FormatSpec {
     ..FormatSpec::OBJECTS
 };
 
-/// What Traefik answers in place of an origin from which nothing came, and the length of the text that it sends.
+/// What Traefik answers if an origin did not respond: the status, and the length of its text.
 const OWN_ANSWERS: [(&[u8], u64); 4] = [
     (b"500", "Internal Server Error".len() as u64),
     (b"502", "Bad Gateway".len() as u64),
@@ -42,12 +42,12 @@ const OWN_ANSWERS: [(&[u8], u64); 4] = [
 ];
 
 fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
-    // Without an address it was Traefik itself: a service of its own, or that it knew no server that is up.
+    // Without an address Traefik answered itself: from an internal service, or because no server was up.
     if !is_address(slots.text(block, ORIGIN_ADDR)) {
         record.fetches = Fetches::None;
         return;
     }
-    // Traefik logs an answer of its own as if it were the origin's.
+    // Traefik logs its own answer as if it were the origin's.
     let status = slots.text(block, ORIGIN_STATUS);
     let Some((_, text)) = OWN_ANSWERS.iter().find(|(own, _)| *own == status) else {
         return;

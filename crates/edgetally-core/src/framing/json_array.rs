@@ -1,28 +1,28 @@
-//! One JSON array of records, turned into lines while it streams by.
+//! One JSON array of records, split into lines.
 
 use crate::rejection::Reason;
 use crate::value::text::is_blank;
 
-/// Where in an array the stream is.
+/// Splits an array into lines, of one element each.
 #[derive(Debug)]
-pub struct ArrayLines {
+pub struct ArraySplitter {
     depth: usize,
     in_string: bool,
     escaped: bool,
     closed: bool,
-    /// How that begins which stands behind the array, blanks aside.
-    behind: Vec<u8>,
-    /// Bytes of it that are kept.
+    /// The start of the data after the end of the array, without blanks before it.
+    trailing: Vec<u8>,
+    /// The most bytes of it.
     max_sample: usize,
 }
 
-impl ArrayLines {
-    /// Before an array, of which at most `max_sample` bytes are kept that follow it.
+impl ArraySplitter {
+    /// A splitter that keeps at most `max_sample` bytes of the data after the end of the array.
     pub const fn new(max_sample: usize) -> Self {
-        Self { depth: 0, in_string: false, escaped: false, closed: false, behind: vec![], max_sample }
+        Self { depth: 0, in_string: false, escaped: false, closed: false, trailing: vec![], max_sample }
     }
 
-    /// The elements in `piece`, a newline behind each; what surrounds them becomes blanks.
+    /// The elements in `piece`, each with a newline at its end. Bytes around them become blanks.
     pub fn split(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut lines = if self.closed { vec![] } else { piece.to_vec() };
         let end = lines.iter_mut().position(|byte| {
@@ -30,16 +30,16 @@ impl ArrayLines {
             self.closed
         });
         lines.truncate(end.map_or(lines.len(), |end| end + 1));
-        self.keep(&piece[lines.len()..]);
+        self.keep_trailing(&piece[lines.len()..]);
         lines
     }
 
-    /// What is wrong with how the array ends, if this is all of it, and how that begins.
-    pub fn flaw(&self) -> Option<(Reason, &[u8])> {
-        match (self.closed, &*self.behind) {
+    /// Why the end of the array is wrong, if the input ends here, and the start of the data after it.
+    pub fn error_at_end(&self) -> Option<(Reason, &[u8])> {
+        match (self.closed, &*self.trailing) {
             (false, _) => Some((Reason::Truncated, &[])),
             (true, []) => None,
-            (true, behind) => Some((Reason::NotJson, behind)),
+            (true, trailing) => Some((Reason::NotJson, trailing)),
         }
     }
 
@@ -47,7 +47,7 @@ impl ArrayLines {
         if self.in_string {
             self.in_string = self.escaped || byte != b'"';
             self.escaped = byte == b'\\' && !self.escaped;
-            // A raw newline would cut the element in two.
+            // A raw newline would split the element.
             return if byte == b'\n' { b' ' } else { byte };
         }
         match byte {
@@ -63,19 +63,19 @@ impl ArrayLines {
                 self.closed = true;
                 return b'\n';
             }
-            // One brace too many spoils its element, and leaves the array open.
+            // An extra brace makes its element invalid and leaves the array open.
             b']' | b'}' => self.depth = self.depth.saturating_sub(1).max(1),
             _ => {}
         }
         byte
     }
 
-    /// Keeps what comes behind the array, as far as it is shown to anybody.
-    fn keep(&mut self, piece: &[u8]) {
-        let blank = |byte: &&u8| self.behind.is_empty() && (is_blank(**byte) || **byte == b'\n');
+    /// Keeps the start of the data after the end of the array.
+    fn keep_trailing(&mut self, piece: &[u8]) {
+        let blank = |byte: &&u8| self.trailing.is_empty() && (is_blank(**byte) || **byte == b'\n');
         let blanks = piece.iter().take_while(blank).count();
-        let room = self.max_sample - self.behind.len();
-        self.behind.extend(piece[blanks..].iter().take(room));
+        let room = self.max_sample - self.trailing.len();
+        self.trailing.extend(piece[blanks..].iter().take(room));
     }
 }
 
@@ -90,25 +90,25 @@ mod tests {
         let array = b" [ {\"a\":[1,2],\"b\":\"x,]\\\"\"},\n\t{\"c\":\n{\"d\":1}}, 7}, 8] ";
         let want = b"   {\"a\":[1,2],\"b\":\"x,]\\\"\"}\n \t{\"c\": {\"d\":1}}\n 7}\n 8\n";
         for cut in 0..array.len() {
-            let mut lines = ArrayLines::new(MAX_SAMPLE);
-            let mut got = lines.split(&array[..cut]);
-            let flaw = (cut < array.len() - 1).then_some((Reason::Truncated, &b""[..]));
-            assert_eq!(flaw, lines.flaw(), "cut at {cut}");
-            got.extend(lines.split(&array[cut..]));
+            let mut splitter = ArraySplitter::new(MAX_SAMPLE);
+            let mut got = splitter.split(&array[..cut]);
+            let error = (cut < array.len() - 1).then_some((Reason::Truncated, &b""[..]));
+            assert_eq!(error, splitter.error_at_end(), "cut at {cut}");
+            got.extend(splitter.split(&array[cut..]));
             assert_eq!(String::from_utf8_lossy(want), String::from_utf8_lossy(&got), "cut at {cut}");
-            assert_eq!(None, lines.flaw());
+            assert_eq!(None, splitter.error_at_end());
         }
     }
 
     #[test]
-    fn what_stands_behind_an_array_is_kept_as_far_as_it_is_shown_wherever_the_stream_is_cut() {
+    fn data_after_an_array_is_kept_up_to_the_limit_wherever_the_stream_is_cut() {
         let array = [b"[7]\r\n [8] {}\n", &[b'x'; 2 * MAX_SAMPLE][..]].concat();
         let want = &array[6..6 + MAX_SAMPLE];
         for cut in 0..array.len() {
-            let mut lines = ArrayLines::new(MAX_SAMPLE);
-            let got = [lines.split(&array[..cut]), lines.split(&array[cut..])].concat();
+            let mut splitter = ArraySplitter::new(MAX_SAMPLE);
+            let got = [splitter.split(&array[..cut]), splitter.split(&array[cut..])].concat();
             assert_eq!(b" 7\n"[..], got, "cut at {cut}");
-            assert_eq!(Some((Reason::NotJson, want)), lines.flaw(), "cut at {cut}");
+            assert_eq!(Some((Reason::NotJson, want)), splitter.error_at_end(), "cut at {cut}");
         }
     }
 }

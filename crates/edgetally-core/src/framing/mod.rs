@@ -1,4 +1,4 @@
-//! Framing: from bytes to lines, where something else than a newline separates records.
+//! Framing: from bytes to lines, if records are not separated by newlines alone.
 
 pub mod json_array;
 pub mod syslog_stream;

@@ -1,70 +1,70 @@
-//! Syslog over a stream, turned into lines while it streams by.
+//! Syslog over TCP, split into lines.
 //!
-//! RFC 6587 knows two ways to tell messages apart, and senders mix them: octet counting (`57 <134>1 ...`), and a
-//! newline behind each. A message that begins with a digit is counted; everything else ends with a newline. Headers
-//! are left alone: whoever reads a line starts at its first brace.
+//! RFC 6587 has two framings, and senders mix them: octet counting (`57 <134>1 ...`) and a newline after each message. A
+//! message that starts with a digit is counted; any other ends with a newline. Headers stay: decoding starts at the first
+//! brace of a line.
 
-/// The longest count that is believed, in digits.
+/// The most digits of a count.
 const MAX_DIGITS: usize = 7;
 
-/// Where in a stream of messages we are.
+/// Splits a stream of messages into lines.
 #[derive(Debug, Default)]
-pub struct Frames {
-    state: State,
+pub struct SyslogSplitter {
+    state: SyslogState,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum SyslogState {
     /// Before a message.
     #[default]
     Start,
-    /// In the count before one.
+    /// In the count of octets.
     Count { digits: usize, octets: usize },
-    /// In one that was counted.
+    /// In a message of which so many octets are left.
     Counted { left: usize },
-    /// In one that ends with a newline.
+    /// In a message that ends with a newline.
     Delimited,
 }
 
-impl Frames {
-    /// Bytes of a message that has begun and of which no line has anything yet, about.
+impl SyslogSplitter {
+    /// Bytes of a message that no line contains yet, approximately.
     pub fn pending(&self) -> usize {
         match self.state {
-            State::Count { digits, .. } => digits,
-            State::Counted { .. } => 1,
-            State::Start | State::Delimited => 0,
+            SyslogState::Count { digits, .. } => digits,
+            SyslogState::Counted { .. } => 1,
+            SyslogState::Start | SyslogState::Delimited => 0,
         }
     }
 
-    /// The messages in `piece`, a newline behind each.
+    /// The messages in `piece`, each with a newline at its end.
     pub fn split(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut lines = Vec::with_capacity(piece.len() + 16);
         let mut left = piece;
         while let [first, rest @ ..] = left {
             (self.state, left) = match self.state {
-                State::Start => match first {
-                    b'0'..=b'9' => (State::Count { digits: 0, octets: 0 }, left),
-                    // Blank lines, and what some senders put between counted messages.
-                    b'\n' | b'\r' | b' ' | 0 => (State::Start, rest),
-                    _ => (State::Delimited, left),
+                SyslogState::Start => match first {
+                    b'0'..=b'9' => (SyslogState::Count { digits: 0, octets: 0 }, left),
+                    // Blank lines, and bytes that some senders put between counted messages.
+                    b'\n' | b'\r' | b' ' | 0 => (SyslogState::Start, rest),
+                    _ => (SyslogState::Delimited, left),
                 },
-                State::Count { digits, octets } => count(digits, octets, *first, left, &mut lines),
-                State::Counted { left: octets } => {
+                SyslogState::Count { digits, octets } => read_count(digits, octets, *first, left, &mut lines),
+                SyslogState::Counted { left: octets } => {
                     let (message, rest) = left.split_at(octets.min(left.len()));
-                    // A newline inside would cut it in two.
+                    // A newline would split the message.
                     lines.extend(message.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
                     match octets - message.len() {
                         0 => {
                             lines.push(b'\n');
-                            (State::Start, rest)
+                            (SyslogState::Start, rest)
                         }
-                        octets => (State::Counted { left: octets }, rest),
+                        octets => (SyslogState::Counted { left: octets }, rest),
                     }
                 }
-                State::Delimited => {
+                SyslogState::Delimited => {
                     let end = memchr::memchr(b'\n', left).map_or(left.len(), |newline| newline + 1);
                     lines.extend_from_slice(&left[..end]);
-                    (if left[end - 1] == b'\n' { State::Start } else { State::Delimited }, &left[end..])
+                    (if left[end - 1] == b'\n' { SyslogState::Start } else { SyslogState::Delimited }, &left[end..])
                 }
             };
         }
@@ -72,17 +72,23 @@ impl Frames {
     }
 }
 
-/// One more byte of a count.
-fn count<'a>(digits: usize, octets: usize, byte: u8, left: &'a [u8], lines: &mut Vec<u8>) -> (State, &'a [u8]) {
+/// Reads one more byte of a count.
+fn read_count<'a>(
+    digits: usize,
+    octets: usize,
+    byte: u8,
+    left: &'a [u8],
+    lines: &mut Vec<u8>,
+) -> (SyslogState, &'a [u8]) {
     match byte {
         b'0'..=b'9' if digits < MAX_DIGITS => {
-            (State::Count { digits: digits + 1, octets: octets * 10 + usize::from(byte - b'0') }, &left[1..])
+            (SyslogState::Count { digits: digits + 1, octets: octets * 10 + usize::from(byte - b'0') }, &left[1..])
         }
-        b' ' if octets > 0 => (State::Counted { left: octets }, &left[1..]),
+        b' ' if octets > 0 => (SyslogState::Counted { left: octets }, &left[1..]),
         _ => {
-            // No count after all: the digits are the beginning of a line.
+            // Not a count: the digits are the start of a line.
             lines.extend_from_slice(octets.to_string().as_bytes());
-            (State::Delimited, left)
+            (SyslogState::Delimited, left)
         }
     }
 }
@@ -92,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_framings_and_a_mix_of_them_become_lines_wherever_the_stream_is_cut() {
+    fn both_framings_and_their_mix_become_lines_wherever_the_stream_is_cut() {
         let cases: &[(&[u8], &str)] = &[
             (b"<134>1 - {\"a\":1}\n{\"b\":2}\n", "<134>1 - {\"a\":1}\n{\"b\":2}\n"),
             (b"7 {\"a\":1}7 {\"b\":2}", "{\"a\":1}\n{\"b\":2}\n"),
@@ -103,9 +109,9 @@ mod tests {
         ];
         for (stream, want) in cases {
             for cut in 0..=stream.len() {
-                let mut frames = Frames::default();
-                let mut got = frames.split(&stream[..cut]);
-                got.extend(frames.split(&stream[cut..]));
+                let mut splitter = SyslogSplitter::default();
+                let mut got = splitter.split(&stream[..cut]);
+                got.extend(splitter.split(&stream[cut..]));
                 let (want, got) = (want.replace("\n\n", "\n"), String::from_utf8_lossy(&got).replace("\n\n", "\n"));
                 assert_eq!(want, got, "cut at {cut}");
             }

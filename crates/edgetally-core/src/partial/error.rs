@@ -2,12 +2,12 @@
 
 use crate::partial::write::VERSION;
 
-/// Why bytes are no partial.
+/// Why bytes are not a partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartialError {
-    /// Written by another version.
+    /// Another version wrote the partial.
     UnknownVersion(u8),
-    /// Cut off or damaged: what is wrong at which byte.
+    /// The partial is cut off or damaged at this byte.
     Damaged(usize),
 }
 

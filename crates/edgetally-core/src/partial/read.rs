@@ -1,4 +1,4 @@
-//! How a partial is read: checked as a whole, and then row by row.
+//! Reading partials: all of a partial is checked before its first row is read.
 
 use crate::partial::error::PartialError;
 use crate::partial::write::{SECTION, VERSION};
@@ -11,76 +11,76 @@ pub struct Scope<'a> {
     pub service_id: &'a str,
     /// The POP.
     pub pop: &'a str,
-    /// How many records of which second it had.
+    /// How many records it had in which second.
     pub records: Vec<(u64, u64)>,
 }
 
 /// One row of a partial.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct PartialRow<'a> {
     /// What it counts.
     pub kind: Kind,
-    /// Position of its scope.
+    /// The index of its scope.
     pub scope: usize,
     /// Unix second.
     pub second: u64,
-    /// The domain, or the name of the origin: UTF-8.
+    /// The domain, or the name of the origin, in UTF-8.
     pub name: &'a [u8],
-    /// The address of the origin; empty for a domain.
+    /// The address of the origin, or empty for a domain.
     pub address: &'a [u8],
-    /// Its counters, still encoded.
-    pub counters: Encoded<'a>,
+    /// Its counters.
+    pub counters: EncodedCounters<'a>,
 }
 
-/// Counters as [`write_counters`] wrote them.
+/// Counters as [`write_counters`](crate::partial::write_counters) wrote them.
 #[derive(Debug, Clone, Copy)]
-pub struct Encoded<'a>(&'a [u8]);
+pub struct EncodedCounters<'a>(&'a [u8]);
 
-impl<'a> Encoded<'a> {
-    /// Counters that begin at byte `at` of `bytes`, which this crate has written.
+impl<'a> EncodedCounters<'a> {
+    /// The counters at byte `at` of `bytes`, which this crate has written.
     pub(crate) fn at(bytes: &'a [u8], at: usize) -> Self {
         Self(&bytes[at..])
     }
 
-    /// Whether there are none.
+    /// Whether there are no counters.
     #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.first().is_none_or(|count| *count == 0)
     }
 
-    /// How many there are.
+    /// How many counters there are.
     #[inline]
     #[must_use]
     pub fn count(self) -> usize {
         self.0.first().map_or(0, |count| usize::from(*count))
     }
 
-    /// Calls `found` with the place and the value of each.
+    /// Calls `found` with counter and value of each.
     #[inline]
-    pub fn each(self, mut found: impl FnMut(usize, u64)) {
+    pub fn for_each(self, mut found: impl FnMut(usize, u64)) {
         let mut reader = Reader { bytes: self.0, at: 0 };
         let Ok(count) = reader.byte() else { return };
         for _ in 0..count {
-            let (Ok(place), Ok(value)) = (reader.byte(), reader.number()) else {
+            let (Ok(counter), Ok(value)) = (reader.byte(), reader.number()) else {
                 return;
             };
-            found(usize::from(place), value);
+            found(usize::from(counter), value);
         }
     }
 }
 
-/// A section of a partial that was read as far as its rows.
+/// A section of a partial, read up to its rows.
 #[derive(Debug)]
 pub struct Section<'a> {
     /// Services and POPs.
     pub scopes: Vec<Scope<'a>>,
     rows: Reader<'a>,
-    /// How many bytes the counters of each row take.
-    lens: Vec<u32>,
+    /// The length of the counters of each row in bytes.
+    counters_lens: Vec<u32>,
 }
 
-/// Reads `bytes` and checks all of them, so that nothing is merged of a partial that is damaged.
+/// Checks all of `bytes`, so that nothing of a damaged partial is merged, and returns the sections.
 pub fn read(bytes: &[u8]) -> Result<Vec<Section<'_>>, PartialError> {
     let mut reader = Reader { bytes, at: 0 };
     let mut sections = vec![];
@@ -110,21 +110,21 @@ impl<'a> Section<'a> {
             scopes.push(Scope { service_id, pop, records });
         }
         let rows = *reader;
-        let mut lens = vec![];
+        let mut counters_lens = vec![];
         while reader.has_row() {
             let row = reader.row_key()?;
             if row.scope >= scopes.len() || !is_text(row.name) || !is_text(row.address) {
                 return Err(reader.damaged());
             }
-            lens.push(reader.pass_counters(row.kind)?);
+            counters_lens.push(reader.skip_counters(row.kind)?);
         }
-        Ok(Self { scopes, rows, lens })
+        Ok(Self { scopes, rows, counters_lens })
     }
 
-    /// Its rows.
-    pub fn rows(&self) -> impl Iterator<Item = Result<Row<'a>, PartialError>> {
+    /// The rows of the section.
+    pub fn rows(&self) -> impl Iterator<Item = Result<PartialRow<'a>, PartialError>> {
         let mut reader = self.rows;
-        self.lens.iter().map(move |len| {
+        self.counters_lens.iter().map(move |len| {
             let row = reader.row_key()?;
             reader.at += *len as usize;
             Ok(row)
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         PartialError::Damaged(self.at)
     }
 
-    /// Whether another row of the section follows.
+    /// Whether the section has another row.
     fn has_row(&self) -> bool {
         self.bytes.get(self.at).is_some_and(|kind| *kind != SECTION)
     }
@@ -162,12 +162,12 @@ impl<'a> Reader<'a> {
         if byte < 0x80 { Ok(u64::from(byte)) } else { self.long_number() }
     }
 
-    /// A number of more than one byte, whose first one has been read.
+    /// A number of more than one byte, the first of which has been read.
     #[inline]
     fn long_number(&mut self) -> Result<u64, PartialError> {
         self.at -= 1;
         let eight = self.bytes[self.at..].first_chunk().map_or(u64::MAX, |eight| u64::from_le_bytes(*eight));
-        // The bytes up to the first that says of itself that it is the last, all of them together.
+        // The last byte of the number is the first one without its highest bit.
         let last = !eight & 0x8080_8080_8080_8080;
         if last == 0 {
             return self.longest_number();
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(halves & 0x0FFF_FFFF | (halves & 0x0FFF_FFFF_0000_0000) >> 4)
     }
 
-    /// A number of more than eight bytes, or at the end of all.
+    /// A number of more than eight bytes, or in the last eight of the partial.
     #[cold]
     fn longest_number(&mut self) -> Result<u64, PartialError> {
         let (mut value, mut shift) = (0_u64, 0);
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text: bytes that are UTF-8.
+    /// A text in UTF-8.
     #[inline]
     fn text(&mut self) -> Result<&'a str, PartialError> {
         std::str::from_utf8(self.text_bytes()?).map_err(|_| self.damaged())
@@ -212,34 +212,34 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// A row up to its counters, which follow. Whoever reads it first has to check the scope and the texts.
+    /// A row up to its counters. The scope and the texts are not checked.
     #[inline]
-    fn row_key(&mut self) -> Result<Row<'a>, PartialError> {
+    fn row_key(&mut self) -> Result<PartialRow<'a>, PartialError> {
         let kind = *Kind::ALL.get(usize::from(self.byte()?)).ok_or_else(|| self.damaged())?;
         let scope = usize::try_from(self.number()?).map_err(|_| self.damaged())?;
         let second = self.number()?;
         let name = self.text_bytes()?;
         let address = if kind.is_origin() { self.text_bytes()? } else { &[] };
-        Ok(Row { kind, scope, second, name, address, counters: Encoded(&self.bytes[self.at..]) })
+        Ok(PartialRow { kind, scope, second, name, address, counters: EncodedCounters(&self.bytes[self.at..]) })
     }
 
-    /// Checks the counters of a row of this kind; how many bytes they take.
+    /// Checks the counters of a row of this kind and returns their length in bytes.
     #[inline]
-    fn pass_counters(&mut self, kind: Kind) -> Result<u32, PartialError> {
+    fn skip_counters(&mut self, kind: Kind) -> Result<u32, PartialError> {
         let (start, mut least) = (self.at, 0);
         for _ in 0..self.byte()? {
-            let place = usize::from(self.byte()?);
-            if place < least || place >= kind.counters() {
+            let counter = usize::from(self.byte()?);
+            if counter < least || counter >= kind.counters() {
                 return Err(self.damaged());
             }
-            least = place + 1;
+            least = counter + 1;
             self.number()?;
         }
         u32::try_from(self.at - start).map_err(|_| self.damaged())
     }
 }
 
-/// Whether these bytes are UTF-8; nearly all names are ASCII, which is seen faster.
+/// Whether `bytes` are UTF-8. Nearly all names are ASCII, which is checked faster.
 #[inline]
 fn is_text(bytes: &[u8]) -> bool {
     bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
@@ -259,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_read_as_they_were_written_whatever_follows(
+        fn numbers_are_read_as_they_were_written(
             value: u64,
             shift in 0..64_u32,
             rest in prop::collection::vec(0..=u8::MAX, 0..12),
@@ -283,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_do_not_rise_are_damage() {
-        for (places, is_read) in [([3, 4], true), ([4, 4], false), ([5, 4], false)] {
+    fn counters_in_the_wrong_order_are_damage() {
+        for (counters, is_read) in [([3, 4], true), ([4, 4], false), ([5, 4], false)] {
             let mut writer = Writer::new([("a", "b", &[(1, 1)][..])].into_iter());
-            writer.domain(Kind::Delivery, 0, 1, "c", &places.map(|place| (place, 1)));
-            assert_eq!(is_read, read(&writer.finish()).is_ok(), "{places:?}");
+            writer.domain(Kind::Delivery, 0, 1, "c", &counters.map(|counter| (counter, 1)));
+            assert_eq!(is_read, read(&writer.finish()).is_ok(), "{counters:?}");
         }
     }
 }

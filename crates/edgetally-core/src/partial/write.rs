@@ -1,27 +1,27 @@
-//! How a partial is written.
+//! Writing partials.
 
 use crate::schema::counters::Kind;
 
-/// The form that this crate writes, and the only one that it reads.
+/// The version that this crate writes, and the only one that it reads.
 pub const VERSION: u8 = 1;
 
-/// Stands between two sections, where a row would have its kind.
+/// Separates two sections. It stands where a row would have its kind.
 pub(super) const SECTION: u8 = 0xFF;
 
-/// Writes one partial.
+/// Writes one section of a partial.
 #[derive(Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    /// A partial of rows in `scopes`: service id, POP, and records per second. A row names its scope by position.
+    /// Starts a partial with these scopes: service id, POP, and records per second. A row names its scope by index.
     pub fn new<'a>(scopes: impl ExactSizeIterator<Item = (&'a str, &'a str, &'a [(u64, u64)])>) -> Self {
-        Self::behind(vec![], scopes)
+        Self::append(vec![], scopes)
     }
 
-    /// The same, written behind another `partial`: what either holds, both hold together.
-    pub fn behind<'a>(
+    /// Starts another section of `partial`.
+    pub fn append<'a>(
         mut partial: Vec<u8>,
         scopes: impl ExactSizeIterator<Item = (&'a str, &'a str, &'a [(u64, u64)])>,
     ) -> Self {
@@ -40,12 +40,12 @@ impl Writer {
         writer
     }
 
-    /// A row of a domain; nothing is written for one without counters.
+    /// Writes a row of a domain, unless it has no counters.
     pub fn domain(&mut self, kind: Kind, scope: u32, second: u64, name: &str, counters: &[(usize, u64)]) {
         self.row(kind, scope, second, name, None, counters);
     }
 
-    /// A row of an origin; nothing is written for one without counters.
+    /// Writes a row of an origin, unless it has no counters.
     pub fn origin(
         &mut self,
         kind: Kind,
@@ -58,8 +58,8 @@ impl Writer {
         self.row(kind, scope, second, name, Some(address), counters);
     }
 
-    /// A place for a domain in `second`, or for its service if `name` is empty: a row without counters.
-    pub fn place(&mut self, scope: u32, second: u64, name: &str) {
+    /// Writes a reservation for a domain in `second`, or for its service if `name` is empty.
+    pub fn reserve(&mut self, scope: u32, second: u64, name: &str) {
         self.bytes.push(Kind::Delivery as u8);
         self.number(u64::from(scope));
         self.number(second);
@@ -98,21 +98,21 @@ impl Writer {
         write_number(&mut self.bytes, value);
     }
 
-    /// The partial.
+    /// The finished partial.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.bytes
     }
 }
 
-/// Appends the counters that are not 0: how many, then place and value of each.
-#[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
+/// Appends the counters that are not 0: how many there are, then counter and value of each.
+#[expect(clippy::cast_possible_truncation, reason = "a row has fewer than 256 counters")]
 pub(crate) fn write_counters(bytes: &mut Vec<u8>, counters: impl Iterator<Item = (usize, u64)>) {
     let count_at = bytes.len();
     bytes.push(0);
-    for (place, value) in counters.filter(|(_, value)| *value != 0) {
+    for (counter, value) in counters.filter(|(_, value)| *value != 0) {
         bytes[count_at] += 1;
-        bytes.push(place as u8);
+        bytes.push(counter as u8);
         write_number(bytes, value);
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn write_number(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value.to_le_bytes()[0]);
 }
 
-/// Appends `section` to `partial`: what either holds, both hold together.
+/// Appends `section` to `partial`, which then has the rows of both.
 pub fn join(partial: &mut Vec<u8>, section: &[u8]) {
     if !partial.is_empty() && !section.is_empty() {
         partial.push(SECTION);

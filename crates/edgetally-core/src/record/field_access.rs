@@ -1,41 +1,41 @@
-//! Values: what the fields of one object say, each asked for in its form.
+//! Typed access to the fields of one object.
 
-#![expect(clippy::inline_always, reason = "asked twenty times per line, and a call costs more than the answer")]
+#![expect(clippy::inline_always, reason = "called twenty times per line, and a call costs more than its result")]
 
 use crate::decode::slots::Slots;
 use crate::value::keyword;
-use crate::value::number::{Number, number, scaled};
-use crate::value::timestamp::{Moment, moment};
+use crate::value::number::{Number, number, scale};
+use crate::value::timestamp::{Timestamp, timestamp};
 
-/// Times above this many nanoseconds, 292 years, are not known.
+/// Longer times than these 292 years are ignored.
 const MAX_NANOSECONDS: u64 = 1 << 63;
 
 /// Nanoseconds in a millisecond.
 pub const NANOSECONDS_PER_MS: u64 = 1_000_000;
 
-/// The fields of one object.
-pub trait Values<'a>: Copy {
+/// Typed access to the fields of one object.
+pub trait FieldAccess<'a>: Copy {
     /// The value of `slot` as it was logged; empty when it is absent.
     fn text(self, slot: usize) -> &'a [u8];
 
     /// Whether `slot` is absent, or an empty string.
     fn is_empty(self, slot: usize) -> bool;
 
-    /// What the value of `slot` says, if that is known already.
+    /// The meaning of the value of `slot`, if it was read on the spot.
     fn value(self, slot: usize) -> Option<u64>;
 
     /// The number in `slot`.
     #[inline(always)]
     fn number(self, slot: usize) -> Number {
         match self.value(slot) {
-            Some(floor) => Number::Value { floor, whole: true },
+            Some(floor) => Number::Value { floor, is_integer: true },
             None => number_slowly(self.text(slot)),
         }
     }
 
     /// The number in `slot` without its fraction, if there is one.
     #[inline(always)]
-    fn whole(self, slot: usize) -> Option<u64> {
+    fn integer(self, slot: usize) -> Option<u64> {
         match self.value(slot) {
             None if self.is_empty(slot) => None,
             None => number_slowly(self.text(slot)).floor(),
@@ -43,31 +43,31 @@ pub trait Values<'a>: Copy {
         }
     }
 
-    /// What the word in `slot` means (see [`crate::value::keyword`]).
+    /// The meaning of the keyword in `slot` (see [`crate::value::keyword`]).
     #[inline(always)]
-    fn word(self, slot: usize) -> u8 {
+    fn keyword(self, slot: usize) -> u8 {
         match self.value(slot) {
-            // The meaning of a word is small.
+            // The meaning of a keyword fits into a byte.
             Some(meaning) => meaning.to_le_bytes()[0],
             None if self.is_empty(slot) => keyword::NONE,
             None => keyword::meaning(slot, self.text(slot)),
         }
     }
 
-    /// The moment in `slot`.
+    /// The timestamp in `slot`.
     #[inline(always)]
-    fn moment(self, slot: usize) -> Moment {
+    fn timestamp(self, slot: usize) -> Timestamp {
         match self.value(slot) {
-            Some(second) => Moment::Second(second),
-            None => moment(self.text(slot)),
+            Some(second) => Timestamp::Second(second),
+            None => timestamp(self.text(slot)),
         }
     }
 
-    /// The time in `slot`, which counts in ten to the `unit` nanoseconds.
+    /// The time in `slot`, in units of ten to the `unit` nanoseconds.
     #[inline(always)]
     fn time(self, slot: usize, unit: u8) -> Option<Nanoseconds> {
         match self.value(slot) {
-            Some(floor) => Some(Nanoseconds { floor, more: false }),
+            Some(floor) => Some(Nanoseconds { floor, has_fraction: false }),
             None if self.is_empty(slot) => None,
             None => Nanoseconds::of(self.text(slot), unit),
         }
@@ -79,16 +79,16 @@ fn number_slowly(text: &[u8]) -> Number {
     number(text)
 }
 
-/// The fields of an object in a line.
+/// The fields of an object in a block.
 #[derive(Clone, Copy)]
-pub struct Fields<'s, 'a> {
-    /// Where they are.
+pub struct LineFields<'s, 'a> {
+    /// Where the values are.
     pub slots: &'s Slots,
-    /// In which block.
+    /// The block.
     pub block: &'a [u8],
 }
 
-impl<'a> Values<'a> for Fields<'_, 'a> {
+impl<'a> FieldAccess<'a> for LineFields<'_, 'a> {
     #[inline(always)]
     fn text(self, slot: usize) -> &'a [u8] {
         self.slots.text(self.block, slot)
@@ -105,30 +105,32 @@ impl<'a> Values<'a> for Fields<'_, 'a> {
     }
 }
 
-/// A time as exact as 64 bits hold it.
+/// A time, as exact as 64 bits hold it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Nanoseconds {
-    /// Whole ones.
+    /// Nanoseconds without a fraction.
     pub floor: u64,
-    /// Whether there was more behind them.
-    pub more: bool,
+    /// Whether there was a fraction.
+    pub has_fraction: bool,
 }
 
 impl Nanoseconds {
-    /// The time that `text` is, which counts in ten to the `unit` nanoseconds.
+    /// The time in `text`, in units of ten to the `unit` nanoseconds.
     #[inline(never)]
     pub fn of(text: &[u8], unit: u8) -> Option<Self> {
-        match scaled(text, i64::from(unit)) {
-            Number::Value { floor, whole } if floor < MAX_NANOSECONDS || (floor == MAX_NANOSECONDS && whole) => {
-                Some(Self { floor, more: !whole })
+        match scale(text, i64::from(unit)) {
+            Number::Value { floor, is_integer }
+                if floor < MAX_NANOSECONDS || (floor == MAX_NANOSECONDS && is_integer) =>
+            {
+                Some(Self { floor, has_fraction: !is_integer })
             }
             _ => None,
         }
     }
 
-    /// Whole nanoseconds, a part of one counted as one.
+    /// Nanoseconds, rounded up.
     pub fn ceil(self) -> u64 {
-        self.floor + u64::from(self.more)
+        self.floor + u64::from(self.has_fraction)
     }
 }
 
@@ -137,22 +139,24 @@ mod tests {
     use super::*;
     use crate::decode::Decoder;
     use crate::schema::record_fields::{self as field, Form, SLOTS, form};
-    use crate::value::keyword::{as_cache, as_flag};
+    use crate::value::keyword::{as_cache_status, as_flag};
 
-    /// Everything that can be asked of a record's fields.
+    /// Everything that can be read of the fields of a line.
     fn shown(decoder: &Decoder, line: &str) -> Vec<String> {
-        let fields = Fields { slots: &decoder.record, block: line.as_bytes() };
+        let fields = LineFields { slots: &decoder.record, block: line.as_bytes() };
         let all = (0..SLOTS).filter(|slot| *slot != field::SKIP).map(|slot| {
             let text = String::from_utf8_lossy(fields.text(slot)).into_owned();
-            let said = match form(slot) {
-                Form::Whole => format!("{:?} {:?}", fields.number(slot), fields.whole(slot)),
+            let value = match form(slot) {
+                Form::Integer => format!("{:?} {:?}", fields.number(slot), fields.integer(slot)),
                 Form::Milliseconds => format!("{:?}", fields.time(slot, 6)),
                 Form::Seconds => format!("{:?}", fields.time(slot, 9)),
-                Form::Word => format!("{:?}", (as_flag(fields.word(slot)), as_cache(fields.word(slot)))),
-                Form::Moment => format!("{:?}", fields.moment(slot)),
+                Form::Keyword => {
+                    format!("{:?}", (as_flag(fields.keyword(slot)), as_cache_status(fields.keyword(slot))))
+                }
+                Form::Timestamp => format!("{:?}", fields.timestamp(slot)),
                 Form::Key | Form::Skipped => String::new(),
             };
-            format!("{slot} {} {text} {said}", fields.is_empty(slot))
+            format!("{slot} {} {text} {value}", fields.is_empty(slot))
         });
         all.collect()
     }
@@ -202,7 +206,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn values_say_the_same_wherever_they_are_read(
+        fn values_are_the_same_however_they_are_decoded(
             slots in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 1..8),
             values in proptest::collection::vec(proptest::collection::vec(0..VALUES.len(), 8), 1..6),
             padding in 0..100_usize,
@@ -212,7 +216,7 @@ mod tests {
                 let members: Vec<_> =
                     slots.iter().zip(values).map(|(name, value)| format!("\"{name}\":{}", VALUES[value])).collect();
                 let line = format!("{{{}}}", members.join(","));
-                // What is behind a line is no part of it; with more of it there, more is read on the spot.
+                // The template needs bytes after a value to read it on the spot, even if they are not part of the line.
                 let block = format!("{line}\n{}", "\"7".repeat(padding));
                 proptest::prop_assert!(learned.decode(block.as_bytes(), 0..line.len()).is_ok(), "{line}");
                 let mut fresh = Decoder::default();
@@ -224,7 +228,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn empty_values_that_follow_each_other_say_the_same_as_each_alone(
+        fn empty_values_are_the_same_however_they_are_decoded(
             names in proptest::collection::vec(proptest::sample::select(&NAMES[..]), 3..12),
             lines in proptest::collection::vec(
                 (proptest::collection::vec(proptest::sample::select(&SPARSE[..]), 12), 0..4_usize), 1..12
@@ -235,7 +239,7 @@ mod tests {
             for (values, odd) in lines {
                 let mut members: Vec<_> =
                     names.iter().zip(values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
-                // Members come and go, so that what stands behind an empty value is not always the same.
+                // Members come and go, so that different bytes follow an empty value.
                 if odd == 0 {
                     members.remove(0);
                 }
@@ -243,8 +247,8 @@ mod tests {
                 let block = format!("{line}\n{}", ",\"ts\":\"\"".repeat(padding));
                 for end in (1..=line.len()).rev().step_by(7) {
                     let mut fresh = Decoder::default();
-                    let want = fresh.decode(&line.as_bytes()[..end], 0..end).map_err(|reject| (reject.reason, reject.at));
-                    let got = learned.decode(block.as_bytes(), 0..end).map_err(|reject| (reject.reason, reject.at));
+                    let want = fresh.decode(&line.as_bytes()[..end], 0..end).map_err(|rejection| (rejection.reason, rejection.at));
+                    let got = learned.decode(block.as_bytes(), 0..end).map_err(|rejection| (rejection.reason, rejection.at));
                     proptest::prop_assert_eq!(want, got, "{} cut at {}", line, end);
                     if end == line.len() {
                         proptest::prop_assert_eq!(shown(&fresh, &line), shown(&learned, &block), "{}", line);

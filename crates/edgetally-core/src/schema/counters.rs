@@ -1,12 +1,11 @@
-//! Counters: what a tally holds. Measurements, which the API shows, are sums of them (see [`crate::schema::measurements`]).
+//! Counters: what is counted inside. Measurements, which the API shows, are sums of them (see
+//! [`crate::schema::measurements`]).
 //!
-//! A request adds to as few counters as tell everything: its status once, not once for the code and once for the
-//! range; its bytes once, as those of an edge request or of a shield request. Counters are numbered by how often
-//! they are touched, so that a common request stays in a few cache lines.
+//! A request adds to as few counters as possible: its status once, not once for the code and once for the range; its bytes
+//! once, as bytes of an edge request or of a shield request. Counters are numbered by how often they are touched, so that
+//! a common request stays in a few cache lines.
 
-use crate::schema::status::PLACES;
-
-/// Adds and stops at the largest number there is. Saturating addition is still commutative and associative.
+/// Adds and stops at the largest number. Saturating addition is still commutative and associative.
 #[inline]
 pub fn add(counter: &mut u64, amount: u64) {
     *counter = counter.saturating_add(amount);
@@ -15,59 +14,59 @@ pub fn add(counter: &mut u64, amount: u64) {
 /// Some of the counters of a row: bit `n` of 128 stands for counter `n`, the low 64 bits first.
 pub type CounterSet = [u64; 2];
 
-/// Where the counters of one kind stand in a row of a fold: first those that a common record touches.
-pub trait Places {
+/// The order in which a row of a fold keeps its counters: those that a common record touches come first.
+pub trait CounterOrder {
     /// How many counters there are.
     const COUNTERS: usize;
 
-    /// The place of the counter with this number.
-    fn place(counter: usize) -> usize;
+    /// The position of a counter in the row.
+    fn position(counter: usize) -> usize;
 
-    /// For each place the bit of its counter in a set of them.
+    /// The bit of the counter at each position, as in a [`CounterSet`].
     const BITS: &'static [u128];
 }
 
-/// The places of `N` counters: `first` in that order, then all others as they are numbered.
-#[expect(clippy::cast_possible_truncation, reason = "a tally has fewer than 256 counters")]
-pub(crate) const fn places<const N: usize>(first: &[usize]) -> [u8; N] {
-    let mut places = [u8::MAX; N];
+/// The positions of `N` counters: `first` in that order, then all others as they are numbered.
+#[expect(clippy::cast_possible_truncation, reason = "a row has fewer than 256 counters")]
+pub(crate) const fn positions<const N: usize>(first: &[usize]) -> [u8; N] {
+    let mut positions = [u8::MAX; N];
     let mut next = 0;
     while next < first.len() {
-        places[first[next]] = next as u8;
+        positions[first[next]] = next as u8;
         next += 1;
     }
     let mut counter = 0;
     while counter < N {
-        if places[counter] == u8::MAX {
-            places[counter] = next as u8;
+        if positions[counter] == u8::MAX {
+            positions[counter] = next as u8;
             next += 1;
         }
         counter += 1;
     }
-    places
+    positions
 }
 
-/// For each place the bit of its counter.
-pub(crate) const fn bits<const N: usize>(places: &[u8; N]) -> [u128; N] {
+/// The bit of the counter at each position.
+pub(crate) const fn bits<const N: usize>(positions: &[u8; N]) -> [u128; N] {
     let mut bits = [0; N];
     let mut counter = 0;
     while counter < N {
-        bits[places[counter] as usize] = 1 << counter;
+        bits[positions[counter] as usize] = 1 << counter;
         counter += 1;
     }
     bits
 }
 
-macro_rules! placed {
-    ($kind:ident, $len:expr, $places:expr) => {
-        impl Places for $kind {
+macro_rules! order {
+    ($kind:ident, $len:expr, $first:expr) => {
+        impl CounterOrder for $kind {
             const COUNTERS: usize = $len;
-            const BITS: &'static [u128] = &bits(&places::<{ $len }>($places));
+            const BITS: &'static [u128] = &bits(&positions::<{ $len }>($first));
 
             #[inline]
-            fn place(counter: usize) -> usize {
-                const PLACES: [u8; $len] = places($places);
-                PLACES[counter] as usize
+            fn position(counter: usize) -> usize {
+                const POSITIONS: [u8; $len] = positions($first);
+                POSITIONS[counter] as usize
             }
         }
     };
@@ -76,24 +75,23 @@ macro_rules! placed {
 /// Rows of domains, delivery.
 #[derive(Debug)]
 pub struct Delivery;
-placed!(Delivery, delivery::LEN, &delivery::COMMON);
+order!(Delivery, delivery::LEN, &delivery::COMMON);
 
 /// Rows of domains, compute.
 #[derive(Debug)]
 pub struct Compute;
-placed!(Compute, compute::LEN, &[]);
+order!(Compute, compute::LEN, &[]);
 
 /// Rows of origins.
 #[derive(Debug)]
 pub struct Origin;
-placed!(Origin, origin::LEN, &origin::COMMON);
+order!(Origin, origin::LEN, &origin::COMMON);
 
-/// Counters of a domain for requests that no edge-compute program served.
+/// Counters of a domain for delivery: requests that no edge-compute program served.
 pub mod delivery {
-    use super::PLACES;
-    use crate::schema::status::place_of;
+    use crate::schema::status::{FAMILY, index_of};
 
-    /// What common requests touch, by cache line: hits, what hits touch now and then, and what misses touch, too.
+    /// What common requests touch, by cache line: every hit, some hits, and misses.
     pub const COMMON: [usize; 31] = [
         EDGE_REQUESTS,
         EDGE_RESP_HEADER_BYTES,
@@ -102,33 +100,33 @@ pub mod delivery {
         EDGE_MISSES,
         HTTP2,
         TLS_V13,
-        STATUS + place_of(200),
+        STATUS + index_of(200),
         HTTP3,
         TLS_V12,
-        STATUS + place_of(304),
-        STATUS + place_of(404),
-        STATUS + place_of(301),
-        STATUS + place_of(302),
-        STATUS + place_of(206),
-        STATUS + place_of(204),
+        STATUS + index_of(304),
+        STATUS + index_of(404),
+        STATUS + index_of(301),
+        STATUS + index_of(302),
+        STATUS + index_of(206),
+        STATUS + index_of(204),
         ORIGIN_FETCHES,
         BEREQ_HEADER_BYTES,
         BERESP_HEADER_BYTES,
         BERESP_BODY_BYTES,
-        ORIGIN_STATUS + place_of(200),
-        ORIGIN_STATUS + place_of(304),
-        ORIGIN_STATUS + place_of(404),
-        ORIGIN_STATUS + place_of(301),
+        ORIGIN_STATUS + index_of(200),
+        ORIGIN_STATUS + index_of(304),
+        ORIGIN_STATUS + index_of(404),
+        ORIGIN_STATUS + index_of(301),
         BEREQ_BODY_BYTES,
-        STATUS + place_of(403),
-        STATUS + place_of(500),
-        STATUS + place_of(503),
-        ORIGIN_STATUS + place_of(302),
-        ORIGIN_STATUS + place_of(206),
-        ORIGIN_STATUS + place_of(500),
+        STATUS + index_of(403),
+        STATUS + index_of(500),
+        STATUS + index_of(503),
+        ORIGIN_STATUS + index_of(302),
+        ORIGIN_STATUS + index_of(206),
+        ORIGIN_STATUS + index_of(500),
     ];
 
-    /// How many there are.
+    /// How many counters there are.
     pub const LEN: usize = 72;
     /// Requests of end users.
     pub const EDGE_REQUESTS: usize = 0;
@@ -144,21 +142,21 @@ pub mod delivery {
     pub const HTTP2: usize = 5;
     /// Requests over TLS 1.3.
     pub const TLS_V13: usize = 6;
-    /// Statuses sent, one per place.
+    /// Statuses sent, one per index of their family.
     pub const STATUS: usize = 7;
     /// Requests over HTTP/3.
-    pub const HTTP3: usize = STATUS + PLACES;
+    pub const HTTP3: usize = STATUS + FAMILY;
     /// Requests over TLS 1.0; 1.1 and 1.2 follow.
     pub const TLS_V10: usize = HTTP3 + 1;
     /// Requests over TLS 1.1.
     pub const TLS_V11: usize = TLS_V10 + 1;
     /// Requests over TLS 1.2.
     pub const TLS_V12: usize = TLS_V11 + 1;
-    /// Requests of other POPs of ours.
+    /// Requests of our other POPs (shield requests).
     pub const SHIELD_REQUESTS: usize = TLS_V12 + 1;
-    /// Header bytes sent to other POPs of ours.
+    /// Header bytes sent to our other POPs.
     pub const SHIELD_RESP_HEADER_BYTES: usize = SHIELD_REQUESTS + 1;
-    /// Body bytes sent to other POPs of ours.
+    /// Body bytes sent to our other POPs.
     pub const SHIELD_RESP_BODY_BYTES: usize = SHIELD_RESP_HEADER_BYTES + 1;
     /// Requests sent to origins.
     pub const ORIGIN_FETCHES: usize = SHIELD_RESP_BODY_BYTES + 1;
@@ -170,17 +168,17 @@ pub mod delivery {
     pub const BERESP_HEADER_BYTES: usize = BEREQ_BODY_BYTES + 1;
     /// Body bytes received from origins.
     pub const BERESP_BODY_BYTES: usize = BERESP_HEADER_BYTES + 1;
-    /// Statuses received from origins, one per place.
+    /// Statuses received from origins, one per index of their family.
     pub const ORIGIN_STATUS: usize = BERESP_BODY_BYTES + 1;
 
-    const _: () = assert!(ORIGIN_STATUS + PLACES <= LEN, "counters do not fit their tally");
+    const _: () = assert!(ORIGIN_STATUS + FAMILY <= LEN, "counters do not fit their row");
 }
 
-/// Counters of a domain for requests that an edge-compute program served.
+/// Counters of a domain for compute: requests that an edge-compute program served.
 pub mod compute {
-    use super::PLACES;
+    use crate::schema::status::FAMILY;
 
-    /// How many there are.
+    /// How many counters there are.
     pub const LEN: usize = 66;
     /// Requests.
     pub const REQUESTS: usize = 0;
@@ -210,24 +208,23 @@ pub mod compute {
     pub const BERESP_BODY_BYTES: usize = 12;
     /// Requests to backends that got no response.
     pub const BEREQ_ERRORS: usize = 13;
-    /// Statuses sent, one per place.
+    /// Statuses sent, one per index of their family.
     pub const STATUS: usize = 14;
-    /// Statuses received from backends, one per place.
-    pub const ORIGIN_STATUS: usize = STATUS + PLACES;
+    /// Statuses received from backends, one per index of their family.
+    pub const ORIGIN_STATUS: usize = STATUS + FAMILY;
 
-    const _: () = assert!(ORIGIN_STATUS + PLACES <= LEN, "counters do not fit their tally");
+    const _: () = assert!(ORIGIN_STATUS + FAMILY <= LEN, "counters do not fit their row");
 }
 
-/// Counters of an origin: for delivery and for compute the same.
+/// Counters of an origin, the same for delivery and for compute.
 pub mod origin {
-    use super::PLACES;
-    use crate::schema::status::place_of;
+    use crate::schema::status::{FAMILY, index_of};
 
     /// What common responses touch, by cache line.
     pub const COMMON: [usize; 26] = [
         RESP_HEADER_BYTES,
         RESP_BODY_BYTES,
-        STATUS + place_of(200),
+        STATUS + index_of(200),
         LATENCY + 1,
         LATENCY + 2,
         LATENCY + 3,
@@ -236,40 +233,40 @@ pub mod origin {
         LATENCY,
         LATENCY + 6,
         LATENCY + 7,
-        STATUS + place_of(304),
-        STATUS + place_of(404),
-        STATUS + place_of(301),
-        STATUS + place_of(302),
-        STATUS + place_of(206),
-        STATUS + place_of(204),
-        STATUS + place_of(403),
-        STATUS + place_of(500),
-        STATUS + place_of(502),
-        STATUS + place_of(503),
-        STATUS + place_of(504),
+        STATUS + index_of(304),
+        STATUS + index_of(404),
+        STATUS + index_of(301),
+        STATUS + index_of(302),
+        STATUS + index_of(206),
+        STATUS + index_of(204),
+        STATUS + index_of(403),
+        STATUS + index_of(500),
+        STATUS + index_of(502),
+        STATUS + index_of(503),
+        STATUS + index_of(504),
         LATENCY + 8,
         LATENCY + 9,
         LATENCY + 10,
         LATENCY + 11,
     ];
 
-    /// How many there are.
+    /// How many counters there are.
     pub const LEN: usize = 40;
     /// Header bytes received.
     pub const RESP_HEADER_BYTES: usize = 0;
     /// Body bytes received.
     pub const RESP_BODY_BYTES: usize = 1;
-    /// Statuses received, one per place; their sum is the number of responses.
+    /// Statuses received, their sum is the number of responses.
     pub const STATUS: usize = 2;
     /// Responses by time to first byte, one per bucket.
-    pub const LATENCY: usize = STATUS + PLACES;
-    /// Upper ends of the latency buckets in milliseconds; a bucket is (start, end], the last has no end.
+    pub const LATENCY: usize = STATUS + FAMILY;
+    /// Upper ends of the latency buckets in milliseconds; a bucket is (start, end], and the last one has no end.
     pub const LATENCY_ENDS_MS: [u64; 11] = [1, 5, 10, 50, 100, 250, 500, 1_000, 5_000, 10_000, 60_000];
 
-    const _: () = assert!(LATENCY + LATENCY_ENDS_MS.len() < LEN, "counters do not fit their tally");
+    const _: () = assert!(LATENCY + LATENCY_ENDS_MS.len() < LEN, "counters do not fit their row");
 }
 
-/// What a row of a tally counts.
+/// What a row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -297,7 +294,7 @@ impl Kind {
         }
     }
 
-    /// Whether its key is an origin's name and address, rather than a domain.
+    /// Whether its key is an origin's name and address, and not a domain.
     #[must_use]
     pub const fn is_origin(self) -> bool {
         matches!(self, Self::Origin | Self::ComputeOrigin)

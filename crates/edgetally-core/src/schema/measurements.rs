@@ -1,12 +1,12 @@
-//! Measurements: the table of everything that the API shows. Fields are named here and nowhere else.
+//! Measurements: the table of everything that the API shows, and the only place that names its fields.
 //!
-//! A measurement is a sum of counters (see [`crate::schema::counters`]), or a ratio of such sums. Names and meanings are those
-//! of Fastly's Domain Inspector, Origin Inspector and Origin Insights real-time APIs.
+//! A measurement is a sum of counters (see [`crate::schema::counters`]), or a ratio of such sums. Names and meanings are
+//! those of Fastly's Domain Inspector, Origin Inspector and Origin Insights real-time APIs.
 
 use std::sync::LazyLock;
 
 use crate::schema::counters::{compute, delivery, origin};
-use crate::schema::status::{CODES, Status, places_in};
+use crate::schema::status::{FAMILY, Status, indexes_of_range};
 
 /// What is counted by domain, and what by origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,17 +40,18 @@ impl Dataset {
     }
 }
 
-/// Where the counters of compute rows begin, behind those of the other kind of rows that a dataset has.
-pub const SECOND: usize = delivery::LEN;
+/// What is added to the number of a counter of compute. A dataset has two kinds of rows; counters of delivery keep their
+/// numbers.
+pub const COMPUTE: usize = delivery::LEN;
 
-/// How a measurement is made of sums.
+/// How a measurement is computed from counters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Formula {
-    /// The sum of these places.
+    /// The sum of these counters.
     Sum(Vec<usize>),
-    /// Hits among hits and misses.
+    /// Hits / (hits + misses).
     EdgeHitRatio,
-    /// The part of the bytes sent to end users that no origin had to send.
+    /// (Bytes sent to end users − bytes received from origins) / bytes sent to end users.
     OriginOffload,
 }
 
@@ -61,10 +62,10 @@ pub struct Measurement {
     pub dataset: Dataset,
     /// Its key in JSON.
     pub name: String,
-    /// What it says, for people.
+    /// What it says, in words.
     pub description: String,
-    /// What it is made of.
-    pub value: Formula,
+    /// How it is computed.
+    pub formula: Formula,
 }
 
 /// Every measurement of a dataset, in alphabetical order.
@@ -81,7 +82,7 @@ pub fn measurements(dataset: Dataset) -> &'static [Measurement] {
 
 /// Codes that have a field in every dataset.
 const COMMON: [u16; 16] = [200, 204, 301, 302, 304, 400, 401, 403, 404, 416, 500, 501, 502, 503, 504, 505];
-/// Codes that `origin_insights` counts in their range only.
+/// Codes that `origin_insights` counts only in their range.
 const DETAILED: [u16; 3] = [206, 429, 530];
 
 fn domains() -> Vec<Measurement> {
@@ -93,7 +94,7 @@ fn domains() -> Vec<Measurement> {
     table.table
 }
 
-/// What clients asked and got.
+/// The requests of clients.
 fn domain_requests(table: &mut Builder, codes: &[u16]) {
     use delivery as at;
     let resp_header = vec![at::EDGE_RESP_HEADER_BYTES, at::SHIELD_RESP_HEADER_BYTES];
@@ -101,11 +102,7 @@ fn domain_requests(table: &mut Builder, codes: &[u16]) {
     let bereq = [at::BEREQ_HEADER_BYTES, at::BEREQ_BODY_BYTES];
     let bandwidth = [&resp_header[..], &resp_body[..], &bereq[..]].concat();
     table.sum("bandwidth", "Bytes sent to clients and to origins, headers and bodies.", bandwidth);
-    table.sum(
-        "requests",
-        "Requests, those of other POPs of ours included.",
-        vec![at::EDGE_REQUESTS, at::SHIELD_REQUESTS],
-    );
+    table.sum("requests", "Requests, shield requests included.", vec![at::EDGE_REQUESTS, at::SHIELD_REQUESTS]);
     table.sum("resp_header_bytes", "Header bytes sent to clients.", resp_header);
     table.sum("resp_body_bytes", "Body bytes sent to clients.", resp_body);
     table.sum("edge_requests", "Requests of end users.", vec![at::EDGE_REQUESTS]);
@@ -124,25 +121,25 @@ fn domain_requests(table: &mut Builder, codes: &[u16]) {
     );
     table.push(
         "origin_offload",
-        "The part of the bytes sent to end users that no origin had to send: ((`edge_resp_body_bytes` + \
+        "The part of the bytes sent to end users that did not come from an origin: ((`edge_resp_body_bytes` + \
          `edge_resp_header_bytes`) − (`origin_fetch_resp_body_bytes` + `origin_fetch_resp_header_bytes`)) / \
          (`edge_resp_body_bytes` + `edge_resp_header_bytes`), from 0 to 1.",
         Formula::OriginOffload,
     );
     table.sum("http2", "Requests over HTTP/2.", vec![at::HTTP2]);
     table.sum("http3", "Requests over HTTP/3.", vec![at::HTTP3]);
-    for (name, version, place) in [
+    for (name, version, counter) in [
         ("tls_v10", "1.0", at::TLS_V10),
         ("tls_v11", "1.1", at::TLS_V11),
         ("tls_v12", "1.2", at::TLS_V12),
         ("tls_v13", "1.3", at::TLS_V13),
     ] {
-        table.sum(name, &format!("Requests over TLS {version}."), vec![place]);
+        table.sum(name, &format!("Requests over TLS {version}."), vec![counter]);
     }
     table.statuses("status", "sent to clients", &[codes, &[499]].concat(), &[at::STATUS]);
 }
 
-/// What origins were asked.
+/// The fetches from origins.
 fn domain_fetches(table: &mut Builder, codes: &[u16]) {
     use delivery as at;
     table.sum("origin_fetches", "Requests sent to origins.", vec![at::ORIGIN_FETCHES]);
@@ -153,10 +150,10 @@ fn domain_fetches(table: &mut Builder, codes: &[u16]) {
     table.statuses("origin_status", "received from origins", codes, &[at::ORIGIN_STATUS]);
 }
 
-/// What edge-compute programs served.
+/// The requests that edge-compute programs served.
 fn domain_compute(table: &mut Builder, codes: &[u16]) {
     use compute as at;
-    for (name, description, place) in [
+    for (name, description, counter) in [
         ("compute_request", "Requests that edge-compute programs served.", at::REQUESTS),
         ("compute_req_header_bytes", "Header bytes that compute received from clients.", at::REQ_HEADER_BYTES),
         ("compute_req_body_bytes", "Body bytes that compute received from clients.", at::REQ_BODY_BYTES),
@@ -176,11 +173,11 @@ fn domain_compute(table: &mut Builder, codes: &[u16]) {
         ("compute_beresp_header_bytes", "Header bytes that compute received from backends.", at::BERESP_HEADER_BYTES),
         ("compute_beresp_body_bytes", "Body bytes that compute received from backends.", at::BERESP_BODY_BYTES),
     ] {
-        table.sum(name, description, vec![SECOND + place]);
+        table.sum(name, description, vec![COMPUTE + counter]);
     }
     let sent = [codes, &[103]].concat();
-    table.statuses("compute_resp_status", "sent to clients by compute", &sent, &[SECOND + at::STATUS]);
-    table.statuses("compute_origin_status", "received by compute", codes, &[SECOND + at::ORIGIN_STATUS]);
+    table.statuses("compute_resp_status", "sent to clients by compute", &sent, &[COMPUTE + at::STATUS]);
+    table.statuses("compute_origin_status", "received by compute", codes, &[COMPUTE + at::ORIGIN_STATUS]);
 }
 
 fn origins() -> Vec<Measurement> {
@@ -188,9 +185,9 @@ fn origins() -> Vec<Measurement> {
     let codes = [&COMMON[..], &DETAILED].concat();
     for (prefix, of, bases) in [
         ("", "for delivery", &[0][..]),
-        ("compute_", "for compute", &[SECOND]),
+        ("compute_", "for compute", &[COMPUTE]),
         ("waf_", "for the web application firewall (no source can tell these yet)", &[]),
-        ("all_", "for delivery and compute", &[0, SECOND]),
+        ("all_", "for delivery and compute", &[0, COMPUTE]),
     ] {
         table.responses(prefix, of, &codes, bases);
         let ends = origin::LATENCY_ENDS_MS;
@@ -201,9 +198,9 @@ fn origins() -> Vec<Measurement> {
                 None => (format!("{start}ms"), format!("more than {start} ms")),
             };
             let span = if bucket == 0 { "at most 1 ms".to_owned() } else { span };
-            let places = bases.iter().map(|base| base + origin::LATENCY + bucket).collect();
+            let counters = bases.iter().map(|base| base + origin::LATENCY + bucket).collect();
             let description = format!("Responses {of} whose first byte came after {span}.");
-            table.sum(&format!("{prefix}latency_{name}"), &description, places);
+            table.sum(&format!("{prefix}latency_{name}"), &description, counters);
         }
     }
     table.table
@@ -211,7 +208,7 @@ fn origins() -> Vec<Measurement> {
 
 fn origin_insights() -> Vec<Measurement> {
     let mut table = Builder { dataset: Dataset::OriginInsights, table: vec![] };
-    table.responses("", "from origins", &COMMON, &[0, SECOND]);
+    table.responses("", "from origins", &COMMON, &[0, COMPUTE]);
     table.table
 }
 
@@ -221,41 +218,42 @@ struct Builder {
 }
 
 impl Builder {
-    fn push(&mut self, name: &str, description: &str, value: Formula) {
+    fn push(&mut self, name: &str, description: &str, formula: Formula) {
         let (name, description) = (name.to_owned(), description.to_owned());
-        self.table.push(Measurement { dataset: self.dataset, name, description, value });
+        self.table.push(Measurement { dataset: self.dataset, name, description, formula });
     }
 
-    fn sum(&mut self, name: &str, description: &str, places: Vec<usize>) {
-        self.push(name, description, Formula::Sum(places));
+    fn sum(&mut self, name: &str, description: &str, counters: Vec<usize>) {
+        self.push(name, description, Formula::Sum(counters));
     }
 
-    /// The fields of statuses: one per code, one per range; summed over the families that begin at `bases`.
+    /// The fields of statuses: one per code and one per range, each the sum over the families that start at `bases`.
     fn statuses(&mut self, prefix: &str, what: &str, codes: &[u16], bases: &[usize]) {
         for code in codes {
-            let place = Status::new(u64::from(*code)).expect("the table names real statuses").place();
+            let counter = Status::new(u64::from(*code)).expect("the table names real statuses").index();
             let description = format!("Responses with status {code} {what}.");
-            self.sum(&format!("{prefix}_{code}"), &description, bases.iter().map(|base| base + place).collect());
+            self.sum(&format!("{prefix}_{code}"), &description, bases.iter().map(|base| base + counter).collect());
         }
         for range in 1..=5 {
-            let places = bases.iter().flat_map(|base| places_in(range).map(move |place| base + place)).collect();
+            let counters =
+                bases.iter().flat_map(|base| indexes_of_range(range).map(move |counter| base + counter)).collect();
             self.sum(
                 &format!("{prefix}_{range}xx"),
                 &format!("Responses with status {range}00 to {range}99 {what}."),
-                places,
+                counters,
             );
         }
     }
 
     /// The fields that every dataset of origins has.
     fn responses(&mut self, prefix: &str, of: &str, codes: &[u16], bases: &[usize]) {
-        let at = |place: usize| bases.iter().map(|base| base + place).collect::<Vec<_>>();
-        let all = bases.iter().flat_map(|base| (0..CODES.len() + 5).map(move |place| base + origin::STATUS + place));
+        let at = |counter: usize| bases.iter().map(|base| base + counter).collect::<Vec<_>>();
+        let all = bases.iter().flat_map(|base| (0..FAMILY).map(move |counter| base + origin::STATUS + counter));
         self.sum(&format!("{prefix}responses"), &format!("Responses {of}."), all.collect());
-        for (name, what, place) in
+        for (name, what, counter) in
             [("header", "Header", origin::RESP_HEADER_BYTES), ("body", "Body", origin::RESP_BODY_BYTES)]
         {
-            self.sum(&format!("{prefix}resp_{name}_bytes"), &format!("{what} bytes of responses {of}."), at(place));
+            self.sum(&format!("{prefix}resp_{name}_bytes"), &format!("{what} bytes of responses {of}."), at(counter));
         }
         self.statuses(&format!("{prefix}status"), of, codes, &at(origin::STATUS));
     }

@@ -5,7 +5,7 @@ macro_rules! fields {
     ($($constant:ident = $slot:literal, $name:literal $(, $element:literal)?;)*) => {
         $(#[doc = concat!("`", $name, "`")] pub const $constant: usize = $slot;)*
 
-        /// The slot of a record's field.
+        /// The slot of a field of a record; [`SKIP`] for any other key.
         pub fn of_record(key: &[u8]) -> usize {
             match key {
                 $(_ if key == $name.as_bytes() => $slot,)*
@@ -13,7 +13,7 @@ macro_rules! fields {
             }
         }
 
-        /// The name of the record's field in `slot`; empty for those of single formats.
+        /// The name of the field in `slot`; empty for a slot without a field.
         pub fn name(slot: usize) -> &'static str {
             match slot {
                 $($slot => $name,)*
@@ -21,7 +21,7 @@ macro_rules! fields {
             }
         }
 
-        /// The slot of a field inside an element of `origins`.
+        /// The slot of a field inside an element of `origins`; [`SKIP`] for any other key.
         pub fn of_element(key: &[u8]) -> usize {
             match key {
                 $($(_ if key == $element.as_bytes() => $slot,)?)*
@@ -31,16 +31,16 @@ macro_rules! fields {
     };
 }
 
-/// The slot of everything that is no field of ours.
+/// The slot of every other key.
 pub const SKIP: usize = 63;
-/// How many slots there are; a bit each in a `u64`.
+/// How many slots there are.
 pub const SLOTS: usize = 64;
 
 // Slots without a field: only single formats fill them.
 
-/// Nanoseconds that the request took; added to `ts`.
+/// How long the request took in nanoseconds, added to `ts`.
 pub const DURATION_NS: usize = 34;
-/// Who made the request, in Cloudflare's word.
+/// Who made the request, as Cloudflare says.
 pub const CLIENT_SOURCE: usize = 35;
 /// The method of the request.
 pub const METHOD: usize = 36;
@@ -82,37 +82,37 @@ fields! {
     DURATION_MS = 33, "duration_ms";
 }
 
-/// What the value of a field is, so that it can be read while its line is (see [`crate::format`]).
+/// What the value of a field is. The decoder reads most values on the spot (see [`crate::decode`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Nothing that anyone asks for.
+    /// Not used.
     Skipped,
-    /// A text that is used as it stands.
+    /// A text, used as it was logged.
     Key,
-    /// A whole number.
-    Whole,
+    /// An integer.
+    Integer,
     /// A time in milliseconds, read in nanoseconds.
     Milliseconds,
     /// A time in seconds, read in nanoseconds.
     Seconds,
-    /// A word with a meaning (see [`crate::value::keyword`]).
-    Word,
-    /// When something happened, read in Unix seconds.
-    Moment,
+    /// A keyword (see [`crate::value::keyword`]).
+    Keyword,
+    /// A point in time, read in Unix seconds.
+    Timestamp,
 }
 
-/// What the value of `slot` is.
+/// What values of `slot` are.
 pub const fn form(slot: usize) -> Form {
     match slot {
-        TS => Form::Moment,
+        TS => Form::Timestamp,
         SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD => {
             Form::Key
         }
-        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Word,
+        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Keyword,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
         ORIGIN_TTFB_S => Form::Seconds,
         WEIGHT | STATUS | ORIGIN_STATUS | REQ_HEADER_BYTES..=RESP_BYTES | BEREQ_HEADER_BYTES..=BERESP_BYTES => {
-            Form::Whole
+            Form::Integer
         }
         _ => Form::Skipped,
     }

@@ -1,18 +1,18 @@
-//! Keys: how what an edge logged becomes the name under which it is counted.
+//! Keys: the names under which requests are counted, from the bytes that an edge logged.
 //!
-//! A Host header comes from the open internet. Whatever it says, its request counts; when it is no name that a
-//! site could have, it counts under [`INVALID`].
+//! A Host header comes from the open internet. Its request counts in any case: under [`INVALID`] if no site could have that
+//! name.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use crate::value::text::{text, trim};
 
-/// Where requests count whose host is absent or cannot be one, and names that are too long to be shown.
+/// The key for hosts that are absent or cannot be a domain, and for names that are too long.
 pub const INVALID: &str = "_invalid";
-/// Where fetches count whose origin is not named, and addresses that are not known.
+/// The key for origins without a name, and for addresses that were not logged.
 pub const UNKNOWN: &str = "_unknown";
-/// Where everything counts that is beyond a limit on how many keys there may be.
+/// The overflow key: everything beyond a limit on keys counts under it.
 pub const OTHER: &str = "_other";
 
 const MAX_HOST: usize = 253;
@@ -23,29 +23,29 @@ pub const MAX_POP_BYTES: usize = 64;
 /// Longest service id in bytes.
 pub const MAX_SERVICE_ID_BYTES: usize = 64;
 
-/// The service id that `raw` is, when it can be one (1 to 64 of letters, digits, `-` and `_`), or `default`.
+/// The service id in `raw`, or `default` if there is none. `None` if it is not 1 to 64 letters, digits, `-` and `_`.
 #[must_use]
 pub fn service_id<'a>(raw: &'a [u8], default: &'a str) -> Option<Cow<'a, str>> {
-    let Some(id) = said(raw) else {
+    let Some(id) = name(raw) else {
         return Some(Cow::Borrowed(default));
     };
     let fits = (1..=MAX_SERVICE_ID_BYTES).contains(&id.len());
     (fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')).then_some(id)
 }
 
-/// The POP that `raw` names, or `default`.
+/// The POP in `raw`, or `default` if there is none.
 #[must_use]
 pub fn pop<'a>(raw: &'a [u8], default: &'a str) -> Cow<'a, str> {
-    bounded(said(raw).unwrap_or(Cow::Borrowed(default)), MAX_POP_BYTES)
+    bound(name(raw).unwrap_or(Cow::Borrowed(default)), MAX_POP_BYTES)
 }
 
-/// The origin that `raw` names; by its address when it has no name.
+/// The name of the origin in `raw`, or `ip` if there is none.
 #[must_use]
 pub fn origin<'a>(raw: &'a [u8], ip: &'a str) -> Cow<'a, str> {
-    bounded(said(raw).unwrap_or(Cow::Borrowed(ip)), MAX_NAME)
+    bound(name(raw).unwrap_or(Cow::Borrowed(ip)), MAX_NAME)
 }
 
-/// Whether `raw` is an address at all.
+/// Whether `raw` is an address.
 #[must_use]
 pub fn is_address(raw: &[u8]) -> bool {
     match raw {
@@ -55,21 +55,21 @@ pub fn is_address(raw: &[u8]) -> bool {
     }
 }
 
-/// The address in `raw`, without its port.
+/// The address in `raw` without its port.
 #[must_use]
 pub fn ip(raw: &[u8]) -> Cow<'_, str> {
-    match address(raw).map(|address| without_port_or_brackets(lowered(without_scheme(address)))) {
-        Some(address) if !address.is_empty() => bounded(address, MAX_NAME),
+    match address(raw).map(|address| without_port_or_brackets(lowercase(without_scheme(address)))) {
+        Some(address) if !address.is_empty() => bound(address, MAX_NAME),
         _ => Cow::Borrowed(UNKNOWN),
     }
 }
 
-/// What `raw` says, if it is an address: Traffic Server writes `0` when it asked nobody, and Caddy the placeholder.
+/// The text of `raw`, if it is an address. Without a fetch, Traffic Server logs `0` and Caddy the placeholder itself.
 fn address(raw: &[u8]) -> Option<Cow<'_, str>> {
-    said(raw).filter(|address| address != "0" && !address.starts_with('{'))
+    name(raw).filter(|address| address != "0" && !address.starts_with('{'))
 }
 
-/// Apache names a member of a balancer by its URL.
+/// Apache logs the URL of a balancer's member.
 fn without_scheme(address: Cow<'_, str>) -> Cow<'_, str> {
     match address.split_once("://") {
         Some((scheme, rest)) if scheme != "unix" => Cow::Owned(rest.split('/').next().unwrap_or_default().to_owned()),
@@ -90,16 +90,16 @@ fn without_port_or_brackets(address: Cow<'_, str>) -> Cow<'_, str> {
     without_port(address)
 }
 
-/// The text of `raw` without blanks around it, unless that says nothing.
-fn said(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let text = trimmed(text(raw));
+/// The name in `raw`, without blanks around it; `None` if it is empty or a dash.
+fn name(raw: &[u8]) -> Option<Cow<'_, str>> {
+    let text = trim_text(text(raw));
     (!text.is_empty() && text != "-").then_some(text)
 }
 
-/// The domain that the Host header `raw` asks for.
+/// The domain in the Host header `raw`.
 #[must_use]
 pub fn domain(raw: &[u8]) -> Cow<'_, str> {
-    // The common case, recognised without a copy: already in the form that is counted.
+    // The common case needs no copy: it is a lower-case name already.
     if is_host_name(raw)
         && let Ok(host) = std::str::from_utf8(raw)
         && !host.bytes().any(|byte| byte.is_ascii_uppercase())
@@ -110,11 +110,11 @@ pub fn domain(raw: &[u8]) -> Cow<'_, str> {
 }
 
 fn domain_slowly(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let lower = lowered(said(raw)?);
+    let lower = lowercase(name(raw)?);
     if let Some(rest) = lower.strip_prefix('[') {
         let (address, after) = rest.split_once(']')?;
-        let known = (after.is_empty() || is_port(after)) && address.parse::<Ipv6Addr>().is_ok();
-        return known.then(|| Cow::Owned(address.to_owned()));
+        let is_address = (after.is_empty() || is_port(after)) && address.parse::<Ipv6Addr>().is_ok();
+        return is_address.then(|| Cow::Owned(address.to_owned()));
     }
     if lower.matches(':').count() > 1 {
         return lower.parse::<Ipv6Addr>().is_ok().then_some(lower);
@@ -133,7 +133,7 @@ fn is_host_name(host: &[u8]) -> bool {
     host.len() <= MAX_HOST && host.split(|byte| *byte == b'.').all(label)
 }
 
-/// `:` and any number of digits, also none.
+/// `:` and any number of digits, even none.
 fn is_port(after: &str) -> bool {
     after.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -145,7 +145,7 @@ fn without_port(host: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+fn trim_text(text: Cow<'_, str>) -> Cow<'_, str> {
     let inside = trim(text.as_bytes());
     if inside.len() == text.len() {
         return text;
@@ -153,11 +153,11 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(inside).into_owned())
 }
 
-fn lowered(text: Cow<'_, str>) -> Cow<'_, str> {
+fn lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { text }
 }
 
-fn bounded(name: Cow<'_, str>, max: usize) -> Cow<'_, str> {
+fn bound(name: Cow<'_, str>, max: usize) -> Cow<'_, str> {
     if name.len() > max { Cow::Borrowed(INVALID) } else { name }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_go_by_name_then_address_then_nothing() {
+    fn origins_have_their_name_or_else_their_address() {
         let cases: &[(&str, &str, &str, &str)] = &[
             ("origin_a", "10.0.0.1:9001", "origin_a", "10.0.0.1"),
             ("", "10.0.0.1:9001", "10.0.0.1", "10.0.0.1"),

@@ -1,47 +1,47 @@
-//! Words: what a cache, a protocol or a flag says in a word of its own.
+//! Keywords: words for the status of the cache, a protocol or a flag.
 
 use crate::schema::record_fields as field;
-use crate::value::cache_status::{Cache, cache};
+use crate::value::cache_status::{CacheStatus, cache_status};
 use crate::value::number::flag;
 use crate::value::text::{content, text, trim};
 
-/// What `word` means in the field `slot`, as one of the numbers that the readers below take back.
+/// The meaning of `word` in the field `slot`, as a number for one of the functions below.
 #[inline(never)]
 pub fn meaning(slot: usize, word: &[u8]) -> u8 {
     match slot {
-        field::CACHE => worded(word, cache) as u8,
-        field::PROTO => worded(word, http_version),
-        field::TLS => worded(word, tls_version).unwrap_or(NONE),
-        _ => worded(word, flag).map_or(NONE, u8::from),
+        field::CACHE => read_word(word, cache_status) as u8,
+        field::PROTO => read_word(word, http_version),
+        field::TLS => read_word(word, tls_version).unwrap_or(NONE),
+        _ => read_word(word, flag).map_or(NONE, u8::from),
     }
 }
 
-/// The meaning of a word that has none, and of no word at all.
+/// The meaning of a word that is not known, and of no word.
 pub const NONE: u8 = u8::MAX;
 
-/// What the cache did.
+/// The meaning as a cache status.
 #[inline]
-pub fn as_cache(meaning: u8) -> Cache {
-    const HIT: u8 = Cache::Hit as u8;
-    const MISS: u8 = Cache::Miss as u8;
-    const UNKNOWN: u8 = Cache::Unknown as u8;
+pub fn as_cache_status(meaning: u8) -> CacheStatus {
+    const HIT: u8 = CacheStatus::Hit as u8;
+    const MISS: u8 = CacheStatus::Miss as u8;
+    const UNKNOWN: u8 = CacheStatus::Unknown as u8;
     match meaning {
-        HIT => Cache::Hit,
-        MISS => Cache::Miss,
-        UNKNOWN => Cache::Unknown,
-        _ => Cache::Neither,
+        HIT => CacheStatus::Hit,
+        MISS => CacheStatus::Miss,
+        UNKNOWN => CacheStatus::Unknown,
+        _ => CacheStatus::Neither,
     }
 }
 
-/// Yes or no.
+/// The meaning as a flag.
 #[inline]
 pub fn as_flag(meaning: u8) -> Option<bool> {
     if meaning == NONE { None } else { Some(meaning == 1) }
 }
 
-/// The minor version of TLS 1.
+/// The meaning as a minor version of TLS 1.
 #[inline]
-pub fn as_version(meaning: u8) -> Option<u8> {
+pub fn as_tls_version(meaning: u8) -> Option<u8> {
     (meaning != NONE).then_some(meaning)
 }
 
@@ -58,7 +58,7 @@ fn http_version(word: &[u8]) -> u8 {
 /// The minor version in `TLSv1.2`, `1.2`, `TLSv1` and their kin.
 fn tls_version(word: &[u8]) -> Option<u8> {
     match trim(strip(word, &[b"tlsv", b"tls"])) {
-        // Behind the bar: the number that the protocol itself has for it.
+        // After the bar: the number of the version in the protocol itself.
         b"1.3" | b"772" => Some(3),
         b"1.2" | b"771" => Some(2),
         b"1.1" | b"770" => Some(1),
@@ -67,7 +67,7 @@ fn tls_version(word: &[u8]) -> Option<u8> {
     }
 }
 
-/// `word` without the first of `starts` that it begins with, in any case.
+/// `word` without the first of `starts` that it starts with, in any case.
 fn strip<'a>(word: &'a [u8], starts: &[&[u8]]) -> &'a [u8] {
     for start in starts {
         if let Some((head, rest)) = word.split_at_checked(start.len())
@@ -79,8 +79,8 @@ fn strip<'a>(word: &'a [u8], starts: &[&[u8]]) -> &'a [u8] {
     word
 }
 
-/// What `read` makes of a word; `HAProxy` and Traffic Server escape the slash in `HTTP\/1.1`.
-fn worded<T>(word: &[u8], read: impl Fn(&[u8]) -> T) -> T {
+/// Reads a word without its escapes: `HAProxy` and Traffic Server write `HTTP\/1.1`.
+fn read_word<T>(word: &[u8], read: impl Fn(&[u8]) -> T) -> T {
     if word.contains(&b'\\') { read(content(text(word).as_bytes())) } else { read(word) }
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn protocols_are_told_apart_by_their_major_version() {
+    fn protocols_are_distinguished_by_their_major_version() {
         for (word, want) in
             [("HTTP/1.1", 1), ("h2", 2), ("http/2", 2), ("HTTP/2.5", 2), ("2.0", 2), ("HTTP/3", 3), ("", 1)]
         {

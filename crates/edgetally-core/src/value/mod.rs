@@ -1,4 +1,4 @@
-//! What the bytes of one value mean: numbers, times, keywords, keys.
+//! What the bytes of one value mean: a number, a time, a keyword, a key.
 
 pub mod cache_status;
 pub mod key;

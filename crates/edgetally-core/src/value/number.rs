@@ -1,27 +1,27 @@
-//! Numbers as edges write them: bare or quoted, with signs, fractions and exponents, or not numbers at all.
+//! Numbers as edges write them: with signs, fractions and exponents, or not numbers at all.
 
-/// What the text of a number field says.
+/// The value of a field for numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Number {
-    /// Nothing: the text is empty.
+    /// The text is empty.
     Absent,
-    /// A number below 0, which for nearly every field means absent.
+    /// A number below 0, which means absent in nearly every field.
     Negative,
-    /// No number.
+    /// Not a number.
     Junk,
-    /// A number above what 64 bits hold.
+    /// A number that 64 bits do not hold.
     Huge,
-    /// `floor`, and whether there was more behind it.
+    /// A number that 64 bits hold.
     Value {
-        /// The value, cut off to a whole number.
+        /// The number without its fraction.
         floor: u64,
-        /// Whether `floor` is all of it.
-        whole: bool,
+        /// Whether it has no fraction.
+        is_integer: bool,
     },
 }
 
 impl Number {
-    /// The value without its fraction, if this is one.
+    /// The number without its fraction, if this is one.
     #[inline]
     pub fn floor(self) -> Option<u64> {
         match self {
@@ -38,86 +38,86 @@ pub fn number(text: &[u8]) -> Number {
         return Number::Absent;
     }
     match digits(text) {
-        Some(floor) => Number::Value { floor, whole: true },
-        None => scaled(text, 0),
+        Some(floor) => Number::Value { floor, is_integer: true },
+        None => scale(text, 0),
     }
 }
 
-/// The number that `text` is, if it is 1 to 16 digits and nothing else.
+/// The number in `text`, if it is 1 to 16 digits and nothing else.
 #[inline]
 fn digits(text: &[u8]) -> Option<u64> {
     match text.len() {
-        1..=3 => few_digits(text),
-        4..=8 => eight_digits(text),
+        1..=3 => short_digits(text),
+        4..=8 => four_to_eight_digits(text),
         9..=16 => {
             let (high, low) = text.split_at(text.len() - 8);
-            let high = if high.len() < 4 { few_digits(high) } else { eight_digits(high) };
-            Some(high? * 100_000_000 + eight_digits(low)?)
+            let high = if high.len() < 4 { short_digits(high) } else { four_to_eight_digits(high) };
+            Some(high? * 100_000_000 + four_to_eight_digits(low)?)
         }
         _ => None,
     }
 }
 
 #[inline]
-fn few_digits(text: &[u8]) -> Option<u64> {
+fn short_digits(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0, |floor, byte| {
         let digit = byte.wrapping_sub(b'0');
         (digit <= 9).then(|| floor * 10 + u64::from(digit))
     })
 }
 
-/// The number that 4 to 8 bytes are, if all are digits: computed for all of them at once, without a loop.
+/// The number in 4 to 8 bytes, if all are digits: computed for all bytes at once, without a loop.
 #[inline]
-fn eight_digits(text: &[u8]) -> Option<u64> {
+fn four_to_eight_digits(text: &[u8]) -> Option<u64> {
     const ZEROS: u32 = u32::from_le_bytes(*b"0000");
     let first = u64::from(u32::from_le_bytes(*text.first_chunk()?) ^ ZEROS);
     let last = u64::from(u32::from_le_bytes(*text.last_chunk()?) ^ ZEROS);
-    // As eight digits with zeros in front: the last four, and before them those of the first four that are not among
+    // Eight digits with leading zeros: the last four, and before them the ones of the first four that are not among
     // the last.
     let missing = 8 * (8 - text.len());
     let digits = last << 32 | (first << missing) & 0xFFFF_FFFF;
     (not_digits(digits) == 0).then(|| read_eight(digits))
 }
 
-/// The digits that eight bytes begin with, found and read together, without a loop and without a branch.
+/// The digits at the start of eight bytes, found and read together, without a loop and without a branch.
 #[derive(Debug, Clone, Copy)]
 pub struct Digits(u64);
 
 impl Digits {
-    /// The most of them that can be read.
-    pub const MOST: usize = 7;
+    /// The most digits that can be read.
+    pub const MAX: usize = 7;
 
-    /// Those at the beginning of `bytes`, whose first is the lowest.
+    /// The digits at the start of `bytes`, whose first byte is the lowest.
     #[inline]
     pub fn of(bytes: u64) -> Self {
         Self(bytes ^ u64::from_le_bytes(*b"00000000"))
     }
 
-    /// How many there are.
+    /// How many digits there are.
     #[inline]
     pub fn len(self) -> usize {
         not_digits(self.0).trailing_zeros() as usize / 8
     }
 
-    /// The number that the first `len` are.
+    /// The number in the first `len` digits.
     #[inline]
     pub fn value(self, len: usize) -> u64 {
-        // As eight digits with zeros in front. Shifted twice, because by 64 is too far for once.
-        read_eight(self.0 << (8 * (Self::MOST - len % 8)) << 8)
+        // Eight digits with leading zeros. Two shifts, because one by 64 would overflow.
+        read_eight(self.0 << (8 * (Self::MAX - len % 8)) << 8)
     }
 }
 
-/// The highest bit of each byte that is above 9, at least up to the first of them.
+/// The highest bit of each byte that is above 9, at least up to the first such byte.
 #[inline]
 fn not_digits(digits: u64) -> u64 {
-    // A byte above 9 gets its highest bit by this, or has it already.
+    // This sets the highest bit of a byte above 9, unless it is set already.
     (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
 }
 
-/// The number that eight digits are, the first in the lowest byte.
+/// The number in eight digits, the first one in the lowest byte.
 #[inline]
 fn read_eight(digits: u64) -> u64 {
-    // Pairs of digits, then of pairs, then of these.
+    // Pairs of digits, then pairs of these, then both halves.
     let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
     (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF
@@ -125,15 +125,15 @@ fn read_eight(digits: u64) -> u64 {
 
 /// Reads `text` as a number and multiplies it by ten to the `shift`, exactly.
 #[inline(never)]
-pub fn scaled(text: &[u8], shift: i64) -> Number {
+pub fn scale(text: &[u8], shift: i64) -> Number {
     if text.is_empty() {
         return Number::Absent;
     }
-    plain(text, shift).unwrap_or_else(|| any(text, shift))
+    scale_plain(text, shift).unwrap_or_else(|| scale_any(text, shift))
 }
 
-/// The same for every text that is not empty.
-fn any(text: &[u8], shift: i64) -> Number {
+/// The same for any text that is not empty.
+fn scale_any(text: &[u8], shift: i64) -> Number {
     let (negative, digits) = match text[0] {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -155,13 +155,13 @@ fn any(text: &[u8], shift: i64) -> Number {
         return Number::Negative;
     }
     let kept = i64::try_from(whole_len).unwrap_or(i64::MAX).saturating_add(exponent + shift);
-    place(whole.iter().chain(fraction), whole.len() + fraction.len(), kept)
+    shift_point(whole.iter().chain(fraction), whole.len() + fraction.len(), kept)
 }
 
-/// The number that short `text` is, if it is digits and at most one point, and the `shift` leaves no fraction.
+/// The same for short `text`, if it is digits and at most one point, and the `shift` leaves no fraction.
 #[inline]
-fn plain(text: &[u8], shift: i64) -> Option<Number> {
-    /// Digits that 64 bits hold whatever they are.
+fn scale_plain(text: &[u8], shift: i64) -> Option<Number> {
+    /// 64 bits hold any number of so many digits.
     const SAFE: usize = 19;
     if text.len() > SAFE || !text[0].is_ascii_digit() {
         return None;
@@ -180,14 +180,14 @@ fn plain(text: &[u8], shift: i64) -> Option<Number> {
     let fraction = text.len() - 1 - point;
     let zeros = u32::try_from(shift).ok()?.checked_sub(u32::try_from(fraction).ok()?)?;
     let floor = value.checked_mul(10_u64.checked_pow(zeros)?)?;
-    Some(Number::Value { floor, whole: true })
+    Some(Number::Value { floor, is_integer: true })
 }
 
 fn digits_len(text: &[u8]) -> usize {
     text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
-/// The exponent that `text` is: 0 when it is empty, nothing when it is something else.
+/// The exponent in `text`: 0 if it is empty, `None` if it is something else.
 fn exponent(text: &[u8]) -> Option<i64> {
     let [b'e' | b'E', rest @ ..] = text else {
         return text.is_empty().then_some(0);
@@ -202,13 +202,13 @@ fn exponent(text: &[u8]) -> Option<i64> {
     Some(sign * digits.iter().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0')))
 }
 
-/// The number whose first `kept` digits stand before the point.
-fn place<'a>(digits: impl Iterator<Item = &'a u8>, len: usize, kept: i64) -> Number {
-    let (mut floor, mut whole) = (0_u64, true);
+/// The number of `len` digits of which the first `kept` stand before the point.
+fn shift_point<'a>(digits: impl Iterator<Item = &'a u8>, len: usize, kept: i64) -> Number {
+    let (mut floor, mut is_integer) = (0_u64, true);
     for (at, byte) in digits.enumerate() {
         let digit = u64::from(byte - b'0');
         if i64::try_from(at).is_ok_and(|at| at >= kept) {
-            whole &= digit == 0;
+            is_integer &= digit == 0;
             continue;
         }
         let Some(next) = floor.checked_mul(10).and_then(|ten| ten.checked_add(digit)) else {
@@ -225,10 +225,10 @@ fn place<'a>(digits: impl Iterator<Item = &'a u8>, len: usize, kept: i64) -> Num
             floor = next;
         }
     }
-    Number::Value { floor, whole }
+    Number::Value { floor, is_integer }
 }
 
-/// What a flag says, when it says something.
+/// The flag in `text`, if there is one.
 #[inline]
 pub fn flag(text: &[u8]) -> Option<bool> {
     match text {
@@ -246,7 +246,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn short_ways_lead_where_the_long_one_does(
+        fn short_cuts_read_the_same_number(
             text in proptest::collection::vec(
                 proptest::sample::select(&b"0123456789012345678901234567899999..e-/:\xb5"[..]), 1..24
             ),
@@ -256,9 +256,9 @@ mod tests {
             let mut fraction = digits.clone();
             fraction.insert(point.min(digits.len()), '.');
             for text in [&text, digits.as_bytes(), fraction.as_bytes()] {
-                proptest::prop_assert_eq!(any(text, 0), number(text));
+                proptest::prop_assert_eq!(scale_any(text, 0), number(text));
                 for shift in [0, 6, 9] {
-                    proptest::prop_assert_eq!(any(text, shift), scaled(text, shift));
+                    proptest::prop_assert_eq!(scale_any(text, shift), scale(text, shift));
                 }
             }
         }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_edges_write_them() {
-        let value = |floor, whole| Number::Value { floor, whole };
+        let value = |floor, is_integer| Number::Value { floor, is_integer };
         let cases: &[(&str, i64, Number)] = &[
             ("", 0, Number::Absent),
             ("0", 0, value(0, true)),
@@ -293,9 +293,9 @@ mod tests {
             ("0.0000000001", 9, value(0, false)),
         ];
         for (text, shift, want) in cases {
-            assert_eq!(*want, scaled(text.as_bytes(), *shift), "{text}");
+            assert_eq!(*want, scale(text.as_bytes(), *shift), "{text}");
             if *shift == 0 {
-                assert_eq!(*want, number(text.as_bytes()), "{text}, the short way");
+                assert_eq!(*want, number(text.as_bytes()), "{text}, the short cut");
             }
         }
     }

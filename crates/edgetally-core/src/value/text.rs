@@ -1,11 +1,11 @@
-//! From the bytes inside a JSON string to the text of a key.
+//! Text: the bytes inside a JSON string as text that can be shown.
 //!
-//! Edges write invalid UTF-8, raw control bytes and escapes that JSON does not know (`\xHH`, `\]`). A key is shown
-//! to people and sent as JSON, so what cannot be shown is replaced by U+FFFD; nothing is refused for it.
+//! Edges write invalid UTF-8, raw control bytes and escapes that JSON does not have (`\xHH`, `\]`). A key is shown to people
+//! and sent as JSON, so U+FFFD replaces what cannot be shown. No line is rejected for it.
 
 use std::borrow::Cow;
 
-/// The text that `raw` stands for.
+/// The text of `raw`, without escapes and control characters.
 #[must_use]
 pub fn text(raw: &[u8]) -> Cow<'_, str> {
     let bytes = if raw.contains(&b'\\') { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) };
@@ -13,7 +13,7 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
         Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     };
-    // Those above ASCII too: terminals take U+009B for the begin of a command, as they do ESC and `[`.
+    // Also above ASCII: U+009B starts a command of a terminal, as ESC and `[` do.
     if text.chars().any(char::is_control) {
         return Cow::Owned(
             text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect(),
@@ -22,7 +22,7 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
     text
 }
 
-/// Undoes JSON's escapes and Apache's `\xHH`; a backslash before anything else stands for itself.
+/// Decodes JSON's escapes and Apache's `\xHH`; any other backslash stands for itself.
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut left = raw;
@@ -40,7 +40,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Appends what the escape after a backslash means; returns what follows it, or nothing when it means nothing.
+/// Appends what the escape `after` a backslash means, and returns what follows; `None` if it is not an escape.
 fn escape<'a>(after: &'a [u8], bytes: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (kind, rest) = after.split_first()?;
     let plain = match kind {
@@ -65,7 +65,7 @@ fn escape<'a>(after: &'a [u8], bytes: &mut Vec<u8>) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// Appends the code point that starts with `unit`, joining a surrogate pair; a lone surrogate is replaced.
+/// Appends the code point that starts with `unit`, joining a surrogate pair and replacing a lone surrogate.
 fn code_point<'a>(unit: u32, rest: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     let mut rest = rest;
     let mut point = unit;
@@ -115,17 +115,17 @@ fn trim_slowly(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Blank, tab and carriage return: what may stand between the tokens of a line.
+/// Whether `byte` may stand between the tokens of a line: blank, tab and carriage return.
 #[inline]
 pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-/// What a field holds: `text` without the blanks around it, and nothing if it is a dash.
+/// The content of a value: `text` without the blanks around it, and empty if it is a dash.
 #[inline]
 pub fn content(text: &[u8]) -> &[u8] {
     match text {
-        // Nearly every value: no byte up to the blank at either end, and more than a dash.
+        // Nearly every value: no blank at either end, and more than a dash.
         [first, .., last] if *first > b' ' && *last > b' ' => text,
         [digit] if digit.is_ascii_digit() => text,
         _ => content_slowly(text),
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_edges_write_becomes_what_can_be_shown() {
+    fn what_edges_write_becomes_text_that_can_be_shown() {
         let cases: &[(&[u8], &str)] = &[
             (b"plain", "plain"),
             (br#"a\/b\"c\\d"#, r#"a/b"c\d"#),

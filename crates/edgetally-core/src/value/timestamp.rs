@@ -1,48 +1,48 @@
-//! The second in which a request ended, out of the many ways to write it.
+//! Timestamps: the second in which a request ended, in any of the ways to write it.
 
-use crate::value::number::{Number, number, scaled};
+use crate::value::number::{Number, number, scale};
 
-/// What a `ts` field says.
+/// The value of a field for timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// Nothing: the time of arrival stands for it.
+pub enum Timestamp {
+    /// The text is empty: the time of arrival counts.
     Absent,
     /// A Unix time in whole seconds.
     Second(u64),
-    /// Something that is no time.
+    /// Not a time.
     Junk,
 }
 
-/// Reads Unix time in seconds, milli-, micro- or nanoseconds (told apart by their magnitude), or RFC 3339.
+/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), or RFC 3339.
 #[inline]
-pub fn moment(text: &[u8]) -> Moment {
-    // Nearly every edge writes ten digits and a fraction; the whole of the number is in the first ten.
+pub fn timestamp(text: &[u8]) -> Timestamp {
+    // Nearly every edge writes ten digits and a fraction.
     if let Some((seconds, [b'.', fraction @ ..])) = text.split_at_checked(10)
         && !fraction.is_empty()
         && fraction.iter().all(u8::is_ascii_digit)
         && let Number::Value { floor, .. } = number(seconds)
     {
-        return Moment::Second(floor);
+        return Timestamp::Second(floor);
     }
     if is_date(text) {
-        return rfc3339(text).map_or(Moment::Junk, Moment::Second);
+        return rfc3339(text).map_or(Timestamp::Junk, Timestamp::Second);
     }
     match number(text) {
-        Number::Absent | Number::Negative => Moment::Absent,
-        Number::Value { floor, .. } => Moment::Second(whole_seconds(floor)),
-        Number::Huge | Number::Junk => Moment::Junk,
+        Number::Absent | Number::Negative => Timestamp::Absent,
+        Number::Value { floor, .. } => Timestamp::Second(whole_seconds(floor)),
+        Number::Huge | Number::Junk => Timestamp::Junk,
     }
 }
 
-/// The second in which something ended that began at `text`, which is in `second`, and took `nanoseconds`.
-pub fn ended(second: u64, text: &[u8], nanoseconds: u64) -> u64 {
+/// The second in which a request ended that started at `text`, which lies in `second`, and took `nanoseconds`.
+pub fn end(second: u64, text: &[u8], nanoseconds: u64) -> u64 {
     second.saturating_add((fraction(text) + nanoseconds) / SECOND)
 }
 
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 
-/// The nanoseconds that `text`, which is a moment, lies behind its second.
+/// The nanoseconds of the timestamp `text` within its second.
 fn fraction(text: &[u8]) -> u64 {
     if is_date(text) {
         let Some([b'.', digits @ ..]) = text.get(19..) else {
@@ -54,12 +54,12 @@ fn fraction(text: &[u8]) -> u64 {
     }
     let whole = number(text).floor().unwrap_or_default();
     let nanoseconds = SECOND / unit(whole);
-    let behind_unit = scaled(text, i64::from(nanoseconds.ilog10())).floor().map_or(0, |all| all % nanoseconds);
-    // Beyond the year 2554 nanoseconds do not fit; nobody's clock is that exact and that wrong.
-    whole % unit(whole) * nanoseconds + behind_unit
+    let below_unit = scale(text, i64::from(nanoseconds.ilog10())).floor().map_or(0, |all| all % nanoseconds);
+    // Beyond the year 2554 nanoseconds do not fit. No clock is that exact and that wrong.
+    whole % unit(whole) * nanoseconds + below_unit
 }
 
-/// Whether `text`, if it is a moment at all, is a date: it has a dash where no number has one.
+/// Whether the timestamp `text` is a date: no number has a dash there.
 #[inline]
 fn is_date(text: &[u8]) -> bool {
     matches!(text, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..])
@@ -85,8 +85,8 @@ fn rfc3339(text: &[u8]) -> Option<u64> {
         let part = &stamp[at..at + len];
         part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0')))
     };
-    let marks = [stamp[4], stamp[7], stamp[13], stamp[16]];
-    if marks != *b"--::" || !matches!(stamp[10], b'T' | b't' | b' ') {
+    let separators = [stamp[4], stamp[7], stamp[13], stamp[16]];
+    if separators != *b"--::" || !matches!(stamp[10], b'T' | b't' | b' ') {
         return None;
     }
     let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
@@ -108,7 +108,7 @@ fn rfc3339(text: &[u8]) -> Option<u64> {
     u64::try_from(seconds).ok()
 }
 
-/// Seconds east of Greenwich: `Z` or `+hh:mm`.
+/// The offset from UTC in seconds: `Z` or `+hh:mm`.
 fn offset(text: &[u8]) -> Option<i64> {
     match text {
         [b'Z' | b'z'] => Some(0),
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_took_long_ended_later() {
+    fn a_duration_is_added_to_the_start() {
         let cases: &[(&str, u64, u64)] = &[
             ("1795314035", 999_999_999, 0),
             ("1795314035.632", 367_999_999, 0),
@@ -163,40 +163,40 @@ mod tests {
             ("2026-11-22T02:20:35-09:30", 999_999_999, 0),
         ];
         for (text, took, later) in cases {
-            let Moment::Second(second) = moment(text.as_bytes()) else { panic!("{text}") };
-            assert_eq!(second + later, ended(second, text.as_bytes(), *took), "{text} + {took}");
+            let Timestamp::Second(second) = timestamp(text.as_bytes()) else { panic!("{text}") };
+            assert_eq!(second + later, end(second, text.as_bytes(), *took), "{text} + {took}");
         }
     }
 
     #[test]
     fn times_are_read_in_every_unit() {
-        let at = Moment::Second(1_795_314_035);
-        let cases: &[(&str, Moment)] = &[
+        let at = Timestamp::Second(1_795_314_035);
+        let cases: &[(&str, Timestamp)] = &[
             ("1795314035", at),
             ("1795314035.632", at),
             ("1795314035632", at),
             ("1795314035632123", at),
             ("1795314035632123456", at),
             ("1.795314035e9", at),
-            ("123e-5", Moment::Second(0)),
+            ("123e-5", Timestamp::Second(0)),
             ("2026-11-22T02:20:35Z", at),
             ("2026-11-22T02:20:35.76349387Z", at),
             ("2026-11-22t03:20:35+01:00", at),
             ("2026-11-21 21:20:35-05:00", at),
-            ("2000-02-29T00:00:00Z", Moment::Second(951_782_400)),
-            ("", Moment::Absent),
-            ("-1", Moment::Absent),
-            ("2026-02-29T00:00:00Z", Moment::Junk),
-            ("2026-11-22T02:20:35", Moment::Junk),
-            ("2026-11-22T02:20:35.Z", Moment::Junk),
-            ("1969-12-31T23:59:59Z", Moment::Junk),
-            ("60000-01-01T00:00:00Z", Moment::Junk),
-            ("99999999999999999999999", Moment::Junk),
-            ("1795314035.63x", Moment::Junk),
-            ("now", Moment::Junk),
+            ("2000-02-29T00:00:00Z", Timestamp::Second(951_782_400)),
+            ("", Timestamp::Absent),
+            ("-1", Timestamp::Absent),
+            ("2026-02-29T00:00:00Z", Timestamp::Junk),
+            ("2026-11-22T02:20:35", Timestamp::Junk),
+            ("2026-11-22T02:20:35.Z", Timestamp::Junk),
+            ("1969-12-31T23:59:59Z", Timestamp::Junk),
+            ("60000-01-01T00:00:00Z", Timestamp::Junk),
+            ("99999999999999999999999", Timestamp::Junk),
+            ("1795314035.63x", Timestamp::Junk),
+            ("now", Timestamp::Junk),
         ];
         for (text, want) in cases {
-            assert_eq!(*want, moment(text.as_bytes()), "{text}");
+            assert_eq!(*want, timestamp(text.as_bytes()), "{text}");
         }
     }
 }

@@ -1,78 +1,118 @@
-//! Regulars: domains that come back, and so keep their row when strangers make up more than there may be.
+//! Reservations: rows that are kept for known domains, so that a flood of made-up names cannot take them.
 //!
-//! Anybody can send any Host header, and a limit alone would give the rows of a second to whoever comes first. So the
-//! window remembers who came in more than one second, and proposes a place for each in seconds to come. What it
-//! proposes becomes true once it stands in the journal as a partial: what is remembered here may differ from one reader
-//! to the next, and the entries may not.
+//! A client can send any Host header. With a limit alone, the first names of a second would take all of its rows. So the
+//! window remembers which domains had a row in more than one second lately, and proposes reservations for them in the
+//! next seconds. A proposal has no effect until it stands in the journal as a partial: what is remembered here may differ
+//! from one reader to the next, and entries may not.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::partial::Writer;
 use crate::value::key::{INVALID, OTHER};
 use crate::window::sealed::Sealed;
 
-/// Seconds after which a domain that came once is a stranger again.
-const ONCE_SECONDS: u64 = 60;
-/// Seconds after which a regular, or a service, that stays away is forgotten.
-const REGULAR_SECONDS: u64 = 300;
+/// Seconds after which a domain that was seen once is forgotten.
+const CANDIDATE_SECONDS: u64 = 60;
+/// Seconds after which a known domain, or a service, is forgotten.
+const KNOWN_SECONDS: u64 = 300;
 
-/// Domains of all services together that are remembered: some 20 MB.
+/// The most domains that are remembered for all services together: some 20 MB.
 const MAX_DOMAINS: usize = 200_000;
 
-/// Who came lately.
+/// The reservations of one second.
 #[derive(Debug, Default)]
-pub struct Regulars {
-    services: HashMap<String, Service>,
+pub struct Reservations {
+    /// Services with a reservation, and the domains of each that have one.
+    services: HashMap<String, HashSet<Box<str>>>,
+    /// How many services have a tally without a reservation.
+    others: usize,
 }
 
-#[derive(Debug, Default)]
-struct Service {
-    last: u64,
-    domains: HashMap<Box<str>, Domain>,
-    regulars: usize,
-}
+impl Reservations {
+    /// Whether the domain has a reservation.
+    pub fn has_domain(&self, service_id: &str, domain: &str) -> bool {
+        self.services.get(service_id).is_some_and(|domains| domains.contains(domain))
+    }
 
-#[derive(Debug)]
-struct Domain {
-    last: u64,
-    is_regular: bool,
-}
-
-impl Regulars {
-    /// Remembers who had a row of their own: at most `services`, and of each at most `domains` of either sort.
-    pub fn note(&mut self, sealed: &[Sealed], services: usize, domains: usize) {
-        let known: usize = self.services.values().map(|service| service.domains.len()).sum();
-        let mut room = MAX_DOMAINS.saturating_sub(known);
-        for one in sealed {
-            if self.services.len() < services || self.services.contains_key(&*one.service_id) {
-                self.services.entry_ref(&*one.service_id).or_default().note(one, domains, &mut room);
-            }
+    /// Reserves a row for a domain, or a tally for its service if `domain` is empty.
+    pub fn reserve(&mut self, service_id: &str, domain: &str, max_services: usize, max_domains: usize) {
+        if self.services.len() >= max_services && !self.services.contains_key(service_id) {
+            return;
         }
-        if let Some(newest) = sealed.last() {
-            self.services.retain(|_, service| service.last + REGULAR_SECONDS >= newest.second);
+        let domains = self.services.entry_ref(service_id).or_default();
+        if !domain.is_empty() && domains.len() < max_domains {
+            domains.insert(domain.into());
         }
     }
 
-    /// How many services came lately.
+    /// Whether a service that has no tally yet may have one.
+    pub fn admit_service(&mut self, service_id: &str, max_services: usize) -> bool {
+        if self.services.contains_key(service_id) {
+            return true;
+        }
+        let is_admitted = self.services.len() + self.others < max_services;
+        self.others += usize::from(is_admitted);
+        is_admitted
+    }
+}
+
+/// The domains that were seen lately.
+#[derive(Debug, Default)]
+pub struct KnownDomains {
+    services: HashMap<String, KnownService>,
+}
+
+#[derive(Debug, Default)]
+struct KnownService {
+    last: u64,
+    domains: HashMap<Box<str>, SeenDomain>,
+    /// How many of the domains are known.
+    known: usize,
+}
+
+#[derive(Debug)]
+struct SeenDomain {
+    last: u64,
+    /// Whether it was seen in more than one second.
+    is_known: bool,
+}
+
+impl KnownDomains {
+    /// Remembers the domains of sealed seconds: of at most `services`, at most `domains` known ones each and as many that
+    /// were seen once.
+    pub fn observe(&mut self, sealed: &[Sealed], services: usize, domains: usize) {
+        let seen: usize = self.services.values().map(|service| service.domains.len()).sum();
+        let mut free = MAX_DOMAINS.saturating_sub(seen);
+        for one in sealed {
+            if self.services.len() < services || self.services.contains_key(&*one.service_id) {
+                self.services.entry_ref(&*one.service_id).or_default().observe(one, domains, &mut free);
+            }
+        }
+        if let Some(newest) = sealed.last() {
+            self.services.retain(|_, service| service.last + KNOWN_SECONDS >= newest.second);
+        }
+    }
+
+    /// How many services were seen lately.
     pub fn services(&self) -> usize {
         self.services.len()
     }
 
-    /// A partial of places for every regular in the seconds from `first` to `last`, and for every service if
-    /// `of_services`; empty when there is nobody.
-    pub fn places(&self, first: u64, last: u64, of_services: bool) -> Vec<u8> {
-        let mut known: Vec<_> =
-            self.services.iter().filter(|(_, service)| of_services || service.regulars > 0).collect();
-        if known.is_empty() {
+    /// A partial of reservations for every known domain in the seconds from `first` to `last`, and for every service if
+    /// `with_services`; empty if there are none.
+    pub fn propose(&self, first: u64, last: u64, with_services: bool) -> Vec<u8> {
+        let mut services: Vec<_> =
+            self.services.iter().filter(|(_, service)| with_services || service.known > 0).collect();
+        if services.is_empty() {
             return vec![];
         }
-        known.sort_unstable_by_key(|(service_id, _)| *service_id);
-        let mut writer = Writer::new(known.iter().map(|(service_id, _)| (&***service_id, "", &[][..])));
+        services.sort_unstable_by_key(|(service_id, _)| *service_id);
+        let mut writer = Writer::new(services.iter().map(|(service_id, _)| (&***service_id, "", &[][..])));
         for second in first..=last {
-            for (scope, (_, service)) in (0..).zip(&known) {
-                writer.place(scope, second, "");
-                for (name, _) in service.domains.iter().filter(|(_, domain)| domain.is_regular) {
-                    writer.place(scope, second, name);
+            for (scope, (_, service)) in (0..).zip(&services) {
+                writer.reserve(scope, second, "");
+                for (name, _) in service.domains.iter().filter(|(_, domain)| domain.is_known) {
+                    writer.reserve(scope, second, name);
                 }
             }
         }
@@ -80,32 +120,34 @@ impl Regulars {
     }
 }
 
-impl Service {
-    fn note(&mut self, sealed: &Sealed, most: usize, room: &mut usize) {
+impl KnownService {
+    /// Remembers the domains of a sealed second; `free` is how many more may be remembered for all services.
+    fn observe(&mut self, sealed: &Sealed, max: usize, free: &mut usize) {
         let second = sealed.second;
-        if second / ONCE_SECONDS != self.last / ONCE_SECONDS {
+        if second / CANDIDATE_SECONDS != self.last / CANDIDATE_SECONDS {
             self.forget(second);
         }
         self.last = second;
         for name in sealed.domain_names().filter(|name| *name != OTHER && *name != INVALID) {
             if let Some(domain) = self.domains.get_mut(name) {
-                if !domain.is_regular && domain.last != second && self.regulars < most {
-                    domain.is_regular = true;
-                    self.regulars += 1;
+                if !domain.is_known && domain.last != second && self.known < max {
+                    domain.is_known = true;
+                    self.known += 1;
                 }
                 domain.last = second;
-            } else if self.domains.len() - self.regulars < most && *room > 0 {
-                *room -= 1;
-                self.domains.insert(name.into(), Domain { last: second, is_regular: false });
+            } else if self.domains.len() - self.known < max && *free > 0 {
+                *free -= 1;
+                self.domains.insert(name.into(), SeenDomain { last: second, is_known: false });
             }
         }
     }
 
+    /// Forgets the domains that were not seen for long.
     fn forget(&mut self, second: u64) {
         self.domains.retain(|_, domain| {
-            let patience = if domain.is_regular { REGULAR_SECONDS } else { ONCE_SECONDS };
-            domain.last + patience >= second
+            let kept = if domain.is_known { KNOWN_SECONDS } else { CANDIDATE_SECONDS };
+            domain.last + kept >= second
         });
-        self.regulars = self.domains.values().filter(|domain| domain.is_regular).count();
+        self.known = self.domains.values().filter(|domain| domain.is_known).count();
     }
 }

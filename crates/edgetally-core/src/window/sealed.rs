@@ -1,32 +1,35 @@
-//! A sealed second of one service: final, small, and the source of its entries.
+//! A sealed second of one service: immutable, compact, and the source of its entries.
 //!
-//! Rows are kept in alphabetical order, their counters in as few bytes as they need. 300 of these stand on the shelf
-//! of every service.
+//! Rows are in alphabetical order, and so are their counters, so that an entry is encoded in one pass. The shelf keeps 300
+//! sealed seconds of every service.
 
-use crate::partial::{Encoded, write_counters};
+use crate::partial::{EncodedCounters, write_counters};
 use crate::schema::counters::{CounterSet, Kind};
-use crate::window::frozen_rows::Compact;
-use crate::window::string_interner::Sorted;
-use crate::window::tally::{Limits, RowKey, Rows, Tally, row_key, row_parts};
+use crate::window::frozen_rows::FrozenRows;
+use crate::window::string_interner::SortedStrings;
+use crate::window::tally::{Limits, RowKey, Tally, TallyRows, row_key, row_parts};
 
-/// One row: its key as places in the sorted names, and where its counters are.
+/// One row: the ranks of its name, address and POP, and where its counters are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
-    /// Name, address and POP, most significant first, so that rows sort as entries show them.
+pub(crate) struct SealedRow {
+    /// Keys of ranks are ordered like rows in an entry.
     key: RowKey,
     at: u32,
     pub kind: Kind,
 }
 
-impl Row {
+impl SealedRow {
+    /// The rank of its POP.
     pub fn pop(&self) -> u32 {
         row_parts(self.key).0
     }
 
+    /// The rank of its domain, or of the name of its origin.
     pub fn name(&self) -> u32 {
         row_parts(self.key).1
     }
 
+    /// The rank of its address.
     pub fn address(&self) -> u32 {
         row_parts(self.key).2
     }
@@ -39,39 +42,43 @@ pub struct Sealed {
     pub service_id: Box<str>,
     /// The Unix second, shown as `recorded`.
     pub second: u64,
-    /// Records that it holds.
+    /// How many records it has.
     pub records: u64,
-    /// Rows that were added under `_other` for a limit.
+    /// How many rows were added under `_other` because of a limit.
     pub overflowed: u64,
-    pub(crate) pops: Sorted,
-    pub(crate) domains: Sorted,
-    pub(crate) origins: Sorted,
-    pub(crate) addresses: Sorted,
-    pub(crate) domain_rows: Box<[Row]>,
-    pub(crate) origin_rows: Box<[Row]>,
-    counters: Compact,
+    pub(crate) pops: SortedStrings,
+    pub(crate) domains: SortedStrings,
+    pub(crate) origins: SortedStrings,
+    pub(crate) addresses: SortedStrings,
+    pub(crate) domain_rows: Box<[SealedRow]>,
+    pub(crate) origin_rows: Box<[SealedRow]>,
+    counters: FrozenRows,
 }
 
 impl Sealed {
+    /// Freezes a tally.
     pub(crate) fn new(tally: &Tally, service_id: &str, second: u64) -> Self {
-        let (pops, pop_places) = tally.pops.sorted();
-        let (domains, domain_places) = tally.domains.sorted();
-        let (origins, origin_places) = tally.origins.sorted();
-        let (addresses, address_places) = tally.addresses.sorted();
-        let mut counters = Compact::new();
+        let (pops, pop_ranks) = tally.pops.sort();
+        let (domains, domain_ranks) = tally.domains.sort();
+        let (origins, origin_ranks) = tally.origins.sort();
+        let (addresses, address_ranks) = tally.addresses.sort();
+        let mut counters = FrozenRows::new();
         let domain_key = |key| {
             let (pop, name, _) = row_parts(key);
-            row_key(pop_places[pop as usize], domain_places[name as usize], 0)
+            row_key(pop_ranks[pop as usize], domain_ranks[name as usize], 0)
         };
         let origin_key = |key| {
             let (pop, name, address) = row_parts(key);
-            row_key(pop_places[pop as usize], origin_places[name as usize], address_places[address as usize])
+            row_key(pop_ranks[pop as usize], origin_ranks[name as usize], address_ranks[address as usize])
         };
-        let domain_rows =
-            rows(&mut counters, [(Kind::Delivery, &tally.delivery), (Kind::Compute, &tally.compute)], domain_key);
-        let origin_rows = rows(
+        let domain_rows = freeze_rows(
             &mut counters,
-            [(Kind::Origin, &tally.fetched), (Kind::ComputeOrigin, &tally.compute_fetched)],
+            [(Kind::Delivery, &tally.delivery), (Kind::Compute, &tally.compute)],
+            domain_key,
+        );
+        let origin_rows = freeze_rows(
+            &mut counters,
+            [(Kind::Origin, &tally.delivery_origins), (Kind::ComputeOrigin, &tally.compute_origins)],
             origin_key,
         );
         counters.shrink();
@@ -90,29 +97,37 @@ impl Sealed {
         }
     }
 
-    /// Calls `found` with place and value of the counters of `row`. Returns their places.
+    /// Calls `found` with counter and value of every counter of `row`; returns the set of these counters.
     #[inline]
-    pub(crate) fn each_counter(&self, row: &Row, found: impl FnMut(usize, u64)) -> CounterSet {
-        self.counters.each(row.kind, row.at, found)
+    pub(crate) fn for_each_counter(&self, row: &SealedRow, found: impl FnMut(usize, u64)) -> CounterSet {
+        self.counters.for_each(row.kind, row.at, found)
     }
 
     /// The domains that have a row.
     pub(crate) fn domain_names(&self) -> impl Iterator<Item = &str> {
-        (0..).take(self.domains.len()).map(|place| self.domains.get(place))
+        (0..).take(self.domains.len()).map(|rank| self.domains.get(rank))
     }
 
-    /// A tally of the same counters, to go on adding.
+    /// A tally of the same rows, to add to.
     pub(crate) fn thaw(&self) -> Tally {
         let limits = Limits { domains: usize::MAX, origins: usize::MAX, addresses: usize::MAX, pops: usize::MAX };
         let mut tally = Tally { records: self.records, overflowed: self.overflowed, ..Tally::default() };
         let mut counters = vec![];
-        let mut add = |row: &Row, name: &str, address: &str| {
+        let mut add = |row: &SealedRow, name: &str, address: &str| {
             let mut found = vec![];
-            self.each_counter(row, |place, value| found.push((place, value)));
+            self.for_each_counter(row, |counter, value| found.push((counter, value)));
             counters.clear();
             write_counters(&mut counters, found.into_iter());
             let pop = tally.pop(self.pops.get(row.pop()), &limits);
-            tally.add(row.kind, pop, name.as_bytes(), address.as_bytes(), Encoded::at(&counters, 0), &limits, || false);
+            tally.add(
+                row.kind,
+                pop,
+                name.as_bytes(),
+                address.as_bytes(),
+                EncodedCounters::at(&counters, 0),
+                &limits,
+                || false,
+            );
         };
         for row in &self.domain_rows {
             add(row, self.domains.get(row.name()), "");
@@ -123,29 +138,34 @@ impl Sealed {
         tally
     }
 
-    /// Bytes that this takes in memory, about.
+    /// Memory that this takes, in bytes, approximately.
     #[must_use]
     pub fn size(&self) -> usize {
         let names = [&self.pops, &self.domains, &self.origins, &self.addresses];
         size_of::<Self>()
             + self.service_id.len()
-            + names.map(Sorted::size).iter().sum::<usize>()
-            + (self.domain_rows.len() + self.origin_rows.len()) * size_of::<Row>()
+            + names.map(SortedStrings::size).iter().sum::<usize>()
+            + (self.domain_rows.len() + self.origin_rows.len()) * size_of::<SealedRow>()
             + self.counters.size()
     }
 }
 
-/// The rows of two kinds in alphabetical order, their counters in the same, so that they are read one after the other.
-fn rows<'a>(counters: &mut Compact, kinds: [(Kind, &'a Rows); 2], place: impl Fn(RowKey) -> RowKey) -> Box<[Row]> {
-    let place = &place;
-    let of = |(kind, rows): (Kind, &'a Rows)| {
-        (0..).zip(&rows.keys).map(move |(number, key)| (place(*key), kind, rows, number))
+/// The rows of two kinds in alphabetical order, with their counters in the same order. `rank` turns a key of numbers into a
+/// key of ranks.
+fn freeze_rows<'a>(
+    counters: &mut FrozenRows,
+    kinds: [(Kind, &'a TallyRows); 2],
+    rank: impl Fn(RowKey) -> RowKey,
+) -> Box<[SealedRow]> {
+    let rank = &rank;
+    let ranked = |(kind, rows): (Kind, &'a TallyRows)| {
+        (0..).zip(&rows.keys).map(move |(number, key)| (rank(*key), kind, rows, number))
     };
-    let mut all: Vec<_> = kinds.into_iter().flat_map(of).collect();
+    let mut all: Vec<_> = kinds.into_iter().flat_map(ranked).collect();
     all.sort_unstable_by_key(|(key, kind, ..)| (*key, *kind));
-    let row = |(key, kind, rows, number): (RowKey, Kind, &Rows, u32)| {
-        let (places, values) = rows.counters.get(number);
-        Row { key, at: counters.push(kind, places, values), kind }
+    let row = |(key, kind, rows, number): (RowKey, Kind, &TallyRows, u32)| {
+        let (set, values) = rows.counters.get(number);
+        SealedRow { key, at: counters.push(kind, set, values), kind }
     };
     all.into_iter().map(row).collect()
 }

@@ -1,109 +1,111 @@
-//! Packed counters: rows of which only what is not 0 takes memory.
+//! Sparse rows: rows of counters in which only counters that are not 0 take memory, and that can grow.
 //!
-//! A key has some 12 of its 72 counters in a second, and an open second has as many rows as strangers send hosts. So a
-//! row keeps its values in the order of their places, without gaps, and a set of bits says which places these are.
+//! In one second a key has about 12 of its 72 counters, and an open second has a row for every host name that clients make
+//! up. So a row has a set of its counters that are not 0, and their values in this order, without gaps.
 
-use crate::partial::Encoded;
+use crate::partial::EncodedCounters;
 use crate::schema::counters::{CounterSet, add};
 
-/// Rows have room for so many values; one that needs more moves.
-const ROOMS: [usize; 5] = [4, 8, 16, 32, 128];
+/// The capacities of rows. A row that needs more values moves.
+const CAPACITIES: [usize; 5] = [4, 8, 16, 32, 128];
 
-/// Where the values of a row are, and which places they belong to.
+/// Which counters of a row are not 0, and where their values are.
 #[derive(Debug, Clone, Copy)]
-struct Row {
-    places: CounterSet,
+struct SparseRow {
+    counters: CounterSet,
     at: u32,
-    room: u8,
+    /// The index of its capacity.
+    capacity: u8,
     count: u8,
 }
 
-/// Rows of up to 128 counters, by number.
+/// Rows of up to 128 counters, numbered from 0.
 #[derive(Debug, Default)]
-pub(crate) struct Packed {
-    rows: Vec<Row>,
+pub(crate) struct SparseRows {
+    rows: Vec<SparseRow>,
     values: Vec<u64>,
-    /// Where rows that have moved have left room, by how much.
-    left: [Vec<u32>; ROOMS.len()],
+    /// Where rows were that have moved, by capacity.
+    free: [Vec<u32>; CAPACITIES.len()],
 }
 
-impl Packed {
-    /// A new row of zeros with room for `count` values; its number.
+impl SparseRows {
+    /// Adds a row of zeros with capacity for `count` values; returns its number.
     ///
     /// # Panics
     ///
-    /// When there are more than 4 billion rows or values; limits on keys keep far from that.
+    /// If there are more than 4 billion rows or values, which limits on keys prevent.
+    #[expect(clippy::cast_possible_truncation, reason = "there are five capacities")]
     pub fn push(&mut self, count: usize) -> u32 {
-        let number = u32::try_from(self.rows.len()).expect("rows are bounded");
-        let room = ROOMS.iter().position(|room| *room >= count).unwrap_or(ROOMS.len() - 1);
-        let at = self.take(room);
-        self.rows.push(Row { places: [0; 2], at, room: u8::try_from(room).unwrap_or(0), count: 0 });
+        let number = u32::try_from(self.rows.len()).expect("keys are limited");
+        let capacity = CAPACITIES.iter().position(|capacity| *capacity >= count).unwrap_or(CAPACITIES.len() - 1);
+        let at = self.allocate(capacity);
+        self.rows.push(SparseRow { counters: [0; 2], at, capacity: capacity as u8, count: 0 });
         number
     }
 
     /// Adds `counters` to row `number`.
     #[inline]
-    pub fn add(&mut self, number: u32, counters: Encoded<'_>) {
-        let Row { places: [low, high], .. } = self.rows[number as usize];
-        // Both are in the order of their places, so this walks over both together. What is left of the row begins with
-        // its value `next`.
+    pub fn add(&mut self, number: u32, counters: EncodedCounters<'_>) {
+        let SparseRow { counters: [low, high], .. } = self.rows[number as usize];
+        // Both are in the order of counters, so this walks over both together. `next` is the index of the first value of
+        // the row whose counter is in `left`.
         let (mut left, mut next) = (u128::from(low) | u128::from(high) << 64, 0);
-        counters.each(|place, value| {
-            while (left.trailing_zeros() as usize) < place {
+        counters.for_each(|counter, value| {
+            while (left.trailing_zeros() as usize) < counter {
                 left &= left - 1;
                 next += 1;
             }
-            if left.trailing_zeros() as usize == place {
+            if left.trailing_zeros() as usize == counter {
                 left &= left - 1;
                 add(&mut self.values[self.rows[number as usize].at as usize + next], value);
             } else if value == 0 {
                 return;
             } else {
-                self.insert(number, place, next, value);
+                self.insert(number, counter, next, value);
             }
             next += 1;
         });
     }
 
-    /// Gives row `number` a value for a place in which it has none yet; `next` of its values stand before.
-    fn insert(&mut self, number: u32, place: usize, next: usize, value: u64) {
-        let Row { count, room, .. } = self.rows[number as usize];
-        if usize::from(count) == ROOMS[usize::from(room)] {
-            self.move_up(number);
+    /// Gives row `number` a value for a counter that was 0, at index `next` of its values.
+    fn insert(&mut self, number: u32, counter: usize, next: usize, value: u64) {
+        let SparseRow { count, capacity, .. } = self.rows[number as usize];
+        if usize::from(count) == CAPACITIES[usize::from(capacity)] {
+            self.grow(number);
         }
         let row = &mut self.rows[number as usize];
-        row.places[place / 64] |= 1 << (place % 64);
+        row.counters[counter / 64] |= 1 << (counter % 64);
         row.count += 1;
         let at = row.at as usize + next;
         self.values.copy_within(at..row.at as usize + usize::from(count), at + 1);
         self.values[at] = value;
     }
 
-    /// Moves row `number` to where there is more room.
+    /// Moves row `number` to where it has the next capacity.
     #[cold]
-    fn move_up(&mut self, number: u32) {
-        let Row { at: old, room, .. } = self.rows[number as usize];
-        let at = self.take(usize::from(room) + 1);
-        let values = old as usize..old as usize + ROOMS[usize::from(room)];
+    fn grow(&mut self, number: u32) {
+        let SparseRow { at: old, capacity, .. } = self.rows[number as usize];
+        let at = self.allocate(usize::from(capacity) + 1);
+        let values = old as usize..old as usize + CAPACITIES[usize::from(capacity)];
         self.values.copy_within(values, at as usize);
-        self.left[usize::from(room)].push(old);
+        self.free[usize::from(capacity)].push(old);
         let row = &mut self.rows[number as usize];
-        (row.at, row.room) = (at, room + 1);
+        (row.at, row.capacity) = (at, capacity + 1);
     }
 
-    /// Where there is room of this size.
-    fn take(&mut self, room: usize) -> u32 {
-        self.left[room].pop().unwrap_or_else(|| {
-            let at = u32::try_from(self.values.len()).expect("values are bounded");
-            self.values.resize(self.values.len() + ROOMS[room], 0);
+    /// Where there are free values for a row of this capacity.
+    fn allocate(&mut self, capacity: usize) -> u32 {
+        self.free[capacity].pop().unwrap_or_else(|| {
+            let at = u32::try_from(self.values.len()).expect("keys are limited");
+            self.values.resize(self.values.len() + CAPACITIES[capacity], 0);
             at
         })
     }
 
-    /// Which counters of row `number` are not 0, and these in the order of their places.
+    /// The counters of row `number` that are not 0, and their values in this order.
     pub fn get(&self, number: u32) -> (CounterSet, &[u64]) {
         let row = &self.rows[number as usize];
-        (row.places, &self.values[row.at as usize..][..row.count.into()])
+        (row.counters, &self.values[row.at as usize..][..row.count.into()])
     }
 }
 
@@ -121,21 +123,21 @@ mod tests {
         fn rows_hold_what_was_added_to_them(
             additions in prop::collection::vec((0..4_u32, prop::collection::btree_map(0..128_usize, 0..300_u64, 0..40)), 0..40),
         ) {
-            let mut packed = Packed::default();
-            let numbers = [3, 0, 100, 12].map(|count| packed.push(count));
+            let mut rows = SparseRows::default();
+            let numbers = [3, 0, 100, 12].map(|count| rows.push(count));
             let mut want: [BTreeMap<usize, u64>; 4] = Default::default();
             for (number, counters) in additions {
                 let mut bytes = vec![];
-                write_counters(&mut bytes, counters.iter().map(|(place, value)| (*place, *value)));
-                packed.add(numbers[number as usize], Encoded::at(&bytes, 0));
-                for (place, value) in counters.into_iter().filter(|(_, value)| *value != 0) {
-                    *want[number as usize].entry(place).or_default() += value;
+                write_counters(&mut bytes, counters.iter().map(|(counter, value)| (*counter, *value)));
+                rows.add(numbers[number as usize], EncodedCounters::at(&bytes, 0));
+                for (counter, value) in counters.into_iter().filter(|(_, value)| *value != 0) {
+                    *want[number as usize].entry(counter).or_default() += value;
                 }
             }
             for (number, want) in numbers.into_iter().zip(want) {
-                let ([low, high], values) = packed.get(number);
-                let places = (0..128).filter(|place| (u128::from(low) | u128::from(high) << 64) >> place & 1 == 1);
-                prop_assert_eq!(want, places.zip(values.iter().copied()).collect::<BTreeMap<_, _>>());
+                let ([low, high], values) = rows.get(number);
+                let counters = (0..128).filter(|counter| (u128::from(low) | u128::from(high) << 64) >> counter & 1 == 1);
+                prop_assert_eq!(want, counters.zip(values.iter().copied()).collect::<BTreeMap<_, _>>());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Names given numbers: each text is kept once, however many rows speak of it.
+//! An interner of strings: each is stored once, however many rows have it.
 
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -6,100 +6,101 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// Texts and their numbers, from 0 in the order in which they came.
+/// Strings with numbers from 0, in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct StringInterner {
     hasher: RandomState,
     index: HashTable<u32>,
     ends: Vec<u32>,
     text: String,
 }
 
-impl Names {
-    /// How many there are.
+impl StringInterner {
+    /// How many strings there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The text with this number.
+    /// String `number`.
     #[must_use]
     pub fn get(&self, number: u32) -> &str {
         text_at(&self.text, &self.ends, number)
     }
 
-    /// The number of `name`, if it has one.
+    /// The number of `string`, if it has one.
     #[must_use]
-    pub fn find(&self, name: &[u8]) -> Option<u32> {
-        self.find_hashed(self.hash(name), name)
+    pub fn find(&self, string: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hash(string), string)
     }
 
     #[inline]
-    fn hash(&self, name: &[u8]) -> u64 {
-        self.hasher.hash_one(name)
+    fn hash(&self, string: &[u8]) -> u64 {
+        self.hasher.hash_one(string)
     }
 
     #[inline]
-    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<u32> {
-        self.index.find(hash, |number| bytes_at(&self.text, &self.ends, *number) == name).copied()
+    fn find_hashed(&self, hash: u64, string: &[u8]) -> Option<u32> {
+        self.index.find(hash, |number| bytes_at(&self.text, &self.ends, *number) == string).copied()
     }
 
-    /// The number of `name`; it gets one when it has none.
+    /// The number of `string`, added if it is new.
     ///
     /// # Panics
     ///
-    /// When the name is no UTF-8, which partials are checked for, or when there are more than 4 GiB of names; limits on
-    /// keys keep far from that.
-    pub fn number(&mut self, name: &[u8]) -> u32 {
-        let hash = self.hash(name);
-        if let Some(number) = self.find_hashed(hash, name) {
+    /// If the string is not UTF-8, which is checked of partials, or if there are more than 4 GiB of strings, which limits on
+    /// keys prevent.
+    pub fn intern(&mut self, string: &[u8]) -> u32 {
+        let hash = self.hash(string);
+        if let Some(number) = self.find_hashed(hash, string) {
             return number;
         }
-        let number = u32::try_from(self.ends.len()).expect("names are bounded");
-        self.text.push_str(std::str::from_utf8(name).expect("names were checked"));
-        self.ends.push(u32::try_from(self.text.len()).expect("names are bounded"));
+        let number = u32::try_from(self.ends.len()).expect("keys are limited");
+        self.text.push_str(std::str::from_utf8(string).expect("partials were checked"));
+        self.ends.push(u32::try_from(self.text.len()).expect("keys are limited"));
         let (hasher, text, ends) = (&self.hasher, &self.text, &self.ends);
         self.index.insert_unique(hash, number, |number| hasher.hash_one(bytes_at(text, ends, *number)));
         number
     }
 
-    /// The same names in alphabetical order, and for each number the place it has there.
+    /// The strings in alphabetical order, and the rank of each number in it.
     #[must_use]
-    pub fn sorted(&self) -> (Sorted, Vec<u32>) {
+    pub fn sort(&self) -> (SortedStrings, Vec<u32>) {
         let mut order: Vec<u32> = (0..).take(self.len()).collect();
         order.sort_unstable_by_key(|number| self.get(*number));
-        let mut places = vec![0; order.len()];
-        let mut sorted = Sorted { text: String::with_capacity(self.text.len()), ends: Vec::with_capacity(order.len()) };
-        for (place, number) in (0_u32..).zip(order) {
-            places[number as usize] = place;
+        let mut ranks = vec![0; order.len()];
+        let mut sorted =
+            SortedStrings { text: String::with_capacity(self.text.len()), ends: Vec::with_capacity(order.len()) };
+        for (rank, number) in (0_u32..).zip(order) {
+            ranks[number as usize] = rank;
             sorted.text.push_str(self.get(number));
-            sorted.ends.push(u32::try_from(sorted.text.len()).expect("names are bounded"));
+            sorted.ends.push(u32::try_from(sorted.text.len()).expect("keys are limited"));
         }
-        (sorted, places)
+        (sorted, ranks)
     }
 }
 
-/// Names in alphabetical order, which change no more.
+/// Strings in alphabetical order, found by their rank from 0.
 #[derive(Debug)]
-pub struct Sorted {
+pub struct SortedStrings {
     text: String,
     ends: Vec<u32>,
 }
 
-impl Sorted {
-    /// How many there are.
+impl SortedStrings {
+    /// How many strings there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The name at `place`.
+    /// The string of this rank.
     #[must_use]
-    pub fn get(&self, place: u32) -> &str {
-        text_at(&self.text, &self.ends, place)
+    pub fn get(&self, rank: u32) -> &str {
+        text_at(&self.text, &self.ends, rank)
     }
 
-    /// Bytes that they take.
+    /// Memory that the strings take, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.text.len() + self.ends.len() * size_of::<u32>()
@@ -110,7 +111,7 @@ fn text_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
     &text[range(ends, number)]
 }
 
-/// The same bytes, without a look at whether they begin and end with a letter.
+/// The same as bytes, which saves the check for character boundaries.
 #[inline]
 fn bytes_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a [u8] {
     &text.as_bytes()[range(ends, number)]

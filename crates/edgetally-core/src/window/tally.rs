@@ -1,23 +1,23 @@
-//! A tally: the counters of one service in one second, while they still grow.
+//! A tally: the rows of one service in one second, while they still grow.
 //!
-//! Keys here are final: limits on how many there may be are applied when a key comes in, and what is beyond them
-//! counts under `_other`. No request goes uncounted for it.
+//! Keys are final here. The limits on keys apply when a key is added, and keys beyond them count under `_other`. No request
+//! goes uncounted.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
 
-use crate::partial::Encoded;
+use crate::partial::EncodedCounters;
 use crate::schema::counters::Kind;
 use crate::value::key::OTHER;
-use crate::window::sparse_rows::Packed;
-use crate::window::string_interner::Names;
+use crate::window::sparse_rows::SparseRows;
+use crate::window::string_interner::StringInterner;
 
 /// How many keys one service may have in one second.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Domains, and besides them those that have a place.
+    /// Domains. Domains with a reservation are exempt.
     pub domains: usize,
     /// Names of origins.
     pub origins: usize,
@@ -33,29 +33,30 @@ impl Default for Limits {
     }
 }
 
-/// What a row is found by: numbers of the POP, the name and the address, packed.
+/// The key of a row: numbers of the name, the address and the POP, packed in this order from the highest bits.
 pub(crate) type RowKey = u128;
 
 pub(crate) fn row_key(pop: u32, name: u32, address: u32) -> RowKey {
     u128::from(name) << 64 | u128::from(address) << 32 | u128::from(pop)
 }
 
+/// POP, name and address of a key.
+#[expect(clippy::cast_possible_truncation, reason = "each part has 32 bits")]
 pub(crate) fn row_parts(key: RowKey) -> (u32, u32, u32) {
-    let part = |shift: u32| u32::try_from(key >> shift & 0xFFFF_FFFF).unwrap_or(0);
-    (part(0), part(64), part(32))
+    (key as u32, (key >> 64) as u32, (key >> 32) as u32)
 }
 
-/// Rows of one kind.
+/// The rows of one kind.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct TallyRows {
     hasher: RandomState,
     index: HashTable<u32>,
     pub keys: Vec<RowKey>,
-    pub counters: Packed,
+    pub counters: SparseRows,
 }
 
-impl Rows {
-    fn add(&mut self, key: RowKey, counters: Encoded<'_>) {
+impl TallyRows {
+    fn add(&mut self, key: RowKey, counters: EncodedCounters<'_>) {
         let (hasher, keys) = (&self.hasher, &self.keys);
         let hash = hasher.hash_one(key);
         let row = if let Some(row) = self.index.find(hash, |row| keys[*row as usize] == key) {
@@ -70,45 +71,46 @@ impl Rows {
     }
 }
 
-/// The counters of one service in one second.
+/// The rows of one service in one second.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Records that were added.
+    /// How many records were added.
     pub records: u64,
-    /// Rows that were added under `_other` for a limit.
+    /// How many rows were added under `_other` because of a limit.
     pub overflowed: u64,
-    pub(crate) pops: Names,
-    pub(crate) domains: Names,
-    pub(crate) origins: Names,
-    pub(crate) addresses: Names,
+    pub(crate) pops: StringInterner,
+    pub(crate) domains: StringInterner,
+    pub(crate) origins: StringInterner,
+    pub(crate) addresses: StringInterner,
+    /// Pairs of the numbers of an origin and an address.
     pub(crate) pairs: HashSet<(u32, u32), RandomState>,
-    pub(crate) delivery: Rows,
-    pub(crate) compute: Rows,
-    pub(crate) fetched: Rows,
-    pub(crate) compute_fetched: Rows,
+    pub(crate) delivery: TallyRows,
+    pub(crate) compute: TallyRows,
+    pub(crate) delivery_origins: TallyRows,
+    pub(crate) compute_origins: TallyRows,
 }
 
 impl Tally {
-    /// The number of `pop`.
+    /// The number of `pop`, or of `_other`.
     pub fn pop(&mut self, pop: &str, limits: &Limits) -> u32 {
-        limited(&mut self.pops, pop.as_bytes(), limits.pops, &mut self.overflowed, || false)
+        intern_within(limits.pops, &mut self.pops, pop.as_bytes(), &mut self.overflowed, || false)
     }
 
-    /// Adds `counters` to the row of a key, whose POP has a number already; `has_place` says whether a domain has its row
+    /// Adds `counters` to the row of a key, whose POP has a number already. A domain that `is_reserved` has a row of its own
     /// whatever the limit.
-    #[expect(clippy::too_many_arguments, reason = "a key has four parts, and nobody else adds")]
+    #[expect(clippy::too_many_arguments, reason = "a key has four parts, and there is one caller")]
     pub fn add(
         &mut self,
         kind: Kind,
         pop: u32,
         name: &[u8],
         address: &[u8],
-        counters: Encoded<'_>,
+        counters: EncodedCounters<'_>,
         limits: &Limits,
-        has_place: impl FnOnce() -> bool,
+        is_reserved: impl FnOnce() -> bool,
     ) {
         if !kind.is_origin() {
-            let name = limited(&mut self.domains, name, limits.domains, &mut self.overflowed, has_place);
+            let name = intern_within(limits.domains, &mut self.domains, name, &mut self.overflowed, is_reserved);
             let key = row_key(pop, name, 0);
             match kind {
                 Kind::Compute => self.compute.add(key, counters),
@@ -116,16 +118,16 @@ impl Tally {
             }
             return;
         }
-        let name = limited(&mut self.origins, name, limits.origins, &mut self.overflowed, || false);
+        let name = intern_within(limits.origins, &mut self.origins, name, &mut self.overflowed, || false);
         let address = self.address(name, address, limits.addresses);
         let key = row_key(pop, name, address);
         match kind {
-            Kind::ComputeOrigin => self.compute_fetched.add(key, counters),
-            _ => self.fetched.add(key, counters),
+            Kind::ComputeOrigin => self.compute_origins.add(key, counters),
+            _ => self.delivery_origins.add(key, counters),
         }
     }
 
-    /// The number of `address` for the origin `name`, within the limit on pairs of both.
+    /// The number of `address` for the origin `name`, or of `_other`.
     fn address(&mut self, name: u32, address: &[u8], limit: usize) -> u32 {
         if let Some(number) = self.addresses.find(address)
             && self.pairs.contains(&(name, number))
@@ -138,27 +140,28 @@ impl Tally {
             self.overflowed += 1;
             OTHER.as_bytes()
         };
-        let number = self.addresses.number(shown);
+        let number = self.addresses.intern(shown);
         self.pairs.insert((name, number));
         number
     }
 }
 
-fn limited(
-    names: &mut Names,
-    name: &[u8],
+/// The number of `name`, or of `_other` if it is beyond the limit and not reserved.
+fn intern_within(
     limit: usize,
+    names: &mut StringInterner,
+    name: &[u8],
     overflowed: &mut u64,
-    has_place: impl FnOnce() -> bool,
+    is_reserved: impl FnOnce() -> bool,
 ) -> u32 {
     if names.len() < limit {
-        return names.number(name);
+        return names.intern(name);
     }
     names.find(name).unwrap_or_else(|| {
-        if has_place() {
-            return names.number(name);
+        if is_reserved() {
+            return names.intern(name);
         }
         *overflowed += 1;
-        names.number(OTHER.as_bytes())
+        names.intern(OTHER.as_bytes())
     })
 }
