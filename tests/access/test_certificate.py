@@ -16,10 +16,10 @@ from edgetally.access.certificate import Certificate
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.service.service import Service
-from tests.edges.facts import skip_or_fail
 from tests.support.certificates import Pair, make
 from tests.support.clock import TIMEOUT_SECONDS, ManualClock, until
 from tests.support.process import serving
+from tests.support.programs import skip_or_fail
 from tests.support.served import Wire, ndjson
 from tests.support.tokens import access, bearer
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgetally.cli.main import main
-from tests.edges.facts import skip_or_fail
 from tests.support.certificates import make
 from tests.support.process import COMMAND
+from tests.support.programs import skip_or_fail
 from tests.support.tokens import bearer, write
 
 pytestmark = skip_or_fail("openssl")

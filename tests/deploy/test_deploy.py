@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgetally.telemetry.metrics import METRICS
-from tests.edges.facts import skip_or_fail
 from tests.support.pages import ROOT, anchors
+from tests.support.programs import skip_or_fail
 
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "edgetally.service"

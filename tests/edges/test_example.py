@@ -1,4 +1,4 @@
-"""The edge to try things with: it runs as it stands, and its log counts."""
+"""The example: nginx runs with its configuration, and its log counts."""
 
 import http.client
 import json
@@ -9,15 +9,15 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from tests.edges.facts import program, skip_or_fail
 from tests.support.process import COMMAND
+from tests.support.programs import program, skip_or_fail
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx"
 
 pytestmark = skip_or_fail("nginx")
 
-ASKED = ("/", "/", "/", "/a", "/b", "/missing", "/api/cart", "/api/cart")
-"""As the README does."""
+PATHS = ("/", "/", "/", "/a", "/b", "/missing", "/api/cart", "/api/cart")
+"""Those that its README requests."""
 
 
 def test_the_example_logs_what_counts_and_every_attempt(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_the_example_logs_what_counts_and_every_attempt(tmp_path: Path) -> None:
     with subprocess.Popen([nginx, "-p", tmp_path, "-e", "error.log", "-c", configuration]) as edge:
         try:
             wait_for(tmp_path / "nginx.pid", edge)
-            for path in ASKED:
-                ask(port, path)
+            for path in PATHS:
+                get(port, path)
         finally:
             edge.send_signal(signal.SIGQUIT)
     folded = subprocess.run([*COMMAND, "fold", tmp_path / "edgetally.log"], check=True, capture_output=True)
@@ -41,17 +41,17 @@ def test_the_example_logs_what_counts_and_every_attempt(tmp_path: Path) -> None:
             assert list(entry["aggregated"]) == ["app"]
             for measurements in entry["aggregated"]["app"].values():
                 origins.update(measurements)
-    assert domain["requests"] == len(ASKED)
+    assert domain["requests"] == len(PATHS)
     assert domain["edge_hit_requests"] == 2
     assert domain["edge_miss_requests"] == 4
     assert domain["status_404"] == 1
-    # Six were not in the cache. What was tried at the server that is down was tried again.
+    # Six were not in the cache. Attempts at the server that is down were repeated at the other.
     assert origins["responses"] == 6
     assert domain["origin_fetches"] > origins["responses"]
 
 
 def elsewhere(directory: Path) -> tuple[Path, int]:
-    """Copy the example, so that it takes ports that are free here, and stays in the foreground."""
+    """Copy the example, with ports that are free here and nginx in the foreground."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     ports = [one.getsockname()[1] for one in held]
     for one in held:
@@ -64,12 +64,12 @@ def elsewhere(directory: Path) -> tuple[Path, int]:
 
 
 def wait_for(path: Path, edge: subprocess.Popen[bytes]) -> None:
-    """Return once `path` is there: nginx writes its pid when it listens."""
+    """Wait for `path`: nginx writes its pid when it listens."""
     while not path.exists():
-        assert edge.poll() is None, "it has ended"
+        assert edge.poll() is None, "nginx has ended"
 
 
-def ask(port: int, path: str) -> None:
+def get(port: int, path: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", path, headers={"Host": "shop.example"})
     connection.getresponse().read()

@@ -1,19 +1,17 @@
-"""The real HAProxy, started in a directory of its own, with the snippet that users are given."""
+"""The real HAProxy, started in a directory of its own, with the snippet for users."""
 
 import asyncio
 import contextlib
-import re
 import signal
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Self
 
 from edgetally.snippets import snippet
-from tests.edges.book import Book
-from tests.edges.lab import BUSY, Lab
-from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin, listening
+from tests.support.edges.lab import BUSY, Lab
+from tests.support.edges.observed import Observations
+from tests.support.edges.origin import Origin, listening
+from tests.support.edges.servers import dead_port, make_certificate, uncomment
 
 SITE = """\
 global
@@ -47,54 +45,74 @@ frontend edge from edgetally
     default_backend plain
 
 backend plain from site
-    server a {origin_a}
+    server a {plain}
 backend cached from site
-    server a {origin_a}
-backend at_b from site
-    server b {origin_b}
+    server a {plain}
+backend other from site
+    server b {other}
 backend impatient from site
     timeout server 60ms
-    server b {origin_b}
+    server b {other}
 backend far from site
-    server far {origin_far}
+    server far {far}
 backend busy from site
-    server busy {origin_busy}
+    server busy {busy}
 backend dead from site
     server dead {dead}
 backend down from site
-    server down {origin_b} disabled
+    server down {other} disabled
 backend pool from site
     retries 3
     option redispatch 1
     balance first
     server dead {dead}
-    server spare {origin_spare}
+    server spare {spare}
 backend pool_of_answers from site
     retries 1
     retry-on 503
     option redispatch 1
     balance first
-    server busy {origin_busy}
-    server spare {origin_spare}
+    server busy {busy}
+    server spare {spare}
 """
 
 CACHED = "http-request set-var(txn.edgetally_cache) str(MISS) if { method GET HEAD } { path_beg /cached/ }"
 
 
 class HAProxy:
-    """One HAProxy that logs by every road at once."""
+    """One HAProxy that logs by every transport at once."""
 
     def __init__(self, directory: Path, addresses: dict[str, str]) -> None:
         self._directory = directory
         self._addresses = addresses
-        # HAProxy takes these over, so whoever connects too early is in the queue.
+        # HAProxy inherits these: no other process can take the ports, and early connections wait in the queue.
         self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self.port, self.tls_port = (one.getsockname()[1] for one in self._sockets)
-        self._process: asyncio.subprocess.Process | None = None
 
-    def write(self, udp: int, tcp: int) -> list[str]:
-        """Write the configuration, and return how to load it."""
-        filled = uncommented(snippet("haproxy").text)
+    @contextlib.asynccontextmanager
+    async def running(self, udp: int, tcp: int) -> AsyncIterator[None]:
+        """Run it; it logs to these ports."""
+        files = self._write(udp, tcp)
+        with contextlib.ExitStack() as stack:
+            for one in self._sockets:
+                stack.enter_context(one)
+            with (self._directory / "haproxy.log").open("wb") as log, (self._directory / "errors").open("wb") as errors:
+                process = await asyncio.create_subprocess_exec(
+                    *("haproxy", "-db", *files),
+                    pass_fds=[one.fileno() for one in self._sockets],
+                    stdout=log,
+                    stderr=errors,
+                )
+        try:
+            yield
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+    def _write(self, udp: int, tcp: int) -> list[str]:
+        """Write the configuration; return how to load it."""
+        filled = uncomment(snippet("haproxy").text)
         for placeholder, value in (
             ("log 127.0.0.1:5514", f"log 127.0.0.1:{udp}"),
             ("server edgetally 127.0.0.1:5514", f"server edgetally 127.0.0.1:{tcp}"),
@@ -114,60 +132,30 @@ class HAProxy:
         )
         return ["-f", str(given), "-f", str(site)]
 
-    async def start(self, udp: int, tcp: int) -> Self:
-        files = self.write(udp, tcp)
-        with contextlib.ExitStack() as stack:
-            for one in self._sockets:
-                stack.enter_context(one)
-            with (self._directory / "haproxy.log").open("wb") as log, (self._directory / "errors").open("wb") as errors:
-                self._process = await asyncio.create_subprocess_exec(
-                    *("haproxy", "-db", *files),
-                    pass_fds=[one.fileno() for one in self._sockets],
-                    stdout=log,
-                    stderr=errors,
-                )
-        return self
-
     async def dropped(self) -> int:
-        """Ask how many lines it could not send, because nobody took them in time."""
+        """Return how many lines it dropped because their receiver was not ready."""
         reader, writer = await asyncio.open_unix_connection(self._directory / "admin.sock")
         writer.write(b"show info\n")
-        said = (await reader.read()).decode()
+        info = (await reader.read()).decode()
         writer.close()
-        (line,) = (line for line in said.splitlines() if line.startswith("DroppedLogs:"))
+        (line,) = (line for line in info.splitlines() if line.startswith("DroppedLogs:"))
         return int(line.partition(":")[2])
-
-    async def stop(self) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            await self._process.wait()
-
-
-def uncommented(text: str) -> str:
-    """Choose every alternative: they are commented without a blank."""
-    return re.sub(r"^( *)#(?=[a-z-])", r"\1", text, flags=re.MULTILINE)
 
 
 @contextlib.asynccontextmanager
-async def laboratory(directory: Path, udp: int, tcp: int) -> AsyncIterator[tuple[Lab, HAProxy]]:
+async def haproxy_lab(directory: Path, udp: int, tcp: int) -> AsyncIterator[tuple[Lab, HAProxy]]:
     """Start origins and HAProxy, which logs to these ports."""
-    book = Book()
-    async with contextlib.AsyncExitStack() as stack:
-        origins = await stack.enter_async_context(
-            listening(
-                Origin("origin_a", book.seen, ip="127.0.0.2"),
-                Origin("origin_b", book.seen, ip="127.0.0.3"),
-                Origin("origin_spare", book.seen, ip="127.0.0.3"),
-                Origin("origin_busy", book.seen, ip="127.0.0.4", always=BUSY),
-                Origin("origin_far", book.seen, ip="127.0.0.6"),
-            )
-        )
-        addresses = {name: origin.address for name, origin in origins.items()}
-        haproxy = HAProxy(directory, addresses | {"dead": stack.enter_context(dead_port())})
-        stack.push_async_callback(haproxy.stop)
-        await haproxy.start(udp, tcp)
-        lab = Lab(haproxy, book, origins)
-        try:
-            yield lab, haproxy
-        finally:
-            await lab.hang_up()
+    observed = Observations()
+    origins = (
+        Origin("plain", "127.0.0.2"),
+        Origin("other", "127.0.0.3"),
+        Origin("spare", "127.0.0.3"),
+        Origin("busy", "127.0.0.4", always=BUSY),
+        Origin("far", "127.0.0.6"),
+    )
+    with dead_port() as dead:
+        async with listening(observed.fetches, *origins) as by_name:
+            addresses = {name: origin.address for name, origin in by_name.items()} | {"dead": dead}
+            haproxy = HAProxy(directory, addresses)
+            async with haproxy.running(udp, tcp), Lab(haproxy, observed, by_name) as lab:
+                yield lab, haproxy

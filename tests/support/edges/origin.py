@@ -1,4 +1,4 @@
-"""An origin that notes every byte it is sent and sends, and that misbehaves when it is told to."""
+"""An origin that counts every byte it receives and sends, and misbehaves on demand."""
 
 import asyncio
 import contextlib
@@ -20,24 +20,24 @@ HELD_BACK = 5
 
 
 class Orders(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an origin is to do with one request."""
+    """What an origin does with one request."""
 
     at: str = ""
-    """The one origin that is to do it, if not every one that is asked."""
+    """The name of the only origin that does it; empty: every one that is asked."""
     status: int = 200
     body: int = 10
     framing: Literal["length", "chunked", "close"] = "length"
     fields: dict[str, str] = {}
-    """Of its header."""
+    """Added to its header."""
     etag: str = ""
-    """What it answers 304 to, if the request says that it knows it."""
+    """Its ETag: requests that already have it are answered with 304."""
     hold: bool = False
-    """Answer only when the test lets go."""
+    """Respond only when the test releases the request."""
     fault: Literal[
         "", "closes", "half a header", "half a header, then silence", "half a body", "garbage", "silence"
     ] = ""
     upgrade: bool = False
-    """Switch protocols, and send back whatever comes then."""
+    """Switch protocols, then echo."""
 
 
 @dataclass
@@ -50,39 +50,38 @@ class Fetch:
     bereq_header: int = 0
     bereq_body: int = 0
     bereq_framing: int = 0
-    """Of chunks; in the body."""
+    """Chunked framing, part of the body."""
     status: int | None = None
-    """What it answered, None if it did not get as far as a whole header."""
+    """The status that it sent; None without a whole header."""
     beresp_header: int = 0
     beresp_body: int = 0
     beresp_framing: int = 0
-    """Of chunks; in the body."""
+    """Chunked framing, part of the body."""
 
 
 @dataclass
-class Gate:
-    """Where a request is noticed, and held if so ordered."""
+class Progress:
+    """How far an origin is with a request."""
 
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    """Its header has come."""
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    header_received: asyncio.Event = field(default_factory=asyncio.Event)
+    received: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the test, for a request that is held."""
 
 
 class Origin:
-    """A server on `ip`, or on the socket `path`, that is called `name` in the edge's configuration."""
+    """A server on `ip`, or on the socket `path`, called `name` in the configuration of the edge."""
 
-    def __init__(
-        self, name: str, seen: list[Fetch], *, ip: str = "127.0.0.1", path: str = "", always: Orders | None = None
-    ) -> None:
+    def __init__(self, name: str, ip: str = "127.0.0.1", *, path: str = "", always: Orders | None = None) -> None:
         self.name = name
-        self.gates: dict[str, Gate] = defaultdict(Gate)
+        self.progress: dict[str, Progress] = defaultdict(Progress)
         """By request id."""
         self.address = ""
-        """Where it listens, as the edge's configuration writes it."""
+        """Where it listens, as written in the configuration of the edge."""
+        self.fetches: list[Fetch] = []
+        """The requests that it received."""
         self._ip = ip
         self._path = path
-        self._seen = seen
         self._always = always
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -112,22 +111,23 @@ class Origin:
             while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the edge gave up, or we stop: what was exchanged until then is noted
+            pass  # the edge gave up, or the test ends: what was exchanged before counts
         finally:
             writer.close()
             self._connections.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; say whether the connection can have another."""
+        """Answer one request; return whether the connection can have another."""
         top = await reader.readuntil(b"\r\n\r\n")
         first, *lines = top.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         fetch = Fetch(headers.get(REQUEST_ID.lower(), ""), self.name, self.address if self._path else self._ip)
         fetch.bereq_header = len(top)
-        self._seen.append(fetch)
-        gate = self.gates[fetch.request_id]
-        gate.asked.set()
-        # Noted as it comes, since an edge may give up in the middle of it.
+        if fetch.request_id:  # others only find out whether the edge is ready
+            self.fetches.append(fetch)
+        progress = self.progress[fetch.request_id]
+        progress.header_received.set()
+        # Counted as it comes, since an edge may give up in the middle of it.
         if headers.get("transfer-encoding") == "chunked":
             await self._read_chunks(reader, fetch)
         length = int(headers.get("content-length", "0"))
@@ -138,15 +138,15 @@ class Origin:
         orders = self._always or msgspec.convert(json.loads(headers.get(ORDERS.lower(), "{}")), Orders)
         if orders.at not in ("", self.name):
             orders = Orders()
-        gate.arrived.set()
+        progress.received.set()
         if orders.hold:
-            await gate.opened.wait()
+            await progress.released.wait()
         if orders.fault or orders.upgrade:
             await self._misbehave(reader, writer, fetch, orders)
             return False
-        known = bool(orders.etag) and headers.get("if-none-match") == orders.etag
-        header, body = _response(orders, is_head=first.startswith("HEAD "), known=known)
-        fetch.status = 304 if known else orders.status
+        is_known = bool(orders.etag) and headers.get("if-none-match") == orders.etag
+        header, body = _response(orders, is_head=first.startswith("HEAD "), is_known=is_known)
+        fetch.status = 304 if is_known else orders.status
         fetch.beresp_header, fetch.beresp_body = len(header), len(body)
         fetch.beresp_framing = max(0, len(body) - orders.body)
         writer.write(header + body)
@@ -168,7 +168,7 @@ class Origin:
     async def _misbehave(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fetch: Fetch, orders: Orders
     ) -> None:
-        header, body = _response(orders, is_head=False, known=False)
+        header, body = _response(orders, is_head=False, is_known=False)
         match orders.fault:
             case "half a header" | "half a header, then silence":
                 header, body = header[: len(header) // 2], b""
@@ -192,14 +192,17 @@ class Origin:
 
 
 @contextlib.asynccontextmanager
-async def listening(*origins: Origin) -> AsyncIterator[dict[str, Origin]]:
-    """Start origins; return them by name."""
+async def listening(fetches: list[Fetch], *origins: Origin) -> AsyncIterator[dict[str, Origin]]:
+    """Start origins that append what they receive to `fetches`; return them by name."""
     async with contextlib.AsyncExitStack() as stack:
-        yield {origin.name: await stack.enter_async_context(origin) for origin in origins}
+        for origin in origins:
+            origin.fetches = fetches
+            await stack.enter_async_context(origin)
+        yield {origin.name: origin for origin in origins}
 
 
-def _response(orders: Orders, *, is_head: bool, known: bool) -> tuple[bytes, bytes]:
-    status = 304 if known else orders.status
+def _response(orders: Orders, *, is_head: bool, is_known: bool) -> tuple[bytes, bytes]:
+    status = 304 if is_known else orders.status
     content = b"x" * orders.body
     fields = dict(orders.fields)
     if orders.etag:

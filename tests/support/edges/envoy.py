@@ -1,4 +1,4 @@
-"""The real Envoy, started in a directory of its own, with the snippet that users are given."""
+"""The real Envoy, started in a directory of its own, with the snippet for users."""
 
 import contextlib
 import re
@@ -8,21 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from edgetally.snippets import snippet
-from tests.edges.book import Book
-from tests.edges.facts import program
-from tests.edges.lab import BUSY, Lab
-from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin, listening
-from tests.edges.servers import free_port, started
+from tests.support.edges.lab import BUSY, Lab
+from tests.support.edges.observed import Observations
+from tests.support.edges.origin import Origin, listening
+from tests.support.edges.servers import dead_port, free_port, make_certificate, started
+from tests.support.programs import program
 
 POOLS = ("half_busy", "half_dead")
-"""Of two servers, one of which never serves: it is asked first every other time."""
+"""Each has two servers; the one that never serves is asked first every other time."""
 
 METADATA = {
     "shop": "{filter_metadata: {edgetally: {service_id: shop}}}",
     "inner": "{filter_metadata: {edgetally: {is_shield: true}}}",
 }
-"""What clusters say of themselves."""
+"""The metadata of clusters."""
 
 LOG = "/var/log/envoy/edgetally.log"
 
@@ -113,7 +112,7 @@ class Envoy:
 
     def _configuration(self) -> str:
         certificate = make_certificate(self._directory)
-        # Every log twice, so that both roads bring the same.
+        # Every log twice, so that both transports deliver the same.
         entry = re.compile(r"^( *)- name: envoy\.access_loggers\.file\n(?:\1 .*\n)+", re.MULTILINE)
         text = snippet("envoy").text
         assert text.count(LOG) == 3
@@ -152,16 +151,16 @@ class Envoy:
             yield
 
     def rotate(self) -> None:
-        """Go on in a new log, after the old one was renamed."""
+        """Rename the log, and let it open a new one."""
         assert self._signal
         self.log.rename(self.log.with_suffix(".log.1"))
         self._signal(signal.SIGUSR1)
 
 
 def cluster(name: str, addresses: list[str]) -> str:
-    places = [address.split(":") for address in addresses]
+    sockets = [address.split(":") for address in addresses]
     endpoints = ", ".join(
-        f"{{endpoint: {{address: {{socket_address: {{address: {ip}, port_value: {port}}}}}}}}}" for ip, port in places
+        f"{{endpoint: {{address: {{socket_address: {{address: {ip}, port_value: {port}}}}}}}}}" for ip, port in sockets
     )
     return f"""\
   - name: {name}
@@ -172,27 +171,22 @@ def cluster(name: str, addresses: list[str]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def laboratory(directory: Path, *, pipe: int) -> AsyncIterator[tuple[Lab, Envoy]]:
-    """Start origins, and Envoy, which logs to a pipe, too."""
-    book = Book()
-    async with contextlib.AsyncExitStack() as stack:
-        dead = stack.enter_context(dead_port())
-        origins = await stack.enter_async_context(
-            listening(
-                Origin("plain", book.seen, ip="127.0.0.2"),
-                Origin("other", book.seen, ip="127.0.0.3"),
-                Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
-                Origin("far", book.seen, ip="127.0.0.6"),
-                Origin("spare", book.seen, ip="127.0.0.5"),
-            )
-        )
-        addresses = {name: origin.address for name, origin in origins.items()}
-        clusters = {name: [address] for name, address in addresses.items()} | {"dead": [dead], "down": []}
-        clusters |= {"shop": clusters["plain"], "inner": clusters["plain"]}
-        clusters |= {"half_busy": [addresses["busy"], addresses["spare"]], "half_dead": [dead, addresses["spare"]]}
-        ports = stack.enter_context(free_port()), stack.enter_context(free_port())
-        envoy = Envoy(directory, clusters, ports, pipe=pipe)
-        await stack.enter_async_context(envoy.running())
-        lab = Lab(envoy, book, origins)
-        stack.push_async_callback(lab.hang_up)
-        yield lab, envoy
+async def envoy_lab(directory: Path, *, pipe: int) -> AsyncIterator[tuple[Lab, Envoy]]:
+    """Start origins, and Envoy, which also logs to a pipe."""
+    observed = Observations()
+    origins = (
+        Origin("plain", "127.0.0.2"),
+        Origin("other", "127.0.0.3"),
+        Origin("busy", "127.0.0.4", always=BUSY),
+        Origin("far", "127.0.0.6"),
+        Origin("spare", "127.0.0.5"),
+    )
+    with dead_port() as dead, free_port() as port, free_port() as tls_port:
+        async with listening(observed.fetches, *origins) as by_name:
+            addresses = {name: origin.address for name, origin in by_name.items()}
+            clusters = {name: [address] for name, address in addresses.items()} | {"dead": [dead], "down": []}
+            clusters |= {"shop": clusters["plain"], "inner": clusters["plain"]}
+            clusters |= {"half_busy": [addresses["busy"], addresses["spare"]], "half_dead": [dead, addresses["spare"]]}
+            envoy = Envoy(directory, clusters, (port, tls_port), pipe=pipe)
+            async with envoy.running(), Lab(envoy, observed, by_name) as lab:
+                yield lab, envoy

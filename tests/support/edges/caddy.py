@@ -1,4 +1,4 @@
-"""The real Caddy, in two versions, started in a directory of its own, with the snippet that users are given."""
+"""The real Caddy, in two versions, started in a directory of its own, with the snippet for users."""
 
 import contextlib
 import sys
@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from edgetally.snippets import snippet
-from tests.edges.book import Book
-from tests.edges.lab import BUSY, Lab
-from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin, listening
-from tests.edges.servers import free_port, started
+from tests.support.edges.lab import Lab
+from tests.support.edges.observed import Observations
+from tests.support.edges.origin import listening
+from tests.support.edges.servers import dead_port, free_port, make_certificate, started
+from tests.support.edges.traefik import go_origins
 
 PROGRAMS = {"2.6": "/usr/bin/caddy", "2.11": f"{Path(sys.executable).parent}/caddy"}
-"""Debian's, and the one that comes as a Python package. Only the newer can log what it does not also send."""
+"""Debian's, and that of a Python package. Only the newer one can log fields that it does not also send."""
 
 OPTIONS = """\
 {{
@@ -136,25 +136,14 @@ class Caddy:
 
 
 @contextlib.asynccontextmanager
-async def laboratory(version: str, directory: Path, udp: int, tcp: int) -> AsyncIterator[tuple[Lab, Caddy]]:
-    """Start origins and Caddy, which logs to these ports, too."""
-    book = Book()
-    async with contextlib.AsyncExitStack() as stack:
-        dead = stack.enter_context(dead_port())
-        origins = await stack.enter_async_context(
-            listening(
-                Origin("plain", book.seen, ip="127.0.0.2"),
-                Origin("other", book.seen, ip="127.0.0.3"),
-                Origin("impatient", book.seen, ip="127.0.0.3"),
-                Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
-                Origin("pool", book.seen, ip="127.0.0.5"),
-                Origin("far", book.seen, ip="127.0.0.6"),
-            )
-        )
-        backends = {name: [origin.address] for name, origin in origins.items()} | {"dead": [dead]}
-        backends["pool"].insert(0, dead)
-        caddy = Caddy(version, directory, (stack.enter_context(free_port()), stack.enter_context(free_port())))
-        await stack.enter_async_context(caddy.running(caddy.write(backends, udp, tcp)))
-        lab = Lab(caddy, book, origins)
-        stack.push_async_callback(lab.hang_up)
-        yield lab, caddy
+async def caddy_lab(version: str, directory: Path, udp: int, tcp: int) -> AsyncIterator[tuple[Lab, Caddy]]:
+    """Start origins and Caddy, which also logs to these ports."""
+    observed = Observations()
+    with dead_port() as dead, free_port() as port, free_port() as tls_port:
+        async with listening(observed.fetches, *go_origins()) as by_name:
+            backends = {name: [origin.address] for name, origin in by_name.items()} | {"dead": [dead]}
+            backends["pool"].insert(0, dead)
+            caddy = Caddy(version, directory, (port, tls_port))
+            configuration = caddy.write(backends, udp, tcp)
+            async with caddy.running(configuration), Lab(caddy, observed, by_name) as lab:
+                yield lab, caddy

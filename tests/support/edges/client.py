@@ -1,4 +1,4 @@
-"""A client that notes how many bytes of what come over the wire, as they are framed there."""
+"""A client that counts the bytes that come over the wire, with their framing."""
 
 import asyncio
 import contextlib
@@ -13,20 +13,20 @@ LIMIT = 1 << 22
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request."""
+    """The response to one request."""
 
     status: int | None = None
-    """None if there was none: the connection ended, or it was HTTP/0.9."""
+    """None without a status: the connection ended, or it was HTTP/0.9."""
     header_bytes: int = 0
     body_bytes: int = 0
-    """With the framing of chunks."""
+    """With chunked framing."""
     interim_bytes: int = 0
-    """Of responses before the response, such as 100 Continue."""
+    """Of interim responses, such as 100 Continue."""
     headers: dict[str, str] = field(default_factory=dict)
     is_whole: bool = True
-    """Whether as much of it came as was promised."""
+    """Whether all of it came."""
     framing_bytes: int = 0
-    """How much of the body is the framing of chunks."""
+    """How much of the body is chunked framing."""
 
 
 class Connection:
@@ -41,7 +41,7 @@ class Connection:
         await self._writer.drain()
 
     async def ask(self, data: bytes) -> Answer:
-        """Send a request, and read what it is answered."""
+        """Send a request, and read the response."""
         await self.send(data)
         return await self.answer(is_head=data.startswith(b"HEAD "))
 
@@ -89,11 +89,11 @@ class Connection:
         return await self._reader.readexactly(size)
 
     def end(self) -> None:
-        """Send no more, but go on reading."""
+        """Close the sending side of the connection."""
         self._writer.write_eof()
 
     def abort(self) -> None:
-        """Be gone at once, so that the edge cannot send another byte."""
+        """Reset the connection, so that the edge cannot send another byte."""
         raw: socket.socket = self._writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -112,7 +112,7 @@ async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterat
 
 
 def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
-    """Speak this version of TLS with whoever is there, and offer to speak these protocols."""
+    """Make a client of this version of TLS that trusts any certificate and offers these protocols."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -122,7 +122,7 @@ def tls(version: ssl.TLSVersion, *protocols: str) -> ssl.SSLContext:
     return context
 
 
-# --- HTTP/2, as much of it as a few requests need -------------------------------------------------------------------
+# --- HTTP/2, as much of it as these requests need -------------------------------------------------------------------
 
 DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
@@ -137,9 +137,10 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 async def ask_http2(connection: Connection, headers: dict[str, str], body: bytes = b"") -> Answer:
-    """Make the one HTTP/2 request of a connection; of the response's header, nothing but the status is read.
+    """
+    Make the only HTTP/2 request of a connection; of the response's header, only the status is read.
 
-    What frames need for themselves counts as header.
+    The framing counts as header.
     """
     block = b"".join(
         b"\x00%c%b%c%b" % (len(name), name.encode(), len(value), value.encode()) for name, value in headers.items()
@@ -166,6 +167,6 @@ async def ask_http2(connection: Connection, headers: dict[str, str], body: bytes
 
 
 def _status(block: bytes) -> int:
-    """Read `:status`, which comes first but for a change of the table's size."""
+    """Read `:status`, which comes first, unless the size of the table changes before it."""
     at = 1 if block[0] >> 5 == 1 else 0
     return int(block[at + 2 : at + 5]) if block[at] == STATUS_AS_TEXT else STATUS_IN_TABLE[block[at]]

@@ -1,4 +1,4 @@
-"""The real Traefik, started in a directory of its own, with the snippet that users are given."""
+"""The real Traefik, started in a directory of its own, with the snippet for users."""
 
 import contextlib
 import signal
@@ -7,16 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from edgetally.snippets import snippet
-from tests.edges.book import Book
-from tests.edges.client import connected
-from tests.edges.facts import program
-from tests.edges.lab import BUSY, Lab
-from tests.edges.nginx import dead_port, make_certificate
-from tests.edges.origin import Origin, listening
-from tests.edges.servers import free_port, started
+from tests.support.edges.client import connected
+from tests.support.edges.lab import BUSY, Lab
+from tests.support.edges.observed import Observations
+from tests.support.edges.origin import Origin, listening
+from tests.support.edges.servers import dead_port, free_port, make_certificate, started
+from tests.support.programs import program
 
 FIRST = ("first.example", "first@file")
-"""The domain and the origin of the requests that are made until Traefik has read what to do with them."""
+"""The domain and the origin of the requests that are made until Traefik has read its configuration."""
 FIRST_REQUEST = b"GET /first/ HTTP/1.1\r\nHost: first.example\r\n\r\n"
 
 LOG = "/var/log/traefik/edgetally.log"
@@ -49,12 +48,12 @@ http:
 """
 
 
-def write(directory: Path, backends: dict[str, list[str]], ports: tuple[int, int], *, road: str) -> Path:
-    """Write the configuration, which logs by this road, and return where it is."""
+def write(directory: Path, backends: dict[str, list[str]], ports: tuple[int, int], *, transport: str) -> Path:
+    """Write the configuration, which logs by this transport; return its path."""
     text = snippet("traefik").text
     path = f"  filePath: {LOG}\n"
     assert text.count(path) == 1
-    text = text.replace(path, "" if road == "stdin" else f"  filePath: {directory}/edgetally.log\n")
+    text = text.replace(path, "" if transport == "stdin" else f"  filePath: {directory}/edgetally.log\n")
     static = directory / "traefik.yaml"
     port, tls_port = ports
     static.write_text(STATIC.format(directory=directory, port=port, tls_port=tls_port) + text)
@@ -78,7 +77,7 @@ def service(name: str, addresses: list[str]) -> str:
 
 
 async def configured(port: int) -> None:
-    """Wait until Traefik, which listens, knows where to."""
+    """Wait until Traefik, which already listens, has read its configuration."""
     status = None
     while status != 200:
         async with connected(port) as connection:
@@ -93,36 +92,36 @@ class Traefik:
         self._process = process
 
     def rotate(self, log: Path) -> None:
-        """Go on in a new log, after the old one was renamed."""
+        """Rename the log, and let it open a new one."""
         log.rename(log.with_suffix(".log.1"))
         self._process.send_signal(signal.SIGUSR1)
 
 
+def go_origins() -> tuple[Origin, ...]:
+    """Make the origins behind the proxies that are written in Go."""
+    return (
+        Origin("plain", "127.0.0.2"),
+        Origin("other", "127.0.0.3"),
+        Origin("impatient", "127.0.0.3"),
+        Origin("busy", "127.0.0.4", always=BUSY),
+        Origin("pool", "127.0.0.5"),
+        Origin("far", "127.0.0.6"),
+    )
+
+
 @contextlib.asynccontextmanager
-async def laboratory(directory: Path, road: str, *, pipe: int) -> AsyncIterator[tuple[Lab, Traefik]]:
-    """Start origins, and Traefik, which logs to a file, or to a pipe."""
-    book = Book()
-    async with contextlib.AsyncExitStack() as stack:
-        dead = stack.enter_context(dead_port())
-        origins = await stack.enter_async_context(
-            listening(
-                Origin("plain", book.seen, ip="127.0.0.2"),
-                Origin("other", book.seen, ip="127.0.0.3"),
-                Origin("impatient", book.seen, ip="127.0.0.3"),
-                Origin("busy", book.seen, ip="127.0.0.4", always=BUSY),
-                Origin("pool", book.seen, ip="127.0.0.5"),
-                Origin("far", book.seen, ip="127.0.0.6"),
-                Origin("first", [], ip="127.0.0.6"),
-            )
-        )
-        backends = {name: [origin.address] for name, origin in origins.items()} | {"dead": [dead], "down": []}
-        backends["pool"].append(dead)
-        ports = stack.enter_context(free_port()), stack.enter_context(free_port())
-        configuration = write(directory, backends, ports, road=road)
-        command = (program("traefik") or "traefik", f"--configFile={configuration}")
-        running = started(*command, ports=ports, errors=directory / "errors", stdout=pipe)
-        traefik = Traefik(await stack.enter_async_context(running), ports)
-        await configured(ports[0])
-        lab = Lab(traefik, book, origins)
-        stack.push_async_callback(lab.hang_up)
-        yield lab, traefik
+async def traefik_lab(directory: Path, transport: str, *, pipe: int) -> AsyncIterator[tuple[Lab, Traefik]]:
+    """Start origins, and Traefik, which logs to a file or to a pipe."""
+    observed = Observations()
+    with dead_port() as dead, free_port() as port, free_port() as tls_port:
+        async with listening(observed.fetches, *go_origins(), Origin("first", "127.0.0.6")) as by_name:
+            backends = {name: [origin.address] for name, origin in by_name.items()} | {"dead": [dead], "down": []}
+            backends["pool"].append(dead)
+            ports = port, tls_port
+            configuration = write(directory, backends, ports, transport=transport)
+            command = (program("traefik") or "traefik", f"--configFile={configuration}")
+            async with started(*command, ports=ports, errors=directory / "errors", stdout=pipe) as process:
+                await configured(port)
+                traefik = Traefik(process, ports)
+                async with Lab(traefik, observed, by_name) as lab:
+                    yield lab, traefik
