@@ -241,6 +241,14 @@ def test_every_answer_that_is_shown_has_a_shape_of_the_api(page: Path) -> None:
         Draft202012Validator(shapes).validate(json.loads(answer))
 
 
+def test_every_rejection_that_is_shown_has_a_reason_of_the_core() -> None:
+    answers = [json.loads(block.text) for block in blocks(API) if block.info == "json"]
+    shown = {error["reason"] for answer in answers for error in answer.get("errors", [])}
+
+    assert shown
+    assert shown <= {f"{code}: {sentence}" for code, sentence in reasons()}
+
+
 def test_the_push_that_is_shown_adds_up_to_the_answers_that_are_shown() -> None:
     pushed = "\n".join(line for block in blocks(README) for line in block.text.splitlines() if line.startswith('{"dom'))
     made = [entry(pushed, dataset, pop="AMS") for dataset in DATASETS]
