@@ -1,4 +1,4 @@
-"""What is done to a server under torture: pushing, logging, reading; and the book of what must come out."""
+"""The load on a server during a crash test (pushes, a log, readers), and what must come out of it."""
 
 import asyncio
 import json
@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from tests.support.served import Answer as Answered
-from tests.support.served import answer_of
+from tests.support.served import Answer, answer_of
 
-SHORT_WHILE = 0.02
-"""Seconds between two things that a client does. It paces the load, and nothing waits for it to have happened."""
+PACE = 0.02
+"""Seconds between two actions of a client. Nothing depends on it but the size of the load."""
 
 MARKER = "marker.example"
 """The domain of the last record of every service."""
@@ -33,46 +32,47 @@ class Sum(NamedTuple):
 
 
 class Target(Protocol):
-    """The server, which comes and goes."""
+    """The server, which crashes and restarts."""
 
     async def url(self) -> str:
-        """Return where it answers, once it does."""
+        """Wait until it is ready, and return its URL."""
 
 
-class Book:
-    """What was acknowledged, and what happened on the way."""
+class Account:
+    """What was acknowledged, and how often each thing happened."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Sum] = {}
-        self.happened: Counter[str] = Counter()
-        self._news = asyncio.Event()
+        self.acknowledged: dict[str, Sum] = {}
+        """The sum of the records of each service that must be in its entries."""
+        self.events: Counter[str] = Counter()
+        self._changed = asyncio.Event()
 
-    def note(self, what: str) -> None:
-        self.happened[what] += 1
-        self._news.set()
+    def note(self, event: str) -> None:
+        self.events[event] += 1
+        self._changed.set()
 
-    def add(self, service_id: str, sum_: Sum) -> None:
-        self.sums[service_id] = self.sums.get(service_id, Sum()) + sum_
+    def acknowledge(self, service_id: str, records: Sum) -> None:
+        self.acknowledged[service_id] = self.acknowledged.get(service_id, Sum()) + records
 
-    async def after(self, what: str, count: int) -> None:
+    async def after(self, event: str, count: int) -> None:
         """Wait until this has happened so many more times."""
-        target = self.happened[what] + count
-        while self.happened[what] < target:
-            self._news.clear()
-            await self._news.wait()
+        target = self.events[event] + count
+        while self.events[event] < target:
+            self._changed.clear()
+            await self._changed.wait()
 
 
-def line(chance: random.Random, *, domain: str | None = None) -> tuple[bytes, Sum]:
-    size = chance.randrange(1, 100_000)
+def line(rng: random.Random, *, domain: str | None = None) -> tuple[bytes, Sum]:
+    size = rng.randrange(1, 100_000)
     record = {
-        "domain": domain or f"{chance.randrange(8)}.example",
-        "status": chance.choice([200, 200, 304, 404, 503]),
-        "cache": chance.choice(["HIT", "MISS", "PASS"]),
+        "domain": domain or f"{rng.randrange(8)}.example",
+        "status": rng.choice([200, 200, 304, 404, 503]),
+        "cache": rng.choice(["HIT", "MISS", "PASS"]),
         "resp_body_bytes": size,
         "origin": "app",
-        "origin_ip": f"192.0.2.{chance.randrange(4)}",
+        "origin_ip": f"192.0.2.{rng.randrange(4)}",
         "origin_status": 200,
-        "origin_ttfb_ms": chance.randrange(300),
+        "origin_ttfb_ms": rng.randrange(300),
     }
     return json.dumps(record).encode() + b"\n", Sum(1, size)
 
@@ -85,29 +85,29 @@ class Batch(NamedTuple):
 
 
 class Sender:
-    """Pushes batches, some of them at once, each with a key, again and again until it is answered."""
+    """Pushes batches, some of them at once, each with an idempotency key, and repeats them until they are answered."""
 
-    def __init__(self, service_id: str, target: Target, book: Book, chance: random.Random) -> None:
+    def __init__(self, service_id: str, target: Target, account: Account, rng: random.Random) -> None:
         self.service_id = service_id
         self.stopping = False
         self._target = target
-        self._book = book
-        self._chance = chance
+        self._account = account
+        self._rng = rng
         self._number = 0
 
     async def run(self) -> None:
         while not self.stopping:
-            sizes = [self._chance.choice([1, 1, 5, 50, 500]) for _ in range(self._chance.choice([1, 1, 8]))]
-            await self._push([self._batch([line(self._chance) for _ in range(size)]) for size in sizes])
-            await asyncio.sleep(SHORT_WHILE)
-        await self._push([self._batch([line(self._chance, domain=MARKER)])])
+            sizes = [self._rng.choice([1, 1, 5, 50, 500]) for _ in range(self._rng.choice([1, 1, 8]))]
+            await self._push([self._batch([line(self._rng) for _ in range(size)]) for size in sizes])
+            await asyncio.sleep(PACE)
+        await self._push([self._batch([line(self._rng, domain=MARKER)])])
 
     def _batch(self, lines: list[tuple[bytes, Sum]]) -> Batch:
         self._number += 1
         return Batch(f"{self.service_id}-{self._number}", lines)
 
     async def _push(self, batches: list[Batch]) -> None:
-        """Push these, all over one connection before the first is answered, and those again that are not or refused."""
+        """Pipeline these over one connection; repeat those that are refused or not answered."""
         while batches:
             address = urlsplit(await self._target.url())
             counted: list[Batch] = []
@@ -115,7 +115,7 @@ class Sender:
                 reader, writer = await asyncio.open_connection(address.hostname, address.port)
                 try:
                     writer.write(b"".join(map(self._written, batches)))
-                    self._book.note("sent")
+                    self._account.note("sent")
                     for batch in batches:
                         if self._is_counted(batch, await answer_of(reader)):
                             counted.append(batch)  # noqa: PERF401 - what came before an error stays
@@ -123,13 +123,13 @@ class Sender:
                     writer.close()
             except (OSError, asyncio.IncompleteReadError):
                 for _ in batches[len(counted) :]:
-                    self._book.note("pushes without an answer")
+                    self._account.note("pushes without an answer")
             batches = [batch for batch in batches if batch not in counted]
             if batches:
-                await asyncio.sleep(SHORT_WHILE)
+                await asyncio.sleep(PACE)
 
     def _written(self, batch: Batch) -> bytes:
-        # Named in the records, so that pushes of several senders are folded together.
+        # The service is in the records, so that pushes of several senders are folded together.
         named = b'{"service_id":"%b",' % self.service_id.encode()
         body = b"".join(one.replace(b"{", named, 1) for one, _ in batch.lines)
         head = (
@@ -137,52 +137,52 @@ class Sender:
         )
         return head.encode() + body
 
-    def _is_counted(self, batch: Batch, answer: Answered) -> bool:
-        """Note in the book what was answered."""
+    def _is_counted(self, batch: Batch, answer: Answer) -> bool:
+        """Note the answer to a batch; return whether it is acknowledged."""
         if answer.status == 503:
             assert "retry-after" in answer.headers
-            self._book.note("refused")
+            self._account.note("refused")
             return False
         assert answer.status == 200, answer.body
         assert answer.json() == {"accepted": len(batch.lines), "rejected": 0, "errors": []}, answer.body
-        self._book.note("acknowledged")
+        self._account.note("acknowledged")
         for _, sum_ in batch.lines:
-            self._book.add(self.service_id, sum_)
+            self._account.acknowledge(self.service_id, sum_)
         return True
 
 
 class Writer:
-    """Writes a log, like an edge: in pieces that end anywhere, with rotation, and whether or not somebody reads."""
+    """Writes a log like an edge: in pieces that end anywhere, with rotation, and without waiting for a reader."""
 
-    def __init__(self, service_id: str, path: Path, book: Book, chance: random.Random) -> None:
+    def __init__(self, service_id: str, path: Path, account: Account, rng: random.Random) -> None:
         self.service_id = service_id
         self.stopping = False
         self._path = path
-        self._book = book
-        self._chance = chance
+        self._account = account
+        self._rng = rng
         self._rotations = 0
 
     async def run(self) -> None:
         log: IO[bytes] = self._path.open("ab", buffering=0)
         written = 0
         while not self.stopping:
-            for one, sum_ in [line(self._chance) for _ in range(self._chance.randrange(1, 40))]:
+            for one, sum_ in [line(self._rng) for _ in range(self._rng.randrange(1, 40))]:
                 await self._write(log, one)
-                self._book.add(self.service_id, sum_)
+                self._account.acknowledge(self.service_id, sum_)
                 written += 1
-            self._book.note("written")
-            await asyncio.sleep(SHORT_WHILE)
-            # Not before it can be told from the one before it by when it was written.
-            if written > 100 and self._chance.random() < 0.01:
+            self._account.note("written")
+            await asyncio.sleep(PACE)
+            # Not before its time of writing differs from that of the log before it.
+            if written > 100 and self._rng.random() < 0.01:
                 log = self._rotate(log)
                 written = 0
-        last, sum_ = line(self._chance, domain=MARKER)
+        last, sum_ = line(self._rng, domain=MARKER)
         log.write(last)
-        self._book.add(self.service_id, sum_)
+        self._account.acknowledge(self.service_id, sum_)
         log.close()
 
     async def _write(self, log: IO[bytes], data: bytes) -> None:
-        cut = self._chance.randrange(len(data)) if self._chance.random() < 0.1 else 0
+        cut = self._rng.randrange(len(data)) if self._rng.random() < 0.1 else 0
         if cut:
             log.write(data[:cut])
             await asyncio.sleep(0)
@@ -192,19 +192,19 @@ class Writer:
         log.close()
         self._rotations += 1
         self._path.rename(self._path.with_name(f"{self._path.name}.{self._rotations}"))
-        self._book.note("rotations")
+        self._account.note("rotations")
         return self._path.open("ab", buffering=0)
 
 
-class Answer(msgspec.Struct):
-    """What the API answers."""
+class Entries(msgspec.Struct):
+    """An answer of the API."""
 
     data: list[msgspec.Raw] = msgspec.field(name="Data")
     timestamp: int = msgspec.field(name="Timestamp")
 
 
 class Entry(msgspec.Struct):
-    """What an entry shows, as far as it is looked at."""
+    """The parts of an entry that are compared."""
 
     recorded: int
     aggregated: dict[str, dict[str, float]]
@@ -215,13 +215,13 @@ def entry(raw: bytes | msgspec.Raw) -> Entry:
 
 
 class Reader:
-    """Chains `Timestamp` until the marker comes, and compares what comes again with what came before."""
+    """Chains `Timestamp` until the marker comes, and compares entries that are read again with the first time."""
 
-    def __init__(self, service_id: str, target: Target, book: Book) -> None:
+    def __init__(self, service_id: str, target: Target, account: Account) -> None:
         self.service_id = service_id
         self.entries: dict[int, bytes] = {}
         self._target = target
-        self._book = book
+        self._account = account
 
     async def run(self) -> None:
         cursor = 1
@@ -229,7 +229,7 @@ class Reader:
         async with httpx.AsyncClient(timeout=30) as client:
             while not done:
                 answer = await self._ask(client, str(cursor))
-                assert answer.timestamp >= cursor, "time goes backwards"
+                assert answer.timestamp >= cursor, "the cursor goes backwards"
                 cursor = answer.timestamp
                 for raw in answer.data:
                     recorded = entry(raw).recorded
@@ -237,11 +237,11 @@ class Reader:
                     assert not self.entries or recorded > max(self.entries), f"{recorded} came late"
                     self.entries[recorded] = bytes(raw)
                     done = done or MARKER in entry(raw).aggregated
-                    self._book.note("entries")
-                    self._book.note(f"entries of {self.service_id}")
+                    self._account.note("entries")
+                    self._account.note(f"entries of {self.service_id}")
 
     async def compare(self, path: str) -> int:
-        """Read again, and return how many entries came; each has to be what it was, byte for byte."""
+        """Read again, compare each entry byte for byte, and return how many there are."""
         async with httpx.AsyncClient(timeout=30) as client:
             answer = await self._ask(client, path)
         for raw in answer.data:
@@ -256,7 +256,7 @@ class Reader:
                 found += Sum(int(counts["requests"]), int(counts["resp_body_bytes"]))
         return found
 
-    async def _ask(self, client: httpx.AsyncClient, path: str) -> Answer:
+    async def _ask(self, client: httpx.AsyncClient, path: str) -> Entries:
         while True:
             url = await self._target.url()
             try:
@@ -264,4 +264,4 @@ class Reader:
             except httpx.TransportError:
                 continue
             assert answer.status_code == 200, answer.text
-            return msgspec.json.decode(answer.content, type=Answer)
+            return msgspec.json.decode(answer.content, type=Entries)

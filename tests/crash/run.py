@@ -1,17 +1,18 @@
 """
-Torture: a server under load is killed, its disk breaks, its clock is set; in the end every number has to be right.
+Crash tests: a server under load is killed, its disk fails, its clock is set; every number must be right in the end.
 
     python -m tests.crash.run --kills 50 --seed 1            every scenario
     python -m tests.crash.run --kills 5 --seed 1 disk        one of them
 
 Senders push with an `Idempotency-Key` until they are answered; an edge writes a log and rotates it; readers chain
-`Timestamp`. What was acknowledged or logged is written down, and compared with the sums of all entries that the readers
-saw, and with the entries that are shown again.
+`Timestamp`. What was acknowledged or logged is compared with the sums of all entries that the readers got, and with
+the same entries when they are read again.
 """
 
 import argparse
 import asyncio
 import ctypes
+import itertools
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.crash.load import Book, Reader, Sender, Writer
+from tests.crash.load import Account, Reader, Sender, Writer
 
 HERE = Path(__file__).parent
 
@@ -48,23 +49,23 @@ EXPECTED = (
     *("started", "file_unavailable", "following", "file_rotated", "listening"),
     *("journal_opened", "journal_failing", "journal_recovered"),
 )
-"""Everything else that it says means that something is wrong."""
+"""The events that it may log. Any other means that something is wrong."""
 
 MNT_DETACH = 2
 
 TMPFS_BYTES = 160 << 20
-"""Of the small disk: more than what the journal leaves free, if it can."""
+"""The size of the small disk: more than the journal keeps free, if it can."""
 
 
 class Server:
-    """A server that is started again and again."""
+    """A server that is killed and restarted."""
 
     def __init__(self, directory: Path, data: Path, environment: dict[str, str]) -> None:
-        self.restarts: list[float] = []
-        """How many seconds each start took, until it answered."""
-        self.said: list[str] = []
-        self.waits = asyncio.Event()
-        """Set once it waits for the log: what is written from then on counts."""
+        self.starts: list[float] = []
+        """How many seconds each start took, until it was ready."""
+        self.log: list[str] = []
+        self.follows = asyncio.Event()
+        """Set once it waits for the followed log: what is written from then on counts."""
         (directory / "settings.toml").write_text(SETTINGS)
         self._command: list[str | Path] = [
             *(sys.executable, "-W", "error", HERE / "server.py", "serve", "--config", directory / "settings.toml"),
@@ -78,17 +79,17 @@ class Server:
         self._ended = asyncio.Event()
 
     async def url(self) -> str:
-        """Return where it answers, once it does."""
+        """Wait until it is ready, and return its URL."""
         await self._up.wait()
         return self._url
 
     async def start(self) -> None:
         self._ended.clear()
-        began = time.monotonic()
+        start = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
             *self._command, env=self._environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        self._reading = asyncio.create_task(self._read(self._process, began))
+        self._reading = asyncio.create_task(self._read(self._process, start))
 
     async def kill(self) -> None:
         assert self._process
@@ -100,89 +101,89 @@ class Server:
         await self._reading
 
     async def ready(self) -> bool:
-        """Wait until it answers or has ended; say which."""
+        """Wait until it is ready or has ended; return whether it is ready."""
         waiting = [asyncio.create_task(event.wait()) for event in (self._up, self._ended)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for one in waiting:
             one.cancel()
         return self._up.is_set()
 
-    async def _read(self, process: asyncio.subprocess.Process, began: float) -> None:
+    async def _read(self, process: asyncio.subprocess.Process, start: float) -> None:
         assert process.stderr
         async for raw in process.stderr:
-            self.said.append(raw.decode())
-            if self.said[-1].startswith("{") and (url := json.loads(self.said[-1]).get("url")):
-                self.restarts.append(time.monotonic() - began)
+            self.log.append(raw.decode())
+            if self.log[-1].startswith("{") and (url := json.loads(self.log[-1]).get("url")):
+                self.starts.append(time.monotonic() - start)
                 self._url = url
                 self._up.set()
-            elif '"file_unavailable"' in self.said[-1]:
-                self.waits.set()
+            elif '"file_unavailable"' in self.log[-1]:
+                self.follows.set()
         self._up.clear()
         self._ended.set()
 
 
 class Disk:
-    """A disk that breaks on demand: the control file of shim.c."""
+    """A disk that fails on demand: the control file of shim.c."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.heal()
 
-    def breaks(self, how: str) -> None:
+    def fail(self, how: str) -> None:
         self._path.write_text(how)
 
     def heal(self) -> None:
         self._path.write_text("-")
 
 
-class Scene(NamedTuple):
-    """Everything in one run."""
+class Run(NamedTuple):
+    """The parts of one run."""
 
     server: Server
-    book: Book
-    chance: random.Random
+    account: Account
+    rng: random.Random
     directory: Path
     data: Path
 
 
-Trouble = Callable[[Scene], Coroutine[None, None, None]]
+Scenario = Callable[[Run], Coroutine[None, None, None]]
 
 
-async def kill(scene: Scene) -> None:
-    """Kill it at a random moment, sometimes before it answers, and start it again."""
-    for _ in range(scene.chance.randrange(1, 3)):
-        if scene.chance.random() < 0.7:
-            await scene.book.after("sent", scene.chance.randrange(1, 120))
-        # What happened last is all the more likely to be under way: some of the moments are right behind it.
-        await asyncio.sleep(scene.chance.choice([0.0, scene.chance.random() * 0.01, scene.chance.random() * 0.4]))
-        await scene.server.kill()
-        scene.book.note("kills")
-        await scene.server.start()
-    assert await scene.server.ready(), scene.server.said[-3:]
-    await scene.book.after("acknowledged", scene.chance.randrange(3, 40))
+async def kill(run: Run) -> None:
+    """Kill the server at a random moment, sometimes before it is ready, and start it again."""
+    for _ in range(run.rng.randrange(1, 3)):
+        if run.rng.random() < 0.7:
+            await run.account.after("sent", run.rng.randrange(1, 120))
+        # Some of the moments are right after an event, when its effects are still under way.
+        await asyncio.sleep(run.rng.choice([0.0, run.rng.random() * 0.01, run.rng.random() * 0.4]))
+        await run.server.kill()
+        run.account.note("kills")
+        await run.server.start()
+    assert await run.server.ready(), run.server.log[-3:]
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
 
 
-async def break_disk(scene: Scene) -> None:
-    """Let the disk fail in one way or another, perhaps kill it meanwhile, and let the disk be well again."""
-    disk = Disk(scene.directory / "disk")
-    how = scene.chance.choice("ens")
-    disk.breaks(how)
-    scene.book.note(f"disk failures ({how})")
-    await scene.book.after("refused", scene.chance.randrange(3, 30))
-    if scene.chance.random() < 0.5:
-        await scene.server.kill()
-        scene.book.note("kills")
+async def break_disk(run: Run) -> None:
+    """Let the disk fail, sometimes kill the server meanwhile, and let the disk recover."""
+    disk = Disk(run.directory / "disk")
+    how = run.rng.choice("ens")
+    disk.fail(how)
+    run.account.note(f"disk failures ({how})")
+    await run.account.after("refused", run.rng.randrange(3, 30))
+    if run.rng.random() < 0.5:
+        await run.server.kill()
+        run.account.note("kills")
         disk.heal()
-        await scene.server.start()
+        await run.server.start()
     disk.heal()
-    assert await scene.server.ready(), scene.server.said[-3:]
-    await scene.book.after("acknowledged", scene.chance.randrange(3, 40))
-    await kill(scene)
+    assert await run.server.ready(), run.server.log[-3:]
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
+    await kill(run)
 
 
-async def fill_disk(scene: Scene) -> None:
-    """Fill the disk to the last byte, perhaps kill it meanwhile, and make room again."""
-    ballast = scene.data / "ballast"
+async def fill_disk(run: Run) -> None:
+    """Fill the disk to the last byte, sometimes kill the server meanwhile, and free it."""
+    ballast = run.data / "ballast"
     with ballast.open("wb", buffering=0) as file:
         size = 1 << 20
         while size:
@@ -190,110 +191,111 @@ async def fill_disk(scene: Scene) -> None:
                 file.write(b"\0" * size)
             except OSError:
                 size //= 2
-    scene.book.note("disks filled")
-    await scene.book.after("refused", scene.chance.randrange(3, 30))
-    killed = scene.chance.random() < 0.5
+    run.account.note("disks filled")
+    await run.account.after("refused", run.rng.randrange(3, 30))
+    killed = run.rng.random() < 0.5
     if killed:
-        await scene.server.kill()
-        scene.book.note("kills")
+        await run.server.kill()
+        run.account.note("kills")
     ballast.unlink()
     if killed:
-        await scene.server.start()
-    assert await scene.server.ready(), scene.server.said[-3:]
-    await scene.book.after("acknowledged", scene.chance.randrange(3, 40))
-    await kill(scene)
+        await run.server.start()
+    assert await run.server.ready(), run.server.log[-3:]
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
+    await kill(run)
 
 
-async def set_clock(scene: Scene) -> None:
-    """Set the wall clock forth or back, by less than what begins the journal anew, and kill it."""
-    shift = scene.chance.choice([-40.0, -20.0, -3.0, 0.0, 3.0, 20.0])
-    # In place, and of one length: the server reads it at any moment.
-    with (scene.directory / "wall").open("r+b", buffering=0) as file:
+async def set_clock(run: Run) -> None:
+    """Set the wall clock forward or back, by less than what makes the journal start anew, and kill the server."""
+    shift = run.rng.choice([-40.0, -20.0, -3.0, 0.0, 3.0, 20.0])
+    # In place and of constant length: the server may read it at any moment.
+    with (run.directory / "wall").open("r+b", buffering=0) as file:
         file.write(b"%+010.3f" % shift)
-    scene.book.note("clock settings")
-    await scene.book.after("acknowledged", scene.chance.randrange(3, 40))
-    await kill(scene)
+    run.account.note("clock settings")
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
+    await kill(run)
 
 
-SCENARIOS: dict[str, Trouble] = {"kill": kill, "disk": break_disk, "full": fill_disk, "clock": set_clock}
+SCENARIOS: dict[str, Scenario] = {"kill": kill, "disk": break_disk, "full": fill_disk, "clock": set_clock}
 
 
 class Result(NamedTuple):
-    """What came of one run."""
+    """The result of one run."""
 
     scenario: str
-    book: Book
-    restarts: list[float]
+    account: Account
+    starts: list[float]
     journal_bytes: int
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count} {what}" for what, count in sorted(self.book.happened.items()) if what != "sent")
-        records = sum(one.requests for one in self.book.sums.values())
-        slowest = max(self.restarts)
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(self.account.events.items()) if what != "sent")
+        records = sum(one.requests for one in self.account.acknowledged.values())
+        slowest = max(self.starts)
         return (
             f"{self.scenario}: {records} records, 0 lost, 0 double; {counts}; started in "
-            f"{sum(self.restarts) / len(self.restarts):.2f} s, at most {slowest:.2f} s; "
+            f"{sum(self.starts) / len(self.starts):.2f} s, at most {slowest:.2f} s; "
             f"journal {self.journal_bytes / 1e6:.1f} MB"
         )
 
 
 async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Result:
     """Run one scenario until so many kills have happened; raise AssertionError when a number is wrong."""
-    chance = random.Random(seed)  # noqa: S311 - trouble, not secrets
-    book = Book()
+    rngs = (random.Random(seed + number) for number in itertools.count())  # noqa: S311 - repeatable, not secret
+    rng = next(rngs)
+    account = Account()
     data = directory / "data"
     with disk_of(data, small=scenario == "full"):
         server = Server(directory, data, environment(scenario, directory))
-        log = Writer("file", directory / "access.log", book, random.Random(seed + 1))  # noqa: S311
-        senders = [Sender(f"push{number}", server, book, random.Random(seed + 2 + number)) for number in range(SENDERS)]  # noqa: S311
-        readers = [Reader(service_id, server, book) for service_id in ("file", *(one.service_id for one in senders))]
+        log = Writer("file", directory / "access.log", account, next(rngs))
+        senders = [Sender(f"push{number}", server, account, next(rngs)) for number in range(SENDERS)]
+        readers = [Reader(service_id, server, account) for service_id in ("file", *(one.service_id for one in senders))]
         await server.start()
-        assert await server.ready(), server.said
-        await server.waits.wait()
+        assert await server.ready(), server.log
+        await server.follows.wait()
         try:
             async with asyncio.TaskGroup() as group:
-                for run in (log.run, *(one.run for one in senders), *(one.run for one in readers)):
-                    group.create_task(run())
-                scene = Scene(server, book, chance, directory, data)
-                await book.after("entries of file", 1)
-                while book.happened["kills"] < kills:
-                    await SCENARIOS[scenario](scene)
+                for task in (log.run(), *(one.run() for one in senders), *(one.run() for one in readers)):
+                    group.create_task(task)
+                run = Run(server, account, rng, directory, data)
+                await account.after("entries of file", 1)
+                while account.events["kills"] < kills:
+                    await SCENARIOS[scenario](run)
                 log.stopping = True
                 for sender in senders:
                     sender.stopping = True
-            odd = [one for one in server.said if not any(f'"{event}"' in one for event in EXPECTED)]
+            odd = [one for one in server.log if not any(f'"{event}"' in one for event in EXPECTED)]
             assert not odd, odd
-            await compare(readers, book)
-            return Result(scenario, book, server.restarts, (data / "journal.sqlite").stat().st_size)
+            await compare(readers, account)
+            return Result(scenario, account, server.starts, (data / "journal.sqlite").stat().st_size)
         finally:
             await server.kill()
 
 
-async def compare(readers: list[Reader], book: Book) -> None:
-    """Compare every sum, and every entry with what is shown again."""
+async def compare(readers: list[Reader], account: Account) -> None:
+    """Compare every sum with what was acknowledged, and every entry with the same when it is read again."""
     for reader in readers:
-        found, meant = reader.sum(), book.sums[reader.service_id]
-        assert found == meant, f"{reader.service_id}: entries add up to {found}, and {meant} was acknowledged"
+        found, expected = reader.sum(), account.acknowledged[reader.service_id]
+        assert found == expected, f"{reader.service_id}: entries add up to {found}, but {expected} was acknowledged"
         assert await reader.compare("1") > 0
         await reader.compare("h/limit/120")
 
 
 def environment(scenario: str, directory: Path) -> dict[str, str]:
-    """Prepare what a scenario needs; return what the server has to know of it."""
+    """Prepare what a scenario needs; return the environment variables for the server."""
     if scenario == "disk":
         shim = directory / "shim.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, HERE / "shim.c", "-ldl"], check=True)
         Disk(directory / "disk")
-        return {"LD_PRELOAD": str(shim), "TORTURE_DISK": str(directory / "disk")}
+        return {"LD_PRELOAD": str(shim), "CRASH_TEST_DISK": str(directory / "disk")}
     if scenario == "clock":
         (directory / "wall").write_text("+00000.000")
-        return {"TORTURE_WALL": str(directory / "wall")}
+        return {"CRASH_TEST_CLOCK": str(directory / "wall")}
     return {}
 
 
 @contextmanager
 def disk_of(data: Path, *, small: bool) -> Iterator[None]:
-    """Make the directory; on a small disk of its own if that is asked for. PermissionError when it may not be had."""
+    """Make the directory, on a disk of its own if `small`; raise PermissionError if that cannot be mounted."""
     data.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
     if small and libc.mount(b"tmpfs", os.fsencode(data), b"tmpfs", 0, f"size={TMPFS_BYTES}".encode()):
@@ -307,8 +309,8 @@ def disk_of(data: Path, *, small: bool) -> Iterator[None]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--kills", type=int, default=50, metavar="COUNT", help="of every scenario (default 50)")
-    arguments.add_argument("--seed", type=int, default=1, help="of what happens when (default 1)")
+    arguments.add_argument("--kills", type=int, default=50, metavar="COUNT", help="kills per scenario (default 50)")
+    arguments.add_argument("--seed", type=int, default=1, help="seed of the random moments (default 1)")
     arguments.add_argument("scenarios", nargs="*", default=list(SCENARIOS), metavar="SCENARIO", help="default all")
     given = arguments.parse_args()
     for scenario in given.scenarios:

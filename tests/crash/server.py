@@ -1,4 +1,4 @@
-"""`edgetally`, with a wall clock that is set by whoever tortures it."""
+"""`edgetally` with a wall clock that a crash test sets."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ from edgetally.cli import main as cli
 
 
 def shifted(path: str) -> SimpleNamespace:
-    """Stand in for the module `time`; its wall clock is so many seconds ahead as the file says."""
-    said = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return SimpleNamespace(time=lambda: time.time() + float(os.pread(said, 64, 0)), monotonic=time.monotonic)
+    """Replace the module `time`: the file says how many seconds its wall clock is ahead."""
+    shift = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return SimpleNamespace(time=lambda: time.time() + float(os.pread(shift, 64, 0)), monotonic=time.monotonic)
 
 
-if "TORTURE_WALL" in os.environ:
-    vars(clock)["time"] = shifted(os.environ["TORTURE_WALL"])
+if "CRASH_TEST_CLOCK" in os.environ:
+    vars(clock)["time"] = shifted(os.environ["CRASH_TEST_CLOCK"])
 sys.exit(cli.main())

@@ -1,6 +1,6 @@
 /*
- * A disk that fails on demand: preloaded into a server, it breaks what is written to the journal, as long as the first
- * byte of the file that TORTURE_DISK names says so.
+ * A disk that fails on demand. Preloaded into a server, it makes writes to the journal fail as the first byte of the
+ * file CRASH_TEST_DISK says.
  *
  *   e: writes fail with EIO      n: writes fail with ENOSPC      s: only fsync fails, with EIO
  */
@@ -17,20 +17,20 @@
 
 static char mode(int descriptor) {
     static int control = -1;
-    char said = 0, link[64], path[4096];
+    char failure = 0, link[64], path[4096];
     if (control < 0) {
-        const char *name = getenv("TORTURE_DISK");
+        const char *name = getenv("CRASH_TEST_DISK");
         control = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     }
     ssize_t (*read_at)(int, void *, size_t, off_t) = dlsym(RTLD_NEXT, "pread");
-    if (control < 0 || read_at(control, &said, 1, 0) != 1 || said == '-')
+    if (control < 0 || read_at(control, &failure, 1, 0) != 1 || failure == '-')
         return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t size = readlink(link, path, sizeof path - 1);
     if (size < 0)
         return 0;
     path[size] = 0;
-    return strstr(path, "journal.sqlite") ? said : 0;
+    return strstr(path, "journal.sqlite") ? failure : 0;
 }
 
 static int broken(int descriptor) {
@@ -47,8 +47,8 @@ static int broken(int descriptor) {
 }
 
 static int unsynced(int descriptor) {
-    char said = mode(descriptor);
-    if (said == 'e' || said == 's') {
+    char failure = mode(descriptor);
+    if (failure == 'e' || failure == 's') {
         errno = EIO;
         return 1;
     }

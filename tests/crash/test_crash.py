@@ -18,5 +18,5 @@ async def test_what_was_acknowledged_counts_once_whatever_happens(scenario: str,
     except PermissionError as error:
         pytest.skip(f"a small disk cannot be mounted: {error}")
 
-    assert result.book.happened["kills"] >= 2
-    assert result.book.sums["file"].requests > 0
+    assert result.account.events["kills"] >= 2
+    assert result.account.acknowledged["file"].requests > 0
