@@ -20,7 +20,7 @@ from tests.support.certificates import Pair, make
 from tests.support.clock import TIMEOUT_SECONDS, ManualClock, until
 from tests.support.process import serving
 from tests.support.programs import skip_or_fail
-from tests.support.served import Wire, ndjson
+from tests.support.served import RawConnection, ndjson
 from tests.support.tokens import access, bearer
 
 pytestmark = skip_or_fail("openssl")
@@ -66,13 +66,13 @@ def address(service: Service) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def wire(service: Service, context: ssl.SSLContext, name: str | None = None) -> AsyncIterator[Wire]:
+async def connect(service: Service, context: ssl.SSLContext, name: str | None = None) -> AsyncIterator[RawConnection]:
     """Open a connection, with the name of the server (SNI) or with its address only."""
     reader, writer = await asyncio.open_connection(
         *address(service), ssl=context, server_hostname=name or address(service)[0], limit=1 << 24
     )
     try:
-        yield Wire(reader, writer)
+        yield RawConnection(reader, writer)
     finally:
         writer.close()
         try:
@@ -91,7 +91,7 @@ def trusting() -> ssl.SSLContext:
 
 async def certificate_of(service: Service, name: str | None = None) -> bytes:
     """Return the certificate that a new connection gets."""
-    async with wire(service, trusting(), name) as one:
+    async with connect(service, trusting(), name) as one:
         found: bytes = one.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return found
 
@@ -109,7 +109,7 @@ async def test_requests_are_answered_over_tls(service: Service, pair: Pair) -> N
 
 
 async def test_pipelined_requests_and_long_polls_work_over_tls(service: Service, pair: Pair) -> None:
-    async with wire(service, pair.trusted()) as one:
+    async with connect(service, pair.trusted()) as one:
         await one.send(GET * 100)
         answers = [await one.answer() for _ in range(100)]
         assert {answer.status for answer in answers} == {200}
@@ -122,7 +122,7 @@ async def test_pipelined_requests_and_long_polls_work_over_tls(service: Service,
 async def test_a_client_that_stops_reading_is_sent_a_bounded_amount(
     service: Service, pair: Pair, clock: ManualClock
 ) -> None:
-    async with wire(service, pair.trusted()) as one:
+    async with connect(service, pair.trusted()) as one:
         one.writer.transport.pause_reading()  # type: ignore[attr-defined]
         openapi = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
         one.writer.write(openapi * 2000)
@@ -137,7 +137,7 @@ async def test_a_client_that_stops_reading_is_sent_a_bounded_amount(
 async def test_new_connections_get_the_new_certificate(
     service: Service, pair: Pair, other: Pair, name: str | None
 ) -> None:
-    async with wire(service, pair.trusted()) as before:
+    async with connect(service, pair.trusted()) as before:
         assert await certificate_of(service, name) == pair.der
 
         service.reload(settings(other))
@@ -153,7 +153,7 @@ async def test_tls_1_2_and_1_3_are_supported(service: Service, pair: Pair, versi
     context = pair.trusted()
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2", "http/1.1"])
-    async with wire(service, context) as one:
+    async with connect(service, context) as one:
         spoken = one.writer.get_extra_info("ssl_object")
         assert spoken.version() == version.name.replace("_", ".")
         assert spoken.selected_alpn_protocol() == "http/1.1"
@@ -167,7 +167,7 @@ async def test_older_versions_are_refused(service: Service) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        async with wire(service, context) as one:
+        async with connect(service, context) as one:
             await one.ask(GET)
 
 
@@ -180,7 +180,7 @@ async def test_a_broken_certificate_keeps_the_old_one_and_applies_the_tokens(
 
     assert "the old one stays in use: api.tls_key: " in caplog.text
     assert await certificate_of(service) == pair.der
-    async with wire(service, pair.trusted()) as one:
+    async with connect(service, pair.trusted()) as one:
         assert (await one.ask(GET)).status == 403
         assert (await one.ask(GET[:-2] + reader.field + b"\r\n")).status == 200
 
@@ -289,7 +289,7 @@ async def test_input_that_is_not_tls_is_closed_without_a_warning(
 
 
 async def test_it_stops_with_connections_open(pair: Pair) -> None:
-    async with Service(settings(pair), ManualClock()) as service, wire(service, pair.trusted()) as one:
+    async with Service(settings(pair), ManualClock()) as service, connect(service, pair.trusted()) as one:
         assert (await one.ask(GET)).status == 200
         await service.__aexit__(None, None, None)
         assert await one.is_over()

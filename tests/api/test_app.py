@@ -34,20 +34,20 @@ async def test_the_index_of_an_idle_server_has_no_services_and_working_links(ser
 
 
 async def test_the_index_needs_no_host_header(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(b"GET / HTTP/1.0\r\n\r\n")
+    async with service.connect() as raw:
+        answer = await raw.ask(b"GET / HTTP/1.0\r\n\r\n")
     assert answer.json()["links"]["openapi"] == "/openapi.json"
 
 
 async def test_extra_slashes_are_ignored(service: Served) -> None:
     for path in ("/v1/domains/svc/ts/h/", "//v1/domains/svc/ts/h", "/openapi.json/"):
-        async with service.wire() as wire:
-            assert (await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())).status == 200
+        async with service.connect() as raw:
+            assert (await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())).status == 200
 
 
 async def test_a_path_may_be_percent_encoded(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(b"GET /%76%31/domains/s%76c/ts/%68?x=y HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with service.connect() as raw:
+        answer = await raw.ask(b"GET /%76%31/domains/s%76c/ts/%68?x=y HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.status == 200
 
 
@@ -137,15 +137,15 @@ DELAYED = [
 async def test_refusals_of_reads_are_delayed(name: str, method: str, path: str, status: int) -> None:
     """A client that retries at once would otherwise keep both sides busy."""
     assert name
-    async with served({"api": {"error_delay": 1.0}}) as service, service.wire() as wire:
-        await wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        answer = asyncio.create_task(wire.answer())
+    async with served({"api": {"error_delay": 1.0}}) as service, service.connect() as raw:
+        await raw.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = asyncio.create_task(raw.answer())
         await service.to(0.999)
         assert not answer.done()
         await service.to(1)
         assert (await answer).status == status
         assert (await answer).json()["Timestamp"] == START + 1
-        assert (await wire.ask(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
+        assert (await raw.ask(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("GET", "/ingest"), ("POST", "/ingest/a.b")])
@@ -157,8 +157,8 @@ async def test_other_refusals_are_not_delayed(method: str, path: str) -> None:
 async def test_a_client_that_disconnects_before_its_refusal_leaves_nothing_behind() -> None:
     async with served({"api": {"error_delay": 1.0}}) as service:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0), service.wire() as wire:
-                await wire.ask(b"GET /v1/domains/a.b/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+            async with asyncio.timeout(0), service.connect() as raw:
+                await raw.ask(b"GET /v1/domains/a.b/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         await service.to(3)
         assert not service.service.server.connections
 

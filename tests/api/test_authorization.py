@@ -255,8 +255,8 @@ async def test_a_token_for_one_service_may_not_push_to_others(service: Served, p
 
 @pytest.mark.parametrize("request_line", [b"GET / ", b"GET /v1/domains/svc/ts/h ", b"GET /metrics ", b"POST /ingest "])
 async def test_the_refusal_of_a_wrong_token_is_delayed(request_line: bytes) -> None:
-    async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
-        asked = asyncio.create_task(wire.ask(request_line + b"HTTP/1.1\r\nHost: x\r\n\r\n"))
+    async with served(guarded(READER, error_delay=1.0)) as service, service.connect() as raw:
+        asked = asyncio.create_task(raw.ask(request_line + b"HTTP/1.1\r\nHost: x\r\n\r\n"))
         await service.clock.advance(0.9)
         assert not asked.done()
         await service.clock.advance(0.2)
@@ -265,11 +265,11 @@ async def test_the_refusal_of_a_wrong_token_is_delayed(request_line: bytes) -> N
 
 @pytest.mark.parametrize("method", [b"GET /", b"POST /ingest"])
 async def test_guesses_on_one_connection_are_delayed_one_after_the_other(method: bytes) -> None:
-    async with served(guarded(READER, error_delay=1.0)) as service, service.wire() as wire:
-        await wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % method * 3)
+    async with served(guarded(READER, error_delay=1.0)) as service, service.connect() as raw:
+        await raw.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % method * 3)
         for count in range(1, 4):
             await until(lambda: len(service.service.server.connections) == 1)
-            answer = asyncio.create_task(wire.answer())
+            answer = asyncio.create_task(raw.answer())
             await service.clock.advance(1)
             assert (await answer).json()["Timestamp"] == START + count
 
@@ -277,11 +277,11 @@ async def test_guesses_on_one_connection_are_delayed_one_after_the_other(method:
 async def test_the_body_of_a_refused_push_is_not_buffered() -> None:
     body = b"x" * (32 << 20)
     head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
-    async with served(guarded(SENDER, error_delay=1.0)) as service, service.wire() as wire:
+    async with served(guarded(SENDER, error_delay=1.0)) as service, service.connect() as raw:
         # More than may be buffered is received while the refusal is delayed.
-        await wire.send(head + body)
-        await until(lambda: not wire.writer.transport.get_write_buffer_size())
-        asked = asyncio.create_task(wire.answer())
+        await raw.send(head + body)
+        await until(lambda: not raw.writer.transport.get_write_buffer_size())
+        asked = asyncio.create_task(raw.answer())
         await service.clock.advance(1)
         assert (await asked).status == 403
 
@@ -308,39 +308,39 @@ def get(path: str, who: Bearer | None = None) -> bytes:
 
 async def test_a_cached_answer_is_sent_only_for_its_token(service: Served) -> None:
     asked = get("/v1/domains/svc/ts/h", READER)
-    async with service.wire() as wire:
-        good = [await wire.ask(asked) for _ in range(3)]
+    async with service.connect() as raw:
+        good = [await raw.ask(asked) for _ in range(3)]
         assert service.service.server.cache.get(asked)
         assert {answer.status for answer in good} == {200}
         for who in (None, OTHER, SENDER, UNKNOWN):
             for _ in range(2):
-                assert (await wire.ask(get("/v1/domains/svc/ts/h", who))).status == 403
+                assert (await raw.ask(get("/v1/domains/svc/ts/h", who))).status == 403
 
 
 async def test_a_revoked_token_is_refused_at_once(service: Served) -> None:
     asked = get("/v1/domains/svc/ts/h", READER)
-    async with service.wire() as wire, service.wire() as other:
+    async with service.connect() as raw, service.connect() as other:
         for _ in range(2):
-            assert (await wire.ask(asked)).status == 200
+            assert (await raw.ask(asked)).status == 200
         assert service.service.server.cache.get(asked)
 
         service.service.reload(check(settings(EVERY_READER)))
 
-        for one in (wire, other):
+        for one in (raw, other):
             assert (await one.ask(asked)).status == 403
             assert (await one.ask(get("/v1/domains/svc/ts/h", EVERY_READER))).status == 200
 
 
 async def test_a_waiting_reader_is_refused_when_its_token_is_revoked(service: Served) -> None:
     asked = f"/v1/domains/svc/ts/{START + 2}"
-    async with service.wire() as wire, service.wire() as other:
-        await wire.send(get(asked, READER))
+    async with service.connect() as raw, service.connect() as other:
+        await raw.send(get(asked, READER))
         await other.send(get(asked, EVERY_READER))
         await until(lambda: service.waiting == 2)
 
         service.service.reload(check(settings(EVERY_READER, EVERY_SENDER)))
 
-        refused: Answer = await wire.answer()
+        refused: Answer = await raw.answer()
         assert (refused.status, refused.json()) == (403, REFUSED)
         assert service.waiting == 1
         await service.client.post("/ingest", content=ndjson([record(1)]), headers=EVERY_SENDER.header)
@@ -352,12 +352,12 @@ async def test_a_waiting_reader_is_refused_when_its_token_is_revoked(service: Se
 async def test_a_push_in_progress_does_not_count_once_its_token_is_revoked(service: Served) -> None:
     line = ndjson([record(0)])
     before = service.service.totals.accepted
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         head = b"POST /ingest HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (SENDER.field, 2 * len(line))
-        await wire.send(head + line)
+        await raw.send(head + line)
         await until(lambda: service.service.server.connections != set())
         service.service.reload(check(settings(READER)))
-        answer = await wire.ask(line)
+        answer = await raw.ask(line)
 
     assert (answer.status, answer.json()) == (403, REFUSED)
     assert service.service.totals.accepted == before

@@ -292,8 +292,8 @@ async def test_a_sealed_second_never_changes(service: Served) -> None:
 
 async def test_a_waiting_reader_that_disconnects_leaves_nothing_behind(service: Served) -> None:
     query = path("domains", str(START)).encode()
-    async with service.wire() as wire:
-        await wire.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
+    async with service.connect() as raw:
+        await raw.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
         await until(lambda: service.waiting == 1)
 
     await until(lambda: service.waiting == 0)
@@ -305,7 +305,7 @@ async def test_a_waiting_reader_that_disconnects_leaves_nothing_behind(service: 
 
 async def test_a_reader_that_disconnects_does_not_affect_others(service: Served) -> None:
     query = path("domains", str(START)).encode()
-    async with service.wire() as leaves:
+    async with service.connect() as leaves:
         await leaves.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
         await until(lambda: service.waiting == 1)
         stays = await service.park(query.decode())
@@ -387,11 +387,9 @@ async def test_answers_are_compressed_for_clients_that_accept_it(
     await service.to(2)
     query = path("domains", "0").encode()
 
-    async with service.wire() as wire:
-        plain = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
-        answer = await wire.ask(
-            b"GET %b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %b\r\n\r\n" % (query, accepts.encode())
-        )
+    async with service.connect() as raw:
+        plain = await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % query)
+        answer = await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %b\r\n\r\n" % (query, accepts.encode()))
 
     assert "content-encoding" not in plain.headers
     assert answer.headers.get("content-encoding") == ("gzip" if is_packed else None)
@@ -416,8 +414,8 @@ async def test_compressed_answers_are_complete(service: Served) -> None:
     await service.push(*(record(0, domain=f"{number}.example") for number in range(2000)))
     await service.to(2)
 
-    async with service.wire() as wire:
-        answer = await wire.ask(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+    async with service.connect() as raw:
+        answer = await raw.ask(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
 
     unpacker = zlib.decompressobj(wbits=31)
     unpacker.decompress(answer.body)

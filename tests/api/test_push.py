@@ -150,21 +150,21 @@ async def test_the_content_type_does_not_matter(service: Served, content_type: s
 
 
 async def test_a_push_that_expects_100_continue_gets_it(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(
+    async with service.connect() as raw:
+        await raw.send(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LINES)
         )
-        assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        answer = await wire.ask(LINES)
+        assert await raw.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        answer = await raw.ask(LINES)
         assert answer.json()["accepted"] == 3
-        again = await wire.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        again = await raw.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert again.status == 200
     assert await counted(service) == 3
 
 
 async def test_a_push_that_does_not_wait_for_100_continue_does_not_get_it(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(
+    async with service.connect() as raw:
+        answer = await raw.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LINES)
             + LINES
         )
@@ -172,8 +172,8 @@ async def test_a_push_that_does_not_wait_for_100_continue_does_not_get_it(servic
 
 
 async def test_a_push_that_expects_100_continue_may_be_refused_before_its_body_is_sent(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(
+    async with service.connect() as raw:
+        answer = await raw.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100000001\r\n\r\n"
         )
     assert answer.status == 413
@@ -465,15 +465,15 @@ async def test_a_line_that_is_too_long_is_rejected_and_those_around_it_count() -
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 async def test_a_push_that_breaks_off_does_not_count(service: Served, framing: str) -> None:
     head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         if framing == "length":
-            await wire.send(head + b"Content-Length: %d\r\n\r\n" % (len(LINES) + 1))
-            await wire.reader.readuntil(b"100 Continue\r\n\r\n")
-            await wire.send(LINES)
+            await raw.send(head + b"Content-Length: %d\r\n\r\n" % (len(LINES) + 1))
+            await raw.reader.readuntil(b"100 Continue\r\n\r\n")
+            await raw.send(LINES)
         else:
-            await wire.send(head + b"Transfer-Encoding: chunked\r\n\r\n")
-            await wire.reader.readuntil(b"100 Continue\r\n\r\n")
-            await wire.send(b"%x\r\n%b\r\n" % (len(LINES), LINES))
+            await raw.send(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            await raw.reader.readuntil(b"100 Continue\r\n\r\n")
+            await raw.send(b"%x\r\n%b\r\n" % (len(LINES), LINES))
     await until(lambda: not service.service.server.connections)
 
     assert await counted(service) == 0
@@ -481,7 +481,7 @@ async def test_a_push_that_breaks_off_does_not_count(service: Served, framing: s
 
 
 async def test_a_push_that_breaks_off_does_not_disturb_others(service: Served) -> None:
-    async with service.wire() as leaves:
+    async with service.connect() as leaves:
         await leaves.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n" + LINES)
         assert (await service.push(*THREE))["accepted"] == 3
     await until(lambda: len(service.service.server.connections) == 1)
@@ -489,24 +489,24 @@ async def test_a_push_that_breaks_off_does_not_disturb_others(service: Served) -
 
 
 async def test_a_sender_that_stalls_is_disconnected_and_its_push_does_not_count(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
-        await wire.reader.readuntil(b"100 Continue\r\n\r\n")
-        await wire.send(LINES)
+    async with service.connect() as raw:
+        await raw.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
+        await raw.reader.readuntil(b"100 Continue\r\n\r\n")
+        await raw.send(LINES)
         await service.to(30)
         assert service.service.server.connections
         await service.to(32)
-        assert await wire.is_over()
+        assert await raw.is_over()
     assert await counted(service) == 0
 
 
 async def test_a_slow_sender_is_not_disconnected(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async with service.connect() as raw:
+        await raw.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(4):
-            await wire.send(b"%x\r\n%b\r\n" % (len(LINES), LINES))
+            await raw.send(b"%x\r\n%b\r\n" % (len(LINES), LINES))
             await service.clock.advance(25)
-        answer = await wire.ask(b"0\r\n\r\n")
+        answer = await raw.ask(b"0\r\n\r\n")
     assert answer.json()["accepted"] == 12
 
 

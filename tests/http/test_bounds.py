@@ -95,7 +95,7 @@ async def test_a_push_of_too_many_keys_is_refused_as_a_whole(small: Served) -> N
 
 async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
     pushes = small.service.group_commit
-    async with small.wire() as slow:
+    async with small.connect() as slow:
         await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
         await until(lambda: pushes.pending_bytes > OPEN_PUSH_BYTES)
         pushes.limits = pushes.limits._replace(pending_bytes=pushes.pending_bytes + 1000)
@@ -115,8 +115,8 @@ async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
 
 
 async def test_a_push_that_is_cut_off_frees_its_memory(small: Served) -> None:
-    async with small.wire() as wire:
-        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
+    async with small.connect() as raw:
+        await raw.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n" + LINES * 100)
         await until(lambda: small.service.group_commit.pending_bytes > len(LINES))
     await until(lambda: small.service.group_commit.pending_bytes == 0)
     assert small.service.server.buffered.used == 0
@@ -128,14 +128,14 @@ async def test_senders_are_paused_while_too_much_is_buffered() -> None:
     body = LINES * 3000
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     async with served({"clients": {"max_waiting_bytes": 1000}}) as service:
-        async with service.wire() as one, service.wire() as two:
+        async with service.connect() as one, service.connect() as two:
             with busy(service):
                 one.writer.write(push)
                 two.writer.write(push)
                 await until(lambda: service.service.server.buffered.used > 1000)
                 await service.clock.advance(0)
                 assert service.service.server.buffered.used < len(body)
-            assert [(await wire.answer()).json()["accepted"] for wire in (one, two)] == [3000, 3000]
+            assert [(await raw.answer()).json()["accepted"] for raw in (one, two)] == [3000, 3000]
         assert service.service.server.buffered.used == 0
 
 
@@ -148,15 +148,15 @@ async def test_senders_are_paused_while_too_much_is_buffered() -> None:
 )
 async def test_a_header_that_is_too_long_is_counted(setting: str, sent: bytes) -> None:
     async with served({"clients": {"max_target_bytes": 256, "max_header_bytes": 1024}}) as service:
-        async with service.wire() as wire:
-            assert (await wire.ask(sent)).status in (414, 431)
+        async with service.connect() as raw:
+            assert (await raw.ask(sent)).status in (414, 431)
         assert times_reached(service, f"clients.{setting}") == 1
         await still_works(service)
 
 
 async def test_timeouts_are_counted_and_other_clients_are_served_meanwhile() -> None:
     async with served({"clients": {"header_timeout": 5, "stall_timeout": 7, "max_connections": 30}}) as service:
-        async with service.wire() as header, service.wire() as push:
+        async with service.connect() as header, service.connect() as push:
             await header.send(b"GET / HTTP/1.1\r\n")
             await push.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
             await still_works(service)
@@ -171,9 +171,9 @@ async def test_timeouts_are_counted_and_other_clients_are_served_meanwhile() -> 
 async def test_open_connections_are_served_when_more_are_refused() -> None:
     async with served({"clients": {"max_connections": 2}}) as service:
         await service.get("/")
-        async with service.wire() as second:
+        async with service.connect() as second:
             assert (await second.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).status == 200
-            async with service.wire() as third:
+            async with service.connect() as third:
                 assert (await third.answer()).status == 503
             assert times_reached(service, "clients.max_connections") == 1
             await still_works(service)
@@ -276,19 +276,19 @@ async def test_clients_that_send_slowly_and_read_nothing_do_not_stop_others(serv
     hosts = (f"{number}.{'x' * 60}.example" for number in range(3000))
     await service.push(*(record(0, domain=host) for host in hosts))
     async with AsyncExitStack() as crowd:
-        wires = [await crowd.enter_async_context(service.wire()) for _ in range(300)]
-        for number, wire in enumerate(wires):
-            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+        connections = [await crowd.enter_async_context(service.connect()) for _ in range(300)]
+        for number, raw in enumerate(connections):
+            raw.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
             match number % 3:
                 case 0:
-                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nX: ")
+                    await raw.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nX: ")
                 case 1:
-                    await wire.send(b"POST /ingest/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+                    await raw.send(b"POST /ingest/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
                 case 2:
-                    await wire.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+                    await raw.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
         for _ in range(5):
-            for wire in wires:
-                wire.writer.write(b"x")
+            for raw in connections:
+                raw.writer.write(b"x")
             await still_works(service)
         assert service.service.shelf.newest == int(service.clock.now()) - 2
         assert service.service.group_commit.pending_bytes < 300 * 20_000

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire: valid and broken requests, in any pieces, at any speed."""
+"""HTTP/1.1 on the raw: valid and broken requests, in any pieces, at any speed."""
 
 import asyncio
 import json
@@ -27,8 +27,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 async def service() -> AsyncIterator[Served]:
     """A service with an entry, and no connection yet."""
     async with served() as running:
-        async with running.wire() as wire:
-            await wire.ask(b"POST /ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES))
+        async with running.connect() as raw:
+            await raw.ask(b"POST /ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES))
         await running.to(2)
         await until(lambda: not running.service.server.connections)
         yield running
@@ -52,9 +52,9 @@ def is_refusal(answer: Answer, status: int) -> bool:
 
 
 async def test_a_connection_is_kept(service: Served) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         for _ in range(5):
-            answer = await wire.ask(GET)
+            answer = await raw.ask(GET)
             assert answer.status == 200
             assert "connection" not in answer.headers
     await until(lambda: not service.service.server.connections)
@@ -69,9 +69,9 @@ async def test_pipelined_requests_are_answered_in_their_order(service: Served) -
         b"/openapi.json",
         b"/v1/domains/svc/ts/0",
     ]
-    async with service.wire() as wire:
-        await wire.send(b"".join(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in paths))
-        answers = [await wire.answer() for _ in paths]
+    async with service.connect() as raw:
+        await raw.send(b"".join(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in paths))
+        answers = [await raw.answer() for _ in paths]
 
     assert [answer.status for answer in answers] == [200, 200, 404, 200, 200, 200]
     assert "about" in answers[0].json()
@@ -80,32 +80,32 @@ async def test_pipelined_requests_are_answered_in_their_order(service: Served) -
 
 
 async def test_requests_behind_a_long_poll_are_answered_after_it(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (START + 2) + GET + GET)
+    async with service.connect() as raw:
+        await raw.send(b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (START + 2) + GET + GET)
         await until(lambda: service.waiting == 1)
         await service.push(record(1))
         await service.to(3)
-        answers = [(await wire.answer()).json() for _ in range(3)]
+        answers = [(await raw.answer()).json() for _ in range(3)]
 
     assert [len(answer["Data"]) for answer in answers] == [1, 2, 2]
 
 
 async def test_a_thousand_pipelined_requests_have_a_thousand_answers(service: Served) -> None:
-    async with service.wire() as wire:
-        sending = asyncio.create_task(wire.send(GET * 1000))
-        answers = [await wire.answer() for _ in range(1000)]
+    async with service.connect() as raw:
+        sending = asyncio.create_task(raw.send(GET * 1000))
+        answers = [await raw.answer() for _ in range(1000)]
         await sending
     assert len({answer.body for answer in answers}) == 1
 
 
 async def test_requests_are_handled_again_once_the_client_has_read_its_answers(service: Served) -> None:
     count = 20_000
-    async with service.wire() as wire:
-        sending = asyncio.create_task(wire.send(GET * count))
+    async with service.connect() as raw:
+        sending = asyncio.create_task(raw.send(GET * count))
         # The buffers for answers are full long before the last request is read.
         await until(lambda: service.service.server.responses["read", 200] > 0)
         for _ in range(count):
-            assert (await wire.answer()).status == 200
+            assert (await raw.answer()).status == 200
         await sending
 
 
@@ -115,30 +115,30 @@ async def test_pushes_can_be_pipelined(service: Served) -> None:
         len(LINES),
         LINES,
     )
-    async with service.wire() as wire:
-        await wire.send(push + chunked + push + GET)
-        answers = [await wire.answer() for _ in range(4)]
+    async with service.connect() as raw:
+        await raw.send(push + chunked + push + GET)
+        answers = [await raw.answer() for _ in range(4)]
     assert [answer.json().get("accepted") for answer in answers] == [1, 1, 1, None]
 
 
 async def test_bytes_may_arrive_one_at_a_time(service: Served) -> None:
     push = b"POST /ingest?pop=FRA HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES)
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         for byte in GET + push + GET:
-            await wire.send(bytes([byte]))
+            await raw.send(bytes([byte]))
             await asyncio.sleep(0)  # so that it is sent and read alone
-        answers = [await wire.answer() for _ in range(3)]
+        answers = [await raw.answer() for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert answers[1].json()["accepted"] == 1
 
 
 async def test_the_same_bytes_get_another_answer_once_a_second_is_sealed(service: Served) -> None:
     question = b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n"
-    async with service.wire() as wire:
-        first = [(await wire.ask(question)).json() for _ in range(3)]
+    async with service.connect() as raw:
+        first = [(await raw.ask(question)).json() for _ in range(3)]
         await service.push(record(1))
         await service.to(3)
-        second = [(await wire.ask(question)).json() for _ in range(3)]
+        second = [(await raw.ask(question)).json() for _ in range(3)]
 
     assert [answer["Timestamp"] for answer in first] == [START + 2] * 3
     assert [answer["Timestamp"] for answer in second] == [START + 3] * 3
@@ -168,25 +168,25 @@ KEPT = [
 @pytest.mark.parametrize("case", KEPT, ids=lambda case: case.name)
 async def test_whether_a_connection_stays_open(service: Served, case: Kept) -> None:
     for _ in range(2):
-        async with service.wire() as wire:
-            answer = await wire.ask(case.request)
+        async with service.connect() as raw:
+            answer = await raw.ask(case.request)
             assert answer.status == 200
             assert answer.headers.get("connection") == case.connection
             if case.stays:
-                assert (await wire.ask(case.request)).status == 200
+                assert (await raw.ask(case.request)).status == 200
             else:
-                assert await wire.is_over()
+                assert await raw.is_over()
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/openapi.json", "/v1/domains/svc/ts/h", "/.well-known/fastly/logging/challenge"]
 )
 async def test_head_is_get_without_the_body(service: Served, path: str) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         for _ in range(2):
-            full = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
-            await wire.send(b"HEAD %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
-            head = await wire.answer(head=True)
+            full = await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            await raw.send(b"HEAD %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            head = await raw.answer(head=True)
             assert {**head.headers, "date": ""} == {**full.headers, "date": ""}
             assert int(head.headers["content-length"]) == len(full.body)
 
@@ -195,8 +195,8 @@ async def test_head_is_get_without_the_body(service: Served, path: str) -> None:
     "path", ["/", "/ingest", "/ingest/svc", "/v1/domains/svc/ts/0", "/v1/channel/x", "/nothing", "*"]
 )
 async def test_browsers_may_send_cross_origin_requests(service: Served, path: str) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(
+    async with service.connect() as raw:
+        answer = await raw.ask(
             b"OPTIONS %b HTTP/1.1\r\nHost: x\r\nOrigin: https://dashboard.example\r\n"
             b"Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: fastly-key\r\n\r\n" % path.encode()
         )
@@ -206,18 +206,18 @@ async def test_browsers_may_send_cross_origin_requests(service: Served, path: st
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "fastly-key" in answer.headers["access-control-allow-headers"]
         assert "get" in answer.headers["access-control-allow-methods"]
-        assert (await wire.ask(GET)).status == 200
+        assert (await raw.ask(GET)).status == 200
 
 
 async def test_the_target_may_be_an_absolute_url(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(b"GET http://elsewhere.example/v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with service.connect() as raw:
+        answer = await raw.ask(b"GET http://elsewhere.example/v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.json()["Timestamp"] == START + 2
 
 
 async def test_an_empty_field_is_empty(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(
+    async with service.connect() as raw:
+        answer = await raw.ask(
             b"GET /v1/channel/svc/ts/0?kind= HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nAccept-Encoding:\r\n\r\n"
         )
     assert is_refusal(answer, 400)
@@ -233,12 +233,12 @@ UPGRADES = [
 async def test_an_offer_to_upgrade_is_ignored(service: Served, upgrade: bytes) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-7.8: a server may ignore it, and clients then go on."""
     get = GET[:-2] + upgrade + b"\r\n"
-    async with service.wire() as wire:
-        await wire.send(get + GET + get + get)
-        answers = [await wire.answer() for _ in range(4)]
+    async with service.connect() as raw:
+        await raw.send(get + GET + get + get)
+        answers = [await raw.answer() for _ in range(4)]
         assert [answer.status for answer in answers] == [200] * 4
-        assert (await wire.ask(get)).status == 200
-        assert (await wire.ask(GET)).status == 200
+        assert (await raw.ask(get)).status == 200
+        assert (await raw.ask(GET)).status == 200
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=["HTTP/2", "a web socket"])
@@ -246,11 +246,11 @@ async def test_an_offer_to_upgrade_is_ignored(service: Served, upgrade: bytes) -
 async def test_a_body_behind_an_offer_to_upgrade_is_never_parsed_as_requests(
     service: Served, upgrade: bytes, framing: bytes
 ) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\n" + upgrade + framing + b"\r\n" + GET)
-        assert is_refusal(await wire.answer(), 400)
+    async with service.connect() as raw:
+        await raw.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\n" + upgrade + framing + b"\r\n" + GET)
+        assert is_refusal(await raw.answer(), 400)
         await service.clock.advance(3)
-        assert await wire.is_over()
+        assert await raw.is_over()
 
 
 # Broken requests
@@ -312,48 +312,48 @@ MALFORMED = [
 
 @pytest.mark.parametrize("case", MALFORMED, ids=lambda case: case.name)
 async def test_a_broken_request_is_refused_and_the_connection_ends(service: Served, case: Malformed) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         # The server may stop reading, so sending need not end before the answer comes.
-        wire.writer.write(case.sent)
-        answer = await wire.answer()
+        raw.writer.write(case.sent)
+        answer = await raw.answer()
         assert is_refusal(answer, case.status)
         assert answer.headers["connection"] == "close"
         await service.clock.advance(3)
-        assert await wire.is_over()
+        assert await raw.is_over()
     await until(lambda: not service.service.server.connections)
 
 
 @pytest.mark.parametrize("case", MALFORMED[:8], ids=lambda case: case.name)
 async def test_a_broken_request_does_not_affect_the_answers_before_it(service: Served, case: Malformed) -> None:
-    async with service.wire() as wire:
-        assert (await wire.ask(GET)).status == 200
-        assert is_refusal(await wire.ask(case.sent), 400)
+    async with service.connect() as raw:
+        assert (await raw.ask(GET)).status == 200
+        assert is_refusal(await raw.ask(case.sent), 400)
 
 
 async def test_a_header_at_the_limit_is_accepted(service: Served) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         for _ in range(2):
-            answer = await wire.ask(b"GET /?%b HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 8000, b"b" * 65_000))
+            answer = await raw.ask(b"GET /?%b HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 8000, b"b" * 65_000))
             assert answer.status == 200
 
 
 async def test_a_large_body_in_front_of_a_header_does_not_count_as_header(service: Served) -> None:
     body = LINES * 4000
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    async with service.wire() as wire:
-        await wire.send(push + GET[:20])
-        assert (await wire.answer()).json()["accepted"] == 4000
-        assert (await wire.ask(GET[20:])).status == 200
+    async with service.connect() as raw:
+        await raw.send(push + GET[:20])
+        assert (await raw.answer()).json()["accepted"] == 4000
+        assert (await raw.ask(GET[20:])).status == 200
 
 
 async def test_trailing_fields_are_ignored(service: Served) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(
+    async with service.connect() as raw:
+        answer = await raw.ask(
             b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"%x\r\n%b\r\n0\r\nContent-Encoding: zstd\r\nExpect: nothing\r\n\r\n" % (len(LINES), LINES)
         )
         assert answer.json()["accepted"] == 1
-        assert (await wire.ask(GET)).status == 200
+        assert (await raw.ask(GET)).status == 200
 
 
 # Refusals
@@ -405,15 +405,15 @@ REFUSED = [
 
 @pytest.mark.parametrize(("method", "target", "status"), REFUSED, ids=[f"{one[0]} {one[1][:40]}" for one in REFUSED])
 async def test_every_refusal_has_the_same_shape(service: Served, method: str, target: str, status: int) -> None:
-    async with service.wire() as wire:
-        answer = await wire.ask(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    async with service.connect() as raw:
+        answer = await raw.ask(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         is_markup_told = b"<" in answer.body
         assert is_refusal(Answer(answer.status, answer.headers, answer.body.replace(b"<", b"")), status)
         # The answer may repeat what the client sent; no browser renders JSON as a page.
         assert is_markup_told <= ("%3C" in target)
         assert "set-cookie" not in answer.headers
         assert len(answer.body) < 400
-        assert (await wire.ask(GET)).status == 200
+        assert (await raw.ask(GET)).status == 200
 
 
 async def test_an_internal_error_has_the_same_shape(
@@ -424,10 +424,10 @@ async def test_an_internal_error_has_the_same_shape(
 
     monkeypatch.setattr(service.service.long_poll, "answer", bug)
     monkeypatch.setattr(service.service.group_commit, "open", bug)
-    async with service.wire() as wire:
-        reading = await wire.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
-        pushing = await wire.ask(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-        still = await wire.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with service.connect() as raw:
+        reading = await raw.ask(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        pushing = await raw.ask(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        still = await raw.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
     for answer in (reading, pushing):
         assert is_refusal(answer, 500)
@@ -441,29 +441,29 @@ async def test_an_internal_error_has_the_same_shape(
 
 
 async def test_a_header_that_takes_too_long_is_refused(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    async with service.connect() as raw:
+        await raw.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
         for _ in range(20):
-            await wire.send(b"X: y\r\n")
+            await raw.send(b"X: y\r\n")
             await service.clock.advance(1)
         assert service.service.server.connections
-        await wire.send(b"X: y\r\n")
+        await raw.send(b"X: y\r\n")
         await service.clock.advance(1)
-        assert is_refusal(await wire.answer(), 408)
+        assert is_refusal(await raw.answer(), 408)
         await service.clock.advance(3)
-        assert await wire.is_over()
+        assert await raw.is_over()
     await until(lambda: not service.service.server.connections)
 
 
 async def test_a_slow_request_within_the_timeout_is_answered(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(GET[:-1])
+    async with service.connect() as raw:
+        await raw.send(GET[:-1])
         await service.clock.advance(19)
-        assert (await wire.ask(GET[-1:])).status == 200
+        assert (await raw.ask(GET[-1:])).status == 200
 
 
 async def test_an_idle_connection_is_closed(service: Served) -> None:
-    async with service.wire() as silent, service.wire() as asked:
+    async with service.connect() as silent, service.connect() as asked:
         await asked.ask(GET)
         await service.clock.advance(50)
         await asked.ask(GET)
@@ -488,9 +488,9 @@ async def test_a_client_that_never_reads_is_closed(service: Served) -> None:
     """The answers are large enough to fill every buffer on the way, and never read."""
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
-    async with service.wire() as wire:
-        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
-        await wire.send(GET * 100)
+    async with service.connect() as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+        await raw.send(GET * 100)
         await service.clock.advance(29)
         there = [one for one in service.service.server.connections if isinstance(one, Connection) and not one.is_lost]
         assert len(there) == 2
@@ -505,9 +505,9 @@ async def test_unread_answers_take_no_more_memory_than_the_limit(service: Served
     server = service.service.server
     size = len((await service.client.get("/v1/domains/svc/ts/0", headers={"Accept-Encoding": "identity"})).content)
     server.limits = server.limits._replace(max_unread_bytes=2 * size + 1000)
-    async with service.wire() as one, service.wire() as two, service.wire() as same, service.wire() as last:
-        for wire in (one, two):
-            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
+    async with service.connect() as one, service.connect() as two, service.connect() as same, service.connect() as last:
+        for raw in (one, two):
+            raw.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
         await one.send(b"GET /v1/domains/svc/ts/0 HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: server.unread.size > 0)
         await two.send(b"GET /v1/domains/svc/ts/h/limit/1 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -529,27 +529,27 @@ async def test_unread_answers_take_no_more_memory_than_the_limit(service: Served
 
 
 async def test_a_refused_client_may_not_send_for_ever(service: Served) -> None:
-    async with service.wire() as wire:
-        await wire.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
-        assert is_refusal(await wire.answer(), 413)
+    async with service.connect() as raw:
+        await raw.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        assert is_refusal(await raw.answer(), 413)
         for _ in range(4):
             try:
-                await wire.send(b"x" * 1000)
+                await raw.send(b"x" * 1000)
             except ConnectionError:
                 break
             await service.clock.advance(0.75)
-        assert await wire.is_over()
+        assert await raw.is_over()
     await until(lambda: not service.service.server.connections)
 
 
 async def test_a_refused_client_may_finish_sending_and_sees_the_refusal(service: Served) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         body = b"x" * 3_000_000
-        await wire.send(
+        await raw.send(
             b"POST /ingest HTTP/1.1\r\nContent-Encoding: br\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
-        assert is_refusal(await wire.answer(), 415)
-        assert await wire.is_over()
+        assert is_refusal(await raw.answer(), 415)
+        assert await raw.is_over()
 
 
 # Many
@@ -557,8 +557,8 @@ async def test_a_refused_client_may_finish_sending_and_sees_the_refusal(service:
 
 async def test_many_connections_are_answered(service: Served) -> None:
     async def ask() -> bytes:
-        async with service.wire() as wire:
-            return (await wire.ask(GET)).body
+        async with service.connect() as raw:
+            return (await raw.ask(GET)).body
 
     assert len(set(await asyncio.gather(*(ask() for _ in range(300))))) == 1
     await until(lambda: not service.service.server.connections)
@@ -567,23 +567,23 @@ async def test_many_connections_are_answered(service: Served) -> None:
 async def test_connections_beyond_the_limit_are_refused(service: Served) -> None:
     server = service.service.server
     server.limits = server.limits._replace(max_connections=3)
-    async with service.wire() as first, service.wire() as second, service.wire() as last:
+    async with service.connect() as first, service.connect() as second, service.connect() as last:
         assert (await last.ask(GET)).status == 200
         assert (await first.ask(GET)).status == 200
         assert (await second.ask(GET)).status == 200
-        async with service.wire() as third:
+        async with service.connect() as third:
             assert is_refusal(await third.answer(), 503)
             assert await third.is_over()
         assert (await first.ask(GET)).status == 200
     await until(lambda: not server.connections)
-    async with service.wire() as again:
+    async with service.connect() as again:
         assert (await again.ask(GET)).status == 200
 
 
 async def test_an_answer_says_how_long_it_is_and_is_json(service: Served) -> None:
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         for target in (b"/", b"/openapi.json", b"/v1/domains/svc/ts/h", b"/nothing"):
-            answer = await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            answer = await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
             assert json.loads(answer.body)
             assert int(answer.headers["content-length"]) == len(answer.body)
 
@@ -591,23 +591,23 @@ async def test_an_answer_says_how_long_it_is_and_is_json(service: Served) -> Non
 async def test_a_large_answer_is_complete_whatever_the_client_sends_meanwhile(service: Served) -> None:
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
-    async with service.wire() as wire:
-        whole = (await wire.ask(GET)).body
+    async with service.connect() as raw:
+        whole = (await raw.ask(GET)).body
         assert len(whole) > 4 * PIECE
-        await wire.send(GET * 2)
-        assert (await wire.answer()).body == whole
-        await wire.reader.readuntil(b"\r\n\r\n")
-        await wire.send(b"no request\r\n\r\n")
-        assert await wire.reader.readexactly(len(whole)) == whole
-        assert is_refusal(await wire.answer(), 400)
+        await raw.send(GET * 2)
+        assert (await raw.answer()).body == whole
+        await raw.reader.readuntil(b"\r\n\r\n")
+        await raw.send(b"no request\r\n\r\n")
+        assert await raw.reader.readexactly(len(whole)) == whole
+        assert is_refusal(await raw.answer(), 400)
 
 
 async def test_a_large_answer_is_complete_when_the_connection_ends_behind_it(service: Served) -> None:
     await service.push(*(record(2, domain=f"{number}.{'x' * 60}.example") for number in range(3000)))
     await service.to(4)
     whole = (await service.client.get("/v1/domains/svc/ts/h")).content
-    async with service.wire() as wire:
-        answer = await wire.ask(GET.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+    async with service.connect() as raw:
+        answer = await raw.ask(GET.replace(b"Host: x", b"Host: x\r\nConnection: close"))
         assert answer.headers["connection"] == "close"
         assert answer.body == whole
-        assert await wire.is_over()
+        assert await raw.is_over()

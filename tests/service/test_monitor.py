@@ -181,8 +181,8 @@ async def test_responses_are_counted_by_endpoint_and_status(service: Served) -> 
     await service.client.post("/ingest", content=b"no")
     for path in ("/v1/domains/a.b/ts/0", "/nothing", "/nothing/else", "/v2/x"):
         await service.client.get(path)
-    async with service.wire() as wire:
-        await wire.ask(b"no\r\n\r\n")
+    async with service.connect() as raw:
+        await raw.ask(b"no\r\n\r\n")
 
     found = await scrape(service)
 
@@ -251,13 +251,13 @@ async def test_a_second_that_is_a_little_late_is_still_ready() -> None:
 
 async def test_a_server_that_is_stopping_is_not_ready(service: Served) -> None:
     request = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
-    async with service.wire() as wire:
+    async with service.connect() as raw:
         # Half a request keeps the connection over the end of the listener.
-        await wire.send(request[:10])
+        await raw.send(request[:10])
         connections = service.service.server.connections
         await until(lambda: any(isinstance(one, Connection) and one.is_receiving for one in connections))
         service.service.server.close()
-        answer = await wire.ask(request[10:])
+        answer = await raw.ask(request[10:])
 
     assert answer.status == 503
     assert json.loads(answer.body)["checks"]["server"]["problem"] == "stopping"

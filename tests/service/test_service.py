@@ -121,13 +121,13 @@ def test_it_stops_in_time_with_a_thousand_waiting_readers_and_a_sender_that_neve
 
 
 async def test_a_reader_that_comes_during_the_stop_does_not_wait() -> None:
-    async with served() as service, service.wire() as wire:
+    async with served() as service, service.connect() as raw:
         # Once the first request is answered, the second is being received.
         first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-        assert (await wire.ask(first + b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\n" % START)).status == 200
+        assert (await raw.ask(first + b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\n" % START)).status == 200
         stopping = asyncio.create_task(service.service.__aexit__(None, None, None))
         await until(lambda: service.service.server.closing)
-        answer = await wire.ask(b"Host: x\r\n\r\n")
+        answer = await raw.ask(b"Host: x\r\n\r\n")
         assert answer.json()["Data"] == []
         assert answer.headers["connection"] == "close"
         await stopping

@@ -157,17 +157,17 @@ def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_requests_are_answered_with_harmless_json(evil: bytes, empty_directory: Path) -> None:
     async with served() as service:
         for name, request in INPUTS.items():
-            async with service.wire() as wire:
-                answer = await wire.ask(request(evil))
+            async with service.connect() as raw:
+                answer = await raw.ask(request(evil))
                 assert is_harmless(answer), name
         await service.to(3)
-        async with service.wire() as wire:
+        async with service.connect() as raw:
             for path in (
                 b"/",
                 b"/rejected",
                 *(b"/v1/%b/default/ts/h" % dataset for dataset in (b"domains", b"origins")),
             ):
-                assert is_harmless(await wire.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)), path
+                assert is_harmless(await raw.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)), path
         await check_metrics(service)
     assert os.listdir(empty_directory) == []  # noqa: PTH208 - a list of names
 

@@ -35,18 +35,18 @@ class Process:
             self.lines.append(line)
             if text in line:
                 return line.rstrip("\n")
-        raise AssertionError(f"it never said {text!r}, but:\n{''.join(self.lines)}")
+        raise AssertionError(f"expected {text!r} in its log, got:\n{''.join(self.lines)}")
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def reload(self, says: str) -> None:
+    def reload(self, expected: str) -> None:
         """Send SIGHUP, and return once it has logged this."""
         self.signal(signal.SIGHUP)
-        self.wait_for(says)
+        self.wait_for(expected)
 
     def ended(self) -> int:
-        """Wait until it has ended; return its exit status, after the rest of its log is in `lines`."""
+        """Wait until it has ended; read the rest of its log into `lines`, and return its exit status."""
         assert self._process.stderr
         self.lines += self._process.stderr.readlines()
         return self._process.wait()
@@ -55,8 +55,8 @@ class Process:
 @contextmanager
 def serving(*flags: str) -> Iterator[Process]:
     """Run `edgetally serve` on a free port."""
-    forgets = [] if "--data-dir" in flags else ["--journal", "memory"]
-    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *forgets, *flags]
+    journal = [] if "--data-dir" in flags else ["--journal", "memory"]
+    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *journal, *flags]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Process(process)

@@ -1,4 +1,4 @@
-"""A service that runs beside the test, on a clock that the test turns, and ways to talk to it."""
+"""A service in the process of the test, on a clock that the test turns, and clients for it."""
 
 import asyncio
 import json
@@ -38,11 +38,11 @@ def ndjson(records: Iterable[object]) -> bytes:
 
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Nothing here speaks TLS, and clients that know this do not load the certificates of the whole world."""
+"""For clients that do not use TLS: without it, they would load all trusted certificates."""
 
 
 class Answer(NamedTuple):
-    """One answer, as it came over the wire."""
+    """One answer, as it came over the raw."""
 
     status: int
     headers: dict[str, str]
@@ -53,20 +53,20 @@ class Answer(NamedTuple):
 
 
 async def answer_of(reader: asyncio.StreamReader, *, head: bool = False) -> Answer:
-    """Read one answer; `head` if it answers HEAD and so has no body."""
+    """Read one response; to HEAD, it has no body."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         top = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
         first, *fields = top.removesuffix("\r\n\r\n").split("\r\n")
         version, status, _ = first.split(" ", 2)
         assert version == "HTTP/1.1"
         headers = dict(field.lower().split(": ", 1) for field in fields)
-        assert len(headers) == len(fields), "no field comes twice"
+        assert len(headers) == len(fields), "a field comes twice"
         size = 0 if head else int(headers.get("content-length", "0"))
         return Answer(int(status), headers, await reader.readexactly(size))
 
 
-class Wire:
-    """One connection, byte by byte."""
+class RawConnection:
+    """A connection that sends bytes as they are."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -77,7 +77,7 @@ class Wire:
         await self.writer.drain()
 
     async def answer(self, *, head: bool = False) -> Answer:
-        """Read one answer; `head` if it answers HEAD and so has no body."""
+        """Read one response; to HEAD, it has no body."""
         return await answer_of(self.reader, head=head)
 
     async def ask(self, data: bytes) -> Answer:
@@ -85,7 +85,7 @@ class Wire:
         return await self.answer()
 
     async def is_over(self) -> bool:
-        """Wait until the other side closes; say whether it did so without another word."""
+        """Wait until the server closes; return whether it did so without sending anything."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.reader.read() == b""
@@ -94,21 +94,21 @@ class Wire:
 
 
 class Served:
-    """A running service, its clock and its address."""
+    """A running service, its clock and a client."""
 
     def __init__(self, service: Service, clock: ManualClock, client: httpx.AsyncClient) -> None:
         self.service = service
         self.clock = clock
         self.client = client
         self.url = service.url
-        """Where it answers."""
+        """Its address."""
 
     @property
     def waiting(self) -> int:
         return self.service.shelf.waiting
 
     async def to(self, second: float) -> None:
-        """Turn the clock to so many seconds after its start."""
+        """Turn the clock to this many seconds after START."""
         await self.clock.advance(START + second - self.clock.now())
 
     async def push(self, *records: Json, path: str = "/ingest") -> Json:
@@ -118,7 +118,7 @@ class Served:
         return report
 
     async def traffic(self, seconds: Iterable[int]) -> None:
-        """Let one record of `svc` arrive in each of these seconds, at their time."""
+        """Push one record of `svc` in each of these seconds, at its time."""
         for second in seconds:
             if START + second > self.clock.now():
                 await self.to(second)
@@ -130,15 +130,15 @@ class Served:
         body: Json = answer.json()
         return body
 
-    async def entries(self, room: str = "domains", service_id: str = "svc") -> list[Json]:
-        """Return every entry that is still there."""
-        kind = "?kind=origin_insights" if room == "channel" else ""
-        answer = await self.get(f"/v1/{room}/{service_id}/ts/h/limit/120{kind}")
+    async def entries(self, endpoint: str = "domains", service_id: str = "svc") -> list[Json]:
+        """Return every entry that is still on the shelf."""
+        kind = "?kind=origin_insights" if endpoint == "channel" else ""
+        answer = await self.get(f"/v1/{endpoint}/{service_id}/ts/h/limit/120{kind}")
         found: list[Json] = answer["Data"]
         return found
 
     async def park(self, path: str) -> asyncio.Task[httpx.Response]:
-        """Ask for `path`, and return once the reader waits for its answer."""
+        """Request `path`, and return once the reader waits for its response."""
         already = self.waiting
         asked = asyncio.create_task(self.client.get(path))
         await until(lambda: self.waiting > already or asked.done())
@@ -146,24 +146,24 @@ class Served:
         return asked
 
     @asynccontextmanager
-    async def wire(self) -> AsyncIterator[Wire]:
+    async def connect(self) -> AsyncIterator[RawConnection]:
         address = urlsplit(self.url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=1 << 24)
         try:
-            yield Wire(reader, writer)
+            yield RawConnection(reader, writer)
         finally:
             writer.close()
             try:
                 await writer.wait_closed()
             except OSError:
-                pass  # the other side was faster
+                pass  # the server closed it first
 
 
 @asynccontextmanager
 async def served(
     settings: dict[str, dict[str, object]] | None = None, clock: ManualClock | None = None
 ) -> AsyncIterator[Served]:
-    """Run a service with these settings. Unless they say so, refusals are not held back and nothing is kept."""
+    """Run a service with these settings. By default, refusals are not delayed, and the journal is in memory."""
     given = settings or {}
     config = check(
         {
@@ -175,7 +175,7 @@ async def served(
     clock = clock or ManualClock()
     async with (
         Service(config, clock) as service,
-        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest's own time-out holds
+        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest has its own time-out
     ):
         delay = config.window.aggregate_delay
         clock.settled = lambda: service.shelf.newest >= int(clock.now()) - delay
