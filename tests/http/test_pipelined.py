@@ -17,7 +17,7 @@ from edgetally.errors import Unavailable
 from edgetally.ingest import group_commit
 from edgetally.journal.base import Checkpoints
 from tests.support.clock import TIMEOUT_SECONDS
-from tests.support.pipelines import FULL, SETTINGS, Ask, Pipeline, pipelines
+from tests.support.pipelines import FULL, SETTINGS, Pipeline, Request, pipelines
 from tests.support.served import Answer, Served, answer_of, served
 
 EXAMPLES = int(os.environ.get("EDGETALLY_EXAMPLES", "200"))
@@ -46,7 +46,7 @@ class Client:
         try:
             for piece in pipeline.pieces:
                 await self._loop.sock_sendall(self._socket, piece)
-                await turns(pipeline.turns)
+                await iterations(pipeline.iterations)
         except ConnectionError:
             pass  # the server has ended the connection; whether it may is seen from its answers
 
@@ -79,7 +79,7 @@ async def client_of(service: Served) -> AsyncIterator[Client]:
             await asyncio.gather(receiving, return_exceptions=True)
 
 
-async def turns(count: int) -> None:
+async def iterations(count: int) -> None:
     """Let the event loop run this many iterations."""
     for _ in range(count):
         await asyncio.sleep(0)
@@ -92,14 +92,14 @@ def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
     append, waits = journal.append, itertools.cycle(pipeline.commits)
 
     async def wait(partial: bytes, checkpoints: Checkpoints | None = None) -> None:
-        await turns(next(waits))
+        await iterations(next(waits))
         if FULL.encode() in partial:
             raise Unavailable("the disk is full")
         await append(partial, checkpoints)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "append", wait)
-        if any(ask.meant.domain == FULL for ask in pipeline.asks):
+        if any(request.spec.domain == FULL for request in pipeline.requests):
             patch.setattr(group_commit, "GROUP_BYTES", 0)
         yield
 
@@ -113,25 +113,25 @@ class Model:
         self._keys: dict[str, str] = {}
         """The domain that was pushed with each key."""
 
-    def check(self, ask: Ask, answer: Answer) -> bool:
+    def check(self, request: Request, answer: Answer) -> bool:
         """Check one answer; say whether there may be another."""
-        meant = ask.meant
-        known = self._keys.get(meant.key, meant.domain) if meant.key else meant.domain
-        expected = ask.statuses if known == meant.domain or not ask.is_whole else (422,)
+        spec = request.spec
+        known = self._keys.get(spec.key, spec.domain) if spec.key else spec.domain
+        expected = request.statuses if known == spec.domain or not request.is_whole else (422,)
         assert answer.status in expected
-        if answer.status == 200 and meant.domain:
+        if answer.status == 200 and spec.domain:
             assert answer.json() | {"errors": []} == {
-                "accepted": meant.accepted,
-                "rejected": meant.rejected,
+                "accepted": spec.accepted,
+                "rejected": spec.rejected,
                 "errors": [],
             }
-            if meant.key not in self._keys:
-                self.counted[meant.domain] += meant.accepted
-            if meant.key:
-                self._keys[meant.key] = meant.domain
+            if spec.key not in self._keys:
+                self.counted[spec.domain] += spec.accepted
+            if spec.key:
+                self._keys[spec.key] = spec.domain
         ended = answer.headers.get("connection") == "close"
-        assert ended or (not ask.ends and answer.headers.get("connection") == ask.stays)
-        assert not ended or ask.ends or ask.may_end
+        assert ended or (not request.ends and answer.headers.get("connection") == request.stays)
+        assert not ended or request.ends or request.may_end
         return not ended
 
 
@@ -150,15 +150,15 @@ async def next_answer(client: Client, *, head: bool = False) -> Answer:
         raise
 
 
-async def answered(client: Client, asks: list[Ask], model: Model) -> bool:
+async def answered(client: Client, requests: list[Request], model: Model) -> bool:
     """Read and check the answers; return whether the connection stays open behind the last."""
-    for ask in asks:
-        if not ask.statuses:
+    for request in requests:
+        if not request.statuses:
             break
-        answer = await next_answer(client, head=ask.meant.start.startswith("HEAD"))
-        if answer.status == 100 and ask.continues:
+        answer = await next_answer(client, head=request.spec.start.startswith("HEAD"))
+        if answer.status == 100 and request.continues:
             answer = await next_answer(client)
-        if not model.check(ask, answer):
+        if not model.check(request, answer):
             return False
     return True
 
@@ -199,11 +199,11 @@ async def test_answers_come_in_order_and_records_count_once(pipeline: Pipeline) 
     async with served(SETTINGS) as service, client_of(service) as client:
         with slow_journal(service, pipeline):
             sending = asyncio.create_task(client.send(pipeline))
-            stays = await answered(client, pipeline.asks, model)
+            stays = await answered(client, pipeline.requests, model)
             await sending
             # A refused client may go on sending for a second.
             await service.to(3)
             more = await remainder(client, stays=stays)
-        assert more in ([b"", CONTINUE] if pipeline.asks[-1].continues and stays else [b""])
+        assert more in ([b"", CONTINUE] if pipeline.requests[-1].continues and stays else [b""])
         assert await counted(service) == model.counted
         assert service.service.group_commit.pending_bytes == service.service.server.buffered.used == 0
