@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.support.records import Drawn
+from tests.support.records import DrawnChoice
 from tests.support.served import ndjson, record
 
 MAX_PUSH = 100_000
@@ -87,7 +87,7 @@ class Pipeline(NamedTuple):
         return f"{requests}, cut into {[*map(len, self.pieces)]}, iterations {self.iterations}, commits {self.commits}"
 
 
-class Draw(Drawn):
+class Draw(DrawnChoice):
     """Decisions that hypothesis takes. The first option is the simplest."""
 
     def rarely(self) -> bool:

@@ -1,4 +1,5 @@
-"""Log lines as edge servers write them, and worse: test input for anything that folds.
+"""
+Log lines as edge servers write them, and worse: test input for everything that folds.
 
 One grammar, two sources of choice: hypothesis (`line`, `log`), which shrinks what it finds, and a seeded generator
 (`sample`) for bulk. Keys and seconds are few, so that tallies meet.
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.records_tables import FIELDS, JUNK, LISTS, ODD_TIMESTAMPS, SHAPES, UNKNOWN
 
 NOW = 1_795_314_035
-"""The present of all generated records: their good times lie in the seconds just before it, or are it."""
+"""The present of all generated records. Their valid times are at most two seconds earlier."""
 
 LINE_LIMIT = 262_144
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class Choice(Protocol):
-    """Where the grammar takes its decisions from."""
+    """Makes the decisions of the grammar."""
 
     def of(self, options: Sequence[T]) -> T:
         """Choose one; the first is the simplest."""
@@ -85,7 +86,7 @@ FETCH_FIELDS = [field for field in FIELDS if field.startswith((b"origin_", b"ber
 
 
 def origins(choice: Choice) -> bytes:
-    """Choose a list of fetches, with things in it that are none."""
+    """Choose a list of fetches and of elements that are not fetches."""
     elements = []
     for _ in range(choice.number(0, 3)):
         if choice.number(0, 9) == 9:
@@ -95,7 +96,7 @@ def origins(choice: Choice) -> bytes:
         for _ in range(choice.number(1, 6)):
             field = choice.of(FETCH_FIELDS)
             members.append((b'"' + field.removeprefix(b"origin_") + b'"', value(choice, field)))
-        elements.append(written(choice, members))
+        elements.append(write_object(choice, members))
     return b"[" + b",".join(elements) + b"]"
 
 
@@ -123,15 +124,15 @@ def members(choice: Choice) -> list[Member]:
     return found
 
 
-def written(choice: Choice, found: Sequence[Member]) -> bytes:
+def write_object(choice: Choice, found: Sequence[Member]) -> bytes:
     """Write members as an object, sometimes with blanks between the tokens."""
     blank = choice.of([b"", b"", b"", b"", b" ", b"\t", b" \r\t "])
     inside = (b"," + blank).join(key + blank + b":" + blank + of_key + blank for key, of_key in found)
     return b"{" + blank + inside + b"}"
 
 
-def damaged(choice: Choice, whole: bytes) -> bytes:
-    """Cut a line off, or put something in, take something out or change something in the midst of it."""
+def damage(choice: Choice, whole: bytes) -> bytes:
+    """Cut a line off, or insert, remove or change something within it."""
     at = choice.number(0, len(whole))
     kind = choice.number(0, 3)
     if kind == 0:
@@ -153,17 +154,17 @@ def one_line(choice: Choice) -> bytes:
         return choice.of(JUNK)
     if kind >= 955:
         return choice.of([b"", b" ", b"\r", b" \t\r"])
-    whole = written(choice, members(choice))
+    whole = write_object(choice, members(choice))
     if kind >= 905:
-        whole = damaged(choice, whole)
+        whole = damage(choice, whole)
     return whole if kind < 850 else choice.of([b"", b" ", b"\t"]) + whole + choice.of([b"\r", b" ", b" \r"])
 
 
 # --- the two sources of choice -------------------------------------------------------------------------------------
 
 
-class Drawn:
-    """Decisions that hypothesis takes."""
+class DrawnChoice:
+    """Decisions made by hypothesis."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -175,7 +176,7 @@ class Drawn:
         return self._draw(st.integers(low, high))
 
 
-class Seeded:
+class SeededChoice:
     """Decisions that follow from a seed."""
 
     def __init__(self, seed: int) -> None:
@@ -191,7 +192,7 @@ class Seeded:
 @st.composite
 def line(draw: st.DrawFn) -> bytes:
     """Draw one line without a newline."""
-    return one_line(Drawn(draw))
+    return one_line(DrawnChoice(draw))
 
 
 @st.composite
@@ -202,6 +203,6 @@ def log(draw: st.DrawFn) -> bytes:
 
 
 def sample(seed: int, lines: int) -> bytes:
-    """Write exactly so many lines, each with its newline; the same for the same seed."""
-    choice = Seeded(seed)
+    """Write this many lines, each with its newline; the same for the same seed."""
+    choice = SeededChoice(seed)
     return b"".join(one_line(choice) + b"\n" for _ in range(lines))

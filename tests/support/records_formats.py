@@ -1,10 +1,10 @@
-"""Log lines as servers write them that have a format of their own, and worse."""
+"""Log lines of servers that have a format of their own, and worse."""
 
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from tests.support.records import Choice, Drawn, Member, Seeded, damaged, timestamp, value, written
+from tests.support.records import Choice, DrawnChoice, Member, SeededChoice, damage, timestamp, value, write_object
 from tests.support.records_tables import JUNK, UNKNOWN
 
 FORMATS = ["caddy", "cloudflare", "cloudfront", "traefik", "cloudfront:timestamp,-,r-host,sc-status,cs-host,origin-fbl"]
@@ -21,10 +21,10 @@ FILLER: Sequence[Member] = [
     (b'"OriginDuration"', b"1000"),
     (b'"level"', b'"info"'),
 ]
-"""What stands beside the fields of a format, some of it where these should be."""
+"""Members that no format reads, some in the place of members that it does."""
 
 EXTRA = (b"service_id", b"pop", b"domain", b"cache", b"weight", b"origin", b"origin_addr", b"origin_status", b"edge")
-"""What `log_append` may add to a line of Caddy's."""
+"""Fields that `log_append` may add to a line of Caddy."""
 
 TRAEFIK = (
     (b"RequestHost", b"domain"),
@@ -80,13 +80,13 @@ def key(name: bytes) -> bytes:
     return b'"' + name + b'"'
 
 
-def some(choice: Choice, fields: Sequence[tuple[bytes, bytes]]) -> list[Member]:
+def pick(choice: Choice, fields: Sequence[tuple[bytes, bytes]]) -> list[Member]:
     """Choose values for most of the fields."""
     return [(key(name), value(choice, field)) for name, field in fields if choice.number(0, 9) < 9]
 
 
-def shuffled(choice: Choice, found: list[Member]) -> list[Member]:
-    """Change the order, sometimes."""
+def shuffle(choice: Choice, found: list[Member]) -> list[Member]:
+    """Sometimes change the order."""
     if choice.number(0, 3) == 3:
         return [found.pop(choice.number(0, len(found) - 1)) for _ in range(len(found))]
     return found
@@ -107,20 +107,20 @@ def headers(choice: Choice) -> bytes:
         form = choice.of([b"[%b]", b"[%b]", b"[%b]", b'[ %b ,"more"]', b"%b", b"[]", b"[[%b]]", b'[{"a":1},%b]', b""])
         if form:
             found.append((key(name), form.replace(b"%b", value(choice, field))))
-    return written(choice, shuffled(choice, found))
+    return write_object(choice, shuffle(choice, found))
 
 
 def caddy(choice: Choice) -> list[Member]:
-    """Choose the members of a line of Caddy's."""
-    request = [(b'"remote_ip"', b'"127.0.0.1"'), *some(choice, [(b"proto", b"proto"), (b"host", b"domain")])]
+    """Choose the members of a line of Caddy."""
+    request = [(b'"remote_ip"', b'"127.0.0.1"'), *pick(choice, [(b"proto", b"proto"), (b"host", b"domain")])]
     request.append((b'"headers"', b'{"Host":["}"],"A":[]}'))
     if choice.number(0, 1):
         tls = [(b'"resumed"', b"false"), (b'"version"', value(choice, b"tls"))]
-        request.append((b'"tls"', written(choice, shuffled(choice, tls))))
+        request.append((b'"tls"', write_object(choice, shuffle(choice, tls))))
     found = [
         (b'"ts"', timestamp(choice)),
-        (b'"request"', written(choice, shuffled(choice, request))),
-        *some(choice, [(b"bytes_read", b"req_body_bytes"), (b"size", b"resp_body_bytes"), (b"status", b"status")]),
+        (b'"request"', write_object(choice, shuffle(choice, request))),
+        *pick(choice, [(b"bytes_read", b"req_body_bytes"), (b"size", b"resp_body_bytes"), (b"status", b"status")]),
     ]
     if choice.number(0, 1):
         found.append((b'"resp_headers"', headers(choice)))
@@ -131,8 +131,8 @@ def caddy(choice: Choice) -> list[Member]:
 
 
 def traefik(choice: Choice) -> list[Member]:
-    """Choose the members of a line of Traefik's."""
-    found = [(b'"Duration"', choice.of(DURATIONS)), *some(choice, TRAEFIK), (b'"StartUTC"', timestamp(choice))]
+    """Choose the members of a line of Traefik."""
+    found = [(b'"Duration"', choice.of(DURATIONS)), *pick(choice, TRAEFIK), (b'"StartUTC"', timestamp(choice))]
     if choice.number(0, 4) == 4:
         status, size = choice.of(OWN)
         found += [(b'"OriginStatus"', status), (b'"OriginContentSize"', size)]
@@ -140,8 +140,8 @@ def traefik(choice: Choice) -> list[Member]:
 
 
 def cloudflare(choice: Choice) -> list[Member]:
-    """Choose the members of a line of Cloudflare's."""
-    found = [(b'"EdgeEndTimestamp"', timestamp(choice)), *some(choice, CLOUDFLARE)]
+    """Choose the members of a line of Cloudflare."""
+    found = [(b'"EdgeEndTimestamp"', timestamp(choice)), *pick(choice, CLOUDFLARE)]
     if choice.number(0, 3) < 3:
         found.append((b'"ClientRequestSource"', choice.of(SOURCES)))
     if choice.number(0, 4) == 4:
@@ -150,7 +150,7 @@ def cloudflare(choice: Choice) -> list[Member]:
 
 
 def cloudfront(choice: Choice, format: str) -> bytes:
-    """Choose the columns of a line of CloudFront's."""
+    """Choose the columns of a line of CloudFront."""
     fields = format.partition(":")[2].encode().split(b",") if ":" in format else list(CLOUDFRONT)[:-2]
     columns = []
     for field in fields:
@@ -178,18 +178,18 @@ def one_line(choice: Choice, format: str) -> bytes:
     found = {"caddy": caddy, "traefik": traefik, "cloudflare": cloudflare}[format](choice)
     for _ in range(choice.of([0, 0, 0, 1, 2])):
         found.insert(choice.number(0, len(found)), choice.of(FILLER))
-    whole = written(choice, shuffled(choice, found))
-    return damaged(choice, whole) if kind > 94 else whole
+    whole = write_object(choice, shuffle(choice, found))
+    return damage(choice, whole) if kind > 94 else whole
 
 
 @st.composite
 def log(draw: st.DrawFn, format: str) -> bytes:
     """Draw a few lines of a format."""
-    choice = Drawn(draw)
+    choice = DrawnChoice(draw)
     return b"".join(one_line(choice, format) + b"\n" for _ in range(choice.number(1, 8)))
 
 
 def sample(format: str, seed: int, lines: int) -> bytes:
-    """Write exactly so many lines of a format; the same for the same seed."""
-    choice = Seeded(seed)
+    """Write this many lines of a format; the same for the same seed."""
+    choice = SeededChoice(seed)
     return b"".join(one_line(choice, format) + b"\n" for _ in range(lines))

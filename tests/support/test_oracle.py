@@ -17,7 +17,7 @@ def fold_one(line: bytes) -> Folded:
 
 
 def keys(line: bytes, dataset: str = "domains") -> dict[str, Any]:
-    """Give what the entries of a dataset show over all POPs; there is at most one entry."""
+    """Return the aggregated keys of the only entry of a dataset; empty without an entry."""
     folded = fold_one(line)
     assert folded.rejected == []
     entries = [entry for entry in folded.entries if entry["dataset"] == dataset]
@@ -26,7 +26,7 @@ def keys(line: bytes, dataset: str = "domains") -> dict[str, Any]:
 
 
 def only(line: bytes, dataset: str = "domains") -> dict[str, Any]:
-    """Give the measurements of the one key that a line counts under."""
+    """Return the measurements of the only key that a line counts under."""
     (measurements,) = keys(line, dataset).values()
     return dict(measurements)
 
@@ -168,7 +168,7 @@ def test_ratios_come_from_sums_and_zero_ones_are_left_out() -> None:
     assert set() == {"edge_hit_ratio", "origin_offload"} & set(only(miss % 1000))
 
 
-def test_a_shield_hop_is_a_request_but_no_edge_request() -> None:
+def test_a_shield_hop_is_a_request_but_not_an_edge_request() -> None:
     measured = only(b'{"status":200,"edge":"false","cache":"HIT","resp_body_bytes":5,"proto":"h2"}')
     expected = {"requests": 1, "status_200": 1, "status_2xx": 1, "resp_body_bytes": 5, "bandwidth": 5, "http2": 1}
     assert expected == measured
@@ -388,14 +388,14 @@ def test_tries_of_nginx_are_fetches_of_their_own() -> None:
         pytest.param(3, 3, b'"origin_addr":"a,b,c","origin_status":200', id="one status for all"),
         pytest.param(3, 1, b'"origin_addr":"a,b,c","origin_status":"-, 200"', id="shorter list of statuses"),
         pytest.param(2, 2, b'"origin_ip":"a","origin_status":"200 : 200"', id="one address for all"),
-        pytest.param(2, 0, b'"origin_addr":"-, -"', id="attempts of which nothing is known"),
-        pytest.param(1, 1, b'"origin_status":200,"beresp_bytes":"1, 2"', id="a list of sizes alone is none"),
+        pytest.param(2, 0, b'"origin_addr":"-, -"', id="attempts without an address"),
+        pytest.param(1, 1, b'"origin_status":200,"beresp_bytes":"1, 2"', id="sizes are not attempts"),
         pytest.param(1, 0, b'"origin_status":502,"beresp_bytes":0', id="made up by the edge"),
         pytest.param(1, 1, b'"origin_status":502,"beresp_bytes":0,"origin_ttfb_ms":0', id="a header did come"),
         pytest.param(1, 0, b'"origin_status":"009"', id="answered with garbage"),
         pytest.param(1, 0, b'"origin_ip":"a","origin_status":"-"', id="no status"),
         pytest.param(1, 0, b'"origin_ip":"a","origin_status":1000', id="not a status"),
-        pytest.param(0, 0, b'"origin_status":"000","status":200', id="zero: none was asked"),
+        pytest.param(0, 0, b'"origin_status":"000","status":200', id="zero: no origin was asked"),
         pytest.param(0, 0, b'"origin":"a","status":200', id="a name is no fetch"),
         pytest.param(0, 0, b'"origin_status":200,"origin_is_shield":1', id="shield"),
         pytest.param(2, 1, b'"origins":[{"status":200},7,[{}],{}],"origin_ip":"a,b,c"', id="origins come first"),
@@ -518,7 +518,7 @@ def test_the_sample_is_deterministic_and_reaches_every_reason_and_field() -> Non
 
 
 def names(tree: dict[str, Any]) -> set[str]:
-    """Give the names of all measurements in a tree."""
+    """Return the names of all measurements in a tree."""
     inner = [subtree for subtree in tree.values() if isinstance(subtree, dict)]
     return set().union(*map(names, inner)) if inner else set(tree)
 
