@@ -1,6 +1,6 @@
-//! Any bytes in any framing and format: see `check::check`.
+//! Any bytes, read in any form: see `check::check`.
 //!
-//! The last three bytes choose the form, so that any log is a seed as it is.
+//! The form stands in the last three bytes, so that any log is a seed as it is.
 #![no_main]
 
 #[path = "../../crates/edgetally-core/tests/decoding/check.rs"]

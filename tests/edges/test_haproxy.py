@@ -20,7 +20,6 @@ from tests.edges import common
 from tests.edges.common import (
     DOWNLOAD,
     ODD_HOSTS,
-    UNREADABLE,
     Cache,
     Common,
     Failures,
@@ -97,9 +96,11 @@ SCENARIOS.add(*COMMON.messages(), *COMMON.tls())
 
 
 HOSTLESS = {
-    **UNREADABLE,
+    b"GARBAGE\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
     b"GET /\xff\xfe HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
     b"GET / FTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
     b"GET /text HTTP/1.0\r\n\r\n": 200,
 }
 
@@ -118,7 +119,7 @@ CACHE = Cache(
     sizes=(1, 10, 5_000),
     conditions=[{"If-None-Match": '"v1"'}, {"If-None-Match": '"v0"'}],
 )
-SCENARIOS.add(*CACHE.scenarios())
+SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
 
 
 # --- origins that fail ----------------------------------------------------------------------------------------------
@@ -147,7 +148,12 @@ FAILURES = Failures(
         ("/impatient/", "silence", 504),
     ),
 )
-SCENARIOS.add(*FAILURES.scenarios())
+SCENARIOS.add(
+    FAILURES.an_origin_that_sends_no_whole_header_is_no_response,
+    FAILURES.half_a_body_is_a_response,
+    FAILURES.an_origin_that_refuses_the_connection_is_no_response,
+    FAILURES.an_origin_that_is_down_is_not_asked,
+)
 
 
 # --- clients that leave ---------------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from tests.edges.common import (
     HTTP_2,
     ODD_HOSTS,
     RAW_URLS,
-    UNREADABLE,
     Cache,
     Common,
     Failures,
@@ -168,13 +167,15 @@ SCENARIOS.add(*COMMON.messages())
 
 
 HOSTLESS = {
-    **UNREADABLE,
+    b"GARBAGE\r\n\r\n": 400,
     b"GET\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
     b"GET / HTTP/1.x\r\nHost: www.example\r\n\r\n": 400,
     b"GET / FTP/1.1\r\nHost: www.example\r\n\r\n": 400,
     b"GET /text HTTP/1.0\r\n\r\n": 200,
     b"GET /text HTTP/1.1\r\n\r\n": 200,
     b"GET /\x01 HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
 }
 
 
@@ -207,7 +208,7 @@ CACHE = Cache(
         {"Range": "bytes=1000-"},
     ],
 )
-SCENARIOS.add(*CACHE.scenarios())
+SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
 
 
 @scenario

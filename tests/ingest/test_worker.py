@@ -15,7 +15,7 @@ from edgetally.ingest.worker import Worker
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
-from edgetally.sources.file import FollowedFile
+from edgetally.sources.files.follower import Follow, Follower
 from tests.support.clock import START, ManualClock
 from tests.support.ingest import Ingest
 from tests.support.ledger import Ledger
@@ -40,8 +40,7 @@ class Script:
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         pass
 
-    async def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
-        assert checkpoint is None
+    async def blocks(self) -> AsyncIterator[Block]:
         for block in self._blocks:
             yield block
         self.done.set()
@@ -180,7 +179,7 @@ async def test_the_framing_separates_records(worker: Worker) -> None:
 
 def block(lines: int, end: int, *, more: bool = False) -> Block:
     """Make a block of some lines, which ends at this byte of its file."""
-    return Block(LINE * lines, more=more, checkpoint=lambda unfinished: str(end - unfinished))
+    return Block(LINE * lines, more=more, checkpoints={"script": str(end)})
 
 
 async def test_a_block_without_more_behind_it_is_committed_at_once(worker: Worker, journal: Ledger) -> None:
@@ -194,10 +193,10 @@ async def test_a_source_that_never_pauses_is_committed_about_every_hundred_milli
     worker: Worker, journal: Ledger, clock: ManualClock
 ) -> None:
     class Busy(Script):
-        async def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
+        async def blocks(self) -> AsyncIterator[Block]:
             for _ in range(100):
                 await clock.advance(0.01)
-                async for one in super().blocks(checkpoint):
+                async for one in super().blocks():
                     yield one
 
     await worker.follow(Busy(block(1, 0, more=True)))
@@ -224,16 +223,6 @@ async def test_many_rows_are_committed_early(worker: Worker, journal: Ledger, mo
     assert journal.appended[:2] == [(1, {"script": "15"}), (1, {"script": "30"})]
 
 
-async def test_an_unfinished_line_is_not_in_the_checkpoint(worker: Worker, journal: Ledger) -> None:
-    def checkpoint(unfinished: int) -> str:
-        return str(20 - unfinished)
-
-    await worker.follow(Script(Block(LINE + LINE[:5], checkpoint=checkpoint), Block(LINE[5:], end=True)))
-
-    assert journal.appended[0] == (1, {"script": "15"})
-    assert journal.records == 2
-
-
 async def test_the_end_of_a_block_may_end_its_last_line(worker: Worker, journal: Ledger) -> None:
     await worker.follow(Script(Block(LINE + LINE[:-1]), Block(b"", end=True), Block(LINE)))
 
@@ -241,24 +230,19 @@ async def test_the_end_of_a_block_may_end_its_last_line(worker: Worker, journal:
 
 
 async def test_a_checkpoint_is_committed_even_without_records(worker: Worker, journal: Ledger) -> None:
-    await worker.follow(Script(Block(b"", checkpoint=lambda _: "0"), Block(b"nonsense\n", checkpoint=lambda _: "9")))
+    await worker.follow(
+        Script(Block(b"", checkpoints={"script": "0"}), Block(b"nonsense\n", checkpoints={"script": "9"}))
+    )
 
     assert journal.appended[:2] == [(0, {"script": "0"}), (0, {"script": "9"})]
 
 
-async def test_a_source_continues_at_its_checkpoint(worker: Worker, journal: Ledger) -> None:
-    checkpoints = []
+async def test_checkpoints_of_blocks_are_committed_together_and_may_be_removed(worker: Worker, journal: Ledger) -> None:
+    await worker.follow(Script(block(1, 15), Block(b"", checkpoints={"other": "1"}, more=True), block(1, 30)))
+    assert dict(journal.checkpoints()) == {"script": "30", "other": "1"}
 
-    class Back(Script):
-        async def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
-            checkpoints.append(checkpoint)
-            yield Block(b"")
-
-    await worker.follow(Script(block(1, 15)))
-    await worker.follow(Back())
-
-    assert checkpoints == ["15"]
-    assert dict(journal.checkpoints()) == {"script": "15"}
+    await worker.follow(Script(Block(b"", checkpoints={"other": None})))
+    assert dict(journal.checkpoints()) == {"script": "30"}
 
 
 async def test_rejected_lines_are_logged(ingest: Ingest, journal: Ledger, caplog: pytest.LogCaptureFixture) -> None:
@@ -267,10 +251,10 @@ async def test_rejected_lines_are_logged(ingest: Ingest, journal: Ledger, caplog
     assert journal.records == 1
     assert ingest.totals.rejected == {"bad_status": 1, "not_json": 1}
     assert [(record.levelno, record.getMessage().split(" at byte")[0]) for record in caplog.records] == [
-        (logging.WARNING, "script: line rejected: status must be an integer up to 999 (bad_status)"),
+        (logging.WARNING, "script: line rejected: status is no number up to 999 (bad_status)"),
         (
             logging.WARNING,
-            "script: line rejected: not a JSON object, or data after the end of the array (not_json)",
+            "script: line rejected: the line is no JSON object, or follows the end of an array (not_json)",
         ),
     ]
     assert "'{\"status\":9999}'" in caplog.text
@@ -311,19 +295,6 @@ async def test_lines_that_are_folded_when_the_process_stops_count(worker: Worker
     await stopped(follow)
 
     assert journal.appended == [(2, {"script": "30"})]
-
-
-async def test_a_line_that_is_unfinished_when_the_process_stops_is_left_to_the_next_process(
-    worker: Worker, journal: Ledger
-) -> None:
-    source = Script(Block(LINE + LINE[:5], more=True, checkpoint=lambda unfinished: str(20 - unfinished)), ends=False)
-    follow = asyncio.create_task(worker.follow(source))
-    await reached(source.done, follow)
-
-    follow.cancel()
-    await stopped(follow)
-
-    assert journal.appended == [(1, {"script": "15"})]
 
 
 async def test_a_block_that_is_being_folded_when_the_process_stops_is_committed_with_its_checkpoint(
@@ -389,7 +360,9 @@ async def test_a_file_that_several_processes_follow_one_after_the_other_counts_o
     data = LINE * 20
     pieces = [data[at : at + 34] for at in range(0, len(data), 34)]  # 34: two lines and a part
     for number, piece in enumerate([b"", *pieces, b""]):
-        follow = asyncio.create_task(ingest.worker.follow(FollowedFile(path, DEFAULTS, clock)))
+        follower = Follower([Follow(path, DEFAULTS)], clock, quiet_seconds=300, max_files=1, read=ingest.worker.follow)
+        await follower.open(journal.checkpoints())
+        follow = asyncio.create_task(follower.run())
         # Every third piece is written while no process follows.
         if number % 3 != 1:
             await clock.advance(1)
@@ -399,6 +372,7 @@ async def test_a_file_that_several_processes_follow_one_after_the_other_counts_o
             await clock.advance(1)
         follow.cancel()
         await stopped(follow)
+        await follower.close()
 
     assert ingest.totals.rejected == {}
     assert journal.records == 20

@@ -46,7 +46,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def piped(pipe: Pipe) -> "aclosing[AsyncGenerator[Block, None]]":
-    blocks = Stdin(Defaults("svc", "lab"), pipe.reading).blocks(None)
+    blocks = Stdin(Defaults("svc", "lab"), pipe.reading).blocks()
     return aclosing(cast("AsyncGenerator[Block, None]", blocks))
 
 
@@ -92,7 +92,7 @@ async def test_a_long_file_is_read_in_blocks(tmp_path_factory: pytest.TempPathFa
     descriptor = os.open(path, os.O_RDONLY)
     source = Stdin(Defaults("svc", "lab"), descriptor)
 
-    found = [block async for block in source.blocks(None)]
+    found = [block async for block in source.blocks()]
     os.close(descriptor)
 
     assert b"".join(block.data for block in found) == data
@@ -102,7 +102,7 @@ async def test_a_long_file_is_read_in_blocks(tmp_path_factory: pytest.TempPathFa
 async def test_there_is_no_checkpoint(pipe: Pipe) -> None:
     async with piped(pipe) as blocks:
         pipe.write(b"one\n")
-        assert (await anext(blocks)).checkpoint is None
+        assert (await anext(blocks)).checkpoints is None
         pipe.end()
         assert [block.end async for block in blocks] == [True]
 

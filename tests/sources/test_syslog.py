@@ -201,7 +201,7 @@ over_unix = pytest.mark.parametrize("listener", ["unix"], indirect=True)
 @asynccontextmanager
 async def received(source: SyslogDatagrams) -> AsyncIterator[AsyncGenerator[Block, None]]:
     """Read the blocks of `source`, without a worker."""
-    async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks(None))) as blocks:
+    async with aclosing(cast("AsyncGenerator[Block, None]", source.blocks())) as blocks:
         yield blocks
 
 

@@ -36,9 +36,11 @@ def add_flag(command: argparse.ArgumentParser, path: str) -> None:
     if setting.is_switch:
         command.add_argument(flag.name, dest=path, action="store_true", default=None, help=text)
     else:
-        action = "append" if setting.table else "store"
         metavar = flag.metavar or "|".join(setting.choices)
-        command.add_argument(flag.name, dest=path, action=action, metavar=metavar, help=text)
+        if setting.table:
+            command.add_argument(flag.name, dest=path, action="extend", nargs="+", metavar=metavar, help=text)
+        else:
+            command.add_argument(flag.name, dest=path, metavar=metavar, help=text)
 
 
 def given(arguments: argparse.Namespace) -> Given:

@@ -339,10 +339,14 @@ class LogSettings(Section, frozen=True):
 
 
 class FollowSettings(Section, frozen=True):
-    """A file that an edge appends to. What it does not set is as in `records`."""
+    """Files that edges append to. What it does not set is as in `records`."""
 
     path: Annotated[
-        Path, Meta(description="The file. It may be created later. Relative paths start at the working directory.")
+        Path,
+        Meta(
+            description="A file, which may be created later, or a pattern such as `/var/log/nginx/*.log`. Relative "
+            "paths start at the working directory."
+        ),
     ]
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
     pop: Annotated[Pop | None, Meta(description="POP of its records that name none.")] = None
@@ -370,8 +374,20 @@ class SourcesSettings(Section, frozen=True):
     follow: Annotated[
         tuple[FollowSettings, ...],
         Meta(description="Files to follow, one table each."),
-        Flag("--follow", "FILE", "follow a log file; repeatable"),
+        Flag("--follow", "FILE", "follow log files, by path or pattern"),
     ] = ()
+    rotated_quiet_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            description="Seconds that a renamed file must not change before it is closed. Until then, it is read too.",
+        ),
+    ] = 300.0
+    max_followed_files: Annotated[
+        int,
+        Meta(ge=1, description="Files that are followed at the same time."),
+        LimitEffect("Further files that a pattern matches are not read.", REACHED),
+    ] = 10_000
     syslog: Annotated[
         tuple[SyslogSettings, ...],
         Meta(description="Addresses to receive syslog on, one table each."),

@@ -53,7 +53,7 @@ class Worker:
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
         try:
-            async for block in source.blocks(self._journal.checkpoints().get(source.name)):
+            async for block in source.blocks():
                 accepted = rejected = 0
                 await uninterrupted(batch.add(block))
                 if batch.is_due:
@@ -80,15 +80,14 @@ class Batch:
         self._stream = stream
         self._clock = clock
         self._start: float | None = None
-        self._checkpoint: dict[str, str] = {}
+        self._checkpoints: dict[str, str | None] = {}
 
     async def add(self, block: Block) -> None:
         """Fold a block."""
         await self._stream.feed(block.data)
         if block.end:
             self._stream.finish()
-        if block.checkpoint:
-            self._checkpoint = {self._source.name: block.checkpoint(self._stream.unfinished)}
+        self._checkpoints |= block.checkpoints or {}
         now = self._clock.now()
         self._start = now if self._start is None else self._start
         self.is_due = not block.more or now - self._start >= COMMIT_SECONDS or self._stream.is_large
@@ -96,9 +95,10 @@ class Batch:
     async def commit(self) -> Report | None:
         """Commit, log rejected lines, and return the report; None if that is not possible now."""
         try:
-            report = await self._stream.commit(self._checkpoint)
+            report = await self._stream.commit(self._checkpoints)
         except Unavailable:
             return None
+        self._checkpoints = {}
         log_rejections(self._source.name, report)
         self._start = None
         return report

@@ -18,7 +18,8 @@ from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.prometheus import Exposition, Family, expose
 
 if TYPE_CHECKING:
-    from edgetally.sources.file import FollowedFile
+    from edgetally.sources.files.followed import FollowedPath
+    from edgetally.sources.files.follower import Follower
     from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 
 ENDPOINTS = ("read", "push", "other")
@@ -76,19 +77,34 @@ class SourceCollector:
     """The metrics of sources that are files or sockets. Sources may be added while it is in use."""
 
     def __init__(self) -> None:
-        self.files: list[FollowedFile] = []
+        self.follower: Follower | None = None
         self.datagrams: list[SyslogDatagrams] = []
         self.listeners: list[SyslogListener] = []
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
-        return {"sources.max_syslog_connections": sum(one.refused for one in self.listeners)}
+        return {
+            "sources.max_syslog_connections": sum(one.refused for one in self.listeners),
+            "sources.max_followed_files": len(self.follower.left_out) if self.follower else 0,
+        }
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with followed files, empty if nothing is."""
+        problems = [f"{one.path}: {one.problem}" for one in self._files if one.problem]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return problems[0] + more if problems else ""
+
+    @property
+    def _files(self) -> "list[FollowedPath]":
+        return list(self.follower.paths.values()) if self.follower else []
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
         yield metrics.DATAGRAMS_DROPPED.samples({(one.name,): one.dropped for one in self.datagrams})
-        yield metrics.FILE_LAG.samples({(one.name,): one.behind for one in self.files})
+        yield metrics.FILE_LAG.samples({(one.name,): one.behind for one in self._files})
+        yield metrics.FILE_AVAILABLE.samples({(one.name,): not one.problem for one in self._files})
         yield metrics.SYSLOG_CONNECTIONS.samples({(one.name,): len(one.connections) for one in self.listeners})
 
 

@@ -43,7 +43,7 @@ from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
 from edgetally.sources.base import Source
-from edgetally.sources.file import FollowedFile
+from edgetally.sources.files.follower import Follow, Follower
 from edgetally.sources.stdin import Stdin
 from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
@@ -194,6 +194,7 @@ class Service:
         return {
             "journal": self.journal.failing or "",
             "window": self.sealer.problem,
+            "files": self.sources.problem,
             "server": "stopping" if self.server.closing else "",
         }
 
@@ -228,9 +229,16 @@ class Service:
     async def _open_sources(self) -> None:
         """Read from every source but pushes."""
         sources = self.config.sources
-        for file in sources.follow:
-            self.sources.files.append(FollowedFile(file.path, self._defaults(file), self.clock))
-            self._follow(self.sources.files[-1])
+        if sources.follow:
+            follower = self.sources.follower = Follower(
+                [Follow(one.path, self._defaults(one)) for one in sources.follow],
+                self.clock,
+                quiet_seconds=sources.rotated_quiet_seconds,
+                max_files=sources.max_followed_files,
+                read=self.worker.follow,
+            )
+            await follower.open(self.journal.checkpoints())
+            self._followers.append(self._start(follower.run()))
         for one in sources.syslog:
             where, defaults = syslog.address(one.listen), self._defaults(one)
             if where.kind == "tcp":
@@ -262,6 +270,8 @@ class Service:
         for listener in self.sources.listeners:
             await listener.close()
         await cancel(self._followers)
+        if self.sources.follower:
+            await self.sources.follower.close()
         for datagrams in self.sources.datagrams:
             datagrams.close()
 

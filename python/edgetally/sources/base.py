@@ -1,6 +1,6 @@
 """What a source is: blocks of bytes, many lines at once, and the defaults for what the lines do not say."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple, Protocol
 
 from edgetally.model import Defaults, Framing
@@ -17,8 +17,8 @@ class Block(NamedTuple):
     """The last line ends here, with a newline or not: the file was rotated, or the stream has ended."""
     more: bool = False
     """The next block is there already."""
-    checkpoint: Callable[[int], str] | None = None
-    """Returns the checkpoint after this block, given the bytes of its last line, which has not ended yet."""
+    checkpoints: Mapping[str, str | None] | None = None
+    """What the journal keeps once the block is durable; None as a value: no longer. Such a block ends with a line."""
 
 
 class Source(Protocol):
@@ -36,8 +36,8 @@ class Source(Protocol):
     def defaults(self) -> Defaults:
         """What holds for records that do not say otherwise."""
 
-    def blocks(self, checkpoint: str | None) -> AsyncIterator[Block]:
-        """Yield blocks, from the checkpoint on."""
+    def blocks(self) -> AsyncIterator[Block]:
+        """Yield blocks, until the source ends."""
 
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """

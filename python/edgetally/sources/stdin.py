@@ -28,7 +28,7 @@ class Stdin:
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing depends on it."""
 
-    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
+    async def blocks(self) -> AsyncIterator[Block]:
         """Yield what is written, until the writer closes the pipe."""
         loop = asyncio.get_running_loop()
         ahead: asyncio.Queue[bytes] = asyncio.Queue(READ_AHEAD)

@@ -102,7 +102,7 @@ class SyslogDatagrams:
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing depends on it: senders of datagrams cannot be told."""
 
-    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
+    async def blocks(self) -> AsyncIterator[Block]:
         """Yield datagrams, without end."""
         is_quiet = True
         try:
@@ -232,7 +232,7 @@ class SyslogConnection:
         self._unfinished_bytes = 0
         self._problem = ""
 
-    async def blocks(self, _checkpoint: str | None) -> AsyncIterator[Block]:
+    async def blocks(self) -> AsyncIterator[Block]:
         """Yield what arrives, until the sender closes the connection."""
         reading = asyncio.create_task(self._reader.read(READ_BYTES))
         is_quiet = False

@@ -245,10 +245,24 @@ class FileUnavailable(SourceEvent, frozen=True):
     problem: str
 
 
-class FileRotated(SourceEvent, frozen=True):
-    """A followed file was renamed and has been read to its end."""
+class FileReadFailed(SourceEvent, frozen=True):
+    """A followed file is open, but cannot be read. It is retried after 1 s, then less often, up to once a minute."""
 
-    sentence = "{source}: rotated, reading the new file"
+    level = logging.WARNING
+    sentence = "{source}: cannot read: {problem}; retrying"
+    problem: str
+
+
+class FileReadRecovered(SourceEvent, frozen=True):
+    """A followed file can be read again."""
+
+    sentence = "{source}: readable again"
+
+
+class FileRotated(SourceEvent, frozen=True):
+    """A followed file was renamed. It is read beside the new one until it has been quiet for a while."""
+
+    sentence = "{source}: rotated, reading the new file too"
 
 
 class RotatedFileLost(SourceEvent, frozen=True):
@@ -260,7 +274,7 @@ class RotatedFileLost(SourceEvent, frozen=True):
 
 
 class FileTruncated(SourceEvent, frozen=True):
-    """A followed file is shorter than what was read of it. Lines may be lost: rotate by renaming instead."""
+    """A followed file no longer has what was read of it. Lines may be lost: rotate by renaming instead."""
 
     sentence = "{source}: truncated, reading from the beginning"
 

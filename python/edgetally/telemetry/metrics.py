@@ -23,6 +23,13 @@ FILE_LAG = Metric(
     "Bytes of a followed file that are written and not read yet, by source.",
     ("source",),
 )
+FILE_AVAILABLE = Metric(
+    "edgetally_file_available",
+    "gauge",
+    "",
+    "1 if a followed file is open and can be read, 0 while it is waited for or cannot be read, by source.",
+    ("source",),
+)
 SYSLOG_CONNECTIONS = Metric(
     "edgetally_syslog_connections", "gauge", "connections", "Open syslog connections over TCP, by source.", ("source",)
 )

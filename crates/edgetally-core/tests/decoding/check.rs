@@ -1,26 +1,26 @@
-//! What holds for any bytes in any framing and format, cut anywhere. The tests here and `make fuzz` check it.
+//! What holds for any bytes whatever, in any framing, cut anywhere. Asked by the tests here and by `make fuzz`.
 
 use edgetally_core::{Dataset, Fold, Format, Framing, Limits, Report, Sealed, Settings, Window};
 
-/// The time of arrival: a few seconds after the logs in `tests/edges/lines`.
+/// The present of all input: a few seconds after that of the logs in `tests/edges/lines`.
 pub const NOW: u64 = 1_795_326_010;
 
-/// How input is read.
+/// How input is read; the default is as a log.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
-    /// The settings of the fold.
+    /// What a fold is told.
     pub settings: Settings,
-    /// Bytes of the blocks that are fed one after the other.
-    pub block: usize,
-    /// Whether the fold is drained after each.
+    /// Bytes of the pieces that are fed one after the other.
+    pub piece: usize,
+    /// Whether the fold is drained behind each.
     pub drains: bool,
-    /// A small limit on the keys of each sort that one service may have in one second.
-    pub max_keys: usize,
+    /// How many keys of each sort one service may have in one second, when there are few.
+    pub few: usize,
 }
 
 impl Form {
-    /// The form that three bytes choose, so that a run with nothing but bytes tries all forms.
-    pub fn of([form, limit, block]: [u8; 3]) -> Self {
+    /// The form that three bytes name: a run that is given nothing but bytes tries all of them.
+    pub fn of([form, limit, piece]: [u8; 3]) -> Self {
         let framing = [Framing::Lines, Framing::Arrays, Framing::Datagrams, Framing::Stream][usize::from(form % 4)];
         let formats: Vec<_> = Format::names().collect();
         let format =
@@ -33,30 +33,30 @@ impl Form {
             max_ahead: (form & 16 != 0).then_some(5),
             ..Settings::default()
         };
-        let (block, max_keys) = (1 + usize::from(block), 1 + usize::from(block % 4));
-        Self { settings, block, drains: form & 32 != 0, max_keys }
+        let (piece, few) = (1 + usize::from(piece), 1 + usize::from(piece % 4));
+        Self { settings, piece, drains: form & 32 != 0, few }
     }
 }
 
-/// Reads `log` whole and in blocks.
+/// Reads `log` in every way that `form` knows.
 ///
 /// # Panics
 ///
-/// If a record is lost or invented, if blocks change the result, or if an entry is not JSON.
+/// When a record is lost or invented, when where the input is cut can be seen, or when what is shown is no JSON.
 pub fn check(log: &[u8], form: &Form) {
     let (whole, report) = fold(&form.settings, std::iter::once(log), false);
-    let (in_blocks, report_in_blocks) = fold(&form.settings, log.chunks(form.block), form.drains);
-    assert_eq!(report, report_in_blocks, "blocks change the report");
+    let (pieces, piecemeal) = fold(&form.settings, log.chunks(form.piece), form.drains);
+    assert_eq!(report, piecemeal, "where the input is cut changes what is reported");
 
     let all = sealed(Limits::default(), &whole);
-    assert_eq!(entries(&all), entries(&sealed(Limits::default(), &in_blocks)), "blocks change the entries");
-    let max = form.max_keys;
-    let limited = sealed(Limits { domains: max, origins: max, addresses: max, pops: max }, &whole);
-    for seconds in [&all, &limited] {
+    assert_eq!(entries(&all), entries(&sealed(Limits::default(), &pieces)), "where it is cut changes what is shown");
+    let limits = Limits { domains: form.few, origins: form.few, addresses: form.few, pops: form.few };
+    let few = sealed(limits, &whole);
+    for seconds in [&all, &few] {
         let records: u64 = seconds.iter().map(|one| one.records).sum();
         assert_eq!(report.accepted, records, "a record is lost or invented");
     }
-    for entry in entries(&all).into_iter().chain(entries(&limited)) {
+    for entry in entries(&all).into_iter().chain(entries(&few)) {
         let text = String::from_utf8(entry).expect("an entry is UTF-8");
         serde_json::from_str::<serde_json::Value>(&text).expect("an entry is JSON");
     }

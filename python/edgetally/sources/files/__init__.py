@@ -1,0 +1,12 @@
+"""
+Files that edges go on writing, like `tail -F` for every virtual host at once.
+
+```text
+settings ─▶ Follower ─▶ FollowedPath ─▶ Generation ─▶ blocks
+            polls all    one name        one open file: the current one, and those
+            every 100 ms                 that were renamed and are still written to
+```
+
+Every generation is read by itself, side by side with the others, and has a checkpoint of its own. Trouble with one
+(I/O error, permission, a directory that is not there) is an event and a metric of that file, and is retried.
+"""

@@ -1,0 +1,81 @@
+"""How far a file was read, and how to recognise it again."""
+
+from hashlib import blake2b
+
+import msgspec
+
+HEAD_BYTES = 1024
+"""A file is recognised by how it begins: file systems give the inode of a removed file to the next one."""
+
+SURE_BYTES = 256
+"""This much of the beginning suffices even when the inode differs: the file was copied."""
+
+MAX_ENDED = 32
+"""Generations that are remembered after they were read to their end."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """How far one generation was read."""
+
+    inode: int
+    offset: int
+    """Bytes that are read and durable. A line that has no end yet is not among them."""
+    head: int = 0
+    """Bytes from the beginning of the file that `digest` is of."""
+    digest: str = ""
+    modified: int = 0
+    """When the file was last written, in nanoseconds since 1970 by the clock of its file system."""
+    within_line: bool = False
+    """The line at `offset` began before the file was followed: the rest of it is passed over."""
+    path: str = ""
+    """Where it was, links resolved."""
+
+    def encode(self) -> str:
+        """Return it as the journal keeps it."""
+        return msgspec.json.encode(self).decode()
+
+
+NO_FILE = Checkpoint(0, 0)
+"""There was no file when the path was first followed: whatever appears there later is new."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A generation that was read to its end."""
+
+    inode: int
+    head: int
+    digest: str
+
+
+class History(msgspec.Struct, frozen=True):
+    """What is known of a path besides its open generations."""
+
+    watermark: int = 0
+    """No generation that was read to its end was written after this; in nanoseconds since 1970."""
+    ended: tuple[Identity, ...] = ()
+    """The last of them, newest last, at most MAX_ENDED."""
+
+    def encode(self) -> str:
+        """Return it as the journal keeps it."""
+        return msgspec.json.encode(self).decode()
+
+    def with_ended(self, checkpoint: Checkpoint) -> "History":
+        """Return the history after the generation of `checkpoint` was read to its end."""
+        identity = Identity(checkpoint.inode, checkpoint.head, checkpoint.digest)
+        ended = tuple(one for one in self.ended if one != identity)
+        return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:])
+
+
+def digest_of(head: bytes) -> str:
+    """Return the digest of how a file begins; empty for an empty file."""
+    return blake2b(head, digest_size=16).hexdigest() if head else ""
+
+
+def decode_checkpoint(text: str) -> Checkpoint:
+    """Return the checkpoint that the journal kept."""
+    return msgspec.json.decode(text, type=Checkpoint)
+
+
+def decode_history(text: str) -> History:
+    """Return the history that the journal kept."""
+    return msgspec.json.decode(text, type=History)

@@ -1,0 +1,114 @@
+"""Files that are followed on a turned clock, and what was read of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
+
+import pytest
+
+from edgetally.model import Defaults
+from edgetally.sources.files.follower import POLL_SECONDS, CheckpointUpdate, Follow, Follower
+from edgetally.sources.files.generation import Generation
+from edgetally.telemetry.events import Event
+from tests.support.clock import ManualClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 100
+"""Polls after which what has not come never will."""
+
+QUIET_SECONDS = 300.0
+
+START = 1_763_769_600.0
+
+
+async def inline(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call without a thread, so that nothing happens that the clock does not know of."""
+    return call(*args, **kwargs)
+
+
+class Reading:
+    """Reads what a follower finds as the worker does, and turns the clock while it waits."""
+
+    def __init__(self, checkpoints: Mapping[str, str], clock: ManualClock) -> None:
+        self.clock = clock
+        self.checkpoints = dict(checkpoints)
+        """What the journal would have kept."""
+        self.follower: Follower
+        self._lines: list[bytes] = []
+
+    async def read(self, source: Generation | CheckpointUpdate) -> None:
+        unfinished = b""
+        async for block in source.blocks():
+            *lines, unfinished = (unfinished + block.data).split(b"\n")
+            if block.end and unfinished:
+                lines.append(unfinished)
+                unfinished = b""
+            self._lines += lines
+            for key, text in (block.checkpoints or {}).items():
+                if text is None:
+                    self.checkpoints.pop(key, None)
+                else:
+                    self.checkpoints[key] = text
+
+    async def lines(self, count: int) -> list[bytes]:
+        """Return the next lines, at least `count`."""
+        for _ in range(PATIENCE):
+            if len(self._lines) >= count:
+                break
+            await self.clock.advance(POLL_SECONDS)
+        assert len(self._lines) >= count, self._lines
+        found, self._lines = self._lines, []
+        return found
+
+    async def nothing(self, seconds: float = 10.0) -> None:
+        """Assert that no line is finished within `seconds`."""
+        await self.clock.advance(seconds)
+        assert self._lines == []
+
+
+@asynccontextmanager
+async def following(
+    *patterns: Path,
+    checkpoints: Mapping[str, str] | None = None,
+    clock: ManualClock | None = None,
+    max_files: int = 1000,
+) -> AsyncIterator[Reading]:
+    """Follow `patterns` until the end of the block."""
+    clock = clock or ManualClock(START)
+    reading = Reading(checkpoints or {}, clock)
+    reading.follower = Follower(
+        [Follow(pattern, Defaults("svc", "lab")) for pattern in patterns],
+        clock,
+        quiet_seconds=QUIET_SECONDS,
+        max_files=max_files,
+        read=reading.read,
+        in_thread=inline,
+    )
+    await reading.follower.open(dict(reading.checkpoints))
+    task = asyncio.ensure_future(reading.follower.run())
+    await clock.advance(POLL_SECONDS)
+    try:
+        yield reading
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await reading.follower.close()
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[Event]:
+    """Return the events that were logged."""
+    return [cast("Event", record.msg) for record in caplog.records]
+
+
+def names(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return their names."""
+    return [event.name() for event in events(caplog)]
