@@ -1,4 +1,4 @@
-"""The Rust half: what it counts, compared with the oracle, and what Python sees of it."""
+"""The Rust half: its counts against the oracle, and its Python face."""
 
 import ast
 import doctest
@@ -22,7 +22,7 @@ from tests.support.oracle_fields import FIELDS, RATIOS
 
 NOW = records.NOW
 END = 2**64 - 2
-"""Later than every second that a record can lie in."""
+"""Later than the second of any record."""
 
 DATASETS = ("domains", "origin_insights", "origins")
 
@@ -30,7 +30,7 @@ MANUAL = Path(_core.__file__).with_name("_core.pyi")
 
 
 class Options(TypedDict, total=False):
-    """What a fold can be told besides its defaults for records."""
+    """Settings of a fold, besides its defaults for records."""
 
     services: list[str]
     max_line: int
@@ -61,7 +61,7 @@ def report_on(data: bytes, **options: Unpack[Options]) -> _core.Report:
 
 
 def found(report: _core.Report) -> list[tuple[int, str]]:
-    """Give line and reason of the rejections that a report describes."""
+    """Return line and reason of the rejections that a report describes."""
     return [(one.line, one.reason) for one in report.rejections]
 
 
@@ -72,14 +72,14 @@ def partial_of(data: bytes, **options: Unpack[Options]) -> bytes:
 def seal_all(partials: Iterable[bytes], **limits: int) -> list[_core.Sealed]:
     window = make_window(**limits)
     for partial in partials:
-        # A fold in which nothing counted drains nothing.
+        # If no record counted, a drain returns no bytes.
         if partial:
             window.merge(partial)
     return window.seal(END)
 
 
 def entries_of(*partials: bytes) -> list[dict[str, Any]]:
-    """Give all entries in the form and the order of the oracle."""
+    """Return all entries in the form and the order of the oracle."""
     found = [
         {"service_id": sealed.service_id, "dataset": dataset, **json.loads(sealed.entry(dataset))}
         for sealed in seal_all(partials)
@@ -93,7 +93,7 @@ def entries_of(*partials: bytes) -> list[dict[str, Any]]:
 
 
 def comparable(tree: object) -> object:
-    """Let ratios be as different as the last digits of two ways to divide."""
+    """Allow for rounding of ratios."""
     if isinstance(tree, dict):
         return {name: comparable(subtree) for name, subtree in tree.items()}
     if isinstance(tree, list):
@@ -102,7 +102,7 @@ def comparable(tree: object) -> object:
 
 
 def compare(data: bytes, format: str = "canonical", weight: int = 1) -> Folded:
-    """Fold `data` with both, and give what the oracle makes of it."""
+    """Fold `data` with both, compare, and return the result of the oracle."""
     wanted = fold(data, service_id="default", pop="local", now=NOW, format=format, weight=weight)
     folding = folded(data, format=format, weight=weight)
     report = folding.report()
@@ -118,7 +118,7 @@ def compare(data: bytes, format: str = "canonical", weight: int = 1) -> Folded:
 def test_bulk_counts_as_the_oracle_says(seed: int) -> None:
     data = records.sample(seed, 2000)
     wanted = compare(data)
-    # A report describes the first ten refused lines only; one by one, each is among them.
+    # A report describes only the first ten rejections, so fold rejected lines one by one.
     lines = data.split(b"\n")
     for line, reason in wanted.rejected:
         assert report_on(lines[line - 1]).rejected == [(reason, 1)], line
@@ -201,7 +201,7 @@ def test_a_rejection_is_a_value() -> None:
 GOOD = b'{"status":200}\n'
 
 
-def test_a_report_tells_what_became_of_every_line() -> None:
+def test_a_report_says_what_became_of_every_line() -> None:
     folding = make_fold()
     folding.feed(GOOD + b'\n{"status":9999}\nupstream timed out\n {"a":1}x\n' + GOOD + b'{"status', NOW)
     report = folding.report()
@@ -214,7 +214,7 @@ def test_a_report_tells_what_became_of_every_line() -> None:
     ]
     sentences = dict(_core.reasons())
     assert [one.sentence for one in report.rejections] == [sentences[one.reason] for one in report.rejections]
-    # Asked again, it tells what is new; lines are counted on until the input is over.
+    # The next report has only what is new. Lines are numbered until the input ends.
     assert (folding.report().accepted, folding.report().rejected, folding.report().rejections) == (0, [], [])
     folding.finish(NOW)
     assert found(folding.report()) == [(7, "truncated")]
@@ -222,14 +222,14 @@ def test_a_report_tells_what_became_of_every_line() -> None:
     assert found(folding.report()) == [(1, "not_json")]
 
 
-def test_a_report_names_words_for_the_cache_that_no_table_knows() -> None:
+def test_a_report_counts_unknown_cache_words() -> None:
     lines = b"".join(
         b'{"status":200,"cache":"%b"}\n' % word for word in (b"HIT", b"so-so", b"so-so", b"a\\u0062", b"-")
     )
     assert report_on(lines).unknown_cache_words == [("so-so", 2), ("ab", 1)]
 
 
-def test_what_cloudflare_tries_a_destination_with_is_no_record_and_not_refused() -> None:
+def test_the_test_line_of_cloudflare_is_neither_accepted_nor_rejected() -> None:
     report = report_on(b'{"content":"tests"}\n', format="cloudflare")
     assert (report.accepted, report.rejected) == (0, [])
     assert report_on(b'{"content":"tests"}\n').rejected == [("no_part", 1)]
@@ -245,12 +245,12 @@ def test_what_cloudflare_tries_a_destination_with_is_no_record_and_not_refused()
         ("cloudfront:timestamp,-", "cloudfront needs the column sc-status"),
     ],
 )
-def test_a_format_that_cannot_be_is_an_error_that_says_why(format: str, problem: str) -> None:
+def test_an_unknown_format_is_an_error_that_says_why(format: str, problem: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
         make_fold(format=format)
 
 
-def test_a_report_describes_the_first_ten_refused_lines_and_how_they_begin() -> None:
+def test_a_report_describes_the_first_ten_rejections() -> None:
     report = report_on(b"x" * 3000 + b"\n" + b"y\n" * 20)
     assert report.rejected == [("not_json", 21)]
     assert [one.line for one in report.rejections] == list(range(1, 11))
@@ -266,7 +266,7 @@ def test_every_reason_has_a_sentence() -> None:
     assert len({sentence for _, sentence in reasons}) == 12
 
 
-def test_records_for_services_that_are_not_allowed_are_refused_however_they_name_them() -> None:
+def test_records_of_foreign_services_are_rejected_however_these_are_written() -> None:
     lines = b"""\
 {"status":200,"service_id":"mine"}
 {"status":200,"service_id":"theirs"}
@@ -288,7 +288,7 @@ def test_records_for_services_that_are_not_allowed_are_refused_however_they_name
     assert report.accepted == 4
 
 
-def test_a_fold_knows_what_it_may_not_count_after_a_drain_too() -> None:
+def test_foreign_services_are_rejected_after_a_drain_too() -> None:
     folding = make_fold(services=["default"])
     for _ in range(2):
         folding.feed(GOOD + b'\n{"status":200,"service_id":"theirs"}\n', NOW)
@@ -296,7 +296,7 @@ def test_a_fold_knows_what_it_may_not_count_after_a_drain_too() -> None:
         assert {entry["service_id"] for entry in entries_of(folding.drain())} == {"default"}
 
 
-def test_without_a_service_that_is_allowed_nothing_counts() -> None:
+def test_without_an_allowed_service_nothing_counts() -> None:
     assert report_on(GOOD, services=[]).rejected == [("foreign_service", 1)]
 
 
@@ -314,7 +314,7 @@ def test_max_line_does_not_include_the_newline(cut: int, longer: int, rejected: 
 
 
 @pytest.mark.parametrize(("kept", "max_line"), [(1500, 2000), (1024, 1000)])
-def test_a_line_without_an_end_is_kept_only_as_far_as_it_may_be_long(kept: int, max_line: int) -> None:
+def test_a_line_without_an_end_is_kept_only_up_to_its_limit(kept: int, max_line: int) -> None:
     folding = make_fold(max_line=max_line)
     for _ in range(3):
         folding.feed(b"x" * 1500, NOW)
@@ -338,7 +338,7 @@ def test_a_line_without_an_end_is_kept_only_as_far_as_it_may_be_long(kept: int, 
         ({}, NOW + 999_999, []),
     ],
 )
-def test_records_lie_within_the_bounds_around_now(
+def test_records_lie_within_the_limits_around_now(
     bounds: Options, second: int, rejected: list[tuple[str, int]]
 ) -> None:
     report = report_on(b'{"status":200,"ts":%d.999}' % second, **bounds)
@@ -347,7 +347,7 @@ def test_records_lie_within_the_bounds_around_now(
         assert report.rejections[0].at == len('{"status":200,"ts":')
 
 
-def test_defaults_stand_in_and_arrival_is_the_time() -> None:
+def test_defaults_hold_for_records_that_do_not_say() -> None:
     folding = _core.Fold(service_id="shop", pop="fra")
     folding.feed(GOOD + b'{"status":204,"service_id":"-","pop":""}\n', NOW)
     (sealed,) = seal_all([folding.drain()])
@@ -367,7 +367,7 @@ ELEMENTS = [
 
 
 @pytest.mark.parametrize("separator", [b",", b" ,\n ", b",\r\n\t"])
-def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes) -> None:
+def test_an_array_counts_like_its_elements_wherever_it_is_cut(separator: bytes) -> None:
     array = b"[" + separator.join(ELEMENTS) + b"]\n"
     as_lines = b"\n".join(element.replace(b"\n", b" ") for element in ELEMENTS)
     wanted_report, wanted = report_on(as_lines), entries_of(partial_of(as_lines))
@@ -382,7 +382,7 @@ def test_an_array_counts_as_its_elements_do_wherever_it_is_cut(separator: bytes)
         assert entries_of(folding.drain()) == wanted, cut
 
 
-def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> None:
+def test_a_truncated_array_is_one_rejection_and_its_complete_elements_count() -> None:
     array = b" [" + b" ,\n ".join(ELEMENTS) + b"]"
     ends = [array.index(element) + len(element) for element in ELEMENTS]
     counts = [report_on(element.replace(b"\n", b" ")).accepted for element in ELEMENTS]
@@ -391,7 +391,7 @@ def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> 
         report = report_on(array[:cut], framing="arrays")
         assert report.accepted == sum(counts[:came]), cut
         assert dict(report.rejected)["truncated"] == 1, cut
-        # It is the element that the sender has to look for; one that cannot be read either is told as such before.
+        # The rejection is at the missing element, or the one after an element that is invalid itself.
         (cut_off,) = [one.line for one in report.rejections if one.reason == "truncated"]
         assert cut_off - came in (1, 2), cut
 
@@ -406,7 +406,7 @@ def test_an_array_that_was_cut_off_says_so_once_and_counts_what_came_whole() -> 
         (1, [(2, "truncated")], b'[{"status":200}, \n'),
         (1, [(2, "truncated")], b'[{"status":200},{"status":'),
         (0, [(1, "bad_status"), (2, "truncated")], b'[{"status":9999}'),
-        # One brace too many leaves it open; brackets of the wrong kind do not close it.
+        # An extra brace leaves the array open; brackets of the other kind do not close it.
         (1, [(1, "not_json")], b'[{"status":200}},{"status":200}]'),
         (1, [(2, "truncated")], b'[{"status":200,"x":{[}}'),
         (1, [], b'[{"status":200}]\r\n \t'),
@@ -426,7 +426,7 @@ def test_how_an_array_may_end(accepted: int, rejected: list[tuple[int, str]], ar
         assert (report.accepted, found(report)) == (accepted, rejected), cut
 
 
-def test_what_follows_an_array_is_shown_as_it_begins() -> None:
+def test_data_after_an_array_is_shown_from_its_start() -> None:
     (rejection,) = report_on(b"[]\n [7]" + b"x" * 2000, framing="arrays").rejections
     assert rejection == _core.Rejection(line=2, reason="not_json", at=0, sample=b"[7]" + b"x" * 1021)
 
@@ -447,7 +447,7 @@ def test_elements_are_counted_from_the_bracket() -> None:
         (0, "arrays", b"[]"),
     ],
 )
-def test_only_a_bracket_begins_an_array(accepted: int, framing: Framing, data: bytes) -> None:
+def test_only_a_bracket_starts_an_array(accepted: int, framing: Framing, data: bytes) -> None:
     assert report_on(data, framing=framing).accepted == accepted
 
 
@@ -486,7 +486,7 @@ def test_each_input_is_an_array_or_lines() -> None:
     assert folding.report().accepted == 4
 
 
-def test_a_drain_begins_anew_and_keeps_the_unfinished_line() -> None:
+def test_a_drain_takes_all_rows_and_keeps_the_unfinished_line() -> None:
     folding = make_fold()
     assert (folding.size, folding.unfinished, folding.drain()) == (0, 0, b"")
     folding.feed(GOOD + GOOD[:5], NOW)
@@ -498,12 +498,12 @@ def test_a_drain_begins_anew_and_keeps_the_unfinished_line() -> None:
     assert folding.drain() == first
 
 
-def test_a_service_id_is_refused_however_long_it_is() -> None:
+def test_a_service_id_is_rejected_however_long_it_is() -> None:
     report = report_on(b'{"status":200,"service_id":"' + b"s" * 4097 + b'"}')
     assert report.rejected == [("bad_service_id", 1)]
 
 
-def test_a_fold_needs_keywords_bytes_and_times_that_can_be() -> None:
+def test_a_fold_checks_the_types_of_its_arguments() -> None:
     with pytest.raises(TypeError):
         _core.Fold("service", "pop")  # type: ignore[call-arg]
     with pytest.raises(TypeError):
@@ -516,7 +516,7 @@ def test_a_fold_needs_keywords_bytes_and_times_that_can_be() -> None:
 # --- Window and Sealed -----------------------------------------------------------------------------------------------
 
 
-def test_a_merge_tells_records_and_late_ones_by_service() -> None:
+def test_a_merge_returns_records_and_late_records_by_service() -> None:
     data = b"".join(
         b'{"status":200,"weight":10,"service_id":"%s","pop":"%s","ts":%d}\n' % (service, pop, second)
         for service, pop, second in [(b"b", b"p", 4), (b"b", b"q", 5), (b"a", b"p", 6), (b"b", b"p", 6)]
@@ -531,7 +531,7 @@ def test_a_merge_tells_records_and_late_ones_by_service() -> None:
     assert sorted(window.merge(partial_of(data))) == [("a", 1, 0), ("b", 3, 2)]
     assert window.seal(5) == window.seal(0) == []
     assert window.sealed == 5
-    # Late ones are carried into the oldest second that is open.
+    # Late records count in the oldest open second.
     assert [(sealed.second, sealed.service_id, sealed.records) for sealed in window.seal(6)] == [
         (6, "a", 2),
         (6, "b", 4),
@@ -548,13 +548,15 @@ def test_a_second_without_traffic_is_sealed_and_shows_nothing() -> None:
 @pytest.mark.parametrize(
     ("message", "damage"),
     [
-        pytest.param("version 9 and this is version 1", lambda partial: b"\x09" + partial[1:], id="version"),
-        pytest.param("damaged at byte 0", lambda _: b"", id="empty"),
-        pytest.param("damaged at byte", lambda partial: partial[:-1], id="cut off"),
-        pytest.param("damaged at byte", lambda partial: partial + b"\xff", id="something behind it"),
+        pytest.param(
+            "expected a partial of version 1, got version 9", lambda partial: b"\x09" + partial[1:], id="version"
+        ),
+        pytest.param("^partial damaged at byte 0$", lambda _: b"", id="empty"),
+        pytest.param("^partial damaged at byte", lambda partial: partial[:-1], id="cut off"),
+        pytest.param("^partial damaged at byte", lambda partial: partial + b"\xff", id="data after its end"),
     ],
 )
-def test_a_damaged_partial_is_refused_and_changes_nothing(message: str, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_partial_is_an_error_and_changes_nothing(message: str, damage: Callable[[bytes], bytes]) -> None:
     partial = partial_of(GOOD)
     window = make_window()
     window.merge(partial)
@@ -567,9 +569,9 @@ def test_a_damaged_partial_is_refused_and_changes_nothing(message: str, damage: 
 
 def test_an_unknown_dataset_is_a_key_error() -> None:
     (sealed,) = seal_all([partial_of(GOOD)])
-    for ask in (sealed.has, sealed.entry, _core.measurements):
+    for call in (sealed.has, sealed.entry, _core.measurements):
         with pytest.raises(KeyError, match="channel"):
-            ask("channel")
+            call("channel")
 
 
 def test_a_sealed_second_says_which_datasets_have_traffic() -> None:
@@ -579,7 +581,7 @@ def test_a_sealed_second_says_which_datasets_have_traffic() -> None:
     assert sealed.size > 0
 
 
-def test_an_entry_is_written_in_alphabetical_order_without_zeros_or_blanks() -> None:
+def test_an_entry_is_in_alphabetical_order_without_zeros_or_blanks() -> None:
     data = b"".join(
         b'{"status":200,"cache":"%s","pop":"%s","domain":"%s"}\n' % line
         for line in [(b"HIT", b"lhr", b"b.example"), (b"MISS", b"ams", b"b.example"), (b"HIT", b"lhr", b"a.example")]
@@ -595,7 +597,7 @@ def test_an_entry_is_written_in_alphabetical_order_without_zeros_or_blanks() -> 
     )
 
 
-def test_limits_count_what_is_beyond_them_under_other() -> None:
+def test_keys_beyond_a_limit_count_under_other() -> None:
     data = b"".join(b'{"status":200,"domain":"d%d.example"}\n' % number for number in range(5))
     (sealed,) = seal_all([partial_of(data)], domains=2)
     shown = json.loads(sealed.entry("domains"))["aggregated"]
@@ -607,7 +609,7 @@ def test_limits_count_what_is_beyond_them_under_other() -> None:
     assert (sealed.records, sealed.overflowed) == (5, 3)
 
 
-def test_services_beyond_the_limit_are_one() -> None:
+def test_services_beyond_the_limit_count_under_other() -> None:
     data = b"".join(b'{"status":200,"service_id":"s%d"}\n' % number for number in range(4))
     assert [(sealed.service_id, sealed.records) for sealed in seal_all([partial_of(data)], services=3)] == [
         ("_other", 1),

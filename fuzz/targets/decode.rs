@@ -1,6 +1,6 @@
-//! Any bytes, read in any form: see `check::check`.
+//! Any bytes in any framing and format: see `check::check`.
 //!
-//! The form stands in the last three bytes, so that any log is a seed as it is.
+//! The last three bytes choose the form, so that any log is a seed as it is.
 #![no_main]
 
 #[path = "../../crates/edgetally-core/tests/decoding/check.rs"]

@@ -184,7 +184,7 @@ async def test_records_of_a_foreign_service_are_rejected(service: Served, path: 
     answer = await service.client.post(path, content=ndjson(lines), headers=SENDER.header)
 
     assert answer.status_code == 200
-    reason = "foreign_service: the record's service is none that its sender may push into"
+    reason = "foreign_service: the token does not allow this service"
     assert answer.json() == {
         "accepted": 3,
         "rejected": 2,

@@ -90,7 +90,7 @@ async def test_a_key_survives_a_restart(tmp_path: Path) -> None:
 # As the version before has stored them, with the answers that it gave.
 OLD_RECORDS: dict[str, str | None] = {
     "push:*::k": '[1795314600,270351121,[200,"{\\"accepted\\":1,\\"rejected\\":1,\\"errors\\":[{\\"line\\":2,'
-    '\\"reason\\":\\"bad_status: status is no number up to 999\\"}]}"]]',
+    '\\"reason\\":\\"bad_status: status must be an integer up to 999\\"}]}"]]',
     "push:*:svc:k": '[1795314600,1265957905,[200,"{\\"accepted\\":1,\\"rejected\\":0,\\"errors\\":[]}"]]',
 }
 

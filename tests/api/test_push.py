@@ -330,7 +330,7 @@ async def test_a_push_without_any_record_that_counts_is_a_bad_request(service: S
     assert (answer.json()["accepted"], answer.json()["rejected"], len(answer.json()["errors"])) == (0, 12, 10)
     assert answer.json()["errors"][0] == {
         "line": 1,
-        "reason": "not_json: the line is no JSON object, or follows the end of an array",
+        "reason": "not_json: not a JSON object, or data after the end of the array",
     }
 
 
@@ -456,7 +456,7 @@ async def test_a_line_that_is_too_long_is_rejected_and_those_around_it_count() -
         long = ndjson([record(0, user_agent="x" * 1024)])
         report = (await service.client.post("/ingest", content=LINES + long + LINES)).json()
         assert (report["accepted"], report["rejected"]) == (6, 1)
-        assert report["errors"] == [{"line": 4, "reason": "too_long: the line is longer than records.max_line allows"}]
+        assert report["errors"] == [{"line": 4, "reason": "too_long: line longer than records.max_line"}]
 
 
 # Senders that leave

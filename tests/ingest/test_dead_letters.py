@@ -73,7 +73,7 @@ async def test_the_last_rejected_lines_are_shown_newest_first(service: Served) -
         "source": "push",
         "line": 1,
         "reason": "bad_status",
-        "problem": "status is no number up to 999",
+        "problem": "status must be an integer up to 999",
         "at": shown[1]["at"],
         "sample": '{"status":9999,"x":"\\x1b[2J\\xff"}',
     }

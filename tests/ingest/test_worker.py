@@ -251,10 +251,10 @@ async def test_rejected_lines_are_logged(ingest: Ingest, journal: Ledger, caplog
     assert journal.records == 1
     assert ingest.totals.rejected == {"bad_status": 1, "not_json": 1}
     assert [(record.levelno, record.getMessage().split(" at byte")[0]) for record in caplog.records] == [
-        (logging.WARNING, "script: line rejected: status is no number up to 999 (bad_status)"),
+        (logging.WARNING, "script: line rejected: status must be an integer up to 999 (bad_status)"),
         (
             logging.WARNING,
-            "script: line rejected: the line is no JSON object, or follows the end of an array (not_json)",
+            "script: line rejected: not a JSON object, or data after the end of the array (not_json)",
         ),
     ]
     assert "'{\"status\":9999}'" in caplog.text

@@ -1,4 +1,4 @@
-"""The counting rules, slow and obvious: what any other implementation of them is compared with.
+"""The counting rules, slow and obvious: a reference to compare the core with.
 
 decode a line -> a record -> the contributions of the record (dataset, key, field, amount) -> their sums.
 """
@@ -20,7 +20,7 @@ LINE_LIMIT = 262_144
 
 @dataclass(frozen=True)
 class Folded:
-    """What a fold makes of some bytes."""
+    """The result of folding a log."""
 
     entries: list[dict[str, Any]]
     accepted: int
@@ -66,7 +66,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Record:
-    """One line, understood."""
+    """The content of one line."""
 
     service_id: str
     pop: str
@@ -79,7 +79,7 @@ class Record:
 
 
 class Defaults(NamedTuple):
-    """What holds where a line does not say, and how it is written."""
+    """What holds for records that do not say, and how lines are written."""
 
     service_id: str
     pop: str
@@ -100,9 +100,8 @@ class Contribution(NamedTuple):
 def fold(data: bytes, *, service_id: str, pop: str, now: int, format: str = "canonical", weight: int = 1) -> Folded:
     """Fold lines into entries.
 
-    `service_id`, `pop` and `now` stand in where a record does not say. Nothing is too old or too new, and the number
-    of keys has no limit: those rules belong to a clock and to a memory that this fold does not have. Entries come
-    sorted by service, name of the dataset and second, rejected lines by number; every line has a number, from 1.
+    `service_id`, `pop` and `now` hold for records that do not say. No record is too old or too new, and the number of
+    keys has no limit. Entries are sorted by service, dataset and second, and rejected lines by their number from 1.
     """
     tallies = Tallies()
     accepted = 0
@@ -123,7 +122,7 @@ def fold(data: bytes, *, service_id: str, pop: str, now: int, format: str = "can
 
 
 def decode(line: bytes, defaults: Defaults) -> Record | None:
-    """Understand one line; None for a blank one. Raises Rejected."""
+    """Return the record of a line; None for a blank line. Raises Rejected."""
     if len(line) > LINE_LIMIT:
         raise Rejected("too_long")
     line = line.strip(BLANKS)
@@ -165,7 +164,7 @@ def read_client(members: Members, status: int | None) -> Client:
 
 
 def read_sizes(members: Members, family: str) -> Sizes:
-    """Read header and body; where the total is known it bounds the body and tells the one that is missing."""
+    """Read the sizes of header and body. The total, if known, bounds the body and supplies the missing one."""
     header = values.size(members.get(f"{family}_header_bytes".encode()))
     body = values.size(members.get(f"{family}_body_bytes".encode()))
     total = values.size(members.get(f"{family}_bytes".encode()))
@@ -206,7 +205,7 @@ FLAT = {
 
 
 def attempts(members: Members) -> list[Members]:
-    """Turn the `origin…` fields into one object for every attempt, shaped like those of `origins`."""
+    """Turn the `origin…` fields into one object per attempt, like the elements of `origins`."""
     flat = {short: members[name] for name, short in FLAT.items() if name in members}
     where = address_in_use(flat)
     if where is None and not asks_an_origin(flat.get(b"status")):
@@ -216,14 +215,14 @@ def attempts(members: Members) -> list[Members]:
         return [flat]
     spread = {short: spread_over(value, count) for short, value in flat.items()}
     spread[b"is_shield"] = [flat.get(b"is_shield")] * count
-    # The address in use is settled for the line, not for each attempt.
+    # The line decides which address counts, not each attempt.
     spread[b"ip"], spread[b"addr"] = spread_over(where, count), [None] * count
     found: list[Members] = [
         {short: cell for short, row in spread.items() if (cell := row[at]) is not None} for at in range(count)
     ]
     if all(len(values.split(flat.get(name))) <= 1 for name in (b"ttfb_ms", b"ttfb_s")):
         return found
-    # nginx has a time for every attempt whose header it could read; the status of the others is its own.
+    # nginx logs a time for every attempt with a response. It generated the status of the others.
     return [
         {short: value for short, value in attempt.items() if short != b"status" or timed}
         for attempt in found
@@ -232,7 +231,7 @@ def attempts(members: Members) -> list[Members]:
 
 
 def spread_over(value: Value | None, count: int) -> list[Value | None]:
-    """Give every attempt its element of a list, or the whole value if it is none."""
+    """Return the element of each attempt, or the value itself for each if it is not a list."""
     elements = values.split(value)
     if len(elements) == 1:
         return elements * count
@@ -240,25 +239,25 @@ def spread_over(value: Value | None, count: int) -> list[Value | None]:
 
 
 def address_in_use(fetch: Members) -> Value | None:
-    """Choose `ip`, or `addr` if that is absent, or None."""
+    """Return `ip`, or `addr` if that is absent, or None."""
     for name in (b"ip", b"addr"):
-        # Not "is there an address": a port without one (":80") says that an origin was asked, too.
+        # Not "is there an address": a port alone (":80") means that an origin was asked, too.
         if values.addresses(fetch.get(name)):
             return fetch[name]
     return None
 
 
 def asks_an_origin(status: Value | None) -> bool:
-    """Tell whether a status alone says that an origin was asked: zero says that none was."""
+    """Whether a status alone means that an origin was asked; 0 means that none was."""
     return len(values.split(status)) > 1 or values.origin_status(status) not in (None, 0)
 
 
 def read_fetch(fetch: Members) -> Fetch:
-    """Read one fetch; nothing in it is a list any more."""
+    """Read one fetch, without lists."""
     ttfb_ms = values.milliseconds(fetch.get(b"ttfb_ms"))
     if ttfb_ms is None:
         ttfb_ms = values.milliseconds(fetch.get(b"ttfb_s"), unit=1000)
-    # nginx logs a 502 or 504 of its own for an attempt that never got a response.
+    # nginx logs 502 or 504 itself for an attempt without a response.
     made_up = values.size(fetch.get(b"beresp_bytes")) == 0 and ttfb_ms is None
     return Fetch(
         name=values.origin_name(fetch.get(b"name")),
@@ -275,13 +274,13 @@ def read_fetch(fetch: Members) -> Fetch:
 
 
 def contributions(record: Record) -> Iterator[Contribution]:
-    """Say everything that a record adds, its weight included."""
+    """Yield what a record adds, its weight included."""
     for dataset, key, field, amount in unweighted(record):
         yield Contribution(dataset, key, field, amount * record.weight)
 
 
 def unweighted(record: Record) -> Iterator[Contribution]:
-    """Say everything that a record of weight 1 adds."""
+    """Yield what a record of weight 1 adds."""
     domain = (record.domain,)
     if record.client is not None:
         client = compute_client if record.compute else delivery_client
@@ -307,7 +306,7 @@ Amounts = Iterator[tuple[str, int]]
 
 
 def delivery_client(client: Client) -> Amounts:
-    """Count a client part that is no compute request."""
+    """Count a client part of delivery."""
     yield "requests", 1
     yield from statuses("domains", "status_", client.status)
     yield from sizes("resp", client.resp)
@@ -322,7 +321,7 @@ def delivery_client(client: Client) -> Amounts:
 
 
 def delivery_fetch(fetch: Fetch) -> Amounts:
-    """Count a fetch that is no compute program's."""
+    """Count a fetch of delivery."""
     yield "origin_fetches", 1
     yield from sizes("bereq", fetch.bereq)
     yield from sizes("origin_fetch_resp", fetch.beresp)
@@ -371,7 +370,7 @@ def sizes(family: str, message: Sizes) -> Amounts:
 
 
 def statuses(dataset: str, prefix: str, status: int | None) -> Amounts:
-    """Count a status in its range and, where the dataset has a field for it, by its code."""
+    """Count a status in its range and, if the dataset has a field for it, by its code."""
     if status is not None:
         yield f"{prefix}{status // 100}xx", 1
         if f"{prefix}{status}" in FIELDS[dataset]:
@@ -387,18 +386,18 @@ class Tallies:
     """The sums of all contributions so far."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with no sums."""
         self._pops: dict[tuple[str, str, int], dict[str, Keys]] = defaultdict(lambda: defaultdict(dict))
 
     def add(self, record: Record) -> None:
-        """Add what a record contributes."""
+        """Add the contributions of a record."""
         for dataset, key, field, amount in contributions(record):
             assert field in FIELDS[dataset], (dataset, field)
             keys = self._pops[record.service_id, dataset, record.second][record.pop]
             keys.setdefault(key, Counter())[field] += amount
 
     def entries(self) -> list[dict[str, Any]]:
-        """Show the sums as entries."""
+        """Return the sums as entries."""
         return [
             {
                 "service_id": service_id,
@@ -421,7 +420,7 @@ def merged(pops: dict[str, Keys]) -> Keys:
 
 
 def shown(dataset: str, keys: Keys) -> dict[str, Any]:
-    """Nest the keys by their parts, with what is shown of their counters in the innermost place."""
+    """Nest the keys by their parts, with the measurements of each innermost."""
     tree: dict[str, Any] = {}
     for key, counters in keys.items():
         place = tree
@@ -432,7 +431,7 @@ def shown(dataset: str, keys: Keys) -> dict[str, Any]:
 
 
 def measurements(dataset: str, counters: Counter[str]) -> dict[str, int | float]:
-    """Saturate the counters, compute what follows from them, and leave out what is zero."""
+    """Saturate the counters, add sums and ratios, and leave out zeros."""
     count = Counter({field: min(amount, values.MAX_COUNTER) for field, amount in counters.items()})
     derived: dict[str, int | float] = dict(count)
     if dataset == "domains":

@@ -1,4 +1,4 @@
-"""The names of the measurements of every dataset, spelled out once for the oracle."""
+"""The names of the measurements of every dataset, written out for the oracle."""
 
 _RANGES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 _CODES = (
@@ -30,7 +30,7 @@ LATENCIES = (
     (10000, "latency_5000_to_10000ms"),
     (60000, "latency_10000_to_60000ms"),
 )
-"""The latency buckets below the last: the longest time in milliseconds that still belongs to it, and its name."""
+"""The latency buckets but the last: the longest time that belongs to each in milliseconds, and its name."""
 
 LAST_LATENCY = "latency_60000ms"
 
@@ -58,4 +58,4 @@ FIELDS: dict[str, frozenset[str]] = {
     "origins": frozenset(family + name for family in ("", "compute_", "waf_", "all_") for name in _ORIGINS),
     "origin_insights": frozenset({"responses"} | _sizes("resp") | _statuses("status_", without=("206", "429", "530"))),
 }
-"""Every name that may stand in the measurements of a dataset."""
+"""Every measurement of a dataset."""

@@ -1,4 +1,4 @@
-"""How other servers write their lines, slow and obvious: a line in their format becomes the members of a record."""
+"""Other formats, slow and obvious: a line becomes the members of a canonical record."""
 
 import re
 from collections.abc import Iterator
@@ -66,14 +66,14 @@ CLOUDFRONT = {
     "x-edge-result-type": "cache",
     "sc-content-len": "resp_body_bytes",
 }
-"""In the order in which they are chosen when nobody says otherwise."""
+"""The default columns, in order."""
 MORE_OF_CLOUDFRONT = {"origin-fbl": "origin_ttfb_s", "r-host": "origin_addr"}
 
 
 def members(line: bytes, format: str) -> Members:
     """Read a line that is written in `format`. Raises Rejected."""
     if format == "caddy":
-        # Every field of a record may stand in the line itself, too: nothing else has its name.
+        # The line may have every field of a record, too: no other key has the same name.
         named = values_at(line, CADDY)
         return {name: value for name, value in named.items() if name != b"duration"}
     if format == "traefik":
@@ -84,7 +84,7 @@ def members(line: bytes, format: str) -> Members:
 
 
 def of_traefik(found: dict[bytes, Value]) -> Members:
-    """Know when the request ended, and what Traefik answered itself."""
+    """Compute when the request ended, and find answers of Traefik itself."""
     took = values.present(found.pop(b"nanoseconds", None))
     if took is not None and values.number(took):
         digits, _, exponent = took.lower().partition(b"e")
@@ -100,11 +100,11 @@ def of_traefik(found: dict[bytes, Value]) -> Members:
 
 
 def of_cloudflare(found: dict[bytes, Value]) -> Members:
-    """Know who asked, and which numbers mean that there is none."""
+    """Find who asked, and replace the numbers that mean none."""
     source = values.present(found.pop(b"source", None))
     found[b"edge"] = Text(b"true" if source in (None, b"eyeball") else b"false", quoted=False)
     if values.quantity(found.get(b"origin_status")) in range(520, 528):
-        # The status is not that of an origin, but that one was asked is as true as before.
+        # The status is not that of an origin, but an origin was asked.
         found[b"origin_status"] = Text(b"1", quoted=False)
     if values.quantity(found.get(b"origin_ttfb_ms")) == 0:
         del found[b"origin_ttfb_ms"]
@@ -112,7 +112,7 @@ def of_cloudflare(found: dict[bytes, Value]) -> Members:
 
 
 def of_cloudfront(line: bytes, fields: list[str]) -> Members:
-    """Take a line apart at its tabs."""
+    """Split a line at its tabs."""
     columns = line.split(b"\t")
     if len(columns) != len(fields):
         raise Rejected("bad_columns")
@@ -131,7 +131,7 @@ def of_cloudfront(line: bytes, fields: list[str]) -> Members:
 
 
 def values_at(line: bytes, paths: dict[Path, str], *, only: bool = False) -> dict[bytes, Value]:
-    """Read what stands at `paths`; what else the line itself has too, unless `only` they count. The last one wins."""
+    """Read the values at `paths`, and all others of the line unless `only` these count. The last of several counts."""
     if not line.startswith(b"{"):
         raise Rejected("not_json")
     scanner = Scanner(line)
@@ -148,7 +148,7 @@ def values_at(line: bytes, paths: dict[Path, str], *, only: bool = False) -> dic
 
 
 def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
-    """Read an object, entering those that lead to one of `paths`."""
+    """Read an object, and the objects in it that lead to one of `paths`."""
     scanner.expect(b"{")
     scanner.skip_blanks()
     if scanner.peek() == b"}":
@@ -173,7 +173,7 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
 
 
 def headers(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
-    """Step over an object, and find the names of headers in it, wherever: strings with a colon behind them."""
+    """Skip an object, and find the names of headers anywhere in it: strings before a colon."""
     start = scanner.at
     scanner.value()
     for name in NAME.finditer(scanner.line, start, scanner.at):
@@ -188,4 +188,4 @@ def headers(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[t
 
 
 NAME = re.compile(rb'(?<!\\)"([^"\\]*)"[ \t\r]*:[ \t\r]*(?:\[[ \t\r]*)?')
-"""The name of a header, and what stands before its first value."""
+"""The name of a header, and what precedes its first value."""

@@ -1,4 +1,4 @@
-"""The lenient reading of one line as a JSON object: strict in structure, indifferent to what the values say."""
+"""Lenient reading of one line as a JSON object: strict in structure, not in values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ BLANKS = b" \t\r"
 
 
 class Rejected(Exception):
-    """A line that is not counted."""
+    """A line that does not count."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason code."""
@@ -18,14 +18,14 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Text:
-    """A string (what stands between the quotes, not unescaped) or a bare scalar."""
+    """A string (between its quotes, with its escapes) or a bare scalar."""
 
     raw: bytes
     quoted: bool
 
 
 class Nested(Enum):
-    """An object or array that was skipped: its content does not matter."""
+    """An object or array that was skipped."""
 
     SKIPPED = "skipped"
 
@@ -35,7 +35,7 @@ Value = Text | Nested | list[Members]
 
 
 def parse_object(line: bytes) -> Members:
-    """Read a trimmed line as one object; of duplicate keys the last one wins.
+    """Read a trimmed line as one object; if a key is repeated, the last value counts.
 
     Only `origins` of the line itself is looked into: its value is the list of the objects in it. Raises Rejected
     with `not_json` at the first byte that cannot be, with `truncated` if the line ends before the object does.
@@ -51,14 +51,14 @@ def parse_object(line: bytes) -> Members:
 
 
 class Scanner:
-    """A position in a line, moving forwards one token at a time."""
+    """A position in a line that moves forwards by one token."""
 
     def __init__(self, line: bytes) -> None:
         self.line = line
         self.at = 0
 
     def peek(self) -> bytes:
-        """Show the byte here; the end of the line is where nothing may be looked for any more."""
+        """Return the byte here. Raises Rejected at the end of the line."""
         if self.at >= len(self.line):
             raise Rejected("truncated")
         return self.line[self.at : self.at + 1]
@@ -77,7 +77,7 @@ class Scanner:
             self.at += 1
 
     def another(self, closing: bytes) -> bool:
-        """Step over what stands after a member: a comma (more must follow) or the closing bracket."""
+        """Skip what follows a member: a comma (then another must follow) or the closing bracket."""
         self.skip_blanks()
         byte = self.take()
         if byte not in (b",", closing):
@@ -141,7 +141,7 @@ class Scanner:
     def scalar(self) -> bytes:
         start = self.at
         while self.at < len(self.line) and self.line[self.at] not in b",}]" + BLANKS:
-            # Wrong whatever follows, so wrong even if the line is cut off behind it.
+            # Wrong whatever follows, even if the line is cut off here.
             if self.line[self.at] in b'"{[:':
                 raise Rejected("not_json")
             self.at += 1
@@ -151,7 +151,7 @@ class Scanner:
         return self.line[start : self.at]
 
     def nested(self) -> None:
-        """Step over an object or array: only brackets of its own kind are looked at."""
+        """Skip an object or array: only brackets of its own kind count."""
         opening = self.peek()
         closing = b"}" if opening == b"{" else b"]"
         depth = 0

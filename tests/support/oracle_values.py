@@ -1,4 +1,4 @@
-"""What the text of a field means: absent, a number, a size, a time, a status, a key."""
+"""What the text of a field means: nothing, a number, a size, a time, a status, a key."""
 
 import re
 from datetime import date
@@ -24,7 +24,7 @@ _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\
 
 
 def present(value: Value | None) -> bytes | None:
-    """Give the trimmed text as it was written, None if it is absent or nested."""
+    """Return the trimmed text as it was written; None if it is absent or nested."""
     if not isinstance(value, Text):
         return None
     text = value.raw.strip(BLANKS)
@@ -34,7 +34,7 @@ def present(value: Value | None) -> bytes | None:
 
 
 def plain(value: Value | None) -> str | None:
-    """Give the text unescaped; what is empty or a dash only then is absent too."""
+    """Return the text without escapes; None if it is absent, empty or a dash."""
     raw = present(value)
     text = None if raw is None else unescape(raw).strip(" ")
     return None if text in ("", "-") else text
@@ -46,7 +46,7 @@ def lower(text: str) -> str:
 
 
 def unescape(raw: bytes) -> str:
-    """Undo the escapes, legal and illegal; what is no text then becomes U+FFFD."""
+    """Decode the escapes, legal and illegal; U+FFFD replaces what is not text."""
     out = bytearray()
     at = 0
     while at < len(raw):
@@ -57,7 +57,7 @@ def unescape(raw: bytes) -> str:
 
 
 def _next_piece(raw: bytes, at: int) -> tuple[bytes, int]:
-    """Give the bytes that the byte or escape at a position stands for, and the position behind it."""
+    """Return the bytes of the byte or escape at a position, and the position after it."""
     if raw[at] != ord("\\") or at + 1 == len(raw):
         return raw[at : at + 1], at + 1
     kind = raw[at + 1]
@@ -69,7 +69,7 @@ def _next_piece(raw: bytes, at: int) -> tuple[bytes, int]:
     unit = _hex(raw, at, b"u", 4)
     if unit is not None:
         return _code_point(raw, at, unit)
-    # Not an escape at all: the backslash stands for itself, and so will what follows it.
+    # Not an escape: the backslash stands for itself, and so does the next byte.
     return b"\\", at + 1
 
 
@@ -90,7 +90,7 @@ def _hex(raw: bytes, at: int, kind: bytes, digits: int) -> int | None:
 
 
 def split(value: Value | None) -> list[Value | None]:
-    """Cut a list, as nginx writes one value per attempt, into its elements; anything else is one element."""
+    """Split a list of nginx, which has one value per attempt; any other value is one element."""
     text = present(value)
     if text is None:
         return [value]
@@ -101,28 +101,28 @@ def split(value: Value | None) -> list[Value | None]:
 
 
 def number(text: bytes) -> tuple[bool, Fraction] | None:
-    """Read whether a number is negative, and how much it is without the sign; None for no number."""
+    """Read a number: whether it is negative, and its absolute value; None if it is not a number."""
     if not _NUMBER.fullmatch(text):
         return None
-    # Decimal takes any number of digits exactly; int() of a text refuses the very long ones.
+    # Decimal is exact for any number of digits; int() rejects very long texts.
     return text.startswith(b"-"), abs(Fraction(Decimal(text.decode())))
 
 
 def quantity(value: Value | None) -> Fraction | None:
-    """Read a number that says how much; negative ones and what is no number are absent."""
+    """Read a quantity; negative numbers and other texts are absent."""
     text = present(value)
     read = None if text is None else number(text)
     return None if read is None or read[0] else read[1]
 
 
 def size(value: Value | None) -> int | None:
-    """Read a number of whole bytes."""
+    """Read a number of bytes."""
     read = quantity(value)
     return None if read is None or int(read) > MAX_COUNTER else int(read)
 
 
 def milliseconds(value: Value | None, unit: int = 1) -> Fraction | None:
-    """Read an exact time in units of so many milliseconds; what 2^63 ns cannot hold is absent."""
+    """Read an exact time in units of so many milliseconds; above 2^63 ns it is absent."""
     read = quantity(value)
     if read is None or read * unit > Fraction(2**63, 10**6):
         return None
@@ -143,7 +143,7 @@ def weight(value: Value | None, default: int) -> int:
 
 
 def client_status(text: bytes) -> int | None:
-    """Read the status sent to the client, None if none counts because the client left first."""
+    """Read the status sent to the client; None if the client left first."""
     read = number(text)
     if read is None or read[1].denominator != 1:
         raise Rejected("bad_status")
@@ -156,13 +156,13 @@ def client_status(text: bytes) -> int | None:
 
 
 def origin_status(value: Value | None) -> int | None:
-    """Read a status from an origin as it was logged, 0…999; what cannot be one is absent."""
+    """Read a status from an origin as it was logged, 0…999; any other is absent."""
     read = quantity(value)
     return None if read is None or read.denominator != 1 or read > 999 else int(read)
 
 
 def counted_status(code: int | None) -> int | None:
-    """Give a status that has a range to count in, None otherwise."""
+    """Return a status if a range counts it, None otherwise."""
     return code if code is not None and 100 <= code <= 599 else None
 
 
@@ -178,13 +178,13 @@ def second(value: Value | None, duration: Value | None, now: int) -> int:
     if read is not None and read[0]:
         return now
     moment = _rfc3339(text) if read is None else _unix(read[1])
-    # Both are known to the nanosecond, and what is finer is cut off.
+    # Both are cut to nanoseconds.
     took = floor((milliseconds(duration) or 0) * 10**6)
     return (floor(moment * 10**9) + took) // 10**9
 
 
 def _unix(ticks: Fraction) -> Fraction:
-    """Know the unit of a Unix time by its magnitude."""
+    """Detect the unit of a Unix time by its magnitude."""
     if floor(ticks) > MAX_COUNTER:
         raise Rejected("bad_ts")
     if floor(ticks) < 10**11:
@@ -220,12 +220,12 @@ def _rfc3339(text: bytes) -> Fraction:
 
 
 def word(value: Value | None) -> str:
-    """Give a word in lower case, empty if it is absent."""
+    """Return a word in lower case, empty if it is absent."""
     return lower(plain(value) or "")
 
 
 def boolean(value: Value | None, *, default: bool) -> bool:
-    """Read yes or no; every other word is absent."""
+    """Read a flag; every other word is absent."""
     return {"true": True, "1": True, "false": False, "0": False}.get(word(value), default)
 
 
@@ -279,12 +279,12 @@ def service(value: Value | None, default: str) -> str:
 
 
 def bounded(text: str, limit: int) -> str:
-    """Keep a key of at most so many bytes."""
+    """Return a key of at most so many bytes, or `_invalid`."""
     return text if len(text.encode()) <= limit else "_invalid"
 
 
 def domain(value: Value | None) -> str:
-    """Normalise a Host header to a host name or an address; everything else is `_invalid`."""
+    """Normalize a Host header to a host name or an address; any other is `_invalid`."""
     said = word(value)
     if said.startswith("["):
         bracketed = re.fullmatch(r"\[([^\]]*)\](?::[0-9]*)?", said)
@@ -305,7 +305,7 @@ def _ipv6(text: str) -> str:
 
 
 def addresses(value: Value | None) -> bool:
-    """Tell whether an address is there, and not what Traffic Server and Caddy write for none: a zero, a placeholder."""
+    """Whether there is an address. Without one, Traffic Server writes a zero and Caddy a placeholder."""
     said = plain(value) or ""
     return said not in ("", "0") and not said.startswith("{")
 
@@ -317,7 +317,7 @@ def address(value: Value | None) -> str | None:
         return None
     scheme, separator, rest = said.partition("://")
     if separator and scheme != "unix":
-        # Apache writes the URL of a balancer's member.
+        # Apache logs the URL of a balancer's member.
         said = rest.partition("/")[0]
     said = lower(said)
     bracketed = re.fullmatch(r"\[([^\]]+)\](?::[0-9]*)?", said)

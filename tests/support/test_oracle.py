@@ -358,7 +358,7 @@ def test_counters_saturate() -> None:
 # --- fetches ---------------------------------------------------------------------------------------------------------
 
 
-def test_tries_of_nginx_are_fetches_of_their_own() -> None:
+def test_each_attempt_of_nginx_is_a_fetch() -> None:
     line = (
         b'{"origin":"pool","origin_addr":"127.0.0.1:9002, 127.0.0.1:9004 : [::1]:9001",'
         b'"origin_status":"503, 502 : 200",'

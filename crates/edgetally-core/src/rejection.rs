@@ -76,24 +76,20 @@ impl Reason {
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::TooLong => "the line is longer than records.max_line allows",
-            Self::NotJson => "the line is no JSON object, or follows the end of an array",
+            Self::TooLong => "line longer than records.max_line",
+            Self::NotJson => "not a JSON object, or data after the end of the array",
             Self::Truncated => {
-                "the line ends before its JSON object or array does: something between the edge and here cut it off"
+                "line ends inside its JSON object or array: look for a size limit on the way from the edge"
             }
-            Self::BadColumns => {
-                "the line has not as many values between tabs as the format has fields: which were chosen at the edge?"
-            }
-            Self::BadWeight => "weight is no whole number from 1 to 4294967296",
-            Self::BadServiceId => "service_id is not made of 1 to 64 letters, digits, - and _",
-            Self::ForeignService => "the record's service is none that its sender may push into",
-            Self::NoPart => "nothing counts: neither a status nor an origin's address or status is there",
-            Self::BadStatus => "status is no number up to 999",
-            Self::BadTs => "ts is neither Unix time nor an RFC 3339 date",
-            Self::TooOld => {
-                "ts lies further back than records.max_lateness allows: has the line waited, or is its clock wrong?"
-            }
-            Self::TooNew => "ts lies further ahead than records.max_ahead allows: is the edge's clock right?",
+            Self::BadColumns => "wrong number of tab-separated values: check the fields chosen for the real-time log",
+            Self::BadWeight => "weight must be an integer from 1 to 4294967296",
+            Self::BadServiceId => "service_id must be 1 to 64 letters, digits, - and _",
+            Self::ForeignService => "the token does not allow this service",
+            Self::NoPart => "no status and no origin field (origin_ip, origin_addr, origin_status)",
+            Self::BadStatus => "status must be an integer up to 999",
+            Self::BadTs => "ts must be Unix time or an RFC 3339 date",
+            Self::TooOld => "ts is further back than records.max_lateness: look for delayed lines or a wrong clock",
+            Self::TooNew => "ts is further ahead than records.max_ahead: check the edge's clock",
         }
     }
 }

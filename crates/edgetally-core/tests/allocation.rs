@@ -1,5 +1,5 @@
-//! Memory follows keys, not lines: folding lines whose second and keys were seen allocates nothing.
-#![allow(unsafe_code, reason = "a global allocator cannot be written without, and no other one counts")]
+//! Memory grows with keys, not lines: folding lines whose second and keys were seen before allocates nothing.
+#![allow(unsafe_code, reason = "counting allocations needs a global allocator, which is unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,13 +9,13 @@ use edgetally_core::{Fold, Format, Settings};
 const NOW: u64 = 1_795_314_035;
 
 thread_local! {
-    /// Allocations of this thread: the test harness has threads of its own.
+    /// Allocations of this thread. The test harness has other threads.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that this thread has taken and not given back.
+    /// Bytes that this thread has allocated and not freed.
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, counting.
+/// The system's allocator with counters.
 struct Counting;
 
 fn count(taken: usize, given_back: usize) {
@@ -25,7 +25,7 @@ fn count(taken: usize, given_back: usize) {
     HELD.with(|held| held.set(held.get().wrapping_add(taken).wrapping_sub(given_back)));
 }
 
-// SAFETY: every call goes to `System` as it came.
+// SAFETY: every call is passed to `System` unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
@@ -37,14 +37,14 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(new_size, layout.size());
-        unsafe { System.realloc(place, layout, new_size) }
+        unsafe { System.realloc(pointer, layout, new_size) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size());
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
 
@@ -57,7 +57,7 @@ fn allocations(work: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
-/// Hits, misses, compute, and fetches alone: of few keys, and no two neighbours alike.
+/// Hits, misses, compute, and fetches alone, with few keys, and different from line to line.
 fn log() -> Vec<u8> {
     (0..2_000).map(line).collect::<String>().into_bytes()
 }
@@ -93,11 +93,11 @@ fn lines_whose_keys_were_seen_allocate_nothing() {
     assert_eq!(0, allocations(|| fold.feed(&log, NOW)), "after a drain");
 }
 
-/// A line of another layout, as its server writes it.
-fn foreign_line(layout: &str, number: u64) -> String {
+/// A line of another format, as its server writes it.
+fn foreign_line(format: &str, number: u64) -> String {
     let (domain, second, fraction) = (number % 40, 33 + number % 3, number % 1_000);
     let host = format!("www{domain}.Example:443");
-    match layout {
+    match format {
         "caddy" => {
             let headers = match number % 3 {
                 0 => {
@@ -122,28 +122,28 @@ fn foreign_line(layout: &str, number: u64) -> String {
 }
 
 #[test]
-fn lines_of_other_layouts_allocate_nothing_either() {
-    for layout in ["caddy", "traefik", "cloudflare", "cloudfront"] {
-        let log: String = (0..2_000).map(|number| foreign_line(layout, number) + "\n").collect();
-        let format = Format::named(layout).expect("there is one");
+fn lines_of_other_formats_allocate_nothing() {
+    for name in ["caddy", "traefik", "cloudflare", "cloudfront"] {
+        let log: String = (0..2_000).map(|number| foreign_line(name, number) + "\n").collect();
+        let format = Format::named(name).expect("there is one");
         let mut fold = Fold::new(Settings { format, ..Settings::default() });
         fold.feed(log.as_bytes(), NOW);
-        assert_eq!(0, allocations(|| fold.feed(log.as_bytes(), NOW)), "{layout}");
-        assert_eq!(4_000, fold.report().accepted, "{layout}");
+        assert_eq!(0, allocations(|| fold.feed(log.as_bytes(), NOW)), "{name}");
+        assert_eq!(4_000, fold.report().accepted, "{name}");
     }
 }
 
 #[test]
-fn refused_lines_allocate_only_as_far_as_they_are_reported() {
-    let refused = b"upstream timed out\n{\"status\":9999}\n".repeat(1_000);
+fn rejected_lines_allocate_only_for_the_report() {
+    let rejected = b"upstream timed out\n{\"status\":9999}\n".repeat(1_000);
     let mut fold = Fold::new(Settings::default());
-    fold.feed(&refused, NOW);
-    assert_eq!(0, allocations(|| fold.feed(&refused, NOW)));
+    fold.feed(&rejected, NOW);
+    assert_eq!(0, allocations(|| fold.feed(&rejected, NOW)));
     assert_eq!(4_000, fold.report().rejected.iter().sum::<u64>());
 }
 
 #[test]
-fn refused_lines_leave_nothing_behind() {
+fn rejected_lines_leave_no_memory_allocated() {
     let mut fold = Fold::new(Settings::default());
     let mut held = [0; 2];
     for (round, held) in (0..).zip(&mut held) {

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use support::{Line, NOW, OLDEST, blocks, bytes, log, records, written, written_from};
 
-/// After every second that a made-up record can lie in, its end of the world included.
+/// A second after any that a made-up record can have.
 const END: u64 = u64::MAX - 1;
 
 fn window(limits: Limits) -> Window {
@@ -35,7 +35,7 @@ fn partial(log: &[u8]) -> Vec<u8> {
     fold(&Settings::default(), &[log]).0
 }
 
-/// Merges what a drain gave, which is nothing at all when nothing counted; how many records were late.
+/// Merges a drained partial, which is empty if no record counted; returns how many records were late.
 fn merge(window: &mut Window, partial: &[u8]) -> u64 {
     if partial.is_empty() {
         return 0;
@@ -44,7 +44,7 @@ fn merge(window: &mut Window, partial: &[u8]) -> u64 {
     merged.iter().map(|service| service.late).sum()
 }
 
-/// A window that was given `partials`.
+/// A window into which `partials` were merged.
 fn merged(limits: Limits, partials: &[Vec<u8>]) -> Window {
     let mut window = window(limits);
     for partial in partials {
@@ -53,7 +53,7 @@ fn merged(limits: Limits, partials: &[Vec<u8>]) -> Window {
     window
 }
 
-/// Everything that anyone can see of sealed seconds.
+/// Everything that sealed seconds show.
 fn shown(sealed: &[Sealed]) -> Vec<String> {
     let entries = |one: &Sealed| Dataset::ALL.map(|dataset| text(one, dataset)).join("\n");
     let line = |one: &Sealed| format!("{} {} {}\n{}", one.second, one.service_id, one.records, entries(one));
@@ -64,12 +64,12 @@ fn text(sealed: &Sealed, dataset: Dataset) -> String {
     String::from_utf8(sealed.entry(dataset)).expect("an entry is UTF-8")
 }
 
-/// What the entries of a window show when everything is sealed.
+/// What a window shows of `partials` when everything is sealed.
 fn entries(partials: &[Vec<u8>]) -> Vec<String> {
     shown(&merged(Limits::default(), partials).seal(END))
 }
 
-/// The sum of every counter over everything that entries show.
+/// The sum of every counter over all entries.
 fn sums(sealed: &[Sealed]) -> BTreeMap<(Dataset, &'static str), u128> {
     let mut sums = BTreeMap::new();
     for (one, dataset) in sealed.iter().flat_map(|one| Dataset::ALL.map(|dataset| (one, dataset))) {
@@ -86,7 +86,7 @@ fn sums(sealed: &[Sealed]) -> BTreeMap<(Dataset, &'static str), u128> {
     sums
 }
 
-/// The names of the first level of `aggregated`. None of those in made-up logs has a quote or a brace in it.
+/// The names of the first level of `aggregated`. In made-up logs, none of them has a quote or a brace.
 fn names(sealed: &Sealed, dataset: Dataset) -> BTreeSet<String> {
     let entry = text(sealed, dataset);
     let aggregated = entry.split("\"aggregated\":{").nth(1).and_then(|rest| rest.split(",\"datacenter\":").next());
@@ -132,7 +132,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    // As many as still are quick without optimisation.
+    // As many as are quick without optimization.
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn when_a_fold_is_drained_does_not_matter(lines in log(20), cuts in cuts()) {
+    fn draining_early_does_not_matter(lines in log(20), cuts in cuts()) {
         let log = written(&lines);
         let mut fold = Fold::new(Settings::default());
         let mut drain = |block: &&[u8]| {
@@ -170,12 +170,12 @@ proptest! {
     fn partials_add_up_in_any_order_and_grouping(
         shuffled in vec(log(6), 0..8).prop_flat_map(|logs| (Just(logs.clone()), Just(logs).prop_shuffle())),
         cuts in cuts(),
-        rests in vec(0_usize..4, 8),
+        kept in vec(0_usize..4, 8),
     ) {
         let (logs, shuffled) = shuffled;
         let one_by_one: Vec<_> = logs.iter().map(|lines| partial(&written(lines))).collect();
         let mut grouped = window(Limits::default());
-        for (group, keep) in blocks(&shuffled, &cuts).into_iter().zip(rests) {
+        for (group, keep) in blocks(&shuffled, &cuts).into_iter().zip(kept) {
             merge(&mut grouped, &partial(&written(&group.concat())));
             grouped.freeze(keep);
         }
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn sealing_each_second_when_it_is_over_is_sealing_at_once(lines in records(30)) {
+    fn sealing_each_second_live_is_sealing_at_once(lines in records(30)) {
         let log = written(&lines);
         let (mut window, mut live) = (window(Limits::default()), vec![]);
         for now in OLDEST..=NOW {
@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_late_counts_in_the_oldest_open_second(steps in steps()) {
+    fn late_records_count_in_the_oldest_open_second(steps in steps()) {
         let (mut window, mut sealed, mut oldest_open) = (window(Limits::default()), vec![], 0);
         let (mut moved, mut unmoved) = (vec![], vec![]);
         for step in &steps {
@@ -272,18 +272,18 @@ proptest! {
             damaged.truncate(cut.index(damaged.len() + 1));
         }
         let mut window = merged(Limits::default(), &before);
-        let refused = window.merge(&damaged).is_err();
+        let is_error = window.merge(&damaged).is_err();
         let seen = shown(&window.seal(u64::MAX));
-        if refused {
+        if is_error {
             prop_assert_eq!(entries(&before), seen);
         }
     }
 
     #[test]
-    fn a_partial_of_another_version_is_refused(mut bytes in vec(any::<u8>(), 1..20)) {
+    fn a_partial_of_another_version_is_an_error(mut bytes in vec(any::<u8>(), 1..20)) {
         prop_assume!(bytes[0] != VERSION);
-        let refused = window(Limits::default()).merge(&bytes);
-        prop_assert_eq!(Err(PartialError::UnknownVersion(bytes[0])), refused);
+        let merged = window(Limits::default()).merge(&bytes);
+        prop_assert_eq!(Err(PartialError::UnknownVersion(bytes[0])), merged);
         bytes.clear();
         prop_assert_eq!(Err(PartialError::Damaged(0)), window(Limits::default()).merge(&bytes));
     }
@@ -309,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_beyond_a_limit_counts_under_other(
+    fn keys_beyond_a_limit_count_under_other(
         logs in vec(records(12), 0..4),
         domains in 1_usize..4, origins in 1_usize..4, addresses in 1_usize..6, pops in 1_usize..3,
     ) {
@@ -318,37 +318,37 @@ proptest! {
         let limited = merged(limits, &partials).seal(END);
         let unlimited = merged(Limits::default(), &partials).seal(END);
         prop_assert_eq!(sums(&unlimited), sums(&limited));
-        for (few, all) in limited.iter().zip(&unlimited) {
-            prop_assert_eq!(few.records, all.records);
+        for (limited, all) in limited.iter().zip(&unlimited) {
+            prop_assert_eq!(limited.records, all.records);
             for (dataset, limit) in [(Dataset::Domains, domains), (Dataset::Origins, origins)] {
-                let (few, all) = (names(few, dataset), names(all, dataset));
-                prop_assert_eq!(few.len(), all.len().min(limit + 1));
-                prop_assert_eq!(few.contains("\"_other\""), all.len() > limit);
+                let (limited, all) = (names(limited, dataset), names(all, dataset));
+                prop_assert_eq!(limited.len(), all.len().min(limit + 1));
+                prop_assert_eq!(limited.contains("\"_other\""), all.len() > limit);
             }
-            if few.overflowed == 0 {
-                prop_assert_eq!(shown(std::slice::from_ref(few)), shown(std::slice::from_ref(all)));
+            if limited.overflowed == 0 {
+                prop_assert_eq!(shown(std::slice::from_ref(limited)), shown(std::slice::from_ref(all)));
             }
         }
         let overflowed = |all: &[Sealed]| all.iter().map(|sealed| sealed.overflowed).sum::<u64>();
         prop_assert_eq!(0, overflowed(&unlimited));
 
-        let mut resting = window(limits);
+        let mut frozen = window(limits);
         for partial in &partials {
-            merge(&mut resting, partial);
-            resting.freeze(1);
+            merge(&mut frozen, partial);
+            frozen.freeze(1);
         }
-        let rested = resting.seal(END);
-        prop_assert_eq!(shown(&limited), shown(&rested));
-        prop_assert_eq!(overflowed(&limited), overflowed(&rested));
+        let frozen = frozen.seal(END);
+        prop_assert_eq!(shown(&limited), shown(&frozen));
+        prop_assert_eq!(overflowed(&limited), overflowed(&frozen));
     }
 }
 
 proptest! {
-    // These logs are long.
+    // Few, because these logs are long.
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn lines_count_alike_on_both_sides_of_an_inner_border(lines in log(20), padding in 0_usize..200) {
+    fn long_logs_count_alike_in_one_block_and_line_by_line(lines in log(20), padding in 0_usize..200) {
         let log = written(&lines);
         let mut long = vec![b' '; padding];
         while long.len() < 300_000 && !log.is_empty() {
@@ -363,15 +363,15 @@ proptest! {
 }
 
 #[test]
-fn more_keys_than_fit_in_memory_are_written_away_and_count() {
+fn rows_beyond_the_memory_limit_are_spilled_and_count() {
     let mut fold = Fold::new(Settings::default());
     let (mut most, mut blocks) = (0, 0);
     while fold.size() >= most {
         most = fold.size();
-        assert!(most < 60 << 20, "rows never make room");
+        assert!(most < 60 << 20, "rows are never spilled");
         let line = |host: u32| format!("{{\"status\":200,\"domain\":\"{blocks}-{host}.example\"}}\n");
         fold.feed((0..1_000).map(line).collect::<String>().as_bytes(), NOW);
-        // One that everybody knows, between all those that nobody knows.
+        // One domain that comes back, among those that come once.
         fold.feed(b"{\"status\":200,\"domain\":\"a.example\"}\n", NOW);
         blocks += 1;
     }
@@ -379,16 +379,16 @@ fn more_keys_than_fit_in_memory_are_written_away_and_count() {
 
     let sealed = merged(Limits { domains: 2_000, ..Limits::default() }, &[fold.drain()]).seal(END);
     assert_eq!([blocks * 1_001 + 1], *sealed.iter().map(|one| one.records).collect::<Vec<_>>());
-    let known = format!("\"a.example\":{{\"edge_requests\":{},", blocks + 1);
+    let returning = format!("\"a.example\":{{\"edge_requests\":{},", blocks + 1);
     let others = format!("\"_other\":{{\"edge_requests\":{},", blocks * 1_000 - 1_999);
-    for row in [known, others] {
+    for row in [returning, others] {
         assert!(text(&sealed[0], Dataset::Domains).contains(&row), "{row}");
     }
     assert_eq!(0, fold.size());
 }
 
 #[test]
-fn a_limit_names_what_is_beyond_it() {
+fn limits_apply_to_every_part_of_a_key() {
     let limits = Limits { domains: 10, origins: 2, addresses: 2, pops: 1 };
     let mut window = Window::new(limits, 1);
     for (service, pop, origin, ip) in
@@ -413,15 +413,15 @@ fn a_limit_names_what_is_beyond_it() {
 }
 
 #[test]
-fn damage_is_found_where_it_is() {
+fn damage_is_reported_where_it_is() {
     let scope = [VERSION, 1, 1, b's', 1, b'p', 1, 5, 1];
     let cases: &[(&str, &[u8], Result<(), usize>)] = &[
         ("no rows", &[], Ok(())),
         ("one request", &[0, 0, 5, 1, b'd', 1, 0, 1], Ok(())),
         ("the largest number", &[0, 0, 5, 1, b'd', 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], Ok(())),
-        ("one more", &[0, 0, 5, 1, b'd', 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2], Err(26)),
+        ("a larger number", &[0, 0, 5, 1, b'd', 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2], Err(26)),
         (
-            "a number without an end",
+            "a number that does not end",
             &[0, 0, 5, 1, b'd', 1, 0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0],
             Err(27),
         ),
@@ -430,8 +430,8 @@ fn damage_is_found_where_it_is() {
         ("a section that is cut off", &[255], Err(10)),
         ("no such scope", &[0, 1], Err(11)),
         ("a name that is cut off", &[0, 0, 5, 2, b'd'], Err(13)),
-        ("a name that is no text", &[0, 0, 5, 1, 0xFF], Err(14)),
-        ("a name of all memory", &[0, 0, 5, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], Err(22)),
+        ("a name that is not UTF-8", &[0, 0, 5, 1, 0xFF], Err(14)),
+        ("a name of a huge length", &[0, 0, 5, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], Err(22)),
         ("no such counter of a domain", &[0, 0, 5, 1, b'd', 1, 72, 1], Err(16)),
         ("no such counter of an origin", &[2, 0, 5, 1, b'o', 1, b'a', 1, 40, 1], Err(18)),
         ("no counters", &[0, 0, 5, 1, b'd'], Err(14)),
@@ -445,7 +445,7 @@ fn damage_is_found_where_it_is() {
 }
 
 #[test]
-fn counts_stop_at_the_largest_number() {
+fn counts_saturate() {
     // One service and POP: as many records as can be, in second 5 and again in second 6.
     let most = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1];
     let partial = [&[VERSION, 1, 1, b's', 1, b'p', 2, 5][..], &most, &[6], &most].concat();

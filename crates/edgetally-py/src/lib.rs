@@ -1,14 +1,14 @@
-//! `edgetally._core`: what Python sees of `edgetally-core`.
+//! `edgetally._core`: the Python face of `edgetally-core`.
 //!
-//! This crate translates and decides nothing. If a line here has an `if` that is not about Python, it belongs in
-//! `edgetally-core`, where it can be tested without an interpreter. What it does own:
+//! This crate translates and decides nothing. An `if` that is not about Python belongs in `edgetally-core`, where it can be
+//! tested without an interpreter. Two things happen only here:
 //!
-//! * the interpreter lock is released around every call that reads a block or makes an entry;
-//! * Rust errors become Python ones here and nowhere else.
+//! * The GIL is released around every call that takes long.
+//! * Rust errors become Python exceptions.
 
 use pyo3::prelude::*;
 
-/// The Rust half of edgetally. Documented, with types, in `_core.pyi`.
+/// The Rust half of Edgetally. `_core.pyi` has its types and documentation.
 #[pymodule(gil_used = false)]
 mod _core {
     use std::cell::RefCell;
@@ -31,11 +31,11 @@ mod _core {
     const OTHER: &str = core::OTHER;
 
     thread_local! {
-        /// Writes the entries that this thread is asked for.
+        /// Encodes entries in this thread.
         static ENCODER: RefCell<core::Encoder> = RefCell::default();
     }
 
-    /// A panic while the lock was held has been told to Python already; the state behind it is still sound.
+    /// A panic while the lock was held has reached Python as an exception already, and the state is still sound.
     fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,7 +60,7 @@ mod _core {
             *, service_id="default", pop="local", services=None, max_line=262_144, max_lateness=None, max_ahead=None, framing="lines",
             format="canonical", weight=1
         ))]
-        #[expect(clippy::too_many_arguments, reason = "all of them have names in Python")]
+        #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
         fn new(
             service_id: &str,
             pop: &str,
@@ -88,7 +88,7 @@ mod _core {
             Ok(Self { inner: Mutex::new(core::Fold::new(settings)) })
         }
 
-        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
         fn feed(&self, py: Python<'_>, block: Bound<'_, PyBytes>, now: u64) {
             let block = block.as_bytes();
             py.detach(|| locked(&self.inner).feed(block, now));
@@ -103,7 +103,7 @@ mod _core {
             PyBytes::new(py, &partial)
         }
 
-        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
         fn fold_all<'py>(
             &self,
             py: Python<'py>,
@@ -216,7 +216,7 @@ mod _core {
             Self { inner: Mutex::new(core::Window::new(limits, services)) }
         }
 
-        #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it holds while the lock is released")]
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
         fn merge(&self, py: Python<'_>, partial: Bound<'_, PyBytes>) -> PyResult<Vec<(String, u64, u64)>> {
             let partial = partial.as_bytes();
             let merged = py.detach(|| locked(&self.inner).merge(partial));
@@ -296,19 +296,19 @@ mod _core {
         }
     }
 
-    /// Where a line of a format has what, and the field of the record that it is.
+    /// The fields of a format: where each is in a line, and which field of a record it fills.
     #[pyfunction]
     fn format_fields(name: &str) -> PyResult<Vec<(&'static str, &'static str)>> {
         Ok(format(name)?.fields().collect())
     }
 
-    /// Raises `ValueError` when a fold has no such format.
+    /// Raises `ValueError` if a fold cannot read the format.
     #[pyfunction]
     fn check_format(name: &str) -> PyResult<()> {
         format(name).map(|_| ())
     }
 
-    /// Every word for what a cache did, and what it counts as.
+    /// Every known cache word, and what it counts as.
     #[pyfunction]
     fn cache_words() -> Vec<(&'static str, &'static str)> {
         let name = |status| match status {
@@ -319,7 +319,7 @@ mod _core {
         core::CACHE_WORDS.into_iter().map(|(word, status)| (word, name(status))).collect()
     }
 
-    /// The format that finds the most in some lines.
+    /// The format that finds the most fields in some lines.
     #[pyfunction]
     fn detect_format(lines: &[u8]) -> Option<&'static str> {
         core::detect_format(lines)
@@ -339,7 +339,7 @@ mod _core {
         Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.formula))).collect())
     }
 
-    /// Code and sentence of every reason for which a line is refused.
+    /// Code and sentence of every reason to reject a line.
     #[pyfunction]
     fn reasons() -> Vec<(&'static str, &'static str)> {
         core::Reason::ALL.iter().map(|reason| (reason.code(), reason.sentence())).collect()

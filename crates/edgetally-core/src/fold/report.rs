@@ -32,7 +32,7 @@ pub struct Report {
     pub rejected: [u64; Reason::ALL.len()],
     /// The first rejected lines.
     pub rejections: Vec<RejectedLine>,
-    /// Cache words that are not known, in accepted lines. They count as neither hit nor miss.
+    /// Unknown cache words of accepted lines. They count as neither hit nor miss.
     pub unknown_cache_words: UnknownWords,
 }
 

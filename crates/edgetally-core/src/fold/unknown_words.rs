@@ -1,4 +1,4 @@
-//! Cache words that are not known, counted so that an operator sees them.
+//! Unknown cache words, counted so that an operator sees them.
 
 use crate::value::key::OTHER;
 use crate::value::text::text;

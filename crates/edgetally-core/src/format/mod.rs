@@ -35,7 +35,7 @@ pub struct Format {
 }
 
 impl Format {
-    /// The format `name`. Columns may be chosen behind a colon if the format has them: `cloudfront:timestamp,sc-status`.
+    /// The format `name`. A colon and a list choose its columns, if it has any: `cloudfront:timestamp,sc-status`.
     pub fn named(name: &str) -> Result<Self, FormatError> {
         let (name, chosen) = name.split_once(':').map_or((name, None), |(name, chosen)| (name, Some(chosen)));
         let spec = FORMATS.into_iter().find(|spec| spec.name == name);

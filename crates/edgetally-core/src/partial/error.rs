@@ -16,9 +16,9 @@ impl std::fmt::Display for PartialError {
         match self {
             Self::UnknownVersion(version) => write!(
                 out,
-                "the partial has version {version} and this is version {VERSION}: upgrade the readers before the writers"
+                "expected a partial of version {VERSION}, got version {version}: upgrade readers before writers"
             ),
-            Self::Damaged(at) => write!(out, "the partial is damaged at byte {at}"),
+            Self::Damaged(at) => write!(out, "partial damaged at byte {at}"),
         }
     }
 }

@@ -15,7 +15,7 @@ pub const NANOSECONDS_PER_MS: u64 = 1_000_000;
 
 /// Typed access to the fields of one object.
 pub trait FieldAccess<'a>: Copy {
-    /// The value of `slot` as it was logged; empty when it is absent.
+    /// The value of `slot` as it was logged; empty if it is absent.
     fn text(self, slot: usize) -> &'a [u8];
 
     /// Whether `slot` is absent, or an empty string.

@@ -16,7 +16,7 @@ pub fn meaning(slot: usize, word: &[u8]) -> u8 {
     }
 }
 
-/// The meaning of a word that is not known, and of no word.
+/// The meaning of an unknown word, and of no word.
 pub const NONE: u8 = u8::MAX;
 
 /// The meaning as a cache status.

@@ -106,7 +106,7 @@ impl Window {
 
     /// A partial of reservations for every known domain in the seconds from `first` to `last`; empty if there are none.
     ///
-    /// It has no effect until it is merged, and it must stand in the journal first.
+    /// It has no effect until it is merged, which must not happen before it is in the journal.
     #[must_use]
     pub fn reservations(&self, first: u64, last: u64) -> Vec<u8> {
         // As long as there are few services, they need no reservations.

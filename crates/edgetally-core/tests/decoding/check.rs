@@ -1,26 +1,26 @@
-//! What holds for any bytes whatever, in any framing, cut anywhere. Asked by the tests here and by `make fuzz`.
+//! What holds for any bytes in any framing and format, cut anywhere. The tests here and `make fuzz` check it.
 
 use edgetally_core::{Dataset, Fold, Format, Framing, Limits, Report, Sealed, Settings, Window};
 
-/// The present of all input: a few seconds after that of the logs in `tests/edges/lines`.
+/// The time of arrival: a few seconds after the logs in `tests/edges/lines`.
 pub const NOW: u64 = 1_795_326_010;
 
-/// How input is read; the default is as a log.
+/// How input is read.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
-    /// What a fold is told.
+    /// The settings of the fold.
     pub settings: Settings,
-    /// Bytes of the pieces that are fed one after the other.
-    pub piece: usize,
-    /// Whether the fold is drained behind each.
+    /// Bytes of the blocks that are fed one after the other.
+    pub block: usize,
+    /// Whether the fold is drained after each.
     pub drains: bool,
-    /// How many keys of each sort one service may have in one second, when there are few.
-    pub few: usize,
+    /// A small limit on the keys of each sort that one service may have in one second.
+    pub max_keys: usize,
 }
 
 impl Form {
-    /// The form that three bytes name: a run that is given nothing but bytes tries all of them.
-    pub fn of([form, limit, piece]: [u8; 3]) -> Self {
+    /// The form that three bytes choose, so that a run with nothing but bytes tries all forms.
+    pub fn of([form, limit, block]: [u8; 3]) -> Self {
         let framing = [Framing::Lines, Framing::Arrays, Framing::Datagrams, Framing::Stream][usize::from(form % 4)];
         let formats: Vec<_> = Format::names().collect();
         let format =
@@ -33,30 +33,30 @@ impl Form {
             max_ahead: (form & 16 != 0).then_some(5),
             ..Settings::default()
         };
-        let (piece, few) = (1 + usize::from(piece), 1 + usize::from(piece % 4));
-        Self { settings, piece, drains: form & 32 != 0, few }
+        let (block, max_keys) = (1 + usize::from(block), 1 + usize::from(block % 4));
+        Self { settings, block, drains: form & 32 != 0, max_keys }
     }
 }
 
-/// Reads `log` in every way that `form` knows.
+/// Reads `log` whole and in blocks.
 ///
 /// # Panics
 ///
-/// When a record is lost or invented, when where the input is cut can be seen, or when what is shown is no JSON.
+/// If a record is lost or invented, if blocks change the result, or if an entry is not JSON.
 pub fn check(log: &[u8], form: &Form) {
     let (whole, report) = fold(&form.settings, std::iter::once(log), false);
-    let (pieces, piecemeal) = fold(&form.settings, log.chunks(form.piece), form.drains);
-    assert_eq!(report, piecemeal, "where the input is cut changes what is reported");
+    let (in_blocks, report_in_blocks) = fold(&form.settings, log.chunks(form.block), form.drains);
+    assert_eq!(report, report_in_blocks, "blocks change the report");
 
     let all = sealed(Limits::default(), &whole);
-    assert_eq!(entries(&all), entries(&sealed(Limits::default(), &pieces)), "where it is cut changes what is shown");
-    let limits = Limits { domains: form.few, origins: form.few, addresses: form.few, pops: form.few };
-    let few = sealed(limits, &whole);
-    for seconds in [&all, &few] {
+    assert_eq!(entries(&all), entries(&sealed(Limits::default(), &in_blocks)), "blocks change the entries");
+    let max = form.max_keys;
+    let limited = sealed(Limits { domains: max, origins: max, addresses: max, pops: max }, &whole);
+    for seconds in [&all, &limited] {
         let records: u64 = seconds.iter().map(|one| one.records).sum();
         assert_eq!(report.accepted, records, "a record is lost or invented");
     }
-    for entry in entries(&all).into_iter().chain(entries(&few)) {
+    for entry in entries(&all).into_iter().chain(entries(&limited)) {
         let text = String::from_utf8(entry).expect("an entry is UTF-8");
         serde_json::from_str::<serde_json::Value>(&text).expect("an entry is JSON");
     }

@@ -1,4 +1,4 @@
-//! Any bytes, in any framing, cut anywhere: what real edges wrote, that with damage, and noise.
+//! Any bytes in any framing and format, cut anywhere: logs of real edges, the same with damage, and noise.
 
 mod check;
 
@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// Logs of real edges, and those that are famous for being odd.
+/// Logs of real edges, and golden logs with odd lines.
 fn real() -> Vec<Vec<u8>> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
     let logs = ["edges/lines", "golden"].map(|folder| tests.join(folder)).into_iter().flat_map(|folder| {
@@ -39,35 +39,35 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // As many as still are quick without optimisation.
+    // As many as are quick without optimization.
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn damaged_lines_are_counted_or_refused_wherever_they_are_cut(log in damaged(), form: [u8; 3]) {
+    fn damaged_lines_are_counted_or_rejected_wherever_they_are_cut(log in damaged(), form: [u8; 3]) {
         check(&log, &Form::of(form));
     }
 
     #[test]
-    fn noise_is_counted_or_refused_wherever_it_is_cut(log in vec(any::<u8>(), 0..300), form: [u8; 3]) {
+    fn noise_is_counted_or_rejected_wherever_it_is_cut(log in vec(any::<u8>(), 0..300), form: [u8; 3]) {
         check(&log, &Form::of(form));
     }
 }
 
 #[test]
-fn real_logs_may_come_in_any_form() {
+fn real_logs_can_be_read_in_any_form() {
     for log in real() {
         for form in 0..64 {
-            // In every format, because there are fewer of them than forms.
+            // This tries every format, because there are fewer formats than forms.
             check(&log, &Form::of([form, 96 + form, 210]));
         }
     }
 }
 
 #[test]
-fn what_once_came_out_differently_when_it_was_cut() {
-    // A stream whose first piece is blank, and the next one a byte that means nothing between messages.
+fn inputs_that_once_depended_on_where_they_were_cut() {
+    // A stream whose first block is blank and whose second one is a byte that is ignored between messages.
     check(&[b"\t\0\xa9$".as_slice(), &[b'7'; 110]].concat(), &Form::of([0x37, 0, 0]));
-    // Blanks before an array, cut off from it.
+    // Blanks before an array, in a block of their own.
     check(b"\n\n  [no\n", &Form::of([1, 0, 2]));
     check(b"\n \n  {no\n", &Form::of([5, 0, 0]));
 }

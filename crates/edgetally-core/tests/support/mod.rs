@@ -1,12 +1,12 @@
-//! Made-up logs: records whose keys collide, written as different edges write them, and lines that are no records.
+//! Made-up logs: records with colliding keys, written as different edges write them, and other lines.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// The present of all made-up records.
+/// The time of arrival of made-up logs.
 pub const NOW: u64 = 1_795_314_035;
-/// The oldest second that they may lie in.
+/// The oldest second of a made-up record.
 pub const OLDEST: u64 = NOW - 3;
 
 const SERVICES: [&str; 3] = ["", r#""service_id":"a""#, r#""service_id":"b""#];
@@ -55,7 +55,7 @@ const JUNK: [&str; 18] = [
     r#"{"status":200,"ts":"soon"}"#,
     r#"{"status":200,"weight":0}"#,
     r#"{"status":200,"service_id":"a b"}"#,
-    // Records after all: one without a time, one that ends in blanks, and some that bring counters to their end.
+    // These are records: one without a time, one that ends in blanks, and some that saturate counters.
     r#"{"status":200}"#,
     "\t{ \"status\" : \"200\" } \r",
     r#"{"status":200,"weight":4294967296,"resp_bytes":18446744073709551615}"#,
@@ -69,17 +69,17 @@ const JUNK: [&str; 18] = [
 pub enum Line {
     /// A record that counts.
     Record {
-        /// The second that it lies in.
+        /// Its second.
         second: u64,
-        /// Its members but `ts`.
+        /// Its members without `ts`.
         members: String,
     },
-    /// Anything else, a newline excepted.
+    /// Anything else without a newline.
     Other(Vec<u8>),
 }
 
 impl Line {
-    /// The line as logged, newline included, with its second not before `oldest`.
+    /// Writes the line and a newline, with its second not before `oldest`.
     fn write(&self, log: &mut Vec<u8>, oldest: u64) {
         match self {
             Self::Record { second, members } => {
@@ -96,7 +96,7 @@ pub fn written(lines: &[Line]) -> Vec<u8> {
     written_from(lines, 0)
 }
 
-/// `lines` as they would have been logged if no record were older than `oldest`.
+/// `lines` as logged, with older records moved to `oldest`.
 pub fn written_from(lines: &[Line], oldest: u64) -> Vec<u8> {
     let mut log = vec![];
     for line in lines {
@@ -105,7 +105,7 @@ pub fn written_from(lines: &[Line], oldest: u64) -> Vec<u8> {
     log
 }
 
-/// Lines that count, with amounts that are far from the end of any counter.
+/// Lines that count, without saturating any counter.
 pub fn records(most: usize) -> impl Strategy<Value = Vec<Line>> {
     vec(record(), 0..=most)
 }
@@ -115,7 +115,7 @@ pub fn log(most: usize) -> impl Strategy<Value = Vec<Line>> {
     vec(prop_oneof![6 => record(), 2 => select(&JUNK[..]).prop_map(other), 1 => cut_off(), 1 => soup()], 0..=most)
 }
 
-/// Any bytes: some without a plan, some that nearly are lines.
+/// Any bytes: noise, and bytes that are nearly lines.
 pub fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let tokens = &[
         "{",
@@ -145,7 +145,7 @@ pub fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => vec(any::<u8>(), 0..300), 3 => nearly]
 }
 
-/// Neighbouring `items` in the blocks that cutting them where `cuts` say leaves.
+/// `items` cut into blocks at `cuts`.
 pub fn blocks<'a, T>(items: &'a [T], cuts: &[Index]) -> Vec<&'a [T]> {
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(items.len() + 1)).collect();
     ends.push(items.len());
@@ -167,7 +167,7 @@ fn record() -> impl Strategy<Value = Line> {
         let sizes = format!("\"resp_bytes\":\"{bytes}\",\"bereq_bytes\":{},\"beresp_body_bytes\":{bytes}", bytes / 7);
         let mut members = vec![keys.0, keys.1, keys.2, client, fetch, extra, &sizes];
         members.retain(|member| !member.is_empty());
-        // Edges differ in the order of their fields.
+        // Edges order their fields differently.
         let turn = turn % members.len();
         members.rotate_left(turn);
         Line::Record { second, members: members.join(",") }
