@@ -59,6 +59,13 @@ URLS = ("/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=%c3%28&c=%zz", "/a
 RAW_URLS = ("/\xff\xfe", "/%ff%fe", '/"quoted"', "/back\\slash", "/{x}", "/a?b=\xc3\x28&c=%zz", "/a/../b/./c")
 """With bytes that are not ASCII."""
 
+UNREADABLE: dict[bytes, int] = {
+    b"GARBAGE\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
+}
+"""Requests that servers written in C cannot parse, and their statuses. The second is the start of a TLS handshake."""
+
 Http2 = tuple[str, int, dict[str, Any]]
 """A method, the size of an upload, and orders to the origin."""
 HTTP_2: tuple[Http2, ...] = (
@@ -176,6 +183,8 @@ class Common:
     keeps_alive: bool = False
     """Whether such clients may keep their connection."""
     http_2_requests: Sequence[Http2] = HTTP_2
+    ranges_of: Sequence[str] = ("/plain/", "/text")
+    """Paths for the scenario `ranges`."""
 
     def messages(self) -> tuple[Scenario, ...]:
         """Return the scenarios that need no TLS."""
@@ -264,6 +273,19 @@ class Common:
     async def a_503_of_an_origin_is_passed_on(self, lab: Lab) -> None:
         await self.log.ask_with_each_method(lab, "/busy/", 503)
 
+    async def ranges(self, lab: Lab) -> None:
+        for wanted in ("bytes=0-9", "bytes=-5", "bytes=0-1,5-6", "bytes=900-"):
+            for path in self.ranges_of:
+                await self.log.ask(lab, path, headers={"Range": wanted}, body=300)
+
+    async def responses_that_the_edge_compresses(self, lab: Lab) -> None:
+        for method in METHODS:
+            await self.log.ask(lab, "/gzipped/", method=method, headers={"Accept-Encoding": "gzip"}, body=5_000)
+
+    async def a_host_in_the_first_line_wins(self, lab: Lab) -> None:
+        await self.log.ask(lab, f"http://{lab.domain}/plain/", host="other.example")
+        await self.log.ask(lab, f"http://{lab.domain.upper()}:80/plain/", host="other.example")
+
     async def a_100_continue_before_the_response(self, lab: Lab) -> None:
         for size in (1, 5_000):
             headers = {"Expect": "100-continue"}
@@ -318,6 +340,14 @@ class Failures:
     refused: int = 503
     """The status that the client gets if the origin refuses the connection."""
 
+    def scenarios(self) -> tuple[Scenario, ...]:
+        return (
+            self.an_origin_that_sends_no_whole_header_is_no_response,
+            self.half_a_body_is_a_response,
+            self.an_origin_that_refuses_the_connection_is_no_response,
+            self.an_origin_that_is_down_is_not_asked,
+        )
+
     async def an_origin_that_sends_no_whole_header_is_no_response(self, lab: Lab) -> None:
         for path, fault, status in self.faults:
             logged = self.without_response(lab, path)
@@ -346,6 +376,9 @@ class Cache:
     sizes: Sequence[int] = (0, 10, 5_000, 100_000)
     conditions: Sequence[dict[str, str]]
     """Headers of conditional requests, and of requests for ranges."""
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        return self.misses_then_hits, self.conditional_requests_and_ranges_of_what_is_cached
 
     async def misses_then_hits(self, lab: Lab) -> None:
         for size in self.sizes:

@@ -69,19 +69,6 @@ async def an_unknown_version_counts_by_its_first_digit(lab: Lab) -> None:
 
 
 @scenario
-async def ranges(lab: Lab) -> None:
-    for wanted in ("bytes=0-9", "bytes=-5", "bytes=0-1,5-6", "bytes=900-"):
-        for path in ("/plain/", "/text"):
-            await ask(lab, path, headers={"Range": wanted}, body=300)
-
-
-@scenario
-async def responses_that_apache_compresses(lab: Lab) -> None:
-    for method in METHODS:
-        await ask(lab, "/gzipped/", method=method, headers={"Accept-Encoding": "gzip"}, body=5_000)
-
-
-@scenario
 async def responses_that_apache_makes(lab: Lab) -> None:
     for method in METHODS:
         for path in ("/text", "/moved", "/not-there", "/forbidden/"):
@@ -119,7 +106,14 @@ COMMON = Common(
     keeps_alive=True,
     http_2_requests=MORE_HTTP_2,
 )
-SCENARIOS.add(*COMMON.messages(), *COMMON.tls(), COMMON.a_100_continue_before_the_response)
+SCENARIOS.add(
+    *COMMON.messages(),
+    *COMMON.tls(),
+    COMMON.ranges,
+    COMMON.responses_that_the_edge_compresses,
+    COMMON.a_host_in_the_first_line_wins,
+    COMMON.a_100_continue_before_the_response,
+)
 
 
 @scenario
@@ -127,12 +121,6 @@ async def hosts_that_apache_refuses_count_as_domains_all_the_same(lab: Lab) -> N
     for host, domain in REFUSED_HOSTS.items():
         answer = await ask(lab, "/plain/", host=host, domain=domain)
         assert answer.status == 400, host
-
-
-@scenario
-async def a_host_in_the_first_line_wins(lab: Lab) -> None:
-    await ask(lab, f"http://{lab.domain}/plain/", host="other.example")
-    await ask(lab, f"http://{lab.domain.upper()}:80/plain/", host="other.example")
 
 
 HOSTLESS = (
@@ -194,7 +182,7 @@ CACHE = Cache(
         {"Range": "bytes=1000-"},
     ],
 )
-SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
+SCENARIOS.add(*CACHE.scenarios())
 
 
 @scenario
@@ -241,12 +229,7 @@ FAILURES = Failures(
         ("/impatient/", "silence", 502),
     ],
 )
-SCENARIOS.add(
-    FAILURES.an_origin_that_sends_no_whole_header_is_no_response,
-    FAILURES.half_a_body_is_a_response,
-    FAILURES.an_origin_that_refuses_the_connection_is_no_response,
-    FAILURES.an_origin_that_is_down_is_not_asked,
-)
+SCENARIOS.add(*FAILURES.scenarios())
 
 
 @scenario

@@ -17,6 +17,7 @@ import pytest
 from tests.edges.common import (
     ECHOED,
     HOSTS,
+    UNREADABLE,
     Common,
     Failures,
     LogModel,
@@ -112,11 +113,9 @@ async def a_client_can_set_the_original_host(lab: Lab) -> None:
 
 
 HOSTLESS = {
-    b"GARBAGE\r\n\r\n": 400,
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+    **UNREADABLE,
     b"GET / HTTP/1.1\r\n\r\n": 400,
     b"GET /\xff\xfe HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
-    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
 }
 
 
@@ -182,12 +181,7 @@ FAILURES = Failures(
         ("/impatient/", "silence", 504),
     ),
 )
-SCENARIOS.add(
-    FAILURES.an_origin_that_sends_no_whole_header_is_no_response,
-    FAILURES.half_a_body_is_a_response,
-    FAILURES.an_origin_that_refuses_the_connection_is_no_response,
-    FAILURES.an_origin_that_is_down_is_not_asked,
-)
+SCENARIOS.add(*FAILURES.scenarios())
 
 
 # --- clients that leave ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.edges import common
 from tests.edges.common import (
     DOWNLOAD,
     ODD_HOSTS,
+    UNREADABLE,
     Cache,
     Common,
     Failures,
@@ -96,11 +97,9 @@ SCENARIOS.add(*COMMON.messages(), *COMMON.tls())
 
 
 HOSTLESS = {
-    b"GARBAGE\r\n\r\n": 400,
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+    **UNREADABLE,
     b"GET /\xff\xfe HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
     b"GET / FTP/1.1\r\nHost: www.example\r\n\r\n": 400,
-    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
     b"GET /text HTTP/1.0\r\n\r\n": 200,
 }
 
@@ -119,7 +118,7 @@ CACHE = Cache(
     sizes=(1, 10, 5_000),
     conditions=[{"If-None-Match": '"v1"'}, {"If-None-Match": '"v0"'}],
 )
-SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
+SCENARIOS.add(*CACHE.scenarios())
 
 
 # --- origins that fail ----------------------------------------------------------------------------------------------
@@ -148,12 +147,7 @@ FAILURES = Failures(
         ("/impatient/", "silence", 504),
     ),
 )
-SCENARIOS.add(
-    FAILURES.an_origin_that_sends_no_whole_header_is_no_response,
-    FAILURES.half_a_body_is_a_response,
-    FAILURES.an_origin_that_refuses_the_connection_is_no_response,
-    FAILURES.an_origin_that_is_down_is_not_asked,
-)
+SCENARIOS.add(*FAILURES.scenarios())
 
 
 # --- clients that leave ---------------------------------------------------------------------------------------------

@@ -91,19 +91,6 @@ async def the_framing_of_uploads_in_chunks_counts_as_header(lab: Lab) -> None:
 
 
 @scenario
-async def ranges(lab: Lab) -> None:
-    for wanted in ("bytes=0-9", "bytes=-5", "bytes=0-1,5-6", "bytes=900-"):
-        for path in ("/plain/", "/cached/1", "/text"):
-            await ask(lab, path, headers={"Range": wanted}, body=300)
-
-
-@scenario
-async def responses_that_nginx_compresses(lab: Lab) -> None:
-    for method in METHODS:
-        await ask(lab, "/gzipped/", method=method, headers={"Accept-Encoding": "gzip"}, body=5_000)
-
-
-@scenario
 async def bytes_after_a_switch_of_protocols_count(lab: Lab) -> None:
     """To the client they are body. To and from the origin, nginx logs only sums, which count as header."""
 
@@ -179,9 +166,17 @@ COMMON = Common(
     uploads=("/plain/", "/old/"),
     old_framings=("length", "close", "chunked"),
     keeps_alive=True,
+    ranges_of=("/plain/", "/cached/1", "/text"),
     http_2_requests=(*MORE_HTTP_2, ("GET", 0, {"framing": "chunked"})),
 )
-SCENARIOS.add(*COMMON.messages(), *COMMON.tls(), COMMON.a_100_continue_before_the_response)
+SCENARIOS.add(
+    *COMMON.messages(),
+    *COMMON.tls(),
+    COMMON.ranges,
+    COMMON.responses_that_the_edge_compresses,
+    COMMON.a_host_in_the_first_line_wins,
+    COMMON.a_100_continue_before_the_response,
+)
 
 
 @scenario
@@ -189,12 +184,6 @@ async def hosts_that_nginx_refuses_are_for_its_first_server(lab: Lab) -> None:
     for host in REFUSED_HOSTS:
         answer = await ask(lab, "/plain/", host=host, domain=DEFAULT_HOST)
         assert answer.status == 400, host
-
-
-@scenario
-async def a_host_in_the_first_line_wins(lab: Lab) -> None:
-    await ask(lab, f"http://{lab.domain}/plain/", host="other.example")
-    await ask(lab, f"http://{lab.domain.upper()}:80/plain/", host="other.example")
 
 
 HOSTLESS = {
@@ -254,7 +243,7 @@ CACHE = Cache(
         {"Range": "bytes=1000-"},
     ],
 )
-SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
+SCENARIOS.add(*CACHE.scenarios())
 
 
 @scenario

@@ -21,6 +21,7 @@ from tests.edges.common import (
     HTTP_2,
     ODD_HOSTS,
     RAW_URLS,
+    UNREADABLE,
     Cache,
     Common,
     Failures,
@@ -167,15 +168,13 @@ SCENARIOS.add(*COMMON.messages())
 
 
 HOSTLESS = {
-    b"GARBAGE\r\n\r\n": 400,
+    **UNREADABLE,
     b"GET\r\n\r\n": 400,
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
     b"GET / HTTP/1.x\r\nHost: www.example\r\n\r\n": 400,
     b"GET / FTP/1.1\r\nHost: www.example\r\n\r\n": 400,
     b"GET /text HTTP/1.0\r\n\r\n": 200,
     b"GET /text HTTP/1.1\r\n\r\n": 200,
     b"GET /\x01 HTTP/1.1\r\nHost: www.example\r\n\r\n": 400,
-    b"GET / HTTP/1.1\r\nHost: www.example\r\nno colon\r\n\r\n": 400,
 }
 
 
@@ -208,7 +207,7 @@ CACHE = Cache(
         {"Range": "bytes=1000-"},
     ],
 )
-SCENARIOS.add(CACHE.misses_then_hits, CACHE.conditional_requests_and_ranges_of_what_is_cached)
+SCENARIOS.add(*CACHE.scenarios())
 
 
 @scenario
