@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 // In the order of the flow. `tests/layers.rs` says which may import which.
+mod hash_index;
 mod rejection;
 mod schema;
 mod value;

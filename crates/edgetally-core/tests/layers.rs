@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Every module, the lowest first. A module imports only from layers below its own.
 const LAYERS: [&[&str]; 10] = [
-    &["rejection", "schema"],
+    &["hash_index", "rejection", "schema"],
     &["value"],
     &["framing"],
     &["decode"],

@@ -1,9 +1,8 @@
 //! An interner of keys as they were logged: each gets a number, and is found again without a copy.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{Hash, Hasher};
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use crate::hash_index::HashIndex;
 
 /// A key: a name and an address in a scope. Either text may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +13,18 @@ pub struct Key<'a> {
     pub name: &'a [u8],
     /// The address of the origin, or empty for a domain.
     pub address: &'a [u8],
+}
+
+// Only what `HashIndex` needs: texts are not followed by their length, as in a derived implementation.
+impl Hash for Key<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u32(self.scope);
+        hasher.write(self.name);
+        if !self.address.is_empty() {
+            hasher.write(self.address);
+        }
+    }
 }
 
 /// A key and the value that is read whenever it is found, both on one cache line.
@@ -36,8 +47,7 @@ const INLINE: usize = 28;
 /// Keys with numbers from 0, in the order in which they came, and a value each.
 #[derive(Debug)]
 pub struct KeyInterner<T> {
-    hasher: RandomState,
-    numbers: HashTable<u32>,
+    index: HashIndex,
     keys: Vec<InternedKey<T>>,
     /// The texts that are long.
     text: Vec<u8>,
@@ -45,8 +55,7 @@ pub struct KeyInterner<T> {
 
 impl<T> Default for KeyInterner<T> {
     fn default() -> Self {
-        // A random seed: clients choose host names, and must not be able to make them collide.
-        Self { hasher: RandomState::default(), numbers: HashTable::new(), keys: vec![], text: vec![] }
+        Self { index: HashIndex::default(), keys: vec![], text: vec![] }
     }
 }
 
@@ -54,26 +63,20 @@ impl<T> KeyInterner<T> {
     /// The hash of `key` in this interner.
     #[inline]
     pub fn hash(&self, key: Key<'_>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(key.scope);
-        hasher.write(key.name);
-        if !key.address.is_empty() {
-            hasher.write(key.address);
-        }
-        hasher.finish()
+        self.index.hash(key)
     }
 
     /// The number of `key` with this hash, if it has one.
     #[inline]
     pub fn find(&self, hash: u64, key: Key<'_>) -> Option<usize> {
-        let is_it = |number: &u32| {
-            let known = &self.keys[*number as usize];
+        let is_key = |number: usize| {
+            let known = &self.keys[number];
             known.hash == hash && known.scope == key.scope && {
                 let (name, address) = known.texts(&self.text);
                 are_equal(name, key.name) && are_equal(address, key.address)
             }
         };
-        self.numbers.find(hash, is_it).map(|number| *number as usize)
+        self.index.find(hash, is_key).map(|number| number as usize)
     }
 
     /// Adds `key` with this hash, which has no number yet.
@@ -96,7 +99,7 @@ impl<T> KeyInterner<T> {
         let (name_len, address_len) = (to_index(name_len), to_index(key.address.len()));
         self.keys.push(InternedKey { hash, value, scope: key.scope, at, name_len, address_len, inline });
         let keys = &self.keys;
-        self.numbers.insert_unique(hash, to_index(number), |number| keys[*number as usize].hash);
+        self.index.insert(hash, to_index(number), |_, number| keys[number].hash);
         number
     }
 
@@ -115,7 +118,7 @@ impl<T> KeyInterner<T> {
 
     /// Removes all keys.
     pub fn clear(&mut self) {
-        self.numbers.clear();
+        self.index.clear();
         self.keys.clear();
         self.text.clear();
     }

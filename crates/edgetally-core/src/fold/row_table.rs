@@ -1,13 +1,10 @@
 //! A table of rows of counters, found by a second and a key, without a copy of a key that has a row.
 
-use std::hash::BuildHasher;
 use std::marker::PhantomData;
-
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use crate::fold::chunked_vec::ChunkedVec;
 use crate::fold::key_interner::{Key, KeyInterner, to_index};
+use crate::hash_index::NumberedKeys;
 use crate::schema::counters::{CounterOrder, add};
 
 /// How many counters are hot: with one word more, they fill four cache lines.
@@ -33,11 +30,8 @@ struct LastRow {
 #[derive(Debug)]
 pub struct RowTable<O> {
     keys: KeyInterner<LastRow>,
-    /// The numbers of rows by second and key.
-    index: HashTable<u32>,
-    hasher: RandomState,
     /// The second and the number of the key of each row.
-    rows: Vec<(u64, u32)>,
+    rows: NumberedKeys<(u64, u32)>,
     hot: ChunkedVec<HotRow>,
     /// The cold counters, of rows that have any.
     cold: Vec<u64>,
@@ -48,9 +42,7 @@ impl<O> Default for RowTable<O> {
     fn default() -> Self {
         Self {
             keys: KeyInterner::default(),
-            index: HashTable::new(),
-            hasher: RandomState::default(),
-            rows: vec![],
+            rows: NumberedKeys::default(),
             hot: ChunkedVec::default(),
             cold: vec![],
             order: PhantomData,
@@ -121,18 +113,10 @@ impl<O: CounterOrder> RowTable<O> {
     /// The row of a key in another second than its last row, added if it is new.
     #[inline(never)]
     fn find_row(&mut self, second: u64, number: usize) -> u32 {
-        let (hasher, rows, wanted) = (&self.hasher, &self.rows, (second, to_index(number)));
-        let hash = hasher.hash_one(wanted);
-        let row = if let Some(row) = self.index.find(hash, |row| rows[*row as usize] == wanted) {
-            *row
-        } else {
-            let row = to_index(rows.len());
-            self.rows.push(wanted);
+        let (row, is_new) = self.rows.intern((second, to_index(number)));
+        if is_new {
             self.hot.push(HotRow { counters: [0; HOT], cold: 0 });
-            let rows = &self.rows;
-            self.index.insert_unique(hash, row, |row| hasher.hash_one(rows[*row as usize]));
-            row
-        };
+        }
         *self.keys.value_mut(number) = LastRow { second, row };
         row
     }
@@ -140,7 +124,7 @@ impl<O: CounterOrder> RowTable<O> {
     /// Calls `found` with every row, in the order in which they came: its second, its key, and the counters that are not 0.
     pub fn for_each(&self, mut found: impl FnMut(u64, Key<'_>, &[(usize, u64)])) {
         let mut counters = Vec::with_capacity(O::COUNTERS);
-        for ((second, number), hot) in self.rows.iter().zip(self.hot.iter()) {
+        for ((second, number), hot) in self.rows.as_slice().iter().zip(self.hot.iter()) {
             let cold = match hot.cold as usize {
                 0 => &[][..],
                 row => &self.cold[(row - 1) * cold_counters::<O>()..][..cold_counters::<O>()],
@@ -162,7 +146,6 @@ impl<O: CounterOrder> RowTable<O> {
     /// Removes every row.
     pub fn clear(&mut self) {
         self.keys.clear();
-        self.index.clear();
         self.rows.clear();
         self.hot.clear();
         self.cold.clear();
@@ -172,7 +155,7 @@ impl<O: CounterOrder> RowTable<O> {
     #[must_use]
     pub fn size(&self) -> usize {
         let row = size_of::<(u64, u32)>() + size_of::<HotRow>() + 8;
-        self.keys.size() + self.rows.len() * row + self.cold.len() * size_of::<u64>()
+        self.keys.size() + self.rows.as_slice().len() * row + self.cold.len() * size_of::<u64>()
     }
 }
 

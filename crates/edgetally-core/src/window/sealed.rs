@@ -159,7 +159,7 @@ fn freeze_rows<'a>(
 ) -> Box<[SealedRow]> {
     let rank = &rank;
     let ranked = |(kind, rows): (Kind, &'a TallyRows)| {
-        (0..).zip(&rows.keys).map(move |(number, key)| (rank(*key), kind, rows, number))
+        (0..).zip(rows.keys.as_slice()).map(move |(number, key)| (rank(*key), kind, rows, number))
     };
     let mut all: Vec<_> = kinds.into_iter().flat_map(ranked).collect();
     all.sort_unstable_by_key(|(key, kind, ..)| (*key, *kind));

@@ -29,18 +29,16 @@ pub(crate) struct SparseRows {
 }
 
 impl SparseRows {
-    /// Adds a row of zeros with capacity for `count` values; returns its number.
+    /// Adds a row of zeros with capacity for `count` values, which gets the next number.
     ///
     /// # Panics
     ///
-    /// If there are more than 4 billion rows or values, which limits on keys prevent.
+    /// If there are more than 4 billion values, which limits on keys prevent.
     #[expect(clippy::cast_possible_truncation, reason = "there are five capacities")]
-    pub fn push(&mut self, count: usize) -> u32 {
-        let number = u32::try_from(self.rows.len()).expect("keys are limited");
+    pub fn push(&mut self, count: usize) {
         let capacity = CAPACITIES.iter().position(|capacity| *capacity >= count).unwrap_or(CAPACITIES.len() - 1);
         let at = self.allocate(capacity);
         self.rows.push(SparseRow { counters: [0; 2], at, capacity: capacity as u8, count: 0 });
-        number
     }
 
     /// Adds `counters` to row `number`.
@@ -124,17 +122,19 @@ mod tests {
             additions in prop::collection::vec((0..4_u32, prop::collection::btree_map(0..128_usize, 0..300_u64, 0..40)), 0..40),
         ) {
             let mut rows = SparseRows::default();
-            let numbers = [3, 0, 100, 12].map(|count| rows.push(count));
+            for count in [3, 0, 100, 12] {
+                rows.push(count);
+            }
             let mut want: [BTreeMap<usize, u64>; 4] = Default::default();
             for (number, counters) in additions {
                 let mut bytes = vec![];
                 write_counters(&mut bytes, counters.iter().map(|(counter, value)| (*counter, *value)));
-                rows.add(numbers[number as usize], EncodedCounters::at(&bytes, 0));
+                rows.add(number, EncodedCounters::at(&bytes, 0));
                 for (counter, value) in counters.into_iter().filter(|(_, value)| *value != 0) {
                     *want[number as usize].entry(counter).or_default() += value;
                 }
             }
-            for (number, want) in numbers.into_iter().zip(want) {
+            for (number, want) in (0..).zip(want) {
                 let ([low, high], values) = rows.get(number);
                 let counters = (0..128).filter(|counter| (u128::from(low) | u128::from(high) << 64) >> counter & 1 == 1);
                 prop_assert_eq!(want, counters.zip(values.iter().copied()).collect::<BTreeMap<_, _>>());

@@ -3,14 +3,12 @@
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use crate::hash_index::HashIndex;
 
 /// Strings with numbers from 0, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct StringInterner {
-    hasher: RandomState,
-    index: HashTable<u32>,
+    index: HashIndex,
     ends: Vec<u32>,
     text: String,
 }
@@ -25,23 +23,18 @@ impl StringInterner {
     /// String `number`.
     #[must_use]
     pub fn get(&self, number: u32) -> &str {
-        text_at(&self.text, &self.ends, number)
+        text_at(&self.text, &self.ends, number as usize)
     }
 
     /// The number of `string`, if it has one.
     #[must_use]
     pub fn find(&self, string: &[u8]) -> Option<u32> {
-        self.find_hashed(self.hash(string), string)
-    }
-
-    #[inline]
-    fn hash(&self, string: &[u8]) -> u64 {
-        self.hasher.hash_one(string)
+        self.find_hashed(self.index.hash(string), string)
     }
 
     #[inline]
     fn find_hashed(&self, hash: u64, string: &[u8]) -> Option<u32> {
-        self.index.find(hash, |number| bytes_at(&self.text, &self.ends, *number) == string).copied()
+        self.index.find(hash, |number| bytes_at(&self.text, &self.ends, number) == string)
     }
 
     /// The number of `string`, added if it is new.
@@ -51,15 +44,15 @@ impl StringInterner {
     /// If the string is not UTF-8, which is checked of partials, or if there are more than 4 GiB of strings, which limits on
     /// keys prevent.
     pub fn intern(&mut self, string: &[u8]) -> u32 {
-        let hash = self.hash(string);
+        let hash = self.index.hash(string);
         if let Some(number) = self.find_hashed(hash, string) {
             return number;
         }
         let number = u32::try_from(self.ends.len()).expect("keys are limited");
         self.text.push_str(std::str::from_utf8(string).expect("partials were checked"));
         self.ends.push(u32::try_from(self.text.len()).expect("keys are limited"));
-        let (hasher, text, ends) = (&self.hasher, &self.text, &self.ends);
-        self.index.insert_unique(hash, number, |number| hasher.hash_one(bytes_at(text, ends, *number)));
+        let (text, ends) = (&self.text, &self.ends);
+        self.index.insert(hash, number, |hasher, number| hasher.hash_one(bytes_at(text, ends, number)));
         number
     }
 
@@ -97,7 +90,7 @@ impl SortedStrings {
     /// The string of this rank.
     #[must_use]
     pub fn get(&self, rank: u32) -> &str {
-        text_at(&self.text, &self.ends, rank)
+        text_at(&self.text, &self.ends, rank as usize)
     }
 
     /// Memory that the strings take, in bytes.
@@ -107,19 +100,18 @@ impl SortedStrings {
     }
 }
 
-fn text_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
+fn text_at<'a>(text: &'a str, ends: &[u32], number: usize) -> &'a str {
     &text[range(ends, number)]
 }
 
 /// The same as bytes, which saves the check for character boundaries.
 #[inline]
-fn bytes_at<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a [u8] {
+fn bytes_at<'a>(text: &'a str, ends: &[u32], number: usize) -> &'a [u8] {
     &text.as_bytes()[range(ends, number)]
 }
 
 #[inline]
-fn range(ends: &[u32], number: u32) -> Range<usize> {
-    let number = number as usize;
+fn range(ends: &[u32], number: usize) -> Range<usize> {
     let start = if number == 0 { 0 } else { ends[number - 1] as usize };
     start..ends[number] as usize
 }

@@ -3,11 +3,10 @@
 //! Keys are final here. The limits on keys apply when a key is added, and keys beyond them count under `_other`. No request
 //! goes uncounted.
 
-use std::hash::BuildHasher;
-
 use foldhash::fast::RandomState;
-use hashbrown::{HashSet, HashTable};
+use hashbrown::HashSet;
 
+use crate::hash_index::NumberedKeys;
 use crate::partial::EncodedCounters;
 use crate::schema::counters::Kind;
 use crate::value::key::OTHER;
@@ -49,24 +48,16 @@ pub(crate) fn row_parts(key: RowKey) -> (u32, u32, u32) {
 /// The rows of one kind.
 #[derive(Debug, Default)]
 pub(crate) struct TallyRows {
-    hasher: RandomState,
-    index: HashTable<u32>,
-    pub keys: Vec<RowKey>,
+    pub keys: NumberedKeys<RowKey>,
     pub counters: SparseRows,
 }
 
 impl TallyRows {
     fn add(&mut self, key: RowKey, counters: EncodedCounters<'_>) {
-        let (hasher, keys) = (&self.hasher, &self.keys);
-        let hash = hasher.hash_one(key);
-        let row = if let Some(row) = self.index.find(hash, |row| keys[*row as usize] == key) {
-            *row
-        } else {
-            let row = self.counters.push(counters.count());
-            self.index.insert_unique(hash, row, |row| hasher.hash_one(keys[*row as usize]));
-            self.keys.push(key);
-            row
-        };
+        let (row, is_new) = self.keys.intern(key);
+        if is_new {
+            self.counters.push(counters.count());
+        }
         self.counters.add(row, counters);
     }
 }
