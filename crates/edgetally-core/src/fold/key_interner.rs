@@ -15,7 +15,7 @@ pub struct Key<'a> {
     pub address: &'a [u8],
 }
 
-// Only what `HashIndex` needs: texts are not followed by their length, as in a derived implementation.
+// By hand, because a derived implementation would also hash the lengths of the texts.
 impl Hash for Key<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {

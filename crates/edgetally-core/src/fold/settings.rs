@@ -35,7 +35,7 @@ pub enum Framing {
     Arrays,
     /// Like lines; a syslog header may precede the record.
     Datagrams,
-    /// Syslog over TCP, with octet counting or newlines (see [`crate::framing::syslog_stream`]).
+    /// Syslog over TCP, with octet counting or newlines (RFC 6587).
     Stream,
 }
 

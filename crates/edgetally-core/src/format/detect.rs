@@ -7,7 +7,7 @@ use crate::value::text::trim;
 
 /// The name of the format that finds the most fields in the lines of `log`, the first of [`Format::names`] if several do.
 ///
-/// Nothing if no format finds any.
+/// `None` if no format finds any.
 #[must_use]
 pub fn detect_format(log: &[u8]) -> Option<&'static str> {
     let found: Vec<_> = Format::names()

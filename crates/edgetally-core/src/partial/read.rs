@@ -32,7 +32,7 @@ pub struct PartialRow<'a> {
     pub counters: EncodedCounters<'a>,
 }
 
-/// Counters as [`write_counters`](crate::partial::write_counters) wrote them.
+/// Encoded counters of a row: how many there are, then counter and value of each.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedCounters<'a>(&'a [u8]);
 

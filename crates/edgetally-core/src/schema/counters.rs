@@ -256,7 +256,7 @@ pub mod origin {
     pub const RESP_HEADER_BYTES: usize = 0;
     /// Body bytes received.
     pub const RESP_BODY_BYTES: usize = 1;
-    /// Statuses received, their sum is the number of responses.
+    /// Statuses received, one per index of their family. Their sum is the number of responses.
     pub const STATUS: usize = 2;
     /// Responses by time to first byte, one per bucket.
     pub const LATENCY: usize = STATUS + FAMILY;

@@ -40,8 +40,8 @@ impl Dataset {
     }
 }
 
-/// What is added to the number of a counter of compute. A dataset has two kinds of rows; counters of delivery keep their
-/// numbers.
+/// Where the counters of compute start. A dataset has two kinds of rows: measurements number the counters of delivery from
+/// 0, and those of compute from here.
 pub const COMPUTE: usize = delivery::LEN;
 
 /// How a measurement is computed from counters.
