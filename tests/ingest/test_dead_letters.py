@@ -188,4 +188,4 @@ async def test_the_file_can_be_switched_off(tmp_path: Path) -> None:
 
     assert kept.files == {}
     assert kept.letters.dropped == 0
-    assert json.loads(kept.letters.recent())[0]["time"].startswith("2026-11-22T02:20:00"), START
+    assert json.loads(kept.letters.to_json())[0]["time"].startswith("2026-11-22T02:20:00"), START

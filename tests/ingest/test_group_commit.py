@@ -7,7 +7,7 @@ import pytest
 
 from edgetally.errors import TooLarge, Unavailable
 from edgetally.ingest.group_commit import CONCURRENT_GROUPS, GROUP_BYTES, Push, PushLimits
-from edgetally.ingest.idempotency import PREFIX, IdempotencyKey, decoded
+from edgetally.ingest.idempotency import PREFIX, IdempotencyKey, decode
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Report
 from tests.support.clock import TIMEOUT_SECONDS, ManualClock
@@ -87,7 +87,7 @@ async def test_pushes_that_wait_share_one_partial_and_each_gets_its_own_report(i
 
     assert len(journal.appended) == CONCURRENT_GROUPS + 1
     (stored,) = [checkpoints for records, checkpoints in journal.appended if records == 6]
-    records = {name.removeprefix(PREFIX): decoded(text or "") for name, text in stored.items()}
+    records = {name.removeprefix(PREFIX): decode(text or "") for name, text in stored.items()}
     assert {name: record.accepted for name, record in records.items()} == {"one": 2, "three": 2}
     assert {name: record.rejected for name, record in records.items()} == {"one": {}, "three": {"bad_status": 1}}
     assert [report.accepted for report in reports] == [2, 2, 2, 0, 0]
@@ -187,7 +187,7 @@ async def test_a_push_whose_sender_leaves_counts_only_if_it_is_folded_already(in
     began[0].cancel()
     await asyncio.wait([early, began[0]])
     journal.gate.let_all()
-    await ingest.group_commit.drained()
+    await ingest.group_commit.drain()
 
     assert journal.records == ingest.totals.accepted == CONCURRENT_GROUPS
     assert ingest.group_commit.pending_bytes == 0

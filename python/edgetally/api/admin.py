@@ -56,7 +56,7 @@ class Admin:
             body, content_type = self._status.expose(accept)
             return Response(HTTPStatus.OK, body, *FIELDS, content_type=content_type)
         if endpoint == "rejected":
-            return Response(HTTPStatus.OK, self._dead_letters.recent(), *FIELDS)
+            return Response(HTTPStatus.OK, self._dead_letters.to_json(), *FIELDS)
         return self._ready()
 
     def _ready(self) -> Response:

@@ -78,7 +78,7 @@ class DeadLetters:
             elif self._path:
                 self.dropped += 1
 
-    def recent(self) -> bytes:
+    def to_json(self) -> bytes:
         """Return those in memory as a JSON array, the newest first."""
         return b"[" + ",\n".join(reversed(self._recent)).encode("ascii") + b"]\n"
 

@@ -109,7 +109,7 @@ class GroupCommit:
         """Start a push, which has to be closed; raise Busy when there is no memory for it."""
         return Push(self, defaults)
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until all pushes that have arrived are committed, or have failed."""
         while self._running:
             await asyncio.wait(self._running)
@@ -186,7 +186,7 @@ class GroupCommit:
         pairs = list(zip(group, reports, strict=True))
         checkpoints = self.keys.checkpoints([(push.key, report) for push, report in pairs if push.key])
         await self._committer.commit(partial, checkpoints, reports, source=SOURCE, counted_as=SOURCE)
-        self.keys.committed(checkpoints)
+        self.keys.note_committed(checkpoints)
         for push, report in pairs:
             push.succeed(report)
 

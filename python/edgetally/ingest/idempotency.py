@@ -79,7 +79,7 @@ class IdempotencyKeys:
         self._limit = limit
         self._pending: dict[str, asyncio.Future[Report]] = {}
         """Pushes that are on their way into the journal, by the name of their record."""
-        records = [(name, decoded(text).until) for name, text in checkpoints.items() if is_record(name)]
+        records = [(name, decode(text).until) for name, text in checkpoints.items() if is_record(name)]
         self._expiry = dict(sorted(records, key=lambda record: record[1]))
         """The second from which on a record is not needed, by its name; the first to expire comes first."""
 
@@ -121,10 +121,10 @@ class IdempotencyKeys:
         until = int(self._clock.now()) + KEEP_SECONDS
         return {
             **dict.fromkeys(self._expired(len(reports))),
-            **{PREFIX + key.name: encoded(IdempotencyRecord.of(report, key.content, until)) for key, report in reports},
+            **{PREFIX + key.name: encode(IdempotencyRecord.of(report, key.content, until)) for key, report in reports},
         }
 
-    def committed(self, checkpoints: Checkpoints) -> None:
+    def note_committed(self, checkpoints: Checkpoints) -> None:
         """Take note that what `checkpoints` returned is durable."""
         now = self._clock.now()
         for name, text in checkpoints.items():
@@ -132,11 +132,11 @@ class IdempotencyKeys:
             if text is None:
                 self.evicted += until > now
             else:
-                self._expiry[name] = decoded(text).until
+                self._expiry[name] = decode(text).until
 
     def _record(self, name: str) -> IdempotencyRecord | None:
         text = self._checkpoints.get(name)
-        record = decoded(text) if text else None
+        record = decode(text) if text else None
         return record if record and record.until > self._clock.now() else None
 
     def _expired(self, count: int) -> list[str]:
@@ -158,12 +158,12 @@ def is_record(name: str) -> bool:
     return name.startswith((PREFIX, OLD_PREFIX))
 
 
-def encoded(record: IdempotencyRecord) -> str:
+def encode(record: IdempotencyRecord) -> str:
     """Return the text of a record."""
     return msgspec.json.encode(record).decode()
 
 
-def decoded(text: str) -> IdempotencyRecord:
+def decode(text: str) -> IdempotencyRecord:
     """Read a record of any version."""
     if text.startswith("["):
         return _decode_answer(text)

@@ -55,10 +55,10 @@ class Worker:
         try:
             async for block in source.blocks():
                 accepted = rejected = 0
-                await uninterrupted(batch.add(block))
+                await complete(batch.add(block))
                 if batch.is_due:
                     # Backpressure: until it is durable, no more is taken from the source.
-                    while (report := await uninterrupted(batch.commit())) is None:
+                    while (report := await complete(batch.commit())) is None:
                         await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
                     accepted, rejected = report.accepted, report.rejected.total()
                 source.note_progress(stream.unfinished, accepted, rejected)
@@ -122,7 +122,7 @@ def log_rejections(source: str, report: Report) -> None:
         say(LinesRejected(source=source, count=rejected, reasons=reasons))
 
 
-async def uninterrupted(work: Coroutine[None, None, T]) -> T:
+async def complete(work: Coroutine[None, None, T]) -> T:
     """Await `work` to its end, even if this is cancelled meanwhile: a block and its checkpoint belong together."""
     task = asyncio.ensure_future(work)
     try:

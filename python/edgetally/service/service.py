@@ -297,7 +297,7 @@ class Service:
     async def _stop_parts(self) -> None:
         await cancel(self._tasks)
         self.long_poll.close()
-        await self.group_commit.drained()
+        await self.group_commit.drain()
         self.fold_pool.close()
         self.dead_letters.close()
         self.sealer.close()
