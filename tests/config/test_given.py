@@ -139,6 +139,8 @@ def test_variables_of_others_are_left_alone() -> None:
     [
         ("EDGETALLY_API__LISEN", "x", "unknown setting (did you mean EDGETALLY_API__LISTEN"),
         ("EDGETALLY_API_LISTEN", "x", "unknown setting (did you mean EDGETALLY_API__LISTEN?)"),
+        ("EDGETALLY_LISTEN", "x", "unknown setting (did you mean EDGETALLY_API__LISTEN?)"),
+        ("EDGETALLY_DATA_DIR", "x", "unknown setting (did you mean EDGETALLY_JOURNAL__DATA_DIR?)"),
         ("EDGETALLY_API_MAX_PUSH__BYTES", "x", "unknown setting (did you mean EDGETALLY_API__MAX_PUSH_BYTES"),
         ("EDGETALLY_X__Y", "x", "unknown setting (expected EDGETALLY_SECTION__SETTING)"),
         ("EDGETALLY_WINDOW__AGGREGATE_DELAY", "two", "expected an integer from 1 to 60, got 'two'"),

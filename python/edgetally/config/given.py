@@ -19,8 +19,11 @@ from edgetally.errors import ConfigError
 
 VARIABLES = {one.variable: one for one in SETTINGS.values()}
 
-MISSPELT = {one.variable.replace("__", "_"): one for one in SETTINGS.values()}
-"""Variables with one underscore, which is easily overlooked."""
+MISSPELT = {
+    **{f"{PREFIX}{one.name}".upper(): one for one in SETTINGS.values() if one.section},
+    **{one.variable.replace("__", "_"): one for one in SETTINGS.values()},
+}
+"""Variables without their section, or with one underscore behind it. Either is easily overlooked."""
 
 Plain = dict[str, object]
 

@@ -32,7 +32,7 @@ Edgetally is running with made-up traffic of {len(SITES)} services: {", ".join(s
   services           {service.url}/
   domains            {service.url}/v1/domains/{example}/ts/h
   origins            {service.url}/v1/origins/{example}/ts/h
-  origins by address {service.url}/v1/channel/{example}/ts/h?kind=origin_insights
+  origins by address '{service.url}/v1/channel/{example}/ts/h?kind=origin_insights'
   API description    {service.url}/openapi.json
 
 The last second of {example}, by domain and by POP:
