@@ -13,8 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edgetally._core import Fold, Sealed, Window
-from edgetally.cli import flags
-from edgetally.cli import main as cli
+from edgetally.cli import commands, flags
 from edgetally.config.validation import check
 from edgetally.journal.sqlite_file import VERSION as JOURNAL_VERSION
 from edgetally.model import DATASETS, measurements, reasons
@@ -161,7 +160,7 @@ def test_every_command_that_is_shown_is_understood(page: Path) -> None:
 
     for command in (part.strip() for line in shown for part in line.split("|")):
         if command.startswith("edgetally "):
-            arguments = cli.parser().parse_args(shlex.split(re.split("[<>&]", command)[0])[1:])
+            arguments = commands.parser().parse_args(shlex.split(re.split("[<>&]", command)[0])[1:])
             arguments.config = None  # no such file here
             flags.given(arguments).config()
 

@@ -17,14 +17,43 @@ The library folds logs without a server:
 docs/library.md has more. `edgetally serve` is the server.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from edgetally.offline.entry import Entry
-from edgetally.offline.fold import FoldResult, fold, rows
-from edgetally.offline.line_report import Rejection
-from edgetally.offline.streaming import Fold, Window
-from edgetally.snippets import formats
+if TYPE_CHECKING:
+    from edgetally.offline.entry import Entry
+    from edgetally.offline.fold import FoldResult, fold, rows
+    from edgetally.offline.line_report import Rejection
+    from edgetally.offline.streaming import Fold, Window
+    from edgetally.snippets import formats
+
+    __version__: str
 
 __all__ = ["Entry", "Fold", "FoldResult", "Rejection", "Window", "__version__", "fold", "formats", "rows"]
 
-__version__ = version("edgetally")
+_MODULES = {
+    "Entry": "edgetally.offline.entry",
+    "Fold": "edgetally.offline.streaming",
+    "FoldResult": "edgetally.offline.fold",
+    "Rejection": "edgetally.offline.line_report",
+    "Window": "edgetally.offline.streaming",
+    "fold": "edgetally.offline.fold",
+    "formats": "edgetally.snippets",
+    "rows": "edgetally.offline.fold",
+}
+"""Where each name is. They are imported when they are first used, so that the command starts at once."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - of any of these types
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("edgetally")
+    elif name in _MODULES:
+        value = getattr(import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module 'edgetally' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

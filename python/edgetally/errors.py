@@ -2,10 +2,11 @@
 Everything edgetally raises on purpose.
 
 * EdgetallyError
-  x ConfigError      a flag, a variable, a setting or a file is wrong: exit 2, no traceback
+  x ConfigError      a flag, a variable, a setting or a file is wrong
   x InputError       the input of a source is invalid
     - TooLarge       ... because it exceeds a limit
     - Mislabelled    ... because it is not compressed as declared
+  x OutputError      standard output cannot be written
   x KeyReused        a push has the idempotency key of another push
   x Unavailable      not possible now; try again later
     - Busy           ... because of a limit on pending input
@@ -13,6 +14,7 @@ Everything edgetally raises on purpose.
 Anything else that escapes is a bug, and is allowed to look like one.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 
@@ -60,6 +62,14 @@ class TooLarge(InputError):
 
 class Mislabelled(InputError):
     """The input is not compressed as declared. The text says how: `not gzip`."""
+
+
+class OutputError(EdgetallyError):
+    """Standard output cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        problem = "closed" if error.errno == errno.EBADF else reason(error)
+        super().__init__(f"standard output: {problem}")
 
 
 class KeyReused(EdgetallyError):

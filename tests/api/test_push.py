@@ -1,9 +1,12 @@
 """Push: what may be sent, how it is answered, and that it counts as a whole or not at all."""
 
 import asyncio
+import bz2
 import gzip
 import json
+import lzma
 import sys
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -385,6 +388,24 @@ BROKEN = [
     Broken("zstd whose second frame is cut off", ZSTD + ZSTD[:-1], "zstd", 400, "cut off"),
     Broken("not zstd", LINES, "zstd", 400, "the body is not zstd, although Content-Encoding says so; no"),
     Broken("gzip that claims to be zstd", GZIP, "zstd", 400, "the body is not zstd, although"),
+    Broken(
+        "gzip without a coding",
+        GZIP,
+        "identity",
+        415,
+        "the body is gzip-compressed, which no Content-Encoding says: send",
+    ),
+    Broken(
+        "zstd without a coding", ZSTD, "identity", 415, "says: send Content-Encoding: zstd; nothing of this push was"
+    ),
+    Broken(
+        "xz", lzma.compress(LINES), "identity", 415, "the body is xz-compressed (expected records, compressed by gzip"
+    ),
+    Broken("bzip2", bz2.compress(LINES), "identity", 415, "the body is bzip2-compressed (expected records"),
+    Broken("zlib", zlib.compress(LINES), "identity", 415, "the body is zlib-compressed (expected records"),
+    Broken("UTF-16", LINES.decode().encode("utf-16"), "identity", 415, "the body is UTF-16 text (expected records"),
+    Broken("gzip in gzip", gzip.compress(GZIP), "gzip", 415, "the body is gzip-compressed below its Content-Encoding"),
+    Broken("gzip in zstd", zstd.compress(GZIP), "zstd", 415, "the body is gzip-compressed below its Content-Encoding"),
     Broken("an unknown coding", LINES, "br", 415, "'br'"),
     Broken("two codings", GZIP, "gzip, gzip", 415, "'gzip, gzip'"),
 ]
@@ -404,6 +425,18 @@ async def test_nothing_counts_of_a_body_that_cannot_be_decompressed(service: Ser
 async def test_the_refusal_of_an_unknown_coding_lists_the_known_ones(service: Served) -> None:
     answer = await service.client.post("/ingest", content=LINES, headers={"Content-Encoding": "br"})
     assert answer.headers["Accept-Encoding"] == "gzip, zstd"
+
+
+async def test_a_body_that_is_compressed_is_refused_however_it_is_cut(service: Served) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for byte in GZIP:
+            yield bytes([byte])
+
+    answer = await service.client.post("/ingest", content=body())
+
+    assert answer.status_code == 415
+    assert "send Content-Encoding: gzip" in answer.json()["Error"]
+    assert await counted(service) == 0
 
 
 # Limits

@@ -32,13 +32,13 @@ def detected(*lines: bytes) -> list[str]:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_a_log_may_be_compressed(pack: Callable[[bytes], bytes]) -> None:
-    assert list(lines_of(io.BytesIO(pack(b"one\ntwo\n\nthree")))) == [b"one\n", b"two\n", b"\n", b"three"]
+    assert list(lines_of(io.BytesIO(pack(b"one\ntwo\n\nthree")), "a.log")) == [b"one\n", b"two\n", b"\n", b"three"]
 
 
 @pytest.mark.parametrize("detect_format", [True, False])
 @pytest.mark.parametrize("log", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_log_is_reported_as_empty(log: bytes, *, detect_format: bool) -> None:
-    lines = lines_of(io.BytesIO(log))
+    lines = lines_of(io.BytesIO(log), "a.log")
     text = explained(lines, defaults=DEFAULTS, now=9, max_lines=10, detect_format=detect_format)
     assert list(text) == ["the log is empty"]
 

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgetally.cli.commands import parser
 from edgetally.cli.flags import given
-from edgetally.cli.main import main, parser
+from edgetally.cli.main import main
 from edgetally.config.given import load
 from edgetally.config.sections import SETTINGS, Config, FollowSettings, SyslogSettings
 from edgetally.config.validation import check

@@ -106,14 +106,15 @@ def test_rejected_lines_and_their_number_are_printed(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named_and_counts_as_far_as_it_was_read(tmp_path: Path) -> None:
     cut_off = write(tmp_path / "1.log", gzip.compress(LINE)[:-3])
     good = write(tmp_path / "2.log", LINE)
+    size = cut_off.stat().st_size
 
     printed = Printed(cut_off, good)
 
     assert printed.errors == [
-        f"{cut_off}: the gzip stream is cut off; what was read before counts",
+        f"{cut_off}: the gzip stream is cut off after byte {size} (what could be read counts)",
         "2 lines accepted, 0 rejected",
     ]
-    assert printed.status == 0
+    assert printed.status == 2
 
 
 def test_unknown_cache_words_are_printed_most_frequent_first(tmp_path: Path) -> None:

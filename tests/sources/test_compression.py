@@ -1,8 +1,13 @@
 """Compressed streams, in pieces of bounded size."""
 
+import bz2
 import gzip
+import io
+import lzma
 import random
 import sys
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally.errors import InputError, Mislabelled
-from edgetally.sources.compression import PIECE_BYTES, Decoder, Gzip, Identity, Zstd, by_encoding, by_magic
+from edgetally.sources.compression import (
+    FOREIGN,
+    PIECE_BYTES,
+    Bzip2,
+    Decoder,
+    Gzip,
+    Identity,
+    Xz,
+    Zstd,
+    by_encoding,
+    by_magic,
+    foreign,
+)
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -31,6 +48,8 @@ class Format(NamedTuple):
 FORMATS = [
     Format("gzip", Gzip, gzip.compress),
     Format("zstd", Zstd, zstd.compress),
+    Format("xz", Xz, lzma.compress),
+    Format("bzip2", Bzip2, bz2.compress),
 ]
 formats = pytest.mark.parametrize("of", FORMATS, ids=[of.name for of in FORMATS])
 
@@ -176,6 +195,14 @@ def test_damage_raises_nothing_but_input_errors(of: Format, data: st.DataObject)
         pass
 
 
+@formats
+def test_zeros_after_the_end_are_padding(of: Format) -> None:
+    packed = of.pack(TEXT) + bytes(100) + of.pack(b"more\n") + bytes(3)
+
+    for size in (1, 50, len(packed)):
+        assert unpack(of.decoder(), *cut(packed, size)) == TEXT + b"more\n"
+
+
 def test_a_damaged_checksum_is_an_error() -> None:
     packed = bytearray(gzip.compress(TEXT))
     packed[-5] ^= 1
@@ -212,7 +239,42 @@ def test_a_decoder_is_found_by_the_start_of_a_file() -> None:
 
     assert {head: type(by_magic(head)) for head in begins} == begins
     assert type(by_magic(gzip.compress(b""))) is Gzip
-    assert type(by_magic(zstd.compress(b""))) is Zstd
+    assert [type(by_magic(of.pack(b""))) for of in FORMATS] == [of.decoder for of in FORMATS]
+
+
+TAR = io.BytesIO()
+with tarfile.open(fileobj=TAR, mode="w") as archive:
+    archive.addfile(tarfile.TarInfo("access.log"))
+ZIP = io.BytesIO()
+with zipfile.ZipFile(ZIP, "w") as zipped:
+    zipped.writestr("access.log", TEXT)
+BROTLI = bytes.fromhex("8b0480 7b22737461747573223a3230307d0a 03")
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "what"),
+    [
+        pytest.param(TAR.getvalue(), "a.tar", "a tar archive", id="tar"),
+        pytest.param(ZIP.getvalue(), "a.zip", "a zip archive", id="zip"),
+        pytest.param(zlib.compress(TEXT), "a", "zlib-compressed", id="zlib"),
+        pytest.param(BROTLI, "a.log.br", "brotli-compressed", id="brotli"),
+        pytest.param(TEXT.decode().encode("utf-16"), "a.log", "UTF-16 text", id="UTF-16"),
+        *(pytest.param(magic, "a", one.what, id=magic.hex()) for magic, one in FOREIGN.items()),
+    ],
+)
+def test_what_cannot_be_read_is_named(head: bytes, name: str, what: str) -> None:
+    found = foreign(head, name)
+
+    assert found
+    assert found.what == what
+    assert found.advice.endswith(" first")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", TEXT, b"\xef\xbb\xbf" + TEXT, "\t{'ü".encode()[:-1]], ids=range(5))
+@pytest.mark.parametrize("name", ["a.log", "a.log.br", "<stdin>"])
+def test_text_is_not_foreign(text: bytes, name: str) -> None:
+    assert foreign(text, name) is None
+    assert all(foreign(of.pack(text)) is None for of in FORMATS)
 
 
 def test_a_plain_stream_is_not_changed() -> None:

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from edgetally.errors import ConfigError
 from edgetally.model import Defaults
 from edgetally.sources.base import READ_BYTES, Block
 from edgetally.sources.stdin import READ_AHEAD, Stdin
@@ -48,6 +49,39 @@ def pipe() -> Iterator[Pipe]:
 def piped(pipe: Pipe) -> "aclosing[AsyncGenerator[Block, None]]":
     blocks = Stdin(Defaults("svc", "lab"), pipe.reading).blocks()
     return aclosing(cast("AsyncGenerator[Block, None]", blocks))
+
+
+async def test_a_pipe_that_does_not_block_is_waited_for(pipe: Pipe) -> None:
+    os.set_blocking(pipe.reading, False)
+    async with piped(pipe) as blocks:
+        first = asyncio.ensure_future(anext(blocks))
+        await until(lambda: any(thread.name == "stdin" for thread in threading.enumerate()))
+        pipe.write(b"one\n")
+        assert (await first).data == b"one\n"
+        pipe.end()
+        assert await anext(blocks) == Block(b"", end=True)
+
+
+async def test_an_error_ends_it_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    memory = os.open("/proc/self/mem", os.O_RDONLY)  # of which the first page cannot be read
+    try:
+        blocks = [block async for block in Stdin(Defaults("svc", "lab"), memory).blocks()]
+    finally:
+        os.close(memory)
+
+    assert blocks == [Block(b"", end=True)]
+    assert [record.getMessage() for record in caplog.records] == ["stdin: cannot be read: Input/output error"]
+
+
+@pytest.mark.parametrize("kind", ["closed", "open for writing"])
+def test_one_that_cannot_be_read_is_an_error(kind: str) -> None:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    if kind == "closed":
+        os.close(descriptor)
+    with pytest.raises(ConfigError, match=r"^sources.stdin: standard input is closed$"):
+        Stdin(Defaults("svc", "lab"), descriptor)
+    if kind != "closed":
+        os.close(descriptor)
 
 
 async def test_data_is_yielded_as_soon_as_it_is_written(pipe: Pipe) -> None:

@@ -119,13 +119,17 @@ class TokenFile:
             raise self._wrong("no such file: `edgetally token new` creates it")
         return tokens
 
+    def _target(self) -> Path:
+        """Return the file itself, where the path is a link, which stays one."""
+        return Path(os.path.realpath(self.path))
+
     def _wrong(self, problem: str) -> ConfigError:
         return ConfigError("access.token_file", f"{self.path}: {problem}")
 
     @contextmanager
     def _locked(self, *, create: bool = False) -> Iterator[None]:
         """Keep other writers out."""
-        directory = self.path.resolve().parent
+        directory = self._target().parent
         try:
             if create:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,7 +144,7 @@ class TokenFile:
 
     def _replace(self, tokens: Sequence[Token]) -> None:
         """Write these tokens in place of those in the file, durably."""
-        path = self.path.resolve()  # a link stays one
+        path = self._target()
         try:
             number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             try:

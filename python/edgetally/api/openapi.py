@@ -158,7 +158,7 @@ def _push(parameters: list[Json]) -> Json:
                 "content": {"application/json": {"schema": {"anyOf": [_ref("PushAnswer"), _ref("Error")]}}},
             },
             "413": _json("The push is too large.", "Error"),
-            "415": _json("The Content-Encoding is not supported.", "Error"),
+            "415": _json("The body is compressed in another way, or Content-Encoding is missing.", "Error"),
             "422": _json("The Idempotency-Key was used for other records.", "Error"),
             "429": _json("Backpressure: send the push again after Retry-After.", "Error"),
             "503": _json("The journal cannot be written: send the push again after Retry-After.", "Error"),

@@ -31,7 +31,7 @@ from edgetally.errors import Busy, EdgetallyError, InputError, KeyReused, Mislab
 from edgetally.http.messages import WAKE_BYTES, Response
 from edgetally.ingest.idempotency import IdempotencyKey
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, SERVICE_ID
-from edgetally.sources.compression import by_encoding
+from edgetally.sources.compression import ENCODINGS, HEAD_BYTES, by_encoding, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -52,6 +52,9 @@ PARAMETERS = ("format", "pop", "weight")
 
 HEADER_PARAMETER = "header_"
 """Prefix of parameters that tell Cloudflare which headers to send. They are ignored, should they be sent too."""
+
+MAGIC_BYTES = 10
+"""As many bytes at the start of a body tell whether it is compressed."""
 
 RETRY_AFTER = b"Retry-After: 2"
 """A failed journal is tried again every second."""
@@ -142,6 +145,7 @@ class Ingest:
     async def _decompressed(self, request: Request, decoder: Decoder) -> AsyncIterator[Sequence[bytes]]:
         """Yield the decompressed body, several blocks at a time; raise InputError when it is damaged or too large."""
         received = decompressed = 0
+        head = b""
         async for chunks in request.body:
             received += sum(map(len, chunks))
             if received > self._limits.body_bytes:
@@ -151,6 +155,9 @@ class Ingest:
             for block in chain.from_iterable(map(decoder.feed, chunks)):
                 blocks.append(block)
                 size += len(block)
+                if len(head) < MAGIC_BYTES:
+                    head += block[:HEAD_BYTES]
+                    check_head(head, request.header(b"content-encoding").lower())
                 if decompressed + size > self._limits.decompressed_bytes:
                     problem = f"the body decompresses to more than {self._limits.decompressed_bytes} bytes"
                     raise TooLarge("api.max_push_decompressed_bytes", problem)
@@ -169,9 +176,28 @@ def body_decoder(request: Request) -> Decoder:
     encoding = request.header(b"content-encoding").lower()
     decoder = by_encoding(encoding)
     if decoder is None:
-        problem = f"unknown Content-Encoding {encoding[:40]!r} (expected one of: gzip, zstd, identity)"
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
+        raise unsupported(f"unknown Content-Encoding {encoding[:40]!r} (expected one of: gzip, zstd, identity)")
     return decoder
+
+
+def check_head(head: bytes, encoding: str) -> None:
+    """Refuse a body that is not what its `Content-Encoding` says, going by the start of what it decompresses to."""
+    what = unexpected(head)
+    if not what:
+        return
+    name = what.removesuffix("-compressed")
+    if encoding not in ("", "identity"):
+        problem = f"the body is {what} below its Content-Encoding (expected records)"
+    elif name in ENCODINGS:
+        problem = f"the body is {what}, which no Content-Encoding says: send Content-Encoding: {name}"
+    else:
+        problem = f"the body is {what} (expected records, compressed by gzip, zstd or not at all)"
+    raise unsupported(f"{problem}; {NOT_COUNTED}")
+
+
+def unsupported(problem: str) -> Refusal:
+    """Return the refusal of a body in an encoding that is not supported."""
+    return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, b"Accept-Encoding: gzip, zstd")
 
 
 def read_parameters(request: Request, service_id: str | None) -> PushParameters:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from edgetally.errors import InputError
 from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
 from edgetally.offline.explain import detect, explain
@@ -26,8 +27,19 @@ def explained(
         now: Unix time of records that have none.
         max_lines: How many lines are explained.
         detect_format: Detect the format, instead of taking that of `defaults`.
+
+    Raises:
+        InputError: What ended the lines early, after those before it are explained.
     """
-    shown = list(islice(lines, max_lines))
+    shown: list[bytes] = []
+    problem = None
+    try:
+        for line in islice(lines, max_lines):
+            shown.append(line)  # noqa: PERF402 - what came before an error stays
+    except InputError as error:
+        problem = error
+        if not shown:
+            raise
     if not shown:
         yield "the log is empty"
         return
@@ -42,6 +54,8 @@ def explained(
         yield f"line {number}"
         yield from _explained(line, defaults, now)
         yield ""
+    if problem:
+        raise problem
 
 
 def _detected(found: str | None, default: str) -> str:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgetally.config.forms import expanded
 from edgetally.config.given import Given
 from edgetally.config.sections import SETTINGS
 
@@ -46,11 +47,13 @@ def add_flag(command: argparse.ArgumentParser, path: str) -> None:
 def given(arguments: argparse.Namespace) -> Given:
     """Return what a command was given. Commands without --config read no environment variables either."""
     environment = dict(os.environ) if "config" in arguments else {}
-    named = environment.get(CONFIG_VARIABLE)
+    file: Path | None = getattr(arguments, "config", None)
+    if file is None and (named := environment.get(CONFIG_VARIABLE)):
+        file = Path(named)
     return Given(
         flags={path: value for path, value in vars(arguments).items() if path in SETTINGS},
         environment=environment,
-        file=getattr(arguments, "config", None) or (Path(named) if named else None),
+        file=file and expanded(file, str(file)),
     )
 
 

@@ -1,6 +1,5 @@
 """The printing of `edgetally fold`: entries to one side; rejected lines, progress and a summary to the other."""
 
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,10 +8,15 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 import edgetally
+from edgetally.cli.streams import standard_input
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.malloc import keep_memory
 from edgetally.snippets import format_of
+from edgetally.telemetry.events import escape
+
+OK, NOTHING, DAMAGED = 0, 1, 2
+"""Exit statuses."""
 
 MAX_CACHE_WORDS = 10
 """Unknown cache words that are shown."""
@@ -31,7 +35,7 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
         errors: Where everything else goes.
 
     Returns:
-        The exit status.
+        The exit status: 0 if a line was counted, 1 if none was, 2 if an input could not be read to its end.
     """
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
@@ -43,7 +47,7 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
             progress = until_read.enter_context(bar).update
         result = _folded(files, config, threads, now, progress)
     errors.writelines(f"{rejection}\n" for rejection in result.rejections)
-    errors.writelines(f"{name}: {problem}; what was read before counts\n" for name, problem in result.damaged)
+    errors.writelines(f"{escape(name)}: {problem} (what could be read counts)\n" for name, problem in result.damaged)
     out.writelines(result.json_lines())
     out.flush()
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items()))
@@ -52,7 +56,9 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
     if words := result.unknown_cache_words.most_common(MAX_CACHE_WORDS):
         shown = ", ".join(f"{word!r} ({count})" for word, count in words)
         errors.write(f"unknown cache words, counted as neither hit nor miss: {shown}\n")
-    return 0 if result.accepted else 1
+    if result.damaged:
+        return DAMAGED
+    return OK if result.accepted else NOTHING
 
 
 def _folded(
@@ -62,7 +68,7 @@ def _folded(
     format = format_of(records.format, "records.format")
     try:
         return edgetally.fold(
-            [sys.stdin.buffer if name == "-" else name for name in files],
+            [standard_input() if name == "-" else name for name in files],
             format=format,
             service_id=records.service_id,
             pop=records.pop,
@@ -79,8 +85,7 @@ def _folded(
             progress=progress,
         )
     except OSError as error:
-        if error.filename is None:
-            raise
+        # Of a file that was not opened yet. An error while one is read is in the result.
         raise ConfigError(error.filename, error.strerror or str(error)) from error
 
 

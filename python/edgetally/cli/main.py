@@ -1,294 +1,38 @@
-"""The command line: flags to settings, settings to one call."""
+"""
+A command as a process: its standard streams, Ctrl-C and its exit status.
 
-import argparse
-import os
-import sys
-from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
+Almost nothing is imported at the top, here and in the package: Ctrl-C during the imports must not show a traceback.
+"""
 
-from msgspec.structs import replace
+import signal
 
-from edgetally.access.token_file import TokenFile
-from edgetally.cli.flags import add_flag, add_flags, given
-from edgetally.clock import SystemClock
-from edgetally.config.given import Given
-from edgetally.config.sections import SETTINGS, RecordsSettings
-from edgetally.errors import ConfigError, EdgetallyError
-from edgetally.model import Defaults
-from edgetally.snippets import format_of, snippet, snippets
-
-OK, NOTHING, USAGE = 0, 1, 2
-
-WITH_FLAG = [path for path, one in SETTINGS.items() if one.flag]
-"""Settings of the server."""
-
-RECORDS = [path for path in WITH_FLAG if SETTINGS[path].section == "records"]
-"""Settings of the commands that read logs and do not serve."""
+INTERRUPTED = 130
+"""The exit status of shells for a command that Ctrl-C ended."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that `argv` names; return the exit status."""
-    arguments = parser().parse_args(argv)
-    settings = given(arguments)
+    """
+    Run a command; return its exit status.
+
+    Args:
+        argv: Its arguments. None: those of this process, whose standard streams and Ctrl-C then belong to the command.
+    """
+    # Where the shell has the process ignore Ctrl-C, it stays ignored.
+    is_interruptible = argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from edgetally.cli import streams  # noqa: PLC0415 - see above
+    from edgetally.cli.commands import run_command  # noqa: PLC0415 - see above
+
+    if argv is None:
+        streams.open_all()
     try:
-        status: int = arguments.command(arguments, settings)
-    except ConfigError as error:
-        for one in settings.named(error).each():
-            sys.stderr.write(f"edgetally: {one}\n")
-        return USAGE
-    except EdgetallyError as error:
-        sys.stderr.write(f"edgetally: {error}\n")
-        return NOTHING
-    except BrokenPipeError:
-        # The reader of our output is gone, as in `| head`. Python must not try to flush the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        # From here on there may be something to clean up.
+        if is_interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return run_command(argv)
     except KeyboardInterrupt:
-        return 130
-    return status
-
-
-class Command(argparse.ArgumentParser):
-    """A command that shows its own usage when an argument is unknown, not that of all commands."""
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse all of `args`."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)} (see `{self.prog} --help`)")
-        return found, unknown
-
-
-def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    top = argparse.ArgumentParser(
-        prog="edgetally",
-        description="Exact counters for every domain and every origin of your edge, one entry per second.",
-    )
-    top.add_argument("--version", action="version", version=f"edgetally {version('edgetally')}")
-    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Command)
-
-    serve = commands.add_parser(
-        "serve",
-        help="run the server until SIGTERM or SIGINT",
-        description="Take records and answer readers, until SIGTERM or SIGINT. Flags win over environment variables, "
-        "and these over the settings file. SIGHUP reloads tokens and the certificate.",
-    )
-    serve.set_defaults(command=_serve)
-    add_flags(serve, WITH_FLAG)
-
-    check = commands.add_parser(
-        "check",
-        help="check the settings of a server",
-        description="Check the settings of a server with its certificate and tokens, and print all that is wrong, or "
-        "what `edgetally serve` with the same flags would do. Nothing is created or opened. Exit status: 0 if the "
-        "settings are valid, 2 if not.",
-    )
-    check.set_defaults(command=_check)
-    add_flags(check, WITH_FLAG)
-
-    fold = commands.add_parser(
-        "fold",
-        help="count whole logs and print their entries",
-        description="Count whole logs and print one line of JSON per service, dataset and second, sorted by these. "
-        "Gzip and zstd files are decompressed. Exit status: 0 if a line was counted, 1 if none was.",
-    )
-    fold.set_defaults(command=_fold)
-    add_flags(fold, RECORDS)
-    fold.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
-    fold.add_argument(
-        "--threads", type=_count, metavar="COUNT", help="threads that count a plain file (default: one per core)"
-    )
-
-    explain = commands.add_parser(
-        "explain",
-        help="show how the lines of a log are read",
-        description="Show how the first lines of a log are read: the keys and counters that each line adds to, or why "
-        "and at which byte it is rejected. Gzip and zstd files are decompressed. If the format is not set, it is "
-        "detected.",
-    )
-    explain.set_defaults(command=_explain)
-    add_flags(explain, RECORDS)
-    explain.add_argument("file", nargs="?", default="-", metavar="FILE", help="a log; - is standard input (default)")
-    explain.add_argument("--lines", type=_count, default=10, metavar="COUNT", help="number of lines (default 10)")
-
-    formats = commands.add_parser(
-        "formats",
-        help="print the configuration to paste into an edge",
-        description="Without a NAME, list the known edges. With one, print the configuration to paste into it, with "
-        "comments on what to fill in and on what its logs cannot tell.",
-    )
-    formats.set_defaults(command=_formats)
-    formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
-
-    _token(commands)
-
-    demo = commands.add_parser(
-        "demo",
-        help="serve made-up traffic, to look around",
-        description="Serve made-up traffic of several services, domains, POPs and origins, and print where to look.",
-    )
-    demo.set_defaults(command=_demo, **{"journal.kind": "memory"})
-    add_flag(demo, "api.listen")
-    return top
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
-    return int(text)
-
-
-def _token(commands: "argparse._SubParsersAction[Command]") -> None:
-    """Describe `edgetally token` and what is behind it."""
-    token = commands.add_parser(
-        "token",
-        help="create, list and revoke the tokens with which clients read and push",
-        description="Create, list and revoke the tokens with which clients read and push. Once there is a token, even "
-        "a revoked one, every request needs one. A running server reads them again on SIGHUP.",
-    )
-    below = token.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    new = below.add_parser(
-        "new",
-        help="create a token",
-        description="Create a token and print it. It is shown only once: the token file keeps its hash. Clients send "
-        "it as `Fastly-Key: TOKEN` or `Authorization: Bearer TOKEN`.",
-    )
-    new.set_defaults(command=_token_new)
-    new.add_argument(
-        "--scope", action="append", required=True, choices=("read", "ingest"), help="what it allows; repeatable"
-    )
-    new.add_argument(
-        "--service",
-        action="append",
-        required=True,
-        metavar="ID",
-        help="a service that it is valid for, * for all; repeatable",
-    )
-    new.add_argument("--name", metavar="TEXT", help="name of the token (default token-1, token-2, ...)")
-
-    show = below.add_parser(
-        "list",
-        help="list the tokens",
-        description="List the tokens: name, start of the hash, valid or revoked, scopes, services.",
-    )
-    show.set_defaults(command=_token_list)
-
-    revoke = below.add_parser(
-        "revoke",
-        help="revoke a token",
-        description="Revoke a token. Its line stays in the token file, marked as revoked.",
-    )
-    revoke.set_defaults(command=_token_revoke)
-    revoke.add_argument("which", metavar="NAME|HASH", help="its name, the start of its hash, or the token itself")
-    for command in (new, show, revoke):
-        add_flags(command, ["access.token_file", "journal.data_dir"])
-
-
-def _serve(_: argparse.Namespace, settings: Given) -> int:
-    from edgetally.service.process import run  # noqa: PLC0415 - only a server needs HTTP and threads
-
-    return run(settings.config(), read_config=settings.config)
-
-
-def _check(_: argparse.Namespace, settings: Given) -> int:
-    from edgetally.access.policy import Policy  # noqa: PLC0415 - as for a server
-    from edgetally.cli.check import summary  # noqa: PLC0415 - the same
-
-    config = settings.config()
-    for line in summary(config, Policy(config)):
-        sys.stdout.write(line + "\n")
-    return OK
-
-
-def _fold(arguments: argparse.Namespace, settings: Given) -> int:
-    from edgetally.cli.fold import fold  # noqa: PLC0415 - only this command shows progress
-
-    config = settings.config()
-    threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
-    now = int(SystemClock().now())
-    files = arguments.files or ["-"]
-    return fold(files, config, threads=threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
-
-
-def _explain(arguments: argparse.Namespace, settings: Given) -> int:
-    from edgetally.cli.explain import explained  # noqa: PLC0415 - only this command explains
-    from edgetally.offline.explain import lines_of  # noqa: PLC0415 - the same
-
-    records = settings.config().records
-    try:
-        log = sys.stdin.buffer if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115 - below
-    except OSError as error:
-        raise ConfigError(arguments.file, error.strerror or str(error)) from error
-    with log:
-        defaults = _defaults(records)
-        detect_format = not settings.gives("records.format")
-        now = int(SystemClock().now())
-        for text in explained(
-            lines_of(log), defaults=defaults, now=now, max_lines=arguments.lines, detect_format=detect_format
-        ):
-            sys.stdout.write(text + "\n")
-    return OK
-
-
-def _defaults(records: RecordsSettings) -> Defaults:
-    return Defaults(records.service_id, records.pop, format_of(records.format, "records.format"), records.weight)
-
-
-def _formats(arguments: argparse.Namespace, _: Given) -> int:
-    if arguments.name:
-        sys.stdout.write(snippet(arguments.name).text)
-    else:
-        for one in snippets():
-            sys.stdout.write(f"{one.name:<14} {one.title}\n")
-    return OK
-
-
-def _token_new(arguments: argparse.Namespace, settings: Given) -> int:
-    file = TokenFile(settings.config().token_file)
-    token = file.add(name=arguments.name, scopes=arguments.scope, services=arguments.service)
-    sys.stdout.write(token + "\n")
-    sys.stderr.write(f"shown only once; its hash is in {file.path}. Send SIGHUP to a running server.\n")
-    return OK
-
-
-def _token_list(_: argparse.Namespace, settings: Given) -> int:
-    tokens = TokenFile(settings.config().token_file).existing()
-    width = max((len(one.name) for one in tokens), default=0)
-    for one in tokens:
-        state = "revoked" if one.revoked else "valid"
-        digits = one.hash.partition(":")[2][:12]
-        scopes, services = ",".join(one.scopes), ",".join(one.services)
-        sys.stdout.write(f"{one.name:<{width}}  {digits}  {state:<7}  {scopes:<11}  {services}\n")
-    return OK
-
-
-def _token_revoke(arguments: argparse.Namespace, settings: Given) -> int:
-    name = TokenFile(settings.config().token_file).revoke(arguments.which)
-    sys.stderr.write(f"revoked {name}. Send SIGHUP to a running server.\n")
-    return OK
-
-
-def _demo(_: argparse.Namespace, settings: Given) -> int:
-    from edgetally.access.policy import is_loopback  # noqa: PLC0415 - as those who serve
-    from edgetally.demo.run import demonstrate  # noqa: PLC0415 - only this command makes traffic
-    from edgetally.service.process import run  # noqa: PLC0415 - only who serves needs HTTP and threads
-
-    config = settings.config()
-    host, _port = config.api.address
-    if not is_loopback(host):
-        raise ConfigError(
-            "--listen",
-            f"{host} can be reached by others, and the demo has no tokens (expected 127.0.0.1, localhost or [::1])",
-        )
-    with TemporaryDirectory(prefix="edgetally-demo-") as directory:
-        # A directory of its own, because the tokens of a real server would keep the demo's traffic out.
-        journal = replace(config.journal, data_dir=directory)
-        # The demo prints on the terminal that the log would go to.
-        config = replace(config, journal=journal, log=replace(config.log, level="warning"))
-        return run(config, companion=demonstrate)
+        return INTERRUPTED
+    finally:
+        if is_interruptible:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -119,10 +119,10 @@ class Given:
 def load(path: Path) -> Plain:
     """Read settings from a TOML file as they are there; raise ConfigError, naming the file."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(str(path), error.strerror or str(error)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(str(path), str(error)) from error
 
 
@@ -147,9 +147,12 @@ def _put(merged: Plain, setting: Setting, value: object) -> None:
 def _tables(text: str) -> object:
     """Read a value of TOML or JSON; raise ValueError when it is neither."""
     try:
-        return json.loads(text)
-    except ValueError:
-        return tomllib.loads(f"value = {text}")["value"]
+        try:
+            return json.loads(text)
+        except ValueError:
+            return tomllib.loads(f"value = {text}")["value"]
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 def _hint(variable: str) -> str:

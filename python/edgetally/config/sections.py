@@ -296,8 +296,8 @@ class JournalSettings(Section, frozen=True):
 
     @property
     def directory(self) -> Path:
-        """The directory as an absolute path."""
-        return Path(self.data_dir or state_directory()).expanduser().absolute()
+        """The directory as an absolute path; raises ConfigError when it is in a home directory that does not exist."""
+        return forms.expanded(Path(self.data_dir or state_directory()), "journal.data_dir").absolute()
 
 
 class RejectedSettings(Section, frozen=True):

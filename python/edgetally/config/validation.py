@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, time
+from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from edgetally.config import forms
 from edgetally.config.declaration import Section, Setting, declared
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
@@ -29,6 +31,9 @@ MOVED = {
     "access.tokens": "tokens are kept in access.token_file: create them with `edgetally token new`",
 }
 """Settings of earlier versions, and what to do instead."""
+
+MAX_NUMBER = (1 << 63) - 1
+"""No number is larger, so that every one fits where it is used."""
 
 MAX_SHOWN = 40
 """Characters of a wrong value that a message repeats."""
@@ -92,7 +97,15 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
     except msgspec.ValidationError:
         problems.append(ConfigError(setting.path, _expected(setting, given)))
         return None
+    if isinstance(value, int | float) and not value <= MAX_NUMBER:
+        too_large = "" if isnan(value) else ", which is too large"
+        problems.append(ConfigError(setting.path, _expected(setting, given) + too_large))
+    if isinstance(given, str) and "\0" in given:
+        problems.append(ConfigError(setting.path, f"expected {setting.words}, got a NUL character in it"))
+        return None
     try:
+        if isinstance(value, Path):
+            return forms.expanded(value, setting.path)
         if setting.form and value is not None and not setting.form.accepts(value):
             problems.append(ConfigError(setting.path, f"expected {setting.words}, got {value[:MAX_SHOWN]!r}"))
     except ConfigError as error:

@@ -7,7 +7,7 @@ One process opens it at a time. It is opened so that a commit returns when its w
 import sqlite3
 from pathlib import Path
 
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, Unavailable
 
 FILE = "journal.sqlite"
 
@@ -31,12 +31,15 @@ forgotten, although some commits may pass until their rows are removed, and the 
 incomplete by that.
 """
 
+PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""Errors of a disk that may work again later."""
+
 WAL_BYTES = 16 << 20
 """A write-ahead log that has grown beyond this is truncated to it."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, or create it; raise ConfigError when it cannot be used."""
+    """Open the file, or create it; raise ConfigError when it cannot be used, Unavailable if not at the moment."""
     where = "journal.data_dir"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,6 +55,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             problem = f"{path} is in use by another process: stop it, or choose another directory"
             raise ConfigError(where, problem) from error
+        if error.sqlite_errorcode & 0xFF in PASSING:
+            raise Unavailable(f"the journal cannot be written: {path}: {error}") from error
         raise ConfigError(where, f"cannot use {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         database.close()

@@ -1,17 +1,22 @@
 """Explaining a log: what each of its lines is read as. Nothing is printed here."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from edgetally import _core
+from edgetally.errors import InputError, reason
 from edgetally.model import Defaults
+from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.entry import Entry
 from edgetally.offline.line_report import LineReport, Rejection
 from edgetally.offline.parallel_fold import FOREVER
-from edgetally.sources.compression import Identity, by_magic
 
 COMPRESSED_BLOCK = 1 << 16
 """Bytes of a compressed log that are read at once."""
+
+MAX_LINE_BYTES = 1 << 20
+"""More than any line that counts has."""
 
 
 class Explanation(NamedTuple):
@@ -25,22 +30,42 @@ class Explanation(NamedTuple):
     """Its words for what the cache did that are unknown."""
 
 
-def lines_of(log: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a log, decompressed if it is compressed. Reads no further than it has to."""
-    data = log.readline()
-    decoder = by_magic(data)
-    if isinstance(decoder, Identity):
-        while data:
-            yield data
-            data = log.readline()
-    unfinished = b""
-    while data:
-        for piece in decoder.feed(data):
-            *lines, unfinished = (unfinished + piece).split(b"\n")
-            yield from (line + b"\n" for line in lines)
-        data = log.read(COMPRESSED_BLOCK)
-    if unfinished:
-        yield unfinished
+def lines_of(log: BinaryIO, name: str) -> Iterator[bytes]:
+    """
+    Yield the lines of a log, decompressed if it is compressed. Reads no further than it has to.
+
+    Raises:
+        InputError: It is damaged, cannot be read, or is not made of lines. The lines before the damage were yielded.
+    """
+    try:
+        data = _line(log)
+        if is_plain(data, name):
+            while data:
+                yield data
+                data = _line(log)
+            return
+        blocks = chain([data], iter(lambda: log.read(COMPRESSED_BLOCK), b""))
+        unfinished, problem = b"", None
+        try:
+            for piece in decompressed(blocks, name):
+                *lines, unfinished = (unfinished + piece).split(b"\n")
+                yield from (line + b"\n" for line in lines)
+        except InputError as error:
+            problem = error
+        if unfinished:
+            yield unfinished
+        if problem:
+            raise InputError(f"{name}: {problem}") from problem
+    except OSError as error:
+        raise InputError(f"{name}: {reason(error)}") from error
+
+
+def _line(log: BinaryIO) -> bytes:
+    """Read a line. Of one that is too long to count, only the start is returned."""
+    line = rest = log.readline(MAX_LINE_BYTES)
+    while rest and not rest.endswith(b"\n"):
+        rest = log.readline(MAX_LINE_BYTES)
+    return line
 
 
 def explain(line: bytes, *, defaults: Defaults, now: int) -> Explanation:

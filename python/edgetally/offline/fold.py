@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from edgetally import _core
 from edgetally.clock import SystemClock
-from edgetally.errors import InputError
+from edgetally.errors import InputError, reason
 from edgetally.model import DATASETS, Defaults, measurements
 from edgetally.offline.arguments import checked_limits, checked_records
 from edgetally.offline.entry import Entry
@@ -45,7 +45,7 @@ class FoldResult:
         self.unknown_cache_words = report.unknown_cache_words
         """Number of lines by each word for what the cache did that is unknown: these are neither hit nor miss."""
         self.damaged = damaged
-        """Inputs that could not be read to their end, each with what is wrong; see `allow_damaged`."""
+        """Inputs that could not be read to their end, each with what is wrong and where; see `allow_damaged`."""
 
     def __iter__(self) -> Iterator[Entry]:
         return map(Entry, self._sealed)
@@ -118,7 +118,7 @@ def fold(  # noqa: PLR0913 - all but the first are keywords
     explain FILE` says which format a log is in.
 
     Args:
-        inputs: What to read. Gzip and zstd are decompressed, whatever the name says.
+        inputs: What to read. Gzip, zstd, xz and bzip2 are decompressed, whatever the name says.
 
             - `str`: a path, or a glob such as `logs/*.gz`. `**` matches folders of any depth.
             - `os.PathLike`: the same.
@@ -139,15 +139,16 @@ def fold(  # noqa: PLR0913 - all but the first are keywords
         max_services: Services per second.
         now: Unix time of records that have none. None: the current second.
         threads: How many threads fold a large plain file. None: one per CPU.
-        allow_damaged: Count what could be read of an input whose compression is damaged or cut off, and list it in
-            `damaged` of the result.
+        allow_damaged: Count what could be read of an input that is damaged, cut off, cannot be read to its end or is
+            not made of lines, and list it in `damaged` of the result.
         progress: Called with how many more bytes were read, from any thread.
 
     Raises:
-        OSError: A file cannot be read, or nothing matches a glob. Checked for all inputs before any is read.
+        OSError: A file cannot be opened, or nothing matches a glob: checked for all inputs before any is read. Or a
+            file cannot be read to its end, and `allow_damaged` is False.
         ValueError: An argument is out of range. The message names it.
         TypeError: The inputs are of a type that cannot be folded.
-        edgetally.errors.InputError: An input is damaged, and `allow_damaged` is False.
+        edgetally.errors.InputError: An input is damaged or not made of lines, and `allow_damaged` is False.
 
     Example:
         >>> import edgetally
@@ -185,6 +186,12 @@ def fold(  # noqa: PLR0913 - all but the first are keywords
             if not allow_damaged:
                 raise InputError(f"{log.name}: {error}") from error
             damaged.append((log.name, str(error)))
+        except OSError as error:
+            if not allow_damaged:
+                error.filename = error.filename or log.name
+                raise
+            where = "" if folding.position is None else f" after byte {folding.position}"
+            damaged.append((log.name, reason(error) + where))
     return FoldResult(folding.seal(), folding.report, damaged, threads=threads)
 
 

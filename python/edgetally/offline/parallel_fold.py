@@ -10,10 +10,10 @@ from pathlib import Path
 from edgetally import _core
 from edgetally.model import Defaults, KeyLimits
 from edgetally.offline import inputs
+from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.inputs import Input, blocks_of
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.ordered_merge import OrderedMerge
-from edgetally.sources.compression import Identity, by_magic
 
 SHARED = 8 << 20
 """Bytes of a plain file from which on all threads fold it together."""
@@ -53,18 +53,29 @@ class ParallelFold:
         self._fed = [0] * threads
         self._is_cancelled = False
         self.report = LineReport()
+        self.position: int | None = None
+        """How many bytes of the last log were read before an error; None if it was not opened."""
+        self._failed: list[tuple[int, OSError]] = []
 
     def read(self, log: Input) -> None:
-        """Fold a log, decompressed if it is compressed; raise InputError if that is damaged, and keep what was read."""
+        """
+        Fold a log, decompressed if it is compressed.
+
+        Raises:
+            InputError: It is damaged, or not made of lines. What was read before counts.
+            OSError: It cannot be read. What was read before counts.
+        """
+        self.position = None
         if not isinstance(log.source, Path):
             self._read_blocks(log.name, iter(log.source))
             return
         with log.source.open("rb") as file:
+            self.position = 0
             blocks = blocks_of(file)
             size = os.fstat(file.fileno()).st_size
             if size > SHARED and len(self._folds) > 1:
                 first = next(blocks, b"")
-                if isinstance(by_magic(first), Identity):
+                if is_plain(first, log.name):
                     self._read_regions(log.name, file.fileno(), size)
                     return
                 blocks = chain([first], blocks)
@@ -80,20 +91,25 @@ class ParallelFold:
     def _read_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
         """Fold a log on this thread alone."""
         fold = self._folds[0]
-        head = next(blocks, b"")
-        decoder = by_magic(head)
+        self.position = 0
         try:
-            for block in chain([head], blocks):
-                for piece in decoder.feed(block):
-                    self._feed(0, piece)
-                    if self._fed[0] >= REGION:
-                        self._drain(0)
-                self._progress(len(block))
+            for piece in decompressed(self._watched(blocks), name):
+                self._feed(0, piece)
+                if self._fed[0] >= REGION:
+                    self._drain(0)
                 self.report.add(fold.report(), name)
-            decoder.finish()
         finally:
             fold.finish(self._now)
             self.report.add(fold.report(), name)
+
+    def _watched(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield blocks; once one is folded, report the progress."""
+        at = 0
+        for block in blocks:
+            at += len(block)
+            self.position = at
+            yield block
+            self._progress(len(block))
 
     def _read_regions(self, name: str, file: int, size: int) -> None:
         """Fold a plain file on all threads. Each takes every N-th region, so that every run merges alike."""
@@ -126,21 +142,30 @@ class ParallelFold:
         for _, report in reports:
             self.report.add(report, name, lines)
             lines += report.lines
+        if self._failed:
+            self.position, error = min(self._failed, key=itemgetter(0))
+            self._failed.clear()
+            raise error
 
     def _read_region(self, thread: int, file: int, start: int, end: int | None) -> None:
         """Fold the lines of a file that start at or after byte `start` and before `end`, or up to its end."""
         fold = self._folds[thread]
-        at = start if start == 0 else _after_newline(file, start - 1)
-        while block := os.pread(file, inputs.BLOCK if end is None else max(min(inputs.BLOCK, end - at), 0), at):
-            if self._is_cancelled:
-                return
-            at += len(block)
-            self._feed(thread, block)
-            self._progress(len(block))
-        while fold.unfinished and (block := os.pread(file, EDGE, at)):
-            at += len(block)
-            newline = block.find(b"\n") + 1
-            self._feed(thread, block[: newline or None])
+        at = start
+        try:
+            at = start if start == 0 else _after_newline(file, start - 1)
+            while block := os.pread(file, inputs.BLOCK if end is None else max(min(inputs.BLOCK, end - at), 0), at):
+                if self._is_cancelled:
+                    return
+                at += len(block)
+                self._feed(thread, block)
+                self._progress(len(block))
+            while fold.unfinished and (block := os.pread(file, EDGE, at)):
+                at += len(block)
+                newline = block.find(b"\n") + 1
+                self._feed(thread, block[: newline or None])
+        except OSError as error:
+            # Other regions may be readable.
+            self._failed.append((at, error))
         fold.finish(self._now)
 
     def _feed(self, thread: int, block: bytes) -> None:

@@ -29,7 +29,8 @@ def run(
     """
     Serve until SIGTERM or SIGINT; return the exit status.
 
-    SIGHUP reloads what `read_config` returns. `companion` runs while the service does.
+    SIGHUP reloads what `read_config` returns. `companion` runs while the service does; when it ends, so does the
+    service, and an error in it is raised.
     """
     # Imported here because it is slow to import, and other commands do not need it.
     import uvloop  # noqa: PLC0415
@@ -66,10 +67,15 @@ async def _serve(
         tasks = [asyncio.create_task(_sweep(log, service.clock))]
         if companion:
             tasks.append(asyncio.create_task(companion(service)))
+        for task in tasks:
+            task.add_done_callback(lambda _: stop.set())
         await first([stop, service.failed])
         say(Stopping())
         notify("STOPPING=1")
         await cancel(tasks)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()):
+                raise error
     return 1 if service.failed.is_set() else 0
 
 

@@ -1,13 +1,17 @@
 """
-Decoders of gzip and zstd streams, in pieces of bounded size.
+Decoders of compressed streams, in pieces of bounded size, and the names of what cannot be decoded.
 
 A kilobyte can decompress to a gigabyte, so a decoder never holds more than one piece.
 """
 
+import bz2
+import codecs
+import lzma
 import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from edgetally.errors import InputError, Mislabelled
 
@@ -18,9 +22,6 @@ else:
 
 PIECE_BYTES = 1 << 20
 """Largest piece that a decoder yields."""
-
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Decoder(Protocol):
@@ -44,94 +45,156 @@ class Identity:
         """Such a stream may end anywhere."""
 
 
-class Head:
-    """The first bytes of a stream, which tell what is wrong with it."""
+class Decompressor(Protocol):
+    """Decompresses one stream, as the objects of the standard library do."""
 
-    def __init__(self, name: str, magic: bytes) -> None:
-        self._name = name
-        self._magic = magic
-        self._seen = b""
-        self._is_next = False
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the stream was read."""
 
-    def add(self, data: bytes) -> None:
-        """Add the next bytes, as far as they belong to the head."""
-        self._seen += data[: len(self._magic) - len(self._seen)]
+    @property
+    def needs_input(self) -> bool:
+        """Whether there is no more output without more input."""
 
-    def restart(self) -> None:
-        """Expect another stream, after one that has ended."""
-        self._seen = b""
-        self._is_next = True
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end of the stream."""
 
-    def problem(self) -> InputError:
-        """Return why the stream cannot be read."""
-        if self._seen == self._magic:
-            return InputError(f"the {self._name} stream is damaged")
-        if self._is_next:
-            return InputError(f"the data after the {self._name} stream is not {self._name}")
-        return Mislabelled(f"not {self._name}")
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Decompress `data`, after what was left of the data before; return at most so many bytes."""
 
 
-class Gzip:
-    """Gzip of one member, or of several, as `cat a.gz b.gz` writes them."""
+class Compressed(ABC):
+    """Decoder of a compressed stream, or of several one after the other, as `cat a.gz b.gz` writes them."""
+
+    name: ClassVar[str]
+    magic: ClassVar[bytes]
+    """How every stream starts."""
+    errors: ClassVar[type[Exception]]
+    """What a decompressor raises when a stream is damaged."""
 
     def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-        self._head = Head("gzip", GZIP_MAGIC)
-        self._started = False
+        self._stream = self.open()
+        self._head = b""
+        self._is_first = True
+        self._has_started = False
+
+    @abstractmethod
+    def open(self) -> Decompressor:
+        """Return what decompresses one stream."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` decompresses to."""
-        while data:
-            if self._member.eof:
-                self._member = zlib.decompressobj(wbits=31)
-                self._head.restart()
-            self._head.add(data)
-            try:
-                piece = self._member.decompress(data, PIECE_BYTES)
-            except zlib.error as error:
-                raise self._head.problem() from error
-            self._started = True
-            if piece:
-                yield piece
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-
-    def finish(self) -> None:
-        """Raise InputError when the stream is cut off."""
-        if self._started and not self._member.eof:
-            raise InputError("the gzip stream is cut off")
-
-
-class Zstd:
-    """Zstandard, of one frame or of several."""
-
-    def __init__(self) -> None:
-        self._frame = zstd.ZstdDecompressor()
-        self._head = Head("zstd", ZSTD_MAGIC)
-        self._started = False
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` decompresses to."""
-        while data or not self._frame.needs_input:
-            if self._frame.eof:
-                data = self._frame.unused_data + data
+        while data or not self._stream.needs_input:
+            if self._stream.eof:
+                # Zeros fill up the last block of a tape, or of a disk.
+                data = (self._stream.unused_data + data).lstrip(b"\0")
                 if not data:
                     return
-                self._frame = zstd.ZstdDecompressor()
-                self._head.restart()
-            self._head.add(data)
+                self._stream = self.open()
+                self._head = b""
+                self._is_first = False
+            self._head += data[: len(self.magic) - len(self._head)]
+            if not self.magic.startswith(self._head):
+                raise self._problem()
             try:
-                piece = self._frame.decompress(data, PIECE_BYTES)
-            except zstd.ZstdError as error:
-                raise self._head.problem() from error
+                piece = self._stream.decompress(data, PIECE_BYTES)
+            except self.errors as error:
+                raise self._problem() from error
             data = b""
-            self._started = True
+            self._has_started = True
             if piece:
                 yield piece
 
     def finish(self) -> None:
         """Raise InputError when the stream is cut off."""
-        if self._started and not self._frame.eof:
-            raise InputError("the zstd stream is cut off")
+        if self._has_started and not self._stream.eof:
+            raise InputError(f"the {self.name} stream is cut off")
+
+    def _problem(self) -> InputError:
+        """Return why the stream cannot be read."""
+        if self._head == self.magic:
+            return InputError(f"the {self.name} stream is damaged")
+        if self._is_first:
+            return Mislabelled(f"not {self.name}")
+        return InputError(f"the data after the {self.name} stream is not {self.name}")
+
+
+class ZlibDecompressor:
+    """An object of zlib with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._left = b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the stream was read."""
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether there is no more output without more input."""
+        return not self._left and not self.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end of the stream."""
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Decompress `data`, after what was left of the data before; return at most so many bytes."""
+        piece = self._zlib.decompress(self._left + data, max_length)
+        self._left = self._zlib.unconsumed_tail
+        return piece
+
+
+class Gzip(Compressed):
+    """Gzip."""
+
+    name = "gzip"
+    magic = b"\x1f\x8b"
+    errors = zlib.error
+
+    def open(self) -> Decompressor:
+        """Return what decompresses one stream."""
+        return ZlibDecompressor()
+
+
+class Zstd(Compressed):
+    """Zstandard."""
+
+    name = "zstd"
+    magic = b"\x28\xb5\x2f\xfd"
+    errors = zstd.ZstdError
+
+    def open(self) -> Decompressor:
+        """Return what decompresses one stream."""
+        return zstd.ZstdDecompressor()
+
+
+class Xz(Compressed):
+    """XZ."""
+
+    name = "xz"
+    magic = b"\xfd7zXZ\0"
+    errors = lzma.LZMAError
+
+    def open(self) -> Decompressor:
+        """Return what decompresses one stream."""
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+
+
+class Bzip2(Compressed):
+    """Bzip2."""
+
+    name = "bzip2"
+    magic = b"BZh"
+    errors = OSError
+
+    def open(self) -> Decompressor:
+        """Return what decompresses one stream."""
+        return bz2.BZ2Decompressor()
 
 
 ENCODINGS: dict[str, Callable[[], Decoder]] = {
@@ -143,6 +206,43 @@ ENCODINGS: dict[str, Callable[[], Decoder]] = {
 }
 """Decoders by HTTP `Content-Encoding`."""
 
+COMPRESSIONS = (Gzip, Zstd, Xz, Bzip2)
+"""Compressions that are recognized by their first bytes, and can be decoded."""
+
+
+class Foreign(NamedTuple):
+    """Data that is neither lines nor can be decoded."""
+
+    what: str
+    advice: str
+
+
+DECOMPRESS = "decompress it first"
+
+FOREIGN = {
+    b"\x04\x22\x4d\x18": Foreign("lz4-compressed", DECOMPRESS),
+    b"\x1f\x9d": Foreign("compressed by `compress`", DECOMPRESS),
+    b"x\x9c": Foreign("zlib-compressed", DECOMPRESS),
+    b"x\xda": Foreign("zlib-compressed", DECOMPRESS),
+    b"LZIP": Foreign("lzip-compressed", DECOMPRESS),
+    b"\xff\x06\0\0sNaPpY": Foreign("snappy-compressed", DECOMPRESS),
+    b"PK\x03\x04": Foreign("a zip archive", "unpack it first"),
+    b"7z\xbc\xaf\x27\x1c": Foreign("a 7z archive", "unpack it first"),
+    b"PAR1": Foreign("a Parquet file", "convert it to lines of JSON first"),
+    b"\xff\xfe": Foreign("UTF-16 text", "convert it to UTF-8 first"),
+    b"\xfe\xff": Foreign("UTF-16 text", "convert it to UTF-8 first"),
+}
+"""Such data, by its first bytes."""
+
+TAR_MAGIC = b"ustar"
+TAR_MAGIC_AT = 257
+
+MAGICS = (*(one.magic for one in COMPRESSIONS), *FOREIGN)
+"""How data starts that is not lines."""
+
+HEAD_BYTES = TAR_MAGIC_AT + len(TAR_MAGIC)
+"""As many bytes tell what data is."""
+
 
 def by_encoding(name: str) -> Decoder | None:
     """Return a decoder for an HTTP `Content-Encoding`; None if it is unknown."""
@@ -151,9 +251,34 @@ def by_encoding(name: str) -> Decoder | None:
 
 
 def by_magic(head: bytes) -> Decoder:
-    """Return a decoder for a file that starts with `head`."""
-    if head.startswith(GZIP_MAGIC):
-        return Gzip()
-    if head.startswith(ZSTD_MAGIC):
-        return Zstd()
-    return Identity()
+    """Return a decoder for data that starts with `head`."""
+    return next((one() for one in COMPRESSIONS if head.startswith(one.magic)), Identity())
+
+
+def foreign(head: bytes, name: str = "") -> Foreign | None:
+    """Return what data is that starts with `head`, if it is neither lines nor can be decoded; `name` is its file's."""
+    if head[TAR_MAGIC_AT:HEAD_BYTES] == TAR_MAGIC:
+        return Foreign("a tar archive", "unpack it first")
+    if name.endswith(".br") and not _is_text(head):  # brotli starts in any way
+        return Foreign("brotli-compressed", DECOMPRESS)
+    return next((one for magic, one in FOREIGN.items() if head.startswith(magic)), None)
+
+
+def unexpected(head: bytes) -> str:
+    """Return what data is that starts with `head` and should be lines: `gzip-compressed`; empty if it may be lines."""
+    if not head.startswith(MAGICS) and head[TAR_MAGIC_AT:HEAD_BYTES] != TAR_MAGIC:
+        return ""
+    decoder = by_magic(head)
+    if isinstance(decoder, Compressed):
+        return f"{decoder.name}-compressed"
+    found = foreign(head)
+    return found.what if found else ""
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # The last character may be cut in two.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(one.isprintable() or one in "\t\r\n" for one in text)

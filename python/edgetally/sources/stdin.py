@@ -1,15 +1,18 @@
 """Standard input, until it ends."""
 
 import asyncio
+import fcntl
 import os
+import select
 import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 
+from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ_BYTES, Block
-from edgetally.telemetry.events import StdinEnded, StdinOpened, say
+from edgetally.telemetry.events import StdinEnded, StdinFailed, StdinOpened, say
 
 READ_AHEAD = 4
 """Blocks that are read before they are folded. Then the writer has to wait."""
@@ -24,6 +27,9 @@ class Stdin:
     def __init__(self, defaults: Defaults, descriptor: int | None = None) -> None:
         self.defaults = defaults
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        if not is_readable(self._descriptor):
+            raise ConfigError("sources.stdin", "standard input is closed")
+        self._problem = ""
 
     def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
         """Nothing depends on it."""
@@ -36,7 +42,7 @@ class Stdin:
         def read() -> None:
             data = b"-"
             while data:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = self._read()
                 put = ahead.put(data)
                 try:
                     asyncio.run_coroutine_threadsafe(put, loop).result()
@@ -50,5 +56,27 @@ class Stdin:
         say(StdinOpened(source=self.name))
         while data := await ahead.get():
             yield Block(data, more=not ahead.empty())
-        say(StdinEnded(source=self.name))
+        if self._problem:
+            say(StdinFailed(source=self.name, problem=self._problem))
+        else:
+            say(StdinEnded(source=self.name))
         yield Block(b"", end=True)
+
+    def _read(self) -> bytes:
+        """Read what has been written, or wait for it; empty at the end, and after an error."""
+        while True:
+            try:
+                return os.read(self._descriptor, READ_BYTES)
+            except BlockingIOError:  # another process has set it to non-blocking
+                select.select([self._descriptor], [], [])
+            except OSError as error:
+                self._problem = reason(error)
+                return b""
+
+
+def is_readable(descriptor: int) -> bool:
+    """Return whether a file is open for reading."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False

@@ -8,6 +8,7 @@ So the kernel is asked for a large buffer, and for the number of datagrams that 
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import stat
 import struct
@@ -47,6 +48,8 @@ MAX_REJECTED_LINES = 100
 MAX_UNFINISHED_BYTES = 4 << 20
 """A connection is closed when it sends this much without ending a line."""
 
+PORT = re.compile("[0-9]{1,5}")
+
 SO_RXQ_OVFL = 40
 """Linux: every datagram comes with the number of those dropped so far. Python has no name for it."""
 
@@ -77,9 +80,17 @@ def address(text: str) -> Address:
         return Address(kind, where, 0)
     host, _, port = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if kind in ("udp", "tcp") and host and port.isdecimal() and int(port) < 1 << 16:
+    if kind in ("udp", "tcp") and is_host(host) and PORT.fullmatch(port) and int(port) < 1 << 16:
         return Address(kind, host, int(port))
     raise ConfigError("sources.syslog", f"must be udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH (got {text!r})")
+
+
+def is_host(text: str) -> bool:
+    """Return whether `text` may be the name or the address of a host."""
+    try:
+        return bool(text) and text.isprintable() and bool(text.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 class SyslogDatagrams:

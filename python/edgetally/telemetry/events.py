@@ -42,12 +42,22 @@ class SourceEvent(Event, frozen=True):
 
 
 def escape(value: str | float | bytes) -> str | int | float:
-    """Return `value` with everything that is not printable as a backslash escape."""
+    """
+    Return `value` with everything that is not printable as a backslash escape.
+
+    Bytes of file names that are no UTF-8, which Python reads as surrogates, are escaped as bytes.
+    """
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, str) and not value.isprintable():
-        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in value)
+        return "".join(one if one.isprintable() else _escaped(one) for one in value)
     return value
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def say(event: Event, *, error: BaseException | None = None) -> None:
@@ -235,6 +245,14 @@ class StdinEnded(SourceEvent, frozen=True):
     """The writer has closed standard input. The server continues."""
 
     sentence = "{source}: ended"
+
+
+class StdinFailed(SourceEvent, frozen=True):
+    """Standard input cannot be read any more. What was read counts, and the server continues without it."""
+
+    level = logging.ERROR
+    sentence = "{source}: cannot be read: {problem}"
+    problem: str
 
 
 class FileUnavailable(SourceEvent, frozen=True):
