@@ -39,7 +39,7 @@ NO_FILE = Checkpoint(0, 0)
 """There was no file when the path was first followed: whatever appears there later is new."""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class EndedGeneration(msgspec.Struct, frozen=True):
     """A generation that was read to its end."""
 
     inode: int
@@ -52,7 +52,7 @@ class History(msgspec.Struct, frozen=True):
 
     watermark: int = 0
     """No generation that was read to its end was written after this; in nanoseconds since 1970."""
-    ended: tuple[Identity, ...] = ()
+    ended: tuple[EndedGeneration, ...] = ()
     """The last of them, newest last, at most MAX_ENDED."""
 
     def encode(self) -> str:
@@ -61,7 +61,7 @@ class History(msgspec.Struct, frozen=True):
 
     def with_ended(self, checkpoint: Checkpoint) -> "History":
         """Return the history after the generation of `checkpoint` was read to its end."""
-        identity = Identity(checkpoint.inode, checkpoint.head, checkpoint.digest)
+        identity = EndedGeneration(checkpoint.inode, checkpoint.head, checkpoint.digest)
         ended = tuple(one for one in self.ended if one != identity)
         return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:])
 
