@@ -453,3 +453,30 @@ async def test_renamed_a_moment_before_the_first_start(log: Path) -> None:
         append(old, b"late\n")
         append(log, b"new\n")
         assert sorted(await reading.lines(2)) == [b"late", b"new"]
+
+
+async def test_old_files_of_a_log_that_was_not_there_are_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.with_name("access.log.1").write_bytes(b"from before\n")
+    written_at(log.with_name("access.log.1"), 100)
+    async with following(log) as reading:
+        await reading.nothing(1)
+
+    async with following(log, checkpoints=reading.checkpoints) as reading:
+        await reading.nothing(1)
+        log.write_bytes(b"one\n")
+        assert await reading.lines(1) == [b"one"]
+        await reading.nothing()
+
+
+async def test_a_log_that_was_not_there_is_written_and_rotated_while_the_server_is_down(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    async with following(log) as reading:
+        await reading.nothing(1)
+    log.write_bytes(b"one\n")
+    log.rename(log.with_name("access.log.1"))
+    log.write_bytes(b"two\n")
+
+    async with following(log, checkpoints=reading.checkpoints) as reading:
+        assert sorted(await reading.lines(2)) == [b"one", b"two"]
+        await reading.nothing()

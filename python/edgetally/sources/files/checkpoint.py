@@ -30,13 +30,19 @@ class Checkpoint(msgspec.Struct, frozen=True):
     path: str = ""
     """Where it was, links resolved."""
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether there was no file."""
+        return self.inode == 0
+
     def encode(self) -> str:
         """Return it as the journal keeps it."""
         return msgspec.json.encode(self).decode()
 
 
-NO_FILE = Checkpoint(0, 0)
-"""There was no file when the path was first followed: whatever appears there later is new."""
+def absence(now: int) -> Checkpoint:
+    """Return the checkpoint of a path without a file, at `now` in nanoseconds since 1970: later files are new."""
+    return Checkpoint(inode=0, offset=0, modified=now)
 
 
 class EndedGeneration(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".br", ".lz4", ".Z", ".zip")
@@ -54,6 +54,6 @@ class Listing:
         """Return the paths that have this inode."""
         return [self.path / name for name in self._names.get(inode, [])]
 
-    def generations(self, name: str) -> dict[Path, int]:
-        """Return the paths that were rotated away from `name`, and their inodes; compressed ones are left out."""
-        return {self.path / one: inode for one, inode in self._generations.get(name, {}).items()}
+    def generations(self, name: str) -> Mapping[str, int]:
+        """Return the names that were rotated away from `name`, and their inodes; compressed ones are left out."""
+        return self._generations.get(name, {})

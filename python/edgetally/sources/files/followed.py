@@ -7,10 +7,10 @@ from pathlib import Path
 from edgetally.clock import Clock
 from edgetally.model import Defaults
 from edgetally.sources.files.checkpoint import (
-    NO_FILE,
     SURE_BYTES,
     Checkpoint,
     History,
+    absence,
     decode_checkpoint,
     decode_history,
 )
@@ -44,7 +44,7 @@ class FollowedPath:
         clock: Clock,
         *,
         quiet_seconds: float,
-        start: Callable[[Generation], None],
+        start: Callable[[Generation, "FollowedPath"], None],
         listing: Callable[[Path], Awaitable[Listing]],
         is_matched: bool = False,
     ) -> None:
@@ -56,7 +56,7 @@ class FollowedPath:
             defaults: What holds for its records that do not say otherwise.
             clock: Tells how long a file has been quiet.
             quiet_seconds: How long a renamed file must not change before it is closed.
-            start: Begins to read the blocks of a generation.
+            start: Begins to read the blocks of a generation of this path.
             listing: Looks at a directory.
             is_matched: A pattern has found it: it may vanish for good.
         """
@@ -77,6 +77,8 @@ class FollowedPath:
         self._seen: set[int] = set()
         """Inodes of rotated files that were there when the directory was last looked at."""
         self._is_matched = is_matched
+        self._was_away = False
+        """Files may have been rotated while the server was down: they are told by when they were written."""
         self._unresolved: dict[int, Checkpoint] = {}
         """Generations of before, by number, whose files are not found yet."""
         self._is_first = False
@@ -97,37 +99,47 @@ class FollowedPath:
         """Whether a pattern found it, and neither the path nor an open file is left."""
         return self._is_matched and self.unavailable is not None and not self.generations and not self._unresolved
 
-    async def restore(self, checkpoints: Mapping[str, str], *, is_new: bool = False) -> dict[str, str | None]:
+    def restore(
+        self, checkpoints: Mapping[str, str], listing: Listing, *, is_new: bool = False
+    ) -> dict[str, str | None]:
         """
         Read on where the journal says, and what was rotated since; return changes of what the journal keeps.
 
         Args:
-            checkpoints: What the journal keeps.
+            checkpoints: What the journal keeps of this path.
+            listing: What is in the directory of the path.
             is_new: The file has appeared since the server last looked: without a checkpoint, read all of it.
         """
         known = self._known(checkpoints)
         history = checkpoints.get(self.name + HISTORY)
         self._history = decode_history(history) if history else History()
         self._is_first = not (is_new or known or history)
-        if known.get(0) == NO_FILE:
-            del known[0]
+        if known and known[min(known)].is_absent:
+            # Whatever was written since is new.
+            absent = known.pop(min(known))
+            self._history = History(max(self._history.watermark, absent.modified), self._history.ended)
         self._next = max(known, default=-1) + 1
         self._unresolved = known
-        changes = await self.settle()
+        rotated = listing.generations(self.path.name)
+        if self._is_first:
+            self._add_recent(rotated)
+        if is_new or self._is_first:
+            self._seen = set(rotated.values())
+        else:
+            self._was_away = True
+        changes = self.settle(listing)
         if self._is_first and not self._current:
             self._is_first = False
-            changes[self._key(0)] = NO_FILE.encode()
+            changes[self._key(0)] = absence(int(self._clock.now() * 1e9)).encode()
         return changes
 
-    async def settle(self) -> dict[str, str | None]:
+    def settle(self, listing: Listing) -> dict[str, str | None]:
         """
         Find the files of checkpoints, and those that had the name and lost it again; return changes for the journal.
 
         A checkpoint whose file is not found is kept as long as the path has no file: a disk may not be mounted yet.
         """
-        listing = await self._listing(self.path.parent)
         rotated = listing.generations(self.path.name)
-        was_away = bool(self._unresolved)
         for number, checkpoint in list(self._unresolved.items()):
             if self._resume(number, checkpoint, self._places(checkpoint, listing, rotated)):
                 del self._unresolved[number]
@@ -141,12 +153,10 @@ class FollowedPath:
                 self._history = self._history.with_ended(checkpoint)
                 changes[self.name + HISTORY] = self._history.encode()
             self._unresolved = {}
-        if self._is_first:
-            self._add_recent(rotated)
-        elif not self._unresolved:
-            watermark = self._watermark() if was_away else -1
-            unseen = {path: inode for path, inode in rotated.items() if was_away or inode not in self._seen}
-            self._add_missed(unseen, watermark)
+        if not self._unresolved:
+            unseen = {name: inode for name, inode in rotated.items() if inode not in self._seen}
+            self._add_missed(unseen, self._watermark() if self._was_away else -1)
+            self._was_away = False
             self._seen = set(rotated.values())
         self.poll()
         return changes
@@ -210,12 +220,12 @@ class FollowedPath:
     def _key(self, number: int) -> str:
         return f"{self.name}{BEHIND_NAME}{number}" if number else self.name
 
-    def _places(self, checkpoint: Checkpoint, listing: Listing, rotated: Iterable[Path]) -> list[Path]:
+    def _places(self, checkpoint: Checkpoint, listing: Listing, rotated: Iterable[str]) -> list[Path]:
         """Return where the file of `checkpoint` may be: under any name here, where a link pointed, or as a copy."""
         places = [self.path, *listing.named(checkpoint.inode)]
         if checkpoint.path:
             places.append(Path(checkpoint.path))
-        return [*places, *(rotated if checkpoint.head >= SURE_BYTES else ())]
+        return [*places, *(map(self.path.with_name, rotated) if checkpoint.head >= SURE_BYTES else ())]
 
     def _resume(self, number: int, checkpoint: Checkpoint, places: Iterable[Path]) -> bool:
         """Read on in the first of `places` that has the file of `checkpoint`; return whether there is one."""
@@ -238,21 +248,20 @@ class FollowedPath:
         """Return when the newest generation that is known was last written."""
         return max([self._history.watermark, *(one.began_at.modified or one.modified for one in self.generations)])
 
-    def _add_recent(self, rotated: Iterable[Path]) -> None:
-        """Read from their ends files that were renamed a moment ago, and may still be written to."""
-        since = self._clock.now() - self._quiet_seconds
-        for path in rotated:
-            file = open_quietly(path)
-            if file and file.status().st_mtime >= since:
+    def _add_recent(self, rotated: Iterable[str]) -> None:
+        """Read the newest old file from its end if it was renamed a moment ago: it may still be written to."""
+        newest = max(map(self.path.with_name, rotated), key=_modified, default=None)
+        if newest and _modified(newest) >= (self._clock.now() - self._quiet_seconds) * 1e9:
+            file = open_quietly(newest)
+            if file:
                 self._add(file, self._take_key(), file.end())
-            elif file:
-                file.close()
 
-    def _add_missed(self, rotated: Mapping[Path, int], watermark: int) -> None:
+    def _add_missed(self, rotated: Mapping[str, int], watermark: int) -> None:
         """Read files from their beginning that had the name while nothing looked, the oldest first."""
         ended = {one.inode: one for one in self._history.ended}
         files = []
-        for path, inode in rotated.items():
+        for name, inode in rotated.items():
+            path = self.path.with_name(name)
             if any(one.file.identity[1] == inode for one in self.generations):
                 continue
             file = open_quietly(path) if _modified(path) > watermark else None
@@ -299,7 +308,7 @@ class FollowedPath:
         generation.closing = lambda checkpoint: self._closing(key, checkpoint)
         generation.find_copy = self._find_copy
         self.generations.append(generation)
-        self._start(generation)
+        self._start(generation, self)
         return generation
 
     def _closing(self, key: str, checkpoint: Checkpoint) -> dict[str, str | None]:
@@ -311,7 +320,7 @@ class FollowedPath:
         """Read on in a copy of a file that was truncated; return whether there is one."""
         listing = await self._listing(self.path.parent)
         rotated = listing.generations(self.path.name)
-        for path in rotated:
+        for path in map(self.path.with_name, rotated):
             file = open_quietly(path)
             if file and file.is_copy(checkpoint) and not self._is_open(file):
                 self._seen.add(file.identity[1])
@@ -340,7 +349,10 @@ def _modified(path: Path) -> int:
         return -1
 
 
-def paths_in(checkpoints: Mapping[str, str]) -> set[Path]:
-    """Return the paths that were followed before."""
-    names = (key.partition(BEHIND_NAME)[0] for key in checkpoints if key.startswith(FILE))
-    return {Path(name.removeprefix(FILE)) for name in names}
+def by_source(checkpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what the journal keeps of each path that was followed, by the name of its source."""
+    found: dict[str, dict[str, str]] = {}
+    for key, text in checkpoints.items():
+        if key.startswith(FILE):
+            found.setdefault(key.partition(BEHIND_NAME)[0], {})[key] = text
+    return found

@@ -12,7 +12,7 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
 from edgetally.sources.files.directory import Listing, bases, is_compressed
-from edgetally.sources.files.followed import FollowedPath, absolute, paths_in
+from edgetally.sources.files.followed import FILE, FollowedPath, absolute, by_source
 from edgetally.sources.files.generation import Generation
 
 P = ParamSpec("P")
@@ -131,12 +131,12 @@ class Follower:
 
     async def open(self, checkpoints: Mapping[str, str]) -> None:
         """Open every file that is there, where the journal says."""
-        plain = [one for one in self._follow if not is_pattern(one.pattern)]
-        # Together, so that a directory is looked at once for all of its files.
-        await asyncio.gather(*(self._add(absolute(one.pattern), one.defaults, checkpoints) for one in plain))
+        kept = by_source(checkpoints)
+        plain = {absolute(one.pattern): one for one in self._follow if not is_pattern(one.pattern)}
+        await self._add(plain, kept)
         for one in self._follow:
-            if one not in plain:
-                await self._match(one, checkpoints, is_start=True)
+            if is_pattern(one.pattern):
+                await self._match(one, kept, is_start=True, is_new=key_of(one) in checkpoints)
         self._patterns_due = self._clock.now() + PATTERN_SECONDS
 
     async def run(self) -> None:
@@ -150,7 +150,7 @@ class Follower:
                 self._patterns_due = self._clock.now() + PATTERN_SECONDS
                 for one in self._follow:
                     if is_pattern(one.pattern):
-                        await self._match(one, {}, is_start=False)
+                        await self._match(one, {}, is_start=False, is_new=True)
 
     async def close(self) -> None:
         """Stop reading, once `run` was cancelled. What was read counts."""
@@ -170,14 +170,17 @@ class Follower:
             if followed.is_gone:
                 del self.paths[followed.path]
                 self._keep(followed, followed.forget())
-        for followed, changes in zip(due, await asyncio.gather(*(one.settle() for one in due)), strict=True):
-            self._keep(followed, changes)
+        for directory, group in by_directory(due).items():
+            listing = await self._directories.listing(directory)
+            for number, followed in enumerate(group, start=1):
+                self._keep(followed, followed.settle(listing))
+                if number % ROTATIONS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
-    async def _match(self, one: Follow, checkpoints: Mapping[str, str], *, is_start: bool) -> None:
+    async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], *, is_start: bool, is_new: bool) -> None:
         """Follow the files that match a pattern and are not followed yet."""
         pattern = str(absolute(one.pattern))
-        key = PATTERN + pattern
-        known = paths_in(checkpoints)
+        known = {Path(name.removeprefix(FILE)) for name in kept}
         matched = map(Path, await self._in_thread(glob.glob, pattern, recursive=True))
         # Files that were followed may be without a name for a moment.
         lost = (path for path in known if fnmatch.fnmatchcase(str(path), pattern))
@@ -191,42 +194,47 @@ class Follower:
             if not is_rotated and identity not in open_files:
                 new.append(path)
                 open_files |= {identity} if identity else set()
-        is_new = not is_start or key in checkpoints
-        await asyncio.gather(
-            *(self._add(path, one.defaults, checkpoints, is_matched=True, is_new=is_new) for path in new)
-        )
-        if is_start and key not in checkpoints:
-            self._read(CheckpointUpdate(key, one.defaults, {key: ""}))
+        await self._add(dict.fromkeys(new, one), kept, is_matched=True, is_new=is_new)
+        if is_start and not is_new:
+            self._read(CheckpointUpdate(key_of(one), one.defaults, {key_of(one): ""}))
 
     async def _add(
         self,
-        path: Path,
-        defaults: Defaults,
-        checkpoints: Mapping[str, str],
+        paths: Mapping[Path, Follow],
+        kept: Mapping[str, Mapping[str, str]],
         *,
         is_matched: bool = False,
         is_new: bool = False,
     ) -> None:
-        if len(self.paths) >= self._max_files:
-            self.left_out.add(path)
-            return
-        followed = self.paths[path] = FollowedPath(
-            path,
-            defaults,
-            self._clock,
-            quiet_seconds=self._quiet_seconds,
-            start=lambda generation: self._read(generation, followed),
-            listing=self._directories.listing,
-            is_matched=is_matched,
-        )
-        self._keep(followed, await followed.restore(checkpoints, is_new=is_new))
+        """Follow `paths`. A directory is listed once for all of them."""
+        new = []
+        for path, one in paths.items():
+            if len(self.paths) >= self._max_files:
+                self.left_out.add(path)
+                continue
+            followed = self.paths[path] = FollowedPath(
+                path,
+                one.defaults,
+                self._clock,
+                quiet_seconds=self._quiet_seconds,
+                start=self._read,
+                listing=self._directories.listing,
+                is_matched=is_matched,
+            )
+            new.append(followed)
+        for directory, group in by_directory(new).items():
+            listing = await self._directories.listing(directory)
+            for number, followed in enumerate(group, start=1):
+                self._keep(followed, followed.restore(kept.get(followed.name, {}), listing, is_new=is_new))
+                if number % ROTATIONS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def _keep(self, followed: FollowedPath, changes: Mapping[str, str | None]) -> None:
         if changes:
             self._read(CheckpointUpdate(followed.name, followed.defaults, changes))
 
     def _read(self, source: Generation | CheckpointUpdate, followed: FollowedPath | None = None) -> None:
-        """Read `source` to its end in a task of its own."""
+        """Read `source`, a generation of `followed`, to its end in a task of its own."""
         task = asyncio.ensure_future(self._read_source(source))
         self._tasks.add(task)
 
@@ -243,6 +251,19 @@ class Follower:
 def is_pattern(path: Path) -> bool:
     """Whether `path` is a pattern, and not a file that has such a name."""
     return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def key_of(one: Follow) -> str:
+    """Return the name under which the journal keeps that a pattern was followed."""
+    return f"{PATTERN}{absolute(one.pattern)}"
+
+
+def by_directory(paths: Sequence[FollowedPath]) -> dict[Path, list[FollowedPath]]:
+    """Return the paths in each directory."""
+    found: dict[Path, list[FollowedPath]] = {}
+    for one in paths:
+        found.setdefault(one.path.parent, []).append(one)
+    return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
