@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edgetally import _core
 from edgetally.config import sections
 from edgetally.model import Framing
-from tests.support import records, records_formats
+from tests.support import records, records_formats, records_wrapped
 from tests.support.oracle import Folded, fold
 from tests.support.oracle_fields import FIELDS, RATIOS
 
@@ -106,10 +106,12 @@ def compare(data: bytes, format: str = "canonical", weight: int = 1) -> Folded:
     wanted = fold(data, service_id="default", pop="local", now=NOW, format=format, weight=weight)
     folding = folded(data, format=format, weight=weight)
     report = folding.report()
-    assert report.accepted == wanted.accepted
+    assert (report.lines, report.accepted) == (wanted.lines, wanted.accepted)
+    assert report.without_time == wanted.without_time
     reasons = [reason for _, reason in wanted.rejected]
     assert dict(report.rejected) == {reason: reasons.count(reason) for reason in reasons}
-    assert found(report) == wanted.rejected[:10]
+    # Lines of other logs are expected, so they are counted and not shown.
+    assert found(report) == [one for one in wanted.rejected if one[1] != "other_log"][:10]
     assert entries_of(folding.drain()) == comparable(wanted.entries)
     return wanted
 
@@ -152,6 +154,22 @@ def test_where_a_log_of_another_format_is_cut_does_not_matter(format: str) -> No
 def test_any_log_of_another_format_counts_as_the_oracle_says(data: st.DataObject) -> None:
     format = data.draw(st.sampled_from(records_formats.FORMATS))
     compare(data.draw(records_formats.log(format)), format)
+
+
+WRAPPED_FORMATS = ["canonical", *(format for format in records_formats.FORMATS if not format.startswith("cloudfront"))]
+
+
+@pytest.mark.parametrize("format", WRAPPED_FORMATS)
+@pytest.mark.parametrize("seed", range(301, 304))
+def test_bulk_of_wrapped_lines_counts_as_the_oracle_says(format: str, seed: int) -> None:
+    assert compare(records_wrapped.sample(format, seed, 1000), format).accepted > 300
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_any_wrapped_line_counts_as_the_oracle_says(data: st.DataObject) -> None:
+    format = data.draw(st.sampled_from(WRAPPED_FORMATS))
+    compare(data.draw(records_wrapped.log(format)), format)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -260,10 +278,10 @@ def test_a_report_describes_the_first_ten_rejections() -> None:
 def test_every_reason_has_a_sentence() -> None:
     reasons = _core.reasons()
     assert [code for code, _ in reasons] == [
-        *("too_long", "not_json", "truncated", "bad_columns", "bad_weight", "bad_service_id"),
+        *("too_long", "not_json", "truncated", "bad_columns", "other_log", "bad_weight", "bad_service_id"),
         *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
     ]
-    assert len({sentence for _, sentence in reasons}) == 12
+    assert len({sentence for _, sentence in reasons}) == 13
 
 
 def test_records_of_foreign_services_are_rejected_however_these_are_written() -> None:
@@ -443,7 +461,7 @@ def test_elements_are_counted_from_the_bracket() -> None:
     [
         (2, "arrays", GOOD * 2),
         (2, "arrays", b" \n\t" + GOOD * 2),
-        (0, "lines", b"[" + GOOD.rstrip() + b"]"),
+        (1, "lines", b"[" + GOOD.rstrip() + b"]"),
         (0, "arrays", b"[]"),
     ],
 )

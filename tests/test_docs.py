@@ -50,7 +50,11 @@ def fold(
     window = Window(domains=10, origins=10, addresses=10, pops=10, services=10)
     if partial := folding.drain():
         window.merge(partial)
-    return window.seal(NOW + 60), [one.reason for one in folding.report().rejections]
+    report = folding.report()
+    shown = [one.reason for one in report.rejections]
+    # Lines of other logs are counted and not shown.
+    others = dict(report.rejected).get("other_log", 0)
+    return window.seal(NOW + 60), shown + ["other_log"] * others
 
 
 def entry(lines: str, dataset: str, *, pop: str = "local") -> Any:  # noqa: ANN401 - JSON

@@ -168,6 +168,17 @@ class Fold:
         """Memory that the rows take, in bytes, approximately. Drain when it grows large; it is 0 after a drain."""
 
     @property
+    def wrapper(self) -> str | None:
+        """What the last wrapped line was wrapped in: `syslog`, `cri`, `docker json-file`, …; None if none was."""
+
+    @property
+    def pending(self) -> bytes:
+        """Parts of records whose end has not come: for the checkpoint of a source that does not send them again."""
+
+    def resume(self, pending: bytes) -> None:
+        """Continue with what another fold had `pending`."""
+
+    @property
     def unfinished(self) -> int:
         """Bytes of the unfinished line that are kept: at most `max_line`, or 1024 if that is larger."""
 
@@ -190,6 +201,10 @@ class Report:
     @property
     def rejections(self) -> list[Rejection]:
         """The first 10 rejected lines."""
+
+    @property
+    def without_time(self) -> int:
+        """Accepted lines that say no time. They count in the second in which they arrived."""
 
     @property
     def unknown_cache_words(self) -> list[tuple[str, int]]:

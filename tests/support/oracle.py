@@ -1,6 +1,7 @@
 """The counting rules, slow and obvious: a reference to compare the core with.
 
-decode a line -> a record -> the contributions of the record (dataset, key, field, amount) -> their sums.
+take a line out of its wrappers (see `oracle_wrappers`) -> decode it -> a record -> the contributions of the record
+(dataset, key, field, amount) -> their sums.
 """
 
 from collections import Counter, defaultdict
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 
 from tests.support import oracle_formats as formats
 from tests.support import oracle_values as values
+from tests.support import oracle_wrappers as wrappers
 from tests.support.oracle_fields import FIELDS, LAST_LATENCY, LATENCIES
-from tests.support.oracle_json import BLANKS, Members, Rejected, Value, parse_object
+from tests.support.oracle_json import Members, Rejected, Value, parse_object
 
 LINE_LIMIT = 262_144
 
@@ -25,6 +27,9 @@ class Folded:
     entries: list[dict[str, Any]]
     accepted: int
     rejected: list[tuple[int, str]]
+    """Line and reason."""
+    lines: int
+    without_time: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Record:
     pop: str
     domain: str
     second: int
+    has_time: bool
     weight: int
     compute: bool
     client: Client | None
@@ -103,31 +109,26 @@ def fold(data: bytes, *, service_id: str, pop: str, now: int, format: str = "can
     `service_id`, `pop` and `now` hold for records that do not say. No record is too old or too new, and the number of
     keys has no limit. Entries are sorted by service, dataset and second, and rejected lines by their number from 1.
     """
+    defaults = Defaults(service_id, pop, now, format, weight)
     tallies = Tallies()
-    accepted = 0
+    accepted = without_time = 0
     rejected: list[tuple[int, str]] = []
-    for line_number, line in enumerate(data.split(b"\n"), start=1):
-        try:
-            record = decode(line, Defaults(service_id, pop, now, format, weight))
-        except Rejected as why:
-            rejected.append((line_number, why.reason))
-            continue
-        if record is not None:
+    found = wrappers.read(data, LINE_LIMIT, format, lambda line, second: decode(line, defaults, second))
+    for line_number, result in found.results:
+        if isinstance(result, Record):
             accepted += 1
-            tallies.add(record)
-    return Folded(tallies.entries(), accepted, rejected)
+            without_time += not result.has_time
+            tallies.add(result)
+        else:
+            rejected.append((line_number, str(result)))
+    return Folded(tallies.entries(), accepted, rejected, found.lines, without_time)
 
 
 # --- line -> record ------------------------------------------------------------------------------------------------
 
 
-def decode(line: bytes, defaults: Defaults) -> Record | None:
-    """Return the record of a line; None for a blank line. Raises Rejected."""
-    if len(line) > LINE_LIMIT:
-        raise Rejected("too_long")
-    line = line.strip(BLANKS)
-    if not line:
-        return None
+def decode(line: bytes, defaults: Defaults, wrapped_at: int | None) -> Record:
+    """Return the record of a line out of its wrapper, which may say a second, too. Raises Rejected."""
     members = parse_object(line) if defaults.format == "canonical" else formats.members(line, defaults.format)
     weight = values.weight(members.get(b"weight"), defaults.weight)
     service = values.service(members.get(b"service_id"), defaults.service_id)
@@ -136,11 +137,18 @@ def decode(line: bytes, defaults: Defaults) -> Record | None:
     if status is None and not fetches:
         raise Rejected("no_part")
     client = None if status is None else read_client(members, values.client_status(status))
+    times = (
+        values.second(members.get(b"ts"), members.get(b"duration_ms")),
+        values.end(members.get(formats.END)),
+        wrapped_at,
+    )
+    known = [second for second in times if second is not None]
     return Record(
         service_id=service,
         pop=values.bounded(values.plain(members.get(b"pop")) or defaults.pop, 64),
         domain=values.domain(members.get(b"domain")),
-        second=values.second(members.get(b"ts"), members.get(b"duration_ms"), defaults.now),
+        second=known[0] if known else defaults.now,
+        has_time=bool(known),
         weight=weight,
         compute=values.boolean(members.get(b"compute"), default=False),
         client=client,

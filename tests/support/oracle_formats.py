@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator
 
 from tests.support import oracle_values as values
-from tests.support.oracle_json import Members, Nested, Rejected, Scanner, Text, Value
+from tests.support.oracle_json import FIELDS, Members, Nested, Rejected, Scanner, Text, Value, strictly_or_leniently
 
 Path = tuple[str, ...]
 
 FIRST = "the first of a list"
+END = b"the end"
+"""The time that counts if there is no `ts`."""
 
 CADDY: dict[Path, str] = {
     ("request", "host"): "domain",
@@ -21,9 +23,13 @@ CADDY: dict[Path, str] = {
     ("resp_headers", "X-Edgetally-Origin-Addr", FIRST): "origin_addr",
     ("resp_headers", "X-Edgetally-Origin-Status", FIRST): "origin_status",
     ("resp_headers", "X-Edgetally-Origin-Ttfb-Ms", FIRST): "origin_ttfb_ms",
+    ("logger",): "logger",
 }
 TRAEFIK: dict[Path, str] = {
     ("StartUTC",): "ts",
+    ("StartLocal",): "ts",
+    ("time",): "the end",
+    ("RouterName",): "router",
     ("Duration",): "nanoseconds",
     ("RequestHost",): "domain",
     ("RequestProtocol",): "proto",
@@ -75,6 +81,9 @@ def members(line: bytes, format: str) -> Members:
     if format == "caddy":
         # The line may have every field of a record, too: no other key has the same name.
         named = values_at(line, CADDY)
+        logger = values.present(named.pop(b"logger", None)) or b""
+        if logger and not logger.startswith(b"http.log.access"):
+            raise Rejected("other_log")
         return {name: value for name, value in named.items() if name != b"duration"}
     if format == "traefik":
         return of_traefik(values_at(line, TRAEFIK, only=True))
@@ -85,6 +94,10 @@ def members(line: bytes, format: str) -> Members:
 
 def of_traefik(found: dict[bytes, Value]) -> Members:
     """Compute when the request ended, and find answers of Traefik itself."""
+    router = values.present(found.pop(b"router", None)) or b""
+    has_status = any(not_empty(found.get(name)) for name in (b"status", b"origin_status"))
+    if router.endswith(b"@internal") or (not has_status and not_empty(found.get(END))):
+        raise Rejected("other_log")
     took = values.present(found.pop(b"nanoseconds", None))
     if took is not None and values.number(took):
         digits, _, exponent = took.lower().partition(b"e")
@@ -97,6 +110,11 @@ def of_traefik(found: dict[bytes, Value]) -> Members:
     if not values.addresses(found.get(b"origin_addr")):
         found.pop(b"origin_status", None)
     return found
+
+
+def not_empty(value: Value | None) -> bool:
+    """Whether there is a value, even a dash."""
+    return isinstance(value, Text) and value.raw != b"" and (value.raw != b"null" or value.quoted)
 
 
 def of_cloudflare(found: dict[bytes, Value]) -> Members:
@@ -132,22 +150,16 @@ def of_cloudfront(line: bytes, fields: list[str]) -> Members:
 
 def values_at(line: bytes, paths: dict[Path, str], *, only: bool = False) -> dict[bytes, Value]:
     """Read the values at `paths`, and all others of the line unless `only` these count. The last of several counts."""
-    if not line.startswith(b"{"):
-        raise Rejected("not_json")
-    scanner = Scanner(line)
     found: dict[bytes, Value] = {}
-    for path, value in walk(scanner, (), paths):
+    for path, value in strictly_or_leniently(line, lambda scanner: list(walk(scanner, (), paths, only=only))):
         if path in paths:
             found[paths[path].encode()] = value
         elif len(path) == 1 and not only:
             found[path[0].encode("latin-1")] = value
-    scanner.skip_blanks()
-    if scanner.at < len(line):
-        raise Rejected("not_json")
     return found
 
 
-def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:
+def walk(scanner: Scanner, above: Path, paths: dict[Path, str], *, only: bool) -> Iterator[tuple[Path, Value]]:
     """Read an object, and the objects in it that lead to one of `paths`."""
     scanner.expect(b"{")
     scanner.skip_blanks()
@@ -163,13 +175,22 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tupl
         if scanner.peek() == b"{" and any(other[:-2] == path for other in paths if other[-1] == FIRST):
             yield from headers(scanner, path, paths)
         elif scanner.peek() == b"{" and any(len(other) > len(path) and other[: len(path)] == path for other in paths):
-            yield from walk(scanner, path, paths)
+            yield from walk(scanner, path, paths, only=only)
         elif paths.get(path) == "origins" and scanner.peek() == b"[":
             yield path, scanner.objects()
+        elif scanner.lenient and not is_asked_for(path, paths, only=only):
+            scanner.ignored()
         else:
             yield path, scanner.value()
         if not scanner.another(b"}"):
             return
+
+
+def is_asked_for(path: Path, paths: dict[Path, str], *, only: bool) -> bool:
+    """Whether a path has a field, or leads to one."""
+    if len(path) == 1 and not only and path[0].encode("latin-1") in FIELDS:
+        return True
+    return any(other[: len(path)] == path for other in paths)
 
 
 def headers(scanner: Scanner, above: Path, paths: dict[Path, str]) -> Iterator[tuple[Path, Value]]:

@@ -1,10 +1,16 @@
 """Lenient reading of one line as a JSON object: strict in structure, not in values."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 BLANKS = b" \t\r"
+
+
+LIST = re.compile(rb"[ \t\r]*[,:][ \t\r]*[^,}\] \t\r\"{\[:]+(?=[,}\] \t\r])")
+"""Another element of a list without brackets."""
 
 
 class Rejected(Exception):
@@ -34,28 +40,57 @@ Members = Mapping[bytes, "Value"]
 Value = Text | Nested | list[Members]
 
 
+T = TypeVar("T")
+
+FIELDS = frozenset(
+    b"ts service_id pop domain weight status edge cache req_header_bytes req_body_bytes req_bytes resp_header_bytes "
+    b"resp_body_bytes resp_bytes proto tls compute compute_execution_time_ms compute_request_time_ms origin origin_ip "
+    b"origin_addr origin_status bereq_header_bytes bereq_body_bytes bereq_bytes beresp_header_bytes beresp_body_bytes "
+    b"beresp_bytes origin_ttfb_ms origin_ttfb_s origin_is_shield origins duration_ms".split()
+)
+"""The fields of a canonical record."""
+
+
 def parse_object(line: bytes) -> Members:
     """Read a trimmed line as one object; if a key is repeated, the last value counts.
 
     Only `origins` of the line itself is looked into: its value is the list of the objects in it. Raises Rejected
     with `not_json` at the first byte that cannot be, with `truncated` if the line ends before the object does.
     """
+    return strictly_or_leniently(line, lambda scanner: scanner.object(top=True))
+
+
+def strictly_or_leniently(line: bytes, read: Callable[["Scanner"], T]) -> T:
+    """Read a line as one object; if that is not JSON, skip broken members without a field. Raises Rejected."""
     if not line.startswith(b"{"):
         raise Rejected("not_json")
-    scanner = Scanner(line)
-    members = scanner.object(top=True)
+    try:
+        return read_all(Scanner(line), read)
+    except Rejected as why:
+        if why.reason != "not_json":
+            raise
+        try:
+            return read_all(Scanner(line, lenient=True), read)
+        except Rejected:
+            raise why from None
+
+
+def read_all(scanner: "Scanner", read: Callable[["Scanner"], T]) -> T:
+    """Read the object that a line is. Raises Rejected, also if something follows."""
+    found = read(scanner)
     scanner.skip_blanks()
-    if scanner.at < len(line):
+    if scanner.at < len(scanner.line):
         raise Rejected("not_json")
-    return members
+    return found
 
 
 class Scanner:
     """A position in a line that moves forwards by one token."""
 
-    def __init__(self, line: bytes) -> None:
+    def __init__(self, line: bytes, *, lenient: bool = False) -> None:
         self.line = line
         self.at = 0
+        self.lenient = lenient
 
     def peek(self) -> bytes:
         """Return the byte here. Raises Rejected at the end of the line."""
@@ -98,7 +133,12 @@ class Scanner:
             self.expect(b":")
             self.skip_blanks()
             looked_into = top and key == b"origins" and self.peek() == b"["
-            members[key] = self.objects() if looked_into else self.value()
+            if looked_into:
+                members[key] = self.objects()
+            elif top and self.lenient and key not in FIELDS:
+                self.ignored()
+            else:
+                members[key] = self.value()
             if not self.another(b"}"):
                 return members
 
@@ -127,6 +167,14 @@ class Scanner:
             self.nested()
             return Nested.SKIPPED
         return Text(self.scalar(), quoted=False)
+
+    def ignored(self) -> None:
+        """Skip the value of a member that no field asks for: nothing at all, or a list without brackets."""
+        if self.peek() in b",}":
+            return
+        self.value()
+        while more := LIST.match(self.line, self.at):
+            self.at = more.end()
 
     def string(self) -> bytes:
         self.expect(b'"')

@@ -14,7 +14,11 @@ MAX_COUNTER = 2**64 - 1
 _NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
     rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
-    rb"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+    rb" ?(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
+)
+_COMMON_LOG = re.compile(
+    rb"(\[)?([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    rb"( ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
 )
 _LIST_BORDER = re.compile(rb",|[ \t\r]:[ \t\r]")
 _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
@@ -169,15 +173,15 @@ def counted_status(code: int | None) -> int | None:
 # --- time ----------------------------------------------------------------------------------------------------------
 
 
-def second(value: Value | None, duration: Value | None, now: int) -> int:
-    """Read the second in which a request ended; absent or negative: now. A duration in ms is added to the time."""
+def second(value: Value | None, duration: Value | None) -> int | None:
+    """Read the second in which a request ended; None if absent or negative. A duration in ms is added to the time."""
     text = present(value)
     if text is None:
-        return now
+        return None
     read = number(text)
     if read is not None and read[0]:
-        return now
-    moment = _rfc3339(text) if read is None else _unix(read[1])
+        return None
+    moment = _calendar(text) if read is None else _unix(read[1])
     # Both are cut to nanoseconds.
     took = floor((milliseconds(duration) or 0) * 10**6)
     return (floor(moment * 10**9) + took) // 10**9
@@ -194,6 +198,26 @@ def _unix(ticks: Fraction) -> Fraction:
     if floor(ticks) < 10**17:
         return ticks / 10**6
     return ticks / 10**9
+
+
+def end(value: Value | None) -> int | None:
+    """Read the second of another field, if it has one."""
+    try:
+        return second(value, None)
+    except Rejected:
+        return None
+
+
+def _calendar(text: bytes) -> Fraction:
+    """Read a date as servers write it."""
+    common = _COMMON_LOG.fullmatch(text)
+    if not common:
+        return _rfc3339(text)
+    day, month, year, hour, minute, sec, offset = (group.decode() for group in common.groups()[1:])
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    if month not in months:
+        raise Rejected("bad_ts")
+    return _rfc3339(f"{year}-{months.index(month) + 1:02}-{day}T{hour}:{minute}:{sec}{offset}".encode())
 
 
 def _rfc3339(text: bytes) -> Fraction:
@@ -230,8 +254,27 @@ def boolean(value: Value | None, *, default: bool) -> bool:
 
 
 def cache_result(value: Value | None) -> str | None:
-    """Map the edge's own word to `hit`, `miss` or None."""
+    """Map the edge's own word to `hit`, `miss` or None; of several caches, that of the last one."""
     said = word(value)
+    last = re.findall(r'(?:"(?:\\.|[^"\\])*"|[^,])+', said)[-1].strip() if said.strip(",") else said
+    if ";" in last:
+        name, *parameters = (part.strip() for part in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^;])+', last))
+        pairs = [tuple(part.strip() for part in (each + "=?1").split("=")[:2]) for each in parameters]
+        if " " not in name or name.startswith('"'):
+            forwards = [word for key, word in pairs if key == "fwd"]
+            if ("hit", "?1") in pairs:
+                return "hit"
+            if forwards:
+                return "miss" if forwards[-1] in _MISSES else None
+    return _word_result(said) or _word_result(last)
+
+
+_MISSES = ("uri-miss", "vary-miss", "miss", "stale", "partial", "request")
+"""Why a cache asked further, of RFC 9211. It did not look for an answer where that is `bypass` or `method`."""
+
+
+def _word_result(said: str) -> str | None:
+    """Map one word."""
     if said in ("hit", "stale", "updating", "revalidated", "refreshhit", "originshieldhit"):
         return "hit"
     if said.startswith(("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_")):

@@ -68,6 +68,13 @@ CLOUDFRONT = {
     b"r-host": b"origin_addr",
 }
 
+LOGGERS = (
+    *(b'"http.log.access"', b'"http.log.access.log0"', b'"http.log.error"', b'"admin.api"', b'""', b"null", b"{}"),
+    *(b'"-"', b'" http.log.access"', b'"tls"'),
+)
+
+ROUTERS = (b'"app@docker"', b'"ping@internal"', b'"-"', b"null", b'"internal"')
+
 OWN = ((b"502", b"11"), (b"504", b"15"), (b"499", b"21"), (b"500", b"21"), (b"502", b"12"), (b'"502"', b'"11"'))
 DURATIONS = (
     *(b"2039965", b"1000000000", b'"999999999"', b"0", b"1.5e9", b"148882.5", b"-1", b"null", b'"x"', b"1e999"),
@@ -124,6 +131,8 @@ def caddy(choice: Choice) -> list[Member]:
     ]
     if choice.number(0, 1):
         found.append((b'"resp_headers"', headers(choice)))
+    if choice.number(0, 3):
+        found.append((b'"logger"', choice.of(LOGGERS)))
     for _ in range(choice.number(0, 2)):
         field = choice.of(EXTRA)
         found.append((key(field), value(choice, field)))
@@ -132,7 +141,11 @@ def caddy(choice: Choice) -> list[Member]:
 
 def traefik(choice: Choice) -> list[Member]:
     """Choose the members of a line of Traefik."""
-    found = [(b'"Duration"', choice.of(DURATIONS)), *pick(choice, TRAEFIK), (b'"StartUTC"', timestamp(choice))]
+    found = [(b'"Duration"', choice.of(DURATIONS)), *pick(choice, TRAEFIK)]
+    times = choice.of([(b"StartUTC",), (b"StartUTC",), (b"StartLocal",), (b"time",), (b"StartLocal", b"time"), ()])
+    found += [(key(name), timestamp(choice)) for name in times]
+    if choice.number(0, 3) == 3:
+        found.append((b'"RouterName"', choice.of(ROUTERS)))
     if choice.number(0, 4) == 4:
         status, size = choice.of(OWN)
         found += [(b'"OriginStatus"', status), (b'"OriginContentSize"', size)]

@@ -76,7 +76,7 @@ def test_a_record_with_both_parts_from_end_to_end() -> None:
             ("origins", {"origin_a": origin}),
         )
     ]
-    assert Folded(expected, 1, []) == fold_one(line)
+    assert Folded(expected, 1, [], lines=1, without_time=0) == fold_one(line)
 
 
 def test_pops_are_split_and_summed_and_seconds_are_not() -> None:
@@ -457,7 +457,7 @@ LONGEST = b'{"status":200,"ua":"' + b"x" * (LINE_LIMIT - 22) + b'"}'
 @pytest.mark.parametrize(
     ("reason", "line"),
     [
-        *(("not_json", line) for line in (b"SSL handshake failure", b"[]", b"null", b"{,}", b'{"status":200,}', b"}")),
+        *(("not_json", line) for line in (b"SSL handshake failure", b"[7]", b"null", b"{,}", b'{"status":200,}', b"}")),
         *(("not_json", line) for line in (b'{"status" 200}', b'{"status":}', b'{"status":200}}', b'{"status":2"')),
         *(("not_json", line) for line in (b'{"status":200 "a":1}', b'{"a":{1]}x}', b'{"status":200]', b"{status:200}")),
         *(("not_json", line) for line in (b'{"origins":[1,]}', b'{"origins":[{"a"}]}', b'{"origins":[1}', b"\xef{}")),
@@ -482,7 +482,7 @@ LONGEST = b'{"status":200,"ua":"' + b"x" * (LINE_LIMIT - 22) + b'"}'
     ],
 )
 def test_rejected(reason: str, line: bytes) -> None:
-    assert Folded([], 0, [(2, reason)]) == fold_one(b"\n" + line + b"\n\r\n")
+    assert Folded([], 0, [(2, reason)], lines=3, without_time=0) == fold_one(b"\n" + line + b"\n\r\n")
 
 
 @pytest.mark.parametrize(

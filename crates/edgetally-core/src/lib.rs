@@ -51,6 +51,7 @@ mod framing;
 mod decode;
 
 mod record;
+mod wrapper;
 
 mod format;
 
@@ -78,3 +79,4 @@ pub use value::key::{INVALID, MAX_POP_BYTES, MAX_SERVICE_ID_BYTES, OTHER};
 pub use window::sealed::Sealed;
 pub use window::tally::Limits;
 pub use window::{Merged, Window};
+pub use wrapper::Wrapper;

@@ -12,6 +12,8 @@ pub enum Reason {
     Truncated,
     /// The number of values between tabs is not that of the columns.
     BadColumns,
+    /// Not an access line, but one of another log of the same server.
+    OtherLog,
     /// `weight` is not an integer from 1 to 2³².
     BadWeight,
     /// `service_id` has a character that it may not have, or too many.
@@ -32,11 +34,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TooLong,
         Self::NotJson,
         Self::Truncated,
         Self::BadColumns,
+        Self::OtherLog,
         Self::BadWeight,
         Self::BadServiceId,
         Self::ForeignService,
@@ -61,6 +64,7 @@ impl Reason {
             Self::NotJson => "not_json",
             Self::Truncated => "truncated",
             Self::BadColumns => "bad_columns",
+            Self::OtherLog => "other_log",
             Self::BadWeight => "bad_weight",
             Self::BadServiceId => "bad_service_id",
             Self::ForeignService => "foreign_service",
@@ -82,6 +86,7 @@ impl Reason {
                 "line ends inside its JSON object or array: look for a size limit on the way from the edge"
             }
             Self::BadColumns => "wrong number of tab-separated values: check the fields chosen for the real-time log",
+            Self::OtherLog => "belongs to another log of the server: not an access line, and not an error",
             Self::BadWeight => "weight must be an integer from 1 to 4294967296",
             Self::BadServiceId => "service_id must be 1 to 64 letters, digits, - and _",
             Self::ForeignService => "the token does not allow this service",

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 10] = [
     &["value"],
     &["framing"],
     &["decode"],
-    &["record"],
+    &["record", "wrapper"],
     &["format"],
     &["partial"],
     &["fold", "window"],

@@ -127,6 +127,20 @@ mod _core {
         }
 
         #[getter]
+        fn wrapper(&self) -> Option<&'static str> {
+            locked(&self.inner).wrapper().map(core::Wrapper::name)
+        }
+
+        #[getter]
+        fn pending(&self) -> Vec<u8> {
+            locked(&self.inner).pending()
+        }
+
+        fn resume(&self, pending: &[u8]) {
+            locked(&self.inner).resume(pending);
+        }
+
+        #[getter]
         fn unfinished(&self) -> usize {
             locked(&self.inner).unfinished()
         }
@@ -138,18 +152,20 @@ mod _core {
         accepted: u64,
         rejected: Vec<(&'static str, u64)>,
         rejections: Vec<Rejection>,
+        without_time: u64,
         unknown_cache_words: Vec<(String, u64)>,
     }
 
     impl From<core::Report> for Report {
         fn from(report: core::Report) -> Self {
-            let core::Report { lines, accepted, rejected, rejections, unknown_cache_words } = report;
+            let core::Report { lines, accepted, rejected, rejections, without_time, unknown_cache_words } = report;
             let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
             Self {
                 lines,
                 accepted,
                 rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
                 rejections: rejections.into_iter().map(|inner| Rejection { inner }).collect(),
+                without_time,
                 unknown_cache_words: unknown_cache_words.words(),
             }
         }

@@ -76,6 +76,7 @@ class Observations:
                 pop=POP,
                 domain=domain,
                 second=0,
+                has_time=True,
                 weight=1,
                 compute=False,
                 client=client,

@@ -75,9 +75,10 @@ impl Memo {
     /// The length and the second of the timestamp at the start of `bytes`, if its second is the last one: ten digits, perhaps
     /// with a point and up to seven digits, or a date.
     #[inline]
-    pub fn timestamp(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
+    pub fn timestamp(&self, bytes: &[u8; VALUE], is_quoted: bool) -> Option<(usize, u64)> {
         if bytes[..10] != self.digits {
-            return self.date(bytes);
+            // Without quotes, the colons of a date break the line.
+            return if is_quoted { self.date(bytes) } else { None };
         }
         if bytes[10] != b'.' {
             return Some((10, self.second));

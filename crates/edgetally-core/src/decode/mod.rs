@@ -14,7 +14,7 @@ pub mod columns;
 pub mod cursor;
 pub mod key_tree;
 mod memo;
-mod scan;
+pub mod scan;
 pub mod slots;
 mod template;
 
@@ -71,9 +71,20 @@ impl Decoder {
             Shape::Objects(keys) => {
                 let cursor = Cursor { block, start: line.start, end: line.end };
                 let (template, record, elements) = (&mut self.template, &mut self.record, &mut self.elements);
-                ObjectDecoder { keys, template, record, elements }.decode(cursor)
+                let mut decoder = ObjectDecoder { keys, template, record, elements, skipping: None };
+                match decoder.decode(cursor) {
+                    Err(rejection) if rejection.reason == Reason::NotJson => decoder.decode_again(cursor, rejection),
+                    result => result,
+                }
             }
         }
+    }
+
+    /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.
+    pub fn is_of_record(&self, key: &[u8]) -> bool {
+        let Shape::Objects(keys) = &self.shape else { return false };
+        let parts = [field::STATUS, field::ORIGIN_IP, field::ORIGIN_ADDR, field::ORIGIN_STATUS, field::ORIGINS];
+        matches!(keys.meaning(ROOT, key), Meaning::Slot(slot) if parts.contains(&slot))
     }
 }
 
@@ -83,6 +94,17 @@ struct ObjectDecoder<'d> {
     template: &'d mut Template,
     record: &'d mut Slots,
     elements: &'d mut Vec<Slots>,
+    /// In the second pass over a broken line: the last member that was decoded.
+    skipping: Option<LastMember>,
+}
+
+/// A member before the one that is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastMember {
+    /// Its value counts.
+    Counts,
+    /// No field of a record has its key.
+    Ignored,
 }
 
 impl ObjectDecoder<'_> {
@@ -108,6 +130,40 @@ impl ObjectDecoder<'_> {
         }
     }
 
+    /// Decodes a line that is not JSON a second time, without its members that no field asks for.
+    ///
+    /// nginx writes `"x":,` and `"x":0.1, 0.2,` for variables that are empty or lists, if they are not between quotes. Nothing
+    /// is learned from such a line. If it is still broken, it is rejected as before.
+    #[cold]
+    fn decode_again(&mut self, cursor: Cursor<'_>, rejection: Rejection) -> Result<(), Rejection> {
+        if cursor.block[cursor.start] != b'{' {
+            return Err(rejection);
+        }
+        self.record.clear();
+        self.elements.clear();
+        self.skipping = Some(LastMember::Counts);
+        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
+        loop {
+            position = self.decode_member(cursor, position).map_err(|_| rejection)?;
+            position.at = cursor.skip_blanks(position.at);
+            match cursor.byte(position.at) {
+                Ok(b'}') if position.object == ROOT => return cursor.finish(position.at + 1).map_err(|_| rejection),
+                Ok(_) => {}
+                Err(_) => return Err(rejection),
+            }
+        }
+    }
+
+    /// Where the list ends whose first element stands before the separator at `at`, if there is one.
+    #[cold]
+    fn skip_list(&self, cursor: Cursor<'_>, at: usize) -> Option<usize> {
+        if self.skipping != Some(LastMember::Ignored) || !matches!(cursor.byte(at).ok()?, b',' | b':') {
+            return None;
+        }
+        let element = cursor.skip_blanks(at + 1);
+        Some(cursor.skip_blanks(scan::scalar_end(cursor.block, element, cursor.end)?))
+    }
+
     /// Decodes the next value after `position` the general way, and teaches the template; returns where it ends.
     ///
     /// If the line itself ends instead, returns the position of its brace.
@@ -117,6 +173,14 @@ impl ObjectDecoder<'_> {
         // Whether the byte at `at` opens the object that we are in.
         let mut opens = at == cursor.start;
         loop {
+            if self.skipping.is_some() {
+                while let Some(end) = self.skip_list(cursor, at) {
+                    at = end;
+                }
+                if object == ROOT && cursor.byte(at)? == b'}' {
+                    return Ok(Position { at, object, segment });
+                }
+            }
             match cursor.byte(at)? {
                 b'{' if opens => {}
                 b',' if !opens => {}
@@ -132,6 +196,12 @@ impl ObjectDecoder<'_> {
             let (key, value_at) = cursor.key(at + 1)?;
             let is_object = cursor.byte(value_at)? == b'{';
             let meaning = self.keys.meaning(object, &cursor.block[key]);
+            if let Some(last) = &mut self.skipping {
+                *last = if meaning == Meaning::Slot(SKIP) { LastMember::Ignored } else { LastMember::Counts };
+                if *last == LastMember::Ignored && matches!(cursor.byte(value_at)?, b',' | b'}') {
+                    return Ok(Position { at: value_at, object, segment });
+                }
+            }
             let is_plain = matches!(meaning, Meaning::Slot(_));
             let slot = match meaning {
                 Meaning::Object(inner) if is_object && cursor.empty_object(value_at)?.is_none() => {
@@ -142,7 +212,11 @@ impl ObjectDecoder<'_> {
                     let next = cursor.headers(value_at, inner, self.keys, self.record)?;
                     let literal = &cursor.block[position.at..value_at];
                     let objects = (position.object, object);
-                    let segment = self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment);
+                    let segment = if self.skipping.is_none() {
+                        self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment)
+                    } else {
+                        segment
+                    };
                     return Ok(Position { at: next, object, segment });
                 }
                 Meaning::Slot(slot) => slot,
@@ -156,6 +230,10 @@ impl ObjectDecoder<'_> {
                 }
             }
             let (token, next) = cursor.token(value_at)?;
+            if self.skipping.is_some() {
+                put(self.record, slot, cursor.block, &token);
+                return Ok(Position { at: next, object, segment });
+            }
             let (literal_end, notation) = match &token {
                 Token::String(content) => (content.start, Some(Notation::Quoted)),
                 Token::Scalar(_) => (value_at, Some(Notation::Bare)),
@@ -195,7 +273,7 @@ mod tests {
             (r#"{"status":1,"status":2}"#, Ok(["", "2", ""])),
             (r#"{"domain":"a\"b"}"#, Ok([r#"a\"b"#, "", ""])),
             ("[1]", Err(Reason::NotJson)),
-            (r#"{"a":}"#, Err(Reason::NotJson)),
+            (r#"{"status":}"#, Err(Reason::NotJson)),
             (r#"{"a":1,}"#, Err(Reason::NotJson)),
             (r#"{"a" 1}"#, Err(Reason::NotJson)),
             (r#"{"a":1 "b":2}"#, Err(Reason::NotJson)),
@@ -213,6 +291,43 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_member_that_no_field_asks_for_is_skipped() {
+        let skipped = [
+            r#"{"x":,"status":2}"#,
+            r#"{"x": , "status":2}"#,
+            r#"{"status":2,"x":}"#,
+            r#"{"status":2,"x": }"#,
+            r#"{"x":0.1, 0.2,"status":2}"#,
+            r#"{"x":0.1, 0.2 : 0.3, -,"status":2}"#,
+            r#"{"status":2,"x":0.1, 0.2}"#,
+            r#"{"x":,"y":1,"z":,"status":2,"y":-, 1}"#,
+            r#"{"a":"b","x":"c", d,"status":2}"#,
+        ];
+        // Also where lines like it were learned before, and in between.
+        let mut decoder = Decoder::default();
+        for line in skipped.into_iter().chain([r#"{"x":0.1,"status":2}"#]).chain(skipped) {
+            assert_eq!(Ok(vec![String::new(), "2".to_owned(), String::new()]), decode(&mut decoder, line), "{line}");
+        }
+        let rejected = [
+            r#"{"status":,"x":1}"#,
+            r#"{"x":1,"status":}"#,
+            r#"{"status":200, 404,"x":1}"#,
+            r#"{"status":2,"x":1,}"#,
+            r#"{"status":2,"x":,}"#,
+            r#"{"status":2,"x":,,"y":1}"#,
+            r#"{"status":2,"x":1 2}"#,
+            r#"{"status":2,"x":1,{}}"#,
+            r#"{"status":2,"x":1,y"z":1}"#,
+            r#"{"status":2,"x":}}"#,
+            r#"{"status":2,"x":1, 2"#,
+            r#"{"origins":[{"ip":}],"status":2}"#,
+        ];
+        for line in rejected {
+            assert!(decode(&mut decoder, line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn the_template_never_changes_what_is_decoded() {
         let lines = [
             r#"{"domain":"a.example","status":"200","cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
@@ -221,12 +336,17 @@ mod tests {
             r#"{"domain":"a.example","status":null,"cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
             r#"{"domain":"a.example","status":{"x":1},"cache":"HIT","url":"/a/long/enough/path/to/fill/a/word"}"#,
             r#"{"domain":"a.example","origins":[{}],"status":7,"url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"ts":"2026-11-22T02:20:35Z","domain":"a.example","status":7,"url":"/a/long/path/to/fill/a/word"}"#,
+            r#"{"ts":1795314035,"domain":"a.example","status":7,"url":"/a/long/enough/path/to/fill/a/word"}"#,
+            r#"{"ts":2026-11-22T02:20:35Z,"domain":"a.example","status":7,"url":"/a/long/path/to/fill/a/word"}"#,
         ];
         let mut learned = Decoder::default();
         for first in lines {
             for second in lines {
-                for line in [first, second] {
-                    assert_eq!(decode(&mut Decoder::default(), line), decode(&mut learned, line), "{line}");
+                for third in lines {
+                    for line in [first, second, third] {
+                        assert_eq!(decode(&mut Decoder::default(), line), decode(&mut learned, line), "{line}");
+                    }
                 }
             }
         }

@@ -187,7 +187,7 @@ impl Template {
                 Form::Seconds => nanoseconds(value, stop, 9),
                 Form::Keyword if stop == QUOTE => memo.word(value, slot),
                 Form::Keyword => None,
-                Form::Timestamp => memo.timestamp(value).filter(|(len, _)| ends(value, *len, stop)),
+                Form::Timestamp => memo.timestamp(value, stop == QUOTE).filter(|(len, _)| ends(value, *len, stop)),
             };
             at = if let Some((len, meaning)) = read {
                 slots.put_value(slot, from, from + len, meaning);

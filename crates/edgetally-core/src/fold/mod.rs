@@ -22,6 +22,9 @@ pub mod report;
 mod row_table;
 pub mod settings;
 pub mod unknown_words;
+mod unusual;
+
+use std::ops::Range;
 
 use crate::decode::Decoder;
 use crate::fold::counting_rules::{FoldRows, MAX_RAW_KEY, bound};
@@ -37,6 +40,7 @@ use crate::schema::record_fields as field;
 use crate::value::cache_status::CacheStatus;
 use crate::value::key;
 use crate::value::text::{is_blank, trim};
+use crate::wrapper::{Unwrapper, Wrapper};
 
 /// Bytes of an array or a syslog stream that are split into lines together: few enough to stay in the cache.
 const CHUNK: usize = 128 * 1024;
@@ -70,6 +74,17 @@ pub struct Fold {
     /// Splits the input, if it is one array.
     array: Option<ArraySplitter>,
     syslog: SyslogSplitter,
+    unwrapper: Unwrapper,
+    /// The last line was an object around a record, so the next one probably is, too.
+    is_enveloped: bool,
+    /// A record that is spread over several lines, up to here.
+    spread: Vec<u8>,
+    /// The line in which that starts.
+    spread_line: u64,
+    /// The second that the wrapper of the record says.
+    wrapped_at: Option<u64>,
+    /// For records that have to be put together.
+    buffer: Vec<u8>,
     has_started: bool,
     line: u64,
     report: Report,
@@ -86,21 +101,11 @@ impl Fold {
     ///
     /// `now` is the Unix second in which `block` arrived.
     pub fn feed(&mut self, mut block: &[u8], now: u64) {
-        let may_be_array = self.settings.framing == Framing::Arrays && !self.settings.format.has_columns();
-        if may_be_array && !self.has_started {
-            // Blanks before the first record decide nothing, wherever they are cut.
-            let blanks = block.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
-            self.line += memchr::memchr_iter(b'\n', &block[..blanks]).count() as u64;
-            block = &block[blanks..];
-            let Some(first) = block.first() else {
+        if self.may_be_array() {
+            let Some(records) = self.start(block) else {
                 return;
             };
-            self.has_started = true;
-            if *first == b'[' {
-                self.array = Some(ArraySplitter::new(MAX_SAMPLE));
-                // Elements are numbered, and not the blank lines before the array.
-                self.line = 0;
-            }
+            block = records;
         }
         if let Some(mut array) = self.array.take() {
             for chunk in block.chunks(CHUNK) {
@@ -121,8 +126,53 @@ impl Fold {
         }
     }
 
+    /// Whether what was fed so far does not say if the input is an array or lines.
+    fn may_be_array(&self) -> bool {
+        self.settings.framing == Framing::Arrays && !self.has_started && !self.settings.format.has_columns()
+    }
+
+    /// Decides by the start of the input whether it is an array or lines; returns what of `block` is left to be folded, and
+    /// nothing if more has to come.
+    fn start<'a>(&mut self, mut block: &'a [u8]) -> Option<&'a [u8]> {
+        let has_bracket = !self.unfinished.is_empty();
+        if !has_bracket {
+            // Blanks before the first record decide nothing, wherever they are cut.
+            let blanks = block.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
+            self.line += memchr::memchr_iter(b'\n', &block[..blanks]).count() as u64;
+            block = &block[blanks..];
+        }
+        let second = match (has_bracket, block) {
+            (_, []) => return None,
+            (true, [second, ..]) | (false, [b'[', second, ..]) => Some(*second),
+            (false, [b'[']) => {
+                self.unfinished.push(b'[');
+                return None;
+            }
+            (false, _) => None,
+        };
+        self.has_started = true;
+        // Not an array: `[pod/edge/nginx] {…}`.
+        if second.is_some_and(|second| !second.is_ascii_alphabetic()) {
+            self.start_array();
+        }
+        Some(block)
+    }
+
+    /// Starts an array, with the bracket that was kept, if one was.
+    fn start_array(&mut self) {
+        let mut array = ArraySplitter::new(MAX_SAMPLE);
+        self.unfinished = array.split(&self.unfinished);
+        self.array = Some(array);
+        // Elements are numbered, and not the blank lines before the array.
+        self.line = 0;
+    }
+
     /// Ends the input: folds the last line, even if no newline ended it, and rejects a wrong end of an array.
     pub fn finish(&mut self, now: u64) {
+        if self.may_be_array() && !self.unfinished.is_empty() {
+            // A bracket is all that came.
+            self.start_array();
+        }
         let array = self.array.take();
         if array.is_some() && !self.is_too_long && trim(&self.unfinished).is_empty() {
             // Blanks are not an element.
@@ -132,6 +182,7 @@ impl Fold {
         if self.is_too_long || !self.unfinished.is_empty() {
             self.fold_block(b"\n", now);
         }
+        self.reject_incomplete();
         let is_reported = self.report.rejected[Reason::Truncated as usize] > truncated;
         if let Some((reason, sample)) = array.as_ref().and_then(ArraySplitter::error_at_end)
             && !is_reported
@@ -141,6 +192,7 @@ impl Fold {
             self.report.reject(self.line, Rejection::new(reason, 0), sample);
         }
         self.has_started = false;
+        self.is_enveloped = false;
         self.syslog = SyslogSplitter::default();
         self.line = 0;
     }
@@ -168,6 +220,34 @@ impl Fold {
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.unfinished.len().max(self.syslog.pending())
+    }
+
+    /// Parts of records whose end has not come yet, as [`Fold::resume`] takes them; empty if there are none. They belong to
+    /// the checkpoint of a source that does not send them again.
+    #[must_use]
+    pub fn pending(&self) -> Vec<u8> {
+        if self.spread.is_empty() && !self.unwrapper.is_waiting() {
+            return vec![];
+        }
+        let mut bytes = (self.spread.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&self.spread);
+        bytes.append(&mut self.unwrapper.waiting());
+        bytes
+    }
+
+    /// Continues with what another fold had [`Fold::pending`]. Anything else is ignored.
+    pub fn resume(&mut self, pending: &[u8]) {
+        let Some((len, rest)) = pending.split_first_chunk::<8>() else { return };
+        let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+        let Some((spread, waiting)) = rest.split_at_checked(len) else { return };
+        (self.spread, self.spread_line) = (spread.to_vec(), 1);
+        self.unwrapper.resume(waiting);
+    }
+
+    /// The wrapper of the last line that had one.
+    #[must_use]
+    pub fn wrapper(&self) -> Option<Wrapper> {
+        self.unwrapper.last()
     }
 
     /// Memory that the rows take, in bytes, approximately: when it grows large, drain.
@@ -266,20 +346,41 @@ impl Fold {
         if end > self.settings.max_line {
             return Err(Rejection::new(Reason::TooLong, self.settings.max_line));
         }
-        let (header, line) = self.skip_header(&block[..end]);
+        let line = &block[..end];
         let text = trim(line);
         if text.is_empty() {
             return Ok(());
         }
-        let start = header + line.iter().take_while(|byte| is_blank(**byte)).count();
-        self.decoder.decode(block, start..start + text.len())?;
+        let start = line.iter().take_while(|byte| is_blank(**byte)).count();
+        let range = start..start + text.len();
+        if text[0] != b'{' || self.is_enveloped || !self.spread.is_empty() {
+            return self.fold_unusual(block, start..end, now);
+        }
+        match self.fold_record(block, range.clone(), now) {
+            Err(rejection) if is_worth_a_look(rejection.reason) => self.fold_broken(block, range, rejection, now),
+            result => result,
+        }
+    }
+
+    /// Folds the record `block[range]`. Without a time of its own, it counts in the second of its wrapper, or else in `now`.
+    ///
+    /// It is not inlined, so that everything that it calls has one caller and is.
+    #[inline(never)]
+    fn fold_record(&mut self, block: &[u8], range: Range<usize>, now: u64) -> Result<(), Rejection> {
+        self.decoder.decode(block, range)?;
+        if self.settings.format.is_other_log(&self.decoder.record, block) {
+            return Err(Rejection::new(Reason::OtherLog, 0));
+        }
         let weight = weight(&self.decoder.record, block, self.settings.weight)?;
         let scope = self.scope(block)?;
         let slots = &self.decoder.record;
         let mut record = record(slots, &self.decoder.elements, block)?;
         self.settings.format.correct(&mut record, slots, block);
         record.check()?;
-        let second = second(slots, block)?.unwrap_or(now);
+        let (second, has_time) = match second(slots, block)? {
+            Some(second) => (second, true),
+            None => (self.wrapped_at.unwrap_or(now), self.wrapped_at.is_some()),
+        };
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
             return Err(slots.rejection(Reason::TooOld, field::TS));
         }
@@ -292,20 +393,8 @@ impl Fold {
         self.rows.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);
         self.report.accepted += 1;
+        self.report.without_time += u64::from(!has_time);
         Ok(())
-    }
-
-    /// `line` from its first brace on, and where that is, if a syslog header may precede the record.
-    #[inline]
-    fn skip_header<'a>(&self, line: &'a [u8]) -> (usize, &'a [u8]) {
-        if !self.settings.framing.has_headers() || self.settings.format.has_columns() {
-            return (0, line);
-        }
-        // A message without a record is rejected with its header, so that its sender recognizes it.
-        let start = memchr::memchr(b'{', line).unwrap_or(0);
-        // Some senders end a datagram with a zero byte.
-        let end = line.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
-        (start, &line[start..end.max(start)])
     }
 
     /// The number of the record's service and POP.
@@ -339,10 +428,15 @@ impl Fold {
 
     #[cold]
     fn reject(&mut self, rejection: Rejection, line: &[u8]) {
+        self.reject_at(self.line, rejection, line);
+    }
+
+    #[cold]
+    fn reject_at(&mut self, number: u64, rejection: Rejection, line: &[u8]) {
         if self.settings.format.is_test_line(trim(line)) {
             return;
         }
-        self.report.reject(self.line, rejection, line);
+        self.report.reject(number, rejection, line);
     }
 }
 
@@ -353,4 +447,13 @@ fn count_record(records: &mut Vec<(u64, u64)>, second: u64) {
         Some((_, count)) => *count += 1,
         None => records.push((second, 1)),
     }
+}
+
+/// Whether a line rejected for this reason may be something else than a broken record.
+#[inline]
+fn is_worth_a_look(reason: Reason) -> bool {
+    // An object around a record may have anything beside it, but no part of a record.
+    let has_no_part =
+        matches!(reason, Reason::NoPart | Reason::OtherLog | Reason::BadServiceId | Reason::ForeignService);
+    has_no_part || matches!(reason, Reason::NotJson | Reason::Truncated | Reason::BadWeight)
 }

@@ -24,7 +24,7 @@ pub struct RejectedLine {
 /// What became of the lines since the last report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Lines, blank ones included.
+    /// Lines, blank ones included. Several records in a line are as many lines, and a record over several lines is one.
     pub lines: u64,
     /// Lines that count.
     pub accepted: u64,
@@ -32,6 +32,8 @@ pub struct Report {
     pub rejected: [u64; Reason::ALL.len()],
     /// The first rejected lines.
     pub rejections: Vec<RejectedLine>,
+    /// Accepted lines that say no time: the second in which they arrived stands for it.
+    pub without_time: u64,
     /// Unknown cache words of accepted lines. They count as neither hit nor miss.
     pub unknown_cache_words: UnknownWords,
 }
@@ -40,7 +42,8 @@ impl Report {
     /// Counts a rejected line, and keeps its start if it is one of the first.
     pub(crate) fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8]) {
         self.rejected[rejection.reason as usize] += 1;
-        if self.rejections.len() < MAX_REJECTIONS {
+        // Lines of other logs are expected: they are counted, and not shown.
+        if rejection.reason != Reason::OtherLog && self.rejections.len() < MAX_REJECTIONS {
             let sample = text[..text.len().min(MAX_SAMPLE)].to_vec();
             self.rejections.push(RejectedLine { line, reason: rejection.reason, at: rejection.at, sample });
         }

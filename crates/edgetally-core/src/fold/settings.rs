@@ -51,11 +51,6 @@ impl Framing {
             _ => None,
         }
     }
-
-    /// Whether a syslog header may precede a record.
-    pub(crate) const fn has_headers(self) -> bool {
-        matches!(self, Self::Datagrams | Self::Stream)
-    }
 }
 
 impl Default for Settings {

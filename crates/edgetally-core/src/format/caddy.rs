@@ -3,9 +3,11 @@
 //! `log_append` (Caddy 2.8 and newer) adds members to the line itself. Older versions can only log headers, which the client
 //! gets, too. Either way may add fields of the record.
 
+use crate::decode::slots::Slots;
 use crate::format::spec::FormatSpec;
 use crate::schema::record_fields::{
-    DOMAIN, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP, TLS,
+    DOMAIN, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP,
+    TLS,
 };
 
 /// `ts` is the end of the request in seconds. `status` is 0 if the client left first.
@@ -18,11 +20,19 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("bytes_read", REQ_BODY_BYTES),
         ("size", RESP_BODY_BYTES),
         ("duration", SKIP),
+        ("logger", LOGGER),
         ("resp_headers[X-Edgetally-Origin]", ORIGIN),
         ("resp_headers[X-Edgetally-Origin-Addr]", ORIGIN_ADDR),
         ("resp_headers[X-Edgetally-Origin-Status]", ORIGIN_STATUS),
         ("resp_headers[X-Edgetally-Origin-Ttfb-Ms]", ORIGIN_TTFB_MS),
     ],
     has_canonical_fields: true,
+    is_other_log: Some(is_other_log),
     ..FormatSpec::OBJECTS
 };
+
+/// Access loggers are `http.log.access` and what is named below it. The error logger repeats requests that failed.
+fn is_other_log(slots: &Slots, block: &[u8]) -> bool {
+    let logger = slots.text(block, LOGGER);
+    !logger.is_empty() && !logger.starts_with(b"http.log.access")
+}

@@ -10,6 +10,7 @@ mod cloudflare;
 mod cloudfront;
 pub mod detect;
 mod error;
+pub mod other_log;
 mod registry;
 mod spec;
 mod traefik;
@@ -73,6 +74,12 @@ impl Format {
     /// Whether the server sends `line` only to test the connection.
     pub(crate) fn is_test_line(&self, line: &[u8]) -> bool {
         !line.is_empty() && line == self.spec.test_line
+    }
+
+    /// Whether the line with these slots belongs to another log of the server.
+    #[inline]
+    pub(crate) fn is_other_log(&self, slots: &Slots, block: &[u8]) -> bool {
+        self.spec.is_other_log.is_some_and(|is_other_log| is_other_log(slots, block))
     }
 
     /// Corrects `record`, which was read from `slots`, by what the server is known to write.

@@ -16,12 +16,21 @@ pub struct FormatSpec {
     pub columns: &'static [&'static str],
     /// A line that the server sends to test the connection: not a record, and not rejected either.
     pub test_line: &'static [u8],
+    /// Whether these slots belong to a line of another log of the server: its errors, or its own health checks.
+    pub is_other_log: Option<fn(&Slots, &[u8]) -> bool>,
     /// Corrects a record that was read from these slots.
     pub correct: Option<fn(&mut Record<'_>, &Slots, &[u8])>,
 }
 
 impl FormatSpec {
     /// A format of objects without fields, to be filled in.
-    pub const OBJECTS: Self =
-        Self { name: "", fields: &[], has_canonical_fields: false, columns: &[], test_line: &[], correct: None };
+    pub const OBJECTS: Self = Self {
+        name: "",
+        fields: &[],
+        has_canonical_fields: false,
+        columns: &[],
+        test_line: &[],
+        is_other_log: None,
+        correct: None,
+    };
 }

@@ -6,7 +6,8 @@ use crate::record::Record;
 use crate::record::origin_fetch::{Fetches, Sizes};
 use crate::schema::record_fields::{BERESP_BODY_BYTES, SKIP};
 use crate::schema::record_fields::{
-    DOMAIN, DURATION_NS, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, STATUS, TLS, TS,
+    DOMAIN, DURATION_NS, END, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES,
+    STATUS, TLS, TS,
 };
 use crate::value::key::is_address;
 use crate::value::number::number;
@@ -16,6 +17,10 @@ pub static FORMAT: FormatSpec = FormatSpec {
     name: "traefik",
     fields: &[
         ("StartUTC", TS),
+        // The same moment, where `StartUTC` is dropped to log local times.
+        ("StartLocal", TS),
+        ("time", END),
+        ("RouterName", LOGGER),
         ("Duration", DURATION_NS),
         ("RequestHost", DOMAIN),
         ("RequestProtocol", PROTO),
@@ -29,6 +34,7 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("OriginContentSize", BERESP_BODY_BYTES),
         ("OriginDuration", SKIP),
     ],
+    is_other_log: Some(is_other_log),
     correct: Some(correct),
     ..FormatSpec::OBJECTS
 };
@@ -40,6 +46,12 @@ const OWN_ANSWERS: [(&[u8], u64); 4] = [
     (b"504", "Gateway Timeout".len() as u64),
     (b"499", "Client Closed Request".len() as u64),
 ];
+
+/// Traefik's own log has no status. Its internal services (ping, dashboard, metrics) are logged only if asked for.
+fn is_other_log(slots: &Slots, block: &[u8]) -> bool {
+    let is_internal = slots.text(block, LOGGER).ends_with(b"@internal");
+    is_internal || (slots.is_empty(STATUS) && slots.is_empty(ORIGIN_STATUS) && !slots.is_empty(END))
+}
 
 fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     // Without an address Traefik answered itself: from an internal service, or because no server was up.

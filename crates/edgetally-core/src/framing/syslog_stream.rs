@@ -62,9 +62,16 @@ impl SyslogSplitter {
                     }
                 }
                 SyslogState::Delimited => {
-                    let end = memchr::memchr(b'\n', left).map_or(left.len(), |newline| newline + 1);
-                    lines.extend_from_slice(&left[..end]);
-                    (if left[end - 1] == b'\n' { SyslogState::Start } else { SyslogState::Delimited }, &left[end..])
+                    let end = memchr::memchr2(b'\n', 0, left).map_or(left.len(), |last| last + 1);
+                    let (message, rest) = left.split_at(end);
+                    if let Some((b'\n' | 0, message)) = message.split_last() {
+                        lines.extend_from_slice(message);
+                        lines.push(b'\n');
+                        (SyslogState::Start, rest)
+                    } else {
+                        lines.extend_from_slice(message);
+                        (SyslogState::Delimited, rest)
+                    }
                 }
             };
         }

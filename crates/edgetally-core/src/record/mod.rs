@@ -109,8 +109,17 @@ pub fn second(slots: &Slots, block: &[u8]) -> Result<Option<u64>, Rejection> {
             Ok(Some(second))
         }
         Timestamp::Second(second) => Ok(Some(timestamp::end(second, fields.text(field::TS), duration(fields)))),
-        Timestamp::Absent => Ok(None),
+        Timestamp::Absent => Ok(fallback(fields)),
         Timestamp::Junk => Err(slots.rejection(Reason::BadTs, field::TS)),
+    }
+}
+
+/// The second of the next field that has a time.
+#[inline(never)]
+fn fallback(fields: LineFields<'_, '_>) -> Option<u64> {
+    match timestamp::timestamp(fields.text(field::END)) {
+        Timestamp::Second(second) => Some(second),
+        Timestamp::Absent | Timestamp::Junk => None,
     }
 }
 

@@ -44,6 +44,10 @@ pub const DURATION_NS: usize = 34;
 pub const CLIENT_SOURCE: usize = 35;
 /// The method of the request.
 pub const METHOD: usize = 36;
+/// The name of the log that a line belongs to.
+pub const LOGGER: usize = 37;
+/// The end of the request, if `ts` is absent. Nothing is added to it.
+pub const END: usize = 38;
 
 fields! {
     TS = 0, "ts";
@@ -105,9 +109,8 @@ pub enum Form {
 pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Timestamp,
-        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD => {
-            Form::Key
-        }
+        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD
+        | LOGGER | END => Form::Key,
         EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Keyword,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
         ORIGIN_TTFB_S => Form::Seconds,

@@ -1,4 +1,4 @@
-//! Cache words: what each server calls a hit and a miss.
+//! Cache words: what each server calls a hit and a miss, and the field `Cache-Status` of RFC 9211.
 
 /// What the cache did, as far as it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,8 +102,67 @@ pub fn cache_status(word: &[u8]) -> CacheStatus {
     if word.is_empty() {
         return CacheStatus::Neither;
     }
+    let separator = memchr::memchr2(b';', b',', word);
+    if separator.is_some() {
+        // Several caches: the last one is nearest to the client.
+        let last = split(word, b',').last().unwrap_or_default();
+        if let Some(status) = field_member(last) {
+            return status;
+        }
+    }
+    match word_status(word) {
+        CacheStatus::Unknown if separator.is_some() => word_status(split(word, b',').last().unwrap_or_default()),
+        status => status,
+    }
+}
+
+fn word_status(word: &[u8]) -> CacheStatus {
     let found = CACHE_WORDS.iter().find(|(pattern, _)| matches(pattern.as_bytes(), word));
     found.map_or(CacheStatus::Unknown, |(_, status)| *status)
+}
+
+/// What a member of the field `Cache-Status` says: `ExampleCache; fwd=uri-miss; stored`. Nothing if it is no such member.
+fn field_member(member: &[u8]) -> Option<CacheStatus> {
+    let mut parts = split(member, b';');
+    let name = parts.next()?;
+    if name.is_empty() || name.contains(&b' ') && !name.starts_with(b"\"") {
+        return None;
+    }
+    let mut status = None;
+    for parameter in parts {
+        let (key, value) = match memchr::memchr(b'=', parameter) {
+            Some(at) => (parameter[..at].trim_ascii_end(), parameter[at + 1..].trim_ascii_start()),
+            None => (parameter, &b"?1"[..]),
+        };
+        if key.eq_ignore_ascii_case(b"hit") && value == b"?1" {
+            return Some(CacheStatus::Hit);
+        }
+        if key.eq_ignore_ascii_case(b"fwd") {
+            let is = |word: &&[u8]| word.eq_ignore_ascii_case(value);
+            let misses: [&[u8]; 6] = [b"uri-miss", b"vary-miss", b"miss", b"stale", b"partial", b"request"];
+            let passes: [&[u8]; 2] = [b"bypass", b"method"];
+            if misses.iter().any(is) {
+                status = Some(CacheStatus::Miss);
+            } else if passes.iter().any(is) {
+                status = Some(CacheStatus::Neither);
+            }
+        }
+    }
+    status
+}
+
+/// The parts of `text` between separators that are not between quotes, without blanks around them.
+fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let parts = text.split(move |byte| {
+        if std::mem::take(&mut is_escaped) {
+            return false;
+        }
+        is_escaped = is_quoted && *byte == b'\\';
+        is_quoted ^= *byte == b'"';
+        *byte == separator && !is_quoted
+    });
+    parts.map(<[u8]>::trim_ascii)
 }
 
 /// Whether `word` is `pattern`, in any case; a `*` in `pattern` stands for any text.
@@ -141,6 +200,40 @@ mod tests {
             for word in words.split_whitespace() {
                 assert_eq!(want, cache_status(word.as_bytes()), "{word}");
             }
+        }
+    }
+
+    #[test]
+    fn the_field_cache_status_is_read() {
+        use CacheStatus::{Hit, Miss, Neither, Unknown};
+        let cases: &[(&str, CacheStatus)] = &[
+            ("ExampleCache; hit", Hit),
+            ("ExampleCache;hit;ttl=376", Hit),
+            ("Souin; hit; ttl=4; key=GET-https-shop.example-/a", Hit),
+            ("Souin; fwd=uri-miss; stored; key=GET-https-shop.example-/b", Miss),
+            ("Souin; fwd=bypass; detail=UNCACHEABLE-STATUS-CODE", Neither),
+            ("c; fwd=method", Neither),
+            ("c; fwd=vary-miss", Miss),
+            ("c; fwd=miss; fwd-status=304", Miss),
+            ("c; fwd=stale; collapsed", Miss),
+            ("c; fwd=partial", Miss),
+            ("c; fwd=request", Miss),
+            ("\"A, B; Cache\"; key=\"a; hit, b; \\\" hit\"; fwd=miss", Miss),
+            ("Origin; hit; ttl=1100, \"CDN Company Here\"; fwd=uri-miss", Miss),
+            ("Origin; fwd=miss, Edge; hit; ttl=545", Hit),
+            ("hit-front; fwd=miss", Miss),
+            ("c; hit=?1", Hit),
+            ("c; hit=?0; fwd=miss", Miss),
+            ("MISS, HIT", Hit),
+            ("HIT, MISS", Miss),
+            ("No Last-Modified; hit", Neither),
+            ("c; fwd=sideways", Unknown),
+            ("c; stored", Unknown),
+            ("; hit", Unknown),
+            (",", Unknown),
+        ];
+        for (word, want) in cases {
+            assert_eq!(*want, cache_status(word.as_bytes()), "{word}");
         }
     }
 

@@ -25,19 +25,22 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
 /// Decodes JSON's escapes and Apache's `\xHH`; any other backslash stands for itself.
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.len());
+    unescape_into(raw, &mut bytes);
+    bytes
+}
+
+/// Appends to `bytes` what `raw` stands for, without escapes.
+pub fn unescape_into(raw: &[u8], bytes: &mut Vec<u8>) {
     let mut left = raw;
-    while let [first, rest @ ..] = left {
-        if *first != b'\\' {
-            bytes.push(*first);
-            left = rest;
-            continue;
-        }
-        left = escape(rest, &mut bytes).unwrap_or_else(|| {
+    while let Some(at) = memchr::memchr(b'\\', left) {
+        bytes.extend_from_slice(&left[..at]);
+        let rest = &left[at + 1..];
+        left = escape(rest, bytes).unwrap_or_else(|| {
             bytes.push(b'\\');
             rest
         });
     }
-    bytes
+    bytes.extend_from_slice(left);
 }
 
 /// Appends what the escape `after` a backslash means, and returns what follows; `None` if it is not an escape.

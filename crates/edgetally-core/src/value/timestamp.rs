@@ -13,7 +13,8 @@ pub enum Timestamp {
     Junk,
 }
 
-/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), or RFC 3339.
+/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), RFC 3339 or the time of the common
+/// log format.
 #[inline]
 pub fn timestamp(text: &[u8]) -> Timestamp {
     // Nearly every edge writes ten digits and a fraction.
@@ -30,7 +31,8 @@ pub fn timestamp(text: &[u8]) -> Timestamp {
     match number(text) {
         Number::Absent | Number::Negative => Timestamp::Absent,
         Number::Value { floor, .. } => Timestamp::Second(whole_seconds(floor)),
-        Number::Huge | Number::Junk => Timestamp::Junk,
+        Number::Huge => Timestamp::Junk,
+        Number::Junk => common_log(text).map_or(Timestamp::Junk, Timestamp::Second),
     }
 }
 
@@ -89,11 +91,8 @@ fn rfc3339(text: &[u8]) -> Option<u64> {
     if separators != *b"--::" || !matches!(stamp[10], b'T' | b't' | b' ') {
         return None;
     }
-    let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
-    let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
-    if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
+    let date = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
+    let time = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
     let rest = match rest {
         [b'.', fraction @ ..] => {
             let len = fraction.iter().position(|byte| !byte.is_ascii_digit())?;
@@ -104,25 +103,60 @@ fn rfc3339(text: &[u8]) -> Option<u64> {
         }
         rest => rest,
     };
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset(rest)?;
+    unix(date, time, offset(rest)?)
+}
+
+/// The common log format: `22/Nov/2026:04:41:06 +0000`, perhaps between brackets.
+#[cold]
+fn common_log(text: &[u8]) -> Option<u64> {
+    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+    let (stamp, rest) = text.split_first_chunk::<20>()?;
+    let [d1, d2, b'/', _, _, _, b'/', y1, y2, y3, y4, b':', h1, h2, b':', m1, m2, b':', s1, s2] = stamp else {
+        return None;
+    };
+    let month = (1..).zip(MONTHS).find(|(_, name)| stamp[3..].starts_with(&name[..]))?.0;
+    let year = two([*y1, *y2])? * 100 + two([*y3, *y4])?;
+    unix((year, month, two([*d1, *d2])?), (two([*h1, *h2])?, two([*m1, *m2])?, two([*s1, *s2])?), offset(rest)?)
+}
+
+/// The names of the months, as logs abbreviate them.
+pub const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// The Unix time of a date (year, month, day) and a time of day at an offset from UTC; nothing if there is no such time.
+fn unix((year, month, day): (i64, i64, i64), (hour, minute, second): (i64, i64, i64), offset: i64) -> Option<u64> {
+    if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
     u64::try_from(seconds).ok()
 }
 
-/// The offset from UTC in seconds: `Z` or `+hh:mm`.
+/// The offset from UTC in seconds, perhaps behind a blank: `Z`, `+hh:mm`, `+hhmm` or `+hh`.
 fn offset(text: &[u8]) -> Option<i64> {
-    match text {
-        [b'Z' | b'z'] => Some(0),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|byte| byte.is_ascii_digit()) => {
-            let two = |a: &u8, b: &u8| i64::from(a - b'0') * 10 + i64::from(b - b'0');
-            let (hours, minutes) = (two(h1, h2), two(m1, m2));
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let seconds = hours * 3_600 + minutes * 60;
-            Some(if *sign == b'-' { -seconds } else { seconds })
-        }
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    let (sign, h1, h2, m1, m2) = match text {
+        [b'Z' | b'z'] => return Some(0),
+        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, h1, h2, m1, m2),
+        [sign, h1, h2] => (sign, h1, h2, &b'0', &b'0'),
+        _ => return None,
+    };
+    let (hours, minutes) = (two([*h1, *h2])?, two([*m1, *m2])?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let seconds = hours * 3_600 + minutes * 60;
+    match sign {
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
         _ => None,
     }
+}
+
+/// The number of two digits.
+fn two([tens, ones]: [u8; 2]) -> Option<i64> {
+    let is_number = tens.is_ascii_digit() && ones.is_ascii_digit();
+    is_number.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 fn days_in(year: i64, month: i64) -> i64 {
@@ -183,6 +217,12 @@ mod tests {
             ("2026-11-22T02:20:35.76349387Z", at),
             ("2026-11-22t03:20:35+01:00", at),
             ("2026-11-21 21:20:35-05:00", at),
+            ("2026-11-22T03:20:35.632+0100", at),
+            ("2026-11-22T01:20:35-01", at),
+            ("2026-11-22 03:20:35.632 +0100", at),
+            ("2026-11-22 02:20:35 Z", at),
+            ("22/Nov/2026:02:20:35 +0000", at),
+            ("[22/Nov/2026:03:20:35 +0100]", at),
             ("2000-02-29T00:00:00Z", Timestamp::Second(951_782_400)),
             ("", Timestamp::Absent),
             ("-1", Timestamp::Absent),
@@ -193,6 +233,14 @@ mod tests {
             ("60000-01-01T00:00:00Z", Timestamp::Junk),
             ("99999999999999999999999", Timestamp::Junk),
             ("1795314035.63x", Timestamp::Junk),
+            ("2026-11-22T02:20:35+010", Timestamp::Junk),
+            ("2026-11-22T02:20:35+2400", Timestamp::Junk),
+            ("2026-11-22T02:20:35  +0100", Timestamp::Junk),
+            ("2026-11-22T02:20:35x01:00", Timestamp::Junk),
+            ("22/Nov/2026:02:20:35", Timestamp::Junk),
+            ("22/nov/2026:02:20:35 +0000", Timestamp::Junk),
+            ("31/Nov/2026:02:20:35 +0000", Timestamp::Junk),
+            ("[22/Nov/2026:02:20:35 +0000", Timestamp::Junk),
             ("now", Timestamp::Junk),
         ];
         for (text, want) in cases {

@@ -1,0 +1,303 @@
+//! Wrappers: what log drivers, shippers and syslog put around a record on its way.
+//!
+//! A line is either the record itself, or text before it ([`prefix`]), or an object with the record in a string
+//! ([`envelope`]). Container runtimes split long lines; the parts are put together again here, per stream.
+//!
+//! Lines of one input are mostly wrapped alike, so what the last line was wrapped in is tried first.
+
+mod envelope;
+mod prefix;
+
+pub use envelope::Envelope;
+pub use prefix::Prefix;
+
+use crate::value::text::is_blank;
+
+/// Prefixes that may stand behind each other: `nginx-1  | 2026-11-22T04:41:06Z {…}`.
+const MAX_PREFIXES: usize = 3;
+
+/// Behind a record that was put together, so that decoding finds room to look ahead.
+const PADDING: usize = 64;
+
+/// What a line was wrapped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapper {
+    /// Text before it.
+    Prefix(Prefix),
+    /// An object around it.
+    Envelope(Envelope),
+}
+
+impl Wrapper {
+    /// The name that is shown for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prefix(Prefix::Syslog) => "syslog",
+            Self::Prefix(Prefix::Cri { .. }) => "cri",
+            Self::Prefix(Prefix::Time) => "timestamp",
+            Self::Prefix(Prefix::Name) => "container name",
+            Self::Envelope(Envelope::Docker { .. }) => "docker json-file",
+            Self::Envelope(Envelope::Journal) => "journald",
+            Self::Envelope(Envelope::Message) => "message",
+        }
+    }
+}
+
+/// What was found in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The line from this byte on.
+    Line(usize),
+    /// This many bytes at the beginning of the buffer that was handed in.
+    Buffer(usize),
+    /// A part of a line, which goes on in another one.
+    Part,
+    /// The end of a line whose parts are longer than a line may be.
+    TooLong,
+}
+
+/// A line out of its wrapper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unwrapped {
+    /// The outermost wrapper.
+    pub wrapper: Wrapper,
+    /// Where its content is.
+    pub content: Content,
+    /// The second that the wrapper says, for records that say none.
+    pub second: Option<u64>,
+}
+
+/// Takes lines out of their wrappers, and puts the parts of split ones together.
+#[derive(Debug, Default)]
+pub struct Unwrapper {
+    /// Parts of standard output and standard error whose lines have not ended.
+    parts: [Parts; 2],
+    last: Option<Wrapper>,
+}
+
+/// Parts of one line.
+#[derive(Debug, Default)]
+struct Parts {
+    bytes: Vec<u8>,
+    is_too_long: bool,
+}
+
+impl Unwrapper {
+    /// Takes `line`, which has no blanks before it, out of its wrapper; nothing when it has none.
+    ///
+    /// Content that had to be put together is written to `buffer`. A line may have `max_line` bytes. An object with a key that
+    /// `is_of_record` is no wrapper.
+    pub fn unwrap(
+        &mut self,
+        line: &[u8],
+        buffer: &mut Vec<u8>,
+        max_line: usize,
+        is_of_record: impl Fn(&[u8]) -> bool,
+    ) -> Option<Unwrapped> {
+        let is_object = line.first() == Some(&b'{');
+        let found = if is_object {
+            self.open(line, buffer, max_line, is_of_record)
+        } else {
+            self.strip(line, buffer, max_line)
+        };
+        self.last = found.map(|found| found.wrapper).or(self.last);
+        found
+    }
+
+    /// The wrapper of the last line that had one.
+    #[must_use]
+    pub fn last(&self) -> Option<Wrapper> {
+        self.last
+    }
+
+    /// Takes the parts of lines that have not ended.
+    pub fn take_parts(&mut self) -> Vec<Vec<u8>> {
+        self.parts.iter_mut().map(|parts| std::mem::take(parts).bytes).collect()
+    }
+
+    /// Whether parts of a line wait for their end.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.parts.iter().any(|parts| !parts.bytes.is_empty())
+    }
+
+    fn strip(&mut self, line: &[u8], buffer: &mut Vec<u8>, max_line: usize) -> Option<Unwrapped> {
+        let (mut at, mut second, mut first) = (0, None, None);
+        for _ in 0..MAX_PREFIXES {
+            let Some(found) = prefix::prefix(&line[at..]) else { break };
+            // Lines of other logs start with a time, too: behind another prefix, that has to lead to a record.
+            let is_header = matches!(found.prefix, Prefix::Syslog | Prefix::Time);
+            if first.is_some() && is_header && line.get(at + found.end) != Some(&b'{') {
+                break;
+            }
+            at += found.end;
+            second = found.second.or(second);
+            first = first.or(Some(found.prefix));
+            if let Prefix::Cri { is_part, is_stderr } = found.prefix {
+                let content = self.join(&line[at..], is_part, is_stderr, max_line, buffer).unwrap_or(Content::Line(at));
+                return Some(Unwrapped { wrapper: Wrapper::Prefix(found.prefix), content, second });
+            }
+        }
+        let wrapper = Wrapper::Prefix(first?);
+        at += line[at..].iter().take_while(|byte| is_blank(**byte)).count();
+        Some(Unwrapped { wrapper, content: Content::Line(at), second })
+    }
+
+    fn open(
+        &mut self,
+        line: &[u8],
+        buffer: &mut Vec<u8>,
+        max_line: usize,
+        is_of_record: impl Fn(&[u8]) -> bool,
+    ) -> Option<Unwrapped> {
+        buffer.clear();
+        let opened = envelope::open(line, buffer, is_of_record)?;
+        let wrapper = Wrapper::Envelope(opened.envelope);
+        let mut content = None;
+        if let Envelope::Docker { is_part, is_stderr } = opened.envelope {
+            let text = std::mem::take(buffer);
+            content = self.join(&text, is_part, is_stderr, max_line, buffer);
+            if content.is_none() {
+                *buffer = text;
+            }
+        }
+        let content = content.unwrap_or_else(|| padded(buffer));
+        Some(Unwrapped { wrapper, content, second: opened.second })
+    }
+
+    /// Joins `text` with the parts before it; nothing when it is a whole line by itself.
+    fn join(
+        &mut self,
+        text: &[u8],
+        is_part: bool,
+        is_stderr: bool,
+        max_line: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Content> {
+        let parts = &mut self.parts[usize::from(is_stderr)];
+        if !is_part && parts.bytes.is_empty() {
+            return None;
+        }
+        parts.is_too_long |= parts.bytes.len() + text.len() > max_line;
+        if !parts.is_too_long {
+            parts.bytes.extend_from_slice(text);
+        }
+        if is_part {
+            return Some(Content::Part);
+        }
+        buffer.clear();
+        buffer.append(&mut parts.bytes);
+        if std::mem::take(&mut parts.is_too_long) {
+            return Some(Content::TooLong);
+        }
+        Some(padded(buffer))
+    }
+
+    /// The parts that wait for their end, as [`Unwrapper::resume`] takes them; empty when there are none.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<u8> {
+        let mut bytes = vec![];
+        if self.is_waiting() {
+            for parts in &self.parts {
+                bytes.extend_from_slice(&(parts.bytes.len() as u64).to_le_bytes());
+                bytes.push(u8::from(parts.is_too_long));
+                bytes.extend_from_slice(&parts.bytes);
+            }
+        }
+        bytes
+    }
+
+    /// Goes on where another one was that said this when asked what is `waiting`. Anything else is ignored.
+    pub fn resume(&mut self, waiting: &[u8]) {
+        let mut left = waiting;
+        for parts in &mut self.parts {
+            let Some((len, [is_too_long, rest @ ..])) = left.split_first_chunk::<8>() else { return };
+            let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+            let Some((bytes, rest)) = rest.split_at_checked(len) else { return };
+            *parts = Parts { bytes: bytes.to_vec(), is_too_long: *is_too_long == 1 };
+            left = rest;
+        }
+    }
+}
+
+/// Whether `line` is an object around a record.
+pub fn is_envelope(line: &[u8], is_of_record: impl Fn(&[u8]) -> bool) -> bool {
+    envelope::open(line, &mut vec![], is_of_record).is_some()
+}
+
+/// The content of `buffer` without its newline, and room behind it.
+fn padded(buffer: &mut Vec<u8>) -> Content {
+    let len = buffer.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    buffer.truncate(len);
+    buffer.resize(len + PADDING, b' ');
+    Content::Buffer(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#"{"domain":"a.example","status":200}"#;
+
+    /// What every line of `lines` holds: `…` for a part.
+    fn unwrapped(lines: &[&str], max_line: usize) -> Vec<Option<String>> {
+        let (mut unwrapper, mut buffer) = (Unwrapper::default(), vec![]);
+        let mut all = vec![];
+        for line in lines {
+            let found = unwrapper.unwrap(line.as_bytes(), &mut buffer, max_line, |key| key == b"status");
+            all.push(found.map(|found| match found.content {
+                Content::Line(at) => line[at..].to_owned(),
+                Content::Buffer(len) => String::from_utf8_lossy(&buffer[..len]).into_owned(),
+                Content::Part => "…".to_owned(),
+                Content::TooLong => "too long".to_owned(),
+            }));
+            // Whatever waits can go on elsewhere.
+            let waiting = unwrapper.waiting();
+            unwrapper = Unwrapper::default();
+            unwrapper.resume(&waiting);
+        }
+        all
+    }
+
+    #[test]
+    fn parts_are_put_together_per_stream() {
+        let (half, other) = RECORD.split_at(17);
+        let time = "2026-11-22T04:41:06.1Z";
+        let escape = |text: &str| text.replace('"', "\\\"");
+        let docker =
+            |text: &str, stream: &str| format!(r#"{{"log":"{}","stream":"{stream}","time":"{time}"}}"#, escape(text));
+        let cri = |tag: &str, text: &str, stream: &str| format!("{time} {stream} {tag} {text}");
+        for [a, b, c, d] in [
+            [docker(half, "stdout"), docker("error {\\n", "stderr"), docker(other, "stdout"), docker("\\n", "stdout")],
+            [
+                cri("P", half, "stdout"),
+                cri("F", "error {", "stderr"),
+                cri("P", other, "stdout"),
+                cri("F", "", "stdout"),
+            ],
+        ] {
+            let want = [Some("…"), Some("error {"), Some("…"), Some(RECORD)].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 100), "{a}");
+            let want = [Some("…"), Some("error {"), Some("…"), Some("too long")].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 20), "{a}");
+        }
+    }
+
+    #[test]
+    fn prefixes_stand_behind_each_other() {
+        let lines = [
+            format!("nginx-1  | 2026-11-22T04:41:06Z {RECORD}"),
+            format!("[pod/a/b] 2026-11-22T04:41:06Z {RECORD}"),
+            format!("web-1 | <190>Nov 22 04:41:06 edge nginx: {RECORD}"),
+        ];
+        for line in &lines {
+            assert_eq!(vec![Some(RECORD.to_owned())], unwrapped(&[line], 1000), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_record_has_no_wrapper() {
+        assert_eq!(vec![None, None], unwrapped(&[RECORD, "x"], 1000));
+    }
+}

@@ -1,0 +1,310 @@
+"""What stands around records, slow and obvious: byte order marks, prefixes, envelopes, several records in a line.
+
+An input is read line by line. Each line comes to nothing, to records and to reasons why there is none.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.support import oracle_values as values
+from tests.support.oracle_formats import CLOUDFLARE, TRAEFIK
+from tests.support.oracle_json import BLANKS, Rejected, Scanner, Text
+
+Decode = Callable[[bytes, int | None], object]
+"""Makes a record of a text, for which its wrapper may say a second. Raises Rejected."""
+
+DEPTH = 3
+"""How many wrappers may be around each other."""
+
+# --- prefixes ------------------------------------------------------------------------------------------------------
+
+ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+RFC3164 = MONTH + rb" [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}"
+STRUCTURED = rb'(?:-|(?:\[(?:[^\]"]|"(?:\\.|[^"\\])*")*\])+)'
+
+CRI = re.compile(rb"(?P<time>" + ISO + rb") (?P<stream>stdout|stderr) (?P<tag>[PF])(?::[^ ]*)?(?: |$)")
+PREFIXES = [
+    re.compile(rb"<[0-9]{1,3}>[1-9] (?P<time>[^ ]+) [^ ]+ [^ ]+ [^ ]+ [^ ]+ " + STRUCTURED + rb" "),
+    # The host, and the tag with its colon. A sender may leave out either.
+    re.compile(rb"(?:<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) (?:[^ ]+ )?(?:[^ ]+: )?(?=\{)"),
+    re.compile(rb"<[0-9]{1,3}>(?:[^ ]+: )?(?=\{)"),
+    re.compile(rb"[A-Za-z0-9][A-Za-z0-9._@ /-]*\|[ \t]*"),
+    re.compile(rb"\[[A-Za-z0-9._/:-]+\] (?=\{)"),
+]
+
+OTHER_LOG = re.compile(
+    rb"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}(?: \[|\.[0-9]{3})"  # nginx, Caddy
+    rb"|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [0-9]{2} [0-9:]{8}"  # Apache, Traffic Server
+    rb"|\[[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3}\]\["  # Envoy
+    rb"|[0-9-]{10}T[0-9:]{8}(?:Z|[+-][0-9:]{5}) [A-Z]{3} |time=\"[0-9-]{10}T[0-9:]{8}"  # Traefik
+    rb"|(?:Proxy|Server|Backend|Stopping|Pausing|Health check for) "  # HAProxy
+    rb"|/docker-entrypoint\.|[0-9]{2}-(?:listen-on-ipv[0-9]|envsubst|tune-worker)"
+    rb"|#(?:Version|Fields):"
+)
+
+
+class Wrapped(NamedTuple):
+    """A text out of its wrapper."""
+
+    text: bytes
+    second: int | None
+    is_part: bool = False
+    stream: str = ""
+    """Parts of one stream belong together; empty if there are no parts."""
+
+
+def behind_prefix(line: bytes) -> Wrapped | None:
+    """Find what stands behind a prefix."""
+    if cri := CRI.match(line):
+        return Wrapped(line[cri.end() :], second(cri["time"]), cri["tag"] == b"P", cri["stream"].decode())
+    for prefix in PREFIXES:
+        if found := prefix.match(line):
+            return Wrapped(line[found.end() :], second(found.groupdict().get("time")))
+    time = re.match(rb"(" + ISO + rb") (?=\{)", line)
+    return Wrapped(line[time.end() :], second(time[1])) if time else None
+
+
+def second(text: bytes | None) -> int | None:
+    """Read the second of a wrapper, if it says one."""
+    return values.end(Text(text or b"", quoted=True))
+
+
+# --- envelopes -----------------------------------------------------------------------------------------------------
+
+PARTS = ("status", "origin_ip", "origin_addr", "origin_status", "origins")
+"""An object with one of these fields is a record, whatever else is in it."""
+
+
+def of_record(format: str) -> set[str]:
+    """Return how a format calls the fields that make a record."""
+    own = {"traefik": TRAEFIK, "cloudflare": CLOUDFLARE}.get(format)
+    return set(PARTS) if own is None else {path[0] for path, name in own.items() if name in PARTS}
+
+
+def in_envelope(line: bytes, format: str) -> Wrapped | None:
+    """Find what an object has in a string, or in a list of bytes."""
+    try:
+        members = json.loads(line.decode("utf-8", "surrogateescape"), strict=False)
+    except ValueError:
+        return None
+    if not isinstance(members, dict) or of_record(format) & members.keys():
+        return None
+    times = [name for name in members if name in ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp")]
+    at = second(str(members[times[-1]]).encode()) if times else None
+    log, stream, entry, message = (members.get(name) for name in ("log", "stream", "MESSAGE", "message"))
+    if isinstance(log, str) and isinstance(stream, str):
+        tag = members.get("logtag", "F" if log.endswith("\n") or is_object(encoded(log)) else "P")
+        return Wrapped(encoded(log), at, tag.startswith("P"), "stderr" if stream == "stderr" else "stdout")
+    if isinstance(entry, list):
+        is_bytes = all(isinstance(byte, int) and 0 <= byte < 256 for byte in entry)
+        return Wrapped(bytes(entry), at) if is_bytes else None
+    if isinstance(entry, str):
+        return Wrapped(encoded(entry), at)
+    if entry is None and isinstance(message, str) and message.startswith("{"):
+        return Wrapped(encoded(message), at)
+    return None
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def object_end(text: bytes, at: int) -> int | None:
+    """Return where the object that opens at a position has closed."""
+    scanner = Scanner(text)
+    scanner.at = at
+    try:
+        scanner.nested()
+    except Rejected:
+        return None
+    return scanner.at
+
+
+def is_object(text: bytes) -> bool:
+    return text.startswith(b"{") and object_end(text, 0) == len(text)
+
+
+# --- several records in a line -------------------------------------------------------------------------------------
+
+
+def several(line: bytes) -> list[bytes] | None:
+    """Split a line of records with nothing, blanks or the punctuation of an array between them; None for any other."""
+    found: list[bytes] = []
+    at, has_punctuation = 0, False
+    while at < len(line):
+        if line[at : at + 1] == b"{":
+            end = object_end(line, at)
+            if end is None and not found:
+                return None
+            found.append(line[at:end])
+            at = len(line) if end is None else end
+        elif line[at] in b"[,]":
+            has_punctuation = True
+            at += 1
+        elif line[at] in BLANKS:
+            at += 1
+        else:
+            return None
+    return found if has_punctuation or len(found) > 1 else None
+
+
+# --- an input ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Input:
+    """What became of the lines of an input."""
+
+    limit: int
+    format: str
+    decode: Decode
+    results: list[tuple[int, object]] = field(default_factory=list)
+    """Records and reasons, each with its line."""
+    lines: int = 0
+    parts: dict[str, bytes] = field(default_factory=dict)
+    """The parts of lines that go on, by stream."""
+    spread: list[bytes] = field(default_factory=list)
+    """The lines so far of a record that is spread over several."""
+    started_at: int = 0
+    """The line in which that starts."""
+
+    def line(self, number: int, line: bytes) -> None:
+        """Read a line."""
+        self.lines += 1
+        if len(line) > self.limit:
+            self.results.append((number, "too_long"))
+            return
+        if not line.strip(BLANKS):
+            return
+        if self.format.startswith("cloudfront"):
+            text = stripped(line)
+            self.one(number, text, None) if not text.startswith(b"#") else self.results.append((number, "other_log"))
+            return
+        if self.spread:
+            if self.goes_on(line):
+                self.join(number, stripped(line))
+                return
+            self.end_spread()
+        self.text(number, line, None, 0)
+
+    def end(self, number: int) -> None:
+        """End the input."""
+        for _ in filter(None, self.parts.values()):
+            self.lines += 1
+            self.results.append((number, "truncated"))
+        self.end_spread()
+
+    def one(self, number: int, text: bytes, second: int | None) -> None:
+        """Read a text that is one record, or else rejected."""
+        try:
+            self.results.append((number, self.decode(text, second)))
+        except Rejected as why:
+            self.results.append((number, why.reason))
+
+    def text(self, number: int, text: bytes, second: int | None, depth: int) -> None:
+        """Read a text, perhaps out of a wrapper."""
+        unstripped, text = text, stripped(text)
+        if not text:
+            return
+        try:
+            record = self.decode(text, second)
+        except Rejected as why:
+            reason = why.reason
+        else:
+            self.results.append((number, record))
+            return
+        if reason in ("bad_status", "bad_ts", "too_old", "too_new"):
+            self.results.append((number, reason))
+            return
+        before = len(self.results)
+        if depth < DEPTH and (wrapped := self.unwrap(text, unstripped)):
+            self.wrapped(number, wrapped, second, depth)
+            if OTHER_LOG.match(text):
+                self.results[before:] = [(number, "other_log")] * len(self.results[before:])
+        elif text == b"{":
+            self.lines -= 1
+            self.spread, self.started_at = [text], number
+        elif reason in ("not_json", "truncated") and (records := several(text)) is not None:
+            self.lines += len(records) - 1
+            for record in records:
+                self.one(number, record, second)
+        else:
+            is_other = reason in ("not_json", "truncated") and OTHER_LOG.match(text)
+            self.results.append((number, "other_log" if is_other else reason))
+
+    def unwrap(self, text: bytes, unstripped: bytes) -> Wrapped | None:
+        """Take a text out of its wrapper. A part keeps the blanks at its end."""
+        if text.startswith(b"{"):
+            return in_envelope(text, self.format)
+        return behind_prefix(unstripped[unstripped.index(text) :])
+
+    def wrapped(self, number: int, wrapped: Wrapped, second: int | None, depth: int) -> None:
+        """Read what was in a wrapper, once all parts of it are there."""
+        text, stream = wrapped.text, wrapped.stream
+        if stream:
+            text = self.parts.pop(stream, b"") + text
+            if wrapped.is_part:
+                self.lines -= 1
+                self.parts[stream] = text
+                return
+            if len(text.rstrip(b"\r\n")) > self.limit:
+                self.results.append((number, "too_long"))
+                return
+        self.text(number, text.rstrip(b"\r\n"), second if wrapped.second is None else wrapped.second, depth + 1)
+
+    def goes_on(self, line: bytes) -> bool:
+        """Whether a line may belong to the record that is spread over the lines before it."""
+        text, is_indented = stripped(line), line[0] in BLANKS
+        if text.startswith((b'"', b"}")):
+            return True
+        if len(self.spread) == 1:
+            return False
+        return is_indented or (text.startswith((b"{", b"]", b",")) and not text.startswith(b'{"'))
+
+    def join(self, number: int, text: bytes) -> None:
+        """Add a line to the record that is spread over several."""
+        if len(b" ".join(self.spread)) + len(text) > self.limit:
+            self.spread = []
+            self.results.append((number, "too_long"))
+            return
+        self.spread.append(text)
+        joined = b" ".join(self.spread)
+        end = object_end(joined, 0)
+        if end is None:
+            self.lines -= 1
+            return
+        self.spread = []
+        if joined[end:].strip(BLANKS + b",]"):
+            self.results.append((self.started_at, "not_json"))
+        else:
+            self.text(self.started_at, joined[:end], None, 0)
+
+    def end_spread(self) -> None:
+        """Reject a record that is spread over several lines and has no end."""
+        if self.spread:
+            self.lines += 1
+            self.results.append((self.started_at, "truncated"))
+            self.spread = []
+
+
+def stripped(line: bytes) -> bytes:
+    """Remove blanks, zero bytes and byte order marks around a line."""
+    line = line.rstrip(BLANKS + b"\0")
+    return re.sub(rb"\A(?:\xef\xbb\xbf|[ \t\r\0])*", b"", line)
+
+
+def read(data: bytes, limit: int, format: str, decode: Decode) -> Input:
+    """Read an input."""
+    found = Input(limit, format, decode)
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        # Nothing follows the last newline.
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        found.line(number, line)
+    found.end(len(lines))
+    return found

@@ -1,0 +1,145 @@
+"""Lines in wrappers, and records that share a line or are spread over several.
+
+Damaged lines are wrapped as they are, and wrappers are not damaged: a broken one has just some reason. Text behind a
+prefix, and parts of a line that are whole objects, do not occur either: they have tests of their own.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as st
+
+from tests.support import records, records_formats
+from tests.support.records import NOW, Choice, DrawnChoice, SeededChoice
+
+TIME = b"2026-11-22T02:20:3%d.123456789Z"
+
+PREFIXES = (
+    *(b"<190>Nov 22 02:20:35 edge1 nginx: ", b"<190>Nov  2 02:20:35 nginx[12]: ", b"Nov 22 02:20:35 edge1 nginx[12]: "),
+    *(b"<134>1 2026-11-22T02:20:34Z edge1 haproxy 12 - - ", b"<134>1 - - - - - - ", b"<190>nginx: ", b"<190>"),
+    b'<134>1 2026-11-22T03:20:34+01:00 edge1 haproxy 12 - [ex@32473 route="/a/{id}" b="\\"]{\\]"][c] ',
+    b"<134>1 2026-11-22T02:20:34Z {edge} h{a}proxy 12 - - \xef\xbb\xbf",
+    *(b"2026-11-22T02:20:33.907+00:00 edge1 nginx[12]: ", b"2026-11-22T02:20:33.907Z "),
+    *(b"nginx-1  | ", b"web.1.x7k@node-2    | ", b"[pod/edge-7d9/nginx] ", b"edge-1 | 2026-11-22T02:20:33.907Z "),
+)
+"""What may stand before a record that starts with its brace."""
+
+
+def one_line(choice: Choice, format: str) -> bytes:
+    return records.one_line(choice) if format == "canonical" else records_formats.one_line(choice, format)
+
+
+def prefixed(choice: Choice, format: str) -> list[bytes]:
+    """Put a prefix before a record."""
+    line = one_line(choice, format).lstrip(b" \t\r\0")
+    # Behind a prefix that ends with its brace, a damaged line has to keep its own.
+    return [choice.of(PREFIXES) + line] if line.startswith(b'{"') else [line]
+
+
+def cri(choice: Choice, format: str) -> list[bytes]:
+    """Write a line as a container runtime does, in parts if it is long."""
+    line, time = one_line(choice, format), TIME % choice.number(3, 5)
+    stream = choice.of([b"stdout", b"stdout", b"stderr"])
+    parts = [line] if choice.number(0, 1) else cut(choice, line)
+    return [b"%b %b %b %b" % (time, stream, b"P", part) for part in parts[:-1]] + [
+        b"%b %b %b %b" % (time, stream, choice.of([b"F", b"F:x"]), parts[-1])
+    ]
+
+
+def docker(choice: Choice, format: str) -> list[bytes]:
+    """Write a line as Docker's json-file does, in parts if it is long."""
+    line, time = one_line(choice, format), (TIME % choice.number(3, 5)).decode()
+    stream = choice.of(["stdout", "stdout", "stderr"])
+    parts = [line] if choice.number(0, 1) else cut(choice, line)
+    # A part that is a whole object counts as a line without its newline.
+    parts = [line] if any(part[:1] == b"{" for part in parts[1:]) else parts
+    return [
+        envelope(choice, {"log": part, "stream": stream, "time": time}) for part in [*parts[:-1], parts[-1] + b"\n"]
+    ]
+
+
+def journal(choice: Choice, format: str) -> list[bytes]:
+    """Write a line as the journal does: bytes that are not text as numbers."""
+    line = one_line(choice, format)
+    entry = {"__REALTIME_TIMESTAMP": f"{NOW - 1}123456", "PRIORITY": "6", "_PID": "12"}
+    if choice.number(0, 1):
+        return [json.dumps({**entry, "MESSAGE": list(line)}).encode()]
+    return [envelope(choice, {**entry, "MESSAGE": line})]
+
+
+def shipped(choice: Choice, format: str) -> list[bytes]:
+    """Write a line as shippers do."""
+    line = one_line(choice, format)
+    return [envelope(choice, {"@timestamp": (TIME % 4).decode(), "host": {"name": "edge1"}, "message": line})]
+
+
+def joined(choice: Choice, format: str) -> list[bytes]:
+    """Write several records into a line, with or without anything between."""
+    lines = [line for line in (one_line(choice, format) for _ in range(3)) if line.startswith(b"{")]
+    separator = choice.of([b"", b" ", b",", b", ", b"]["])
+    return [choice.of([b"", b"[", b" "]) + separator.join(lines) + choice.of([b"", b",", b"]", b"\r"])]
+
+
+def spread(choice: Choice, format: str) -> list[bytes]:
+    """Write a record over several lines, mostly all of them."""
+    try:
+        value = json.loads(one_line(choice, format))
+    except ValueError:
+        return [b"{"]
+    if not isinstance(value, dict) or not value:
+        return [b"{"]
+    indent = choice.of(["  ", " ", "", "\t"])
+    lines = json.dumps(value, indent=indent).encode().split(b"\n")
+    if choice.number(0, 9) == 9:
+        del lines[choice.number(1, len(lines) - 1) :]
+    else:
+        lines[-1] += choice.of([b"", b"", b",", b" ", b"x"])
+    return lines
+
+
+def envelope(choice: Choice, members: dict[str, object]) -> bytes:
+    """Write an object; a text of it may be bytes."""
+    ascii_only = choice.number(0, 1) == 1
+    blanks = choice.of([(",", ":"), (", ", ": ")])
+    shown = {
+        name: text.decode("utf-8", "replace") if isinstance(text, bytes) else text for name, text in members.items()
+    }
+    return json.dumps(shown, ensure_ascii=ascii_only, separators=blanks).encode()
+
+
+def cut(choice: Choice, line: bytes) -> list[bytes]:
+    """Cut a line into up to three parts."""
+    ends = sorted(choice.number(0, len(line)) for _ in range(2))
+    return [part for part in (line[: ends[0]], line[ends[0] : ends[1]]) if part] + [line[ends[1] :]]
+
+
+def plain(choice: Choice, format: str) -> list[bytes]:
+    return [choice.of([b"", b"", b"\xef\xbb\xbf", b"\0\0"]) + one_line(choice, format) + choice.of([b"", b"", b"\0"])]
+
+
+WRAPPERS: Sequence[Callable[[Choice, str], list[bytes]]] = (
+    *(plain, prefixed, cri, docker, journal, shipped, joined, spread),
+)
+
+
+def lines(choice: Choice, format: str, count: int) -> bytes:
+    """Write this many records, or what is left of them, wrapped in runs of the same kind."""
+    found: list[bytes] = []
+    wrap = WRAPPERS[0]
+    for _ in range(count):
+        if choice.number(0, 4) == 4:
+            wrap = choice.of(WRAPPERS)
+        found += wrap(choice, format)
+    return b"".join(line.replace(b"\n", b" ") + b"\n" for line in found)
+
+
+@st.composite
+def log(draw: st.DrawFn, format: str) -> bytes:
+    """Draw a few lines."""
+    choice = DrawnChoice(draw)
+    return lines(choice, format, choice.number(1, 8))
+
+
+def sample(format: str, seed: int, count: int) -> bytes:
+    """Write this many records; the same for the same seed."""
+    return lines(SeededChoice(seed), format, count)

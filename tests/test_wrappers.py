@@ -1,0 +1,405 @@
+"""Records in what log drivers, shippers and people put around them: each kind, on every way into a fold."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from edgetally import _core
+from edgetally.model import Framing
+
+NOW = 1_795_400_000
+SECOND = 1_795_322_466
+"""2026-11-22T04:41:06Z, in all wrappers that say a time."""
+
+RECORD = b'{"ts":1795322466,"domain":"shop.example","status":200}'
+TIMELESS = b'{"domain":"shop.example","status":200}'
+SYSLOG = b"<190>Nov 22 04:41:06 edge1 nginx: "
+CRI = b"2026-11-22T04:41:06.123456789Z stdout "
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Found(NamedTuple):
+    """What a fold made of an input."""
+
+    accepted: int
+    lines: int
+    rejected: dict[str, int]
+    seconds: dict[int, int]
+    """Records by second."""
+
+
+def fold(data: bytes, framing: Framing, *, format: str = "canonical", cut: int = 0) -> Found:
+    folding = _core.Fold(service_id="default", pop="local", framing=framing, format=format)
+    for block in (data[:cut], data[cut:]):
+        folding.feed(block, NOW)
+    folding.finish(NOW)
+    report = folding.report()
+    assert report.lines >= report.accepted + sum(count for _, count in report.rejected)
+    window = _core.Window()
+    partial = folding.drain()
+    if partial:
+        window.merge(partial)
+    seconds = {sealed.second: sealed.records for sealed in window.seal(2**64 - 2)}
+    return Found(report.accepted, report.lines, dict(report.rejected), seconds)
+
+
+def docker(text: bytes, stream: str = "stdout") -> bytes:
+    return json.dumps({"log": text.decode(), "stream": stream, "time": "2026-11-22T04:41:06.123456789Z"}).encode()
+
+
+def journal(text: bytes, *, as_bytes: bool) -> bytes:
+    message = list(text) if as_bytes else text.decode()
+    return json.dumps({"MESSAGE": message, "__REALTIME_TIMESTAMP": "1795322466123456", "_PID": "7"}).encode()
+
+
+def message(text: bytes) -> bytes:
+    return json.dumps({"@timestamp": "2026-11-22T04:41:06Z", "message": text.decode()}).encode()
+
+
+# --- one record in a wrapper -----------------------------------------------------------------------------------------
+
+STRUCTURED = b'<134>1 2026-11-22T04:41:06Z edge1 haproxy 12 - [ex@32473 route="/a/{id}"] '
+TIMED = {
+    "RFC 5424": STRUCTURED,
+    "RFC 5424, byte order mark": STRUCTURED + BYTE_ORDER_MARK,
+    "RFC 5424, braces in names": b"<134>1 2026-11-22T05:41:06+01:00 {edge} {app} {1} {x} - ",
+    "rsyslog in a file": b"2026-11-22T04:41:06.907+00:00 edge1 nginx[12]: ",
+    "CRI": CRI + b"F ",
+    "CRI, more tags": CRI + b"F:x ",
+    "CRI, offset": b"2026-11-22T05:41:06.123+01:00 stderr F ",
+    "docker logs -t": b"2026-11-22T04:41:06.123456789Z ",
+    "compose with times": b"nginx-1  | 2026-11-22T04:41:06.123456789Z ",
+    "kubectl with times": b"[pod/edge-7d9/nginx] 2026-11-22T04:41:06.123456789Z ",
+    "syslog around CRI": b"<13>2026-11-22T04:41:06Z node1 x: ",
+}
+UNTIMED = {
+    "RFC 3164": SYSLOG,
+    "RFC 3164, process": b"<190>Nov  2 04:41:06 edge1 nginx[12]: ",
+    "RFC 3164, no host": b"<190>Nov 22 04:41:06 nginx: ",
+    "RFC 3164, braces": b"<190>Nov 22 04:41:06 {edge} {ng}inx{[12]: ",
+    "RFC 3164 in a file": b"Nov 22 04:41:06 edge1 nginx[12]: ",
+    "priority": b"<190>",
+    "compose": b"nginx-1  | ",
+    "stack": b"web.1.x7k@node-2    | ",
+    "kubectl": b"[pod/edge-7d9/nginx] ",
+    "byte order mark": BYTE_ORDER_MARK,
+    "byte order mark twice": BYTE_ORDER_MARK * 2 + b" ",
+    "hole of zeros": b"\0" * 4096,
+}
+ENVELOPES = {
+    "docker": docker(TIMELESS + b"\n"),
+    "docker, standard error": docker(TIMELESS + b"\n", "stderr"),
+    "docker, newline cut off by a shipper": docker(TIMELESS),
+    "journal": journal(TIMELESS, as_bytes=False),
+    "journal, bytes": journal(TIMELESS, as_bytes=True),
+    "message": message(TIMELESS),
+    "docker in a message": message(docker(TIMELESS + b"\n")),
+    "prefix in docker": docker(b"nginx-1  | " + TIMELESS + b"\n"),
+    "docker behind a prefix": b"node1 | " + docker(TIMELESS + b"\n"),
+    "logtag": b'{"time":"2026-11-22T04:41:06Z","stream":"stdout","logtag":"F","log":'
+    + json.dumps(TIMELESS.decode()).encode()
+    + b"}",
+}
+FRAMINGS: tuple[Framing, ...] = ("lines", "arrays", "datagrams", "stream")
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("prefix", [pytest.param(prefix, id=name) for name, prefix in (TIMED | UNTIMED).items()])
+def test_a_record_behind_a_prefix_counts_in_its_own_second(prefix: bytes, framing: Framing) -> None:
+    data = (prefix + RECORD + b"\n") * 3
+    for cut in (0, 1, len(prefix), len(prefix) + 9):
+        assert fold(data, framing, cut=cut) == (3, 3, {}, {SECOND: 3})
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize(
+    ("line", "second"),
+    [
+        *(pytest.param(prefix + TIMELESS, SECOND, id=name) for name, prefix in TIMED.items()),
+        *(pytest.param(prefix + TIMELESS, NOW, id=name) for name, prefix in UNTIMED.items()),
+        *(pytest.param(line, SECOND, id=name) for name, line in ENVELOPES.items()),
+    ],
+)
+def test_a_record_without_a_time_counts_in_the_second_of_its_wrapper(
+    line: bytes, second: int, framing: Framing
+) -> None:
+    data = (line + b"\r\n") * 3
+    for cut in (0, 1, len(line) // 2, len(line) + 1):
+        assert fold(data, framing, cut=cut) == (3, 3, {}, {second: 3})
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, id=name) for name, line in ENVELOPES.items()])
+def test_elements_of_an_array_may_be_wrapped(line: bytes) -> None:
+    if line.startswith(b"{"):
+        assert fold(b"[" + line + b",\n" + line + b"]", "arrays") == (2, 2, {}, {SECOND: 2})
+
+
+@pytest.mark.parametrize("format", ["caddy", "traefik", "cloudflare"])
+@pytest.mark.parametrize("wrap", [docker, message])
+def test_envelopes_hold_records_of_other_formats(format: str, wrap: Callable[[bytes], bytes]) -> None:
+    record = {
+        "caddy": b'{"ts":1795322466.1,"logger":"http.log.access","request":{"host":"a.example"},"status":200}',
+        "traefik": b'{"StartUTC":"2026-11-22T04:41:06Z","RequestHost":"a.example","DownstreamStatus":200}',
+        "cloudflare": b'{"EdgeEndTimestamp":1795322466,"ClientRequestHost":"a.example","EdgeResponseStatus":200}',
+    }[format]
+    found = fold((wrap(record + b"\n") + b"\n") * 2, "lines", format=format)
+    assert found == (2, 2, {}, {SECOND: 2})
+
+
+def test_records_are_taken_out_whatever_services_are_allowed() -> None:
+    folding = _core.Fold(service_id="default", pop="local", services=["mine"])
+    folding.feed(docker(b'{"service_id":"mine","status":200}\n') + b"\n", NOW)
+    assert folding.report().accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "wrapper"),
+    [
+        (RECORD, None),
+        (SYSLOG + RECORD, "syslog"),
+        (CRI + b"F " + RECORD, "cri"),
+        (b"2026-11-22T04:41:06Z " + RECORD, "timestamp"),
+        (b"nginx-1  | " + RECORD, "container name"),
+        (docker(RECORD + b"\n"), "docker json-file"),
+        (journal(RECORD, as_bytes=True), "journald"),
+        (message(RECORD), "message"),
+    ],
+)
+def test_the_wrapper_has_a_name(line: bytes, wrapper: str | None) -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(line + b"\n", NOW)
+    assert folding.wrapper == wrapper
+
+
+def test_an_object_with_a_status_is_a_record_wherever_it_stands() -> None:
+    line = b'{"message":"{\\"status\\":404}","status":200,"ts":1795322466}'
+    for before in (b"", docker(TIMELESS + b"\n") + b"\n"):
+        assert fold(before + line, "lines").seconds == {SECOND: 1 + bool(before)}
+
+
+# --- lines in parts --------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_line_are_one_record_per_stream() -> None:
+    whole = b'{"ts":1795322466,"ua":"' + b"x " * 9000 + b'","status":200}'
+    first, second, third = whole[:8000], whole[8000:16000], whole[16000:]
+    other = CRI.replace(b"stdout", b"stderr") + b"F 2026/11/22 04:41:06 [error] 7#7: *1 connect() failed\n"
+    lines = CRI + b"P " + first + b"\n" + other + CRI + b"P " + second + b"\n" + CRI + b"F " + third + b"\n"
+    wrapped = docker(first) + b"\n" + docker(b"x\n", "stderr") + b"\n" + docker(second) + b"\n" + docker(third + b"\n")
+    assert fold(lines, "lines") == (1, 2, {"other_log": 1}, {SECOND: 1})
+    assert fold(wrapped, "lines") == (1, 2, {"not_json": 1}, {SECOND: 1})
+
+
+@pytest.mark.parametrize(
+    "lines", [[CRI + b"P " + RECORD[:20], CRI + b"F " + RECORD[20:]], [b"{", b'"status":200', b"}"]]
+)
+def test_what_waits_for_its_end_may_go_on_in_another_fold(lines: list[bytes]) -> None:
+    carried = b""
+    for line in lines:
+        folding = _core.Fold(service_id="default", pop="local")
+        folding.resume(carried)
+        folding.feed(line + b"\n", NOW)
+        carried = folding.pending
+    assert (folding.report().accepted, carried) == (1, b"")
+    for junk in (b"x", b"\xff" * 8, b"\xff" * 40, bytes(8) + b"\xff" * 9):
+        folding.resume(junk)
+
+
+def test_a_part_without_its_end_is_one_truncated_line() -> None:
+    assert fold(CRI + b"P " + RECORD + b"\n", "lines") == (0, 1, {"truncated": 1}, {})
+
+
+# --- several records in a line, and one over several -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize(
+    ("accepted", "rejected", "data"),
+    [
+        (3, {}, RECORD * 3),
+        (2, {}, RECORD + b" \t" + RECORD),
+        (2, {"truncated": 1}, RECORD * 2 + RECORD[:-1]),
+        (2, {"bad_status": 1}, RECORD + b'{"status":9999}' + RECORD),
+        (2, {}, RECORD + b",\n" + RECORD + b",\n"),
+        (0, {"not_json": 1}, RECORD + b"x" + RECORD),
+        (0, {"not_json": 1}, RECORD + b"}"),
+        (3, {}, SYSLOG + RECORD * 3),
+        (1, {}, json.dumps(json.loads(RECORD), indent=2).encode()),
+        (1, {}, json.dumps(json.loads(RECORD), indent=0).encode()),
+        (2, {}, b"{\n\t" + RECORD[1:-1] + b"\n},\n{\n" + RECORD[1:-1] + b"\n}\n"),
+        (1, {}, b'{\n"status":200,"x":{\n"y":[\n{\n"z":1\n}\n]\n}\n}'),
+        (1, {"truncated": 1}, b"{\n" + RECORD),
+        (1, {"truncated": 1}, b'{\n "status":200,\n' + RECORD),
+        (1, {"truncated": 1, "not_json": 1}, b"{\nerror\n" + RECORD),
+        (0, {"truncated": 1}, b'{\n "status":200,'),
+        (0, {"bad_status": 1}, b'{\n "status":9999\n}'),
+    ],
+)
+def test_lines_are_not_records(accepted: int, rejected: dict[str, int], data: bytes, framing: Framing) -> None:
+    for cut in (0, 1, len(data) // 2):
+        found = fold(data, framing, cut=cut)
+        assert (found.accepted, found.rejected) == (accepted, rejected)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("start", [b"[", b"[\n", BYTE_ORDER_MARK + b"[\n", b"\n[ \n"])
+@pytest.mark.parametrize("separator", [b",\n", b"\n,", b", "])
+def test_an_array_in_a_file_counts(start: bytes, separator: bytes, framing: Framing) -> None:
+    found = fold(start + separator.join([RECORD] * 3) + b"\n]\n", framing)
+    assert (found.accepted, found.rejected) == (3, {})
+
+
+def test_rejections_have_the_line_in_which_their_record_starts() -> None:
+    data = b'\n{\n"status":9999\n}\n{\n"status":200,\n' + RECORD + b'{"status":9}' + b'{"status":"x"}\nx\n{\n"a":1'
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(data, NOW)
+    folding.finish(NOW)
+    assert [(one.line, one.reason) for one in folding.report().rejections] == [
+        *((2, "bad_status"), (5, "truncated"), (7, "bad_status"), (8, "not_json"), (9, "truncated")),
+    ]
+
+
+# --- messages that end with a zero byte ------------------------------------------------------------------------------
+
+
+def test_messages_of_a_stream_may_end_with_zero_bytes() -> None:
+    data = (SYSLOG + RECORD + b"\0") * 3 + SYSLOG + RECORD + b"\n"
+    for cut in range(0, len(data), 7):
+        assert fold(data, "stream", cut=cut).accepted == 4
+
+
+# --- lines of other logs ---------------------------------------------------------------------------------------------
+
+OTHERS = [
+    b"2026/11/22 04:41:06 [error] 12#12: *1 connect() failed (111: Connection refused)",
+    b"[Sun Nov 22 04:41:06.123456 2026] [core:error] [pid 12:tid 3] AH00126: Invalid URI",
+    b"[2026-11-22 04:41:06.123][12][info][main] starting",
+    b"2026-11-22T04:41:06Z INF Configuration loaded",
+    b'time="2026-11-22T04:41:06Z" level=info msg="Configuration loaded"',
+    b"Server app/a is DOWN, reason: Layer4 timeout",
+]
+
+
+@pytest.mark.parametrize("before", [b"", SYSLOG, CRI + b"F ", b"edge-1 | "])
+@pytest.mark.parametrize("line", [*OTHERS, docker(OTHERS[0] + b"\n"), journal(OTHERS[1], as_bytes=True)])
+def test_lines_of_other_logs_are_counted_as_such_and_not_shown(line: bytes, before: bytes) -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(before + line + b"\n" + RECORD + b"\n", NOW)
+    report = folding.report()
+    assert (report.accepted, report.rejected, report.rejections) == (1, [("other_log", 1)], [])
+
+
+@pytest.mark.parametrize(
+    ("format", "accepted", "line"),
+    [
+        ("caddy", 1, b'{"ts":1,"logger":"http.log.access.log0","status":502}'),
+        ("caddy", 1, b'{"ts":1,"status":502}'),
+        ("caddy", 0, b'{"ts":1,"logger":"http.log.error.log0","status":502,"err_id":"a1"}'),
+        ("caddy", 0, b'{"ts":1,"logger":"admin.api","msg":"received request","method":"GET"}'),
+        ("traefik", 1, b'{"time":"2026-11-22T04:41:06Z","DownstreamStatus":200}'),
+        ("traefik", 0, b'{"time":"2026-11-22T04:41:06Z","level":"info","msg":"Configuration loaded"}'),
+        ("traefik", 0, b'{"time":"2026-11-22T04:41:06Z","DownstreamStatus":200,"RouterName":"ping@internal"}'),
+        ("cloudfront", 0, b"#Version: 1.0"),
+    ],
+)
+def test_what_an_access_line_is_belongs_to_the_format(format: str, accepted: int, line: bytes) -> None:
+    found = fold(line, "lines", format=format)
+    assert (found.accepted, found.rejected) == (accepted, {} if accepted else {"other_log": 1})
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-11-22T05:41:06.907+0100",
+        "2026-11-22T04:41:06+0000",
+        "2026-11-22T05:41:06+01",
+        "2026-11-22 05:41:06.907 +0100",
+        "22/Nov/2026:04:41:06 +0000",
+        "[22/Nov/2026:05:41:06 +0100]",
+    ],
+)
+def test_common_spellings_of_times_are_read(time: str) -> None:
+    line = b'{"ts":"%b","status":200}\n' % time.encode()
+    assert fold(line * 2, "lines") == (2, 2, {}, {SECOND: 2})
+
+
+@pytest.mark.parametrize(
+    ("second", "members"),
+    [
+        (
+            SECOND,
+            b'"StartLocal":"2026-11-22T05:41:05.907+01:00","Duration":100000000,"time":"2026-11-22T06:41:06+01:00"',
+        ),
+        (SECOND, b'"time":"2026-11-22T05:41:06+01:00","Duration":9000000000'),
+        (NOW, b'"time":"soon"'),
+    ],
+)
+def test_the_next_field_with_a_time_counts_if_the_first_is_missing(second: int, members: bytes) -> None:
+    line = b'{"DownstreamStatus":200,' + members + b"}"
+    assert fold(line, "lines", format="traefik").seconds == {second: 1}
+
+
+def test_lines_without_a_time_are_counted() -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(b"\n".join([RECORD, TIMELESS, TIMELESS, b"x", SYSLOG + TIMELESS, CRI + b"F " + TIMELESS, b""]), NOW)
+    assert folding.report().without_time == 3
+
+
+# --- members that no field asks for ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize(
+    ("accepted", "line"),
+    [
+        (1, b'{"ts":1795322466,"status":200,"upstream_response_time":}'),
+        (1, b'{"ts":1795322466,"upstream_response_time":,"request_time":0.000,"status":200}'),
+        (1, b'{"ts":1795322466,"upstream_response_time":0.1, 0.2 : -,"status":200}'),
+        (0, b'{"ts":,"status":200}'),
+        (0, b'{"ts":1795322466,"status":}'),
+        (0, b'{"ts":1795322466,"status":200, 404}'),
+    ],
+)
+def test_only_fields_that_count_can_make_a_line_unreadable(accepted: int, line: bytes, framing: Framing) -> None:
+    found = fold((line + b"\n") * 2, framing)
+    assert (found.accepted, found.rejected) == (2 * accepted, {} if accepted else {"not_json": 2})
+
+
+# --- cache words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counter", "word"),
+    [
+        ("edge_hit_requests", "Souin; hit; ttl=4; key=GET-https-shop.example-/a"),
+        ("edge_miss_requests", "Souin; fwd=uri-miss; stored; key=GET-https-shop.example-/b"),
+        ("edge_hit_requests", "ExampleCache; hit"),
+        ("edge_hit_requests", "Origin; fwd=uri-miss, Edge; hit"),
+        ("edge_miss_requests", 'Origin; hit, "Edge, Inc; x"; fwd=stale'),
+        ("edge_hit_requests", "MISS, HIT"),
+        (None, "ExampleCache; fwd=bypass"),
+        (None, "ExampleCache; fwd=method"),
+    ],
+)
+def test_the_field_cache_status_is_read(counter: str | None, word: str) -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(json.dumps({"status": 200, "cache": word}).encode() + b"\n", NOW)
+    assert folding.report().unknown_cache_words == []
+    window = _core.Window()
+    window.merge(folding.drain())
+    (sealed,) = window.seal(2**64 - 2)
+    (counted,) = json.loads(sealed.entry("domains"))["aggregated"].values()
+    results = {"edge_hit_requests", "edge_miss_requests"} & counted.keys()
+    assert results == ({counter} if counter else set())
+
+
+def test_nothing_that_clients_send_becomes_a_cache_word() -> None:
+    words = ["Souin; stored; key=/secret", "/secret", "k=1", "x" * 33, "sécret", "two words", "a, b"]
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(b"".join(json.dumps({"status": 200, "cache": word}).encode() + b"\n" for word in words), NOW)
+    assert folding.report().unknown_cache_words == [("Souin", 1), ("two words", 1), ("_other", 5)]
