@@ -1,12 +1,18 @@
 """What a source is: blocks of bytes, many lines at once, and the defaults for what the lines do not say."""
 
+import os
+import re
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from edgetally.model import Defaults, Framing
 
 READ_BYTES = 1 << 20
 """Most bytes that are read at once."""
+
+ESCAPED_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
+"""A byte of a path that is no UTF-8, as text."""
 
 
 class Block(NamedTuple):
@@ -45,3 +51,13 @@ class Source(Protocol):
 
         The last line has `unfinished` bytes, and does not end yet. The others are lines committed since the last call.
         """
+
+
+def path_text(path: Path) -> str:
+    """Return a path as text that the log, the metrics and the journal can have, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_from(text: str) -> Path:
+    """Return the path of a text that `path_text` returned."""
+    return Path(os.fsdecode(ESCAPED_BYTE.sub(lambda byte: bytes.fromhex(byte[1].decode()), text.encode())))

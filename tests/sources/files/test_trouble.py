@@ -145,3 +145,19 @@ async def test_a_path_becomes_something_else_while_it_is_followed(log: Path) -> 
         log.write_bytes(b"two\n")
         assert await reading.lines(1) == [b"two"]
         assert reading.follower.paths[log].problem is None
+
+
+@pytest.mark.parametrize("pattern", ["\udcff.log", "*.log"])
+async def test_a_name_that_is_no_utf8_is_followed_like_any_other(pattern: str, tmp_path: Path) -> None:
+    log = tmp_path / "\udcff.log"
+    log.write_bytes(b"")
+    async with following(tmp_path / pattern) as reading:
+        append(log, b"one\n")
+        assert await reading.lines(1) == [b"one"]
+        checkpoints = reading.checkpoints
+    assert [text for pair in checkpoints.items() for text in pair if not text.isprintable()] == []
+    append(log, b"two\n")
+    log.rename(tmp_path / "\udcff.log.1")
+    log.write_bytes(b"three\n")
+    async with following(tmp_path / pattern, checkpoints=checkpoints) as reading:
+        assert await reading.lines(2) == [b"two", b"three"]

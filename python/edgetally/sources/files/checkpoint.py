@@ -28,7 +28,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     within_line: bool = False
     """The line at `offset` began before the file was followed: the rest of it is passed over."""
     path: str = ""
-    """Where it was, links resolved."""
+    """Where it was, links resolved; see `path_text`."""
 
     @property
     def is_absent(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgetally.clock import Clock
 from edgetally.model import Defaults
+from edgetally.sources.base import path_from, path_text
 from edgetally.sources.files.checkpoint import (
     SURE_BYTES,
     Checkpoint,
@@ -61,7 +62,7 @@ class FollowedPath:
             is_matched: A pattern has found it: it may vanish for good.
         """
         self.path = path
-        self.name = f"{FILE}{path}"
+        self.name = f"{FILE}{path_text(path)}"
         self.generations: list[Generation] = []
         """Those that are open: the current file, and older ones."""
         self.unavailable: str | None = None
@@ -224,7 +225,7 @@ class FollowedPath:
         """Return where the file of `checkpoint` may be: under any name here, where a link pointed, or as a copy."""
         places = [self.path, *listing.named(checkpoint.inode)]
         if checkpoint.path:
-            places.append(Path(checkpoint.path))
+            places.append(path_from(checkpoint.path))
         return [*places, *(map(self.path.with_name, rotated) if checkpoint.head >= SURE_BYTES else ())]
 
     def _resume(self, number: int, checkpoint: Checkpoint, places: Iterable[Path]) -> bool:

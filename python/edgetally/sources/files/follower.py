@@ -10,7 +10,7 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import Block
+from edgetally.sources.base import Block, path_from, path_text
 from edgetally.sources.files.directory import Listing, bases, is_compressed
 from edgetally.sources.files.followed import FILE, FollowedPath, absolute, by_source
 from edgetally.sources.files.generation import Generation
@@ -180,7 +180,7 @@ class Follower:
     async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], *, is_start: bool, is_new: bool) -> None:
         """Follow the files that match a pattern and are not followed yet."""
         pattern = str(absolute(one.pattern))
-        known = {Path(name.removeprefix(FILE)) for name in kept}
+        known = {path_from(name.removeprefix(FILE)) for name in kept}
         matched = map(Path, await self._in_thread(glob.glob, pattern, recursive=True))
         # Files that were followed may be without a name for a moment.
         lost = (path for path in known if fnmatch.fnmatchcase(str(path), pattern))
@@ -255,7 +255,7 @@ def is_pattern(path: Path) -> bool:
 
 def key_of(one: Follow) -> str:
     """Return the name under which the journal keeps that a pattern was followed."""
-    return f"{PATTERN}{absolute(one.pattern)}"
+    return f"{PATTERN}{path_text(absolute(one.pattern))}"
 
 
 def by_directory(paths: Sequence[FollowedPath]) -> dict[Path, list[FollowedPath]]:

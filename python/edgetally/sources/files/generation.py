@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.base import READ_BYTES, Block, path_text
 from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, digest_of
 from edgetally.telemetry.events import FileReadFailed, FileReadRecovered, FileTruncated, say
 
@@ -204,7 +204,7 @@ class Generation:
             digest=digest_of(self._head),
             modified=self.modified,
             within_line=self._within_line or not self._is_between_lines(),
-            path=str(self.file.path),
+            path=path_text(self.file.path),
         )
 
     async def blocks(self) -> AsyncIterator[Block]:
