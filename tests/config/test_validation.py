@@ -112,6 +112,26 @@ POP = "expected 1 to 64 bytes of printable characters, got "
             *("sources.follow[0].format", "nginks"),
             id="an unknown format of a file",
         ),
+        *(
+            pytest.param(
+                {"sources": {"syslog": [{"listen": "unix:/a"} | wrong]}},
+                f"sources.syslog[0].{name}",
+                problem,
+                id=str(wrong),
+            )
+            for name, wrong, problem in (
+                ("mode", {"mode": "rw"}, "expected a mode in octal digits, such as \"0660\", got 'rw'"),
+                ("mode", {"mode": "0o660"}, "expected a mode in octal digits, such as \"0660\", got '0o660'"),
+                ("mode", {"mode": "0866"}, "expected a mode in octal digits, such as \"0660\", got '0866'"),
+                ("mode", {"mode": "4660"}, "expected a mode in octal digits, such as \"0660\", got '4660'"),
+                ("mode", {"mode": 660}, 'expected a mode in octal digits, such as "0660", got an integer'),
+                ("owner", {"owner": "no-such-user"}, "there is no user 'no-such-user' on this machine"),
+                ("group", {"group": "no-such-group"}, "there is no group 'no-such-group' on this machine"),
+                ("group", {"group": 33}, "expected a group, got an integer"),
+                ("mode", {"listen": "udp:127.0.0.1:1", "mode": "666"}, "only for unix:/PATH (got 'udp:127.0.0.1:1')"),
+                ("owner", {"listen": "tcp:127.0.0.1:1", "owner": "0"}, "only for unix:/PATH (got 'tcp:127.0.0.1:1')"),
+            )
+        ),
         pytest.param(
             {"sources": {"syslog": [{"listen": "foo"}]}}, "sources.syslog[0].listen", "'foo'", id="an unknown transport"
         ),

@@ -1,12 +1,18 @@
 """Syslog: messages count over every transport, and failures are logged and bounded."""
 
 import asyncio
+import errno
 import logging
+import os
+import pwd
 import re
 import socket
+import stat
+import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
@@ -25,6 +31,7 @@ from edgetally.sources.syslog import (
     QUIET_SECONDS,
     STALL_SECONDS,
     Address,
+    SocketAccess,
     SyslogConnection,
     SyslogDatagrams,
     SyslogListener,
@@ -32,6 +39,7 @@ from edgetally.sources.syslog import (
 )
 from tests.support.clock import TIMEOUT_SECONDS, ManualClock
 from tests.support.ingest import Ingest
+from tests.support.programs import program
 from tests.support.served import served
 
 DEFAULTS = Defaults("svc", "lab")
@@ -43,6 +51,13 @@ HEADERS = {
     "no header": b"",
 }
 TRANSPORTS = ("udp", "unix", "tcp")
+NOBODY = 65_534
+"""A user and a group that are not those of the tests."""
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not program("logger"), reason="only root can write as another user, with `logger`"
+)
+
 assert QUIET_SECONDS < COMMIT_SECONDS, "commits in these tests happen because the source is quiet"
 
 
@@ -501,6 +516,103 @@ def test_a_path_that_cannot_be_a_socket_is_an_error(path: str, problem: str, clo
     assert raised.value.problem == f"cannot listen on unix:{path}: {problem}"
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user may enter. Those of pytest belong to one user."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o777], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize(
+    ("access", "mode"), [(SocketAccess(), 0o666), (SocketAccess(0o600), 0o600), (SocketAccess(0o620), 0o620)]
+)
+def test_the_mode_of_a_socket_does_not_depend_on_the_umask(
+    access: SocketAccess, mode: int, tmp_path: Path, clock: ManualClock
+) -> None:
+    path = tmp_path / "log.sock"
+    syslog = SyslogDatagrams(Address("unix", str(path), 0), DEFAULTS, clock, access=access)
+
+    assert mode_of(path) == mode
+    syslog.close()
+
+
+@needs_root
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize(
+    ("access", "may_write"),
+    [
+        (SocketAccess(), True),
+        (SocketAccess(0o600), False),
+        (SocketAccess(0o660), False),
+        (SocketAccess(0o660, group=NOBODY), True),
+        (SocketAccess(0o600, owner=NOBODY), True),
+    ],
+    ids=["default", "0600", "0660", "0660 of its group", "0600 of its own"],
+)
+def test_another_user_may_write_if_the_mode_says_so(
+    access: SocketAccess, *, may_write: bool, public: Path, clock: ManualClock
+) -> None:
+    path = public / "log.sock"
+    syslog = SyslogDatagrams(Address("unix", str(path), 0), DEFAULTS, clock, access=access)
+
+    sent = subprocess.run(
+        ["logger", "--socket-errors=on", "--socket", path, "--", RECORD.decode()],
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+    assert (sent.returncode == 0) == may_write
+    assert (b"Permission denied" in sent.stderr) != may_write
+    syslog.close()
+
+
+@needs_root
+async def test_the_settings_of_a_socket_reach_it(public: Path) -> None:
+    path = public / "log.sock"
+    syslog = {"listen": f"unix:{path}", "mode": "0620", "owner": "nobody", "group": str(NOBODY)}
+    async with served({"sources": {"syslog": [syslog]}}):
+        found = path.stat()
+        assert (mode_of(path), found.st_uid, found.st_gid) == (0o620, pwd.getpwnam("nobody").pw_uid, NOBODY)
+
+
+@pytest.mark.parametrize("name", ["owner", "group", "mode"])
+def test_what_cannot_be_set_is_named_and_leaves_no_socket(
+    name: str, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.sock"
+
+    def refuse(_: object, *values: int) -> None:
+        if values != (-1, -1):
+            raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(os, "chmod" if name == "mode" else "chown", refuse)
+    access = SocketAccess(**{name: NOBODY})
+
+    with pytest.raises(ConfigError) as raised:
+        SyslogDatagrams(Address("unix", str(path), 0), DEFAULTS, clock, access=access, setting="sources.syslog[3]")
+
+    assert raised.value.where == f"sources.syslog[3].{name}"
+    assert raised.value.problem == f"cannot set the {name} of {path}: Operation not permitted"
+    assert not path.exists()
+
+
 # --- streams -------------------------------------------------------------------------------------------------------
 
 MESSAGE = HEADERS["RFC 5424"] + RECORD
@@ -681,7 +793,7 @@ async def test_a_port_in_use_is_an_error(kind: str) -> None:
         if kind == "tcp":
             taken.listen()
         where = Address(kind, *taken.getsockname())
-        with pytest.raises(ConfigError, match=f"sources.syslog: cannot listen on {where}: .*ddress already in use"):
+        with pytest.raises(ConfigError, match=rf"sources.syslog\[0\]: cannot listen on {where}: .*ddress already"):
             async with served(listen(where)):
                 pass
 

@@ -366,6 +366,38 @@ class SyslogSettings(Section, frozen=True):
     pop: Annotated[Pop | None, Meta(description="POP of its records that name none.")] = None
     format: Annotated[FormatName | None, Meta(description="Format of its records.")] = None
     weight: Annotated[Weight | None, Meta(description="Requests that each of its records stands for.")] = None
+    mode: Annotated[
+        str | None,
+        Form(forms.MODE_WORDS, forms.is_mode),
+        Meta(
+            description="Who may write to a unix socket, whatever the umask is. Default: `0666`, every user of this "
+            "machine, because edges write as users of their own."
+        ),
+    ] = None
+    owner: Annotated[
+        str | None, Form("a user", forms.is_user), Meta(description="User that owns a unix socket, by name or number.")
+    ] = None
+    group: Annotated[
+        str | None,
+        Form("a group", forms.is_group),
+        Meta(description='Group of a unix socket, by name or number. With `mode = "0660"`, only it may write.'),
+    ] = None
+
+    @property
+    def socket_access(self) -> syslog.SocketAccess:
+        """Who may write to a unix socket."""
+        return syslog.SocketAccess(
+            mode=syslog.ANY_USER.mode if self.mode is None else forms.mode(self.mode),
+            owner=-1 if self.owner is None else forms.user_id(self.owner),
+            group=-1 if self.group is None else forms.group_id(self.group),
+        )
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield what only a unix socket can have."""
+        if not self.listen.startswith("unix:"):
+            for name in ("mode", "owner", "group"):
+                if getattr(self, name) is not None:
+                    yield name, f"only for unix:/PATH (got {self.listen!r})"
 
 
 class SourcesSettings(Section, frozen=True):

@@ -239,14 +239,18 @@ class Service:
             )
             await follower.open(self.journal.checkpoints())
             self._followers.append(self._start(follower.run()))
-        for one in sources.syslog:
+        for index, one in enumerate(sources.syslog):
             where, defaults = syslog.address(one.listen), self._defaults(one)
+            setting = f"sources.syslog[{index}]"
             if where.kind == "tcp":
-                listener = SyslogListener(where, defaults, self.clock, sources.max_syslog_connections)
+                most = sources.max_syslog_connections
+                listener = SyslogListener(where, defaults, self.clock, most, setting=setting)
                 self.sources.listeners.append(listener)
                 await listener.listen(partial(self.worker.follow, counted_as=listener.name))
             else:
-                self.sources.datagrams.append(SyslogDatagrams(where, defaults, self.clock))
+                self.sources.datagrams.append(
+                    SyslogDatagrams(where, defaults, self.clock, access=one.socket_access, setting=setting)
+                )
                 self._follow(self.sources.datagrams[-1])
         if sources.stdin:
             self._follow(Stdin(self._defaults(self.config.records)))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.base import READ_BYTES, Block, path_text
 from edgetally.telemetry.events import (
     DatagramsDropped,
     Listening,
@@ -69,7 +69,7 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         """Return it as it is written in the settings."""
         if self.kind == "unix":
-            return f"unix:{self.host}"
+            return f"unix:{path_text(Path(self.host))}"
         return f"{self.kind}:[{self.host}]:{self.port}" if ":" in self.host else f"{self.kind}:{self.host}:{self.port}"
 
 
@@ -93,19 +93,42 @@ def is_host(text: str) -> bool:
         return False
 
 
+class SocketAccess(NamedTuple):
+    """Who may write to a unix socket, whatever the process's umask is."""
+
+    mode: int = 0o666
+    """By default, every user of this machine: edges write as users of their own, and `/dev/log` has this mode, too."""
+    owner: int = -1
+    """A user id; -1: the user of this process."""
+    group: int = -1
+    """A group id; -1: the group of this process."""
+
+
+ANY_USER = SocketAccess()
+
+
 class SyslogDatagrams:
     """A source of datagrams, one record each."""
 
     framing: Framing = "datagrams"
 
-    def __init__(self, where: Address, defaults: Defaults, clock: Clock) -> None:
+    def __init__(
+        self,
+        where: Address,
+        defaults: Defaults,
+        clock: Clock,
+        *,
+        access: SocketAccess = ANY_USER,
+        setting: str = "sources.syslog",
+    ) -> None:
+        """Listen; raise ConfigError, naming the setting, when that is not possible."""
         self.name = f"syslog:{where}"
         self.defaults = defaults
         self.dropped = 0
         """Datagrams that the kernel dropped because its buffer was full."""
         self._where = where
         self._clock = clock
-        self._socket = _bind(where)
+        self._socket = _bind(where, access, setting)
         self._buffer = bytearray(READ_BYTES + MAX_DATAGRAM_BYTES + 1)
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
         say(Listening(source=f"syslog:{where._replace(port=port)}"))
@@ -186,7 +209,7 @@ class SyslogDatagrams:
                 timer.cancel()
 
 
-def _bind(where: Address) -> socket.socket:
+def _bind(where: Address, access: SocketAccess, setting: str) -> socket.socket:
     family = socket.AF_UNIX if where.kind == "unix" else socket.AF_INET6 if ":" in where.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -194,15 +217,34 @@ def _bind(where: Address) -> socket.socket:
             if _is_stale(where.host):
                 Path(where.host).unlink()
             bound.bind(where.host)
+            _permit(where.host, access, setting)
         else:
             bound.bind((where.host, where.port))
     except OSError as error:
         bound.close()
-        raise ConfigError("sources.syslog", f"cannot listen on {where}: {error.strerror or error}") from error
+        raise ConfigError(setting, f"cannot listen on {where}: {error.strerror or error}") from error
+    except ConfigError:
+        bound.close()
+        raise
     bound.setblocking(False)  # noqa: FBT003 - the socket's own interface
     bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     _enlarge(bound, where)
     return bound
+
+
+def _permit(path: str, access: SocketAccess, setting: str) -> None:
+    """Give a new socket its owner, group and mode; remove it when that is not possible."""
+    changes = {
+        "owner": partial(os.chown, path, access.owner, -1),
+        "group": partial(os.chown, path, -1, access.group),
+        "mode": partial(os.chmod, path, access.mode),
+    }
+    for name, change in changes.items():
+        try:
+            change()
+        except OSError as error:
+            Path(path).unlink(missing_ok=True)
+            raise ConfigError(f"{setting}.{name}", f"cannot set the {name} of {path}: {reason(error)}") from error
 
 
 def _is_stale(path: str) -> bool:
@@ -308,7 +350,15 @@ Follow = Callable[[SyslogConnection], Coroutine[None, None, None]]
 class SyslogListener:
     """A TCP port. Every connection to it is a source of its own."""
 
-    def __init__(self, where: Address, defaults: Defaults, clock: Clock, max_connections: int = 1_000) -> None:
+    def __init__(
+        self,
+        where: Address,
+        defaults: Defaults,
+        clock: Clock,
+        max_connections: int = 1_000,
+        *,
+        setting: str = "sources.syslog",
+    ) -> None:
         self.refused = 0
         """Connections that were closed because there were too many."""
         self.name = f"syslog:{where}"
@@ -316,6 +366,7 @@ class SyslogListener:
         self._defaults = defaults
         self._clock = clock
         self._max_connections = max_connections
+        self._setting = setting
         self._server: asyncio.Server | None = None
         self.connections: set[asyncio.Task[None]] = set()
         """The tasks that follow the open connections."""
@@ -331,7 +382,7 @@ class SyslogListener:
         try:
             self._server = await asyncio.start_server(accept, self._where.host, self._where.port, limit=READ_BYTES)
         except OSError as error:
-            raise ConfigError("sources.syslog", f"cannot listen on {self._where}: {reason(error)}") from error
+            raise ConfigError(self._setting, f"cannot listen on {self._where}: {reason(error)}") from error
         port = self._server.sockets[0].getsockname()[1]
         say(Listening(source=f"syslog:{self._where._replace(port=port)}"))
 
