@@ -106,7 +106,7 @@ def test_an_event_is_a_line_on_a_terminal() -> None:
 
     (line,) = log.lines
     assert line.startswith("2026-11-2")
-    assert line.endswith(" INFO file:a.log: rotated, reading the new file")
+    assert line.endswith(" INFO file:a.log: rotated, reading the new file too")
 
 
 @pytest.mark.parametrize(("format", "start"), [("json", "{"), ("text", "2")])
@@ -187,7 +187,7 @@ def test_a_flood_from_one_source_is_suppressed_and_counted() -> None:
     assert messages(log) == [
         *["a: connection closed: x"] * 2,
         "b: connection closed: x",
-        "a: rotated, reading the new file",
+        "a: rotated, reading the new file too",
         "suppressed 98 more syslog_connection_closed events",
     ]
     assert log.events[-1]["event"] == "events_suppressed"

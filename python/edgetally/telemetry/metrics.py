@@ -27,7 +27,7 @@ FILE_AVAILABLE = Metric(
     "edgetally_file_available",
     "gauge",
     "",
-    "1 if a followed file is open and can be read, 0 while it is waited for or cannot be read, by source.",
+    "Whether a followed file can be read: 1, or 0 while it is missing or reading fails, by source.",
     ("source",),
 )
 SYSLOG_CONNECTIONS = Metric(
