@@ -8,7 +8,7 @@ import lzma
 import sys
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -436,6 +436,64 @@ async def test_a_body_that_is_compressed_is_refused_however_it_is_cut(service: S
 
     assert answer.status_code == 415
     assert "send Content-Encoding: gzip" in answer.json()["Error"]
+    assert await counted(service) == 0
+
+
+# Late lines
+
+
+def cloudflare(age: float) -> bytes:
+    """Return a line of Logpush of this age."""
+    line = {"ClientRequestHost": "a.example", "EdgeResponseStatus": 200, "EdgeEndTimestamp": int((START - age) * 1e9)}
+    return json.dumps(line).encode() + b"\n"
+
+
+CLOUDFRONT = "cloudfront:timestamp,sc-status,cs-host"
+
+
+def cloudfront(age: float) -> bytes:
+    """Return a line of CloudFront's real-time logs of this age."""
+    return f"{START - age:.3f}\t200\ta.example\n".encode()
+
+
+def canonical(age: float) -> bytes:
+    """Return a record of this age."""
+    return ndjson([record(-age)])
+
+
+@pytest.mark.parametrize(
+    ("format", "line", "max_lateness", "settings"),
+    [
+        pytest.param("cloudflare", cloudflare, 3600, {}, id="cloudflare"),
+        pytest.param(CLOUDFRONT, cloudfront, 3600, {}, id="cloudfront"),
+        pytest.param("canonical", canonical, 120, {}, id="canonical"),
+        pytest.param("nginx", canonical, 120, {}, id="nginx"),
+        pytest.param("cloudflare", cloudflare, 60, {"records": {"max_lateness": 60}}, id="cloudflare, set"),
+        pytest.param("canonical", canonical, 9000, {"records": {"max_lateness": 9000}}, id="canonical, set"),
+    ],
+)
+async def test_how_late_a_line_may_be_depends_on_its_format_unless_it_is_set(
+    format: str, line: Callable[[float], bytes], max_lateness: int, settings: dict[str, dict[str, object]]
+) -> None:
+    path = f"/ingest/svc?format={format}"
+    async with served(settings) as service:
+        ages = (0, max_lateness // 2, max_lateness - 1)
+        answer = await service.client.post(path, content=b"".join(map(line, ages)))
+        assert answer.json() == {"accepted": 3, "rejected": 0, "errors": []}
+        mixed = await service.client.post(path, content=line(0) + line(max_lateness + 2))
+        assert (mixed.status_code, mixed.json()["accepted"], mixed.json()["rejected"]) == (200, 1, 1)
+
+        # Late lines count in the oldest second that is open.
+        assert await counted(service) == 4
+
+
+async def test_a_push_whose_lines_are_all_too_old_is_not_answered_as_if_it_counted(service: Served) -> None:
+    for path, line in (("/ingest/svc?format=cloudflare", cloudflare), ("/ingest/svc", canonical)):
+        answer = await service.client.post(path, content=line(4000) + line(5000))
+
+        assert answer.status_code == 400
+        assert (answer.json()["accepted"], answer.json()["rejected"]) == (0, 2)
+        assert [one["reason"].partition(":")[0] for one in answer.json()["errors"]] == ["too_old", "too_old"]
     assert await counted(service) == 0
 
 

@@ -72,6 +72,12 @@ def test_a_settings_file_that_cannot_be_read_is_named(path: Path, content: bytes
     assert raised.value.where == str(path)
 
 
+def test_a_file_may_start_with_a_byte_order_mark(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf[records]\r\npop = 'AMS'\r\n")
+
+    assert given(file=path).config().records.pop == "AMS"
+
+
 def test_a_file_is_read_anew_each_time(path: Path) -> None:
     path.write_text("records.pop = 'A'")
     settings = given(file=path)

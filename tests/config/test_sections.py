@@ -76,6 +76,42 @@ def test_the_directory_of_the_journal_is_an_absolute_path(tmp_path: Path, monkey
     assert check({"journal": {"data_dir": "here"}}).journal.directory == tmp_path / "here"
 
 
+HOME = {
+    "journal": {"data_dir": "~/data"},
+    "api": {"tls_cert": "~/a.pem", "tls_key": "~/a.key"},
+    "access": {"token_file": "~/tokens"},
+    "sources": {"follow": [{"path": "~/logs/*.log"}]},
+}
+
+
+def test_paths_may_start_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    config = check(HOME)
+
+    assert config.journal.directory == tmp_path / "data"
+    assert (config.api.tls_cert, config.api.tls_key) == (tmp_path / "a.pem", tmp_path / "a.key")
+    assert config.token_file == tmp_path / "tokens"
+    assert config.sources.follow[0].path == tmp_path / "logs" / "*.log"
+
+
+def test_without_a_home_directory_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a container whose user is only a number.
+    monkeypatch.setattr(Path, "expanduser", missing_home)
+
+    with pytest.raises(ConfigError) as raised:
+        check({name: HOME[name] for name in ("api", "access", "sources")})
+    assert [one.where for one in raised.value.each()] == [
+        *("api.tls_cert", "api.tls_key", "access.token_file", "sources.follow[0].path")
+    ]
+    with pytest.raises(ConfigError, match=r"^journal.data_dir: '~/data': there is no such home directory"):
+        check({"journal": HOME["journal"]}).journal.directory  # noqa: B018 - it raises
+
+
+def missing_home(_: Path) -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_the_tokens_are_beside_the_journal_unless_set() -> None:
     assert check({"journal": {"data_dir": "/data"}}).token_file == Path("/data/tokens.jsonl")
     assert check({"access": {"token_file": "/etc/tokens"}}).token_file == Path("/etc/tokens")

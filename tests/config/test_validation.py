@@ -1,10 +1,12 @@
 """Everything that is wrong with settings is named, in words that say what to write instead."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from edgetally.config.validation import check
+from edgetally.config.sections import SETTINGS
+from edgetally.config.validation import Text, check
 from edgetally.errors import ConfigError
 
 POP = "expected 1 to 64 bytes of printable characters, got "
@@ -149,6 +151,30 @@ def test_a_wrong_setting_is_named(given: dict[str, object], where: str, problem:
     assert raised.value.where == where
     assert problem in raised.value.problem
     assert str(raised.value) == f"{where}: {raised.value.problem}"
+
+
+NUMBERS = [one.path for one in SETTINGS.values() if one.bare_type in (int, float)]
+TEXTS = [one.path for one in SETTINGS.values() if one.bare_type in (str, Path) and not one.choices]
+
+
+@pytest.mark.parametrize("value", [1 << 63, 10**30, Text("1" * 30), math.inf, math.nan, Text("nan")], ids=repr)
+@pytest.mark.parametrize("path", NUMBERS)
+def test_numbers_that_fit_nowhere_are_named(path: str, value: object) -> None:
+    section, _, name = path.partition(".")
+
+    with pytest.raises(ConfigError) as raised:
+        check({section: {name: value}})
+
+    assert raised.value.where == path
+    assert raised.value.problem.startswith(("expected an integer", "expected a number"))
+
+
+@pytest.mark.parametrize("path", TEXTS)
+def test_text_with_a_nul_character_is_named(path: str) -> None:
+    section, _, name = path.partition(".")
+
+    with pytest.raises(ConfigError, match=rf"^{path}: expected .*, got a NUL character in it"):
+        check({section: {name: "a\0b"}})
 
 
 def test_everything_that_is_wrong_is_named() -> None:

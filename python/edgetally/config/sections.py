@@ -11,6 +11,7 @@ from msgspec.structs import fields
 from edgetally.config import forms
 from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
+from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
 from edgetally.sources import syslog
 
 REACHED = "edgetally_limit_reached_total"
@@ -22,6 +23,7 @@ ServiceId = Annotated[str, Form("1 to 64 letters, digits, - and _", forms.is_ser
 Pop = Annotated[str, Form(f"1 to {MAX_POP_BYTES} bytes of printable characters", forms.is_pop)]
 FormatName = Annotated[str, Form("a format", forms.is_format)]
 Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
+Lateness = Annotated[int, Meta(ge=1)]
 
 
 class ApiSettings(Section, frozen=True):
@@ -197,10 +199,14 @@ class RecordsSettings(Section, frozen=True):
         LimitEffect("The line is rejected as `too_long`. Its first 1024 bytes are kept for inspection.", REJECTED),
     ] = 262_144
     max_lateness: Annotated[
-        int,
-        Meta(ge=1, description="Seconds that a record may be in the past."),
+        Lateness | None,
+        Meta(
+            description="Seconds that a record may be in the past. Default: "
+            + ", ".join(f"{seconds} for `{format}`" for format, seconds in DELIVERED_LATE.items())
+            + f", which deliver late, and {USUAL_LATENESS} for all other formats.",
+        ),
         LimitEffect("The line is rejected as `too_old`.", REJECTED),
-    ] = 120
+    ] = None
     max_ahead: Annotated[
         int,
         Meta(ge=0, le=60, description="Seconds that a record may be in the future."),

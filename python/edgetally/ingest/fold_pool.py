@@ -14,6 +14,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.model import Defaults, Framing, Report
+from edgetally.snippets import usual_lateness
 from edgetally.telemetry import metrics
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.prometheus import Family
@@ -39,7 +40,8 @@ class RecordLimits(NamedTuple):
     """Which lines a fold accepts; see `edgetally._core.Fold`."""
 
     max_line: int
-    max_lateness: int
+    max_lateness: int | None
+    """None: what is usual for the format."""
     max_ahead: int
 
 
@@ -67,7 +69,10 @@ class FoldPool:
 
     def new(self, defaults: Defaults, framing: Framing) -> _core.Fold:
         """Make a fold."""
-        return _core.Fold(**defaults._asdict(), framing=framing, **self._limits._asdict())
+        limits = self._limits
+        if limits.max_lateness is None:
+            limits = limits._replace(max_lateness=usual_lateness(defaults.format))
+        return _core.Fold(**defaults._asdict(), framing=framing, **limits._asdict())
 
     def take(self, defaults: Defaults) -> _core.Fold:
         """Return an empty fold for pushes: a used one, if there is one with these defaults."""

@@ -18,6 +18,14 @@ CANONICAL = "canonical"
 CANONICAL_TITLE = "JSON lines with the fields of docs/record.md"
 
 
+USUAL_LATENESS = 120
+"""Seconds that a record may be in the past: an edge that was cut off has caught up by then."""
+
+DELIVERED_LATE = {"cloudflare": 3600, "cloudfront": 3600}
+"""The same for formats of networks that deliver records themselves: in batches, usually after seconds to some minutes,
+and after longer when something was wrong."""
+
+
 class Snippet(NamedTuple):
     """The configuration of one edge."""
 
@@ -81,3 +89,8 @@ def format_of(name: str, where: str = "format") -> str:
     if kind in formats() and not fields:
         return CANONICAL
     raise ConfigError(where, f"unknown format {name[:40]!r} (expected one of: {', '.join(formats())})")
+
+
+def usual_lateness(format: str) -> int:
+    """Return how many seconds records may be in the past unless a setting says so; `format` is one of the core."""
+    return DELIVERED_LATE.get(format.partition(":")[0], USUAL_LATENESS)
