@@ -240,6 +240,29 @@ def test_a_report_says_what_became_of_every_line() -> None:
     assert found(folding.report()) == [(1, "not_json")]
 
 
+def test_a_report_counts_lines_by_where_their_time_is_from() -> None:
+    record = b'{"status":200}'
+    lines = [b'{"status":200,"ts":9}', record, record, b"2026-11-22T04:41:06Z stdout F " + record]
+    report = report_on(b"\n".join(lines))
+
+    assert (report.accepted, report.without_time, report.with_wrapper_time) == (4, 2, 1)
+
+
+def test_parts_of_a_record_go_on_in_another_fold() -> None:
+    parts = [b'2026-11-22T04:41:06Z stdout P {"status":', b"2026-11-22T04:41:06Z stdout F 200}"]
+    one, two, three = make_fold(), make_fold(), make_fold()
+    one.feed(parts[0] + b"\n", NOW)
+    two.feed(parts[0] + b"\n", NOW)
+    two.resume(b"")
+    three.resume(one.pending)
+    three.feed(parts[1] + b"\n", NOW)
+
+    assert (two.pending, three.pending) == (b"", b"")
+    assert three.report().accepted == 1
+    two.finish(NOW)
+    assert two.report().rejected == []
+
+
 def test_a_report_counts_unknown_cache_words() -> None:
     lines = b"".join(
         b'{"status":200,"cache":"%b"}\n' % word for word in (b"HIT", b"so-so", b"so-so", b"a\\u0062", b"-")

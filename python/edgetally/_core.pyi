@@ -176,7 +176,7 @@ class Fold:
         """Parts of records whose end has not come: for the checkpoint of a source that does not send them again."""
 
     def resume(self, pending: bytes) -> None:
-        """Continue with what another fold had `pending`."""
+        """Continue with what another fold had `pending`, instead of what this one has."""
 
     @property
     def unfinished(self) -> int:
@@ -205,6 +205,10 @@ class Report:
     @property
     def without_time(self) -> int:
         """Accepted lines that say no time. They count in the second in which they arrived."""
+
+    @property
+    def with_wrapper_time(self) -> int:
+        """Accepted lines that say no time, and whose wrapper does."""
 
     @property
     def unknown_cache_words(self) -> list[tuple[str, int]]:

@@ -153,12 +153,21 @@ mod _core {
         rejected: Vec<(&'static str, u64)>,
         rejections: Vec<Rejection>,
         without_time: u64,
+        with_wrapper_time: u64,
         unknown_cache_words: Vec<(String, u64)>,
     }
 
     impl From<core::Report> for Report {
         fn from(report: core::Report) -> Self {
-            let core::Report { lines, accepted, rejected, rejections, without_time, unknown_cache_words } = report;
+            let core::Report {
+                lines,
+                accepted,
+                rejected,
+                rejections,
+                without_time,
+                with_wrapper_time,
+                unknown_cache_words,
+            } = report;
             let reasons = core::Reason::ALL.iter().zip(rejected).filter(|(_, count)| *count > 0);
             Self {
                 lines,
@@ -166,6 +175,7 @@ mod _core {
                 rejected: reasons.map(|(reason, count)| (reason.code(), count)).collect(),
                 rejections: rejections.into_iter().map(|inner| Rejection { inner }).collect(),
                 without_time,
+                with_wrapper_time,
                 unknown_cache_words: unknown_cache_words.words(),
             }
         }

@@ -237,6 +237,8 @@ impl Fold {
 
     /// Continues with what another fold had [`Fold::pending`]. Anything else is ignored.
     pub fn resume(&mut self, pending: &[u8]) {
+        self.spread.clear();
+        self.unwrapper.take_parts();
         let Some((len, rest)) = pending.split_first_chunk::<8>() else { return };
         let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
         let Some((spread, waiting)) = rest.split_at_checked(len) else { return };
@@ -377,10 +379,8 @@ impl Fold {
         let mut record = record(slots, &self.decoder.elements, block)?;
         self.settings.format.correct(&mut record, slots, block);
         record.check()?;
-        let (second, has_time) = match second(slots, block)? {
-            Some(second) => (second, true),
-            None => (self.wrapped_at.unwrap_or(now), self.wrapped_at.is_some()),
-        };
+        let own_second = second(slots, block)?;
+        let second = own_second.or(self.wrapped_at).unwrap_or(now);
         if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
             return Err(slots.rejection(Reason::TooOld, field::TS));
         }
@@ -393,7 +393,11 @@ impl Fold {
         self.rows.count(&record, second, scope, weight);
         count_record(&mut self.scopes[scope as usize].records, second);
         self.report.accepted += 1;
-        self.report.without_time += u64::from(!has_time);
+        if own_second.is_none() {
+            let has_wrapper = self.wrapped_at.is_some();
+            self.report.with_wrapper_time += u64::from(has_wrapper);
+            self.report.without_time += u64::from(!has_wrapper);
+        }
         Ok(())
     }
 

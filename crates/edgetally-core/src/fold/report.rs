@@ -34,6 +34,8 @@ pub struct Report {
     pub rejections: Vec<RejectedLine>,
     /// Accepted lines that say no time: the second in which they arrived stands for it.
     pub without_time: u64,
+    /// Accepted lines that say no time, and whose wrapper does.
+    pub with_wrapper_time: u64,
     /// Unknown cache words of accepted lines. They count as neither hit nor miss.
     pub unknown_cache_words: UnknownWords,
 }
