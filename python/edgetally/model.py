@@ -21,6 +21,9 @@ SERVICE_ID = rf"[A-Za-z0-9_-]{{1,{MAX_SERVICE_ID_BYTES}}}"
 OTHER = _core.OTHER
 """The overflow key: everything beyond a limit on names counts under it."""
 
+OTHER_LOG = "other_log"
+"""The reason of lines that belong to other logs of the same server."""
+
 Rejection = _core.Rejection
 """A line that does not count: where it is, why, and how it starts."""
 
@@ -52,6 +55,18 @@ class Report(NamedTuple):
     """The first of these, at most 10."""
     unknown_cache_words: Counter[str]
     """Accepted lines whose cache word is in no table, by word."""
+    without_time: int = 0
+    """Accepted lines that say no time: they count in the second in which they arrived."""
+
+    @property
+    def other_log(self) -> int:
+        """Lines that belong to other logs of the same server, which is no error."""
+        return self.rejected[OTHER_LOG]
+
+    @property
+    def errors(self) -> Counter[str]:
+        """Lines that do not count because something is wrong with them, by reason."""
+        return wrong_lines(self.rejected)
 
     @classmethod
     def of(cls, report: _core.Report) -> Self:
@@ -61,7 +76,13 @@ class Report(NamedTuple):
             Counter(dict(report.rejected)),
             report.rejections,
             Counter(dict(report.unknown_cache_words)),
+            report.without_time,
         )
+
+
+def wrong_lines(rejected: Counter[str]) -> Counter[str]:
+    """Return the rejected lines with something wrong in them, by reason: all but those of other logs."""
+    return Counter({reason: count for reason, count in rejected.items() if reason != OTHER_LOG})
 
 
 class KeyLimits(NamedTuple):

@@ -50,6 +50,17 @@ async def test_a_push_without_any_record_that_counts_is_remembered_too(service: 
     assert answers[0].content == answers[1].content
 
 
+async def test_lines_of_other_logs_are_remembered_too(service: Served) -> None:
+    headers = {"Idempotency-Key": "k"}
+    line = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
+    path = "/ingest?format=caddy"
+    answers = [await service.client.post(path, content=line * 3, headers=headers) for _ in range(2)]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "rejected": 3, "errors": []})
+    assert service.service.totals.rejected == {"other_log": 3}
+
+
 async def test_other_records_with_the_same_key_are_refused(service: Served) -> None:
     await send(service, "k", record(0))
     answers = [await send(service, "k", record(1)), await send(service, "k", record(0), path="/ingest?pop=FRA")]

@@ -627,3 +627,22 @@ async def test_a_push_must_be_post_or_put(service: Served) -> None:
         answer = await service.client.request(method, "/ingest/svc")
         assert answer.status_code == 405
         assert answer.headers["Allow"] == "POST, PUT, OPTIONS"
+
+
+OTHER_LOG = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
+CADDY = b'{"ts":%d,"request":{"host":"a.example","proto":"HTTP/2.0"},"size":5,"status":200}\n' % START
+
+
+async def test_lines_of_other_logs_are_no_errors(service: Served) -> None:
+    for lines, status, accepted, rejected, errors in [
+        (OTHER_LOG * 3, 200, 0, 3, 0),
+        (OTHER_LOG * 3 + CADDY, 200, 1, 3, 0),
+        (OTHER_LOG * 3 + b"nonsense\n", 400, 0, 4, 1),
+    ]:
+        answer = await service.client.post("/ingest?format=caddy", content=lines)
+        report = answer.json()
+        assert (answer.status_code, report["accepted"], report["rejected"]) == (status, accepted, rejected)
+        assert len(report["errors"]) == errors
+
+    assert service.service.totals.rejected == {"other_log": 9, "not_json": 1}
+    assert [one["reason"] for one in (await service.client.get("/rejected")).json()] == ["not_json"]

@@ -49,6 +49,19 @@ def test_the_last_line_says_how_many_lines_were_accepted(tmp_path: Path) -> None
     assert Printed(two).errors == ["1 line accepted, 0 rejected"]
 
 
+def test_lines_of_other_logs_and_lines_without_a_time_are_summed_up(tmp_path: Path) -> None:
+    other_log = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
+    caddy = b'{"request":{"host":"a.example"},"status":200}\n'
+    printed = Printed(write(tmp_path / "a.log", other_log * 3, caddy * 12), settings={"records": {"format": "caddy"}})
+
+    assert printed.status == 0
+    assert printed.errors == [
+        "12 lines accepted, 0 rejected",
+        "3 lines of other logs",
+        "12 lines had no time, counted in the current second",
+    ]
+
+
 def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINE * 3))))
 
@@ -118,7 +131,7 @@ def test_a_damaged_file_is_named_and_counts_as_far_as_it_was_read(tmp_path: Path
 
 
 def test_unknown_cache_words_are_printed_most_frequent_first(tmp_path: Path) -> None:
-    lines = [b'{"status":200,"cache":"%b"}\n' % word for word in (b"maybe", b"perhaps", b"maybe")]
+    lines = [b'{"ts":1763769600,"status":200,"cache":"%b"}\n' % word for word in (b"maybe", b"perhaps", b"maybe")]
 
     assert Printed(write(tmp_path / "a.log", *lines)).errors == [
         "3 lines accepted, 0 rejected",

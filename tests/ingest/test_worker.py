@@ -11,7 +11,7 @@ from edgetally import _core
 from edgetally.ingest.fold_pool import INLINE_BLOCK_BYTES, FoldPool
 from edgetally.ingest.stream import InputStream
 from edgetally.ingest.totals import MAX_UNKNOWN_WORDS
-from edgetally.ingest.worker import Worker
+from edgetally.ingest.worker import Worker, log_rejections
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
@@ -37,7 +37,7 @@ class Script:
         self.done = asyncio.Event()
         """Set when all blocks are taken."""
 
-    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
         pass
 
     async def blocks(self) -> AsyncIterator[Block]:
@@ -166,10 +166,10 @@ async def test_lateness_is_measured_from_the_clock(worker: Worker, clock: Manual
 
 
 async def test_the_framing_separates_records(worker: Worker) -> None:
-    accepted: dict[Framing, int] = {"arrays": 2, "lines": 0}
+    accepted: dict[Framing, int] = {"arrays": 2, "lines": 1}
     for framing, expected in accepted.items():
         stream = open_stream(worker, framing)
-        await stream.feed(b'[{"status":200},{"status":200}]')
+        await stream.feed(b'[{"status":200},{"status":\n200}]')
         stream.finish()
         assert (await stream.commit({})).accepted == expected
 
@@ -246,7 +246,7 @@ async def test_checkpoints_of_blocks_are_committed_together_and_may_be_removed(w
 
 
 async def test_rejected_lines_are_logged(ingest: Ingest, journal: Ledger, caplog: pytest.LogCaptureFixture) -> None:
-    await ingest.worker.follow(Script(Block(b'{"status":9999}\n' + LINE + b"[]\n")))
+    await ingest.worker.follow(Script(Block(b'{"status":9999}\n' + LINE + b"x\n")))
 
     assert journal.records == 1
     assert ingest.totals.rejected == {"bad_status": 1, "not_json": 1}
@@ -378,6 +378,36 @@ async def test_a_file_that_several_processes_follow_one_after_the_other_counts_o
     assert journal.records == 20
 
 
+def part(text: bytes, tag: bytes) -> bytes:
+    """A part of a line, or its end, as a container runtime writes it."""
+    return b"2025-11-22T00:00:00.1Z stdout %b %b\n" % (tag, text)
+
+
+async def test_a_record_in_parts_counts_once_though_its_file_is_copied_and_truncated_between_them(
+    ingest: Ingest, journal: Ledger, clock: ManualClock, tmp_path: Path
+) -> None:
+    path = tmp_path / "0.log"
+    path.write_bytes(b"")
+    follower = Follower([Follow(path, DEFAULTS)], clock, quiet_seconds=300, max_files=1, read=ingest.worker.follow)
+    await follower.open({})
+    follow = asyncio.create_task(follower.run())
+    await clock.advance(1)
+    line = b'{"status":200,"ts":%d}' % START
+    with path.open("ab") as file:
+        file.write(part(line, b"F") + part(line[:9], b"P"))
+    await clock.advance(1)
+    path.with_name("0.log.1").write_bytes(path.read_bytes() + part(line[9:], b"F"))
+    path.write_bytes(part(line, b"F"))
+    await clock.advance(1)
+    await journal.shows(lambda: journal.records == 3)
+    follow.cancel()
+    await stopped(follow)
+    await follower.close()
+
+    assert ingest.totals.rejected == {}
+    assert journal.records == 3
+
+
 async def test_unknown_cache_words_are_counted(ingest: Ingest) -> None:
     for number in range(MAX_UNKNOWN_WORDS + 3):
         stream = open_stream(ingest.worker)
@@ -387,3 +417,25 @@ async def test_unknown_cache_words_are_counted(ingest: Ingest) -> None:
     assert ingest.totals.unknown_cache_words["w0"] == 1
     assert ingest.totals.unknown_cache_words["_other"] == 3
     assert len(ingest.totals.unknown_cache_words) == MAX_UNKNOWN_WORDS + 1
+
+
+async def test_lines_of_other_logs_are_counted_and_not_logged(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    caddy = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
+    stream = ingest.worker.open(DEFAULTS._replace(format="caddy"), source="test")
+    await stream.feed(caddy * 20)
+    report = await stream.commit({})
+    log_rejections("test", report)
+
+    assert (report.accepted, report.other_log, report.errors, report.rejections) == (0, 20, {}, [])
+    assert ingest.totals.rejected == {"other_log": 20}
+    assert ingest.dead_letters.to_json() == b"[]\n"
+    assert caplog.records == []
+
+
+async def test_lines_without_a_time_are_counted(ingest: Ingest) -> None:
+    stream = open_stream(ingest.worker)
+    await stream.feed(LINE * 2 + b'{"status":200,"ts":%d}\n' % START)
+    report = await stream.commit({})
+
+    assert (report.accepted, report.without_time) == (3, 2)
+    assert ingest.totals.without_time == 2

@@ -448,3 +448,9 @@ def test_of_a_damaged_file_counts_what_was_read_before(pack: Change, tmp_path: P
     assert folded.requests >= 2
     assert [name for name, _ in folded.result.damaged] == [str(cut_off), str(garbage)]
     assert folded.result.accepted == folded.requests
+
+
+def test_lines_without_a_time_count_now_and_are_counted(tmp_path: Path) -> None:
+    result = Folded(write(tmp_path / "a.log", LINE, b'{"status":200}\n' * 2)).result
+
+    assert (result.accepted, result.without_time) == (3, 2)

@@ -1,9 +1,10 @@
 """A restart: the next process shows the same entries as the last one, and counts nothing twice."""
 
+import json
 import logging
 import random
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from edgetally.errors import ConfigError
 from edgetally.journal.sqlite import SqliteJournal
+from edgetally.sources.files.checkpoint import decode_checkpoint
 from tests.support.clock import START, ManualClock, until
 from tests.support.served import Json, Served, ndjson, record, served
 
@@ -282,6 +284,56 @@ async def test_a_followed_file_continues_at_its_checkpoint(tmp_path: Path) -> No
         await counts(second, 2)
         await second.to(6)
         assert await requests(second) == {0: 1, 1: 2, 2: 1}
+
+
+def docker(text: str, *, is_part: bool) -> bytes:
+    end = "" if is_part else "\n"
+    return ndjson([{"log": f"{text}{end}", "stream": "stdout", "time": "2025-11-22T00:00:00.1Z"}])
+
+
+def cri(text: str, *, is_part: bool) -> bytes:
+    return f"2025-11-22T00:00:00.1Z stdout {'P' if is_part else 'F'} {text}\n".encode()
+
+
+def spread(text: str, *, is_part: bool) -> bytes:
+    """A part of a record that is written over several lines, the first of which is its brace."""
+    return (text.replace("{", "{\n") if is_part else text).encode() + b"\n"
+
+
+@pytest.mark.parametrize("written", [docker, cri, spread])
+async def test_a_record_in_parts_counts_once_though_the_server_stops_or_is_killed_between_them(
+    tmp_path: Path, written: Callable[..., bytes]
+) -> None:
+    log = tmp_path / "0.log"
+    log.touch()
+    sources: dict[str, object] = {"follow": [{"path": str(log)}]}
+    text = json.dumps(record(1))
+    cut = text.rindex(",") + 1  # where a line may end
+    parts = [written(text[:cut], is_part=True), written(text[cut:], is_part=False)]
+
+    def write(data: bytes) -> None:
+        with log.open("ab") as file:
+            file.write(data)
+
+    async def is_read(service: Served) -> None:
+        """Wait until a checkpoint at the end of the file is durable."""
+        await service.to(service.clock.now() - START + 0.2)
+        checkpoints, size = service.service.journal.checkpoints, log.stat().st_size
+        await until(lambda: [decode_checkpoint(text).offset for text in checkpoints().values()] == [size])
+
+    async with keeping(tmp_path / "data", sources=sources) as first:
+        await first.to(0.5)
+        write(ndjson([record(0)]) + parts[0])
+        await is_read(first)
+        left = killed(tmp_path / "data")
+
+    write(parts[1])
+    for directory in (tmp_path / "data", left):
+        async with keeping(directory, at=1.5, sources=sources) as second:
+            await is_read(second)
+            await second.to(6)
+            assert await requests(second) == {0: 1, 1: 1}
+            assert second.service.totals.rejected == {}
 
 
 async def test_a_partial_of_another_version_prevents_the_start(tmp_path: Path) -> None:

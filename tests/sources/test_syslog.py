@@ -718,6 +718,18 @@ async def test_a_connection_that_has_sent_a_record_may_send_garbage(
 
 
 @over_tcp
+async def test_a_connection_may_begin_with_many_lines_of_another_log(
+    listener: Listener, events: pytest.LogCaptureFixture
+) -> None:
+    sender = listener.sender()
+    await sender.send(*[b"2026/11/22 04:41:06 [error] 7#7: *1 connect() failed"] * (2 * MAX_REJECTED_LINES))
+    await listener.counts(0, 2 * MAX_REJECTED_LINES)
+    await sender.send(RECORD)
+    await listener.counts(1, 2 * MAX_REJECTED_LINES)
+    assert closings(events) == []
+
+
+@over_tcp
 async def test_a_connection_with_an_endless_line_is_closed(
     listener: Listener, events: pytest.LogCaptureFixture
 ) -> None:

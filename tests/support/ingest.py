@@ -28,7 +28,8 @@ class Ingest:
         self.clock = clock
         self.pool = FoldPool(clock, limits)
         self.totals = Totals()
-        committer = Committer(journal, self.totals, DeadLetters(clock=clock), clock)
+        self.dead_letters = DeadLetters(clock=clock)
+        committer = Committer(journal, self.totals, self.dead_letters, clock)
         self.worker = Worker(self.pool, committer, journal, clock)
         self.keys = IdempotencyKeys(journal.checkpoints(), clock, limit=max_keys)
         self.group_commit = GroupCommit(self.pool, committer, self.keys, push_limits)

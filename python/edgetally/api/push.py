@@ -240,8 +240,8 @@ def key_name(request: Request, service_id: str | None, services: Sequence[str] |
 
 
 def answer(report: Report) -> Response:
-    """Answer a push: 400 if it had lines and none of them counts."""
+    """Answer a push: 400 if something is wrong with its lines and none of them counts."""
     rejected = report.rejected.total()
-    status = HTTPStatus.BAD_REQUEST if rejected and not report.accepted else HTTPStatus.OK
+    status = HTTPStatus.BAD_REQUEST if report.errors and not report.accepted else HTTPStatus.OK
     errors = [RejectedLine(line.line, f"{line.reason}: {line.sentence}") for line in report.rejections]
     return Response(status, msgspec.json.encode(PushAnswer(report.accepted, rejected, errors)), *CORS, NOT_HTML)

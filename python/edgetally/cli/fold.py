@@ -12,6 +12,7 @@ from edgetally.cli.streams import standard_input
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.malloc import keep_memory
+from edgetally.model import OTHER_LOG, wrong_lines
 from edgetally.snippets import format_of
 from edgetally.telemetry.events import escape
 
@@ -50,15 +51,23 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
     errors.writelines(f"{escape(name)}: {problem} (what could be read counts)\n" for name, problem in result.damaged)
     out.writelines(result.json_lines())
     out.flush()
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items()))
-    lines = "1 line" if result.accepted == 1 else f"{result.accepted} lines"
-    errors.write(f"{lines} accepted, {result.rejected.total()} rejected{': ' * bool(reasons)}{reasons}\n")
+    wrong = wrong_lines(result.rejected)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(wrong.items()))
+    errors.write(f"{_lines(result.accepted)} accepted, {wrong.total()} rejected{': ' * bool(reasons)}{reasons}\n")
+    if other_log := result.rejected[OTHER_LOG]:
+        errors.write(f"{_lines(other_log)} of other logs\n")
+    if result.without_time:
+        errors.write(f"{_lines(result.without_time)} had no time, counted in the current second\n")
     if words := result.unknown_cache_words.most_common(MAX_CACHE_WORDS):
         shown = ", ".join(f"{word!r} ({count})" for word, count in words)
         errors.write(f"unknown cache words, counted as neither hit nor miss: {shown}\n")
     if result.damaged:
         return DAMAGED
     return OK if result.accepted else NOTHING
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
 
 
 def _folded(

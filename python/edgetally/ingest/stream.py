@@ -32,6 +32,15 @@ class InputStream:
         """Bytes of the last line, which has not ended yet."""
         return self._fold.unfinished
 
+    @property
+    def pending(self) -> bytes:
+        """Parts of records whose end has not come."""
+        return self._fold.pending
+
+    def resume(self, pending: bytes) -> None:
+        """Go on with these parts of records, instead of those that the fold holds."""
+        self._fold.resume(pending)
+
     async def feed(self, block: bytes) -> None:
         """Fold the lines that end in `block`."""
         await self._pool.feed(self._fold, block)

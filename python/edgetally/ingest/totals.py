@@ -29,6 +29,8 @@ class Totals:
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         """Rejected lines by reason."""
+        self.without_time = 0
+        """Accepted lines that say no time."""
         self.unknown_cache_words: Counter[str] = Counter()
         """Accepted lines by their cache word, if it is in no table. They count neither as hit nor as miss."""
         self.sources: defaultdict[str, SourceTotals] = defaultdict(SourceTotals)
@@ -42,6 +44,7 @@ class Totals:
         yield metrics.SOURCE_REJECTED.samples({(name,): one.rejected for name, one in sources})
         yield metrics.ACCEPTED.sample(self.accepted)
         yield metrics.REJECTED.samples({(reason,): self.rejected[reason] for reason, _ in reasons()})
+        yield metrics.WITHOUT_TIME.sample(self.without_time)
         yield metrics.UNKNOWN_CACHE_WORDS.samples({(word,): n for word, n in self.unknown_cache_words.items()})
 
     def count(self, report: Report, counted_as: str) -> None:
@@ -49,6 +52,7 @@ class Totals:
         rejected = report.rejected.total()
         self.accepted += report.accepted
         self.rejected.update(report.rejected)
+        self.without_time += report.without_time
         for word, count in report.unknown_cache_words.items():
             is_apart = word in self.unknown_cache_words or len(self.unknown_cache_words) < MAX_UNKNOWN_WORDS
             self.unknown_cache_words[word if is_apart else OTHER] += count

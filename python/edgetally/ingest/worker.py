@@ -54,14 +54,14 @@ class Worker:
         batch = Batch(source, stream, self._clock)
         try:
             async for block in source.blocks():
-                accepted = rejected = 0
+                recognised = rejected = 0
                 await complete(batch.add(block))
                 if batch.is_due:
                     # Backpressure: until it is durable, no more is taken from the source.
                     while (report := await complete(batch.commit())) is None:
                         await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
-                    accepted, rejected = report.accepted, report.rejected.total()
-                source.note_progress(stream.unfinished, accepted, rejected)
+                    recognised, rejected = report.accepted + report.other_log, report.errors.total()
+                source.note_progress(stream.unfinished, recognised, rejected)
         finally:
             # Also when this is cancelled, because the process stops: what was folded counts.
             if await batch.commit() is None:
@@ -84,10 +84,13 @@ class Batch:
 
     async def add(self, block: Block) -> None:
         """Fold a block."""
+        if block.resume is not None:
+            self._stream.resume(block.resume)
         await self._stream.feed(block.data)
         if block.end:
             self._stream.finish()
-        self._checkpoints |= block.checkpoints or {}
+        changes = block.checkpoints(self._stream.pending) if callable(block.checkpoints) else block.checkpoints
+        self._checkpoints |= changes or {}
         now = self._clock.now()
         self._start = now if self._start is None else self._start
         self.is_due = not block.more or now - self._start >= COMMIT_SECONDS or self._stream.is_large
@@ -117,8 +120,8 @@ def log_rejections(source: str, report: Report) -> None:
                 sample=line.sample[:200],
             )
         )
-    if (rejected := report.rejected.total()) > len(report.rejections):
-        reasons = ", ".join(f"{reason} {count}" for reason, count in report.rejected.items())
+    if (rejected := report.errors.total()) > len(report.rejections):
+        reasons = ", ".join(f"{reason} {count}" for reason, count in report.errors.items())
         say(LinesRejected(source=source, count=rejected, reasons=reasons))
 
 

@@ -39,9 +39,15 @@ class FoldResult:
         self.accepted = report.accepted
         """Number of lines that count."""
         self.rejected = report.rejected
-        """Number of lines that do not count, by the code of their reason. `rejected.total()` is their sum."""
+        """
+        Number of lines that do not count, by the code of their reason. `rejected.total()` is their sum.
+
+        `other_log` is not an error: such lines belong to other logs of the same server.
+        """
         self.rejections = report.rejections
-        """The first 10 lines that do not count."""
+        """The first 10 lines that do not count because something is wrong with them."""
+        self.without_time = report.without_time
+        """Number of accepted lines that say no time: they count in the second `now`."""
         self.unknown_cache_words = report.unknown_cache_words
         """Number of lines by each word for what the cache did that is unknown: these are neither hit nor miss."""
         self.damaged = damaged

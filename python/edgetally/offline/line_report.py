@@ -49,9 +49,11 @@ class LineReport:
         self.accepted = 0
         """Lines that count."""
         self.rejected: Counter[str] = Counter()
-        """Lines that do not count, by the code of their reason."""
+        """Lines that do not count, by the code of their reason; `other_log` is not an error."""
         self.rejections: list[Rejection] = []
-        """The first 10 lines that do not count."""
+        """The first 10 lines that do not count because something is wrong with them."""
+        self.without_time = 0
+        """Accepted lines that say no time: they count in the second `now`."""
         self.unknown_cache_words: Counter[str] = Counter()
         """Accepted lines by their word for what the cache did, where that word is unknown: neither hit nor miss."""
 
@@ -59,6 +61,7 @@ class LineReport:
         """Add the report of some lines of an input, of which so many lines came before."""
         self.accepted += report.accepted
         self.rejected.update(dict(report.rejected))
+        self.without_time += report.without_time
         self.unknown_cache_words.update(dict(report.unknown_cache_words))
         for one in report.rejections[: MAX_REJECTIONS - len(self.rejections)]:
             self.rejections.append(

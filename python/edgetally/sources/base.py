@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,10 @@ ESCAPED_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
 """A byte of a path that is no UTF-8, as text."""
 
 
+Changes = Mapping[str, str | None]
+"""Checkpoints by name; None removes one."""
+
+
 class Block(NamedTuple):
     """Bytes from a source, usually many lines."""
 
@@ -23,8 +27,14 @@ class Block(NamedTuple):
     """The last line ends here, with a newline or not: the file was rotated, or the stream has ended."""
     more: bool = False
     """The next block is there already."""
-    checkpoints: Mapping[str, str | None] | None = None
-    """What the journal keeps once the block is durable; None as a value: no longer. Such a block ends with a line."""
+    checkpoints: Changes | Callable[[bytes], Changes] | None = None
+    """
+    What the journal keeps once the block is durable. Such a block ends with a line.
+
+    May be a function of the parts of records whose end has not come, which only the fold holds once this block is read.
+    """
+    resume: bytes | None = None
+    """Parts of records that come before this block, instead of those that the fold holds."""
 
 
 class Source(Protocol):
@@ -45,11 +55,12 @@ class Source(Protocol):
     def blocks(self) -> AsyncIterator[Block]:
         """Yield blocks, until the source ends."""
 
-    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
         """
         Take note of what became of the blocks so far. Called after each of them.
 
-        The last line has `unfinished` bytes, and does not end yet. The others are lines committed since the last call.
+        The last line has `unfinished` bytes, and does not end yet. The others are lines committed since the last call:
+        those that count or belong to other logs, and those that do not count because something is wrong with them.
         """
 
 

@@ -133,7 +133,7 @@ class SyslogDatagrams:
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
         say(Listening(source=f"syslog:{where._replace(port=port)}"))
 
-    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it: senders of datagrams cannot be told."""
 
     async def blocks(self) -> AsyncIterator[Block]:
@@ -280,7 +280,7 @@ class SyslogConnection:
         self.defaults = defaults
         self._reader = reader
         self._clock = clock
-        self._accepted = 0
+        self._recognised = 0
         self._rejected = 0
         self._unfinished_bytes = 0
         self._problem = ""
@@ -319,13 +319,13 @@ class SyslogConnection:
             reading.cancel()
         yield Block(b"", end=True)
 
-    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
         """Look for a reason to close the connection."""
-        self._accepted += accepted
+        self._recognised += recognised
         self._rejected += rejected
-        if accepted or rejected or not unfinished:
+        if recognised or rejected or not unfinished:
             self._unfinished_bytes = unfinished
-        if not self._accepted and self._rejected >= MAX_REJECTED_LINES:
+        if not self._recognised and self._rejected >= MAX_REJECTED_LINES:
             self._problem = f"none of {self._rejected} lines is a record"
         elif self._unfinished_bytes > MAX_UNFINISHED_BYTES:
             self._problem = f"a line is longer than {MAX_UNFINISHED_BYTES} bytes"

@@ -50,8 +50,14 @@ REJECTED = Metric(
     "edgetally_records_rejected_total",
     "counter",
     "lines",
-    "Lines rejected, by reason. The log and `/rejected` show some of them.",
+    "Lines rejected, by reason. The log and `/rejected` show some of them. `other_log` is not an error.",
     ("reason",),
+)
+WITHOUT_TIME = Metric(
+    "edgetally_records_without_time_total",
+    "counter",
+    "lines",
+    "Lines accepted that say no time. They count in the second in which they arrived.",
 )
 UNKNOWN_CACHE_WORDS = Metric(
     "edgetally_unknown_cache_words_total",

@@ -48,7 +48,8 @@ class Reading:
                 lines.append(unfinished)
                 unfinished = b""
             self._lines += lines
-            for key, text in (block.checkpoints or {}).items():
+            changes = block.checkpoints(b"") if callable(block.checkpoints) else block.checkpoints
+            for key, text in (changes or {}).items():
                 if text is None:
                     self.checkpoints.pop(key, None)
                 else:

@@ -29,6 +29,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """The line at `offset` began before the file was followed: the rest of it is passed over."""
     path: str = ""
     """Where it was, links resolved; see `path_text`."""
+    pending: bytes = b""
+    """Parts of records before `offset` whose end comes behind it: a container runtime has split their lines."""
 
     @property
     def is_absent(self) -> bool:

@@ -9,9 +9,11 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import READ_BYTES, Block, path_text
+from edgetally.sources.base import READ_BYTES, Block, Changes, path_text
 from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, digest_of
 from edgetally.telemetry.events import FileReadFailed, FileReadRecovered, FileTruncated, say
 
@@ -154,6 +156,8 @@ class Generation:
         self.began_at = at or Checkpoint(file.identity[1], 0)
         """Where reading began."""
         self._within_line = self.began_at.within_line
+        self._pending = self.began_at.pending
+        """Parts of records that were handed on and whose end was not."""
         self._head = self._tail = self._unfinished = b""
         status = file.status()
         self.size, self.modified = status.st_size, status.st_mtime_ns
@@ -170,7 +174,7 @@ class Generation:
         """Bytes that were written and are not read yet."""
         return max(0, self.size - self.offset - len(self._unfinished))
 
-    def note_progress(self, unfinished: int, accepted: int, rejected: int) -> None:
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it."""
 
     def poll(self, status: os.stat_result | None = None) -> None:
@@ -205,11 +209,14 @@ class Generation:
             modified=self.modified,
             within_line=self._within_line or not self._is_between_lines(),
             path=path_text(self.file.path),
+            pending=self._pending,
         )
 
     async def blocks(self) -> AsyncIterator[Block]:
         """Yield what is written, until `finish` was called and everything is read."""
         try:
+            if self._pending:
+                yield Block(b"", resume=self._pending)
             while not self._is_verified:
                 try:
                     is_same = self._verify()
@@ -310,11 +317,13 @@ class Generation:
         """Start again. The unfinished line ends here, unless a copy of the file has the rest of it."""
         say(FileTruncated(source=self.name))
         is_copied = await self.find_copy(self.checkpoint())
+        # The copy has gone on with the parts of records, too.
+        resume = b"" if is_copied else None
         unfinished = b"" if is_copied or self._within_line else self._unfinished
-        self.offset, self._head, self._tail, self._unfinished = 0, b"", b"", b""
+        self.offset, self._head, self._tail, self._unfinished, self._pending = 0, b"", b"", b"", b""
         self._within_line, self._is_verified = False, True
         self._changed.set()
-        return Block(unfinished, end=True, checkpoints={self.key: self.checkpoint().encode()})
+        return Block(unfinished, end=True, checkpoints={self.key: self.checkpoint().encode()}, resume=resume)
 
     async def _wait_out(self, error: OSError) -> None:
         """Report the first of several failures, and wait before the next try."""
@@ -343,4 +352,10 @@ class Generation:
             again.close()
 
     def _block(self, data: bytes, *, more: bool = False) -> Block:
-        return Block(data, more=more, checkpoints={self.key: self.checkpoint().encode()})
+        checkpoint = self.checkpoint()
+
+        def changes(pending: bytes) -> Changes:
+            self._pending = pending
+            return {self.key: msgspec.structs.replace(checkpoint, pending=pending).encode()}
+
+        return Block(data, more=more, checkpoints=changes)
