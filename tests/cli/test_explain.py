@@ -2,13 +2,14 @@
 
 import gzip
 import io
+import json
 from collections.abc import Callable
 
 import pytest
 
 from edgetally.cli.explain import explained
 from edgetally.model import Defaults
-from edgetally.offline.explain import lines_of
+from edgetally.offline.explain import Transport, lines_of
 
 GOOD = b'{"ts":17,"service_id":"s","pop":"AMS","domain":"a.example","status":200,"cache":"HIT"}'
 
@@ -18,9 +19,9 @@ ADDED = "edge_hit_ratio 1.0, edge_hit_requests 1, edge_requests 1, requests 1, s
 DEFAULTS = Defaults("default", "local")
 
 
-def printed(*lines: bytes, max_lines: int = 10) -> list[str]:
+def printed(*lines: bytes, max_lines: int = 10, transport: Transport = "fold") -> list[str]:
     """Explain the lines; return what is printed behind the format."""
-    kind, blank, *text = explained(lines, defaults=DEFAULTS, now=9, max_lines=max_lines)
+    kind, blank, *text = explained(lines, defaults=DEFAULTS, now=9, max_lines=max_lines, transport=transport)
     assert (kind, blank) == ("format: canonical", "")
     return text
 
@@ -47,7 +48,7 @@ def test_a_record_is_shown_with_its_keys_and_what_it_adds() -> None:
     assert printed(GOOD + b"\n") == [
         "line 1",
         "  " + GOOD.decode(),
-        "  counts for service s, POP AMS, second 17",
+        "  counts for service s, POP AMS, second 17 (field ts)",
         "  counts as 1 request from an end user",
         "    domains a.example: " + ADDED,
         "",
@@ -65,7 +66,6 @@ def test_fetches_are_shown_by_origin_and_address() -> None:
     [
         (b'{"status":2x0}', "2", "bad_status"),
         (b'{"status":200,"ts":"never"}', "n", "bad_ts"),
-        (b'{"status":200}{"status":200}', "{", "not_json"),
         ('{"x":"ü","status":"no"}'.encode(), "n", "bad_status"),
         (b'{"x":"\x1b[2J\xff","status":"no"}', "n", "bad_status"),
         (b'{"x":"' + b"y" * 500 + b'","status":"no"}', "n", "bad_status"),
@@ -129,3 +129,125 @@ def test_canonical_records_are_detected_and_need_no_flag() -> None:
 def test_lines_without_a_known_field_have_no_format() -> None:
     (first, *_) = detected(b"127.0.0.1 GET /\n")
     assert first == "format: not detected, no known field in these lines; reading them as canonical"
+
+
+# --- transports and wrappers ------------------------------------------------------------------------------------------
+
+RECORD = b'{"domain":"a.example","status":200}'
+
+COUNTED = "  counts for service default, POP local, second "
+
+
+def outcomes(text: list[str]) -> list[str]:
+    """Return what became of lines, without the text of records and without counters."""
+    return [
+        one for one in text if one and (one[:3].strip() or "^" in one) and not one.startswith(("  {", "  counts as"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "wrapper"),
+    [
+        (b"<13>1 2026-11-22T04:41:06Z h nginx - - - " + RECORD, "syslog"),
+        (b"2026-11-22T04:41:06.1Z stdout F " + RECORD, "cri"),
+        (
+            json.dumps({"log": f"{RECORD.decode()}\n", "stream": "stdout", "time": "2026-11-22T04:41:06.1Z"}).encode(),
+            "docker json-file",
+        ),
+    ],
+)
+def test_the_wrapper_is_named_and_that_the_time_is_its(line: bytes, wrapper: str) -> None:
+    text = printed(line + b"\n")
+
+    assert f"  wrapped in: {wrapper}" in text
+    assert f"{COUNTED}1795322466 (time of the wrapper)" in text
+
+
+@pytest.mark.parametrize("line", [CADDY, RECORD])
+def test_a_format_is_detected_in_its_wrapper(line: bytes) -> None:
+    time = "2026-11-22T04:41:06.1Z"
+    docker = json.dumps({"log": f"{line.decode().strip()}\n", "stream": "stdout", "time": time}).encode()
+
+    assert detected(docker + b"\n")[0] == detected(line)[0]
+    assert detected(f"{time} stdout F ".encode() + line)[0] == detected(line)[0]
+
+
+def test_the_time_is_named() -> None:
+    assert f"{COUNTED}9 (no time: the current second)" in printed(RECORD)
+    assert f"{COUNTED}17 (field ts)" in printed(b'{"ts":17,"status":200}')
+    traefik = (
+        b'{"time":"2026-11-22T04:41:06Z","StartLocal":"2026-11-22T04:41:05Z","RouterName":"x","DownstreamStatus":200}\n'
+    )
+    text = explained([traefik], defaults=DEFAULTS._replace(format="traefik"), now=9, max_lines=1)
+    assert any("1795322465 (field StartLocal)" in one for one in text)
+
+
+def test_a_line_of_another_log_is_named_as_such() -> None:
+    line = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
+    text = list(explained([line], defaults=DEFAULTS._replace(format="caddy"), now=9, max_lines=1))
+
+    assert "  a line of another log of the same server: not counted, and not an error (other_log)" in text
+
+
+def test_every_record_of_a_line_is_shown() -> None:
+    text = printed(b'{"ts":17,"status":200}{"ts":18,"status":"no"},{"ts":19,"status":404}\n')
+
+    assert outcomes(text) == [
+        "line 1",
+        "  record 1 of 3",
+        f"{COUNTED}17 (field ts)",
+        "  record 2 of 3",
+        "                     ^ byte 19",
+        "  rejected: status must be an integer up to 999 (bad_status)",
+        "  record 3 of 3",
+        f"{COUNTED}19 (field ts)",
+    ]
+
+
+def test_parts_of_a_record_wait_for_the_rest() -> None:
+    parts = [
+        b"2026-11-22T04:41:06Z stdout P " + RECORD[:9] + b"\n",
+        b"2026-11-22T04:41:06Z stdout F " + RECORD[9:] + b"\n",
+    ]
+    text = printed(*parts)
+
+    assert text[2:4] == [
+        "  2026-11-22T04:41:06Z stdout P " + RECORD[:9].decode(),
+        "  a part of a record: waits for the rest",
+    ]
+    assert f"{COUNTED}1795322466 (time of the wrapper)" in text
+
+
+def test_a_record_without_its_rest_is_rejected_where_the_log_ends() -> None:
+    line = b"2026-11-22T04:41:06Z stdout P " + RECORD[:9] + b"\n"
+    waits = "  a part of a record: waits for the rest"
+
+    assert any("(truncated)" in one for one in printed(line, transport="fold"))
+    assert waits in printed(line, transport="follow")
+    assert waits in printed(line, transport="fold", max_lines=1)  # there may be more lines
+
+
+def test_a_followed_file_waits_for_the_newline() -> None:
+    waits = "  no newline yet: waits for the rest of the line"
+
+    assert waits in printed(RECORD, transport="follow")
+    assert waits not in printed(RECORD, transport="stdin")
+
+
+def test_a_push_may_be_an_array_over_several_lines() -> None:
+    waits = "  a part of a record: waits for the rest"
+    text = printed(b"[\n", b"  " + RECORD + b",\n", b'  {"status":\n', b"200}\n", b"]\n", transport="push")
+
+    counts = f"{COUNTED}9 (no time: the current second)"
+    # An element ends with what follows it.
+    expected = [["  [", waits], [counts], [waits], ["  200}", waits], ["  ]", counts]]
+    assert outcomes(text) == [
+        one for number, shown in enumerate(expected, start=1) for one in (f"line {number}", *shown)
+    ]
+
+
+def test_syslog_may_count_octets() -> None:
+    message = b"<13>1 2026-11-22T04:41:06Z h nginx - - - " + RECORD
+    text = printed(b"%d %b" % (len(message), message), transport="syslog")
+
+    assert f"{COUNTED}1795322466 (time of the wrapper)" in text

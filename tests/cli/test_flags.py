@@ -117,7 +117,7 @@ def test_other_commands_have_only_the_flags_that_mean_something_there(capsys: py
         command: flags_of(command, capsys) - {"--help"} for command in ("fold", "explain", "demo", "token list")
     } == {
         "fold": {*records, "--threads"},
-        "explain": {*records, "--lines"},
+        "explain": {*records, "--lines", "--as"},
         "demo": {"--listen"},
         "token list": {"--config", "--token-file", "--data-dir"},
     }

@@ -138,13 +138,22 @@ def parser() -> argparse.ArgumentParser:
     explain = commands.add_parser(
         "explain",
         help="show how the lines of a log are read",
-        description="Show how the first lines of a log are read: the keys and counters that each line adds to, or why "
-        "and at which byte it is rejected. Gzip, zstd, xz and bzip2 are decompressed. If the format is not set, it "
-        "is detected.",
+        description="Show how the first lines of a log are read: the keys and counters that each line adds to, with "
+        "its wrapper and its time, or why and at which byte it is rejected. Gzip, zstd, xz and bzip2 are decompressed. "
+        "If the format is not set, it is detected.",
     )
     explain.set_defaults(command=_explain)
     add_flags(explain, RECORDS)
     explain.add_argument("file", nargs="?", default="-", metavar="FILE", help="a log; - is standard input (default)")
+    explain.add_argument(
+        "--as",
+        dest="transport",
+        default="follow",
+        choices=("fold", "follow", "stdin", "push", "syslog"),
+        metavar="TRANSPORT",
+        help="how the log would arrive: fold (read by `edgetally fold`), follow (a followed file, the default), stdin, "
+        "push, or syslog (over TCP)",
+    )
     explain.add_argument(
         "--lines", type=_up_to(MAX_LINES), default=10, metavar="COUNT", help="number of lines (default 10)"
     )
@@ -271,7 +280,12 @@ def _explain(arguments: argparse.Namespace, settings: Given) -> int:
     with log:
         lines = lines_of(log, name)
         for text in explained(
-            lines, defaults=defaults, now=now, max_lines=arguments.lines, detect_format=detect_format
+            lines,
+            defaults=defaults,
+            now=now,
+            max_lines=arguments.lines,
+            detect_format=detect_format,
+            transport=arguments.transport,
         ):
             sys.stdout.write(text + "\n")
     return OK

@@ -6,7 +6,7 @@ from itertools import islice
 from edgetally.errors import InputError
 from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
-from edgetally.offline.explain import detect, explain
+from edgetally.offline.explain import Explainer, Explanation, Transport, detect
 from edgetally.offline.line_report import Rejection
 from edgetally.snippets import CANONICAL
 from edgetally.telemetry.events import escape
@@ -16,7 +16,13 @@ SHOWN_BYTES = 160
 
 
 def explained(
-    lines: Iterable[bytes], *, defaults: Defaults, now: int, max_lines: int, detect_format: bool = False
+    lines: Iterable[bytes],
+    *,
+    defaults: Defaults,
+    now: int,
+    max_lines: int,
+    detect_format: bool = False,
+    transport: Transport = "follow",
 ) -> Iterator[str]:
     """
     Yield what the first lines of a log are read as, as lines of text.
@@ -27,6 +33,7 @@ def explained(
         now: Unix time of records that have none.
         max_lines: How many lines are explained.
         detect_format: Detect the format, instead of taking that of `defaults`.
+        transport: How the log would reach the server.
 
     Raises:
         InputError: What ended the lines early, after those before it are explained.
@@ -50,9 +57,12 @@ def explained(
     else:
         yield f"format: {defaults.format}"
     yield ""
+    explainer = Explainer(defaults=defaults, now=now, transport=transport)
     for number, line in enumerate(shown, start=1):
+        # Behind the lines that are explained there may be more.
+        is_last = number == len(shown) and (number < max_lines or not line.endswith(b"\n"))
         yield f"line {number}"
-        yield from _explained(line, defaults, now)
+        yield from _explained(line, explainer.explain(line, is_last=is_last))
         yield ""
     if problem:
         raise problem
@@ -65,19 +75,47 @@ def _detected(found: str | None, default: str) -> str:
     return f"format: {found}, detected by its fields{needed}"
 
 
-def _explained(line: bytes, defaults: Defaults, now: int) -> Iterator[str]:
-    rejection, entry, unknown_cache_words = explain(line, defaults=defaults, now=now)
-    if rejection:
-        yield from _pointed(rejection)
+def _explained(line: bytes, explanation: Explanation) -> Iterator[str]:
+    if explanation.wrapper:
+        yield f"  wrapped in: {explanation.wrapper}"
+    if records := explanation.records:
+        for number, (record, one) in enumerate(records, start=1):
+            yield f"  record {number} of {len(records)}"
+            yield from _explained(record, one)
         return
+    for rejection in explanation.rejections:
+        yield from _pointed(rejection)
     text = line.rstrip()
-    yield f"  {_shown(text)}" + "..." * (len(text) > SHOWN_BYTES)
-    if entry:
-        yield from _counted(entry)
-        for word in unknown_cache_words:
-            yield f'    unknown cache word "{escape(word.encode())}": it counts as neither hit nor miss'
+    if explanation.entries or not explanation.rejections:
+        yield f"  {_shown(text)}" + "..." * (len(text) > SHOWN_BYTES)
+    for entry in explanation.entries:
+        yield from _counted(entry, _time(explanation))
+    for word in explanation.unknown_cache_words:
+        yield f'    unknown cache word "{escape(word.encode())}": it counts as neither hit nor miss'
+    yield from _not_counted(line, explanation)
+
+
+def _not_counted(line: bytes, explanation: Explanation) -> Iterator[str]:
+    """Say why a line adds nothing though nothing is wrong with it."""
+    if explanation.is_other_log:
+        yield "  a line of another log of the same server: not counted, and not an error (other_log)"
+    elif explanation.entries or explanation.rejections:
+        return
+    elif explanation.is_pending:
+        has_end = line.endswith(b"\n")
+        yield (
+            "  a part of a record: waits for the rest"
+            if has_end
+            else "  no newline yet: waits for the rest of the line"
+        )
     else:
-        yield "  blank line, skipped"
+        yield "  no record, skipped" if line.strip() else "  blank line, skipped"
+
+
+def _time(explanation: Explanation) -> str:
+    if explanation.time_field:
+        return f"field {explanation.time_field}"
+    return "time of the wrapper" if explanation.has_wrapper_time else "no time: the current second"
 
 
 def _pointed(rejection: Rejection) -> Iterator[str]:
@@ -90,10 +128,10 @@ def _pointed(rejection: Rejection) -> Iterator[str]:
     yield f"  rejected: {rejection.sentence} ({rejection.reason})"
 
 
-def _counted(entry: Entry) -> Iterator[str]:
+def _counted(entry: Entry, time: str) -> Iterator[str]:
     """Show what a line adds, and to which keys."""
     pop = next(iter(entry.domains_by_pop), "-")
-    yield f"  counts for service {entry.service_id}, POP {escape(pop)}, second {entry.second}"
+    yield f"  counts for service {entry.service_id}, POP {escape(pop)}, second {entry.second} ({time})"
     if parts := _parts(entry):
         yield f"  counts as {parts}"
     for dataset in entry.datasets:

@@ -1,12 +1,15 @@
 """Explaining a log: what each of its lines is read as. Nothing is printed here."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
+
+import msgspec
 
 from edgetally import _core
 from edgetally.errors import InputError, reason
-from edgetally.model import Defaults
+from edgetally.model import OTHER_LOG, Defaults, Framing
 from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.entry import Entry
 from edgetally.offline.line_report import LineReport, Rejection
@@ -18,16 +21,42 @@ COMPRESSED_BLOCK = 1 << 16
 MAX_LINE_BYTES = 1 << 20
 """More than any line that counts has."""
 
+Transport = Literal["fold", "follow", "stdin", "push", "syslog"]
+
+FRAMINGS: dict[Transport, Framing] = {
+    "fold": "lines",
+    "follow": "lines",
+    "stdin": "lines",
+    "push": "arrays",
+    "syslog": "stream",
+}
+"""How records are separated, by transport."""
+
+TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
+"""Strings, and the braces outside of them."""
+
 
 class Explanation(NamedTuple):
-    """What a line is read as."""
+    """What a line is read as. A blank line is read as nothing."""
 
-    rejection: Rejection | None
-    """Why it does not count, if it does not."""
-    entry: Entry | None
-    """What it adds, if it counts; without datasets if none shows it. A blank line has neither rejection nor entry."""
+    rejections: list[Rejection]
+    """Why it does not count, if it does not; also of a record that has ended without its rest."""
+    entries: list[Entry]
+    """What it adds, if it counts; without datasets if none shows it."""
+    is_other_log: bool
+    """Whether it belongs to another log of the same server."""
+    is_pending: bool
+    """Whether it is a part of a record, which waits for the rest."""
+    wrapper: str | None
+    """What it is wrapped in."""
+    time_field: str | None
+    """The field that has its time."""
+    has_wrapper_time: bool
+    """Whether its time is that of the wrapper."""
     unknown_cache_words: list[str]
     """Its words for what the cache did that are unknown."""
+    records: "list[tuple[bytes, Explanation]]"
+    """If it has several records: the text of each, and what it is read as."""
 
 
 def lines_of(log: BinaryIO, name: str) -> Iterator[bytes]:
@@ -68,31 +97,115 @@ def _line(log: BinaryIO) -> bytes:
     return line
 
 
-def explain(line: bytes, *, defaults: Defaults, now: int) -> Explanation:
-    """
-    Fold one line on its own, so that what it adds is what the core makes of it.
+class Explainer:
+    """Folds lines one by one as a transport would, so that what each adds is what the core makes of it."""
 
-    Args:
-        line: The line, with or without its newline; a syslog header may precede the record.
-        defaults: What holds for records that do not say otherwise.
-        now: Unix time of a record that has none.
-    """
-    fold = _core.Fold(**defaults._asdict(), framing="datagrams")
-    fold.feed(line, now)
-    fold.finish(now)
-    report = LineReport()
-    report.add(fold.report(), "<line>")
-    window = _core.Window(domains=1, origins=1_000, addresses=1_000, pops=1, services=1)
-    if partial := fold.drain():
+    def __init__(self, *, defaults: Defaults, now: int, transport: Transport = "follow") -> None:
+        """
+        Begin with the first line of a log.
+
+        Args:
+            defaults: What holds for records that do not say otherwise.
+            now: Unix time of a record that has none.
+            transport: How the lines would arrive.
+        """
+        self._defaults = defaults
+        self._now = now
+        self._transport = transport
+        self._fold = self._new_fold()
+        fields = _core.format_fields(defaults.format)
+        self._time_fields = [where for where, field in fields if field == "ts"] + ["ts"]
+        # The end of a request, from which its start is computed.
+        self._time_fields += [where for where, field in fields if not field and "time" in where.lower()]
+
+    def explain(self, line: bytes, *, is_last: bool = False) -> Explanation:
+        """
+        Return what the next line is read as.
+
+        Args:
+            line: The line, with its newline if it has one.
+            is_last: The log ends with it. A followed file never ends: more may be written to it.
+        """
+        fold = self._fold
+        fold.feed(line, self._now)
+        if is_last and self._transport != "follow":
+            fold.finish(self._now)
+        core_report, report = fold.report(), LineReport()
+        report.add(core_report, "<line>")
+        return Explanation(
+            rejections=report.rejections,
+            entries=_entries(fold.drain()),
+            is_other_log=bool(report.rejected[OTHER_LOG]),
+            is_pending=bool(fold.pending or fold.unfinished),
+            wrapper=self._wrapper(line),
+            time_field=None if core_report.without_time or core_report.with_wrapper_time else self._time_field(line),
+            has_wrapper_time=bool(core_report.with_wrapper_time),
+            unknown_cache_words=list(report.unknown_cache_words),
+            records=self._records(line, report.accepted + report.rejected.total()),
+        )
+
+    def _new_fold(self) -> _core.Fold:
+        return _core.Fold(**self._defaults._asdict(), framing=FRAMINGS[self._transport])
+
+    def _wrapper(self, line: bytes) -> str | None:
+        """Return what this line by itself is wrapped in."""
+        fold = self._new_fold()
+        fold.feed(line, self._now)
+        fold.finish(self._now)
+        return fold.wrapper
+
+    def _time_field(self, line: bytes) -> str:
+        """Return the first field for the time that the line has."""
+        present = (field for field in self._time_fields if b'"%b' % field.encode() in line.replace(b"\\", b""))
+        return next(present, self._time_fields[0])
+
+    def _records(self, line: bytes, count: int) -> list[tuple[bytes, Explanation]]:
+        """Explain every record of a line that has `count` of them apart, if that is more than one."""
+        records = split(line) if count > 1 else []
+        if len(records) != count:
+            return []  # some began in lines before, or are inside a string
+        apart = Explainer(defaults=self._defaults, now=self._now, transport="fold")
+        return [(record, apart.explain(record + b"\n")) for record in records]
+
+
+def split(line: bytes) -> list[bytes]:
+    """Return the outermost objects in a line of JSON."""
+    records = []
+    start = depth = 0
+    for found in TOKENS.finditer(line):
+        match found.group():
+            case b"{":
+                start = start if depth else found.start()
+                depth += 1
+            case b"}" if depth:
+                depth -= 1
+                if not depth:
+                    records.append(line[start : found.end()])
+    return records
+
+
+def _entries(partial: bytes) -> list[Entry]:
+    window = _core.Window(domains=1_000, origins=1_000, addresses=1_000, pops=1_000, services=1_000)
+    if partial:
         window.merge(partial)
-    entries = [Entry(sealed) for sealed in window.seal(FOREVER)]
-    return Explanation(
-        report.rejections[0] if report.rejections else None,
-        entries[0] if entries else None,
-        list(report.unknown_cache_words),
-    )
+    return [Entry(sealed) for sealed in window.seal(FOREVER)]
 
 
 def detect(lines: list[bytes]) -> str | None:
     """Return the format that finds the most fields in these lines; None if none finds any."""
-    return _core.detect_format(b"".join(lines))
+    return _core.detect_format(b"".join(map(_opened, lines)))
+
+
+def _opened(line: bytes) -> bytes:
+    """Return the record inside of an object that is its wrapper; any other line as it is."""
+    fold = _core.Fold()
+    fold.feed(line, 0)
+    fold.finish(0)
+    if fold.wrapper is None:
+        return line
+    try:
+        members = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return line  # text before a record does no harm
+    texts = [value for value in members.values() if isinstance(value, str) and value.startswith("{")]
+    return texts[0].encode() + b"\n" if texts else line
