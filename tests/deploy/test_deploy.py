@@ -1,12 +1,17 @@
 """The files of deploy/ are valid for the tools that read them, and agree with the server."""
 
+import json
 import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
+from edgetally.cli import commands, flags
+from edgetally.service.service import openapi
 from edgetally.telemetry.metrics import METRICS
 from tests.support.pages import ROOT, anchors
 from tests.support.programs import skip_or_fail
@@ -15,6 +20,7 @@ DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "edgetally.service"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 CONTAINERFILE = DEPLOY / "container" / "Containerfile"
+MANIFEST = DEPLOY / "kubernetes" / "edgetally.yaml"
 
 EXPOSURE = 12
 """The largest exposure of the unit, in tenths of what `systemd-analyze security` reports."""
@@ -133,3 +139,45 @@ def test_the_container_does_not_run_as_root() -> None:
     last = CONTAINERFILE.read_text("utf-8").rpartition("\nFROM ")[2]
 
     assert re.findall(r"^USER (\d+):(\d+)$", last, re.MULTILINE) == [("8480", "8480")]
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pod() -> Any:  # noqa: ANN401 - YAML
+    """The specification of the pods in the manifest."""
+    return yaml.safe_load(MANIFEST.read_text("utf-8"))["spec"]["template"]["spec"]
+
+
+def test_the_manifest_runs_the_container_as_its_user(pod: Any) -> None:  # noqa: ANN401 - YAML
+    (user, group) = re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE.read_text("utf-8"), re.MULTILINE)[-1]
+    (init,), (server,) = pod["initContainers"], pod["containers"]
+
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (int(user), int(group))
+    assert {f"--owner={user}", f"--group={group}"} < set(init["command"])
+    assert init["image"] == server["image"]
+    assert "command" not in server  # its arguments are those of the entry point
+    assert [port["containerPort"] for port in server["ports"]] == [8480]
+
+
+def test_the_manifest_starts_a_server_whose_files_are_mounted(pod: Any) -> None:  # noqa: ANN401 - YAML
+    (server,) = pod["containers"]
+    arguments = commands.parser().parse_args(server["args"])
+    config = flags.given(arguments).config()
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in server["volumeMounts"]}
+
+    assert server["args"][0] == "serve"
+    assert mounts == {"/var/lib/edgetally": False, "/etc/edgetally": True, "/var/log": True}
+    assert str(config.token_file.parent) == "/etc/edgetally"
+    assert [Path(one.path).is_relative_to("/var/log") for one in config.sources.follow] == [True]
+    assert {mount["name"] for mount in server["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert server["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_the_probes_of_the_manifest_ask_paths_of_the_api(pod: Any) -> None:  # noqa: ANN401 - YAML
+    (server,) = pod["containers"]
+    probes = [server[name]["httpGet"] for name in ("livenessProbe", "readinessProbe", "startupProbe")]
+
+    assert {probe["path"] for probe in probes} <= set(json.loads(openapi())["paths"])
+    assert {probe["port"] for probe in probes} == {port["name"] for port in server["ports"]}
