@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::decode::scan;
+use crate::fold::settings::Framing;
 use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
@@ -206,6 +207,15 @@ impl Fold {
         Ok(())
     }
 
+    /// Whether the time of a wrapper can be that of its record. Syslog arrives at once: if its time is outside the limits, the
+    /// sender's clock is wrong, and the time of arrival is right.
+    fn may_be_right(&self, second: u64, now: u64) -> bool {
+        let settings = &self.settings;
+        let is_late = settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now);
+        let is_ahead = settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead));
+        !matches!(settings.framing, Framing::Datagrams | Framing::Stream) || !(is_late || is_ahead)
+    }
+
     /// Folds the record `block[range]`. If it says no time, it counts in `second`.
     fn fold_wrapped(
         &mut self,
@@ -214,7 +224,7 @@ impl Fold {
         second: Option<u64>,
         now: u64,
     ) -> Result<(), Rejection> {
-        self.wrapped_at = second;
+        self.wrapped_at = second.filter(|second| self.may_be_right(*second, now));
         let result = self.fold_record(block, range, now);
         self.wrapped_at = None;
         result
