@@ -8,8 +8,8 @@
 mod envelope;
 mod prefix;
 
-pub use envelope::Envelope;
-pub use prefix::Prefix;
+pub use crate::wrapper::envelope::Envelope;
+pub use crate::wrapper::prefix::Prefix;
 
 use crate::value::text::is_blank;
 
