@@ -1,5 +1,6 @@
 """The oracle against cases worked out by hand."""
 
+import re
 from typing import Any
 
 import pytest
@@ -525,6 +526,8 @@ def names(tree: dict[str, Any]) -> set[str]:
 
 @given(records.log())
 def test_every_line_is_accepted_rejected_or_blank(data: bytes) -> None:
+    # Several records in a line, and one over several lines, have tests of their own.
+    assume(not any(line.strip() == b"{" or re.search(rb"\}[\s,\0]*\{", line) for line in data.split(b"\n")))
     folded = fold_one(data)
     # The punctuation of an array is blank, too.
     blank = sum(not line.strip(b" \t\r\0[],") for line in data.split(b"\n"))
