@@ -161,3 +161,20 @@ async def test_a_name_that_is_no_utf8_is_followed_like_any_other(pattern: str, t
     log.write_bytes(b"three\n")
     async with following(tmp_path / pattern, checkpoints=checkpoints) as reading:
         assert await reading.lines(2) == [b"two", b"three"]
+
+
+async def test_a_file_that_cannot_be_read_when_it_is_first_followed_stops_nothing(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = log.with_name("other.log")
+    other.write_bytes(b"")
+    with monkeypatch.context() as patched:
+        failing(patched, "pread", log.stat().st_ino, errno.EIO)
+        async with following(log, other) as reading:
+            append(other, b"other\n")
+            assert await reading.lines(1) == [b"other"]
+            assert reading.follower.paths[log].problem == os.strerror(errno.EIO)
+            patched.undo()
+            await reading.clock.advance(60)
+            append(log, b"one\n")
+            assert await reading.lines(1) == [b"one"]

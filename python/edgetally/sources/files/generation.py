@@ -69,11 +69,12 @@ class OpenFile:
 
     def is_copy(self, checkpoint: Checkpoint) -> bool:
         """Whether this has all that was read of another file, and begins like it."""
-        return (
-            checkpoint.inode != self.identity[1]
-            and 0 < checkpoint.offset <= self.status().st_size
-            and checkpoint.digest == digest_of(self.head(checkpoint.head))
-        )
+        if checkpoint.inode == self.identity[1] or not 0 < checkpoint.offset <= self.status().st_size:
+            return False
+        try:
+            return checkpoint.digest == digest_of(self.head(checkpoint.head))
+        except OSError:
+            return False
 
     def has_name(self, path: Path) -> bool:
         """Whether `path` is this file."""
@@ -86,7 +87,10 @@ class OpenFile:
     def end(self) -> Checkpoint:
         """Return the checkpoint of its end. A line that is unfinished there is passed over when it goes on."""
         size = self.status().st_size
-        within_line = size > 0 and os.pread(self.descriptor, 1, size - 1) != b"\n"
+        try:
+            within_line = size > 0 and os.pread(self.descriptor, 1, size - 1) != b"\n"
+        except OSError:
+            within_line = False  # reading reports it, and is retried
         return Checkpoint(self.identity[1], size, within_line=within_line)
 
     def close(self) -> None:
