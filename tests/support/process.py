@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -20,6 +20,10 @@ class Process:
         """What it has logged, as far as a test has read it."""
         self.url = json.loads(self.wait_for("started: listening on "))["url"]
         """Its address."""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def address(self) -> tuple[str, int]:
@@ -53,10 +57,10 @@ class Process:
 
 
 @contextmanager
-def serving(*flags: str) -> Iterator[Process]:
-    """Run `edgetally serve` on a free port."""
+def serving(*flags: str, prefix: Sequence[str] = (), port: int = 0) -> Iterator[Process]:
+    """Run `edgetally serve`, by default on a free port; `prefix` is a command that becomes the one behind it."""
     journal = [] if "--data-dir" in flags else ["--journal", "memory"]
-    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", *journal, *flags]
+    command = [*prefix, *COMMAND, "serve", "--listen", f"127.0.0.1:{port}", *journal, *flags]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Process(process)

@@ -1,4 +1,4 @@
-"""The official client reads this server as it reads the one that it was made for."""
+"""The official client for Python, `fastly` from PyPI, unchanged: it can be given an address."""
 
 import json
 from collections.abc import Iterator
@@ -15,30 +15,11 @@ from fastly.model.origin_inspector_measurements import OriginInspectorMeasuremen
 from fastly.model_utils import validate_and_convert_types
 
 from edgetally.model import measurements
+from tests.support.clients import TRAFFIC
 from tests.support.process import serving
 from tests.support.served import Json, ndjson
 from tests.support.tokens import bearer, write
 
-RECORDS: list[Json] = [
-    {
-        "pop": pop,
-        "domain": domain,
-        "status": status,
-        "cache": cache,
-        "proto": "h2",
-        "tls": "TLSv1.3",
-        "resp_header_bytes": 300,
-        "resp_body_bytes": 5_000_000_000,  # more than 32 bits
-        "origin": "app",
-        "origin_ip": "192.0.2.1",
-        "origin_status": status,
-        "origin_ttfb_ms": 17,
-    }
-    for pop in ("AMS", "FRA")
-    for domain in ("a.example", "b.example")
-    for status in (200, 404)
-    for cache in ("HIT", "MISS")
-]
 ONLY_HITS: Json = {"domain": "c.example", "status": 200, "cache": "HIT"}
 
 
@@ -48,7 +29,7 @@ def api() -> Iterator[fastly.ApiClient]:
     with serving("--aggregate-delay", "1") as server, httpx.Client(base_url=server.url, timeout=30) as plain:
         cursor = plain.get("/v1/domains/svc/ts/h").json()["Timestamp"]
         for _ in range(2):
-            assert plain.post("/ingest/svc", content=ndjson([*RECORDS, ONLY_HITS])).json()["rejected"] == 0
+            assert plain.post("/ingest/svc", content=ndjson([*TRAFFIC, ONLY_HITS])).json()["rejected"] == 0
             cursor = plain.get(f"/v1/domains/svc/ts/{cursor}").json()["Timestamp"]
         configuration = fastly.Configuration(host=server.url)
         configuration.api_token = "made-up"
@@ -105,10 +86,10 @@ def test_the_domain_inspector_is_read(api: fastly.ApiClient) -> None:
     assert history.timestamp > history.data[-1].recorded
     for answer in (history, limited, since):
         measured = [typed(api, entry.aggregated["a.example"]) for entry in answer.data]
-        assert sum(one.requests for one in measured) == len(RECORDS)  # half of two pushes
-        assert sum(one.status_404 for one in measured) == len(RECORDS) // 2
-        assert sum(one.http2 for one in measured) == len(RECORDS)
-        assert sum(one.resp_body_bytes for one in measured) == len(RECORDS) * 5_000_000_000
+        assert sum(one.requests for one in measured) == len(TRAFFIC)  # half of two pushes
+        assert sum(one.status_404 for one in measured) == len(TRAFFIC) // 2
+        assert sum(one.http2 for one in measured) == len(TRAFFIC)
+        assert sum(one.resp_body_bytes for one in measured) == len(TRAFFIC) * 5_000_000_000
         assert {one.edge_hit_ratio for one in measured} == {0.5}
         assert set(answer.data[0].datacenter) == {"AMS", "FRA", "local"}
 
@@ -122,10 +103,10 @@ def test_the_origin_inspector_is_read(api: fastly.ApiClient) -> None:
 
     for answer in (history, limited, since):
         measured = [entry.aggregated["app"] for entry in answer.data]
-        assert sum(one.responses for one in measured) == 2 * len(RECORDS)
-        assert sum(one.all_responses for one in measured) == 2 * len(RECORDS)
-        assert sum(one.latency_10_to_50ms for one in measured) == 2 * len(RECORDS)
-        assert sum(one.status_4xx for one in measured) == len(RECORDS)
+        assert sum(one.responses for one in measured) == 2 * len(TRAFFIC)
+        assert sum(one.all_responses for one in measured) == 2 * len(TRAFFIC)
+        assert sum(one.latency_10_to_50ms for one in measured) == 2 * len(TRAFFIC)
+        assert sum(one.status_4xx for one in measured) == len(TRAFFIC)
         assert set(answer.data[0].datacenter) == {"AMS", "FRA"}
 
 
