@@ -169,6 +169,9 @@ def test_what_needs_a_restart_is_named(caplog: pytest.LogCaptureFixture) -> None
         "api": {"poll_timeout": 41.0, "listen": "127.0.0.1:1"},
         "window": {"aggregate_delay": 3},
         "sources": {"follow": [{"path": "a.log"}]},
+        # These are applied.
+        "services": {"shop": {"name": "Web shop"}},
+        "pops": {"AMS": {"name": "Amsterdam"}},
     }
 
     one.reload(check(changed))

@@ -124,6 +124,45 @@ def test_a_variable_sets_its_setting(variable: str, text: str, setting: str, exp
     assert getattr(getattr(config, section), name) == expected
 
 
+def test_a_variable_sets_tables_by_name() -> None:
+    config = given(
+        environment={
+            "EDGETALLY_SERVICES": '{shop = {name = "Web shop"}}',
+            "EDGETALLY_POPS": '{"Zürich West": {"region": "EU-Central"}}',
+        }
+    ).config()
+
+    assert config.services["shop"].name == "Web shop"
+    assert config.pops["Zürich West"].region == "EU-Central"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        ("shop", "EDGETALLY_SERVICES", "expected tables by name in JSON or TOML, got 'shop'"),
+        ("[]", "EDGETALLY_SERVICES", "expected tables by name, got a list"),
+        ("{shop = {nam = 1}}", "EDGETALLY_SERVICES.shop.nam", "unknown setting (expected one of: name, type, comment)"),
+    ],
+)
+def test_a_variable_of_tables_that_is_wrong_is_named(text: str, where: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        given(environment={"EDGETALLY_SERVICES": text}).config()
+
+    assert (raised.value.where, raised.value.problem) == (where, problem)
+
+
+def test_a_variable_replaces_the_tables_of_the_file(path: Path) -> None:
+    path.write_text("[services.blog]\nname = 'Blog'\n")
+    environment = {"EDGETALLY_SERVICES": '{"blog": {"nam": ""}}'}
+
+    with pytest.raises(ConfigError, match=r"^EDGETALLY_SERVICES\.blog\.nam: unknown setting"):
+        given(file=path, environment=environment).config()
+
+    path.write_text("[services.blog]\nnam = 'Blog'\n")
+    with pytest.raises(ConfigError, match=rf"^{path}: services\.blog\.nam: unknown setting"):
+        given(file=path).config()
+
+
 def test_variables_of_others_are_left_alone() -> None:
     others = {
         "API__LISTEN": "x",

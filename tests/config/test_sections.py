@@ -3,18 +3,28 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict, fields
+from msgspec.structs import asdict
 
 from edgetally.config.declaration import Setting, declared
 from edgetally.config.forms import address
-from edgetally.config.sections import SETTINGS, ClientsSettings, Config, FollowSettings, SyslogSettings
+from edgetally.config.sections import (
+    NAMED_TABLES,
+    SECTIONS,
+    SETTINGS,
+    ClientsSettings,
+    Config,
+    FollowSettings,
+    SyslogSettings,
+)
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.http.server import Limits
 
 TABLES = {one.path: one.table for one in SETTINGS.values() if one.table}
 
-DECLARED = [*SETTINGS.values(), *(one for path, table in TABLES.items() for one in declared(path, table))]
+NAMED = {path: one.named_table for path, one in NAMED_TABLES.items() if one.named_table}
+
+DECLARED = [*SETTINGS.values(), *(one for path, table in (TABLES | NAMED).items() for one in declared(path, table))]
 
 
 def test_every_setting_is_described() -> None:
@@ -22,9 +32,9 @@ def test_every_setting_is_described() -> None:
 
 
 def test_every_section_is_described() -> None:
-    sections = [field.type for field in fields(Config)]
+    sections = [*SECTIONS.values(), *TABLES.values(), *NAMED.values()]
 
-    assert [one.__name__ for one in [*sections, *TABLES.values()] if not (one.__doc__ or "").endswith(".")] == []
+    assert [one.__name__ for one in sections if not (one.__doc__ or "").endswith(".")] == []
 
 
 def test_every_setting_has_a_default() -> None:
@@ -34,9 +44,12 @@ def test_every_setting_has_a_default() -> None:
 
 
 def test_every_default_is_a_value_that_could_be_given() -> None:
-    for field in fields(Config):
-        given = {one.name: one.default for one in declared(field.name, field.type) if one.default not in (None, ())}
-        assert getattr(check({field.name: given}), field.name) == field.default
+    for name, section in SECTIONS.items():
+        given = {one.name: one.default for one in declared(name, section) if one.default not in (None, ())}
+        assert getattr(check({name: given}), name) == section()
+    for name, table in NAMED.items():
+        given = {one.name: one.default for one in declared(name, table) if one.default is not None}
+        assert getattr(check({name: {"a": given}}), name) == {"a": table()}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +67,7 @@ def test_every_default_is_a_value_that_could_be_given() -> None:
         ("records.service_id", "1 to 64 letters, digits, - and _"),
         ("records.weight", "an integer from 1 to 4294967296"),
         ("sources.follow", "a list of tables"),
+        ("services", "tables by name"),
     ],
 )
 def test_a_type_is_described_with_its_bounds(path: str, words: str) -> None:

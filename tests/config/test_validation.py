@@ -108,6 +108,70 @@ POP = "expected 1 to 64 bytes of printable characters, got "
             *("sources.follow", "expected a list of tables, got a string"),
             id="a file instead of files",
         ),
+        pytest.param({"services": 1}, "services", "expected tables by name, got an integer", id="no table of services"),
+        pytest.param({"services": {"shop": 1}}, "services.shop", "expected a table, got an integer", id="no table"),
+        pytest.param(
+            {"services": {"a b": {}}},
+            *("services", "expected names of 1 to 64 letters, digits, - and _, got 'a b'"),
+            id="a name that is no service id",
+        ),
+        pytest.param(
+            {"services": {"a": {"type": "vlc"}}},
+            "services.a.type",
+            "must be one of: vcl, wasm (got 'vlc')",
+            id="a type",
+        ),
+        pytest.param(
+            {"services": {"a": {"name": ""}}},
+            *("services.a.name", "expected 1 to 255 printable characters, got ''"),
+            id="an empty name",
+        ),
+        pytest.param(
+            {"services": {"a": {"name": "Shop"}, "b": {"name": "Shop"}}},
+            *("services.b.name", "'Shop' is the service a already"),
+            id="a name of two services",
+        ),
+        pytest.param(
+            {"services": {"a": {"name": "b"}, "b": {}}},
+            *("services.a.name", "'b' is the service b already"),
+            id="a name that is another's id",
+        ),
+        pytest.param(
+            {"pops": {"x" * 65: {}}},
+            "pops",
+            "expected names of 1 to 64 bytes of printable characters",
+            id="a long code",
+        ),
+        pytest.param(
+            {"pops": {"AMS": {"region": "Europe"}}},
+            *("pops.AMS.region", "must be one of: APAC, Asia, Asia-South, "),
+            id="a region",
+        ),
+        pytest.param(
+            {"pops": {"AMS": {"region": "Europe"}}}, "pops.AMS.region", "(got 'Europe')", id="... as it was given"
+        ),
+        pytest.param(
+            {"pops": {"AMS": {"stats_region": "EU-West"}}},
+            *("pops.AMS.stats_region", "must be one of: usa, europe, "),
+            id="a region of history",
+        ),
+        pytest.param(
+            {"pops": {"AMS": {"billing_region": 1}}},
+            *("pops.AMS.billing_region", "must be one of: North America, "),
+            id="a region of bills",
+        ),
+        pytest.param(
+            {"api": {"pop_region": "europe"}}, "api.pop_region", "must be one of: APAC, ", id="a region of all others"
+        ),
+        pytest.param({"pops": {"AMS": {"latitude": 1.0}}}, "pops.AMS.latitude", "longitude is needed too", id="half"),
+        pytest.param(
+            {"pops": {"AMS": {"longitude": 1}}}, "pops.AMS.longitude", "latitude is needed too", id="... other"
+        ),
+        pytest.param(
+            {"pops": {"AMS": {"latitude": 91, "longitude": 0}}},
+            *("pops.AMS.latitude", "expected a number from -90 to 90, got 91"),
+            id="beyond the pole",
+        ),
         pytest.param({"records": {"format": "nginks"}}, "records.format", "nginks", id="an unknown format"),
         pytest.param(
             {"sources": {"follow": [{"path": "a", "format": "nginks"}]}},

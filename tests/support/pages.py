@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from msgspec.structs import fields
-
 from edgetally import _core
 from edgetally.cli import flags
 from edgetally.cli import main as cli
 from edgetally.config.declaration import Setting, declared
-from edgetally.config.sections import REACHED, SETTINGS, Config
+from edgetally.config.sections import NAMED_TABLES, REACHED, SECTIONS, SETTINGS
 from edgetally.model import DATASETS, measurements
 from edgetally.snippets import snippet, snippets
 from edgetally.telemetry.events import EVENTS, Started
@@ -87,7 +85,7 @@ edgetally serve --config edgetally.toml --aggregate-delay 5
 
 * **File**: `--config FILE`, or the environment variable `{flags.CONFIG_VARIABLE}`.
 * **Environment variable**: `EDGETALLY_`, the section, two underscores and the setting, for example
-  `EDGETALLY_WINDOW__AGGREGATE_DELAY=5`. Lists of tables are values of TOML or JSON:
+  `EDGETALLY_WINDOW__AGGREGATE_DELAY=5`. Lists of tables, `services` and `pops` are values of TOML or JSON:
   `EDGETALLY_SOURCES__FOLLOW='[{{path = "/var/log/edge.log"}}]'`. An empty variable counts as not set.
 * **Flag**: as shown below. `--follow` and `--syslog` add to the file or variable.
 
@@ -115,6 +113,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "sources.syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
 }
 """A table of each list of tables."""
+
+NAMED_EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "services": ("shop", {"name": "Web shop", "comment": "nginx in Amsterdam"}),
+    "pops": ("AMS", {"name": "Amsterdam", "group": "Europe", "region": "EU-West", "latitude": 52.3, "longitude": 4.8}),
+}
+"""A table that has a name, of each kind."""
 
 
 def pages() -> list[Path]:
@@ -219,13 +223,18 @@ def help_of(*command: str) -> str:
 def settings() -> str:
     """Generate docs/settings.md."""
     page = ["# Settings", GENERATED, INTO_SETTINGS]
-    for section in fields(Config):
-        here = [one for one in SETTINGS.values() if one.section == section.name]
-        page += [f"## {section.name}", section.type.__doc__, _settings_table(here)]
+    for name, section in SECTIONS.items():
+        here = [one for one in SETTINGS.values() if one.section == name]
+        page += [f"## {name}", str(section.__doc__), _settings_table(here)]
         for table in (one for one in here if one.table):
             page += [f"### {table.path}", str(table.table.__doc__)]
             page += [_block("toml", _toml(f"[[{table.path}]]", EXAMPLES[table.path]))]
             page += [_settings_table(declared(table.path, table.table))]
+    for name, (example, values) in NAMED_EXAMPLES.items():
+        named = NAMED_TABLES[name].named_table
+        assert named
+        page += [f"## {name}", str(named.__doc__), _block("toml", _toml(f"[{name}.{example}]", values))]
+        page += [_settings_table(declared(name, named))]
     return "\n\n".join(page) + "\n"
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from edgetally.access.certificate import Certificate
 from edgetally.access.grants import Grant, Keys
 from edgetally.access.token_file import Token, TokenFile
-from edgetally.config.sections import Config
+from edgetally.config.sections import NAMED_TABLES, SECTIONS, Config
 from edgetally.errors import ConfigError
 from edgetally.sources import syslog
 from edgetally.telemetry.events import (
@@ -26,8 +26,10 @@ from edgetally.telemetry.events import (
     say,
 )
 
-RELOADED = {"access.token_file", "api.tls_cert", "api.tls_key"}
+RELOADED = {"access.token_file", "api.pop_region", "pops", "services"}
 """Settings that can change while the server runs."""
+
+RELOADED_WITH_TLS = RELOADED | {"api.tls_cert", "api.tls_key"}
 
 Tokens = tuple[Token, ...] | None
 """All tokens, revoked ones too; None if no request needs one."""
@@ -110,7 +112,7 @@ class Policy:
         """Name the settings that differ from those of the start, and are not reloaded."""
         before, after = _by_path(self._config), _by_path(config)
         has_tls = config.api.tls_cert is not None
-        fixed = before.keys() - (RELOADED if has_tls is (self._certificate is not None) else {"access.token_file"})
+        fixed = before.keys() - (RELOADED_WITH_TLS if has_tls is (self._certificate is not None) else RELOADED)
         return sorted(path for path in fixed if before[path] != after[path])
 
 
@@ -153,11 +155,10 @@ def _grants(tokens: Sequence[Token] | None) -> dict[str, Grant] | None:
 
 
 def _by_path(config: Config) -> dict[str, object]:
-    return {
-        f"{section}.{name}": value
-        for section, settings in asdict(config).items()
-        for name, value in asdict(settings).items()
+    found = {
+        f"{section}.{name}": value for section in SECTIONS for name, value in asdict(getattr(config, section)).items()
     }
+    return found | {name: getattr(config, name) for name in NAMED_TABLES}
 
 
 def is_loopback(host: str) -> bool:

@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
         "serve",
         help="run the server until SIGTERM or SIGINT",
         description="Take records and answer readers, until SIGTERM or SIGINT. Flags win over environment variables, "
-        "and these over the settings file. SIGHUP reloads tokens and the certificate.",
+        "and these over the settings file. SIGHUP reloads tokens, the certificate, services and POPs.",
     )
     serve.set_defaults(command=_serve)
     add_flags(serve, WITH_FLAG)

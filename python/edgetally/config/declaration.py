@@ -7,7 +7,7 @@ Its type, bounds and default check what is given. The same declaration makes its
 environment variable, its error messages and its row in `docs/settings.md`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -76,7 +76,7 @@ class Setting(NamedTuple):
     @property
     def variable(self) -> str:
         """Its environment variable, for example `EDGETALLY_API__LISTEN`."""
-        return f"{PREFIX}{self.section}__{self.name}".upper()
+        return f"{PREFIX}{self.path.replace('.', '__')}".upper()
 
     @property
     def is_required(self) -> bool:
@@ -106,6 +106,17 @@ class Setting(NamedTuple):
         return item if isinstance(item, type) and issubclass(item, Section) else None
 
     @property
+    def named_table(self) -> type[Section] | None:
+        """Of tables that have names, what each of them is."""
+        kind = self.bare_type
+        return _taken_apart(get_args(kind)[1])[0] if get_origin(kind) is Mapping else None
+
+    @property
+    def form_of_names(self) -> Form:
+        """What the names of tables have to look like."""
+        return next(one for one in _taken_apart(get_args(self.bare_type)[0])[1] if isinstance(one, Form))
+
+    @property
     def section_type(self) -> type[Section] | None:
         """What a table is."""
         kind = self.bare_type
@@ -124,6 +135,8 @@ class Setting(NamedTuple):
             return f"one of: {', '.join(self.choices)}"
         if self.form:
             return self.form.words
+        if self.named_table:
+            return "tables by name"
         names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
         return names.get(kind, "a list of tables") + "".join(_bounds(one) for one in notes if isinstance(one, Meta))
 

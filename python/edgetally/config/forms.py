@@ -11,6 +11,7 @@ from edgetally.snippets import format_of
 from edgetally.sources.syslog import is_host
 
 MAX_PORT = 65_535
+MAX_NAME = 255
 
 MODE_WORDS = 'a mode in octal digits, such as "0660"'
 MODE = re.compile("0?[0-7]{3}")
@@ -30,6 +31,11 @@ def is_service_id(text: str) -> bool:
 def is_pop(text: str) -> bool:
     """Whether `text` may name a POP."""
     return text.isprintable() and 1 <= len(text.encode()) <= MAX_POP_BYTES
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name a service or a place for people."""
+    return text.isprintable() and 1 <= len(text) <= MAX_NAME
 
 
 def is_format(text: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgetally.config.declaration import PREFIX, Setting, declared
-from edgetally.config.sections import SETTINGS, Config
+from edgetally.config.sections import NAMED_TABLES, SETTINGS, Config
 from edgetally.config.validation import Text, check
 from edgetally.errors import ConfigError
 
@@ -72,7 +72,7 @@ class Given:
     def _name(self, where: str) -> str:
         for end in sorted({len(where), *(one.start() for one in re.finditer(r"[.\[]", where))}, reverse=True):
             path, rest = where[:end], where[end:]
-            if path in self._names and (not rest or "." in path):
+            if path in self._names and (not rest or "." in path or path in NAMED_TABLES):
                 name = self._names[path]
                 return name if name.startswith("--") else name + rest
         # The default holds. Without a file, a flag is the way to change it.
@@ -88,7 +88,7 @@ class Given:
                 self._names = {path: name for path, name in self._names.items() if not _is_in(path, setting.path)}
                 self._names[setting.path] = variable
                 try:
-                    _put(merged, setting, _tables(text) if setting.table else Text(text))
+                    _put(merged, setting, _tables(text) if setting.table or setting.named_table else Text(text))
                 except ValueError:
                     yield ConfigError(variable, f"expected {setting.words} in JSON or TOML, got {text[:40]!r}")
             elif variable in MISSPELT or "__" in variable.removeprefix(PREFIX):
@@ -134,11 +134,14 @@ def _paths(plain: Plain) -> Iterator[str]:
 
 
 def _is_in(path: str, setting: str) -> bool:
-    return path == setting or path.startswith(f"{setting}[")
+    return path == setting or path.startswith((f"{setting}[", f"{setting}."))
 
 
 def _put(merged: Plain, setting: Setting, value: object) -> None:
     """Set one setting. Where a table should be and something else is, that stays, and is an error later."""
+    if not setting.section:
+        merged[setting.name] = value
+        return
     section = merged.setdefault(setting.section, {})
     if isinstance(section, dict):
         section[setting.name] = value

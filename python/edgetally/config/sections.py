@@ -1,15 +1,16 @@
 """Every setting: a struct per section, and `Config`, which is all of them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
-from msgspec.structs import fields
 
 from edgetally.config import forms
 from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
+from edgetally.config.regions import BillingRegion, Region, StatsRegion
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
 from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
 from edgetally.sources import syslog
@@ -19,11 +20,16 @@ OVERFLOWED = "edgetally_service_rows_overflowed_total"
 REJECTED = "edgetally_records_rejected_total"
 """What counts whatever is beyond a limit."""
 
+NO_TABLES: Mapping[str, Any] = MappingProxyType({})
+
 ServiceId = Annotated[str, Form("1 to 64 letters, digits, - and _", forms.is_service_id)]
 Pop = Annotated[str, Form(f"1 to {MAX_POP_BYTES} bytes of printable characters", forms.is_pop)]
 FormatName = Annotated[str, Form("a format", forms.is_format)]
+Name = Annotated[str, Form("1 to 255 printable characters", forms.is_name)]
 Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
 Lateness = Annotated[int, Meta(ge=1)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
 class ApiSettings(Section, frozen=True):
@@ -52,6 +58,9 @@ class ApiSettings(Section, frozen=True):
         float,
         Meta(ge=0, le=60, description="Seconds that refusals under /v1 are delayed, because clients retry at once."),
     ] = 1.0
+    pop_region: Annotated[
+        Region, Meta(description="Region of POPs for which `pops` names none, for clients of Fastly's API.")
+    ] = "North-America"
     idempotency_keys: Annotated[
         int,
         Meta(ge=1, description="Pushes with an `Idempotency-Key` that are remembered, each for ten minutes."),
@@ -455,6 +464,36 @@ def _repeated(values: Sequence[str]) -> Iterator[int]:
     return (index for index, value in enumerate(values) if value in values[:index])
 
 
+class ServiceSettings(Section, frozen=True):
+    """What clients of Fastly's API are told about a service, by its id. It is listed even while it has no entries."""
+
+    name: Annotated[Name | None, Meta(description="Name, which no other service may have. Default: its id.")] = None
+    type: Annotated[Literal["vcl", "wasm"], Meta(description="What the service would be at Fastly.")] = "vcl"
+    comment: Annotated[str, Meta(description="Any text.")] = ""
+
+
+class PopSettings(Section, frozen=True):
+    """What clients of Fastly's API are told about a POP, by its code, which is what records call it."""
+
+    name: Annotated[Name | None, Meta(description="The place. Default: its code.")] = None
+    group: Annotated[str, Meta(description="Continent or country.")] = ""
+    region: Annotated[Region | None, Meta(description="Region. Default: `api.pop_region`.")] = None
+    stats_region: Annotated[
+        StatsRegion | None, Meta(description="Region in history. Default: the usual one for `region`.")
+    ] = None
+    billing_region: Annotated[
+        BillingRegion | None, Meta(description="Region on bills. Default: the usual one for `stats_region`.")
+    ] = None
+    latitude: Annotated[Latitude | None, Meta(description="Degrees north of the equator.")] = None
+    longitude: Annotated[Longitude | None, Meta(description="Degrees east of Greenwich.")] = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield the half of the coordinates whose other half is missing."""
+        if (self.latitude is None) != (self.longitude is None):
+            given, missing = ("longitude", "latitude") if self.latitude is None else ("latitude", "longitude")
+            yield given, f"{missing} is needed too"
+
+
 class Config(Section, frozen=True):
     """Everything that an operator can set."""
 
@@ -469,6 +508,15 @@ class Config(Section, frozen=True):
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     sources: SourcesSettings = SourcesSettings()
+    services: Annotated[Mapping[ServiceId, ServiceSettings], Meta(description="Services, one table each.")] = NO_TABLES
+    pops: Annotated[Mapping[Pop, PopSettings], Meta(description="POPs, one table each.")] = NO_TABLES
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield names of services that already stand for another service."""
+        taken = {service_id: service_id for service_id in self.services}
+        for service_id, one in self.services.items():
+            if one.name and taken.setdefault(one.name, service_id) != service_id:
+                yield f"services.{service_id}.name", f"{one.name!r} is the service {taken[one.name]} already"
 
     @property
     def token_file(self) -> Path:
@@ -476,5 +524,11 @@ class Config(Section, frozen=True):
         return self.access.token_file or self.journal.directory / "tokens.jsonl"
 
 
-SETTINGS = {one.path: one for field in fields(Config) for one in declared(field.name, field.type)}
-"""Every setting but those in lists of tables, by its path."""
+SECTIONS = {one.name: one.section_type for one in declared("", Config) if one.section_type}
+"""Every section but tables that have names."""
+
+NAMED_TABLES = {one.name: one for one in declared("", Config) if one.named_table}
+"""Tables that have names, such as `[services.shop]`."""
+
+SETTINGS = {one.path: one for name, kind in SECTIONS.items() for one in declared(name, kind)} | NAMED_TABLES
+"""Every setting but those in lists of tables and in tables that have names, by its path."""

@@ -1,9 +1,10 @@
 """Plain values become a `Config`, or a list of everything that is wrong with them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
 from math import isnan
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -71,7 +72,7 @@ def _table(kind: type[S], given: object, where: str, problems: list[ConfigError]
     if len(problems) > before:
         return None
     made = kind(**values)
-    problems += [ConfigError(f"{where}.{name}", problem) for name, problem in made.conflicts()]
+    problems += [ConfigError(f"{where}.{name}".removeprefix("."), problem) for name, problem in made.conflicts()]
     return made if len(problems) == before else None
 
 
@@ -85,6 +86,8 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
     """Return what a setting says; anything after adding to `problems`."""
     if setting.section_type:
         return _table(setting.section_type, given, setting.path, problems)
+    if setting.named_table:
+        return MappingProxyType(dict(_named_tables(setting, setting.named_table, given, problems)))
     if setting.table and isinstance(given, list):
         return tuple(
             _table(setting.table, one, f"{setting.path}[{index}]", problems) for index, one in enumerate(given)
@@ -111,6 +114,21 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
     except ConfigError as error:
         problems.append(ConfigError(setting.path, error.problem))
     return value
+
+
+def _named_tables(
+    setting: Setting, kind: type[S], given: object, problems: list[ConfigError]
+) -> Iterator[tuple[str, S | None]]:
+    """Yield the name of each table, and what the table says."""
+    if not isinstance(given, Mapping):
+        problems.append(ConfigError(setting.path, _expected(setting, given)))
+        return
+    form = setting.form_of_names
+    for name, one in given.items():
+        if not form.accepts(name):
+            problems.append(ConfigError(setting.path, f"expected names of {form.words}, got {name[:MAX_SHOWN]!r}"))
+        else:
+            yield name, _table(kind, one, f"{setting.path}.{name}", problems)
 
 
 def _expected(setting: Setting, given: object) -> str:

@@ -22,6 +22,7 @@ from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
 from edgetally.api.push import BodyLimits, Ingest, PushParameters
 from edgetally.clock import Clock, SystemClock, sleep_until
+from edgetally.config.descriptions import Descriptions
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.http.connection import Connection
@@ -46,7 +47,7 @@ from edgetally.sources.base import Source
 from edgetally.sources.files.follower import Follow, Follower
 from edgetally.sources.stdin import Stdin
 from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
-from edgetally.telemetry.events import JournalInMemory, JournalOpened, TaskFailed, say
+from edgetally.telemetry.events import DescriptionsReloaded, JournalInMemory, JournalOpened, TaskFailed, say
 from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.window.sealer import Sealer
 from edgetally.window.shelf import Shelf
@@ -66,6 +67,7 @@ class Service:
         self.config = config
         self.clock = clock or SystemClock()
         self.policy = Policy(config)
+        self.descriptions = Descriptions(config)
         self.journal = _journal(config)
 
         # From bytes to the journal.
@@ -184,8 +186,10 @@ class Service:
         await self._stop_parts()
 
     def reload(self, config: Config) -> None:
-        """Apply the tokens and the certificate of `config`; after a ConfigError nothing has changed."""
+        """Apply what can change while the server runs; after a ConfigError nothing has changed."""
         self.policy.reload(config)
+        if self.descriptions.replace(config):
+            say(DescriptionsReloaded(services=len(config.services), pops=len(config.pops)))
         # Clients may no longer be permitted to see what is cached.
         self.server.cache.clear()
 

@@ -119,6 +119,14 @@ class CertificateNotReloaded(Event, frozen=True):
     problem: str
 
 
+class DescriptionsReloaded(Event, frozen=True):
+    """SIGHUP. Clients of Fastly's API are told the new names and regions of services and POPs."""
+
+    sentence = "descriptions reloaded: {services} services, {pops} POPs"
+    services: int
+    pops: int
+
+
 class ReloadFailed(Event, frozen=True):
     """SIGHUP. The settings are wrong, so everything stays as it was, tokens included. Fix them, then reload again."""
 
