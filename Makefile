@@ -40,7 +40,7 @@ build: $(VENV)/.built ## Compile the Rust core if it changed.
 
 test: check ## Run the checks and all tests.
 	cargo test --quiet --workspace
-	$(BIN)/pytest --quiet
+	$(BIN)/pytest --quiet --numprocesses auto --dist loadfile
 
 check: setup ## Check format, lints, types and layers; changes nothing.
 	$(BIN)/ruff format --check --quiet

@@ -4,8 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.served import Served, served
+
+# A limit on the time of an example would be a timed test: it fails on a busy machine.
+settings.register_profile("edgetally", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgetally")
 
 
 @pytest.fixture(scope="session", autouse=True)

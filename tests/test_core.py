@@ -127,7 +127,6 @@ def test_bulk_counts_as_the_oracle_says(seed: int) -> None:
 
 
 @given(records.log())
-@settings(deadline=None)
 def test_any_log_counts_as_the_oracle_says(data: bytes) -> None:
     compare(data)
 
@@ -150,7 +149,6 @@ def test_where_a_log_of_another_format_is_cut_does_not_matter(format: str) -> No
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_any_log_of_another_format_counts_as_the_oracle_says(data: st.DataObject) -> None:
     format = data.draw(st.sampled_from(records_formats.FORMATS))
     compare(data.draw(records_formats.log(format)), format)
@@ -166,7 +164,6 @@ def test_bulk_of_wrapped_lines_counts_as_the_oracle_says(format: str, seed: int)
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_any_wrapped_line_counts_as_the_oracle_says(data: st.DataObject) -> None:
     format = data.draw(st.sampled_from(WRAPPED_FORMATS))
     compare(data.draw(records_wrapped.log(format)), format)
@@ -661,7 +658,7 @@ def test_services_beyond_the_limit_count_under_other() -> None:
 
 
 @given(st.lists(st.tuples(records.log(), st.integers(0, 3)), max_size=3))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_freezing_changes_no_entry(logs: list[tuple[bytes, int]]) -> None:
     window, frozen = make_window(), make_window()
     for data, keep in logs:

@@ -445,7 +445,7 @@ STEP = st.fixed_dictionaries(
     limits=st.lists(st.sampled_from(["", "/limit/1", "/limit/2", "/limit/5"]), min_size=1, max_size=4),
     delay=st.sampled_from([1, 2, 5]),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 async def test_chaining_skips_nothing_repeats_nothing_and_adds_up(
     steps: list[Json], limits: list[str], delay: int
 ) -> None:

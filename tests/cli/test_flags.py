@@ -85,7 +85,7 @@ def test_a_flag_sets_its_setting_and_no_other(flag: str) -> None:
     assert msgspec.structs.replace(config, **{section: untouched}) == Config()
 
 
-@pytest.mark.parametrize("flag", FLAGS.keys() - {"--allow-anonymous", "--stdin", "--follow", "--syslog"})
+@pytest.mark.parametrize("flag", sorted(FLAGS.keys() - {"--allow-anonymous", "--stdin", "--follow", "--syslog"}))
 def test_a_flag_wins_over_the_file(flag: str, tmp_path: Path) -> None:
     path = tmp_path / "edgetally.toml"
     path.write_text(

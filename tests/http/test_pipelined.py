@@ -188,7 +188,6 @@ async def counted(service: Served) -> Counter[str]:
 @given(pipeline=pipelines())
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,

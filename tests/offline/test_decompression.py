@@ -142,6 +142,7 @@ def test_a_log_is_not_unpacked_without_end() -> None:
         (b"\x0b\x02\x80hello\x03", "a.log.br", "brotli-compressed: decompress it first"),
         (gzip.compress(b"\x04\x22\x4d\x18 and so on"), "a.log", "lz4-compressed: decompress it first"),
     ],
+    ids=["zip", "brotli", "lz4 within gzip"],
 )
 def test_what_cannot_be_read_is_named(log: bytes, name: str, problem: str) -> None:
     assert read(log, name=name) == (b"", problem)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetally.errors import InputError, Mislabelled
@@ -183,7 +183,6 @@ def test_errors_say_what_is_wrong_however_the_stream_is_cut(of: Format, size: in
 
 
 @formats
-@settings(deadline=None)
 @given(data=st.data())
 def test_damage_raises_nothing_but_input_errors(of: Format, data: st.DataObject) -> None:
     packed = bytearray(of.pack(TEXT))
