@@ -55,10 +55,17 @@ impl Cursor<'_> {
         at
     }
 
-    /// Checks that the line ends where its object ends.
+    /// Checks that the line ends where its object ends, or that only the punctuation of an array follows.
     #[inline]
     pub fn finish(self, object_end: usize) -> Result<(), Rejection> {
-        if object_end == self.end { Ok(()) } else { Err(Rejection::new(Reason::NotJson, object_end)) }
+        if object_end == self.end { Ok(()) } else { self.finish_element(object_end) }
+    }
+
+    #[cold]
+    fn finish_element(self, object_end: usize) -> Result<(), Rejection> {
+        let is_between = |byte: &u8| is_blank(*byte) || matches!(byte, b',' | b'[' | b']');
+        let rest = &self.block[object_end..self.end];
+        if rest.iter().all(is_between) { Ok(()) } else { Err(Rejection::new(Reason::NotJson, object_end)) }
     }
 
     /// Where the object that opens at `at` ends, if it is empty.

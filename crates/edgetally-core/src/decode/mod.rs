@@ -14,6 +14,7 @@ pub mod columns;
 pub mod cursor;
 pub mod key_tree;
 mod memo;
+mod object_decoder;
 pub mod scan;
 pub mod slots;
 mod template;
@@ -21,12 +22,13 @@ mod template;
 use std::ops::Range;
 
 use crate::decode::columns::Columns;
-use crate::decode::cursor::{Cursor, Token, put};
+use crate::decode::cursor::Cursor;
 use crate::decode::key_tree::{KeyTree, Meaning, ROOT};
+use crate::decode::object_decoder::ObjectDecoder;
 use crate::decode::slots::Slots;
-use crate::decode::template::{Notation, Position, Template};
-use crate::rejection::{Reason, Rejection};
-use crate::schema::record_fields::{self as field, SKIP};
+use crate::decode::template::Template;
+use crate::rejection::Rejection;
+use crate::schema::record_fields as field;
 
 /// How lines are written.
 #[derive(Debug, Clone)]
@@ -71,11 +73,8 @@ impl Decoder {
             Shape::Objects(keys) => {
                 let cursor = Cursor { block, start: line.start, end: line.end };
                 let (template, record, elements) = (&mut self.template, &mut self.record, &mut self.elements);
-                let mut decoder = ObjectDecoder { keys, template, record, elements, skipping: None };
-                match decoder.decode(cursor) {
-                    Err(rejection) if rejection.reason == Reason::NotJson => decoder.decode_again(cursor, rejection),
-                    result => result,
-                }
+                let end = ObjectDecoder::new(keys, template, record, elements).decode(cursor)?;
+                cursor.finish(end)
             }
         }
     }
@@ -88,172 +87,10 @@ impl Decoder {
     }
 }
 
-/// Decodes one line that is an object.
-struct ObjectDecoder<'d> {
-    keys: &'d KeyTree,
-    template: &'d mut Template,
-    record: &'d mut Slots,
-    elements: &'d mut Vec<Slots>,
-    /// In the second pass over a broken line: the last member that was decoded.
-    skipping: Option<LastMember>,
-}
-
-/// A member before the one that is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastMember {
-    /// Its value counts.
-    Counts,
-    /// No field of a record has its key.
-    Ignored,
-}
-
-impl ObjectDecoder<'_> {
-    fn decode(&mut self, cursor: Cursor<'_>) -> Result<(), Rejection> {
-        if cursor.block[cursor.start] != b'{' {
-            return Err(Rejection::new(Reason::NotJson, cursor.start));
-        }
-        if let Some(end) = cursor.empty_object(cursor.start)? {
-            return cursor.finish(end);
-        }
-
-        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
-        loop {
-            position = match self.template.follow(cursor, position, self.keys, self.record) {
-                Position { at, .. } if at == position.at => self.decode_member(cursor, position)?,
-                expected => expected,
-            };
-            position.at = cursor.skip_blanks(position.at);
-            // The end of an inner object is part of the literal before the next value. Only the line's own end is handled here.
-            if position.object == ROOT && cursor.byte(position.at)? == b'}' {
-                return cursor.finish(position.at + 1);
-            }
-        }
-    }
-
-    /// Decodes a line that is not JSON a second time, without its members that no field asks for.
-    ///
-    /// nginx writes `"x":,` and `"x":0.1, 0.2,` for variables that are empty or lists, if they are not between quotes. Nothing
-    /// is learned from such a line. If it is still broken, it is rejected as before.
-    #[cold]
-    fn decode_again(&mut self, cursor: Cursor<'_>, rejection: Rejection) -> Result<(), Rejection> {
-        if cursor.block[cursor.start] != b'{' {
-            return Err(rejection);
-        }
-        self.record.clear();
-        self.elements.clear();
-        self.skipping = Some(LastMember::Counts);
-        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
-        loop {
-            position = self.decode_member(cursor, position).map_err(|_| rejection)?;
-            position.at = cursor.skip_blanks(position.at);
-            match cursor.byte(position.at) {
-                Ok(b'}') if position.object == ROOT => return cursor.finish(position.at + 1).map_err(|_| rejection),
-                Ok(_) => {}
-                Err(_) => return Err(rejection),
-            }
-        }
-    }
-
-    /// Where the list ends whose first element stands before the separator at `at`, if there is one.
-    #[cold]
-    fn skip_list(&self, cursor: Cursor<'_>, at: usize) -> Option<usize> {
-        if self.skipping != Some(LastMember::Ignored) || !matches!(cursor.byte(at).ok()?, b',' | b':') {
-            return None;
-        }
-        let element = cursor.skip_blanks(at + 1);
-        Some(cursor.skip_blanks(scan::scalar_end(cursor.block, element, cursor.end)?))
-    }
-
-    /// Decodes the next value after `position` the general way, and teaches the template; returns where it ends.
-    ///
-    /// If the line itself ends instead, returns the position of its brace.
-    #[inline(never)]
-    fn decode_member(&mut self, cursor: Cursor<'_>, position: Position) -> Result<Position, Rejection> {
-        let Position { mut at, mut object, segment } = position;
-        // Whether the byte at `at` opens the object that we are in.
-        let mut opens = at == cursor.start;
-        loop {
-            if self.skipping.is_some() {
-                while let Some(end) = self.skip_list(cursor, at) {
-                    at = end;
-                }
-                if object == ROOT && cursor.byte(at)? == b'}' {
-                    return Ok(Position { at, object, segment });
-                }
-            }
-            match cursor.byte(at)? {
-                b'{' if opens => {}
-                b',' if !opens => {}
-                b'}' if object != ROOT => {
-                    (at, object, opens) = (cursor.skip_blanks(at + 1), self.keys.parent(object), false);
-                    if object == ROOT && cursor.byte(at)? == b'}' {
-                        return Ok(Position { at, object, segment });
-                    }
-                    continue;
-                }
-                _ => return Err(Rejection::new(Reason::NotJson, at)),
-            }
-            let (key, value_at) = cursor.key(at + 1)?;
-            let is_object = cursor.byte(value_at)? == b'{';
-            let meaning = self.keys.meaning(object, &cursor.block[key]);
-            if let Some(last) = &mut self.skipping {
-                *last = if meaning == Meaning::Slot(SKIP) { LastMember::Ignored } else { LastMember::Counts };
-                if *last == LastMember::Ignored && matches!(cursor.byte(value_at)?, b',' | b'}') {
-                    return Ok(Position { at: value_at, object, segment });
-                }
-            }
-            let is_plain = matches!(meaning, Meaning::Slot(_));
-            let slot = match meaning {
-                Meaning::Object(inner) if is_object && cursor.empty_object(value_at)?.is_none() => {
-                    (at, object, opens) = (value_at, inner, true);
-                    continue;
-                }
-                Meaning::Headers(inner) if is_object => {
-                    let next = cursor.headers(value_at, inner, self.keys, self.record)?;
-                    let literal = &cursor.block[position.at..value_at];
-                    let objects = (position.object, object);
-                    let segment = if self.skipping.is_none() {
-                        self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment)
-                    } else {
-                        segment
-                    };
-                    return Ok(Position { at: next, object, segment });
-                }
-                Meaning::Slot(slot) => slot,
-                Meaning::Object(_) | Meaning::Headers(_) => SKIP,
-            };
-            if slot == field::ORIGINS {
-                // If a key is repeated, the last value counts.
-                self.elements.clear();
-                if cursor.byte(value_at)? == b'[' {
-                    return Ok(Position { at: cursor.elements(value_at, self.elements)?, object, segment });
-                }
-            }
-            let (token, next) = cursor.token(value_at)?;
-            if self.skipping.is_some() {
-                put(self.record, slot, cursor.block, &token);
-                return Ok(Position { at: next, object, segment });
-            }
-            let (literal_end, notation) = match &token {
-                Token::String(content) => (content.start, Some(Notation::Quoted)),
-                Token::Scalar(_) => (value_at, Some(Notation::Bare)),
-                Token::Nested(_) if is_plain => (value_at, Some(Notation::Nested)),
-                // The next line may have an object here that the format looks into.
-                Token::Nested(_) => (value_at, None),
-            };
-            let literal = &cursor.block[position.at..literal_end];
-            let objects = (position.object, object);
-            let segment =
-                notation.map_or(segment, |notation| self.template.learn(literal, slot, notation, objects, segment));
-            put(self.record, slot, cursor.block, &token);
-            return Ok(Position { at: next, object, segment });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rejection::Reason;
 
     fn decode(decoder: &mut Decoder, line: &str) -> Result<Vec<String>, Reason> {
         decoder.decode(line.as_bytes(), 0..line.len()).map_err(|rejection| rejection.reason)?;

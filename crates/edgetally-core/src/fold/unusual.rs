@@ -10,7 +10,7 @@ use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
 use crate::value::text::is_blank;
-use crate::wrapper::{Content, Wrapper, is_envelope};
+use crate::wrapper::{Content, Wrapper};
 
 /// Envelopes within envelopes that are opened.
 const MAX_DEPTH: u8 = 3;
@@ -40,10 +40,14 @@ impl Fold {
         }
         // The end of a part may be blank.
         let start = strip_start(block, range.clone());
-        self.unwrap(block, start..range.end, None, now, 0)
+        let range = start..range.end;
+        match self.unwrap(block, range.clone(), None, now, 0) {
+            Some(result) => result,
+            None => self.fold_content(block, range, None, now, MAX_DEPTH),
+        }
     }
 
-    /// Folds the line `block[range]` out of its wrapper, or as it is.
+    /// Folds the line `block[range]` out of its wrapper; nothing if it has none.
     fn unwrap(
         &mut self,
         block: &[u8],
@@ -51,7 +55,7 @@ impl Fold {
         second: Option<u64>,
         now: u64,
         depth: u8,
-    ) -> Result<(), Rejection> {
+    ) -> Option<Result<(), Rejection>> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let (decoder, max_line) = (&self.decoder, self.settings.max_line);
         let is_of_record = |key: &[u8]| decoder.is_of_record(key);
@@ -59,31 +63,28 @@ impl Fold {
         if depth == 0 {
             self.is_enveloped = unwrapped.is_some_and(|found| matches!(found.wrapper, Wrapper::Envelope(_)));
         }
-        let result = match unwrapped {
-            None => self.fold_content(block, range, second, now, MAX_DEPTH),
-            Some(found) => {
-                let second = found.second.or(second);
-                match found.content {
-                    Content::Line(at) => {
-                        let result = self.fold_content(block, range.start + at..range.end, second, now, depth + 1);
-                        // Some logs start with what may be a prefix, too.
-                        let is_other = |reason| reason == Reason::NotJson && is_other_log(&block[range.clone()]);
-                        result.map_err(|rejection| {
-                            let is_other = is_other(rejection.reason);
-                            if is_other { Rejection::new(Reason::OtherLog, 0) } else { rejection }
-                        })
-                    }
-                    Content::Buffer(len) => {
-                        if let Err(rejection) = self.fold_content(&buffer, 0..len, second, now, depth + 1) {
-                            self.reject(rejection, &buffer[..len]);
-                        }
-                        Ok(())
-                    }
-                    Content::Part => self.skip_part(),
-                    Content::TooLong => Err(Rejection::new(Reason::TooLong, max_line)),
+        let result = unwrapped.map(|found| {
+            let second = found.second.or(second);
+            match found.content {
+                Content::Line(at) => {
+                    let result = self.fold_content(block, range.start + at..range.end, second, now, depth + 1);
+                    // Some logs start with what may be a prefix, too.
+                    let is_other = |reason| reason == Reason::NotJson && is_other_log(&block[range.clone()]);
+                    result.map_err(|rejection| {
+                        let is_other = is_other(rejection.reason);
+                        if is_other { Rejection::new(Reason::OtherLog, 0) } else { rejection }
+                    })
                 }
+                Content::Buffer(len) => {
+                    if let Err(rejection) = self.fold_content(&buffer, 0..len, second, now, depth + 1) {
+                        self.reject(rejection, &buffer[..len]);
+                    }
+                    Ok(())
+                }
+                Content::Part => self.skip_part(),
+                Content::TooLong => Err(Rejection::new(Reason::TooLong, max_line)),
             }
-        };
+        });
         self.buffer = buffer;
         result
     }
@@ -107,11 +108,14 @@ impl Fold {
                 }
                 result => result,
             }
-        } else if depth < MAX_DEPTH {
-            self.unwrap(block, range, second, now, depth)
         } else {
+            if depth < MAX_DEPTH
+                && let Some(result) = self.unwrap(block, range.clone(), second, now, depth)
+            {
+                return result;
+            }
             let rejection = Rejection::new(Reason::NotJson, range.start);
-            self.fold_broken_at(block, range, second, rejection, now, depth)
+            self.fold_broken_at(block, range, second, rejection, now, MAX_DEPTH)
         }
     }
 
@@ -150,10 +154,8 @@ impl Fold {
             return self.skip_part();
         }
         if !matches!(rejection.reason, Reason::NotJson | Reason::Truncated) {
-            if depth < MAX_DEPTH && is_envelope(text, |key| self.decoder.is_of_record(key)) {
-                return self.unwrap(block, range, second, now, depth);
-            }
-            return Err(rejection);
+            let unwrapped = if depth < MAX_DEPTH { self.unwrap(block, range, second, now, depth) } else { None };
+            return unwrapped.unwrap_or(Err(rejection));
         }
         if let Some(records) = records(block, range) {
             // Records are counted as lines.

@@ -5,6 +5,11 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
+/// Bytes that are compared together.
+const LANES: usize = 16;
+
 /// The text of `raw`, without escapes and control characters.
 #[must_use]
 pub fn text(raw: &[u8]) -> Cow<'_, str> {
@@ -24,73 +29,132 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
 
 /// Decodes JSON's escapes and Apache's `\xHH`; any other backslash stands for itself.
 fn unescape(raw: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(raw.len());
+    let mut bytes = vec![];
     unescape_into(raw, &mut bytes);
     bytes
 }
 
-/// Appends to `bytes` what `raw` stands for, without escapes.
+/// Writes to `bytes`, instead of what was there, what `raw` stands for without escapes.
 pub fn unescape_into(raw: &[u8], bytes: &mut Vec<u8>) {
+    bytes.clear();
     let mut left = raw;
     while let Some(at) = memchr::memchr(b'\\', left) {
         bytes.extend_from_slice(&left[..at]);
-        let rest = &left[at + 1..];
-        left = escape(rest, bytes).unwrap_or_else(|| {
-            bytes.push(b'\\');
-            rest
-        });
+        let escape = Escape::of(&left[at + 1..]);
+        bytes.extend_from_slice(&escape.bytes[..escape.len]);
+        left = &left[at + 1 + escape.used..];
     }
     bytes.extend_from_slice(left);
 }
 
-/// Appends what the escape `after` a backslash means, and returns what follows; `None` if it is not an escape.
-fn escape<'a>(after: &'a [u8], bytes: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let (kind, rest) = after.split_first()?;
-    let plain = match kind {
-        b'"' | b'\\' | b'/' => *kind,
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'x' => {
-            let (value, rest) = hex(rest, 2)?;
-            bytes.push(u8::try_from(value).ok()?);
-            return Some(rest);
+/// The same for a string of which only the start is known: `raw` begins with its content. Returns where its quote is in `raw`;
+/// nothing if there is none.
+pub fn unescape_string(raw: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
+    bytes.clear();
+    bytes.resize(raw.len() + LANES, 0);
+    let (mut at, mut to) = (0, 0);
+    // The byte behind a backslash is copied with those that follow it.
+    let mut is_escaped = false;
+    loop {
+        let Some((chunk, room)) = raw[at..].first_chunk::<LANES>().zip(bytes[to..].first_chunk_mut::<LANES>()) else {
+            return unescape_slowly(raw, at, to, is_escaped, bytes);
+        };
+        *room = *chunk;
+        let lanes = u8x16::new(*chunk);
+        let stops = (lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'))).to_bitmask();
+        let stops = stops & (u32::MAX << u32::from(is_escaped));
+        if stops == 0 {
+            (at, to, is_escaped) = (at + LANES, to + LANES, false);
+            continue;
         }
-        b'u' => {
-            let (unit, rest) = hex(rest, 4)?;
-            return Some(code_point(unit, rest, bytes));
+        let len = stops.trailing_zeros() as usize;
+        (at, to) = (at + len, to + len);
+        match raw[at..] {
+            [b'"', ..] => {
+                bytes.truncate(to);
+                return Some(at);
+            }
+            [_, b'"' | b'\\' | b'/', ..] => (at, is_escaped) = (at + 1, true),
+            [_, ref after @ ..] => {
+                let escape = Escape::of(after);
+                bytes[to..to + escape.len].copy_from_slice(&escape.bytes[..escape.len]);
+                (at, to, is_escaped) = (at + 1 + escape.used, to + escape.len, false);
+            }
+            [] => return None,
         }
-        _ => return None,
-    };
-    bytes.push(plain);
-    Some(rest)
-}
-
-/// Appends the code point that starts with `unit`, joining a surrogate pair and replacing a lone surrogate.
-fn code_point<'a>(unit: u32, rest: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
-    let mut rest = rest;
-    let mut point = unit;
-    if (0xD800..0xDC00).contains(&unit)
-        && let [b'\\', b'u', low @ ..] = rest
-        && let Some((low, after)) = hex(low, 4).filter(|(low, _)| (0xDC00..0xE000).contains(low))
-    {
-        point = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-        rest = after;
     }
-    let shown = char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER);
-    bytes.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
-    rest
 }
 
-fn hex(text: &[u8], len: usize) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(len)?;
+/// The same for the last 15 bytes.
+#[cold]
+fn unescape_slowly(raw: &[u8], at: usize, to: usize, is_escaped: bool, bytes: &mut Vec<u8>) -> Option<usize> {
+    bytes.truncate(to);
+    let mut end = at + usize::from(is_escaped);
+    while *raw.get(end)? != b'"' {
+        end += if raw[end] == b'\\' { 2 } else { 1 };
+    }
+    let mut left = at;
+    if is_escaped {
+        bytes.push(raw[at]);
+        left += 1;
+    }
+    bytes.extend_from_slice(&unescape(&raw[left..end]));
+    Some(end)
+}
+
+/// What an escape stands for.
+struct Escape {
+    bytes: [u8; 4],
+    len: usize,
+    /// Bytes behind the backslash that belong to it.
+    used: usize,
+}
+
+impl Escape {
+    /// The escape that `after` a backslash is; a backslash, if there is none.
+    fn of(after: &[u8]) -> Self {
+        Self::known(after).unwrap_or(Self { bytes: [b'\\', 0, 0, 0], len: 1, used: 0 })
+    }
+
+    fn known(after: &[u8]) -> Option<Self> {
+        let (kind, rest) = after.split_first()?;
+        let byte = |byte, used| Some(Self { bytes: [byte, 0, 0, 0], len: 1, used });
+        match kind {
+            b'"' | b'\\' | b'/' => byte(*kind, 1),
+            b'b' => byte(8, 1),
+            b'f' => byte(12, 1),
+            b'n' => byte(b'\n', 1),
+            b'r' => byte(b'\r', 1),
+            b't' => byte(b'\t', 1),
+            b'x' => byte(u8::try_from(hex(rest, 2)?).ok()?, 3),
+            b'u' => Some(Self::code_point(hex(rest, 4)?, &rest[4..])),
+            _ => None,
+        }
+    }
+
+    /// The code point that starts with `unit`: joins a surrogate pair and replaces a lone surrogate.
+    fn code_point(unit: u32, rest: &[u8]) -> Self {
+        let (mut point, mut used) = (unit, 5);
+        if (0xD800..0xDC00).contains(&unit)
+            && let [b'\\', b'u', low @ ..] = rest
+            && let Some(low) = hex(low, 4).filter(|low| (0xDC00..0xE000).contains(low))
+        {
+            point = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+            used += 6;
+        }
+        let mut bytes = [0; 4];
+        let len = char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut bytes).len();
+        Self { bytes, len, used }
+    }
+}
+
+/// The number of the first `len` digits.
+fn hex(text: &[u8], len: usize) -> Option<u32> {
     let mut value = 0;
-    for byte in digits {
+    for byte in text.get(..len)? {
         value = value * 16 + char::from(*byte).to_digit(16)?;
     }
-    Some((value, rest))
+    Some(value)
 }
 
 /// `text` without the blanks around it.
@@ -164,6 +228,39 @@ mod tests {
         ];
         for (raw, want) in cases {
             assert_eq!(*want, text(raw), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_string_is_unescaped_up_to_its_quote() {
+        let mut bytes = vec![];
+        for (raw, want) in [
+            ("", None),
+            ("no end", None),
+            ("no end\\\"", None),
+            ("\"", Some("")),
+            ("a\"b\"", Some("a")),
+            ("{\\\"a\\\":\\\"\\\\\\\"\\\"}\\n\",\"stream\":\"stdout\"}", Some("{\"a\":\"\\\"\"}\n")),
+            ("a long text without any escape in it\" and what follows", Some("a long text without any escape in it")),
+        ] {
+            let end = unescape_string(raw.as_bytes(), &mut bytes);
+            assert_eq!(want.map(str::as_bytes), end.map(|_| &*bytes), "{raw}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_string_is_unescaped_like_its_content(
+            picks in proptest::collection::vec(proptest::sample::select(&b"\\\\\\\"/nux041defghij{}"[..]), 0..100),
+        ) {
+            let mut end = 0;
+            while end < picks.len() && picks[end] != b'"' {
+                end += if picks[end] == b'\\' { 2 } else { 1 };
+            }
+            let want = (end < picks.len()).then(|| (end, unescape(&picks[..end])));
+            let mut bytes = vec![];
+            let got = unescape_string(&picks, &mut bytes).map(|end| (end, bytes));
+            proptest::prop_assert_eq!(want, got);
         }
     }
 }

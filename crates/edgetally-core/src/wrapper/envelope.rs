@@ -7,10 +7,12 @@
 //! {"message":"{\"ts\":…}",…}                                                          Vector, Logstash, Filebeat
 //! ```
 
+use std::ops::Range;
+
 use crate::decode::cursor::{Cursor, Token};
 use crate::decode::scan;
-use crate::value::text::unescape_into;
-use crate::value::timestamp::{Timestamp, timestamp};
+use crate::value::text::{unescape_into, unescape_string};
+use crate::wrapper::time_memo::TimeMemo;
 
 /// An object that may have a record in one of its strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +39,36 @@ pub struct Opened {
     pub second: Option<u64>,
 }
 
-/// Appends to `inside` what the envelope `line` holds; nothing when it is none that is known.
+/// Writes to `inside` what the envelope `line` holds; nothing if it is none that is known.
 ///
 /// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it.
-pub fn open(line: &[u8], inside: &mut Vec<u8>, is_of_record: impl Fn(&[u8]) -> bool) -> Option<Opened> {
+pub fn open(
+    line: &[u8],
+    inside: &mut Vec<u8>,
+    times: &mut TimeMemo,
+    is_of_record: impl Fn(&[u8]) -> bool,
+) -> Option<Opened> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
     let (mut log, mut message, mut entry, mut stream, mut tag, mut time) = (None, None, None, None, None, None);
+    // The text that `inside` is of.
+    let mut unescaped = None;
     let mut at = 0;
     if line.first() != Some(&b'{') {
         return None;
     }
     loop {
         let (key, value_at) = cursor.key(at + 1).ok()?;
-        let (value, next) = cursor.token(value_at).ok()?;
-        match &line[key] {
+        let name = &line[key];
+        let may_hold = matches!(name, b"log" | b"message" | b"MESSAGE");
+        let (value, next) = if may_hold && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
+            let from = value_at + 1;
+            let to = from + unescape_string(&line[from..], inside)?;
+            unescaped = Some(from);
+            (Token::String(from..to), to + 1)
+        } else {
+            cursor.token(value_at).ok()?
+        };
+        match name {
             b"log" => log = Some(value),
             b"message" => message = Some(value),
             b"MESSAGE" => entry = Some(value),
@@ -67,40 +85,42 @@ pub fn open(line: &[u8], inside: &mut Vec<u8>, is_of_record: impl Fn(&[u8]) -> b
             _ => return None,
         }
     }
-    let second = match time {
-        Some(Token::String(range) | Token::Scalar(range)) => match timestamp(&line[range]) {
-            Timestamp::Second(second) => Some(second),
-            Timestamp::Absent | Timestamp::Junk => None,
-        },
-        _ => None,
-    };
-    if let (Some(Token::String(text)), Some(Token::String(stream))) = (log, stream) {
-        unescape_into(&line[text], inside);
-        let is_part = match tag {
-            // A shipper that reads logs of CRI, and keeps the tag.
-            Some(Token::String(tag)) => line[tag].starts_with(b"P"),
-            // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
-            _ => !inside.ends_with(b"\n") && !is_object(inside),
-        };
-        let is_stderr = &line[stream] == b"stderr";
-        return Some(Opened { envelope: Envelope::Docker { is_part, is_stderr }, second });
-    }
-    match (entry, message) {
-        (Some(Token::String(text)), _) => {
+    let mut unescape = |text: Range<usize>| {
+        if unescaped != Some(text.start) {
             unescape_into(&line[text], inside);
-            Some(Opened { envelope: Envelope::Journal, second })
         }
-        (Some(Token::Nested(list)), _) => {
+    };
+    let envelope = match (log, stream, entry, message) {
+        (Some(Token::String(text)), Some(Token::String(stream)), _, _) => {
+            unescape(text);
+            let is_part = match tag {
+                // A shipper that reads logs of CRI, and keeps the tag.
+                Some(Token::String(tag)) => line[tag].starts_with(b"P"),
+                // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
+                _ => !inside.ends_with(b"\n") && !is_object(inside),
+            };
+            Envelope::Docker { is_part, is_stderr: &line[stream] == b"stderr" }
+        }
+        (_, _, Some(Token::String(text)), _) => {
+            unescape(text);
+            Envelope::Journal
+        }
+        (_, _, Some(Token::Nested(list)), _) => {
             bytes_into(&line[list], inside)?;
-            Some(Opened { envelope: Envelope::Journal, second })
+            Envelope::Journal
         }
         // Any log may have such a key: what is in it has to look like a record.
-        (None, Some(Token::String(text))) if line[text.clone()].starts_with(b"{") => {
-            unescape_into(&line[text], inside);
-            Some(Opened { envelope: Envelope::Message, second })
+        (_, _, None, Some(Token::String(text))) if line[text.clone()].starts_with(b"{") => {
+            unescape(text);
+            Envelope::Message
         }
+        _ => return None,
+    };
+    let second = match time {
+        Some(Token::String(range) | Token::Scalar(range)) => times.second(&line[range]),
         _ => None,
-    }
+    };
+    Some(Opened { envelope, second })
 }
 
 /// Whether `text` is one object, as far as its braces say.
@@ -108,8 +128,9 @@ fn is_object(text: &[u8]) -> bool {
     text.first() == Some(&b'{') && scan::nested_end(text, 0, text.len()) == Some(text.len())
 }
 
-/// Appends the bytes that a list of numbers stands for: `[123,34]`; nothing when one is not a byte.
+/// Writes to `inside` the bytes that a list of numbers stands for: `[123,34]`; nothing if one is not a byte.
 fn bytes_into(list: &[u8], inside: &mut Vec<u8>) -> Option<()> {
+    inside.clear();
     let numbers = list.strip_prefix(b"[")?.strip_suffix(b"]")?;
     if numbers.trim_ascii().is_empty() {
         return Some(());
@@ -129,7 +150,7 @@ mod tests {
 
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
-        let opened = open(line.as_bytes(), &mut inside, |key| key == b"status")?;
+        let opened = open(line.as_bytes(), &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 

@@ -7,11 +7,13 @@
 
 mod envelope;
 mod prefix;
+mod time_memo;
 
 pub use crate::wrapper::envelope::Envelope;
 pub use crate::wrapper::prefix::Prefix;
 
 use crate::value::text::is_blank;
+use crate::wrapper::time_memo::TimeMemo;
 
 /// Prefixes that may stand behind each other: `nginx-1  | 2026-11-22T04:41:06Z {…}`.
 const MAX_PREFIXES: usize = 3;
@@ -74,6 +76,7 @@ pub struct Unwrapper {
     /// Parts of standard output and standard error whose lines have not ended.
     parts: [Parts; 2],
     last: Option<Wrapper>,
+    times: TimeMemo,
 }
 
 /// Parts of one line.
@@ -125,7 +128,7 @@ impl Unwrapper {
     fn strip(&mut self, line: &[u8], buffer: &mut Vec<u8>, max_line: usize) -> Option<Unwrapped> {
         let (mut at, mut second, mut first) = (0, None, None);
         for _ in 0..MAX_PREFIXES {
-            let Some(found) = prefix::prefix(&line[at..]) else { break };
+            let Some(found) = prefix::prefix(&line[at..], &mut self.times) else { break };
             // Lines of other logs start with a time, too: behind another prefix, that has to lead to a record.
             let is_header = matches!(found.prefix, Prefix::Syslog | Prefix::Time);
             if first.is_some() && is_header && line.get(at + found.end) != Some(&b'{') {
@@ -151,8 +154,7 @@ impl Unwrapper {
         max_line: usize,
         is_of_record: impl Fn(&[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        buffer.clear();
-        let opened = envelope::open(line, buffer, is_of_record)?;
+        let opened = envelope::open(line, buffer, &mut self.times, is_of_record)?;
         let wrapper = Wrapper::Envelope(opened.envelope);
         let mut content = None;
         if let Envelope::Docker { is_part, is_stderr } = opened.envelope {
@@ -219,11 +221,6 @@ impl Unwrapper {
             left = rest;
         }
     }
-}
-
-/// Whether `line` is an object around a record.
-pub fn is_envelope(line: &[u8], is_of_record: impl Fn(&[u8]) -> bool) -> bool {
-    envelope::open(line, &mut vec![], is_of_record).is_some()
 }
 
 /// The content of `buffer` without its newline, and room behind it.

@@ -12,7 +12,8 @@
 
 use crate::decode::scan;
 use crate::value::text::is_blank;
-use crate::value::timestamp::{MONTHS, Timestamp, timestamp};
+use crate::value::timestamp::MONTHS;
+use crate::wrapper::time_memo::TimeMemo;
 
 /// Bytes in which a name before `|` or in brackets has to end.
 const MAX_NAME: usize = 256;
@@ -47,36 +48,37 @@ pub struct Found {
 }
 
 /// The prefix of `line`, if there is one that is known.
-pub fn prefix(line: &[u8]) -> Option<Found> {
+pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     match line.first()? {
-        b'<' => priority(line),
+        b'<' => priority(line, times),
         b'[' => bracketed_name(line),
-        b'0'..=b'9' => timestamped(line).or_else(|| named(line)),
-        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' => dated(line, 0).or_else(|| named(line)),
+        b'0'..=b'9' => timestamped(line, times).or_else(|| named(line)),
+        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' => month(line, 0).or_else(|| named(line)),
         b'a'..=b'z' | b'A'..=b'Z' => named(line),
         _ => None,
     }
 }
 
 /// A syslog message with its priority: `<134>`.
-fn priority(line: &[u8]) -> Option<Found> {
+fn priority(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     let digits = line[1..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=3).contains(&digits) || line.get(1 + digits) != Some(&b'>') {
         return None;
     }
     let start = digits + 2;
-    let rest = &line[start..];
-    if let [b'1'..=b'9', b' ', ..] = rest {
-        return structured(line, start + 2);
+    match &line[start..] {
+        [b'1'..=b'9', b' ', ..] => return structured(line, start + 2, times),
+        [b'0'..=b'9', ..] if let Some(found) = dated(line, start, times) => return Some(found),
+        _ => {}
     }
-    dated(line, start).or_else(|| Some(Found { prefix: Prefix::Syslog, end: message(line, start), second: None }))
+    month(line, start).or_else(|| Some(Found { prefix: Prefix::Syslog, end: message(line, start), second: None }))
 }
 
 /// RFC 5424 behind the version: five fields, structured data, and a message that may begin with a byte order mark.
-fn structured(line: &[u8], start: usize) -> Option<Found> {
-    let second = complete(token(line, start)?);
-    let mut at = start;
-    for _ in 0..5 {
+fn structured(line: &[u8], start: usize, times: &mut TimeMemo) -> Option<Found> {
+    let time = token(line, start)?;
+    let mut at = start + time.len() + 1;
+    for _ in 1..5 {
         at += token(line, at)?.len() + 1;
     }
     at = match line.get(at)? {
@@ -86,7 +88,7 @@ fn structured(line: &[u8], start: usize) -> Option<Found> {
         _ => at,
     };
     at += line[at..].iter().take_while(|byte| is_blank(**byte)).count();
-    Some(Found { prefix: Prefix::Syslog, end: at, second })
+    Some(Found { prefix: Prefix::Syslog, end: at, second: times.second_of_date(time) })
 }
 
 /// The end of `[id name="value" …][…]`, in whose values brackets and quotes stand behind a backslash.
@@ -107,16 +109,16 @@ fn structured_data(line: &[u8], mut at: usize) -> Option<usize> {
     Some(at)
 }
 
+/// The header of RFC 3164 with a whole date: `2026-11-22T04:41:06Z host tag[pid]: `.
+fn dated(line: &[u8], start: usize, times: &mut TimeMemo) -> Option<Found> {
+    let time = token(line, start)?;
+    let second = Some(times.second_of_date(time)?);
+    Some(Found { prefix: Prefix::Syslog, end: message(line, start + time.len() + 1), second })
+}
+
 /// RFC 3164 from its time on: `Nov 22 04:41:06 host tag[pid]: `.
-fn dated(line: &[u8], start: usize) -> Option<Found> {
-    let rest = &line[start..];
-    if let Some(first) = token(line, start)
-        && let Some(second) = complete(first)
-    {
-        let end = message(line, start + first.len() + 1);
-        return Some(Found { prefix: Prefix::Syslog, end, second: Some(second) });
-    }
-    let (stamp, behind) = rest.split_first_chunk::<15>()?;
+fn month(line: &[u8], start: usize) -> Option<Found> {
+    let (stamp, behind) = line[start..].split_first_chunk::<15>()?;
     let [_, _, _, b' ', day, b'0'..=b'9', b' ', h1, h2, b':', m1, m2, b':', s1, s2] = stamp else {
         return None;
     };
@@ -151,9 +153,9 @@ fn message(line: &[u8], start: usize) -> usize {
 const MAX_BRACES: usize = 16;
 
 /// A line that begins with a time: of a container runtime, of `docker logs -t`, or of rsyslog.
-fn timestamped(line: &[u8]) -> Option<Found> {
+fn timestamped(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     let time = token(line, 0)?;
-    let second = Some(complete(time)?);
+    let second = Some(times.second_of_date(time)?);
     let at = time.len() + 1;
     let rest = &line[at..];
     for (stream, is_stderr) in [(&b"stdout "[..], false), (b"stderr ", true)] {
@@ -172,7 +174,7 @@ fn timestamped(line: &[u8]) -> Option<Found> {
     if matches!(rest.first(), Some(b'{')) {
         return Some(Found { prefix: Prefix::Time, end: at, second });
     }
-    dated(line, 0)
+    Some(Found { prefix: Prefix::Syslog, end: message(line, at), second })
 }
 
 /// `name  | `, as `docker compose logs` shows it.
@@ -198,14 +200,6 @@ fn bracketed_name(line: &[u8]) -> Option<Found> {
 fn token(line: &[u8], at: usize) -> Option<&[u8]> {
     let rest = line.get(at..)?;
     Some(&rest[..memchr::memchr(b' ', rest)?])
-}
-
-/// The second of a date with an offset from UTC; nothing for anything else, a bare number too.
-fn complete(text: &[u8]) -> Option<u64> {
-    match timestamp(text) {
-        Timestamp::Second(second) if text.get(4) == Some(&b'-') => Some(second),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -243,7 +237,7 @@ mod tests {
         ];
         for (before, want, second) in cases {
             let line = format!("{before}{{\"ts\":1795322466,\"domain\":\"{{a}}\",\"status\":200}}");
-            let found = prefix(line.as_bytes());
+            let found = prefix(line.as_bytes(), &mut TimeMemo::default());
             assert_eq!(Some(Found { prefix: *want, end: before.len(), second: *second }), found, "{line}");
         }
     }
@@ -268,14 +262,14 @@ mod tests {
             "2026/11/22 04:41:06 [error] 12#12: *1 open() failed",
         ];
         for line in lines {
-            assert_eq!(None, prefix(line.as_bytes()), "{line}");
+            assert_eq!(None, prefix(line.as_bytes(), &mut TimeMemo::default()), "{line}");
         }
     }
 
     #[test]
     fn the_message_of_another_program_is_found_too() {
         let line = b"<187>Nov 22 04:41:06 edge1 nginx: 2026/11/22 04:41:06 [error] 12#12: *1 upstream {x} failed";
-        let found = prefix(line).map(|found| &line[found.end..]);
+        let found = prefix(line, &mut TimeMemo::default()).map(|found| &line[found.end..]);
         assert_eq!(Some(&b"2026/11/22 04:41:06 [error] 12#12: *1 upstream {x} failed"[..]), found);
     }
 }
