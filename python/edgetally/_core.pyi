@@ -42,10 +42,12 @@ __all__ = [
     "Window",
     "cache_words",
     "check_format",
+    "columns",
     "detect_format",
     "format_fields",
     "formats",
     "measurements",
+    "ranking",
     "reasons",
 ]
 
@@ -349,6 +351,10 @@ class Sealed:
         """Number of accepted lines in it, late ones included."""
 
     @property
+    def late(self) -> int:
+        """Number of these that came late, for seconds that were sealed before."""
+
+    @property
     def overflowed(self) -> int:
         """Number of rows that were added under `OTHER` because of a limit."""
 
@@ -392,6 +398,14 @@ def check_format(name: str) -> None:
         ValueError: It cannot. The message says why.
     """
 
+def columns(of: str) -> list[str]:
+    """
+    List the columns of a ranking of `domains` or `origins`.
+
+    Raises:
+        KeyError: Unknown dataset.
+    """
+
 def detect_format(lines: bytes) -> str | None:
     """Return the format that finds the most fields in `lines`, `canonical` if several do; None if none finds any."""
 
@@ -418,6 +432,45 @@ def measurements(dataset: str) -> list[tuple[str, str, bool]]:
 
     Raises:
         KeyError: Unknown dataset.
+    """
+
+def ranking(
+    sealed: list[Sealed],
+    *,
+    service_id: str,
+    of: str,
+    by: str,
+    rows: int,
+    pop: str | None,
+    matching: str,
+    focus: str | None,
+    second: int,
+    since: int,
+    aggregate_delay: int,
+) -> bytes:
+    """
+    Rank the names of a service by what they did in the last seconds.
+
+    A pure function: the same question has the same answer, byte for byte.
+
+    Args:
+        sealed: The last 300 seconds of the service up to `second`, oldest first, without those that have no traffic.
+        service_id: The service.
+        of: `domains` or `origins`.
+        by: `trouble`, or one of `columns(of)`.
+        rows: The most names to show.
+        pop: The only POP that counts. None: all.
+        matching: Only names that contain this, in upper or lower case, are shown.
+        focus: The name to show everything of.
+        second: The second to show.
+        since: The first second of which anything is known.
+        aggregate_delay: Seconds between the start of a second and its seal.
+
+    Returns:
+        A JSON object in UTF-8; the API documentation describes it.
+
+    Raises:
+        KeyError: Unknown dataset, or unknown column.
     """
 
 def reasons() -> list[tuple[str, str]]:

@@ -132,6 +132,9 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
     await client.post("/ingest", content=b"no")
     for path in ("/", "/openapi.json", "/healthz", "/readyz", "/rejected"):
         answers_to(document, path, "200").validate((await client.get(path)).json())
+    for question in ("", "?focus=a.example", "?of=origins&focus=app"):
+        ranking = answers_to(document, "/top/{service_id}", "200")
+        ranking.validate((await client.get(f"/top/svc{question}")).json())
     for path in ("/.well-known/fastly/logging/challenge", "/metrics"):
         assert (await client.get(path)).status_code == 200
     described = {re.sub(r"\{\w+\}", "*", path) for path in document["paths"]}
@@ -146,5 +149,6 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
         "/.well-known/fastly/logging/challenge",
         "/ingest",
         "/ingest/*",
+        "/top/*",
         *(f"/v1/{segment}/*/{rest}" for segment in ("domains", "origins", "channel") for rest in reading),
     }

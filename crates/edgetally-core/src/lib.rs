@@ -3,6 +3,7 @@
 //! ```text
 //! bytes ──framing──▶ lines ──decode──▶ slots ──record──▶ records ──fold──▶ partial      while a log comes in
 //! partial ──window──▶ sealed second ──entry──▶ JSON                                     once per second
+//!                     sealed seconds ──ranking──▶ JSON                                  when asked for
 //! ```
 //!
 //! The words are those of `docs/glossary.md`:
@@ -63,6 +64,8 @@ mod window;
 
 mod entry;
 
+mod ranking;
+
 pub use entry::Encoder;
 pub use fold::Fold;
 pub use fold::report::{RejectedLine, Report};
@@ -71,6 +74,9 @@ pub use fold::unknown_words::UnknownWords;
 pub use format::detect::detect_format;
 pub use format::{Format, FormatError};
 pub use partial::PartialError;
+pub use ranking::columns::By;
+pub use ranking::question::Question;
+pub use ranking::{columns, ranking};
 pub use record::MAX_WEIGHT;
 pub use rejection::{Reason, Rejection};
 pub use schema::measurements::{Dataset, Formula, Measurement, measurements};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every module, the lowest first. A module imports only from layers below its own.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["hash_index", "rejection", "schema"],
     &["value"],
     &["framing"],
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 10] = [
     &["partial"],
     &["fold", "window"],
     &["entry"],
+    &["ranking"],
     &["lib"],
 ];
 

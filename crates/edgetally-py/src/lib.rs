@@ -298,6 +298,11 @@ mod _core {
         }
 
         #[getter]
+        fn late(&self) -> u64 {
+            self.inner.late
+        }
+
+        #[getter]
         fn overflowed(&self) -> u64 {
             self.inner.overflowed
         }
@@ -363,6 +368,41 @@ mod _core {
         let table = core::measurements(self::dataset(dataset)?);
         let is_ratio = |value: &core::Formula| !matches!(value, core::Formula::Sum(_));
         Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.formula))).collect())
+    }
+
+    /// The names of the columns of a ranking.
+    #[pyfunction]
+    fn columns(of: &str) -> PyResult<&'static [String]> {
+        Ok(core::columns(dataset(of)?))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn ranking<'py>(
+        py: Python<'py>,
+        sealed: Vec<Py<Sealed>>,
+        service_id: &str,
+        of: &str,
+        by: &str,
+        rows: usize,
+        pop: Option<&str>,
+        matching: &str,
+        focus: Option<&str>,
+        second: u64,
+        since: u64,
+        aggregate_delay: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let dataset = dataset(of)?;
+        let by = core::By::named(by, dataset).ok_or_else(|| PyKeyError::new_err(by.to_owned()))?;
+        let question =
+            core::Question { service_id, dataset, by, rows, pop, matching, focus, second, since, aggregate_delay };
+        let ranking = py.detach(|| {
+            let sealed: Vec<&core::Sealed> = sealed.iter().map(|one| &one.get().inner).collect();
+            core::ranking(&sealed, &question)
+        });
+        Ok(PyBytes::new(py, &ranking))
     }
 
     /// Code and sentence of every reason to reject a line.

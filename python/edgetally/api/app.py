@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.errors import CORS, Refusal, error_response
 from edgetally.api.query import parse
+from edgetally.api.top import View
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
 from edgetally.model import SERVICE_ID
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.push import Ingest
+    from edgetally.api.top import Rankings
     from edgetally.clock import Clock
     from edgetally.http.messages import Request
 
@@ -36,6 +39,17 @@ READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Handlers:
+    """What answers requests, once it is clear that they are permitted."""
+
+    long_poll: LongPoll
+    rankings: Rankings
+    ingest: Ingest
+    admin: Admin
+    index: Index
+
+
 class App:
     """Routes requests to handlers, and gives every refusal the same shape."""
 
@@ -43,19 +57,13 @@ class App:
         self,
         *,
         authorization: Authorization,
-        long_poll: LongPoll,
-        ingest: Ingest,
-        admin: Admin,
-        index: Index,
+        handlers: Handlers,
         openapi: bytes,
         clock: Clock,
         error_delay: float,
     ) -> None:
         self._authorization = authorization
-        self._long_poll = long_poll
-        self._ingest = ingest
-        self._admin = admin
-        self._index = index
+        self._handlers = handlers
         self._openapi = openapi
         self._clock = clock
         self._error_delay = error_delay
@@ -87,7 +95,7 @@ class App:
         match request.path.strip("/").split("/"):
             case [""]:
                 _allow(request, READING)
-                return self._index.answer(request, require(request, "read"))
+                return self._handlers.index.answer(request, require(request, "read"))
             case ["openapi.json"]:
                 _allow(request, READING)
                 return Response(HTTPStatus.OK, self._openapi, *CORS)
@@ -95,7 +103,7 @@ class App:
                 _allow(request, READING)
                 if name not in OPEN_ENDPOINTS:
                     require(request, "read", ANY)
-                return self._admin.answer(name, request.header(b"accept"))
+                return self._handlers.admin.answer(name, request.header(b"accept"))
             case [".well-known", "fastly", "logging", "challenge"]:
                 # Fastly asks for permission before it streams logs here, without a token: see
                 # https://www.fastly.com/documentation/guides/integrations/logging-endpoints/log-streaming-https/.
@@ -108,18 +116,29 @@ class App:
             case ["ingest", service_id]:
                 _allow(request, WRITING)
                 return self._push(request, service_id, require(request, "ingest", service_id))
-            case ["v1", ("domains" | "origins" | "channel") as path, service_id, "ts", *suffix]:
+            case ["v1" | "top", *_] as path:
+                return self._route_read(request, path)
+        raise _no_such_endpoint(request)
+
+    def _route_read(self, request: Request, path: list[str]) -> Response | Awaitable[Response]:
+        require = self._authorization.require
+        match path:
+            case ["v1", ("domains" | "origins" | "channel") as endpoint, service_id, "ts", *suffix]:
                 _allow(request, READING)
                 grant = require(request, "read", service_id)
-                return refuse_when_withdrawn(self._read(request, path, service_id, suffix), grant, self._response)
-        raise Refusal(HTTPStatus.NOT_FOUND, f"no such endpoint: {escape(request.path[:80])} (see / for the list)")
+                answer = self._read(request, endpoint, service_id, suffix)
+            case ["top", service_id]:
+                _allow(request, READING)
+                grant = require(request, "read", service_id)
+                answer = self._rank(request, service_id, grant)
+            case _:
+                raise _no_such_endpoint(request)
+        return refuse_when_withdrawn(answer, grant, self._response)
 
     def _read(
         self, request: Request, path: str, service_id: str, suffix: list[str]
     ) -> Response | asyncio.Future[Response]:
-        if not re.fullmatch(SERVICE_ID, service_id):
-            problem = f"a service id has 1 to 64 letters, digits, - and _ (got {service_id[:80]!r})"
-            raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+        _check(service_id)
         dataset = path
         if path == "channel":
             dataset = request.query.get("kind", "")
@@ -127,12 +146,17 @@ class App:
                 problem = f"unknown kind {dataset[:40]!r}" if dataset else "the parameter kind is missing"
                 raise Refusal(HTTPStatus.BAD_REQUEST, f"{problem} (expected one of: {', '.join(KINDS)})")
         gzip = accepts_gzip(request.header(b"accept-encoding"))
-        return self._long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
+        return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
+
+    def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:
+        _check(service_id)
+        view = View(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
+        return self._handlers.rankings.answer(self._handlers.rankings.question(service_id, request.query), view)
 
     async def _push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
         # Called in here: a task that is cancelled before it starts would leave behind a coroutine that is not awaited.
         try:
-            return await self._ingest.push(request, service_id, grant)
+            return await self._handlers.ingest.push(request, service_id, grant)
         except Refusal as refusal:
             request.body.discard()
             return await self._delayed_response(request, refusal)
@@ -160,11 +184,23 @@ def _allow(request: Request, methods: tuple[str, ...]) -> None:
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, problem, b"Allow: " + allowed.encode())
 
 
+def _check(service_id: str) -> None:
+    """Raise Refusal unless it can be the id of a service."""
+    if not re.fullmatch(SERVICE_ID, service_id):
+        problem = f"a service id has 1 to 64 letters, digits, - and _ (got {service_id[:80]!r})"
+        raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+
+
+def _no_such_endpoint(request: Request) -> Refusal:
+    problem = f"no such endpoint: {escape(request.path[:80])} (see / for the list)"
+    return Refusal(HTTPStatus.NOT_FOUND, problem)
+
+
 def endpoint(path: str) -> str:
     """Name the endpoint of `path` for metrics: `read`, `push` or `other`, whatever clients send."""
     if path.startswith("/v1/"):
         return "read"
-    return {"v1": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
+    return {"v1": "read", "top": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
 
 
 def accepts_gzip(accepted: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgetally.api.answers import Error, Health, IndexAnswer, PushAnswer, Readiness
+from edgetally.api.answers import Error, Health, IndexAnswer, PushAnswer, RankingAnswer, Readiness
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
@@ -28,7 +28,7 @@ DATASETS = {
 
 def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str) -> Json:
     """Build the OpenAPI 3.1 document; `fields` are name, description and is-ratio of the measurements per dataset."""
-    answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness]
+    answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness, RankingAnswer]
     (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
     schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
     paths: Json = {}
@@ -57,6 +57,7 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
             "/.well-known/fastly/logging/challenge": {"get": _without_token(CHALLENGE)},
             "/ingest": dict.fromkeys(("post", "put"), _with_token(_push(PUSHING))),
             "/ingest/{service_id}": dict.fromkeys(("post", "put"), _with_token(_push([SERVICE_ID, *PUSHING]))),
+            "/top/{service_id}": {"get": _with_token(RANKING)},
             **paths,
         },
         "components": {"schemas": schemas, "securitySchemes": TOKENS},
@@ -212,6 +213,33 @@ READING: list[tuple[str, str, list[Json]]] = [
     ("h", "Entries of the last 120 seconds", []),
     ("h/limit/{max_entries}", "Entries of the last seconds", [MAX_ENTRIES]),
 ]
+
+RANKING: Json = {
+    "summary": "The names that matter most in one second.",
+    "parameters": [
+        SERVICE_ID,
+        _query("of", {"enum": ["domains", "origins"], "default": "domains"}, "Which names."),
+        _query("by", {"type": "string", "default": "trouble"}, "What they are ordered by: `trouble`, or a column."),
+        _query("rows", {"type": "integer", "minimum": 1, "maximum": 200, "default": 40}, "The most names."),
+        _query("pop", {"type": "string"}, "That POP alone."),
+        _query("match", {"type": "string"}, "Rows are only names that contain this, in upper or lower case."),
+        _query(
+            "focus", {"type": "string"}, "A whole name: it has a row in any case, and `focus` has everything of it."
+        ),
+        _query(
+            "at",
+            {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+            "A second that is kept; default: the newest.",
+        ),
+    ],
+    "responses": {
+        "200": _json("The ranking.", "RankingAnswer"),
+        "400": _json("A parameter is unknown or not valid.", "Error"),
+        "404": _json("The second `at` is not kept.", "Error"),
+        "503": _json("Too many different rankings in this second.", "Error"),
+        "default": REFUSED,
+    },
+}
 
 TOKENS: Json = {
     "FastlyKey": {"type": "apiKey", "in": "header", "name": "Fastly-Key", "description": "A token of this server."},

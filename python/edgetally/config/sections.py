@@ -75,6 +75,11 @@ class ApiSettings(Section, frozen=True):
             REACHED,
         ),
     ] = 128_000_000
+    max_rankings: Annotated[
+        int,
+        Meta(ge=1, description="Different rankings that are made for each second."),
+        LimitEffect("A request for another ranking gets 503 with `Retry-After`.", REACHED),
+    ] = 64
     max_push_bytes: Annotated[
         int,
         Meta(ge=1, description="Bytes of a push as it is sent."),

@@ -15,12 +15,13 @@ from msgspec.structs import asdict
 
 from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
-from edgetally.api.app import App, endpoint
+from edgetally.api.app import App, Handlers, endpoint
 from edgetally.api.authorization import Authorization
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
 from edgetally.api.push import BodyLimits, Ingest, PushParameters
+from edgetally.api.top import Rankings
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
@@ -39,7 +40,7 @@ from edgetally.journal.base import Journal, JournalCollector
 from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
-from edgetally.model import DATASETS, Defaults, measurements
+from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
 from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
@@ -106,15 +107,24 @@ class Service:
             poll_timeout=config.api.poll_timeout,
             max_answer_bytes=config.api.max_answer_bytes,
         )
+        self.rankings = Rankings(
+            shelf=self.shelf,
+            aggregate_delay=config.window.aggregate_delay,
+            rejected=lambda: wrong_lines(self.totals.rejected).total(),
+            max_rankings=config.api.max_rankings,
+        )
         body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         self.ingest = Ingest(self._open_push, body_limits)
         self.monitor = Monitor(version("edgetally"))
         app = App(
             authorization=Authorization(self.policy.keys),
-            long_poll=self.long_poll,
-            ingest=self.ingest,
-            admin=Admin(self.monitor, self.dead_letters),
-            index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
+            handlers=Handlers(
+                long_poll=self.long_poll,
+                rankings=self.rankings,
+                ingest=self.ingest,
+                admin=Admin(self.monitor, self.dead_letters),
+                index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
+            ),
             openapi=openapi(),
             clock=self.clock,
             error_delay=config.api.error_delay,
@@ -137,6 +147,7 @@ class Service:
             self.idempotency_keys,
             self.ingest,
             self.long_poll,
+            self.rankings,
             self.shelf,
             http,
         )
@@ -305,6 +316,7 @@ class Service:
     async def _stop_parts(self) -> None:
         await cancel(self._tasks)
         self.long_poll.close()
+        self.rankings.close()
         await self.group_commit.drain()
         self.fold_pool.close()
         self.dead_letters.close()

@@ -199,7 +199,8 @@ class Sealer:
             for one in sealed:
                 if one.overflowed:
                     self.overflowed[self._labels.label(one.service_id)] += one.overflowed
-        self._shelf.put(fact.second, [one for one in sealed if one.second > self._journal.complete_after])
+        after = self._journal.complete_after
+        self._shelf.put(fact.second, [one for one in sealed if one.second > after], complete_after=after)
         if self._journal.is_persistent:
             self._forget(fact, newest)
 

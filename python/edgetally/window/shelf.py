@@ -84,6 +84,8 @@ class Shelf:
         """How often it was encoded already."""
         self.newest = 0
         """The newest sealed second, with or without traffic; 0 before the first."""
+        self.oldest = 0
+        """The oldest second of which everything is kept; of what was before, nothing is known."""
 
     @property
     def services(self) -> list[str]:
@@ -114,8 +116,16 @@ class Shelf:
         """How many readers wait."""
         return sum(len(waiters) for datasets in self._waiters.values() for waiters in datasets.values())
 
-    def put(self, newest: int, sealed: Sequence[SealedSecond]) -> None:
-        """Add `sealed`, oldest first; every second up to `newest` is sealed now. Wakes the readers that waited."""
+    def put(self, newest: int, sealed: Sequence[SealedSecond], *, complete_after: int = 0) -> None:
+        """
+        Add `sealed`, oldest first; every second up to `newest` is sealed now. Wakes the readers that waited.
+
+        Of seconds up to `complete_after`, nothing is known any more.
+        """
+        if not self.newest:
+            # Seconds without traffic that are sealed with the first were before the start.
+            self.oldest = min([newest, *(one.second for one in sealed)])
+        self.oldest = max(self.oldest, complete_after + 1)
         self.newest = newest
         for one in sealed:
             seconds = self._services.setdefault(one.service_id, deque())
@@ -133,6 +143,17 @@ class Shelf:
             if one.second <= after:
                 break
             if one.sealed.has(dataset):
+                found.append(one)
+        found.reverse()
+        return found
+
+    def kept(self, service_id: str, first: int, last: int) -> list[ShelvedSecond]:
+        """Return the seconds with traffic from `first` to `last`, oldest first, whatever their datasets."""
+        found = []
+        for one in reversed(self._services.get(service_id, ())):
+            if one.second < first:
+                break
+            if one.second <= last:
                 found.append(one)
         found.reverse()
         return found
@@ -203,6 +224,7 @@ class Shelf:
 
     def _drop(self, last: int) -> None:
         """Drop all seconds up to `last`, itself included."""
+        self.oldest = max(self.oldest, last + 1)
         for service_id, seconds in list(self._services.items()):
             while seconds and seconds[0].second <= last:
                 self._forget(seconds.popleft())

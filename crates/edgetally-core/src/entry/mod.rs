@@ -34,7 +34,7 @@ impl Sealed {
         Encoder::default().encode(self, dataset).to_vec()
     }
 
-    fn rows(&self, dataset: Dataset) -> &[SealedRow] {
+    pub(crate) fn rows(&self, dataset: Dataset) -> &[SealedRow] {
         match dataset {
             Dataset::Domains => &self.domain_rows,
             Dataset::Origins | Dataset::OriginInsights => &self.origin_rows,
@@ -90,7 +90,7 @@ impl Encoder {
 
 /// A buffer that is used again: the first `len` bytes are written.
 #[derive(Debug, Default)]
-struct JsonBuffer {
+pub(crate) struct JsonBuffer {
     bytes: Vec<u8>,
     len: usize,
 }
@@ -108,7 +108,7 @@ const FIELD: usize = KEY_END + itoa::MAX_DIGITS + 4;
 const OBJECT: usize = 192 * FIELD;
 
 impl JsonBuffer {
-    fn written(&self) -> &[u8] {
+    pub fn written(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
@@ -127,7 +127,7 @@ impl JsonBuffer {
     }
 
     #[inline]
-    fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         self.reserve(text.len())[..text.len()].copy_from_slice(text.as_bytes());
         self.len += text.len();
     }
@@ -140,13 +140,19 @@ impl JsonBuffer {
         self.len += len;
     }
 
-    fn integer(&mut self, value: u64) {
+    pub fn integer(&mut self, value: u64) {
         let space = self.reserve(OBJECT).first_chunk_mut().expect("a number fits");
         self.len += itoa::write(value, space);
     }
 
     /// `"name":`, escaped.
-    fn key(&mut self, name: &str) {
+    pub fn key(&mut self, name: &str) {
+        self.string(name);
+        self.text(":");
+    }
+
+    /// `"text"`, escaped.
+    pub fn string(&mut self, name: &str) {
         self.text("\"");
         // Checking every byte is faster than stopping at the first.
         let odd = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
@@ -155,7 +161,7 @@ impl JsonBuffer {
         } else {
             self.escape(name);
         }
-        self.text("\":");
+        self.text("\"");
     }
 
     #[cold]
@@ -222,49 +228,68 @@ impl<'a> EntryWriter<'a> {
 
     /// Writes the object of measurements of the sum of `rows`.
     fn measurements(&mut self, rows: &[&'a SealedRow]) {
-        let (plan, cells) = (self.plan, &mut self.cells);
-        plan.clear(cells);
-        let mut counters = [CounterSet::default(); 2];
-        for row in rows {
-            let half = plan.half(row.kind);
-            let set = self.sealed.for_each_counter(row, |counter, value| {
-                if let Some(cell) = cells.get_mut(half * COMPUTE + counter) {
-                    add(cell, value);
-                }
-            });
-            counters[half].iter_mut().zip(set).for_each(|(counters, set)| *counters |= set);
-        }
-        let shown = plan.sum(cells, counters);
-        let object: &mut [u8; OBJECT] = self.json.reserve(OBJECT).first_chunk_mut().expect("every measurement fits");
-        let mut len = 0;
-        plan.for_each_field(shown, |field| {
-            let space = object[len..].first_chunk_mut().expect("every measurement fits");
-            len += match field.value {
-                FieldValue::Cell => integer(space, field, cells[usize::from(field.cell)]),
-                FieldValue::EdgeHitRatio => {
-                    let (hits, misses) = (cells[at::EDGE_HITS], cells[at::EDGE_MISSES]);
-                    match ratio_of_few(hits, misses) {
-                        Some(text) => {
-                            let key_len = key(space, field);
-                            space[key_len..key_len + text.len()].copy_from_slice(text);
-                            key_len + usize::from(text[LEN_AT])
-                        }
-                        None => ratio(space, field, [hits, 0], [0, 0], [hits, misses]),
-                    }
-                }
-                FieldValue::OriginOffload => {
-                    let sent = [cells[at::EDGE_RESP_HEADER_BYTES], cells[at::EDGE_RESP_BODY_BYTES]];
-                    let fetched = [cells[at::BERESP_HEADER_BYTES], cells[at::BERESP_BODY_BYTES]];
-                    ratio(space, field, sent, fetched, sent)
-                }
-            };
-        });
-        // It replaces the first comma.
-        object[0] = b'{';
-        len = len.max(1);
-        object[len] = b'}';
-        self.json.len += len + 1;
+        let sealed = self.sealed;
+        write_sum(self.json, self.plan, &mut self.cells, rows.iter().map(|row| (sealed, *row)));
     }
+}
+
+/// Writes the object of measurements of `dataset` of the sum of `rows`, which may be of several seconds.
+pub(crate) fn write_measurements<'a>(
+    json: &mut JsonBuffer,
+    dataset: Dataset,
+    rows: impl Iterator<Item = (&'a Sealed, &'a SealedRow)>,
+) {
+    write_sum(json, EncodePlan::of(dataset), &mut [0; 256], rows);
+}
+
+#[inline]
+fn write_sum<'a>(
+    json: &mut JsonBuffer,
+    plan: &EncodePlan,
+    cells: &mut Cells,
+    rows: impl Iterator<Item = (&'a Sealed, &'a SealedRow)>,
+) {
+    plan.clear(cells);
+    let mut counters = [CounterSet::default(); 2];
+    for (sealed, row) in rows {
+        let half = plan.half(row.kind);
+        let set = sealed.for_each_counter(row, |counter, value| {
+            if let Some(cell) = cells.get_mut(half * COMPUTE + counter) {
+                add(cell, value);
+            }
+        });
+        counters[half].iter_mut().zip(set).for_each(|(counters, set)| *counters |= set);
+    }
+    let shown = plan.sum(cells, counters);
+    let object: &mut [u8; OBJECT] = json.reserve(OBJECT).first_chunk_mut().expect("every measurement fits");
+    let mut len = 0;
+    plan.for_each_field(shown, |field| {
+        let space = object[len..].first_chunk_mut().expect("every measurement fits");
+        len += match field.value {
+            FieldValue::Cell => integer(space, field, cells[usize::from(field.cell)]),
+            FieldValue::EdgeHitRatio => {
+                let (hits, misses) = (cells[at::EDGE_HITS], cells[at::EDGE_MISSES]);
+                match ratio_of_few(hits, misses) {
+                    Some(text) => {
+                        let key_len = key(space, field);
+                        space[key_len..key_len + text.len()].copy_from_slice(text);
+                        key_len + usize::from(text[LEN_AT])
+                    }
+                    None => ratio(space, field, [hits, 0], [0, 0], [hits, misses]),
+                }
+            }
+            FieldValue::OriginOffload => {
+                let sent = [cells[at::EDGE_RESP_HEADER_BYTES], cells[at::EDGE_RESP_BODY_BYTES]];
+                let fetched = [cells[at::BERESP_HEADER_BYTES], cells[at::BERESP_BODY_BYTES]];
+                ratio(space, field, sent, fetched, sent)
+            }
+        };
+    });
+    // It replaces the first comma.
+    object[0] = b'{';
+    len = len.max(1);
+    object[len] = b'}';
+    json.len += len + 1;
 }
 
 #[inline]

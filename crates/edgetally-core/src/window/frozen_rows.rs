@@ -85,6 +85,41 @@ impl FrozenRows {
         [low, high]
     }
 
+    /// Calls `found` with counter and value of those of `wanted` that are not 0: faster than all counters, if these are few.
+    #[inline]
+    pub fn for_each_of(&self, kind: Kind, at: u32, wanted: u128, mut found: impl FnMut(usize, u64)) {
+        let row = &self.bytes[at as usize..];
+        let Some(counters) = row.first_chunk() else { return };
+        let counters = u128::from_le_bytes(*counters) & ((1 << kind.counters()) - 1);
+        let count = counters.count_ones() as usize;
+        let Some(lengths) = row.get(width(kind) + 1..) else { return };
+        let values = &lengths[count.div_ceil(4)..];
+        let Some(codes) = lengths.first_chunk() else { return };
+        let codes = u64::from_le_bytes(*codes);
+        if count > 32 {
+            self.for_each(kind, at, |counter, value| {
+                if wanted >> counter & 1 == 1 {
+                    found(counter, value);
+                }
+            });
+            return;
+        }
+        let mut left = counters & wanted;
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            left ^= bit;
+            let number = (counters & (bit - 1)).count_ones();
+            // The lengths of the values before this one: 1 each, and 1, 3 or 7 more by code.
+            let before = codes & ((1 << (2 * number)) - 1);
+            let [low, high] = [before, before >> 1].map(|codes| codes & 0x5555_5555_5555_5555);
+            let [low, high, both] = [low, high, low & high].map(u64::count_ones);
+            let start = number + low + 3 * high + 3 * both;
+            let Some(value) = values.get(start as usize..).and_then(<[u8]>::first_chunk) else { return };
+            let (_, mask) = LENGTHS[(codes >> (2 * number) & 3) as usize];
+            found(bit.trailing_zeros() as usize, u64::from_le_bytes(*value) & mask);
+        }
+    }
+
     /// Memory that the rows take, in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
@@ -122,6 +157,7 @@ mod tests {
                 (prop::sample::select(&Kind::ALL[..]), prop::collection::btree_map(0..72_usize, (any::<u64>(), 0..64_u32), 0..72)),
                 0..10,
             ),
+            wanted in any::<u128>(),
         ) {
             let mut frozen = FrozenRows::new();
             let mut want = vec![];
@@ -139,6 +175,11 @@ mod tests {
             for (kind, at, counters) in want {
                 let mut got = BTreeMap::new();
                 frozen.for_each(kind, at, |counter, value| assert!(got.insert(counter, value).is_none()));
+                prop_assert_eq!(&counters, &got);
+                let mut got = BTreeMap::new();
+                frozen.for_each_of(kind, at, wanted, |counter, value| assert!(got.insert(counter, value).is_none()));
+                let counters: BTreeMap<_, _> =
+                    counters.into_iter().filter(|(counter, _)| wanted >> counter & 1 == 1).collect();
                 prop_assert_eq!(counters, got);
             }
         }

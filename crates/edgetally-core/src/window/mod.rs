@@ -17,7 +17,7 @@ pub mod frozen_rows;
 mod reservations;
 pub mod sealed;
 mod sparse_rows;
-mod string_interner;
+pub mod string_interner;
 pub mod tally;
 
 use std::collections::BTreeMap;
@@ -130,6 +130,7 @@ impl Window {
                     add(&mut tally.records, *count);
                     add(&mut service.records, *count);
                     if *second < oldest_open {
+                        add(&mut tally.late, *count);
                         add(&mut service.late, *count);
                     }
                 }

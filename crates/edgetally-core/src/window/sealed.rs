@@ -3,11 +3,16 @@
 //! Rows are in alphabetical order, and so are their counters, so that an entry is encoded in one pass. The shelf keeps 300
 //! sealed seconds of every service.
 
+use std::collections::BTreeMap;
+
 use crate::partial::{EncodedCounters, write_counters};
-use crate::schema::counters::{CounterSet, Kind};
+use crate::schema::counters::{CounterSet, Kind, add};
 use crate::window::frozen_rows::FrozenRows;
 use crate::window::string_interner::SortedStrings;
 use crate::window::tally::{Limits, RowKey, Tally, TallyRows, row_key, row_parts};
+
+/// Rows per POP from which their totals are stored. Fewer are added up when they are asked for.
+const MANY: usize = 64;
 
 /// One row: the ranks of its name, address and POP, and where its counters are.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,8 @@ pub struct Sealed {
     pub second: u64,
     /// How many records it has.
     pub records: u64,
+    /// How many of these were late: they belong to seconds that were sealed before.
+    pub late: u64,
     /// How many rows were added under `_other` because of a limit.
     pub overflowed: u64,
     pub(crate) pops: SortedStrings,
@@ -52,6 +59,9 @@ pub struct Sealed {
     pub(crate) addresses: SortedStrings,
     pub(crate) domain_rows: Box<[SealedRow]>,
     pub(crate) origin_rows: Box<[SealedRow]>,
+    /// The sums of many rows by POP and kind; empty if the rows are few.
+    pub(crate) domain_totals: Box<[SealedRow]>,
+    pub(crate) origin_totals: Box<[SealedRow]>,
     counters: FrozenRows,
 }
 
@@ -81,11 +91,14 @@ impl Sealed {
             [(Kind::Origin, &tally.delivery_origins), (Kind::ComputeOrigin, &tally.compute_origins)],
             origin_key,
         );
+        let domain_totals = total_rows(&mut counters, &domain_rows, pops.len());
+        let origin_totals = total_rows(&mut counters, &origin_rows, pops.len());
         counters.shrink();
         Self {
             service_id: service_id.into(),
             second,
             records: tally.records,
+            late: tally.late,
             overflowed: tally.overflowed,
             pops,
             domains,
@@ -93,6 +106,8 @@ impl Sealed {
             addresses,
             domain_rows,
             origin_rows,
+            domain_totals,
+            origin_totals,
             counters,
         }
     }
@@ -103,6 +118,12 @@ impl Sealed {
         self.counters.for_each(row.kind, row.at, found)
     }
 
+    /// The same for those of `wanted`.
+    #[inline]
+    pub(crate) fn for_each_of(&self, row: &SealedRow, wanted: u128, found: impl FnMut(usize, u64)) {
+        self.counters.for_each_of(row.kind, row.at, wanted, found);
+    }
+
     /// The domains that have a row.
     pub(crate) fn domain_names(&self) -> impl Iterator<Item = &str> {
         (0..).take(self.domains.len()).map(|rank| self.domains.get(rank))
@@ -111,7 +132,8 @@ impl Sealed {
     /// A tally of the same rows, to add to.
     pub(crate) fn thaw(&self) -> Tally {
         let limits = Limits { domains: usize::MAX, origins: usize::MAX, addresses: usize::MAX, pops: usize::MAX };
-        let mut tally = Tally { records: self.records, overflowed: self.overflowed, ..Tally::default() };
+        let mut tally =
+            Tally { records: self.records, late: self.late, overflowed: self.overflowed, ..Tally::default() };
         let mut counters = vec![];
         let mut add = |row: &SealedRow, name: &str, address: &str| {
             let mut found = vec![];
@@ -142,10 +164,11 @@ impl Sealed {
     #[must_use]
     pub fn size(&self) -> usize {
         let names = [&self.pops, &self.domains, &self.origins, &self.addresses];
+        let rows = [&self.domain_rows, &self.origin_rows, &self.domain_totals, &self.origin_totals];
         size_of::<Self>()
             + self.service_id.len()
             + names.map(SortedStrings::size).iter().sum::<usize>()
-            + (self.domain_rows.len() + self.origin_rows.len()) * size_of::<SealedRow>()
+            + rows.map(|rows| rows.len()).iter().sum::<usize>() * size_of::<SealedRow>()
             + self.counters.size()
     }
 }
@@ -168,4 +191,25 @@ fn freeze_rows<'a>(
         SealedRow { key, at: counters.push(kind, set, values), kind }
     };
     all.into_iter().map(row).collect()
+}
+
+/// The sums of `rows` by POP and kind, if the rows are many.
+fn total_rows(counters: &mut FrozenRows, rows: &[SealedRow], pops: usize) -> Box<[SealedRow]> {
+    if rows.len() < pops * MANY {
+        return Box::default();
+    }
+    let mut totals: BTreeMap<(u32, Kind), [u64; 128]> = BTreeMap::new();
+    for row in rows {
+        let total = totals.entry((row.pop(), row.kind)).or_insert([0; 128]);
+        counters.for_each(row.kind, row.at, |counter, value| add(&mut total[counter], value));
+    }
+    let row = |((pop, kind), total): ((u32, Kind), [u64; 128])| {
+        let mut set = CounterSet::default();
+        for counter in (0..total.len()).filter(|counter| total[*counter] != 0) {
+            set[counter / 64] |= 1 << (counter % 64);
+        }
+        let values: Vec<u64> = total.into_iter().filter(|value| *value != 0).collect();
+        SealedRow { key: row_key(pop, 0, 0), at: counters.push(kind, set, &values), kind }
+    };
+    totals.into_iter().map(row).collect()
 }

@@ -67,6 +67,8 @@ impl TallyRows {
 pub struct Tally {
     /// How many records were added.
     pub records: u64,
+    /// How many of these were late.
+    pub late: u64,
     /// How many rows were added under `_other` because of a limit.
     pub overflowed: u64,
     pub(crate) pops: StringInterner,

@@ -1,0 +1,216 @@
+//! Rankings: what the views show of one second. The names that matter most, what they were a minute before, and all others
+//! as one row.
+//!
+//! ```json
+//! {"service":"shop","of":"domains","by":"trouble","second":1795322466,"Timestamp":1795322468,"AggregateDelay":2,
+//!  "since":1795322167,"window":10,"ago":60,"columns":["requests","1xx","…"],
+//!  "all":{"now":[11508,0],"before":[9920,0],"series":{"requests":[null,1150],"5xx":[null,3]}},
+//!  "rows":[{"name":"a.example","silent":false,"now":[371,0],"before":[402,0],"series":{},"pops":[[84,45],[61,33]]}],
+//!  "rest":{"names":261,"now":[11137,0],"before":[9518,0]},
+//!  "pops":[{"name":"AMS","now":[5000,0],"before":[5100,0]}],"focus":null,"late":0,"overflowed":0}
+//! ```
+//!
+//! A ranking is a pure function of sealed seconds, so the same question has the same answer, byte for byte.
+
+mod choice;
+pub mod columns;
+mod focus;
+pub mod question;
+mod seconds;
+mod series;
+
+use std::collections::BTreeMap;
+
+use crate::entry::JsonBuffer;
+use crate::ranking::choice::{Candidate, choose};
+use crate::ranking::columns::{FAILURES, REQUESTS, RankingColumns, Sums, add_sums};
+use crate::ranking::focus::write_focus;
+use crate::ranking::question::Question;
+use crate::ranking::seconds::{AGO, Hint, Second, Seconds, WINDOW};
+use crate::ranking::series::{OF_ALL, OF_ROW, Series};
+use crate::schema::measurements::Dataset;
+use crate::window::sealed::Sealed;
+
+/// The names of the columns of `dataset`.
+#[must_use]
+pub fn columns(dataset: Dataset) -> &'static [String] {
+    RankingColumns::of(dataset).names()
+}
+
+/// The ranking that answers `question` as JSON. `sealed` are the last 300 seconds of the service up to the one that is
+/// shown, in their order, without those that have no traffic.
+#[must_use]
+pub fn ranking(sealed: &[&Sealed], question: &Question<'_>) -> Vec<u8> {
+    let seconds = Seconds::new(sealed, question);
+    let mut writer = RankingWriter {
+        question,
+        columns: RankingColumns::of(question.dataset),
+        pops: pops(&seconds, question.dataset),
+        seconds: &seconds,
+        json: JsonBuffer::default(),
+    };
+    writer.write(sealed);
+    writer.json.written().to_vec()
+}
+
+/// Sums now and before.
+type Both = [Sums; 2];
+
+/// The sums of each POP.
+fn pops<'a>(seconds: &Seconds<'a>, dataset: Dataset) -> BTreeMap<&'a str, Both> {
+    let columns = RankingColumns::of(dataset);
+    let wanted = columns.all();
+    let mut pops: BTreeMap<&str, Both> = BTreeMap::new();
+    for (window, seconds) in [seconds.now(), seconds.before()].into_iter().enumerate() {
+        for second in seconds {
+            for row in second.totals() {
+                let sums = &mut pops.entry(second.sealed.pops.get(row.pop())).or_default()[window];
+                columns.add(sums, second.sealed, row, &wanted);
+            }
+        }
+    }
+    pops
+}
+
+struct RankingWriter<'a> {
+    question: &'a Question<'a>,
+    columns: &'static RankingColumns,
+    seconds: &'a Seconds<'a>,
+    /// By name, so they are written in alphabetical order.
+    pops: BTreeMap<&'a str, Both>,
+    json: JsonBuffer,
+}
+
+impl RankingWriter<'_> {
+    fn write(&mut self, sealed: &[&Sealed]) {
+        let question = self.question;
+        let choice = choose(self.seconds, question);
+        self.head();
+        let mut all = Both::default();
+        for pop in self.pops.values() {
+            all.iter_mut().zip(pop).for_each(|(all, pop)| add_sums(all, pop));
+        }
+        self.json.text(",\"all\":{");
+        self.both(&all);
+        self.json.text(",\"series\":");
+        Series::new(self.seconds, question, OF_ALL, Second::totals).write(&mut self.json, self.columns, true);
+        self.json.text("},\"rows\":[");
+        for (number, row) in choice.rows.iter().enumerate() {
+            self.json.text(if number == 0 { "{" } else { ",{" });
+            let sums = self.row(row);
+            self.json.text("}");
+            for (all, row) in all.iter_mut().zip(&sums) {
+                all.iter_mut().zip(row).for_each(|(all, row)| *all = all.saturating_sub(*row));
+            }
+        }
+        self.json.text("],\"rest\":{");
+        self.number("names", choice.others as u64);
+        self.json.text(",");
+        self.both(&all);
+        self.json.text("},\"pops\":[");
+        for (number, (name, sums)) in std::mem::take(&mut self.pops).into_iter().enumerate() {
+            self.json.text(if number == 0 { "{\"name\":" } else { ",{\"name\":" });
+            self.json.string(name);
+            self.json.text(",");
+            self.both(&sums);
+            self.json.text("}");
+        }
+        self.json.text("],\"focus\":");
+        match question.focus {
+            Some(name) => write_focus(&mut self.json, self.seconds, question, name),
+            None => self.json.text("null"),
+        }
+        // Also of a second without rows of this dataset.
+        let now = || sealed.iter().filter(|one| one.second <= question.second && one.second + WINDOW > question.second);
+        self.json.text(",");
+        self.number("late", now().map(|one| one.late).sum());
+        self.json.text(",");
+        self.number("overflowed", now().map(|one| one.overflowed).sum());
+        self.json.text("}");
+    }
+
+    fn head(&mut self) {
+        let question = self.question;
+        let of = question.dataset.name();
+        for (before, name, text) in
+            [("{", "service", question.service_id), (",", "of", of), (",", "by", question.by.name(self.columns))]
+        {
+            self.json.text(before);
+            self.json.key(name);
+            self.json.string(text);
+        }
+        for (name, value) in [
+            ("second", question.second),
+            ("Timestamp", question.second + question.aggregate_delay),
+            ("AggregateDelay", question.aggregate_delay),
+            ("since", question.since),
+            ("window", WINDOW),
+            ("ago", AGO),
+        ] {
+            self.json.text(",");
+            self.number(name, value);
+        }
+        self.json.text(",\"columns\":");
+        for (number, name) in self.columns.names().iter().enumerate() {
+            self.json.text(if number == 0 { "[" } else { "," });
+            self.json.string(name);
+        }
+        self.json.text("]");
+    }
+
+    /// Writes the members of a row; returns its sums.
+    fn row(&mut self, row: &Candidate<'_>) -> Both {
+        let name = row.name;
+        let mut sums = Both::default();
+        let mut pops: BTreeMap<&str, Sums> = BTreeMap::new();
+        let (wanted, mut hint) = (self.columns.all(), Hint::default());
+        for (window, seconds) in [self.seconds.now(), self.seconds.before()].into_iter().enumerate() {
+            for second in seconds {
+                for row in second.rows_of(name, &mut hint) {
+                    self.columns.add(&mut sums[window], second.sealed, row, &wanted);
+                    if window == 0 {
+                        let pop = pops.entry(second.sealed.pops.get(row.pop())).or_default();
+                        self.columns.add(pop, second.sealed, row, &wanted);
+                    }
+                }
+            }
+        }
+        self.json.text("\"name\":");
+        self.json.string(name);
+        self.json.text(if row.is_silent() { ",\"silent\":true," } else { ",\"silent\":false," });
+        self.both(&sums);
+        self.json.text(",\"series\":");
+        let series = Series::new(self.seconds, self.question, OF_ROW, |second| second.rows_of(name, &mut hint));
+        series.write(&mut self.json, self.columns, false);
+        self.json.text(",\"pops\":[");
+        for (number, pop) in self.pops.keys().enumerate() {
+            let sums = pops.get(pop).copied().unwrap_or_default();
+            self.json.text(if number == 0 { "[" } else { ",[" });
+            self.json.integer(sums[REQUESTS]);
+            self.json.text(",");
+            self.json.integer(sums[FAILURES]);
+            self.json.text("]");
+        }
+        self.json.text("]");
+        sums
+    }
+
+    /// Writes the members `now` and `before`.
+    fn both(&mut self, sums: &Both) {
+        for (start, sums) in ["\"now\":[", "],\"before\":["].into_iter().zip(sums) {
+            self.json.text(start);
+            for (number, value) in self.columns.values(sums).enumerate() {
+                if number > 0 {
+                    self.json.text(",");
+                }
+                self.json.integer(value);
+            }
+        }
+        self.json.text("]");
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.json.key(name);
+        self.json.integer(value);
+    }
+}

@@ -1,0 +1,29 @@
+//! What a ranking is asked for.
+
+use crate::ranking::columns::By;
+use crate::schema::measurements::Dataset;
+
+/// The question that a ranking answers.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// The service.
+    pub service_id: &'a str,
+    /// Domains or origins.
+    pub dataset: Dataset,
+    /// What names are ordered by.
+    pub by: By,
+    /// The most rows.
+    pub rows: usize,
+    /// The only POP that counts.
+    pub pop: Option<&'a str>,
+    /// Rows are chosen among the names that contain this, in upper or lower case.
+    pub matching: &'a str,
+    /// The name that is looked into.
+    pub focus: Option<&'a str>,
+    /// The second that is shown.
+    pub second: u64,
+    /// The first second of which anything is known.
+    pub since: u64,
+    /// Seconds between the start of a second and its seal.
+    pub aggregate_delay: u64,
+}
