@@ -135,7 +135,14 @@ async def test_renamed_twice_between_two_looks(log: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["access.log.1", "access.log-20261125", "access-20261125.log", "access_2026-11-25.log"]
+    "name",
+    [
+        "access.log.1",
+        "access.log-20261125",
+        "access-20261125.log",
+        "access_2026-11-25.log",
+        "access-2026-11-25T04-41-06.907-size.log",
+    ],
 )
 async def test_generations_are_recognised_by_their_names(log: Path, name: str) -> None:
     async with following(log) as reading:
@@ -297,7 +304,7 @@ async def test_rotated_again_and_again(log: Path) -> None:
     append(log, b"rest\n")
     written_at(log, 1000)
     log.rename(log.with_name("access.log.3"))
-    for number, name in enumerate(["access.log.2", "access.log-20261125", "access-20261126.log"]):
+    for number, name in enumerate(["access.log.2", "access-20261125.log", "access-2026-11-26T04-41-06.907-size.log"]):
         log.write_bytes(b"file %d\n" % number)
         written_at(log, 1001 + number)
         log.rename(log.with_name(name))

@@ -11,8 +11,11 @@ COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".br", ".lz4", ".Z", ".zip")
 ADDED = r"[._-][0-9][0-9T._-]*"
 """What rotation adds to a name: a number, or a date."""
 
-BEHIND = re.compile(rf"(.+?){ADDED}")
-BEFORE_EXTENSION = re.compile(rf"(.+?){ADDED}(\.[A-Za-z]\w*)")
+REASON = "(?:-(?:size|time|manual))?"
+"""What Caddy 2.11 adds behind the date: why it rotated."""
+
+BEHIND = re.compile(rf"(.+?){ADDED}{REASON}")
+BEFORE_EXTENSION = re.compile(rf"(.+?){ADDED}{REASON}(\.[A-Za-z]\w*)")
 
 
 def bases(name: str) -> Iterator[str]:
