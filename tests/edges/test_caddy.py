@@ -8,6 +8,7 @@ can only log headers that it also sends, and with a new one.
 """
 
 import asyncio
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,8 @@ async def run_all(version: str, directory: Path) -> Outcome:
         await SCENARIOS.run(lab)
         seen = lab.observed.sums()
         shown = await receiver.read_all(TRANSPORTS, seen)
+    mode = (directory / "edgetally.log").stat().st_mode
+    assert mode & stat.S_IRGRP  # as the snippet says
     return Outcome(seen, shown, receiver.complaints)
 
 

@@ -122,7 +122,10 @@ class Caddy:
             tls_port=self.tls_port,
             certificate=make_certificate(self._directory),
         )
-        if self.is_old:
+        if not self.is_old:
+            assert text.count("#mode 0640") == 1
+            text = text.replace("#mode 0640", "mode 0640")
+        else:
             # It does not know log_append, and a snippet that is not used is not read.
             assert "import edgetally_fields" not in site
         options = OPTIONS.format(directory=self._directory, udp=udp, tcp=tcp)
