@@ -44,6 +44,7 @@ __all__ = [
     "check_format",
     "columns",
     "detect_format",
+    "domain_names",
     "format_fields",
     "formats",
     "measurements",
@@ -362,6 +363,10 @@ class Sealed:
     def size(self) -> int:
         """Memory that it takes, in bytes, approximately."""
 
+    @property
+    def pops(self) -> list[str]:
+        """The POPs that have a row, in alphabetical order."""
+
     def has(self, dataset: str) -> bool:
         """
         Whether `dataset` shows any traffic of this second.
@@ -408,6 +413,9 @@ def columns(of: str) -> list[str]:
 
 def detect_format(lines: bytes) -> str | None:
     """Return the format that finds the most fields in `lines`, `canonical` if several do; None if none finds any."""
+
+def domain_names(sealed: Sequence[Sealed], most: int) -> list[str]:
+    """Return the domains of some sealed seconds in alphabetical order: at most `most`, those of the first seconds."""
 
 def format_fields(name: str) -> list[tuple[str, str]]:
     """

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from edgetally import _core
 
@@ -93,6 +93,11 @@ class KeyLimits(NamedTuple):
     addresses: int
     pops: int
     services: int
+
+
+def domain_names(sealed: Sequence[Any], most: int) -> list[str]:
+    """Return the domains of some sealed seconds of the core: at most `most`, those of the first seconds."""
+    return _core.domain_names(sealed, most)
 
 
 DATASETS = ("domains", "origin_insights", "origins")

@@ -82,6 +82,7 @@ pub use rejection::{Reason, Rejection};
 pub use schema::measurements::{Dataset, Formula, Measurement, measurements};
 pub use value::cache_status::{CACHE_WORDS, CacheStatus};
 pub use value::key::{INVALID, MAX_POP_BYTES, MAX_SERVICE_ID_BYTES, OTHER};
+pub use window::names::domain_names;
 pub use window::sealed::Sealed;
 pub use window::tally::Limits;
 pub use window::{Merged, Window};

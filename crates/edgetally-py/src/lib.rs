@@ -17,7 +17,7 @@ mod _core {
     use edgetally_core as core;
     use pyo3::exceptions::{PyKeyError, PyValueError};
     use pyo3::prelude::*;
-    use pyo3::types::{PyBytes, PyBytesMethods};
+    use pyo3::types::{PyBytes, PyBytesMethods, PyList};
 
     #[pymodule_export]
     const MAX_WEIGHT: u64 = core::MAX_WEIGHT;
@@ -312,6 +312,11 @@ mod _core {
             self.inner.size()
         }
 
+        #[getter]
+        fn pops(&self) -> Vec<&str> {
+            self.inner.pop_names().collect()
+        }
+
         fn has(&self, dataset: &str) -> PyResult<bool> {
             Ok(self.inner.has(self::dataset(dataset)?))
         }
@@ -325,6 +330,14 @@ mod _core {
                 Ok(bytes)
             })
         }
+    }
+
+    /// The domains of some sealed seconds: at most `most`, those of the first seconds.
+    #[pyfunction]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn domain_names(py: Python<'_>, sealed: Vec<Py<Sealed>>, most: usize) -> PyResult<Bound<'_, PyList>> {
+        let names = py.detach(|| core::domain_names(sealed.iter().map(|one| &one.get().inner), most));
+        PyList::new(py, names)
     }
 
     /// The fields of a format: where each is in a line, and which field of a record it fills.

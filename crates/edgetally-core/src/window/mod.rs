@@ -14,6 +14,7 @@
 //! [`Window::reservations`] proposes them.
 
 pub mod frozen_rows;
+pub mod names;
 mod reservations;
 pub mod sealed;
 mod sparse_rows;
