@@ -25,7 +25,7 @@ UNKNOWN = bearer("read", "*")
 
 KNOWN = [READER, SENDER, OTHER, BOTH, EVERY_READER, EVERY_SENDER, REVOKED]
 NO_TOKEN: dict[str, str] = {}
-REFUSED = {"Error": "invalid authentication", "Timestamp": START + 2}
+REFUSED = {"Error": "invalid authentication", "Timestamp": START + 2, "msg": "invalid authentication"}
 
 
 def guarded(*known: Bearer, error_delay: float = 0.0) -> dict[str, dict[str, object]]:

@@ -35,12 +35,13 @@ async def service() -> AsyncIterator[Served]:
 
 
 def is_refusal(answer: Answer, status: int) -> bool:
-    """Check that `answer` is `{"Error": "…", "Timestamp": now}` and shows no internals."""
+    """Check that `answer` is `{"Error": "…", "Timestamp": now, "msg": "…"}` and shows no internals."""
     assert answer.status == status
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["access-control-allow-origin"] == "*"
     body = answer.json()
-    assert list(body) == ["Error", "Timestamp"]
+    assert list(body) == ["Error", "Timestamp", "msg"]
+    assert body["msg"] == body["Error"]
     assert isinstance(body["Error"], str)
     assert body["Error"]
     assert isinstance(body["Timestamp"], int)

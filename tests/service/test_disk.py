@@ -70,6 +70,7 @@ async def test_pushes_are_refused_with_retry_after(service: Served, journal: Fai
     assert answer.json() == {
         "Error": f"{PROBLEM}; nothing of this push was counted: send it again",
         "Timestamp": START,
+        "msg": f"{PROBLEM}; nothing of this push was counted: send it again",
     }
     journal.failing = None
     await service.push(record(0))

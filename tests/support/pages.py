@@ -108,6 +108,8 @@ PREFIXES = {
 }
 """Prefixes with which the fields of `origins` are repeated, and what they then count."""
 
+FEW_CHOICES = 10
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "sources.follow": {"path": "/var/log/caddy/edgetally.log", "service_id": "shop", "pop": "AMS", "format": "caddy"},
     "sources.syslog": {"listen": "udp:127.0.0.1:5514", "service_id": "shop", "pop": "AMS", "format": "nginx"},
@@ -199,13 +201,23 @@ def command_line() -> str:
     """Generate docs/cli.md."""
     top = help_of()
     page = ["# The command line", GENERATED, _block("text", top)]
+    shown: dict[str, str] = {}
     for command in re.findall(r"^ {4}([a-z-]+) ", top, re.MULTILINE):
         below = help_of(command)
-        page += [f"## edgetally {command}", _block("text", below)]
+        page += [f"## edgetally {command}", *_help_blocks(command, below, shown)]
         # Arguments have the same form as commands; only what is under that heading is one.
         for inner in re.findall(r"^ {4}([a-z-]+) ", below.partition("COMMAND\n")[2], re.MULTILINE):
             page += [f"### edgetally {command} {inner}", _block("text", help_of(command, inner))]
     return "\n\n".join(page) + "\n"
+
+
+def _help_blocks(command: str, text: str, shown: dict[str, str]) -> list[str]:
+    """Return the blocks of a command's help; options that another command has, too, are shown once."""
+    usage, _, options = text.partition("\noptions:\n")
+    other = shown.setdefault(options, command)
+    if other == command:
+        return [_block("text", text)]
+    return [_block("text", usage), f"The options are those of [`edgetally {other}`](#edgetally-{other})."]
 
 
 def help_of(*command: str) -> str:
@@ -253,8 +265,15 @@ def _settings_table(settings: Iterable[Setting]) -> str:
             meaning += [f"**Beyond:** {one.limit.beyond}{counted}"]
         if one.flag:
             meaning += [f"Flag: `{one.flag.name}`."]
-        rows.append((f"`{one.name}`", re.sub("^an? ", "", one.words), default, " ".join(meaning)))
+        rows.append((f"`{one.name}`", _words(one), default, " ".join(meaning)))
     return _table(("setting", "type", "default", "meaning"), rows)
+
+
+def _words(setting: Setting) -> str:
+    """Write the type of a setting. Many choices are listed only where they are first used."""
+    first = next((one for one in SETTINGS.values() if one.choices and one.words == setting.words), setting)
+    is_first = first.path == setting.path or len(setting.choices) <= FEW_CHOICES
+    return re.sub("^an? ", "", setting.words) if is_first else f"as `{first.path}`"
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

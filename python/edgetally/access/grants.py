@@ -24,6 +24,13 @@ ANY = "*"
 """In a list of services: all of them, future ones too."""
 
 
+ANONYMOUS = "anonymous"
+"""What requests are called where no tokens are needed."""
+
+SHOWN_DIGITS = 12
+"""Digits of a hash that name its token. They reveal nothing: a token is random."""
+
+
 def new_token() -> str:
     """Return a random token."""
     return TOKEN + secrets.token_hex(TOKEN_BYTES)
@@ -34,10 +41,21 @@ def hashed(token: str) -> str:
     return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def short(hash_of_token: str) -> str:
+    """Return the start of a hash, as `edgetally token list` shows it."""
+    return hash_of_token.partition(":")[2][:SHOWN_DIGITS]
+
+
 class Grant:
     """What the bearer of one token may do."""
 
-    def __init__(self, scopes: Iterable[str], services: Iterable[str]) -> None:
+    def __init__(
+        self, scopes: Iterable[str], services: Iterable[str], *, name: str = ANONYMOUS, token_id: str = ANONYMOUS
+    ) -> None:
+        self.name = name
+        """Of the token."""
+        self.token_id = token_id
+        """The start of the token's hash."""
         self.withdrawn = False
         """Set once it no longer holds. Requests that have not ended by then must not succeed."""
         self._scopes = frozenset(scopes)
@@ -61,8 +79,8 @@ class Grant:
         return scope in self._scopes and on_service
 
     def is_like(self, other: Grant) -> bool:
-        """Whether the other one allows exactly the same."""
-        return (self._scopes, self._services) == (other._scopes, other._services)
+        """Whether the other one allows exactly the same under the same name."""
+        return (self.name, self._scopes, self._services) == (other.name, other._scopes, other._services)
 
     def when_withdrawn(self, call: Callable[[], object]) -> Callable[[], None]:
         """Make this call if the grant is withdrawn. Returns what cancels that."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import asdict
 
 from edgetally.access.certificate import Certificate
-from edgetally.access.grants import Grant, Keys
+from edgetally.access.grants import Grant, Keys, short
 from edgetally.access.token_file import Token, TokenFile
 from edgetally.config.sections import NAMED_TABLES, SECTIONS, Config
 from edgetally.errors import ConfigError
@@ -151,7 +151,11 @@ def _grants(tokens: Sequence[Token] | None) -> dict[str, Grant] | None:
     """Return what the tokens allow, by their hash; None if no request needs one."""
     if tokens is None:
         return None
-    return {one.hash: Grant(one.scopes, one.services) for one in tokens if not one.revoked}
+    return {
+        one.hash: Grant(one.scopes, one.services, name=one.name, token_id=short(one.hash))
+        for one in tokens
+        if not one.revoked
+    }
 
 
 def _by_path(config: Config) -> dict[str, object]:

@@ -12,11 +12,19 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True):
     """Base of every answer: it has the declared fields and no others."""
 
 
-class Error(Answer, rename="pascal"):
+class Error(Answer):
     """Why a request was refused. `Timestamp` is there because clients take their next cursor from it even here."""
 
-    error: str
-    timestamp: int
+    error: str = msgspec.field(name="Error")
+    timestamp: int = msgspec.field(name="Timestamp")
+    msg: Annotated[str, Meta(description="The same as `Error`: some clients show only this.")]
+
+
+class ApiError(Answer):
+    """The same on a path of api.fastly.com."""
+
+    msg: str
+    detail: str | UnsetType = UNSET
 
 
 class RejectedLine(Answer):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
-from edgetally.api.errors import CORS, Refusal, error_response
+from edgetally.api.compat.routes import is_compat
+from edgetally.api.errors import CORS, Refusal, response_to
 from edgetally.api.query import parse
 from edgetally.api.top import View
 from edgetally.clock import sleep_until
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from edgetally.access.grants import Grant
     from edgetally.api.admin import Admin
     from edgetally.api.authorization import Authorization
+    from edgetally.api.compat.routes import Compat
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.push import Ingest
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 KINDS = ("origin_insights",)
 """What `/v1/channel` can show."""
+
+WRONG_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""Statuses that may answer a guess of a token."""
 
 READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
@@ -48,6 +53,7 @@ class Handlers:
     ingest: Ingest
     admin: Admin
     index: Index
+    compat: Compat
 
 
 class App:
@@ -70,7 +76,10 @@ class App:
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         """Answer `request`."""
+        path = request.path.strip("/").split("/")
         try:
+            if is_compat(path) and request.method != "OPTIONS":
+                return self._handlers.compat.answer(request, path)
             return self._route(request)
         except Refusal as refusal:
             if self._is_delayed(request, refusal):
@@ -80,7 +89,7 @@ class App:
 
     def error_response(self, status: HTTPStatus, problem: str) -> Response:
         """Return the response to a request that cannot be routed."""
-        return error_response(status, problem, self._clock.now())
+        return response_to(Refusal(status, problem), self._clock.now())
 
     def _route(self, request: Request) -> Response | Awaitable[Response]:
         if request.method == "OPTIONS":
@@ -164,7 +173,7 @@ class App:
     def _is_delayed(self, request: Request, refusal: Refusal) -> bool:
         # Some clients poll without a pause and would turn a refusal into a busy loop. And a client that guesses tokens
         # gets one guess at a time and connection.
-        return self._error_delay > 0 and (request.path.startswith("/v1/") or refusal.status is HTTPStatus.FORBIDDEN)
+        return self._error_delay > 0 and (request.path.startswith("/v1/") or refusal.status in WRONG_TOKEN)
 
     async def _delayed_response(self, request: Request, refusal: Refusal) -> Response:
         """Return the response to a refusal, after the delay if there is one for it."""
@@ -173,7 +182,7 @@ class App:
         return self._response(refusal)
 
     def _response(self, refusal: Refusal) -> Response:
-        return error_response(refusal.status, refusal.problem, self._clock.now(), *refusal.fields)
+        return response_to(refusal, self._clock.now())
 
 
 def _allow(request: Request, methods: tuple[str, ...]) -> None:

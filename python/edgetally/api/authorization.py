@@ -10,7 +10,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from edgetally.api.errors import Refusal
+from edgetally.api.errors import ApiRefusal, Refusal
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
@@ -46,6 +46,22 @@ class Authorization:
         if grant and grant.may(scope, service_id):
             return grant
         raise forbidden()
+
+    def require_reader(self, request: Request, service_id: str | None = None) -> Grant:
+        """
+        Return the grant of a token that may read this service, or any; raise ApiRefusal when it may not.
+
+        On the paths of api.fastly.com, clients tell a token that is not valid from one that is not for this service.
+        Neither tells whether the service exists.
+        """
+        grant = self._keys.grant(token(request))
+        if not grant:
+            problem = "Provided credentials are missing or invalid"
+            raise ApiRefusal(HTTPStatus.UNAUTHORIZED, problem, b"WWW-Authenticate: Bearer")
+        if not grant.may("read", service_id):
+            detail = "the token does not permit this" if service_id is None else "the token is not for this service"
+            raise ApiRefusal(HTTPStatus.FORBIDDEN, "You are not authorized to perform this action", detail=detail)
+        return grant
 
 
 def refuse_when_withdrawn(

@@ -1,14 +1,16 @@
 """
-Refusals: every request that is not served gets `{"Error": "why", "Timestamp": now}`.
+Refusals: every request that is not served gets `{"Error": "why", "Timestamp": now, "msg": "why"}`.
 
-`Timestamp` is always there because clients take their next cursor from it even here.
+`Timestamp` is always there because clients take their next cursor from it even here. The paths of api.fastly.com have
+another form, `{"msg": "what", "detail": "why"}`.
 """
 
 from http import HTTPStatus
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from edgetally.api.answers import Error
+from edgetally.api.answers import ApiError, Error
 from edgetally.http.messages import Response
 
 CORS = (
@@ -31,7 +33,23 @@ class Refusal(Exception):
         self.problem = problem
         self.fields = fields
 
+    def body(self, now: float) -> bytes:
+        """Encode the answer."""
+        return msgspec.json.encode(Error(self.problem, int(now), self.problem))
 
-def error_response(status: HTTPStatus, problem: str, now: float, *fields: bytes) -> Response:
+
+class ApiRefusal(Refusal):
+    """The same on a path of api.fastly.com."""
+
+    def __init__(self, status: HTTPStatus, problem: str, *fields: bytes, detail: str | UnsetType = UNSET) -> None:
+        super().__init__(status, problem, *fields)
+        self.detail = detail
+
+    def body(self, _now: float) -> bytes:
+        """Encode the answer."""
+        return msgspec.json.encode(ApiError(self.problem, self.detail))
+
+
+def response_to(refusal: Refusal, now: float) -> Response:
     """Return the response of a refusal."""
-    return Response(status, msgspec.json.encode(Error(problem, int(now))), *CORS, NOT_HTML, *fields)
+    return Response(refusal.status, refusal.body(now), *CORS, NOT_HTML, *refusal.fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import msgspec
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.answers import IndexAnswer, Links
+from edgetally.api.base_address import base_address
 from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.http.messages import Response
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from edgetally.access.grants import Grant
     from edgetally.http.messages import Request
     from edgetally.window.shelf import Shelf
-
-HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
-"""A Host that links may start with: clients can send any."""
 
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
@@ -35,8 +32,7 @@ class Index:
 
     def answer(self, request: Request, grant: Grant) -> Response:
         """Return the index for the holder of `grant`."""
-        host = request.header(b"host")
-        base = f"{self._scheme}://{host}" if HOST.fullmatch(host) else ""
+        base = base_address(request, self._scheme)
         services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
         # Links work even where no service has entries yet.
         example = services[0] if services else "default"

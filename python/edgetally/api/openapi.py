@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edgetally.api.answers import Error, Health, IndexAnswer, PushAnswer, RankingAnswer, Readiness
+from edgetally.api.compat import openapi as compat
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
@@ -31,7 +32,8 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
     answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness, RankingAnswer]
     (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
     schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
-    paths: Json = {}
+    compat_schemas, paths = compat.document(SCHEMAS + "{name}", SECURITY)
+    schemas |= compat_schemas
     for dataset, measurements in fields.items():
         prefix, path, description = DATASETS[dataset]
         schemas |= _entry_schemas(dataset, prefix, measurements)
@@ -112,7 +114,7 @@ def _json(description: str, schema: str) -> Json:
 def _with_token(operation: Json) -> Json:
     """Require a token in one of two fields; `{}` because a server without tokens requires none."""
     responses = {**operation["responses"], "403": _json("The token is missing or does not permit this.", "Error")}
-    return {**operation, "security": [*({name: []} for name in TOKENS), {}], "responses": responses}
+    return {**operation, "security": SECURITY, "responses": responses}
 
 
 def _without_token(operation: Json) -> Json:
@@ -245,6 +247,8 @@ TOKENS: Json = {
     "FastlyKey": {"type": "apiKey", "in": "header", "name": "Fastly-Key", "description": "A token of this server."},
     "Bearer": {"type": "http", "scheme": "bearer", "description": "The same token in the Authorization field."},
 }
+
+SECURITY: list[Json] = [*({name: []} for name in TOKENS), {}]
 
 READY: Json = {
     "summary": "Readiness: whether the server takes records and shows entries.",

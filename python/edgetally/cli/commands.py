@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from msgspec.structs import replace
 
+from edgetally.access.grants import short
 from edgetally.access.token_file import TokenFile
 from edgetally.cli.flags import add_flag, add_flags, given
 from edgetally.cli.streams import standard_input
@@ -332,9 +333,8 @@ def _token_list(_: argparse.Namespace, settings: Given) -> int:
     width = max((len(one.name) for one in tokens), default=0)
     for one in tokens:
         state = "revoked" if one.revoked else "valid"
-        digits = one.hash.partition(":")[2][:12]
         scopes, services = ",".join(one.scopes), ",".join(one.services)
-        sys.stdout.write(f"{one.name:<{width}}  {digits}  {state:<7}  {scopes:<11}  {services}\n")
+        sys.stdout.write(f"{one.name:<{width}}  {short(one.hash)}  {state:<7}  {scopes:<11}  {services}\n")
     return OK
 
 

@@ -72,7 +72,12 @@ class Descriptions:
     def service(self, service_id: str) -> ServiceDescription:
         """Describe a service, whether it is in the settings or not."""
         one = self._config.services.get(service_id) or ServiceSettings()
-        return ServiceDescription(service_id, one.name or service_id, one.type, one.comment)
+        return ServiceDescription(service_id, self.service_name(service_id), one.type, one.comment)
+
+    def service_name(self, service_id: str) -> str:
+        """Return the name of a service."""
+        one = self._config.services.get(service_id)
+        return (one and one.name) or service_id
 
     def service_named(self, name: str) -> str:
         """Return the id of the service with this name, which may not exist."""

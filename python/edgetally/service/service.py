@@ -17,6 +17,7 @@ from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
 from edgetally.api.app import App, Handlers, endpoint
 from edgetally.api.authorization import Authorization
+from edgetally.api.compat.routes import Compat
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
@@ -116,14 +117,22 @@ class Service:
         body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         self.ingest = Ingest(self._open_push, body_limits)
         self.monitor = Monitor(version("edgetally"))
+        authorization = Authorization(self.policy.keys)
         app = App(
-            authorization=Authorization(self.policy.keys),
+            authorization=authorization,
             handlers=Handlers(
                 long_poll=self.long_poll,
                 rankings=self.rankings,
                 ingest=self.ingest,
                 admin=Admin(self.monitor, self.dead_letters),
                 index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
+                compat=Compat(
+                    authorization,
+                    self.shelf,
+                    self.descriptions,
+                    scheme=self.policy.scheme,
+                    max_domains=config.window.max_domains,
+                ),
             ),
             openapi=openapi(),
             clock=self.clock,

@@ -1,0 +1,59 @@
+"""Pages of a list, and the links to the others."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import urlencode
+
+from edgetally.api.errors import ApiRefusal
+from edgetally.api.query import MAX_DIGITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+KEPT_IN_LINKS = ("sort", "direction", "filter[include_versions]")
+"""Parameters that the other pages need, too."""
+
+
+class Page(NamedTuple):
+    """A page of a list, counted from 1."""
+
+    number: int
+    size: int | None
+    """None: all."""
+    others: Mapping[str, str]
+    """The other parameters of the query."""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Self:
+        """Read a query, in which an empty parameter is absent; raise ApiRefusal when it is not valid."""
+        others = {name: query[name] for name in KEPT_IN_LINKS if query.get(name)}
+        return cls(_positive(query, "page") or 1, _positive(query, "per_page"), others)
+
+    def cut(self, items: Sequence[str]) -> Sequence[str]:
+        """Return the items of this page."""
+        size = self.size or len(items)
+        return items[(self.number - 1) * size : self.number * size]
+
+    def links(self, address: str, total: int) -> str:
+        """Return the links to the last page and to the next one, as a `Link` field; empty on the last page."""
+        last = -(-total // self.size) if self.size else 1
+        if self.number >= last:
+            return ""
+
+        def link(number: int, relation: str) -> str:
+            parameters = {"page": number, "per_page": self.size, **self.others}
+            return f'<{address}?{urlencode(parameters)}>; rel="{relation}"'
+
+        # Some clients go on by the one, some by the other.
+        return f"{link(last, 'last')}, {link(self.number + 1, 'next')}"
+
+
+def _positive(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS and int(text):
+        return int(text)
+    raise ApiRefusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 1 (got {text[:40]!r})")

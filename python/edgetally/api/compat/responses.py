@@ -1,0 +1,20 @@
+"""Responses and refusals that the paths of api.fastly.com share."""
+
+from http import HTTPStatus
+
+import msgspec
+
+from edgetally.api.errors import CORS, NOT_HTML, ApiRefusal
+from edgetally.http.messages import Response
+
+FIELDS = (*CORS, b"Cache-Control: no-store", NOT_HTML)
+
+
+def respond(answer: object, *fields: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return the response with this answer."""
+    return Response(status, msgspec.json.encode(answer), *FIELDS, *fields)
+
+
+def not_found(detail: str) -> ApiRefusal:
+    """Return the refusal of what there is not, in the words of Fastly."""
+    return ApiRefusal(HTTPStatus.NOT_FOUND, "Record not found", detail=detail)

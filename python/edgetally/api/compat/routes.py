@@ -1,0 +1,136 @@
+"""Which handler answers which path of api.fastly.com."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from edgetally.api.compat.answers import Certificates, OpenIdMetadata, RegionsAnswer
+from edgetally.api.compat.datacenters import Datacenters
+from edgetally.api.compat.products import Products
+from edgetally.api.compat.responses import not_found, respond
+from edgetally.api.compat.services import Services
+from edgetally.api.compat.tokens import Tokens
+from edgetally.api.errors import ApiRefusal
+from edgetally.config.regions import StatsRegion
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+
+    from edgetally.access.grants import Grant
+    from edgetally.api.authorization import Authorization
+    from edgetally.config.descriptions import Descriptions
+    from edgetally.http.messages import Request, Response
+    from edgetally.window.shelf import Shelf
+
+    Answers = Response | asyncio.Future[Response]
+
+OPENID = "/realms/fastly/.well-known/openid-configuration"
+"""Served without a token: clients ask for it before they send one."""
+
+HISTORY = (
+    "/metrics/domains/services/{service_id}",
+    "/metrics/origins/services/{service_id}",
+    "/stats",
+    "/stats/aggregate",
+    "/stats/field/{field}",
+    "/stats/service/{service_id}",
+    "/stats/service/{service_id}/field/{field}",
+    "/stats/usage",
+    "/stats/usage_by_month",
+    "/stats/usage_by_service",
+)
+
+ROOTS = frozenset(
+    {"datacenters", "enabled-products", "entitled-products", "realms", "service", "stats", "tls", "tokens", "verify"}
+)
+"""The first parts of the paths."""
+
+
+def is_compat(path: list[str]) -> bool:
+    """Whether a path is one of api.fastly.com. `/metrics` by itself is for Prometheus."""
+    return path[0] in ROOTS or (path[0] == "metrics" and len(path) > 1)
+
+
+class Asked(NamedTuple):
+    """A request that is permitted."""
+
+    request: Request
+    grant: Grant
+    names: dict[str, str]
+    """The parts of its path that the template has in braces."""
+
+    @property
+    def service_id(self) -> str:
+        """The service that the path names."""
+        return self.names["service_id"]
+
+
+class Compat:
+    """Routes the requests for api.fastly.com to handlers."""
+
+    def __init__(
+        self, authorization: Authorization, shelf: Shelf, descriptions: Descriptions, *, scheme: str, max_domains: int
+    ) -> None:
+        self._authorization = authorization
+        services = Services(shelf, descriptions, scheme=scheme, max_domains=max_domains)
+        datacenters = Datacenters(shelf, descriptions, services)
+        products = Products(services)
+        tokens = Tokens(services)
+        # Of two templates that fit, the first one counts.
+        self.handlers: dict[str, Callable[[Asked], Answers]] = {
+            "/service": lambda asked: services.page(asked.request, asked.grant),
+            "/service/search": lambda asked: services.named(asked.request.query.get("name", ""), asked.grant),
+            "/service/{service_id}": lambda asked: services.service(asked.service_id),
+            "/service/{service_id}/details": lambda asked: services.details(asked.service_id),
+            "/service/{service_id}/domain": lambda asked: services.domains(asked.service_id),
+            "/service/{service_id}/version": lambda asked: services.versions(asked.service_id),
+            "/service/{service_id}/version/{version}": lambda asked: services.version(**asked.names),
+            "/service/{service_id}/version/{version}/domain": lambda asked: services.domains(**asked.names),
+            "/service/{service_id}/version/{version}/dictionary": lambda asked: services.dictionaries(**asked.names),
+            "/datacenters": lambda asked: datacenters.all(asked.grant),
+            "/entitled-products/{product}": lambda asked: products.entitled(**asked.names),
+            "/enabled-products/v1/{product}/services": lambda asked: products.services(
+                grant=asked.grant, **asked.names
+            ),
+            "/enabled-products/v1/{product}/services/{service_id}": lambda asked: products.enabled(**asked.names),
+            "/tls/certificates": lambda _: respond(Certificates()),
+            "/tokens/self": lambda asked: tokens.own(asked.grant),
+            "/verify": lambda asked: tokens.verify(asked.grant),
+            "/stats/regions": lambda _: respond(RegionsAnswer([*get_args(StatsRegion)])),
+            **dict.fromkeys(HISTORY, _refuse_history),
+        }
+        """By template, as in the OpenAPI document."""
+        self._templates = [(_parts(template), handler) for template, handler in self.handlers.items()]
+
+    def answer(self, request: Request, path: list[str]) -> Answers:
+        """Answer a request whose path `is_compat`; raise ApiRefusal when it is refused."""
+        if request.method not in ("GET", "HEAD"):
+            problem = f"method {request.method} not allowed (allowed: GET, HEAD, OPTIONS)"
+            raise ApiRefusal(HTTPStatus.METHOD_NOT_ALLOWED, problem, b"Allow: GET, HEAD, OPTIONS")
+        if path == _parts(OPENID):
+            return respond(OpenIdMetadata())
+        for handler, names in self._found(path):
+            grant = self._authorization.require_reader(request, names.get("service_id"))
+            return handler(Asked(request, grant, names))
+        self._authorization.require_reader(request)
+        raise not_found("no such endpoint (see /openapi.json for the list)")
+
+    def _found(self, path: list[str]) -> Iterator[tuple[Callable[[Asked], Answers], dict[str, str]]]:
+        """Yield the handlers whose templates fit, and the parts of the path that these name."""
+        for template, handler in self._templates:
+            if len(template) == len(path):
+                named = {part[1:-1]: given for part, given in zip(template, path, strict=True) if part[0] == "{"}
+                if all(part == given or part[1:-1] in named for part, given in zip(template, path, strict=True)):
+                    yield handler, named
+
+
+def _parts(template: str) -> list[str]:
+    return template.strip("/").split("/")
+
+
+def _refuse_history(_: Asked) -> Response:
+    raise ApiRefusal(
+        HTTPStatus.NOT_IMPLEMENTED, "there is no history yet", detail="read the last seconds at /v1 (see /openapi.json)"
+    )
