@@ -55,8 +55,9 @@ async def test_a_file_cannot_be_read_and_the_others_go_on(
     assert said == ["file_read_failed", "file_read_recovered"]
 
 
+@pytest.mark.parametrize(("call", "error"), [("pread", errno.EIO), ("open", errno.EACCES)])
 async def test_a_file_that_could_not_be_read_at_the_start_is_read_where_it_was_left(
-    log: Path, monkeypatch: pytest.MonkeyPatch
+    log: Path, call: str, error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with following(log) as reading:
         append(log, b"one\n")
@@ -64,28 +65,12 @@ async def test_a_file_that_could_not_be_read_at_the_start_is_read_where_it_was_l
     append(log, b"two\n")
 
     with monkeypatch.context() as patched:
-        failing(patched, "pread", log.stat().st_ino, errno.EIO)
+        failing(patched, call, log.stat().st_ino, error)
         async with following(log, checkpoints=reading.checkpoints) as reading:
             await reading.nothing()
+            assert reading.follower.paths[log].problem == os.strerror(error)
             patched.undo()
             await reading.clock.advance(60)
-            assert await reading.lines(1) == [b"two"]
-
-
-async def test_a_file_that_may_not_be_opened_at_the_start_is_read_where_it_was_left(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with following(log) as reading:
-        append(log, b"one\n")
-        await reading.lines(1)
-    append(log, b"two\n")
-
-    with monkeypatch.context() as patched:
-        failing(patched, "open", log.stat().st_ino, errno.EACCES)
-        async with following(log, checkpoints=reading.checkpoints) as reading:
-            await reading.nothing()
-            assert reading.follower.paths[log].problem == "Permission denied"
-            patched.undo()
             assert await reading.lines(1) == [b"two"]
             assert reading.follower.paths[log].problem is None
 
