@@ -14,6 +14,7 @@ Everything edgetally raises on purpose.
 Anything else that escapes is a bug, and is allowed to look like one.
 """
 
+import difflib
 import errno
 import os
 from collections.abc import Iterable
@@ -22,6 +23,12 @@ from collections.abc import Iterable
 def reason(error: OSError) -> str:
     """Return the system's own message, without what libraries add to it."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+
+
+def hint(name: str, names: Iterable[str]) -> str:
+    """Return `; did you mean …?` with the one of `names` that `name` may be a misspelling of, or nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class EdgetallyError(Exception):

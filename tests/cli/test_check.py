@@ -70,6 +70,43 @@ def test_files_and_addresses_are_checked_too(tmp_path: Path, capsys: pytest.Capt
     ]
 
 
+def test_what_is_valid_and_probably_not_meant_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    tokens = write(data / "tokens.jsonl", bearer("read", "*"))
+    tokens.chmod(0o600)
+    command = ["check", "--data-dir", str(data), "--listen"]
+
+    assert main([*command, "127.0.0.1:1"]) == 0
+    assert capsys.readouterr().err == ""
+
+    data.chmod(0o701)
+    tokens.chmod(0o620)
+    monkeypatch.setattr("os.access", lambda path, _: path != data)
+    assert main([*command, "0.0.0.0:1"]) == 0
+
+    out, warned = capsys.readouterr()
+    assert out.startswith("ok\n")
+    assert warned.splitlines() == [
+        "edgetally: warning: listening on 0.0.0.0 without TLS: tokens are sent in clear text",
+        f"edgetally: warning: {data}: this user may not write there",
+        f"edgetally: warning: {data}: every user may look into it: chmod 700",
+        f"edgetally: warning: {tokens}: other users may write tokens into it: chmod 600",
+    ]
+
+
+def test_a_directory_that_will_be_created_needs_one_that_may_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _: path != tmp_path)
+
+    assert main(["check", "--data-dir", str(tmp_path / "not" / "there")]) == 0
+
+    assert capsys.readouterr().err == f"edgetally: warning: {tmp_path}: this user may not write there\n"
+
+
 INVALID = [
     ["--syslog", "foo"],
     ["--format", "nginks"],

@@ -121,6 +121,22 @@ def test_an_unknown_argument_shows_the_usage_of_its_command(command: str) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ("check --folow a.log", "--follow"),
+        ("serve --sevice-id=shop", "--service-id"),
+        ("formats ngnix", "nginx"),
+        ("fold --format cady", "caddy"),
+    ],
+)
+def test_what_is_misspelled_has_a_suggestion(arguments: str, meant: str) -> None:
+    done = run(*arguments.split())
+
+    assert done.returncode == 2
+    assert done.stderr.decode().endswith(f"; did you mean {meant}?\n")
+
+
 def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     lines = b"".join(b'{"ts":%d,"domain":"a.example","status":200}\n' % second for second in range(5_000))
     log = tmp_path / "a.log"

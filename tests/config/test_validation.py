@@ -284,3 +284,22 @@ def test_any_free_port_may_be_listened_on_twice() -> None:
 def test_tokens_in_the_settings_are_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match=r"^access\.tokens: .*access\.token_file.*edgetally token new"):
         check({"access": {"tokens": [{"name": "a"}]}})
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"window": {"agregate_delay": 3}}, "; did you mean aggregate_delay?"),
+        ({"recrods": {"pop": "x"}}, "; did you mean records?"),
+        ({"api": {"pop": "x"}}, "; did you mean records.pop?"),
+        ({"api": {"zzz": "x"}}, ")"),
+        # A short list needs no hint.
+        ({"access": {"token_fil": "x"}}, ")"),
+    ],
+)
+def test_a_misspelled_setting_has_a_suggestion(given: dict[str, object], hint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check(given)
+
+    assert raised.value.problem.startswith("unknown setting (")
+    assert raised.value.problem.rpartition(")")[2] == hint.removeprefix(")")

@@ -19,6 +19,7 @@ from edgetally.sources import syslog
 from edgetally.telemetry.events import (
     CertificateNotReloaded,
     CertificateReloaded,
+    Event,
     NoTokens,
     RestartNeeded,
     TokensReloaded,
@@ -68,11 +69,16 @@ class Policy:
         """The context of the listener; None without TLS."""
         return self._certificate.context if self._certificate else None
 
-    def warn(self) -> None:
-        """Log what is allowed and dangerous."""
+    def warnings(self) -> Iterator[Event]:
+        """Yield what is allowed and dangerous."""
         host, _ = self._config.api.address
         if self.tokens is not None and not self._certificate and not is_loopback(host):
-            say(TokensWithoutTls(host=host))
+            yield TokensWithoutTls(host=host)
+
+    def warn(self) -> None:
+        """Log what is allowed and dangerous."""
+        for event in self.warnings():
+            say(event)
 
     def reload(self, config: Config) -> None:
         """

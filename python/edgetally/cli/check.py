@@ -1,6 +1,9 @@
-"""What `edgetally check` prints of settings that are valid."""
+"""What `edgetally check` prints of settings that are valid: a summary, and what is allowed and dangerous."""
 
+import os
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgetally.access.policy import Policy
 from edgetally.config.sections import Config
@@ -14,6 +17,26 @@ def summary(config: Config, policy: Policy) -> Iterator[str]:
     sources = ["push", *(f"file {one.path}" for one in config.sources.follow)]
     sources += [f"syslog {one.listen}" for one in config.sources.syslog]
     yield f"sources: {', '.join([*sources, *['standard input'] * config.sources.stdin])}"
+
+
+def warnings(config: Config, policy: Policy) -> Iterator[str]:
+    """Yield what is valid, and probably not meant."""
+    yield from map(str, policy.warnings())
+    if config.journal.kind == "sqlite":
+        yield from _directory(config.journal.directory)
+    if policy.tokens is not None and config.token_file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield f"{config.token_file}: other users may write tokens into it: chmod 600"
+
+
+def _directory(path: Path) -> Iterator[str]:
+    """Yield what is wrong with the directory of the journal, or with the one in which it will be created."""
+    existing = next(one for one in (path, *path.parents) if one.exists())
+    if not existing.is_dir():
+        yield f"{existing}: not a directory"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield f"{existing}: this user may not write there"
+    if existing == path and path.stat().st_mode & stat.S_IRWXO:
+        yield f"{path}: every user may look into it: chmod 700"
 
 
 def _tokens(config: Config, policy: Policy) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from edgetally.cli.streams import standard_input
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import SETTINGS, RecordsSettings
-from edgetally.errors import ConfigError, EdgetallyError, OutputError, Unavailable, reason
+from edgetally.errors import ConfigError, EdgetallyError, OutputError, Unavailable, hint, reason
 from edgetally.model import Defaults
 from edgetally.snippets import format_of, snippet, snippets
 from edgetally.telemetry.events import escape
@@ -85,7 +86,9 @@ class Command(argparse.ArgumentParser):
         """Parse all of `args`."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)} (see `{self.prog} --help`)")
+            flags = set(re.findall(r"--[a-z-]+", self.format_usage()))
+            hints = "".join(hint(one.partition("=")[0], flags) for one in unknown if one.startswith("--"))
+            self.error(f"unrecognized arguments: {' '.join(unknown)} (see `{self.prog} --help`){hints}")
         return found, unknown
 
 
@@ -247,11 +250,14 @@ def _serve(_: argparse.Namespace, settings: Given) -> int:
 
 def _check(_: argparse.Namespace, settings: Given) -> int:
     from edgetally.access.policy import Policy  # noqa: PLC0415 - as for a server
-    from edgetally.cli.check import summary  # noqa: PLC0415 - the same
+    from edgetally.cli.check import summary, warnings  # noqa: PLC0415 - the same
 
     config = settings.config()
-    for line in summary(config, Policy(config)):
+    policy = Policy(config)
+    for line in summary(config, policy):
         sys.stdout.write(f"{escape(line)}\n")
+    for warning in warnings(config, policy):
+        say(f"warning: {warning}")
     return OK
 
 

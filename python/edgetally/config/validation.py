@@ -1,6 +1,6 @@
 """Plain values become a `Config`, or a list of everything that is wrong with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, time
 from math import isnan
 from pathlib import Path
@@ -11,8 +11,8 @@ import msgspec
 
 from edgetally.config import forms
 from edgetally.config.declaration import Section, Setting, declared
-from edgetally.config.sections import Config
-from edgetally.errors import ConfigError
+from edgetally.config.sections import SETTINGS, Config
+from edgetally.errors import ConfigError, hint
 
 S = TypeVar("S", bound=Section)
 
@@ -35,6 +35,9 @@ MOVED = {
 
 MAX_NUMBER = (1 << 63) - 1
 """No number is larger, so that every one fits where it is used."""
+
+READABLE = 5
+"""Names in a list that is read at a glance."""
 
 MAX_SHOWN = 40
 """Characters of a wrong value that a message repeats."""
@@ -76,10 +79,19 @@ def _table(kind: type[S], given: object, where: str, problems: list[ConfigError]
     return made if len(problems) == before else None
 
 
-def _unknown(names: Iterable[str], where: str, settings: Iterable[str]) -> Iterable[ConfigError]:
+def _unknown(names: Iterable[str], where: str, settings: Collection[str]) -> Iterable[ConfigError]:
     for name in sorted(names):
         path = f"{where}.{name}".removeprefix(".")
-        yield ConfigError(path, MOVED.get(path, f"unknown setting (expected one of: {', '.join(settings)})"))
+        problem = f"unknown setting (expected one of: {', '.join(settings)})"
+        yield ConfigError(path, MOVED.get(path, problem + _suggestion(name, settings)))
+
+
+def _suggestion(name: str, settings: Collection[str]) -> str:
+    """Say which setting was meant, if the list of those that are expected is too long to find it there."""
+    if len(settings) <= READABLE:
+        return ""
+    elsewhere = [path for path, one in SETTINGS.items() if one.name == name and one.section]
+    return hint(name, settings) or (f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else "")
 
 
 def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:  # noqa: ANN401 - of any type

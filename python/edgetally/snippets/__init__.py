@@ -10,7 +10,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from edgetally import _core
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, hint
 
 CANONICAL = "canonical"
 """The format of edges whose snippet names the fields of records itself."""
@@ -50,10 +50,10 @@ def snippets() -> list[Snippet]:
 
 def snippet(name: str) -> Snippet:
     """Return the snippet of the edge `name`; raise ConfigError, listing the edges, if it has none."""
-    for one in snippets():
-        if one.name == name:
-            return one
-    raise ConfigError(name[:40], f"unknown edge (expected one of: {', '.join(one.name for one in snippets())})")
+    edges = {one.name: one for one in snippets()}
+    if name in edges:
+        return edges[name]
+    raise ConfigError(name[:40], f"unknown edge (expected one of: {', '.join(edges)})" + hint(name[:40], edges))
 
 
 def formats() -> dict[str, str]:
@@ -88,7 +88,8 @@ def format_of(name: str, where: str = "format") -> str:
         return name
     if kind in formats() and not fields:
         return CANONICAL
-    raise ConfigError(where, f"unknown format {name[:40]!r} (expected one of: {', '.join(formats())})")
+    expected = f"expected one of: {', '.join(formats())}"
+    raise ConfigError(where, f"unknown format {name[:40]!r} ({expected})" + hint(name[:40], formats()))
 
 
 def usual_lateness(format: str) -> int:
