@@ -1,13 +1,17 @@
 """The Rust half: its counts against the oracle, and its Python face."""
 
 import ast
+import bz2
 import doctest
+import gzip
 import inspect
 import json
+import lzma
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -123,7 +127,9 @@ def test_bulk_counts_as_the_oracle_says(seed: int) -> None:
     # A report describes only the first ten rejections, so fold rejected lines one by one.
     lines = data.split(b"\n")
     for line, reason in wanted.rejected:
-        assert report_on(lines[line - 1]).rejected == [(reason, 1)], line
+        # What follows compressed data may be more of it.
+        before = [b"\x1f\x8b"] if reason == "compressed" else []
+        assert report_on(b"\n".join([*before, lines[line - 1]])).rejected == [(reason, 1 + len(before))], line
 
 
 @given(records.log())
@@ -298,10 +304,60 @@ def test_a_report_describes_the_first_ten_rejections() -> None:
 def test_every_reason_has_a_sentence() -> None:
     reasons = _core.reasons()
     assert [code for code, _ in reasons] == [
-        *("too_long", "not_json", "truncated", "bad_columns", "other_log", "bad_weight", "bad_service_id"),
+        *(
+            "compressed",
+            "too_long",
+            "not_json",
+            "truncated",
+            "bad_columns",
+            "other_log",
+            "bad_weight",
+            "bad_service_id",
+        ),
         *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
     ]
-    assert len({sentence for _, sentence in reasons}) == 13
+    assert len({sentence for _, sentence in reasons}) == 14
+
+
+PACKED = {
+    "gzip": gzip.compress(GOOD),
+    "zstd": b"\x28\xb5\x2f\xfd" + GOOD,
+    "xz": lzma.compress(GOOD),
+    "bzip2": bz2.compress(GOOD),
+    "lz4": b"\x04\x22\x4d\x18" + GOOD,
+    "zlib": zlib.compress(GOOD),
+}
+
+
+@pytest.mark.parametrize("format", ["canonical", "cloudfront"])
+@pytest.mark.parametrize("framing", get_args(Framing))
+@pytest.mark.parametrize("name", PACKED)
+def test_compressed_data_is_named_as_what_it_is(name: str, framing: Framing, format: str) -> None:
+    data = PACKED[name].replace(b"\n", b"") + b"\n" + b"y\n"
+
+    report = report_on(data, framing=framing, format=format)
+
+    first = report.rejections[0]
+    assert (first.reason, first.at) == ("compressed", 0)
+    assert first.sentence == f"{name}-compressed data: expected lines of text"
+
+
+def test_what_follows_in_compressed_data_is_compressed_too() -> None:
+    packed = gzip.compress(b"".join(b'{"status":%d,"url":"%d"}\n' % (200 + at % 99, at * at) for at in range(20_000)))
+    assert packed.count(b"\n") > 100
+
+    report = report_on(GOOD + packed + b"\n" + b"some text\n" + GOOD)
+
+    assert report.accepted == 2
+    reasons = dict(report.rejected)
+    assert reasons["compressed"] > 0.95 * sum(reasons.values())
+    assert reasons["not_json"] >= 1
+
+
+def test_compressed_data_without_a_newline_is_named_too() -> None:
+    report = report_on(b"\x1f\x8b" + b"x" * 10_000, max_line=2000)
+
+    assert report.rejected == [("compressed", 1)]
 
 
 def test_records_of_foreign_services_are_rejected_however_these_are_written() -> None:

@@ -44,7 +44,16 @@ def test_every_reason_has_a_sentence() -> None:
     codes = [code for code, _ in reasons()]
 
     assert codes == [
-        *("too_long", "not_json", "truncated", "bad_columns", "other_log", "bad_weight", "bad_service_id"),
+        *(
+            "compressed",
+            "too_long",
+            "not_json",
+            "truncated",
+            "bad_columns",
+            "other_log",
+            "bad_weight",
+            "bad_service_id",
+        ),
         *("foreign_service", "no_part", "bad_status", "bad_ts", "too_old", "too_new"),
     ]
     assert [code for code, sentence in reasons() if " " not in sentence] == []

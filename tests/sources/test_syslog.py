@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gzip
 import logging
 import os
 import pwd
@@ -9,6 +10,7 @@ import re
 import socket
 import stat
 import subprocess
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -210,6 +212,7 @@ async def listener(
 every_transport = pytest.mark.parametrize("listener", TRANSPORTS, indirect=True)
 over_tcp = pytest.mark.parametrize("listener", ["tcp"], indirect=True)
 over_udp = pytest.mark.parametrize("listener", ["udp"], indirect=True)
+over_datagrams = pytest.mark.parametrize("listener", ["udp", "unix"], indirect=True)
 over_unix = pytest.mark.parametrize("listener", ["unix"], indirect=True)
 
 
@@ -389,6 +392,16 @@ async def test_the_largest_datagram_counts(listener: Listener) -> None:
     padding = b"x" * (65_507 - len(b'{"status":200,"url":""}'))
     await listener.sender().send(b'{"status":200,"url":"%b"}' % padding)
     await listener.counts(1)
+
+
+@over_datagrams
+@pytest.mark.parametrize("name", ["gzip", "zlib"])
+async def test_compressed_datagrams_are_named(name: str, listener: Listener, events: pytest.LogCaptureFixture) -> None:
+    packed = (gzip if name == "gzip" else zlib).compress(RECORD)
+    await listener.sender().send(packed.replace(b"\n", b""), RECORD)
+
+    await listener.counts(1, rejected=1)
+    assert f"line rejected: {name}-compressed data: expected lines of text (compressed) at byte 0" in events.text
 
 
 @over_unix

@@ -55,6 +55,8 @@ class Wrapped(NamedTuple):
     is_part: bool = False
     stream: str = ""
     """Parts of one stream belong together; empty if there are no parts."""
+    is_unescaped: bool = False
+    """Whether the text does not stand in the line as it is."""
 
 
 def behind_prefix(line: bytes) -> Wrapped | None:
@@ -152,6 +154,15 @@ def several(line: bytes) -> list[bytes] | None:
     return found if has_punctuation or len(found) > 1 else None
 
 
+COMPRESSED = re.compile(
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd|\xfd7zXZ|BZh[1-9]1AY&SY|\x04\x22\x4d\x18|x[\x9c\xda]",
+)
+"""Starts of data of gzip, zstd, xz, bzip2, lz4 and zlib."""
+
+UNREADABLE = ("too_long", "not_json", "truncated", "bad_columns")
+"""Reasons for which compressed data would be rejected."""
+
+
 # --- an input ------------------------------------------------------------------------------------------------------
 
 
@@ -171,18 +182,33 @@ class Input:
     """The lines so far of a record that is spread over several."""
     started_at: int = 0
     """The line in which that starts."""
+    has_compressed: bool = False
+    """Whether a line was compressed."""
+    is_put_together: bool = False
+    """Whether the text that is read is not as it stands in the line."""
+    whole: str = ""
+    """Why the line as it stands does not count."""
 
     def line(self, number: int, line: bytes) -> None:
         """Read a line."""
+        self.whole, self.is_put_together = "", False
+        self.plain_line(number, line)
+        if self.whole in UNREADABLE and (COMPRESSED.match(line) or (self.has_compressed and not is_plain_text(line))):
+            self.has_compressed = True
+            self.results[-1] = (number, "compressed")
+
+    def plain_line(self, number: int, line: bytes) -> None:
+        """Read a line that is not compressed."""
         self.lines += 1
         if len(line) > self.limit:
-            self.results.append((number, "too_long"))
+            self.reject(number, "too_long")
             return
         if not line.strip(BLANKS):
             return
         if self.format.startswith("cloudfront"):
             text = stripped(line)
             self.one(number, text, None) if not text.startswith(b"#") else self.results.append((number, "other_log"))
+            self.whole = str(self.results[-1][1])
             return
         if self.spread:
             if self.goes_on(line):
@@ -197,6 +223,11 @@ class Input:
             self.lines += 1
             self.results.append((number, "truncated"))
         self.end_spread()
+
+    def reject(self, number: int, reason: str) -> None:
+        """Reject a line, or the text that was put together in it."""
+        self.results.append((number, reason))
+        self.whole = "" if self.is_put_together else reason
 
     def one(self, number: int, text: bytes, second: int | None) -> None:
         """Read a text that is one record, or else rejected."""
@@ -234,26 +265,30 @@ class Input:
                 self.one(number, record, second)
         else:
             is_other = reason in ("not_json", "truncated") and OTHER_LOG.match(text)
-            self.results.append((number, "other_log" if is_other else reason))
+            self.reject(number, "other_log" if is_other else reason)
 
     def unwrap(self, text: bytes, unstripped: bytes) -> Wrapped | None:
         """Take a text out of its wrapper. A part keeps the blanks at its end."""
         if text.startswith(b"{"):
-            return in_envelope(text, self.format)
+            found = in_envelope(text, self.format)
+            return found and found._replace(is_unescaped=True)
         return behind_prefix(unstripped[unstripped.index(text) :])
 
     def wrapped(self, number: int, wrapped: Wrapped, second: int | None, depth: int) -> None:
         """Read what was in a wrapper, once all parts of it are there."""
         text, stream = wrapped.text, wrapped.stream
         if stream:
-            text = self.parts.pop(stream, b"") + text
+            before = self.parts.pop(stream, b"")
+            text = before + text
             if wrapped.is_part:
                 self.lines -= 1
                 self.parts[stream] = text
                 return
             if len(text.rstrip(b"\r\n")) > self.limit:
-                self.results.append((number, "too_long"))
+                self.reject(number, "too_long")
                 return
+            self.is_put_together |= bool(before)
+        self.is_put_together |= wrapped.is_unescaped
         self.text(number, text.rstrip(b"\r\n"), second if wrapped.second is None else wrapped.second, depth + 1)
 
     def goes_on(self, line: bytes) -> bool:
@@ -269,7 +304,7 @@ class Input:
         """Add a line to the record that is spread over several."""
         if len(b" ".join(self.spread)) + len(text) > self.limit:
             self.spread = []
-            self.results.append((number, "too_long"))
+            self.reject(number, "too_long")
             return
         self.spread.append(text)
         joined = b" ".join(self.spread)
@@ -277,7 +312,7 @@ class Input:
         if end is None:
             self.lines -= 1
             return
-        self.spread = []
+        self.spread, self.is_put_together = [], True
         if joined[end:].strip(BLANKS + b",]"):
             self.results.append((self.started_at, "not_json"))
         else:
@@ -289,6 +324,15 @@ class Input:
             self.lines += 1
             self.results.append((self.started_at, "truncated"))
             self.spread = []
+
+
+def is_plain_text(line: bytes) -> bool:
+    """Return whether a line is UTF-8 without control characters."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        return False
+    return not re.search(r"[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]", text)
 
 
 def stripped(line: bytes) -> bytes:

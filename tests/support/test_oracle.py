@@ -511,7 +511,17 @@ def test_the_sample_is_deterministic_and_reaches_every_reason_and_field() -> Non
     folded = fold(data, service_id="svc", pop="lab1", now=records.NOW)
     assert folded.accepted > 3000
     reasons = {reason for _, reason in folded.rejected}
-    wanted = {"too_long", "not_json", "truncated", "bad_weight", "bad_service_id", "no_part", "bad_status", "bad_ts"}
+    wanted = {
+        "compressed",
+        "too_long",
+        "not_json",
+        "truncated",
+        "bad_weight",
+        "bad_service_id",
+        "no_part",
+        "bad_status",
+        "bad_ts",
+    }
     assert wanted == reasons
     shown = {name for entry in folded.entries for name in names(entry["aggregated"])}
     unreached = {name for fields in FIELDS.values() for name in fields if not name.startswith("waf_")} - shown

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Reason {
+    /// Compressed data.
+    Compressed,
     /// Longer than the limit.
     TooLong,
     /// Not a JSON object, or data after the end of an array.
@@ -34,7 +36,8 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
+        Self::Compressed,
         Self::TooLong,
         Self::NotJson,
         Self::Truncated,
@@ -60,6 +63,7 @@ impl Reason {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Compressed => "compressed",
             Self::TooLong => "too_long",
             Self::NotJson => "not_json",
             Self::Truncated => "truncated",
@@ -80,6 +84,7 @@ impl Reason {
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
+            Self::Compressed => "compressed data: expected lines of text",
             Self::TooLong => "line longer than records.max_line",
             Self::NotJson => "not a JSON object, or data after the end of the array",
             Self::Truncated => {

@@ -208,7 +208,7 @@ mod _core {
 
         #[getter]
         fn sentence(&self) -> &'static str {
-            self.inner.reason.sentence()
+            self.inner.sentence()
         }
 
         #[getter]

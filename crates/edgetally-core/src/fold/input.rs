@@ -105,7 +105,7 @@ impl Fold {
             self.report.reject(self.line, Rejection::new(reason, 0), sample);
         }
         self.has_started = false;
-        self.is_enveloped = false;
+        self.has_compressed = false;
         self.syslog = SyslogSplitter::default();
         self.line = 0;
     }
@@ -123,7 +123,7 @@ impl Fold {
                 self.line += 1;
                 self.report.lines += 1;
                 let sample = std::mem::take(&mut self.unfinished);
-                self.reject(Rejection::new(Reason::TooLong, self.settings.max_line), &sample);
+                self.reject_line(Rejection::new(Reason::TooLong, self.settings.max_line), &sample);
             } else {
                 let mut line = std::mem::take(&mut self.unfinished);
                 line.push(b'\n');
@@ -156,7 +156,7 @@ impl Fold {
             self.line += 1;
             self.report.lines += 1;
             if let Err(rejection) = self.fold_line(left, end, now) {
-                self.reject(rejection, &left[..end]);
+                self.reject_line(rejection, &left[..end]);
             }
             left = &left[end + 1..];
         }

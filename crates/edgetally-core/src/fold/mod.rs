@@ -34,6 +34,7 @@ use crate::fold::counting_rules::FoldRows;
 use crate::fold::report::Report;
 use crate::fold::scopes::Scopes;
 use crate::fold::settings::Settings;
+use crate::format::compressed::{compressed, is_plain_text};
 use crate::framing::json_array::ArraySplitter;
 use crate::framing::syslog_stream::SyslogSplitter;
 use crate::partial::Writer;
@@ -65,8 +66,6 @@ pub struct Fold {
     array: Option<ArraySplitter>,
     syslog: SyslogSplitter,
     unwrapper: Unwrapper,
-    /// The last line was an object around a record, so the next one probably is, too.
-    is_enveloped: bool,
     /// A record that is spread over several lines, up to here.
     spread: Vec<u8>,
     /// The line in which that starts.
@@ -76,6 +75,8 @@ pub struct Fold {
     /// For records that have to be put together.
     buffer: Vec<u8>,
     has_started: bool,
+    /// A line of the input was compressed.
+    has_compressed: bool,
     line: u64,
     report: Report,
 }
@@ -167,7 +168,7 @@ impl Fold {
         }
         let start = line.iter().take_while(|byte| is_blank(**byte)).count();
         let range = start..start + text.len();
-        if text[0] != b'{' || self.is_enveloped || !self.spread.is_empty() {
+        if text[0] != b'{' || self.unwrapper.is_enveloped() || !self.spread.is_empty() {
             return self.fold_unusual(block, start..end, now);
         }
         match self.fold_record(block, range.clone(), now) {
@@ -211,6 +212,17 @@ impl Fold {
             self.report.without_time += u64::from(!has_wrapper);
         }
         Ok(())
+    }
+
+    /// Rejects a line as it came, which may be compressed, or what follows in compressed data behind a newline.
+    #[cold]
+    fn reject_line(&mut self, rejection: Rejection, line: &[u8]) {
+        let is_unreadable =
+            matches!(rejection.reason, Reason::TooLong | Reason::NotJson | Reason::Truncated | Reason::BadColumns);
+        let is_compressed =
+            is_unreadable && (compressed(line).is_some() || self.has_compressed && !is_plain_text(line));
+        self.has_compressed |= is_compressed;
+        self.reject(if is_compressed { Rejection::new(Reason::Compressed, 0) } else { rejection }, line);
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! Reports: what became of lines.
 
 use crate::fold::unknown_words::UnknownWords;
+use crate::format::compressed::compressed;
 use crate::rejection::{Reason, Rejection};
 
 /// The most rejected lines that a report describes.
@@ -19,6 +20,15 @@ pub struct RejectedLine {
     pub at: usize,
     /// The start of the line.
     pub sample: Vec<u8>,
+}
+
+impl RejectedLine {
+    /// Why, in words: of compressed data, by what it is.
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        let named = if self.reason == Reason::Compressed { compressed(&self.sample) } else { None };
+        named.unwrap_or(self.reason.sentence())
+    }
 }
 
 /// What became of the lines since the last report.

@@ -10,7 +10,7 @@ use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
 use crate::value::text::is_blank;
-use crate::wrapper::{Content, Wrapper};
+use crate::wrapper::Content;
 
 /// Envelopes within envelopes that are opened.
 const MAX_DEPTH: u8 = 3;
@@ -60,9 +60,6 @@ impl Fold {
         let (decoder, max_line) = (&self.decoder, self.settings.max_line);
         let is_of_record = |key: &[u8]| decoder.is_of_record(key);
         let unwrapped = self.unwrapper.unwrap(&block[range.clone()], &mut buffer, max_line, is_of_record);
-        if depth == 0 {
-            self.is_enveloped = unwrapped.is_some_and(|found| matches!(found.wrapper, Wrapper::Envelope(_)));
-        }
         let result = unwrapped.map(|found| {
             let second = found.second.or(second);
             match found.content {

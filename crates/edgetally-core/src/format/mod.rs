@@ -8,6 +8,7 @@ mod caddy;
 mod canonical;
 mod cloudflare;
 mod cloudfront;
+pub mod compressed;
 pub mod detect;
 mod error;
 pub mod other_log;

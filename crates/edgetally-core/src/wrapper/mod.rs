@@ -76,6 +76,7 @@ pub struct Unwrapper {
     /// Parts of standard output and standard error whose lines have not ended.
     parts: [Parts; 2],
     last: Option<Wrapper>,
+    is_enveloped: bool,
     times: TimeMemo,
 }
 
@@ -104,8 +105,16 @@ impl Unwrapper {
         } else {
             self.strip(line, buffer, max_line)
         };
+        self.is_enveloped = is_object && found.is_some();
         self.last = found.map(|found| found.wrapper).or(self.last);
         found
+    }
+
+    /// Whether the last line was an object around a record: the next one probably is, too.
+    #[inline]
+    #[must_use]
+    pub fn is_enveloped(&self) -> bool {
+        self.is_enveloped
     }
 
     /// The wrapper of the last line that had one.
@@ -114,8 +123,9 @@ impl Unwrapper {
         self.last
     }
 
-    /// Takes the parts of lines that have not ended.
+    /// Ends an input: takes the parts of lines that have not ended.
     pub fn take_parts(&mut self) -> Vec<Vec<u8>> {
+        self.is_enveloped = false;
         self.parts.iter_mut().map(|parts| std::mem::take(parts).bytes).collect()
     }
 
