@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import NODE, READER, TRAFFIC, Standin, by_name, needs_clients, needs_hosts
+from tests.support.clients import NODE, TRAFFIC, Standin, by_name, needs_clients, needs_hosts
 
 pytestmark = [*needs_clients(), *needs_hosts()]
 
@@ -20,13 +20,17 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
         yield running
 
 
-def call(standin: Standin, *calls: tuple[str, str, dict[str, object]], token: str = READER.token) -> list[Any]:
+Call = tuple[str, str, dict[str, object]]
+"""A class of the client, a method and its options."""
+
+
+def call(standin: Standin, *calls: Call) -> list[Any]:
     """Make these calls, and return what each results in."""
-    results: list[Any] = json.loads(standin.run("node", NODE / "ask.mjs", given=json.dumps(calls), token=token))
+    results: list[Any] = json.loads(standin.run("node", NODE / "ask.mjs", given=json.dumps(calls)))
     return results
 
 
-def forms(api: str, what: str) -> list[tuple[str, str, dict[str, object]]]:
+def forms(api: str, what: str) -> list[Call]:
     """Return the calls that ask for a dataset, in each form of the path."""
     return [
         (api, f"get{what}Last120Seconds", {"service_id": "shop"}),
@@ -54,3 +58,62 @@ def test_origins(standin: Standin) -> None:
         assert measured["responses"] == measured["latency_10_to_50ms"] == len(TRAFFIC)
         assert measured["status_4xx"] == len(TRAFFIC) // 2
         assert entry["datacenter"].keys() == {"AMS", "FRA"}
+
+
+def test_services(standin: Standin) -> None:
+    every, one, detail, found, versions, version, domains, dictionaries = (
+        result["data"]
+        for result in call(
+            standin,
+            ("ServiceApi", "listServices", {}),
+            ("ServiceApi", "getService", {"service_id": "shop"}),
+            ("ServiceApi", "getServiceDetail", {"service_id": "shop"}),
+            ("ServiceApi", "searchService", {"name": "Web shop"}),
+            ("VersionApi", "listServiceVersions", {"service_id": "shop"}),
+            ("VersionApi", "getServiceVersion", {"service_id": "shop", "version_id": 1}),
+            ("ServiceApi", "listServiceDomains", {"service_id": "shop"}),
+            ("DictionaryApi", "listDictionaries", {"service_id": "shop", "version_id": 1}),
+        )
+    )
+
+    assert [service["id"] for service in every] == ["shop"]
+    assert {service["name"] for service in (*every, one, detail, found)} == {"Web shop"}
+    assert detail["active_version"]["number"] == version["number"] == 1
+    assert versions == [version]
+    assert {domain["name"] for domain in domains} == {"a.example", "b.example"}
+    assert dictionaries == []
+
+
+def test_pops_and_the_token(standin: Standin) -> None:
+    pops, token = call(standin, ("PopApi", "listPops", {}), ("TokensApi", "getTokenCurrent", {}))
+
+    places = {pop["code"]: (pop["name"], pop["region"]) for pop in pops["data"]}
+    assert places == {"AMS": ("Amsterdam", "EU-West"), "FRA": ("FRA", "North-America")}
+    assert token["data"]["name"] == "tools"
+    assert token["data"]["services"] == ["shop"]
+
+
+def test_products_and_certificates(standin: Standin) -> None:
+    shop: dict[str, object] = {"service_id": "shop"}
+    domains, origins, other, services, certificates = call(
+        standin,
+        ("ProductDomainInspectorApi", "getProductDomainInspector", shop),
+        ("ProductOriginInspectorApi", "getProductOriginInspector", shop),
+        ("ProductBrotliCompressionApi", "getProductBrotliCompression", shop),
+        ("ProductDomainInspectorApi", "getServicesProductDomainInspector", {}),
+        ("TlsCertificatesApi", "listTlsCerts", {}),
+    )
+
+    assert domains["data"]["product"]["id"] == "domain_inspector"
+    assert origins["data"]["product"]["id"] == "origin_inspector"
+    assert other["status"] == 400
+    assert services["data"]["services"] == ["shop"]
+    assert certificates["data"]["data"] == []
+
+
+def test_services_beyond_the_token_are_refused(standin: Standin) -> None:
+    calls: list[Call] = [
+        ("ServiceApi", "getService", {"service_id": "blog"}),
+        ("DomainInspectorRealtimeApi", "getDomainInspectorLast120Seconds", {"service_id": "blog"}),
+    ]
+    assert [result["status"] for result in call(standin, *calls)] == [403, 403]

@@ -8,15 +8,25 @@ from typing import Any
 import fastly
 import httpx
 import pytest
+from fastly.api.dictionary_api import DictionaryApi
 from fastly.api.domain_inspector_realtime_api import DomainInspectorRealtimeApi
 from fastly.api.origin_inspector_realtime_api import OriginInspectorRealtimeApi
+from fastly.api.pop_api import PopApi
+from fastly.api.product_brotli_compression_api import ProductBrotliCompressionApi
+from fastly.api.product_domain_inspector_api import ProductDomainInspectorApi
+from fastly.api.product_origin_inspector_api import ProductOriginInspectorApi
+from fastly.api.service_api import ServiceApi
+from fastly.api.tls_certificates_api import TlsCertificatesApi
+from fastly.api.tokens_api import TokensApi
+from fastly.api.version_api import VersionApi
 from fastly.model.domain_inspector_measurements import DomainInspectorMeasurements
 from fastly.model.origin_inspector_measurements import OriginInspectorMeasurements
 from fastly.model_utils import validate_and_convert_types
 
 from edgetally.model import measurements
-from tests.support.clients import TRAFFIC
+from tests.support.clients import READER, TRAFFIC, by_address
 from tests.support.process import serving
+from tests.support.programs import skip_or_fail
 from tests.support.served import Json, ndjson
 from tests.support.tokens import bearer, write
 
@@ -140,3 +150,62 @@ def test_a_refusal_is_one_that_the_client_knows(api: fastly.ApiClient) -> None:
         DomainInspectorRealtimeApi(api).get_domain_inspector_last_second("no.service", 0)
     assert refused.value.status == 400
     assert "no.service" in json.loads(refused.value.body)["Error"]
+
+
+@pytest.fixture(scope="module")
+def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fastly.ApiClient]:
+    """The official client with the token of one service. The settings have names."""
+    with by_address(tmp_path_factory.mktemp("standin")) as standin:
+        standin.push(*TRAFFIC)
+        standin.push(*TRAFFIC, service_id="blog")
+        configuration = fastly.Configuration(host=standin.url)
+        configuration.api_token = READER.token
+        with fastly.ApiClient(configuration) as client:
+            yield client
+
+
+class TestAround:
+    pytestmark = skip_or_fail("curl")
+
+    def test_services(self, around: fastly.ApiClient) -> None:
+        services = ServiceApi(around)
+        listed, detail = services.list_services(), services.get_service_detail("shop")
+        versions = VersionApi(around)
+
+        assert [service.id for service in listed] == ["shop"]
+        found = services.search_service("Web shop"), services.get_service("shop"), detail
+        assert {service.name for service in (*listed, *found)} == {"Web shop"}
+        assert detail.active_version.number == versions.get_service_version("shop", 1).number == 1
+        assert [version.active for version in versions.list_service_versions("shop")] == [True]
+        assert {domain.name for domain in services.list_service_domains("shop")} == {"a.example", "b.example"}
+        assert DictionaryApi(around).list_dictionaries("shop", 1) == []
+
+    @pytest.mark.parametrize("service", ["blog", "nowhere"])
+    def test_services_beyond_the_token_are_refused(self, around: fastly.ApiClient, service: str) -> None:
+        with pytest.raises(fastly.ApiException) as refused:
+            ServiceApi(around).get_service(service)
+
+        assert refused.value.status == 403
+        assert "not authorized" in json.loads(refused.value.body)["msg"]
+
+    def test_pops(self, around: fastly.ApiClient) -> None:
+        pops = {pop.code: pop for pop in PopApi(around).list_pops()}
+
+        assert pops.keys() == {"AMS", "FRA"}
+        assert (pops["AMS"].name, pops["AMS"].coordinates.latitude) == ("Amsterdam", 52.3)
+
+    def test_the_token(self, around: fastly.ApiClient) -> None:
+        token = TokensApi(around).get_token_current()
+
+        assert (token.name, token.services) == ("tools", ["shop"])
+
+    def test_products_and_certificates(self, around: fastly.ApiClient) -> None:
+        domains, origins = ProductDomainInspectorApi(around), ProductOriginInspectorApi(around)
+
+        assert domains.get_product_domain_inspector("shop").product.id == "domain_inspector"
+        assert origins.get_product_origin_inspector("shop").product.id == "origin_inspector"
+        assert domains.get_services_product_domain_inspector().services == ["shop"]
+        with pytest.raises(fastly.ApiException) as refused:
+            ProductBrotliCompressionApi(around).get_product_brotli_compression("shop")
+        assert refused.value.status == 400
+        assert TlsCertificatesApi(around).list_tls_certs().data == []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,14 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.certificates import make
+from tests.support.certificates import Pair, make
 from tests.support.pages import ROOT
 from tests.support.process import Process, serving
 from tests.support.programs import skip_or_fail
 from tests.support.served import Json, ndjson
 from tests.support.tokens import bearer, write
 
-HOSTS = ("rt.fastly.com", "api.fastly.com", "accounts.fastly.com")
+NAMES = ("rt.fastly.com", "api.fastly.com", "accounts.fastly.com")
+REDIRECTION = f"127.0.0.1 {' '.join(NAMES)}\n"
+"""The line of a hosts file."""
 
 NODE = ROOT / "tests" / "clients" / "node"
 """Where `make clients` installs the clients from npm."""
@@ -33,7 +36,7 @@ REDIRECT = ("sh", "-c", 'ip link set lo up && mount --bind "$0" /etc/hosts && ex
 
 OPERATOR = bearer("read", "*")
 SENDER = bearer("ingest", "*")
-READER = bearer("read", "shop")
+READER = bearer("read", "shop", name="tools")
 """The token of the clients."""
 
 TRAFFIC: list[Json] = [
@@ -57,6 +60,29 @@ TRAFFIC: list[Json] = [
     for word in ("HIT", "MISS")
 ]
 """A second of the service `shop`."""
+CHANNEL = {
+    **dict.fromkeys(("requests", "http2", "tls", "tls_v13", "origin_fetches", "object_size_other"), len(TRAFFIC)),
+    **dict.fromkeys(("hits", "miss", "status_200", "status_404", "status_2xx", "status_4xx"), len(TRAFFIC) // 2),
+    **dict.fromkeys(("resp_header_bytes", "header_size"), len(TRAFFIC) * 300),
+    **dict.fromkeys(("resp_body_bytes", "body_size"), len(TRAFFIC) * 5_000_000_000),
+    **dict.fromkeys(("pass", "synth", "errors"), 0),
+}
+"""What it counts in the channel, all POPs together."""
+
+SETTINGS = """
+[window]
+aggregate_delay = 1
+
+[services.shop]
+name = "Web shop"
+
+[pops.AMS]
+name = "Amsterdam"
+group = "Europe"
+region = "EU-West"
+latitude = 52.3
+longitude = 4.8
+"""
 
 
 @cache
@@ -127,22 +153,29 @@ class Standin:
         assert report == {"accepted": len(records), "rejected": 0, "errors": []}
         assert self.ask(f"/v1/domains/{service_id}/ts/{cursor}")["Data"]
 
+    def waiting(self) -> int:
+        """Count the readers that wait for an entry."""
+        metrics = self.run("curl", "--silent", "--header", f"Fastly-Key: {OPERATOR.token}", f"{self.url}/metrics")
+        return int(re.findall(r"^edgetally_waiting_readers (\d+)", metrics, re.MULTILINE)[0])
 
-def settings(directory: Path) -> list[str]:
+
+def flags(directory: Path) -> list[str]:
+    """Write the settings and the tokens of a server, and return the flags that name them."""
     tokens = write(directory / "tokens.jsonl", OPERATOR, SENDER, READER)
-    return ["--aggregate-delay", "1", "--token-file", str(tokens)]
+    config = directory / "edgetally.toml"
+    config.write_text(SETTINGS)
+    return ["--config", str(config), "--token-file", str(tokens)]
 
 
 @contextmanager
-def by_name(directory: Path) -> Iterator[Standin]:
+def by_name(directory: Path, pair: Pair | None = None, redirection: str = REDIRECTION) -> Iterator[Standin]:
     """Run a server on port 443 of a network in which Fastly's names lead to it."""
     hosts = directory / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost {' '.join(HOSTS)}\n")
-    cert, key = make(directory, hosts=HOSTS)
+    hosts.write_text(f"127.0.0.1 localhost\n{redirection}")
+    cert, key = pair or make(directory, hosts=NAMES)
     tls = ("--tls-cert", str(cert), "--tls-key", str(key))
     trust = {"SSL_CERT_FILE": str(cert), "NODE_EXTRA_CA_CERTS": str(cert)}
-    prefix = (*NAMESPACE, *REDIRECT, str(hosts))
-    with serving(*settings(directory), *tls, prefix=prefix, port=443) as server:
+    with serving(*flags(directory), *tls, prefix=(*NAMESPACE, *REDIRECT, str(hosts)), port=443) as server:
         user = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
         entering = ("nsenter", f"--target={server.pid}", *user, "--mount", "--net")
         yield Standin(server, "https://api.fastly.com", entering, trust)
@@ -151,7 +184,7 @@ def by_name(directory: Path) -> Iterator[Standin]:
 @contextmanager
 def by_address(directory: Path) -> Iterator[Standin]:
     """Run a server whose address clients are given, as far as they can be."""
-    with serving(*settings(directory)) as server:
+    with serving(*flags(directory)) as server:
         yield Standin(
             server,
             server.url,

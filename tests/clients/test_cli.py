@@ -1,0 +1,105 @@
+"""The command line, `@fastly/cli` from npm, unchanged."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.clients import (
+    CLI,
+    OPERATOR,
+    READER,
+    TRAFFIC,
+    Standin,
+    by_address,
+    by_name,
+    needs_clients,
+    needs_hosts,
+)
+
+pytestmark = needs_clients()
+PLACES = [pytest.param(by_name, marks=needs_hosts(), id="by name"), pytest.param(by_address, id="by address")]
+SHOP = pytest.mark.parametrize("shop", [("--service-id", "shop"), ("--service-name", "Web shop")], ids=["id", "name"])
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def standin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """A server that has sealed a second of two services, where the command line finds it in either way."""
+    with request.param(tmp_path_factory.mktemp("standin")) as running:
+        running.push(*TRAFFIC)
+        running.push(*TRAFFIC, service_id="blog")
+        yield running
+
+
+def cells(output: str) -> list[list[str]]:
+    """Return the cells of a table, whose columns are two blanks or more apart."""
+    return [re.split(r"  +", line.strip()) for line in output.strip().splitlines()]
+
+
+def of_json(standin: Standin, *command: str, token: str = READER.token) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(standin.run(CLI, *command, "--json", token=token))
+
+
+def test_a_list_of_services_has_those_of_the_token(standin: Standin) -> None:
+    mine, every = of_json(standin, "service", "list"), of_json(standin, "service", "list", token=OPERATOR.token)
+
+    assert [(one["ServiceID"], one["Name"], one["ActiveVersion"]) for one in mine] == [("shop", "Web shop", 1)]
+    assert {one["Name"] for one in every} == {"Web shop", "blog"}
+    assert cells(standin.run(CLI, "service", "list"))[1][:4] == ["Web shop", "shop", "vcl", "1"]
+
+
+@SHOP
+def test_a_service_is_described(standin: Standin, shop: tuple[str, str]) -> None:
+    described = of_json(standin, "service", "describe", *shop)
+
+    assert (described["ServiceID"], described["Name"], described["Type"]) == ("shop", "Web shop", "vcl")
+    assert described["ActiveVersion"]["Number"] == 1
+    assert [version["Active"] for version in described["Versions"]] == [True]
+    assert "Active version:\n\tNumber: 1" in standin.run(CLI, "service", "describe", *shop)
+
+
+def test_a_service_is_found_by_its_name(standin: Standin) -> None:
+    assert of_json(standin, "service", "search", "--name", "Web shop")["ServiceID"] == "shop"
+
+
+@pytest.mark.parametrize("service", ["blog", "nowhere"])
+def test_services_beyond_the_token_are_refused(standin: Standin, service: str) -> None:
+    described = standin.run(CLI, "service", "describe", "--service-id", service, status=1)
+
+    assert "403 Forbidden: You are not authorized to perform this action" in described
+
+
+def test_an_unknown_service_is_not_found(standin: Standin) -> None:
+    described = standin.run(CLI, "service", "describe", "--service-id", "nowhere", status=1, token=OPERATOR.token)
+
+    assert "404 Not Found: Record not found" in described
+
+
+def test_pops_are_those_of_the_settings_and_of_the_services(standin: Standin) -> None:
+    heading, *pops = cells(standin.run(CLI, "pops"))
+
+    assert heading == ["NAME", "CODE", "GROUP", "SHIELD", "COORDINATES"]
+    assert sorted(pops) == [
+        ["Amsterdam", "AMS", "Europe", "{Latitude:52.3 Longitude:4.8 X:0 Y:0}"],
+        ["FRA", "FRA"],
+    ]
+
+
+@SHOP
+def test_the_inspectors_are_the_products(standin: Standin, shop: tuple[str, str]) -> None:
+    products = of_json(standin, "products", *shop)
+
+    assert {name for name, enabled in products.items() if enabled} == {"domain_inspector", "origin_inspector"}
+    assert len(products) == 9
+
+
+def test_the_token_has_its_name(standin: Standin) -> None:
+    assert standin.run(CLI, "whoami").startswith("tools <")
+
+
+def test_an_unknown_token_is_explained(standin: Standin) -> None:
+    refused = standin.run(CLI, "service", "list", token="made-up", status=1)
+
+    assert "401 Unauthorized: Provided credentials are missing or invalid" in refused
