@@ -22,13 +22,13 @@ from edgetally.config import sections
 from edgetally.model import Framing
 from tests.support import records, records_formats, records_wrapped
 from tests.support.oracle import Folded, fold
-from tests.support.oracle_fields import FIELDS, RATIOS
+from tests.support.oracle_fields import ALWAYS, FIELDS, RATIOS, TIMES
 
 NOW = records.NOW
 END = 2**64 - 2
 """Later than the second of any record."""
 
-DATASETS = ("domains", "origin_insights", "origins")
+DATASETS = ("channel", "domains", "origin_insights", "origins")
 
 MANUAL = Path(_core.__file__).with_name("_core.pyi")
 
@@ -178,10 +178,16 @@ def test_any_wrapped_line_counts_as_the_oracle_says(data: st.DataObject) -> None
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_measurements_are_those_of_the_oracle(dataset: str) -> None:
     table = _core.measurements(dataset)
-    names = [name for name, _, _ in table]
+    names = [name for name, *_ in table]
     assert names == sorted(FIELDS[dataset])
-    assert {name for name, _, is_ratio in table if is_ratio} == FIELDS[dataset] & RATIOS
-    assert all(description.endswith(".") or name == "origin_offload" for name, description, _ in table)
+    kinds = {name: kind for name, _, kind, _ in table}
+    assert {name for name, kind in kinds.items() if kind == "ratio"} == FIELDS[dataset] & RATIOS
+    assert {name for name, kind in kinds.items() if kind == "seconds"} == FIELDS[dataset] & TIMES
+    assert {name for name, kind in kinds.items() if kind == "histogram"} == FIELDS[dataset] & {"miss_histogram"}
+    assert {name for name, *_, is_always_shown in table if is_always_shown} == (
+        ALWAYS if dataset == "channel" else set()
+    )
+    assert all(description.endswith(".") or name == "origin_offload" for name, description, *_ in table)
 
 
 # --- the border ------------------------------------------------------------------------------------------------------
@@ -643,7 +649,7 @@ def test_a_second_without_traffic_is_sealed_and_shows_nothing() -> None:
     ("message", "damage"),
     [
         pytest.param(
-            "expected a partial of version 1, got version 9", lambda partial: b"\x09" + partial[1:], id="version"
+            "expected a partial of version 1 to 2, got version 9", lambda partial: b"\x09" + partial[1:], id="version"
         ),
         pytest.param("^partial damaged at byte 0$", lambda _: b"", id="empty"),
         pytest.param("^partial damaged at byte", lambda partial: partial[:-1], id="cut off"),
@@ -664,13 +670,13 @@ def test_a_damaged_partial_is_an_error_and_changes_nothing(message: str, damage:
 def test_an_unknown_dataset_is_a_key_error() -> None:
     (sealed,) = seal_all([partial_of(GOOD)])
     for call in (sealed.has, sealed.entry, _core.measurements):
-        with pytest.raises(KeyError, match="channel"):
-            call("channel")
+        with pytest.raises(KeyError, match="channels"):
+            call("channels")
 
 
 def test_a_sealed_second_says_which_datasets_have_traffic() -> None:
     (sealed,) = seal_all([partial_of(GOOD)])
-    assert [sealed.has(dataset) for dataset in DATASETS] == [True, False, False]
+    assert [sealed.has(dataset) for dataset in DATASETS] == [True, True, False, False]
     assert json.loads(sealed.entry("origins")) == {"recorded": NOW, "aggregated": {}, "datacenter": {}}
     assert sealed.size > 0
 

@@ -30,14 +30,14 @@ def test_every_measurement_has_a_description_of_its_own(dataset: str) -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_only_ratios_are_ratios(dataset: str) -> None:
-    ratios = {measurement.name for measurement in measurements(dataset) if measurement.is_ratio}
+    ratios = {measurement.name for measurement in measurements(dataset) if measurement.kind == "ratio"}
 
     assert ratios == FIELDS[dataset] & RATIOS
 
 
 def test_there_is_no_other_dataset() -> None:
-    with pytest.raises(KeyError, match="channel"):
-        measurements("channel")
+    with pytest.raises(KeyError, match="channels"):
+        measurements("channels")
 
 
 def test_every_reason_has_a_sentence() -> None:

@@ -317,7 +317,9 @@ def answer(out: Path) -> Answer:
 
         for line in entries.open("rb"):
             entry = json.loads(line)
-            found[entry["dataset"]].update(_rows(entry, _core.measurements(entry["dataset"])))
+            if entry["dataset"] in KEYS:
+                ratios = {name for name, _, kind, _ in _core.measurements(entry["dataset"]) if kind == "ratio"}
+                found[entry["dataset"]].update(_rows(entry, ratios))
         return found
     for dataset, names in KEYS.items():
         for by_pop in (True, False):
@@ -330,8 +332,7 @@ def answer(out: Path) -> Answer:
     return found
 
 
-def _rows(entry: dict[str, Any], measurements: list[tuple[str, str, bool]]) -> Iterator[tuple[Row, dict[str, int]]]:
-    ratios = {name for name, _description, is_ratio in measurements if is_ratio}
+def _rows(entry: dict[str, Any], ratios: set[str]) -> Iterator[tuple[Row, dict[str, int]]]:
     for pop, names in [("", entry["aggregated"]), *entry["datacenter"].items()]:
         for name, inside in names.items():
             for ip, shown in (inside if entry["dataset"] == "origin_insights" else {"": inside}).items():

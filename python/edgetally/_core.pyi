@@ -380,9 +380,10 @@ class Sealed:
         Encode the entry of `dataset`.
 
         Returns:
-            A JSON object in UTF-8 with the keys `recorded`, `aggregated` (by domain, by origin, or by origin and
-            address) and `datacenter` (the same by POP). Keys are sorted and zeros are left out, so equal counters make
-            equal bytes. Without traffic, `aggregated` and `datacenter` are empty.
+            A JSON object in UTF-8 with the keys `recorded`, `aggregated` (by domain, by origin, by origin and address,
+            or without a key for the channel) and `datacenter` (the same by POP). Keys are sorted and zeros are left
+            out, so equal counters make equal bytes. Without traffic, `datacenter` is empty, and `aggregated` has what
+            is always shown.
 
         Raises:
             KeyError: Unknown dataset.
@@ -390,7 +391,7 @@ class Sealed:
 
 def cache_words() -> list[tuple[str, str]]:
     """
-    List the cache words that are known, and whether each is `hit`, `miss` or `neither`.
+    List the cache words that are known, and whether each is `hit`, `miss`, `pass`, `synth`, `error` or `nothing`.
 
     Case does not matter, `*` stands for any text, and the first match wins.
     """
@@ -431,12 +432,14 @@ def format_fields(name: str) -> list[tuple[str, str]]:
 def formats() -> list[str]:
     """Return the names of the formats that a fold can read."""
 
-def measurements(dataset: str) -> list[tuple[str, str, bool]]:
+def measurements(dataset: str) -> list[tuple[str, str, str, bool]]:
     """
     List the measurements of `dataset`, sorted by name.
 
     Returns:
-        Name, description, and whether it is a ratio from 0 to 1 instead of an unsigned 64-bit integer.
+        Name, description, what its values are, and whether entries have it when it is 0, too. Values are a `counter`,
+        an unsigned 64-bit integer; a `ratio` from 0 to 1; `seconds`, a number; or a `histogram`, an object from the
+        upper end of a bucket to the counter of what is in it.
 
     Raises:
         KeyError: Unknown dataset.

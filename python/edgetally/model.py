@@ -100,7 +100,7 @@ def domain_names(sealed: Sequence[Any], most: int) -> list[str]:
     return _core.domain_names(sealed, most)
 
 
-DATASETS = ("domains", "origin_insights", "origins")
+DATASETS = ("channel", "domains", "origin_insights", "origins")
 """Every dataset, in alphabetical order."""
 
 
@@ -109,7 +109,10 @@ class Measurement(NamedTuple):
 
     name: str
     description: str
-    is_ratio: bool
+    kind: str
+    """What its values are: a `counter`, a `ratio` from 0 to 1, `seconds`, or a `histogram` from bucket to counter."""
+    is_always_shown: bool
+    """Whether entries have it when it is 0, too."""
 
 
 def measurements(dataset: str) -> list[Measurement]:

@@ -56,6 +56,7 @@ PATHS = [
     f"/v1/domains/svc/ts/{START}",
     f"/v1/domains/svc/ts/{START}/limit/1",
     "/v1/origins/svc/ts/h/limit/1",
+    "/v1/channel/svc/ts/h",
     "/v1/channel/svc/ts/h?kind=origin_insights",
 ]
 

@@ -23,12 +23,12 @@ from tests.support.served import PLAIN, Json, Served, ndjson, record, served
 
 NO_DATA = "No data available, please retry"
 
-PATHS = ["domains", "origins", "channel"]
+PATHS = ["domains", "origins", "channel", "channel?kind=origin_insights"]
 
 
 def path(dataset: str, suffix: str, service_id: str = "svc") -> str:
-    kind = "?kind=origin_insights" if dataset == "channel" else ""
-    return f"/v1/{dataset}/{service_id}/ts/{suffix}{kind}"
+    name, mark, kind = dataset.partition("?")
+    return f"/v1/{name}/{service_id}/ts/{suffix}{mark}{kind}"
 
 
 def seconds(answer: Json) -> list[int]:
@@ -131,6 +131,8 @@ async def test_every_dataset_has_its_own_shape(service: Served, dataset: str) ->
         assert [key["a.example"]["requests"] for key in keys] == [2, 1, 1]
     elif dataset == "origins":
         assert [key["app"]["responses"] for key in keys] == [2, 1, 1]
+    elif dataset == "channel":
+        assert [key["requests"] for key in keys] == [2, 1, 1]
     else:
         assert [key["app"]["192.0.2.1"]["responses"] for key in keys] == [2, 1, 1]
 
@@ -139,7 +141,7 @@ async def test_a_second_without_traffic_has_no_entry(service: Served) -> None:
     await service.push(record(0), {"ts": START + 1, "service_id": "svc", "domain": "a.example", "status": 200})
     await service.to(3)
 
-    assert [seconds(await service.get(path(dataset, "h"))) for dataset in PATHS] == [[0, 1], [0], [0]]
+    assert [seconds(await service.get(path(dataset, "h"))) for dataset in PATHS] == [[0, 1], [0], [0, 1], [0]]
 
 
 # Waiting
@@ -259,7 +261,7 @@ async def test_readers_may_wait_for_the_first_record_of_a_service(service: Serve
     await service.push(record(0, service_id="newcomer"))
     await service.to(2)
 
-    assert [seconds((await one).json()) for one in parked] == [[0]] * 3
+    assert [seconds((await one).json()) for one in parked] == [[0]] * 4
 
 
 async def test_every_reader_gets_the_same_bytes(service: Served) -> None:

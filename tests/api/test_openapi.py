@@ -15,7 +15,7 @@ from tests.support.clock import START
 from tests.support.served import Json, Served, record, served
 from tests.support.tokens import access, bearer
 
-SCHEMAS = {"domains": "Domains", "origins": "Origins", "origin_insights": "OriginInsights"}
+SCHEMAS = {"channel": "Channel", "domains": "Domains", "origins": "Origins", "origin_insights": "OriginInsights"}
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ async def test_every_measurement_is_there_with_its_description(document: Json, d
     rows = measurements(dataset)
     assert list(properties) == [row.name for row in rows]
     assert [one["description"] for one in properties.values()] == [row.description for row in rows]
-    assert [one["type"] for one in properties.values()] == ["number" if row.is_ratio else "integer" for row in rows]
+    assert [one["type"] for one in properties.values()] == [
+        {"counter": "integer", "histogram": "object"}.get(row.kind, "number") for row in rows
+    ]
     assert all(row.description for row in rows)
 
 
@@ -74,7 +76,7 @@ async def test_real_answers_are_what_the_document_says(
     )
     await service.to(3)
     segment = "channel" if dataset == "origin_insights" else dataset
-    kind = "?kind=origin_insights" if segment == "channel" else ""
+    kind = "?kind=origin_insights" if dataset == "origin_insights" else ""
 
     answer = await service.get(f"/v1/{segment}/svc/{asked}{kind}")
     idle = await service.get(f"/v1/{segment}/idle/ts/0{kind}")

@@ -91,7 +91,7 @@ def test_keys_cannot_control_a_terminal() -> None:
 def test_lines_that_add_nothing_say_why() -> None:
     assert "  blank line, skipped" in printed(b"\n")
     shield = printed(b'{"origin_ip":"10.0.0.1","origin_is_shield":true,"service_id":"s"}')
-    assert "    in no dataset: its only fetch went to another POP" in shield
+    assert "    in the channel alone: its only fetch went to another POP" in shield
 
 
 def test_only_the_first_lines_are_shown() -> None:

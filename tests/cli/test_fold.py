@@ -98,7 +98,8 @@ def test_settings_hold(tmp_path: Path) -> None:
 
     out = Printed(log, settings={"records": records, "window": {"max_domains": 1}}).out
 
-    assert out.startswith(b'{"service_id":"shop","dataset":"domains","recorded":1763769600,"aggregated":{"_other":')
+    assert out.startswith(b'{"service_id":"shop","dataset":"channel","recorded":1763769600,"aggregated":{"all_status_2')
+    assert b'{"service_id":"shop","dataset":"domains","recorded":1763769600,"aggregated":{"_other":' in out
     assert b'"datacenter":{"AMS":{"_other":{' in out
     assert b'"requests":3' in out
 

@@ -22,7 +22,7 @@ def test_every_record_counts_at_its_time() -> None:
         assert folded.accepted == len(lines) == site.requests_per_second * 2
         assert {entry["service_id"] for entry in folded.entries} == {site.service_id}
         assert {entry["recorded"] for entry in folded.entries} == {START, START + 1}
-        assert {entry["dataset"] for entry in folded.entries} == {"domains", "origins", "origin_insights"}
+        assert {entry["dataset"] for entry in folded.entries} == {"channel", "domains", "origins", "origin_insights"}
 
 
 def test_every_domain_origin_and_pop_has_traffic() -> None:

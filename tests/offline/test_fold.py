@@ -215,9 +215,9 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
 
 
 def test_a_record_without_a_time_counts_now(tmp_path: Path) -> None:
-    (entry,) = Folded(write(tmp_path / "a.log", b'{"status":200}')).entries
+    entries = Folded(write(tmp_path / "a.log", b'{"status":200}')).entries
 
-    assert entry["recorded"] == NOW
+    assert [(entry["dataset"], entry["recorded"]) for entry in entries] == [("channel", NOW), ("domains", NOW)]
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -381,7 +381,8 @@ def test_keys_beyond_a_limit_count_together(tmp_path: Path) -> None:
 
     folded = Folded(write(tmp_path / "a.log", *lines), max_domains=3)
 
-    (entry,) = folded.entries
+    channel, entry = folded.entries
+    assert channel["aggregated"]["requests"] == 10
     assert len(entry["aggregated"]) == 4
     assert entry["aggregated"]["_other"]["requests"] == 7
     assert folded.requests == 10

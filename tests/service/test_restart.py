@@ -17,7 +17,7 @@ from edgetally.sources.files.checkpoint import decode_checkpoint
 from tests.support.clock import START, ManualClock, until
 from tests.support.served import Json, Served, ndjson, record, served
 
-ENDPOINTS = ("domains", "origins", "channel")
+ENDPOINTS = ("domains", "origins", "channel", "channel?kind=origin_insights")
 
 
 @asynccontextmanager
@@ -47,8 +47,8 @@ async def shown(service: Served, services: tuple[str, ...] = ("svc",)) -> dict[t
     found = {}
     for endpoint in ENDPOINTS:
         for service_id in services:
-            kind = "?kind=origin_insights" if endpoint == "channel" else ""
-            answer = await service.client.get(f"/v1/{endpoint}/{service_id}/ts/1{kind}")
+            name, mark, kind = endpoint.partition("?")
+            answer = await service.client.get(f"/v1/{name}/{service_id}/ts/1{mark}{kind}")
             found[endpoint, service_id] = answer.content
     return found
 

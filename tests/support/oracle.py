@@ -1,7 +1,7 @@
 """The counting rules, slow and obvious: a reference to compare the core with.
 
 take a line out of its wrappers (see `oracle_wrappers`) -> decode it -> a record -> the contributions of the record
-(dataset, key, field, amount) -> their sums.
+(dataset, key, field, amount) -> their sums. The channel is in `oracle_channel`.
 """
 
 from collections import Counter, defaultdict
@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
 
+from tests.support import oracle_channel as channel
 from tests.support import oracle_formats as formats
 from tests.support import oracle_values as values
 from tests.support import oracle_wrappers as wrappers
@@ -53,6 +54,10 @@ class Client:
     resp: Sizes
     execution_ms: Fraction
     request_ms: Fraction
+    edge_ms: Fraction | None = None
+    ipv6: bool = False
+    restarts: int = 0
+    collapsed: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,21 @@ def read_client(members: Members, status: int | None) -> Client:
         resp=read_sizes(members, "resp"),
         execution_ms=values.milliseconds(members.get(b"compute_execution_time_ms")) or Fraction(0),
         request_ms=values.milliseconds(members.get(b"compute_request_time_ms")) or Fraction(0),
+        edge_ms=edge_time(members),
+        ipv6=values.is_ipv6(members.get(b"ipv6")),
+        restarts=values.size(members.get(b"restarts")) or 0,
+        collapsed=values.flag(members.get(b"collapsed")),
     )
+
+
+def edge_time(members: Members) -> Fraction | None:
+    """Read how long the edge took, in milliseconds."""
+    known = (
+        values.milliseconds(members.get(b"edge_time_ms")),
+        values.milliseconds(members.get(b"edge_time_s"), unit=1000),
+        values.milliseconds(members.get(b"duration_ms")),
+    )
+    return next((time for time in known if time is not None), None)
 
 
 def read_sizes(members: Members, family: str) -> Sizes:
@@ -290,6 +309,8 @@ def contributions(record: Record) -> Iterator[Contribution]:
 def unweighted(record: Record) -> Iterator[Contribution]:
     """Yield what a record of weight 1 adds."""
     domain = (record.domain,)
+    for field, amount in channel.of_record(record):
+        yield Contribution("channel", (), field, amount)
     if record.client is not None:
         client = compute_client if record.compute else delivery_client
         for field, amount in client(record.client):
@@ -321,7 +342,7 @@ def delivery_client(client: Client) -> Amounts:
     if client.edge:
         yield "edge_requests", 1
         yield from sizes("edge_resp", client.resp)
-        if client.cache is not None:
+        if client.cache in ("hit", "miss"):
             yield f"edge_{client.cache}_requests", 1
     for field in (client.proto, client.tls):
         if field is not None:
@@ -400,7 +421,7 @@ class Tallies:
     def add(self, record: Record) -> None:
         """Add the contributions of a record."""
         for dataset, key, field, amount in contributions(record):
-            assert field in FIELDS[dataset], (dataset, field)
+            assert field.partition(".")[0] in FIELDS[dataset], (dataset, field)
             keys = self._pops[record.service_id, dataset, record.second][record.pop]
             keys.setdefault(key, Counter())[field] += amount
 
@@ -429,6 +450,8 @@ def merged(pops: dict[str, Keys]) -> Keys:
 
 def shown(dataset: str, keys: Keys) -> dict[str, Any]:
     """Nest the keys by their parts, with the measurements of each innermost."""
+    if dataset == "channel":
+        return channel.shown(keys[()])
     tree: dict[str, Any] = {}
     for key, counters in keys.items():
         place = tree

@@ -46,7 +46,8 @@ FIELDS = frozenset(
     b"ts service_id pop domain weight status edge cache req_header_bytes req_body_bytes req_bytes resp_header_bytes "
     b"resp_body_bytes resp_bytes proto tls compute compute_execution_time_ms compute_request_time_ms origin origin_ip "
     b"origin_addr origin_status bereq_header_bytes bereq_body_bytes bereq_bytes beresp_header_bytes beresp_body_bytes "
-    b"beresp_bytes origin_ttfb_ms origin_ttfb_s origin_is_shield origins duration_ms".split()
+    b"beresp_bytes origin_ttfb_ms origin_ttfb_s origin_is_shield origins duration_ms edge_time_ms edge_time_s ipv6 "
+    b"restarts collapsed".split()
 )
 """The fields of a canonical record."""
 

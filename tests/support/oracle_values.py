@@ -253,39 +253,85 @@ def boolean(value: Value | None, *, default: bool) -> bool:
     return {"true": True, "1": True, "false": False, "0": False}.get(word(value), default)
 
 
+def flag(value: Value | None) -> bool | None:
+    """Read a flag; None for every other word."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(word(value))
+
+
+def is_ipv6(value: Value | None) -> bool:
+    """Whether a word says so, or is an address of IPv6 that has none of IPv4 in it."""
+    # As it was written: no edge escapes an address.
+    said = lower((present(value) or b"").decode("latin-1"))
+    return said in ("true", "1", "ipv6") or (said.count(":") > 1 and "." not in said)
+
+
 def cache_result(value: Value | None) -> str | None:
-    """Map the edge's own word to `hit`, `miss` or None; of several caches, that of the last one."""
+    """Map the edge's own word to hit, miss, pass, synth, error or None; of several caches, that of the last one."""
     said = word(value)
     last = re.findall(r'(?:"(?:\\.|[^"\\])*"|[^,])+', said)[-1].strip() if said.strip(",") else said
     if ";" in last:
         name, *parameters = (part.strip() for part in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^;])+', last))
         pairs = [tuple(part.strip() for part in (each + "=?1").split("=")[:2]) for each in parameters]
         if " " not in name or name.startswith('"'):
-            forwards = [word for key, word in pairs if key == "fwd"]
+            forwards = [word for key, word in pairs if key == "fwd" and word in (*_MISSES, *_PASSES)]
             if ("hit", "?1") in pairs:
                 return "hit"
             if forwards:
-                return "miss" if forwards[-1] in _MISSES else None
+                return "miss" if forwards[-1] in _MISSES else "pass"
     return _word_result(said) or _word_result(last)
 
 
 _MISSES = ("uri-miss", "vary-miss", "miss", "stale", "partial", "request")
-"""Why a cache asked further, of RFC 9211. It did not look for an answer where that is `bypass` or `method`."""
+"""Why a cache asked further, of RFC 9211."""
+
+_PASSES = ("bypass", "method")
+"""The same, where it did not look for an answer."""
+
+_WORDS = {
+    "hit": "hit stale updating revalidated refreshhit originshieldhit",
+    "miss": "miss hitmiss expired tcp_client_refresh",
+    "pass": "pass bypass scarce hitpass pipe uncacheable dynamic ignored",
+    "synth": "synth redirect",
+    "error": "error limitexceeded capacityexceeded",
+}
+"""Whole words."""
+
+_SENTENCES = (
+    "http status 304 not modified",
+    "query string present but no explicit expiration time",
+    "authorization required",
+    "vary header contains '*'",
+    "expires header already expired; not cacheable",
+    "invalid content length",
+    "environment variable 'no-cache' is set",
+    "r->no_cache present",
+)
+"""Why Apache did not cache, in whole sentences."""
+
+_STARTS = {
+    "hit": ("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_"),
+    "miss": ("miss-", "miss_", "cache miss", "conditional cache miss", "tcp_miss_"),
+    "pass": (
+        *("hitpass-", "pass-", "pipe-", "response status ", "cache-control: ", "cache invalidated by "),
+        *("no last-modified; ", "broken expires header: ", "s-maxage or max-age zero "),
+    ),
+    "synth": ("function",),
+    "error": ("error-", "err_"),
+}
+"""How other words begin."""
 
 
 def _word_result(said: str) -> str | None:
     """Map one word."""
-    if said in ("hit", "stale", "updating", "revalidated", "refreshhit", "originshieldhit"):
-        return "hit"
-    if said.startswith(("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_")):
-        return "hit"
-    if said in ("miss", "hitmiss", "expired", "tcp_client_refresh"):
-        return "miss"
-    if said.startswith(("miss-", "miss_", "cache miss", "conditional cache miss", "tcp_miss_")):
-        return "miss"
+    for result, words in _WORDS.items():
+        if said in words.split():
+            return result
+    for result, starts in _STARTS.items():
+        if said.startswith(starts):
+            return result
     if said.startswith("tcp_") and said.endswith(("_hit", "_miss")):
         return said.rsplit("_", 1)[1]
-    return None
+    return "pass" if said in _SENTENCES else None
 
 
 def proto_field(value: Value | None) -> str | None:

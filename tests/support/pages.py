@@ -35,8 +35,12 @@ LIMITS = re.compile(r"^(?:#|//) What cannot be known from these logs\n(?:#|//)\n
 """Splits a snippet into the configuration and what cannot be known from its logs."""
 
 INTO_COUNTERS = """\
-The fields of an entry, by dataset. A field is an integer from 0 to 18446744073709551615, or a ratio from 0 to 1. Fields
-that are 0 are left out. [The record](record.md#what-counts-where) says what adds to which field."""
+The fields of an entry, by dataset. A field is an integer from 0 to 18446744073709551615, a ratio from 0 to 1, or a
+number of seconds. Fields that are 0 are left out, unless marked with an asterisk. [The
+record](record.md#what-counts-where) says what adds to which field."""
+
+SAME = re.compile(r"The same as (`\w+`)\.(?: \*)?")
+"""What a field counts that has another name, too."""
 
 FAMILY = re.compile(r"(?P<stem>\w*?(?:status|latency)_)(?P<member>\w+)")
 """Fields that differ in one part of their name only, such as `status_200` and `status_404`."""
@@ -96,6 +100,7 @@ limit: pushes are refused as a whole, and surplus keys count as `_other`."""
 HELP_WIDTH = 100
 
 KEYS = {
+    "channel": "By POP: `/v1/channel` without `kind`.",
     "domains": "By POP and domain: `/v1/domains`.",
     "origin_insights": "By POP, origin and address: `/v1/channel` with `?kind=origin_insights`.",
     "origins": "By POP and origin: `/v1/origins`.",
@@ -140,8 +145,9 @@ def pages() -> list[Path]:
 def counters() -> str:
     """Generate docs/counters.md."""
     page = ["# The counters", GENERATED, INTO_COUNTERS]
-    for dataset in DATASETS:
-        fields = {field.name: field.description for field in measurements(dataset)}
+    described: dict[str, str] = {}
+    for dataset in sorted(DATASETS, key="domains".__ne__):
+        fields = {field.name: field.description + " *" * field.is_always_shown for field in measurements(dataset)}
         into, shown = f"{KEYS[dataset]} {len(fields)} fields.", fields
         if all(f"{prefix}responses" in fields for prefix in PREFIXES):
             shown = {name: what for name, what in fields.items() if not name.startswith(tuple(PREFIXES))}
@@ -149,6 +155,14 @@ def counters() -> str:
             into += f" Each field below counts delivery, and exists again with a prefix: {again}."
         single, families = _families(shown)
         page += [f"## {dataset}", textwrap.fill(into, 120)]
+        if dataset == "channel":
+            repeated = {name: "" for name, what in single.items() if described.get(name) == what}
+            repeated |= {name: f" ({same[1]})" for name, what in single.items() if (same := SAME.fullmatch(what))}
+            single = {name: what for name, what in single.items() if name not in repeated}
+            also = ", ".join(f"`{name}`{same}" for name, same in repeated.items())
+            also = f"Also: {also}. What is in brackets is the same field, all others are as in the domains."
+            page += [textwrap.fill(also, 120)]
+        described = described or fields
         page += [_table(("field", "counts"), [(f"`{name}`", what) for name, what in single.items()])]
         page += [_table(("fields", "… is one of", "counts"), families)]
     return "\n\n".join(page) + "\n"
@@ -162,7 +176,8 @@ def _families(fields: dict[str, str]) -> tuple[dict[str, str], list[tuple[str, s
             families.setdefault(found["stem"], {})[found["member"]] = what
     rows = []
     for stem, members in families.items():
-        code, what = next(iter((member, what) for member, what in members.items() if not member.endswith("xx")))
+        codes = ((member, what) for member, what in members.items() if not member.endswith("xx"))
+        code, what = next(codes, ("100 to 199", members.get("1xx", "")))
         what = LATENCIES if "latency" in stem else what.replace(code, "…")
         rows.append((f"`{stem}…`", " ".join(sorted(members, key=_order)), what))
     return {name: what for name, what in fields.items() if not FAMILY.fullmatch(name)}, rows
@@ -284,7 +299,7 @@ def _block(language: str, text: str) -> str:
     return f"```{language}\n{text.strip()}\n```"
 
 
-CACHE_CLASSES = ("hit", "miss", "neither")
+CACHE_CLASSES = ("hit", "miss", "pass", "synth", "error", "nothing")
 
 MADE = re.compile(r"(<!-- generated: ([a-z -]+) -->\n\n).*?(\n\n<!-- end -->|\n\Z)", re.DOTALL)
 

@@ -34,7 +34,7 @@ ODD_HOSTS = [
     b'"' + b"a." * 126 + b'a."',
 ]
 
-SIZES = rb'0 1 85 "85" 1000 "0" 123456 "40" 7 300'.split()
+SIZES = rb'0 1 85 "85" 1000 "0" 123456 "40" 7 300 1024 10239 "102400" 1048575 10485760 "104857600" 1073741824'.split()
 ODD_SIZES = [
     *rb"""
     "" "-" null - -1 "-1" -0 "abc" NaN true {} [1] "+2" 1.9 "3.9991790000000003" 1. .5 1e3 "1E+3" 15e-1 1e
@@ -50,7 +50,7 @@ ODD_SIZES = [
 ]
 
 STATUSES = (
-    rb'200 "200" 304 404 206 "301" 503 500 "499" 103 416 429 530 204 302 400 401 403 501 502 504 505 418 302'.split()
+    rb'200 "200" 304 404 406 206 "301" 503 500 "499" 103 416 429 530 204 302 400 401 403 501 502 504 505 418'.split()
 )
 ODD_STATUSES = rb"""
     "000" 0 "0" "009" 009 -1 "-1" 99 100 199 444 494 499 599 600 999 1000 9999 "9999" "" "-" null - abc true
@@ -112,6 +112,7 @@ ODD_CACHES = [
     *rb"""
     "UPDATING" "REVALIDATED" "revalidate" "HIT-STALE" "HIT-CLUSTER" "HIT_x" "HITPASS" "hitmiss" "MISS-CLUSTER"
     "miss_x" "missx" "Hit" "RefreshHit" "OriginShieldHit" "Miss" "dynamic" "synth" "pipe" "ERROR" "NONE"
+    "ERR_CONNECT_FAIL" "Error" "Redirect" "LimitExceeded" "SCARCE" "PASS-x" "PIPE-x" "ERROR-x" "ignored" "uncacheable"
     "TCP_MEM_HIT" "TCP_IMS_HIT" "TCP_REFRESH_HIT" "TCP_EXPIRED_MISS" "TCP_REFRESH_MISS" "TCP_CLIENT_REFRESH"
     "TCP_CLIENT_REFRESH_MISS" "TCP_SWAPFAIL_MISS" "TCP_DENIED" "tcp_hit_x" "xtcp_hit" hit null true {}
     "h\u0069t" "\xffhit"
@@ -135,6 +136,11 @@ ODD_CACHES = [
     b'"No Last-Modified; hit"',
     b'"MISS, HIT"',
     b'"HIT, MISS, x"',
+    b'"c; fwd=miss; fwd=sideways"',
+    b'"hit-front; fwd=sideways"',
+    b'"FunctionGeneratedResponse"',
+    b'"Response status 503"',
+    b"\"Vary header contains '*'\"",
 ]
 PROTOS = rb'"h1" "h2" "h3" "HTTP/1.1" "HTTP/2.0" "HTTP/3.0" "1.1" "2.0" "http/2" 2'.split()
 ODD_PROTOS = rb"""
@@ -149,6 +155,12 @@ ODD_TLSES = [
     b'"TLSv 1.2"',
 ]
 
+IPV6 = rb'"192.0.2.1" "2001:db8::1" true 0 "IPv6" "-"'.split()
+ODD_IPV6 = rb"""
+    "" null 1 "0" "[2001:DB8::1]:443" "::ffff:192.0.2.1" "192.0.2.1:443" "ipv4" "IPV6" :: "::" ":" {} "yes" "\u0031"
+    "a:b" "a:b:c" "TRUE"
+""".split()
+RESTARTS = rb'0 1 "2" 3'.split()
 FLAGS = rb'true false "true" "false" 1 0 "1" "0"'.split()
 ODD_FLAGS = rb'"TRUE" False "yes" "no" "" "-" null 2 {} -1 1.0'.split()
 WEIGHTS = rb'1 2 10 "100"'.split()
@@ -206,6 +218,11 @@ FIELDS: dict[bytes, tuple[Sequence[bytes], Sequence[bytes]]] = {
     b"pop": (POPS, ODD_POPS),
     b"domain": (HOSTS, ODD_HOSTS),
     b"duration_ms": (MILLISECONDS, ODD_TIMES),
+    b"edge_time_ms": (MILLISECONDS, ODD_TIMES),
+    b"edge_time_s": (SECONDS, ODD_TIMES),
+    b"ipv6": (IPV6, ODD_IPV6),
+    b"restarts": (RESTARTS, ODD_SIZES),
+    b"collapsed": (FLAGS, ODD_FLAGS),
     b"weight": (WEIGHTS, ODD_WEIGHTS),
     b"status": (STATUSES, ODD_STATUSES),
     b"edge": (FLAGS, ODD_FLAGS),
@@ -338,5 +355,7 @@ SHAPES: Sequence[Sequence[bytes]] = [
     domain compute status compute_request_time_ms req_header_bytes resp_header_bytes resp_bytes resp_body_bytes
 """.split(),
     rb"domain status duration_ms resp_header_bytes resp_body_bytes".split(),
+    rb"domain status cache edge edge_time_ms edge_time_s ipv6 restarts collapsed req_bytes resp_body_bytes".split(),
+    rb"domain status cache edge_time_s origin_addr origin_status origin_is_shield origin_ttfb_s resp_bytes".split(),
     rb"domain origin".split(),
 ]

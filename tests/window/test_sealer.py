@@ -19,7 +19,7 @@ from tests.journal.conformance import take
 from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, ManualTimer, until
 
 DELAY = 2
-DATASETS = ("domains", "origins", "origin_insights")
+DATASETS = ("channel", "domains", "origins", "origin_insights")
 LIMITS = KeyLimits(domains=100, origins=100, addresses=100, pops=100, services=100)
 
 

@@ -355,12 +355,7 @@ mod _core {
     /// Every known cache word, and what it counts as.
     #[pyfunction]
     fn cache_words() -> Vec<(&'static str, &'static str)> {
-        let name = |status| match status {
-            core::CacheStatus::Hit => "hit",
-            core::CacheStatus::Miss => "miss",
-            core::CacheStatus::Neither | core::CacheStatus::Unknown => "neither",
-        };
-        core::CACHE_WORDS.into_iter().map(|(word, status)| (word, name(status))).collect()
+        core::CACHE_WORDS.into_iter().map(|(word, status)| (word, status.name())).collect()
     }
 
     /// The format that finds the most fields in some lines.
@@ -375,12 +370,11 @@ mod _core {
         core::Format::names().collect()
     }
 
-    /// Name, description and whether it is a ratio, of every measurement of a dataset.
+    /// Name, description, what its values are and whether it is always shown, of every measurement of a dataset.
     #[pyfunction]
-    fn measurements(dataset: &str) -> PyResult<Vec<(&'static str, &'static str, bool)>> {
+    fn measurements(dataset: &str) -> PyResult<Vec<(&'static str, &'static str, &'static str, bool)>> {
         let table = core::measurements(self::dataset(dataset)?);
-        let is_ratio = |value: &core::Formula| !matches!(value, core::Formula::Sum(_));
-        Ok(table.iter().map(|one| (&*one.name, &*one.description, is_ratio(&one.formula))).collect())
+        Ok(table.iter().map(|one| (&*one.name, &*one.description, one.formula.kind(), one.is_always_shown)).collect())
     }
 
     /// The names of the columns of a ranking.

@@ -46,8 +46,9 @@ ForAll = Annotated[str, Meta(description="Only for a token that may read every s
 
 
 class Links(Answer, kw_only=True):
-    """The endpoints. The first three lead to the first of the services."""
+    """The endpoints. The first four lead to the first of the services."""
 
+    channel: str
     domains: str
     origins: str
     origin_insights: str

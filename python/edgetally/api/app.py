@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from edgetally.clock import Clock
     from edgetally.http.messages import Request
 
-KINDS = ("origin_insights",)
-"""What `/v1/channel` can show."""
+KINDS = {"": "channel", "origin_insights": "origin_insights"}
+"""The dataset of `/v1/channel` by its parameter `kind`."""
 
 WRONG_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 """Statuses that may answer a guess of a token."""
@@ -150,10 +150,11 @@ class App:
         _check(service_id)
         dataset = path
         if path == "channel":
-            dataset = request.query.get("kind", "")
-            if dataset not in KINDS:
-                problem = f"unknown kind {dataset[:40]!r}" if dataset else "the parameter kind is missing"
-                raise Refusal(HTTPStatus.BAD_REQUEST, f"{problem} (expected one of: {', '.join(KINDS)})")
+            kind = request.query.get("kind", "")
+            if kind not in KINDS:
+                problem = f"unknown kind {kind[:40]!r} (expected origin_insights, or no kind)"
+                raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+            dataset = KINDS[kind]
         gzip = accepts_gzip(request.header(b"accept-encoding"))
         return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
 

@@ -43,6 +43,7 @@ class Index:
             about="Exact counters for every domain and every origin of your edge, one entry per second.",
             services=services,
             links=Links(
+                channel=f"{base}/v1/channel/{example}/ts/h",
                 domains=f"{base}/v1/domains/{example}/ts/h",
                 origins=f"{base}/v1/origins/{example}/ts/h",
                 origin_insights=f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",

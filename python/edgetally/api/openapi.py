@@ -13,33 +13,39 @@ from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
+
+    from edgetally.model import Measurement
 
     Json = dict[str, Any]
 
 SCHEMAS = "#/components/schemas/"
 
-DATASETS = {
-    "domains": ("Domains", "domains", "requests by domain"),
-    "origins": ("Origins", "origins", "responses of origins by name"),
-    "origin_insights": ("OriginInsights", "channel", "responses of origins by name and address"),
+PREFIXES = {"channel": "Channel", "domains": "Domains", "origins": "Origins", "origin_insights": "OriginInsights"}
+"""Prefix of the schemas of every dataset."""
+
+PATHS = {
+    "channel": ("the service as a whole, or origins by name and address", ("channel", "origin_insights")),
+    "domains": ("requests by domain", ("domains",)),
+    "origins": ("responses of origins by name", ("origins",)),
 }
-"""Prefix of the schemas, path and description of every dataset."""
+"""Description of what each path below `/v1` shows, and its datasets."""
 
 
-def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str) -> Json:
-    """Build the OpenAPI 3.1 document; `fields` are name, description and is-ratio of the measurements per dataset."""
+def document(fields: Mapping[str, Sequence[Measurement]], version: str) -> Json:
+    """Build the OpenAPI 3.1 document; `fields` are the measurements per dataset."""
     answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness, RankingAnswer]
     (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
     schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
     compat_schemas, paths = compat.document(SCHEMAS + "{name}", SECURITY)
     schemas |= compat_schemas
     for dataset, measurements in fields.items():
-        prefix, path, description = DATASETS[dataset]
-        schemas |= _entry_schemas(dataset, prefix, measurements)
+        schemas |= _entry_schemas(dataset, PREFIXES[dataset], measurements)
+    for path, (description, datasets) in PATHS.items():
+        answers_of = [f"{PREFIXES[dataset]}Answer" for dataset in datasets]
+        kind = [KIND] if path == "channel" else []
         for suffix, summary, parameters in READING:
-            kind = [KIND] if dataset == "origin_insights" else []
-            operation = _reading(f"{summary}: {description}.", [SERVICE_ID, *parameters, *kind], f"{prefix}Answer")
+            operation = _reading(f"{summary}: {description}.", [SERVICE_ID, *parameters, *kind], answers_of)
             paths[f"/v1/{path}/{{service_id}}/ts/{suffix}"] = {"get": _with_token(operation)}
     return {
         "openapi": "3.1.0",
@@ -66,16 +72,12 @@ def document(fields: Mapping[str, Iterable[tuple[str, str, bool]]], version: str
     }
 
 
-def _entry_schemas(dataset: str, prefix: str, measurements: Iterable[tuple[str, str, bool]]) -> Json:
+def _entry_schemas(dataset: str, prefix: str, measurements: Sequence[Measurement]) -> Json:
     """Describe what the core encodes: the measurements of one key, an entry, and an answer of entries."""
-    fields = {
-        name: {"type": "number", "minimum": 0, "maximum": 1, "description": description}
-        if is_ratio
-        else {"type": "integer", "minimum": 0, "description": description}
-        for name, description, is_ratio in measurements
-    }
-    keyed = _map(_ref(f"{prefix}Measurements"))
-    if dataset == "origin_insights":
+    fields = {one.name: KINDS[one.kind] | {"description": one.description} for one in measurements}
+    always = [one.name for one in measurements if one.is_always_shown]
+    keyed = _ref(f"{prefix}Measurements")
+    for _ in range({"channel": 0, "origin_insights": 2}.get(dataset, 1)):
         keyed = _map(keyed)
     entry = {
         "recorded": {"type": "integer", "description": "The Unix second that the entry counts."},
@@ -89,7 +91,8 @@ def _entry_schemas(dataset: str, prefix: str, measurements: Iterable[tuple[str, 
         "Error": {"type": "string", "description": "Present when a cursor got no entry."},
     }
     return {
-        f"{prefix}Measurements": _object(fields) | {"description": "Fields that are 0 are left out."},
+        f"{prefix}Measurements": _object(fields, *always)
+        | {"description": "Fields that are 0 are left out, except those that are required."},
         f"{prefix}Entry": _object(entry, *entry),
         f"{prefix}Answer": _object(answer, "Data", "Timestamp", "AggregateDelay"),
     }
@@ -130,12 +133,13 @@ def _text(summary: str, description: str, *types: str) -> Json:
     return {"summary": summary, "responses": {"200": {"description": description, "content": content}}}
 
 
-def _reading(summary: str, parameters: list[Json], schema: str) -> Json:
+def _reading(summary: str, parameters: list[Json], schemas: list[str]) -> Json:
+    schema: Json = {"anyOf": [_ref(one) for one in schemas]} if len(schemas) > 1 else _ref(schemas[0])
     return {
         "summary": summary,
         "parameters": parameters,
         "responses": {
-            "200": _json("Entries, oldest first.", schema),
+            "200": {"description": "Entries, oldest first.", "content": {"application/json": {"schema": schema}}},
             "400": _json("A parameter is not valid.", "Error"),
             "default": REFUSED,
         },
@@ -187,7 +191,21 @@ CURSOR = _path(
     "The Timestamp of the previous answer; 0 for the last sealed second.",
 )
 MAX_ENTRIES = _path("max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The most entries.")
-KIND = {"name": "kind", "in": "query", "required": True, "schema": {"const": "origin_insights"}}
+KIND = _query(
+    "kind", {"enum": ["", "origin_insights"]}, "`origin_insights`: responses of origins by name and address instead."
+)
+
+KINDS: dict[str, Json] = {
+    "counter": {"type": "integer", "minimum": 0},
+    "ratio": {"type": "number", "minimum": 0, "maximum": 1},
+    "seconds": {"type": "number", "minimum": 0},
+    "histogram": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[1-9][0-9]*$"},
+        "additionalProperties": {"type": "integer", "minimum": 1},
+    },
+}
+"""The schema of a measurement by its kind."""
 
 PUSHING = [
     _query(

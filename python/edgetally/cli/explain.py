@@ -130,16 +130,18 @@ def _pointed(rejection: Rejection) -> Iterator[str]:
 
 def _counted(entry: Entry, time: str) -> Iterator[str]:
     """Show what a line adds, and to which keys."""
-    pop = next(iter(entry.domains_by_pop), "-")
+    pop = next(iter(entry.channel_by_pop), "-")
     yield f"  counts for service {entry.service_id}, POP {escape(pop)}, second {entry.second} ({time})"
     if parts := _parts(entry):
         yield f"  counts as {parts}"
-    for dataset in entry.datasets:
+    # The channel repeats the domains, with two names for much of it.
+    keyed = [dataset for dataset in entry.datasets if dataset != "channel"]
+    for dataset in keyed:
         for key, measurements in getattr(entry, dataset).items():
             shown = " at ".join(key) if isinstance(key, tuple) else key
             yield f"    {dataset} {escape(shown)}: " + ", ".join(f"{name} {n}" for name, n in measurements.items())
-    if not entry.datasets:
-        yield "    in no dataset: its only fetch went to another POP"
+    if not keyed:
+        yield "    in the channel alone: its only fetch went to another POP"
 
 
 def _parts(entry: Entry) -> str:

@@ -10,6 +10,16 @@ from edgetally.model import DATASETS
 Measurements = dict[str, int | float]
 """By name. What is 0 is left out."""
 
+ChannelMeasurements = dict[str, int | float | dict[str, int]]
+"""By name. `miss_histogram` is a dict from the end of a bucket in milliseconds to the misses in it."""
+
+
+class _ByPop(msgspec.Struct):
+    """The JSON of an entry whose rows have no key."""
+
+    aggregated: ChannelMeasurements
+    datacenter: dict[str, ChannelMeasurements]
+
 
 class _ByKey(msgspec.Struct):
     """The JSON of an entry whose rows have one key."""
@@ -33,6 +43,8 @@ class Entry:
     except for ratios from 0 to 1, and docs/counters.md lists them. What is 0 is left out. A dataset without traffic is
     an empty dict. A dataset is decoded when it is first asked for, and kept.
 
+    The channel counts the service as a whole, so it has no keys. It has times in seconds, and a histogram.
+
     `fold` and `Window.seal` make entries.
 
     Example:
@@ -40,11 +52,13 @@ class Entry:
         >>> log = b'{"ts":1763769600,"pop":"AMS","domain":"shop.example","status":200,"cache":"HIT"}'
         >>> (entry,) = edgetally.fold(log)
         >>> entry
-        <Entry second=1763769600 service_id='default' datasets=('domains',)>
+        <Entry second=1763769600 service_id='default' datasets=('channel', 'domains')>
         >>> entry.domains["shop.example"]["requests"]
         1
         >>> entry.domains_by_pop["AMS"]["shop.example"]["edge_hit_ratio"]
         1.0
+        >>> entry.channel["hits"], entry.channel["miss"]
+        (1, 0)
     """
 
     def __init__(self, sealed: _core.Sealed) -> None:
@@ -67,6 +81,16 @@ class Entry:
     def datasets(self) -> tuple[str, ...]:
         """The datasets that had traffic, in alphabetical order."""
         return tuple(dataset for dataset in DATASETS if self._sealed.has(dataset))
+
+    @property
+    def channel(self) -> ChannelMeasurements:
+        """Measurements of the service as a whole."""
+        return self._channel.aggregated
+
+    @property
+    def channel_by_pop(self) -> dict[str, ChannelMeasurements]:
+        """Measurements of the service by POP."""
+        return self._channel.datacenter
 
     @property
     def domains(self) -> dict[str, Measurements]:
@@ -101,6 +125,12 @@ class Entry:
     def json(self, dataset: str) -> bytes:
         """Return the entry of `dataset` as the API shows it: one JSON object in UTF-8."""
         return self._sealed.entry(dataset)
+
+    @cached_property
+    def _channel(self) -> _ByPop:
+        if not self._sealed.has("channel"):
+            return _ByPop({}, {})
+        return msgspec.json.decode(self.json("channel"), type=_ByPop)
 
     @cached_property
     def _domains(self) -> _ByKey:

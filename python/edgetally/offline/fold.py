@@ -16,7 +16,7 @@ from edgetally.offline.inputs import Inputs, inputs_of
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.parallel_fold import ParallelFold
 
-KEYS = {"domains": ("domain",), "origin_insights": ("origin", "address"), "origins": ("origin",)}
+KEYS = {"channel": (), "domains": ("domain",), "origin_insights": ("origin", "address"), "origins": ("origin",)}
 """The columns of a row's key, by dataset."""
 
 ENCODED = 64
@@ -78,13 +78,14 @@ class FoldResult:
 
     def _rows(self, dataset: str) -> Iterator[dict[str, Any]]:
         names = KEYS[dataset]
-        zeros = {one.name: 0.0 if one.is_ratio else 0 for one in measurements(dataset)}
+        kinds = {one.name: one.kind for one in measurements(dataset)}
+        zeros = {name: 0 if kind == "counter" else 0.0 for name, kind in kinds.items() if kind != "histogram"}
         for entry in self:
-            for pop, by_key in getattr(entry, f"{dataset}_by_pop").items():
-                for key, found in by_key.items():
+            for pop, shown in getattr(entry, f"{dataset}_by_pop").items():
+                for key, found in (shown if names else {(): shown}).items():
                     keys = zip(names, key if isinstance(key, tuple) else (key,), strict=True)
-                    row = {"second": entry.second, "service_id": entry.service_id, "pop": pop}
-                    yield row | dict(keys) | zeros | found
+                    row = {"second": entry.second, "service_id": entry.service_id, "pop": pop, **dict(keys)}
+                    yield row | {name: found.get(name, zero) for name, zero in zeros.items()}
 
 
 def _json_line(shown: tuple[Entry, str]) -> bytes:
@@ -224,13 +225,14 @@ def rows(inputs: Inputs, dataset: str = "domains", **options: Unpack[FoldOptions
     """
     Fold whole logs, and yield a flat dict per second, service, POP and key: rows for a data frame.
 
-    The first columns are `second`, `service_id`, `pop` and the key: `domain`, `origin`, or `origin` and `address`. All
-    measurements of the dataset follow, in alphabetical order. Every row has every column, and 0 where nothing was
+    The first columns are `second`, `service_id`, `pop` and the key: `domain`, `origin`, `origin` and `address`, or none
+    for `channel`. All measurements of the dataset follow, in alphabetical order, but for `miss_histogram`, which is no
+    column: `Entry.channel` has it. Every row has every column, and 0 where nothing was
     counted, so that a column has one type. To sum over POPs or seconds, add the counters; ratios do not add up.
 
     Args:
         inputs: As for `fold`.
-        dataset: `domains`, `origins` or `origin_insights`.
+        dataset: `channel`, `domains`, `origins` or `origin_insights`.
         **options: As for `fold`.
 
     Raises:

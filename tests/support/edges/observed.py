@@ -94,7 +94,9 @@ class Observations:
         sums: Sums = {}
         for record in self._records:
             for dataset, key, name, amount in oracle.contributions(record):
-                add(sums, (dataset, key), {name: amount})
+                # The channel has times and sizes of requests, which are not observed.
+                if dataset != "channel":
+                    add(sums, (dataset, key), {name: amount})
         return {key: counts(oracle.measurements(key[0], counters)) for key, counters in sums.items()}
 
 

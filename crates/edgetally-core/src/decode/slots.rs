@@ -71,6 +71,12 @@ impl Slots {
         self.states[slot] == SlotState::Empty
     }
 
+    /// Whether the values of all these slots are absent, or empty strings.
+    #[inline]
+    pub fn are_empty(&self, slots: std::ops::RangeInclusive<usize>) -> bool {
+        self.states[slots].iter().all(|state| *state == SlotState::Empty)
+    }
+
     /// The meaning of the value of `slot` in its [`Form`](crate::schema::record_fields::Form), if it was read on the spot.
     #[inline]
     pub fn value(&self, slot: usize) -> Option<u64> {

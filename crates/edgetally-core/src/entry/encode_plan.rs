@@ -33,7 +33,9 @@
 use std::sync::LazyLock;
 
 use crate::schema::counters::{CounterSet, Kind, add, delivery as at};
-use crate::schema::measurements::{COMPUTE, Dataset, Formula, Measurement, measurements};
+use crate::schema::dataset::Dataset;
+use crate::schema::formula::{COMPUTE, Formula, Measurement};
+use crate::schema::measurements::measurements;
 
 /// Longest key with its comma, quotes and colon. Keys are copied in this length, which is faster than in their own.
 pub const KEY: usize = 40;
@@ -75,9 +77,9 @@ impl PlanField {
         let mut key = [0; KEY];
         key.get_mut(..text.len()).expect("the table names fields shorter than this").copy_from_slice(text.as_bytes());
         let value = match measurement.formula {
-            Formula::Sum(_) => FieldValue::Cell,
             Formula::EdgeHitRatio => FieldValue::EdgeHitRatio,
             Formula::OriginOffload => FieldValue::OriginOffload,
+            Formula::Sum(_) | Formula::HitRatio | Formula::Seconds(_) | Formula::MissHistogram => FieldValue::Cell,
         };
         Self { key, key_len: narrow(text.len()), cell, value }
     }
@@ -95,7 +97,10 @@ struct CounterPlan {
     sums: [u8; MAX_SUMS],
 }
 
-/// How the entries of a dataset are encoded.
+/// The datasets whose entries have a key, which have a plan.
+const KEYED: [Dataset; 3] = [Dataset::Domains, Dataset::OriginInsights, Dataset::Origins];
+
+/// How the entries of a dataset with a key are encoded.
 #[derive(Debug)]
 pub struct EncodePlan {
     /// In alphabetical order, with padding up to the size of a set.
@@ -112,8 +117,8 @@ pub struct EncodePlan {
 impl EncodePlan {
     /// The plan of `dataset`.
     pub fn of(dataset: Dataset) -> &'static Self {
-        static PLANS: LazyLock<[EncodePlan; 3]> = LazyLock::new(|| Dataset::ALL.map(EncodePlan::new));
-        &PLANS[dataset as usize]
+        static PLANS: LazyLock<[EncodePlan; 3]> = LazyLock::new(|| KEYED.map(EncodePlan::new));
+        KEYED.iter().zip(&*PLANS).find(|(one, _)| **one == dataset).expect("the channel has no plan").1
     }
 
     fn new(dataset: Dataset) -> Self {
@@ -131,6 +136,8 @@ impl EncodePlan {
                 Formula::Sum(counters) => counters.clone(),
                 Formula::EdgeHitRatio => vec![at::EDGE_HITS],
                 Formula::OriginOffload => vec![at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES],
+                // These are of the channel.
+                Formula::HitRatio | Formula::Seconds(_) | Formula::MissHistogram => vec![],
             })
             .collect();
         let mut plans: [CounterPlan; SUMS] = std::array::from_fn(|counter| CounterPlan {
@@ -189,10 +196,7 @@ impl EncodePlan {
     /// Whether the counters of rows of `kind` are in the first half of the cells for counters (0), or in the second (1).
     #[inline]
     pub fn half(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Delivery | Kind::Origin => 0,
-            Kind::Compute | Kind::ComputeOrigin => usize::from(!self.merges_kinds),
-        }
+        usize::from(matches!(kind, Kind::Compute | Kind::ComputeOrigin) && !self.merges_kinds)
     }
 
     /// Zeroes the counters and the sums.

@@ -8,24 +8,28 @@
 //!
 //! Keys are in alphabetical order and zeros are left out, so equal counters make equal bytes.
 
+mod channel_entry;
 mod encode_plan;
 mod itoa;
+mod json_buffer;
 #[cfg(test)]
 mod reference;
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::entry::encode_plan::{Cells, EncodePlan, FieldValue, KEY, PlanField};
+pub(crate) use crate::entry::json_buffer::JsonBuffer;
+use crate::entry::json_buffer::{FIELD, KEY_END, OBJECT};
 use crate::schema::counters::{CounterSet, add, delivery as at};
-use crate::schema::measurements::{COMPUTE, Dataset};
+use crate::schema::dataset::Dataset;
+use crate::schema::formula::{COMPUTE, quotient};
 use crate::window::sealed::{Sealed, SealedRow};
 
 impl Sealed {
     /// Whether `dataset` shows any traffic of this second.
     #[must_use]
     pub fn has(&self, dataset: Dataset) -> bool {
-        !self.rows(dataset).is_empty()
+        !self.rows(dataset).is_empty() || dataset == Dataset::Channel && !self.channel_rows.is_empty()
     }
 
     /// The entry of `dataset` as JSON.
@@ -36,7 +40,7 @@ impl Sealed {
 
     pub(crate) fn rows(&self, dataset: Dataset) -> &[SealedRow] {
         match dataset {
-            Dataset::Domains => &self.domain_rows,
+            Dataset::Channel | Dataset::Domains => &self.domain_rows,
             Dataset::Origins | Dataset::OriginInsights => &self.origin_rows,
         }
     }
@@ -53,6 +57,10 @@ impl Encoder {
     pub fn encode(&mut self, sealed: &Sealed, dataset: Dataset) -> &[u8] {
         let json = &mut self.json;
         json.len = 0;
+        if dataset == Dataset::Channel {
+            channel_entry::write(json, sealed);
+            return json.written();
+        }
         let mut rows: Vec<&SealedRow> = sealed.rows(dataset).iter().collect();
         let mut entry = EntryWriter { sealed, dataset, plan: EncodePlan::of(dataset), json, cells: [0; 256] };
         entry.json.text("{\"recorded\":");
@@ -82,99 +90,7 @@ impl Encoder {
 
     /// Gives back the memory of a large entry.
     pub fn shrink(&mut self) {
-        if self.json.bytes.len() > KEPT {
-            self.json.bytes = vec![];
-        }
-    }
-}
-
-/// A buffer that is used again: the first `len` bytes are written.
-#[derive(Debug, Default)]
-pub(crate) struct JsonBuffer {
-    bytes: Vec<u8>,
-    len: usize,
-}
-
-/// The most bytes that are kept until the next entry.
-const KEPT: usize = 1 << 20;
-
-/// No key is as long as this. An index modulo this needs no check.
-const KEY_END: usize = 64;
-
-/// Space for one measurement: its key and the longest number.
-const FIELD: usize = KEY_END + itoa::MAX_DIGITS + 4;
-
-/// Space for every measurement of a dataset, and the braces around them.
-const OBJECT: usize = 192 * FIELD;
-
-impl JsonBuffer {
-    pub fn written(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// The space after what is written, `len` bytes or more.
-    #[inline]
-    fn reserve(&mut self, len: usize) -> &mut [u8] {
-        if self.bytes.len() - self.len < len {
-            self.grow(len);
-        }
-        &mut self.bytes[self.len..]
-    }
-
-    #[cold]
-    fn grow(&mut self, len: usize) {
-        self.bytes.resize((self.len + len) * 2, 0);
-    }
-
-    #[inline]
-    pub fn text(&mut self, text: &str) {
-        self.reserve(text.len())[..text.len()].copy_from_slice(text.as_bytes());
-        self.len += text.len();
-    }
-
-    /// Writes a part of what is written again.
-    fn repeat(&mut self, range: Range<usize>) {
-        let (at, len) = (self.len, range.len());
-        self.reserve(len);
-        self.bytes.copy_within(range, at);
-        self.len += len;
-    }
-
-    pub fn integer(&mut self, value: u64) {
-        let space = self.reserve(OBJECT).first_chunk_mut().expect("a number fits");
-        self.len += itoa::write(value, space);
-    }
-
-    /// `"name":`, escaped.
-    pub fn key(&mut self, name: &str) {
-        self.string(name);
-        self.text(":");
-    }
-
-    /// `"text"`, escaped.
-    pub fn string(&mut self, name: &str) {
-        self.text("\"");
-        // Checking every byte is faster than stopping at the first.
-        let odd = |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
-        if name.bytes().fold(0, |found, byte| found | odd(byte)) == 0 {
-            self.text(name);
-        } else {
-            self.escape(name);
-        }
-        self.text("\"");
-    }
-
-    #[cold]
-    fn escape(&mut self, name: &str) {
-        for char in name.chars() {
-            match char {
-                '"' => self.text("\\\""),
-                '\\' => self.text("\\\\"),
-                // Names from logs have no control characters. Defaults and partials of other processes may.
-                ..' ' => self.text(&format!("\\u{:04x}", u32::from(char))),
-                _ => self.text(char.encode_utf8(&mut [0; 4])),
-            }
-        }
+        self.json.shrink();
     }
 }
 
@@ -208,7 +124,7 @@ impl<'a> EntryWriter<'a> {
     fn names(&mut self, rows: &[&'a SealedRow]) {
         let sealed = self.sealed;
         let (names, value): (_, fn(&mut Self, &[&'a SealedRow])) = match self.dataset {
-            Dataset::Domains => (&sealed.domains, Self::measurements),
+            Dataset::Channel | Dataset::Domains => (&sealed.domains, Self::measurements),
             Dataset::Origins => (&sealed.origins, Self::measurements),
             Dataset::OriginInsights => (&sealed.origins, Self::addresses),
         };
@@ -342,18 +258,6 @@ fn ratio(space: &mut [u8; FIELD], field: &PlanField, part: [u64; 2], less: [u64;
     key_len + text.len()
 }
 
-/// (`part` − `less`) / `whole`, with numerator and denominator rounded once.
-#[expect(clippy::cast_precision_loss, reason = "a ratio is as precise as a double")]
-fn quotient(part: [u64; 2], less: [u64; 2], whole: [u64; 2]) -> f64 {
-    let sum = |[one, other]: [u64; 2]| i64::try_from(one.checked_add(other)?).ok();
-    if let (Some(part), Some(less), Some(whole)) = (sum(part), sum(less), sum(whole)) {
-        // The processor converts these in one instruction.
-        return (part - less) as f64 / whole as f64;
-    }
-    let wide_sum = |[one, other]: [u64; 2]| i128::from(one) + i128::from(other);
-    (wide_sum(part) - wide_sum(less)) as f64 / wide_sum(whole) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,15 +271,6 @@ mod tests {
             let ratio = hits as f64 / (hits + misses) as f64;
             let want = (1..32).contains(&hits) && misses < 32;
             assert_eq!(want.then(|| zmij::Buffer::new().format_finite(ratio).to_owned()), known, "{hits} and {misses}");
-        }
-    }
-
-    #[test]
-    fn quotients_do_not_depend_on_the_size_of_their_parts() {
-        for one in [2, 1 << 62] {
-            assert_eq!(Some(0.5), Some(quotient([one, one], [one, 0], [one, one])));
-            assert_eq!(Some(-0.5), Some(quotient([one, 0], [one, one], [one, one])));
-            assert!(quotient([0, 0], [0, 0], [0, 0]).is_nan());
         }
     }
 

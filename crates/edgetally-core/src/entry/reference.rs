@@ -6,16 +6,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use crate::partial::{EncodedCounters, write_counters};
-use crate::schema::counters::{Kind, delivery as at};
-use crate::schema::measurements::{COMPUTE, Dataset, Formula, measurements};
+use crate::schema::counters::{Kind, channel, delivery as at};
+use crate::schema::dataset::Dataset;
+use crate::schema::formula::{CHANNEL, COMPUTE, Formula};
+use crate::schema::measurements::measurements;
+use crate::schema::miss_times::ENDS_MS;
 use crate::window::sealed::Sealed;
 use crate::window::tally::{Limits, Tally};
+
+/// Microseconds in a second.
+const MICROSECONDS: u64 = 1_000_000;
 
 /// What was counted for one key: kind, POP, name, address, and values by counter.
 type Counted = (Kind, String, String, String, BTreeMap<usize, u64>);
 
 fn reference_entry(all: &[Counted], dataset: Dataset) -> String {
-    let shown = |(kind, ..): &&Counted| kind.is_origin() == (dataset != Dataset::Domains);
+    let shown = |(kind, ..): &&Counted| match dataset {
+        Dataset::Channel => !kind.is_origin(),
+        Dataset::Domains => !kind.is_origin() && !kind.is_channel(),
+        Dataset::Origins | Dataset::OriginInsights => kind.is_origin(),
+    };
     let all: Vec<&Counted> = all.iter().filter(shown).collect();
     let pops: BTreeSet<&str> = all.iter().map(|one| &*one.1).collect();
     let of = |pop| all.iter().copied().filter(|one| one.1 == pop).collect::<Vec<_>>();
@@ -24,6 +34,9 @@ fn reference_entry(all: &[Counted], dataset: Dataset) -> String {
 }
 
 fn names(all: &[&Counted], dataset: Dataset) -> String {
+    if dataset == Dataset::Channel {
+        return measurements_of(all, dataset);
+    }
     let names: BTreeSet<&str> = all.iter().map(|one| &*one.2).collect();
     let of = |name| all.iter().copied().filter(|one| one.2 == name).collect::<Vec<_>>();
     object(names.into_iter().map(|name| match dataset {
@@ -40,8 +53,12 @@ fn addresses(all: &[&Counted]) -> String {
 
 fn measurements_of(all: &[&Counted], dataset: Dataset) -> String {
     let sum = |summed: &[usize]| {
-        let counters = all.iter().flat_map(|(kind, .., counters)| {
-            let base = if matches!(kind, Kind::Compute | Kind::ComputeOrigin) { COMPUTE } else { 0 };
+        let counters = all.iter().filter(|(kind, ..)| *kind != Kind::MissTimes).flat_map(|(kind, .., counters)| {
+            let base = match kind {
+                Kind::Compute | Kind::ComputeOrigin => COMPUTE,
+                Kind::Channel => CHANNEL,
+                _ => 0,
+            };
             counters.iter().map(move |(counter, value)| (base + counter, *value))
         });
         counters
@@ -57,7 +74,18 @@ fn measurements_of(all: &[&Counted], dataset: Dataset) -> String {
     };
     object(measurements(dataset).iter().filter_map(|measurement| {
         let value = match &measurement.formula {
-            Formula::Sum(counters) => Some(sum(counters)).filter(|sum| *sum != 0).map(|sum| sum.to_string()),
+            Formula::Sum(counters) => {
+                Some(sum(counters)).filter(|sum| *sum != 0 || measurement.is_always_shown).map(|sum| sum.to_string())
+            }
+            Formula::Seconds(counter) => Some(sum(&[*counter]))
+                .filter(|sum| *sum != 0 || measurement.is_always_shown)
+                .map(|sum| decimal(sum, MICROSECONDS)),
+            Formula::HitRatio => {
+                let of = |counters: [usize; 2]| i128::from(sum(&counters.map(|counter| CHANNEL + counter)));
+                let hits = of([channel::EDGE_HITS, channel::SHIELD_HITS]);
+                ratio(hits, hits + of([channel::EDGE_MISSES, channel::SHIELD_MISSES]))
+            }
+            Formula::MissHistogram => Some(miss_histogram(all)),
             Formula::EdgeHitRatio => ratio(wide_sum(&[at::EDGE_HITS]), wide_sum(&[at::EDGE_HITS, at::EDGE_MISSES])),
             Formula::OriginOffload => {
                 let sent = wide_sum(&[at::EDGE_RESP_HEADER_BYTES, at::EDGE_RESP_BODY_BYTES]);
@@ -66,6 +94,30 @@ fn measurements_of(all: &[&Counted], dataset: Dataset) -> String {
         };
         Some((&*measurement.name, value?))
     }))
+}
+
+fn miss_histogram(all: &[&Counted]) -> String {
+    let mut misses = BTreeMap::<usize, u64>::new();
+    for (.., counters) in all.iter().filter(|(kind, ..)| *kind == Kind::MissTimes) {
+        for (bucket, value) in counters {
+            let sum = misses.entry(*bucket).or_default();
+            *sum = sum.saturating_add(*value);
+        }
+    }
+    let members: Vec<String> =
+        misses.iter().map(|(bucket, value)| format!("\"{}\":{value}", ENDS_MS[*bucket])).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// `value` divided by `unit`, with a digit or more behind the point, and without other zeros at its end.
+fn decimal(value: u64, unit: u64) -> String {
+    let (mut text, mut left, mut unit) = (format!("{}.", value / unit), value % unit, unit);
+    while left != 0 || text.ends_with('.') {
+        unit /= 10;
+        text += &(left / unit).to_string();
+        left %= unit;
+    }
+    text
 }
 
 fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {

@@ -1,12 +1,14 @@
 //! The counting rules: to which counters of which rows a record adds.
 //!
-//! `docs/counters.md` has the rules: compute has rows of its own, a fetch from another of our POPs counts nowhere, and an
-//! origin gets a row only if it responded.
+//! `docs/counters.md` has the rules: compute has rows of its own, a fetch from another of our POPs counts for its service
+//! alone, and an origin gets a row only if it responded.
 
+use crate::fold::channel_rows::{ChannelRows, ClientPart};
 use crate::fold::key_interner::Key;
 use crate::fold::row_table::{RowMut, RowTable};
 use crate::partial::Writer;
-use crate::record::origin_fetch::Fetch;
+use crate::record::extras::Extras;
+use crate::record::origin_fetch::{Fetch, Sizes, latency};
 use crate::record::{Client, Record};
 use crate::schema::counters::{Compute, Delivery, Kind, Origin, compute, delivery, origin};
 use crate::value::cache_status::CacheStatus;
@@ -22,12 +24,13 @@ pub struct FoldRows {
     compute: RowTable<Compute>,
     origins: RowTable<Origin>,
     compute_origins: RowTable<Origin>,
+    channel: ChannelRows,
 }
 
 impl FoldRows {
     /// Adds a record of `weight` to the rows of its second and scope.
     #[inline]
-    pub fn count(&mut self, record: &Record<'_>, second: u64, scope: u32, weight: u64) {
+    pub fn count(&mut self, record: &Record<'_>, extras: Option<&Extras>, second: u64, scope: u32, weight: u64) {
         let key = Key { scope, name: bound(record.domain), address: &[] };
         let fetches = record.fetches.as_slice();
         let origins = if record.compute {
@@ -42,10 +45,17 @@ impl FoldRows {
         } else {
             let row = &mut self.delivery.row(second, key);
             if let Some(client) = &record.client {
-                delivery_client(row, client, weight);
+                let (header, body) =
+                    (client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight));
+                let sent = Sizes { header, body };
+                delivery_client(row, client, sent, weight);
+                self.channel.count_client(&ClientPart { client, extras, fetches, sent }, second, scope, weight);
             }
             for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
                 delivery_fetch(row, fetch, weight);
+            }
+            if fetches.iter().any(|fetch| fetch.to_shield) {
+                self.channel.count_shield_fetches(fetches, second, scope, weight);
             }
             &mut self.origins
         };
@@ -69,11 +79,13 @@ impl FoldRows {
                 writer.origin(kind, key.scope, second, &key::origin(key.name, &address), &address, counters);
             });
         }
+        self.channel.write(writer);
     }
 
     /// Memory that the rows take, in bytes, approximately.
     pub fn size(&self) -> usize {
-        self.delivery.size() + self.compute.size() + self.origins.size() + self.compute_origins.size()
+        let domains = self.delivery.size() + self.compute.size();
+        domains + self.origins.size() + self.compute_origins.size() + self.channel.size()
     }
 
     /// Removes every row.
@@ -82,6 +94,7 @@ impl FoldRows {
         self.compute.clear();
         self.origins.clear();
         self.compute_origins.clear();
+        self.channel.clear();
     }
 }
 
@@ -92,21 +105,20 @@ pub fn bound(raw: &[u8]) -> &[u8] {
 }
 
 #[inline]
-fn delivery_client(row: &mut RowMut<'_, Delivery>, client: &Client, weight: u64) {
+fn delivery_client(row: &mut RowMut<'_, Delivery>, client: &Client, sent: Sizes, weight: u64) {
     use delivery as at;
     // Adding 0 costs less than a branch that cannot be predicted.
     let weight_if = |counts: bool| if counts { weight } else { 0 };
-    let sent = [client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight)];
     if client.edge {
         row.add(at::EDGE_REQUESTS, weight);
-        row.add(at::EDGE_RESP_HEADER_BYTES, sent[0]);
-        row.add(at::EDGE_RESP_BODY_BYTES, sent[1]);
+        row.add(at::EDGE_RESP_HEADER_BYTES, sent.header);
+        row.add(at::EDGE_RESP_BODY_BYTES, sent.body);
         row.add(at::EDGE_HITS, weight_if(client.cache == CacheStatus::Hit));
         row.add(at::EDGE_MISSES, weight_if(client.cache == CacheStatus::Miss));
     } else {
         row.add(at::SHIELD_REQUESTS, weight);
-        row.add(at::SHIELD_RESP_HEADER_BYTES, sent[0]);
-        row.add(at::SHIELD_RESP_BODY_BYTES, sent[1]);
+        row.add(at::SHIELD_RESP_HEADER_BYTES, sent.header);
+        row.add(at::SHIELD_RESP_BODY_BYTES, sent.body);
     }
     if let Some(status) = client.status {
         row.add(at::STATUS + status.index(), weight);
@@ -169,7 +181,7 @@ fn origin_response(row: &mut RowMut<'_, Origin>, fetch: &Fetch<'_>, weight: u64)
     if let Some(status) = fetch.status {
         row.add(at::STATUS + status.index(), weight);
     }
-    if let Some(bucket) = fetch.latency {
-        row.add(at::LATENCY + bucket, weight);
+    if let Some(time) = fetch.ttfb {
+        row.add(at::LATENCY + latency(time), weight);
     }
 }

@@ -15,6 +15,7 @@
 //!                             format.decoder()     format.correct()
 //! ```
 
+mod channel_rows;
 mod chunked_vec;
 mod counting_rules;
 mod input;
@@ -38,6 +39,7 @@ use crate::format::compressed::{compressed, is_plain_text};
 use crate::framing::json_array::ArraySplitter;
 use crate::framing::syslog_stream::SyslogSplitter;
 use crate::partial::Writer;
+use crate::record::extras::extras;
 use crate::record::{record, second, weight};
 use crate::rejection::{Reason, Rejection};
 use crate::schema::record_fields as field;
@@ -203,7 +205,8 @@ impl Fold {
         if record.client.as_ref().is_some_and(|client| client.cache == CacheStatus::Unknown) {
             self.report.unknown_cache_words.count(slots.text(block, field::CACHE));
         }
-        self.rows.count(&record, second, scope, weight);
+        let extras = if record.client.is_some() { extras(slots, block) } else { None };
+        self.rows.count(&record, extras.as_ref(), second, scope, weight);
         self.scopes.count(scope, second);
         self.report.accepted += 1;
         if own_second.is_none() {

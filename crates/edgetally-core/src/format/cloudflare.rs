@@ -58,6 +58,6 @@ fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     let (unanswered, untimed) = (lies_in(ORIGIN_STATUS, NO_RESPONSE), lies_in(ORIGIN_TTFB_MS, NOT_MEASURED));
     for fetch in record.fetches.as_mut_slice() {
         fetch.status = fetch.status.filter(|_| !unanswered);
-        fetch.latency = fetch.latency.filter(|_| !untimed);
+        fetch.ttfb = fetch.ttfb.filter(|_| !untimed);
     }
 }

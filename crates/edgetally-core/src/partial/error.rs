@@ -16,7 +16,7 @@ impl std::fmt::Display for PartialError {
         match self {
             Self::UnknownVersion(version) => write!(
                 out,
-                "expected a partial of version {VERSION}, got version {version}: upgrade readers before writers"
+                "expected a partial of version 1 to {VERSION}, got version {version}: upgrade readers before writers"
             ),
             Self::Damaged(at) => write!(out, "partial damaged at byte {at}"),
         }

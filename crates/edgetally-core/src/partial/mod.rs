@@ -1,13 +1,13 @@
-//! Partials: batches of rows, as bytes that any process of the same version can merge.
+//! Partials: batches of rows, as bytes that any process of the same or a newer version can merge.
 //!
 //! Merging is addition, so a partial may have two rows with the same key, and the order of its rows does not matter.
 //!
 //! ```text
 //! partial  = section (255 section)*
 //! section  = version scopes rows
-//! version  = 1
+//! version  = 2                                                   1 has no rows of services
 //! scopes   = count (service_id pop count (second records)*)*      how many records a service and POP had per second
-//! row      = kind scope second name [address] count (counter value)*      to the end of the section
+//! row      = kind scope second [name [address]] count (counter value)*    to the end of the section
 //! ```
 //!
 //! A row without counters is a reservation: for its domain, or for its service if the name is empty.

@@ -24,9 +24,9 @@ pub struct PartialRow<'a> {
     pub scope: usize,
     /// Unix second.
     pub second: u64,
-    /// The domain, or the name of the origin, in UTF-8.
+    /// The domain, or the name of the origin, in UTF-8; empty for a service.
     pub name: &'a [u8],
-    /// The address of the origin, or empty for a domain.
+    /// The address of the origin, or empty.
     pub address: &'a [u8],
     /// Its counters.
     pub counters: EncodedCounters<'a>,
@@ -97,7 +97,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Section<'_>>, PartialError> {
 impl<'a> Section<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, PartialError> {
         match reader.byte()? {
-            VERSION => {}
+            1..=VERSION => {}
             version => return Err(PartialError::UnknownVersion(version)),
         }
         let mut scopes = vec![];
@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
         let kind = *Kind::ALL.get(usize::from(self.byte()?)).ok_or_else(|| self.damaged())?;
         let scope = usize::try_from(self.number()?).map_err(|_| self.damaged())?;
         let second = self.number()?;
-        let name = self.text_bytes()?;
+        let name = if kind.is_channel() { &[] } else { self.text_bytes()? };
         let address = if kind.is_origin() { self.text_bytes()? } else { &[] };
         Ok(PartialRow { kind, scope, second, name, address, counters: EncodedCounters(&self.bytes[self.at..]) })
     }

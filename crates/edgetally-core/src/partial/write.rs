@@ -2,8 +2,9 @@
 
 use crate::schema::counters::Kind;
 
-/// The version that this crate writes, and the only one that it reads.
-pub const VERSION: u8 = 1;
+/// The version that this crate writes. It reads all before, too: a new version adds kinds of rows and counters, and leaves
+/// the others as they are.
+pub const VERSION: u8 = 2;
 
 /// Separates two sections. It stands where a row would have its kind.
 pub(super) const SECTION: u8 = 0xFF;
@@ -42,7 +43,12 @@ impl Writer {
 
     /// Writes a row of a domain, unless it has no counters.
     pub fn domain(&mut self, kind: Kind, scope: u32, second: u64, name: &str, counters: &[(usize, u64)]) {
-        self.row(kind, scope, second, name, None, counters);
+        self.row(kind, scope, second, Some(name), None, counters);
+    }
+
+    /// Writes a row of a service, unless it has no counters.
+    pub fn channel(&mut self, kind: Kind, scope: u32, second: u64, counters: &[(usize, u64)]) {
+        self.row(kind, scope, second, None, None, counters);
     }
 
     /// Writes a row of an origin, unless it has no counters.
@@ -55,7 +61,7 @@ impl Writer {
         address: &str,
         counters: &[(usize, u64)],
     ) {
-        self.row(kind, scope, second, name, Some(address), counters);
+        self.row(kind, scope, second, Some(name), Some(address), counters);
     }
 
     /// Writes a reservation for a domain in `second`, or for its service if `name` is empty.
@@ -72,7 +78,7 @@ impl Writer {
         kind: Kind,
         scope: u32,
         second: u64,
-        name: &str,
+        name: Option<&str>,
         address: Option<&str>,
         counters: &[(usize, u64)],
     ) {
@@ -82,9 +88,8 @@ impl Writer {
         self.bytes.push(kind as u8);
         self.number(u64::from(scope));
         self.number(second);
-        self.text(name);
-        if let Some(address) = address {
-            self.text(address);
+        for text in name.into_iter().chain(address) {
+            self.text(text);
         }
         write_counters(&mut self.bytes, counters.iter().copied());
     }

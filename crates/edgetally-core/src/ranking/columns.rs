@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use crate::schema::counters::{Kind, add};
-use crate::schema::measurements::{COMPUTE, Dataset, Formula, measurements};
+use crate::schema::dataset::Dataset;
+use crate::schema::formula::{COMPUTE, Formula};
+use crate::schema::measurements::measurements;
 use crate::window::sealed::{Sealed, SealedRow};
 
 /// Requests of a domain, responses of an origin.

@@ -8,7 +8,7 @@ use crate::ranking::columns::{REQUESTS, RankingColumns, Sums};
 use crate::ranking::question::Question;
 use crate::ranking::seconds::{Hint, Seconds, rank};
 use crate::ranking::series::{OF_ALL, OF_ROW, Series};
-use crate::schema::measurements::Dataset;
+use crate::schema::dataset::Dataset;
 use crate::window::sealed::{Sealed, SealedRow};
 use crate::window::string_interner::SortedStrings;
 

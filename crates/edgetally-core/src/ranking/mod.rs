@@ -28,7 +28,7 @@ use crate::ranking::focus::write_focus;
 use crate::ranking::question::Question;
 use crate::ranking::seconds::{AGO, Hint, Second, Seconds, WINDOW};
 use crate::ranking::series::{OF_ALL, OF_ROW, Series};
-use crate::schema::measurements::Dataset;
+use crate::schema::dataset::Dataset;
 use crate::window::sealed::Sealed;
 
 /// The names of the columns of `dataset`.

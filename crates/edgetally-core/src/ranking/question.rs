@@ -1,7 +1,7 @@
 //! What a ranking is asked for.
 
 use crate::ranking::columns::By;
-use crate::schema::measurements::Dataset;
+use crate::schema::dataset::Dataset;
 
 /// The question that a ranking answers.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! The sealed seconds that a ranking looks at, each as the rows of one dataset and perhaps of one POP.
 
 use crate::ranking::question::Question;
-use crate::schema::measurements::Dataset;
+use crate::schema::dataset::Dataset;
 use crate::window::sealed::{Sealed, SealedRow};
 use crate::window::string_interner::SortedStrings;
 

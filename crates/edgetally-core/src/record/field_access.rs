@@ -128,6 +128,11 @@ impl Nanoseconds {
         }
     }
 
+    /// Microseconds without a fraction.
+    pub fn microseconds(self) -> u64 {
+        self.floor / 1_000
+    }
+
     /// Nanoseconds, rounded up.
     pub fn ceil(self) -> u64 {
         self.floor + u64::from(self.has_fraction)

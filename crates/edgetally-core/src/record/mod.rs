@@ -1,5 +1,6 @@
 //! A record: the content of one line, checked and typed. Keys stay as they were logged; see [`crate::value::key`].
 
+pub mod extras;
 pub mod field_access;
 pub mod origin_fetch;
 
@@ -44,7 +45,7 @@ pub struct Client {
     pub http: u8,
     /// Minor version of TLS 1, if it is known.
     pub tls: Option<u8>,
-    /// Sizes of the request, for compute only.
+    /// Sizes of the request.
     pub req: Sizes,
     /// Sizes of the response.
     pub resp: Sizes,
@@ -65,7 +66,7 @@ pub struct Times {
 
 /// The record of a line in `block` with these slots, and the slots of each element of its `origins`.
 ///
-/// Its service, its second and its weight are read separately.
+/// Its service, its second, its weight and its [`extras`] are read separately.
 #[inline]
 pub fn record<'a>(slots: &Slots, elements: &[Slots], block: &'a [u8]) -> Result<Record<'a>, Rejection> {
     let fields = LineFields { slots, block };
@@ -138,15 +139,11 @@ fn client(fields: LineFields<'_, '_>, compute: bool) -> Result<Client, Rejection
         cache: as_cache_status(fields.keyword(field::CACHE)),
         http: fields.keyword(field::PROTO),
         tls: as_tls_version(fields.keyword(field::TLS)),
-        req: if compute {
-            sizes(
-                fields.integer(field::REQ_HEADER_BYTES),
-                fields.integer(field::REQ_BODY_BYTES),
-                fields.integer(field::REQ_BYTES),
-            )
-        } else {
-            Sizes::default()
-        },
+        req: sizes(
+            fields.integer(field::REQ_HEADER_BYTES),
+            fields.integer(field::REQ_BODY_BYTES),
+            fields.integer(field::REQ_BYTES),
+        ),
         resp: sizes(
             fields.integer(field::RESP_HEADER_BYTES),
             fields.integer(field::RESP_BODY_BYTES),

@@ -26,7 +26,7 @@ pub struct Fetch<'a> {
     pub name: &'a [u8],
     /// Its address as logged.
     pub address: &'a [u8],
-    /// Whether the origin is another of our POPs: then the fetch counts nowhere.
+    /// Whether the origin is another of our POPs: then the fetch counts in the channel alone.
     pub to_shield: bool,
     /// The status that was received; `None` without a response.
     pub status: Option<Status>,
@@ -34,8 +34,8 @@ pub struct Fetch<'a> {
     pub bereq: Sizes,
     /// Sizes of the response.
     pub beresp: Sizes,
-    /// The latency bucket of the time to first byte, if it is known.
-    pub latency: Option<usize>,
+    /// The time to first byte, if it is known.
+    pub ttfb: Option<Nanoseconds>,
 }
 
 /// The fetches of one record, nearly always none or one.
@@ -135,12 +135,13 @@ fn fetch<'a>(address: &'a [u8], fields: impl FieldAccess<'a>) -> Fetch<'a> {
             fields.integer(field::BERESP_BODY_BYTES),
             beresp_bytes,
         ),
-        latency: time.map(latency),
+        ttfb: time,
     }
 }
 
-/// The bucket whose (start, end] holds `time`.
-fn latency(time: Nanoseconds) -> usize {
+/// The latency bucket whose (start, end] holds `time`.
+#[inline]
+pub fn latency(time: Nanoseconds) -> usize {
     let time = time.ceil();
     // Ends are sorted, so this is the number of buckets before. Counting all of them needs no branch.
     LATENCY_ENDS_MS.iter().filter(|end| time > **end * NANOSECONDS_PER_MS).count()
@@ -182,7 +183,7 @@ fn listed_fetches<'a>(fields: LineFields<'_, 'a>) -> Vec<Fetch<'a>> {
     let attempt = |at| {
         let attempt = AttemptFields { lists: &lists, at };
         let fetch = fetch(attempt.text(field::ORIGIN_IP), attempt);
-        let answered = !timed || fetch.latency.is_some();
+        let answered = !timed || fetch.ttfb.is_some();
         Fetch { status: fetch.status.filter(|_| answered), ..fetch }
     };
     (0..attempts).map(attempt).collect()

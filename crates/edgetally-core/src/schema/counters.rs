@@ -5,6 +5,8 @@
 //! once, as bytes of an edge request or of a shield request. Counters are numbered by how often they are touched, so that
 //! a common request stays in a few cache lines.
 
+use crate::schema::miss_times;
+
 /// Adds and stops at the largest number. Saturating addition is still commutative and associative.
 #[inline]
 pub fn add(counter: &mut u64, amount: u64) {
@@ -266,6 +268,103 @@ pub mod origin {
     const _: () = assert!(LATENCY + LATENCY_ENDS_MS.len() < LEN, "counters do not fit their row");
 }
 
+/// Counters of a service in one POP, which the rows of its domains do not have: by cache status, by size, by time.
+pub mod channel {
+    /// How many counters there are.
+    pub const LEN: usize = 40;
+    /// Hits of end users; their header bytes and body bytes follow, here and for the next three.
+    pub const EDGE_HITS: usize = 0;
+    /// Misses of end users.
+    pub const EDGE_MISSES: usize = 3;
+    /// Hits of our other POPs.
+    pub const SHIELD_HITS: usize = 6;
+    /// Misses of our other POPs.
+    pub const SHIELD_MISSES: usize = 9;
+    /// Requests that the cache may not answer; their body bytes follow.
+    pub const PASSES: usize = 12;
+    /// Responses that the edge generated.
+    pub const SYNTHS: usize = 14;
+    /// Requests that failed.
+    pub const ERRORS: usize = 15;
+    /// Header bytes received from clients.
+    pub const REQ_HEADER_BYTES: usize = 16;
+    /// Body bytes received from clients.
+    pub const REQ_BODY_BYTES: usize = 17;
+    /// Responses by the size of their body, one per class.
+    pub const OBJECT_SIZE: usize = 18;
+    /// How many classes there are.
+    pub const OBJECT_SIZES: usize = SIZE_ENDS.len();
+    /// Ends of the size classes in bytes; a class is [start, end), and the last one has everything that is larger.
+    const SIZE_ENDS: [u64; 8] = {
+        const KIB: u64 = 1024;
+        const MIB: u64 = 1024 * KIB;
+        [KIB, 10 * KIB, 100 * KIB, MIB, 10 * MIB, 100 * MIB, 1024 * MIB, u64::MAX]
+    };
+    /// The class of the smallest size of so many bits. Sizes of as many bits are in that class or the next.
+    const CLASS_OF_BITS: [u8; 65] = {
+        let (mut classes, mut bits, mut class) = ([0; 65], 1, 0);
+        while bits <= 64 {
+            if 1 << (bits - 1) >= SIZE_ENDS[class as usize] {
+                class += 1;
+            }
+            classes[bits] = class;
+            bits += 1;
+        }
+        classes
+    };
+
+    /// The class of a size, found without a branch for each class.
+    #[inline]
+    pub fn size_class(bytes: u64) -> usize {
+        let class = usize::from(CLASS_OF_BITS[(u64::BITS - bytes.leading_zeros()) as usize]);
+        (class + usize::from(bytes >= SIZE_ENDS[class])).min(OBJECT_SIZES - 1)
+    }
+
+    /// Responses with status 406.
+    pub const STATUS_406: usize = OBJECT_SIZE + OBJECT_SIZES;
+    /// Requests over IPv6.
+    pub const IPV6: usize = STATUS_406 + 1;
+    /// Restarts of requests.
+    pub const RESTARTS: usize = IPV6 + 1;
+    /// Requests that waited for the fetch of another one, and got its response.
+    pub const COLLAPSED_USABLE: usize = RESTARTS + 1;
+    /// Requests that waited for the fetch of another one, and could not use its response.
+    pub const COLLAPSED_UNUSABLE: usize = COLLAPSED_USABLE + 1;
+    /// Time that hits took, in microseconds.
+    pub const HITS_TIME_US: usize = COLLAPSED_UNUSABLE + 1;
+    /// Time that passes took, in microseconds.
+    pub const PASS_TIME_US: usize = HITS_TIME_US + 1;
+    /// Time that misses took, in microseconds.
+    pub const MISS_TIME_US: usize = PASS_TIME_US + 1;
+    /// Requests sent to our other POPs.
+    pub const SHIELD_FETCHES: usize = MISS_TIME_US + 1;
+    /// Header bytes sent to our other POPs.
+    pub const SHIELD_BEREQ_HEADER_BYTES: usize = SHIELD_FETCHES + 1;
+    /// Body bytes sent to our other POPs.
+    pub const SHIELD_BEREQ_BODY_BYTES: usize = SHIELD_BEREQ_HEADER_BYTES + 1;
+    /// Header bytes received from our other POPs.
+    pub const SHIELD_BERESP_HEADER_BYTES: usize = SHIELD_BEREQ_BODY_BYTES + 1;
+    /// Body bytes received from our other POPs.
+    pub const SHIELD_BERESP_BODY_BYTES: usize = SHIELD_BERESP_HEADER_BYTES + 1;
+    /// Fetches from our other POPs with status 304.
+    pub const SHIELD_REVALIDATIONS: usize = SHIELD_BERESP_BODY_BYTES + 1;
+
+    const _: () = assert!(SHIELD_REVALIDATIONS < LEN, "counters do not fit their row");
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_size_is_in_the_class_that_ends_above_it() {
+            assert_eq!((0, OBJECT_SIZES - 1), (size_class(0), size_class(u64::MAX)));
+            for (class, end) in SIZE_ENDS.iter().enumerate().take(OBJECT_SIZES - 1) {
+                assert_eq!((class, class + 1), (size_class(end - 1), size_class(*end)), "{end}");
+            }
+        }
+    }
+}
+
 /// What a row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -278,11 +377,16 @@ pub enum Kind {
     Origin = 2,
     /// An origin, fetched by compute.
     ComputeOrigin = 3,
+    /// A service: what the rows of its domains do not count.
+    Channel = 4,
+    /// A service: misses by time.
+    MissTimes = 5,
 }
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 4] = [Self::Delivery, Self::Compute, Self::Origin, Self::ComputeOrigin];
+    pub const ALL: [Self; 6] =
+        [Self::Delivery, Self::Compute, Self::Origin, Self::ComputeOrigin, Self::Channel, Self::MissTimes];
 
     /// How many counters a row of this kind has.
     #[must_use]
@@ -291,10 +395,18 @@ impl Kind {
             Self::Delivery => delivery::LEN,
             Self::Compute => compute::LEN,
             Self::Origin | Self::ComputeOrigin => origin::LEN,
+            Self::Channel => channel::LEN,
+            Self::MissTimes => miss_times::LEN,
         }
     }
 
-    /// Whether its key is an origin's name and address, and not a domain.
+    /// Whether it counts all of a service, and has no key but the POP.
+    #[must_use]
+    pub const fn is_channel(self) -> bool {
+        matches!(self, Self::Channel | Self::MissTimes)
+    }
+
+    /// Whether its key is an origin's name and address.
     #[must_use]
     pub const fn is_origin(self) -> bool {
         matches!(self, Self::Origin | Self::ComputeOrigin)

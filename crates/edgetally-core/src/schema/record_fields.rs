@@ -41,13 +41,16 @@ pub const SLOTS: usize = 64;
 /// How long the request took in nanoseconds, added to `ts`.
 pub const DURATION_NS: usize = 34;
 /// Who made the request, as Cloudflare says.
-pub const CLIENT_SOURCE: usize = 35;
+pub const CLIENT_SOURCE: usize = 40;
 /// The method of the request.
-pub const METHOD: usize = 36;
+pub const METHOD: usize = 41;
 /// The name of the log that a line belongs to.
-pub const LOGGER: usize = 37;
+pub const LOGGER: usize = 42;
 /// The end of the request, if `ts` is absent. Nothing is added to it.
-pub const END: usize = 38;
+pub const END: usize = 43;
+
+/// What few edges log: one look says that a line has none of these. From [`DURATION_MS`] to [`COLLAPSED`].
+pub const EXTRAS: std::ops::RangeInclusive<usize> = DURATION_MS..=COLLAPSED;
 
 fields! {
     TS = 0, "ts";
@@ -84,6 +87,11 @@ fields! {
     ORIGIN_IS_SHIELD = 31, "origin_is_shield", "is_shield";
     ORIGINS = 32, "origins";
     DURATION_MS = 33, "duration_ms";
+    EDGE_TIME_MS = 35, "edge_time_ms";
+    EDGE_TIME_S = 36, "edge_time_s";
+    IPV6 = 37, "ipv6";
+    RESTARTS = 38, "restarts";
+    COLLAPSED = 39, "collapsed";
 }
 
 /// What the value of a field is. The decoder reads most values on the spot (see [`crate::decode`]).
@@ -110,13 +118,18 @@ pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Timestamp,
         SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD
-        | LOGGER | END => Form::Key,
-        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD => Form::Keyword,
-        COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS => Form::Milliseconds,
-        ORIGIN_TTFB_S => Form::Seconds,
-        WEIGHT | STATUS | ORIGIN_STATUS | REQ_HEADER_BYTES..=RESP_BYTES | BEREQ_HEADER_BYTES..=BERESP_BYTES => {
-            Form::Integer
+        | LOGGER | END | IPV6 => Form::Key,
+        EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD | COLLAPSED => Form::Keyword,
+        COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS | EDGE_TIME_MS => {
+            Form::Milliseconds
         }
+        ORIGIN_TTFB_S | EDGE_TIME_S => Form::Seconds,
+        WEIGHT
+        | STATUS
+        | ORIGIN_STATUS
+        | RESTARTS
+        | REQ_HEADER_BYTES..=RESP_BYTES
+        | BEREQ_HEADER_BYTES..=BERESP_BYTES => Form::Integer,
         _ => Form::Skipped,
     }
 }

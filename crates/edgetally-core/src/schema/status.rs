@@ -9,7 +9,10 @@ pub const FAMILY: usize = CODES.len() + 5;
 
 /// A status that was received or sent, as the index of its counter in a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status(u8);
+pub struct Status {
+    index: u8,
+    code: u16,
+}
 
 /// The index of every code from 0 to 999; 255 for codes that are not a status.
 const TABLE: [u8; 1000] = table();
@@ -39,16 +42,24 @@ impl Status {
     /// The status `code`, if it is one: 100 to 599.
     #[inline]
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the table ends at 999")]
     pub fn new(code: u64) -> Option<Self> {
         let index = *TABLE.get(usize::try_from(code).ok()?)?;
-        (index != u8::MAX).then_some(Self(index))
+        (index != u8::MAX).then_some(Self { index, code: code as u16 })
+    }
+
+    /// The status itself.
+    #[inline]
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self.code
     }
 
     /// The index of its counter in a [`FAMILY`].
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        self.0 as usize
+        self.index as usize
     }
 }
 

@@ -22,15 +22,7 @@ pub const NONE: u8 = u8::MAX;
 /// The meaning as a cache status.
 #[inline]
 pub fn as_cache_status(meaning: u8) -> CacheStatus {
-    const HIT: u8 = CacheStatus::Hit as u8;
-    const MISS: u8 = CacheStatus::Miss as u8;
-    const UNKNOWN: u8 = CacheStatus::Unknown as u8;
-    match meaning {
-        HIT => CacheStatus::Hit,
-        MISS => CacheStatus::Miss,
-        UNKNOWN => CacheStatus::Unknown,
-        _ => CacheStatus::Neither,
-    }
+    CacheStatus::ALL.get(usize::from(meaning)).copied().unwrap_or_default()
 }
 
 /// The meaning as a flag.

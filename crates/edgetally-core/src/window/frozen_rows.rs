@@ -154,7 +154,7 @@ mod tests {
         #[test]
         fn rows_are_read_as_they_were_written(
             rows in prop::collection::vec(
-                (prop::sample::select(&Kind::ALL[..]), prop::collection::btree_map(0..72_usize, (any::<u64>(), 0..64_u32), 0..72)),
+                (prop::sample::select(&Kind::ALL[..]), prop::collection::btree_map(0..102_usize, (any::<u64>(), 0..64_u32), 0..102)),
                 0..10,
             ),
             wanted in any::<u128>(),

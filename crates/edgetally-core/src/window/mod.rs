@@ -13,6 +13,7 @@
 //! A reservation lets a domain have its row, or a service its tally, after others have used up the limit.
 //! [`Window::reservations`] proposes them.
 
+pub mod channel;
 pub mod frozen_rows;
 pub mod names;
 mod reservations;

@@ -59,6 +59,7 @@ pub struct Sealed {
     pub(crate) addresses: SortedStrings,
     pub(crate) domain_rows: Box<[SealedRow]>,
     pub(crate) origin_rows: Box<[SealedRow]>,
+    pub(crate) channel_rows: Box<[SealedRow]>,
     /// The sums of many rows by POP and kind; empty if the rows are few.
     pub(crate) domain_totals: Box<[SealedRow]>,
     pub(crate) origin_totals: Box<[SealedRow]>,
@@ -91,6 +92,11 @@ impl Sealed {
             [(Kind::Origin, &tally.delivery_origins), (Kind::ComputeOrigin, &tally.compute_origins)],
             origin_key,
         );
+        let channel_rows = freeze_rows(
+            &mut counters,
+            [(Kind::Channel, &tally.channel), (Kind::MissTimes, &tally.miss_times)],
+            |key| row_key(pop_ranks[row_parts(key).0 as usize], 0, 0),
+        );
         let domain_totals = total_rows(&mut counters, &domain_rows, pops.len());
         let origin_totals = total_rows(&mut counters, &origin_rows, pops.len());
         counters.shrink();
@@ -106,6 +112,7 @@ impl Sealed {
             addresses,
             domain_rows,
             origin_rows,
+            channel_rows,
             domain_totals,
             origin_totals,
             counters,
@@ -157,6 +164,9 @@ impl Sealed {
         for row in &self.origin_rows {
             add(row, self.origins.get(row.name()), self.addresses.get(row.address()));
         }
+        for row in &self.channel_rows {
+            add(row, "", "");
+        }
         tally
     }
 
@@ -164,7 +174,7 @@ impl Sealed {
     #[must_use]
     pub fn size(&self) -> usize {
         let names = [&self.pops, &self.domains, &self.origins, &self.addresses];
-        let rows = [&self.domain_rows, &self.origin_rows, &self.domain_totals, &self.origin_totals];
+        let rows = [&self.domain_rows, &self.origin_rows, &self.channel_rows, &self.domain_totals, &self.origin_totals];
         size_of::<Self>()
             + self.service_id.len()
             + names.map(SortedStrings::size).iter().sum::<usize>()

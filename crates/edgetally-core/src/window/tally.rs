@@ -81,6 +81,8 @@ pub struct Tally {
     pub(crate) compute: TallyRows,
     pub(crate) delivery_origins: TallyRows,
     pub(crate) compute_origins: TallyRows,
+    pub(crate) channel: TallyRows,
+    pub(crate) miss_times: TallyRows,
 }
 
 impl Tally {
@@ -102,22 +104,24 @@ impl Tally {
         limits: &Limits,
         is_reserved: impl FnOnce() -> bool,
     ) {
-        if !kind.is_origin() {
+        let key = if kind.is_channel() {
+            row_key(pop, 0, 0)
+        } else if kind.is_origin() {
+            let name = intern_within(limits.origins, &mut self.origins, name, &mut self.overflowed, || false);
+            row_key(pop, name, self.address(name, address, limits.addresses))
+        } else {
             let name = intern_within(limits.domains, &mut self.domains, name, &mut self.overflowed, is_reserved);
-            let key = row_key(pop, name, 0);
-            match kind {
-                Kind::Compute => self.compute.add(key, counters),
-                _ => self.delivery.add(key, counters),
-            }
-            return;
-        }
-        let name = intern_within(limits.origins, &mut self.origins, name, &mut self.overflowed, || false);
-        let address = self.address(name, address, limits.addresses);
-        let key = row_key(pop, name, address);
-        match kind {
-            Kind::ComputeOrigin => self.compute_origins.add(key, counters),
-            _ => self.delivery_origins.add(key, counters),
-        }
+            row_key(pop, name, 0)
+        };
+        let rows = match kind {
+            Kind::Delivery => &mut self.delivery,
+            Kind::Compute => &mut self.compute,
+            Kind::Origin => &mut self.delivery_origins,
+            Kind::ComputeOrigin => &mut self.compute_origins,
+            Kind::Channel => &mut self.channel,
+            Kind::MissTimes => &mut self.miss_times,
+        };
+        rows.add(key, counters);
     }
 
     /// The number of `address` for the origin `name`, or of `_other`.

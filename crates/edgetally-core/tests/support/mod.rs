@@ -20,13 +20,18 @@ const DOMAINS: [&str; 7] = [
     r#""domain":"d.example""#,
     r#""domain":"no host\n""#,
 ];
-const CLIENTS: [&str; 8] = [
+const CLIENTS: [&str; 13] = [
     "",
     r#""status":200,"cache":"HIT""#,
     r#""status":"404","cache":"MISS","proto":"h2""#,
     r#""status":304,"tls":"TLSv1.3","proto":"HTTP\/3""#,
     r#""status":503,"edge":false"#,
     r#""status":000"#,
+    r#""status":200,"cache":"hit-cluster","edge":false,"ipv6":"2001:db8::1","edge_time_ms":1.5"#,
+    r#""status":301,"cache":"c; fwd=miss","edge":0,"restarts":2,"edge_time_s":0.25"#,
+    r#""status":406,"cache":"PASS","edge_time_ms":7,"collapsed":false,"req_bytes":44"#,
+    r#""status":200,"cache":"synth","proto":"HTTP/3","ipv6":1"#,
+    r#""status":500,"cache":"ERR_CONNECT_FAIL","tls":"TLSv1.2""#,
     r#""compute":true,"status":103,"compute_request_time_ms":12.5"#,
     r#""compute":1,"status":"418","req_bytes":99"#,
 ];
