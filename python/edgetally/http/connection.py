@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from edgetally.http.pipeline import Pipeline
 from edgetally.http.reader import BODY, HEADER, IDLE, Failure, RequestReader
-from edgetally.http.writer import READY, ResponseWriter
+from edgetally.http.writer import BLOCKED, READY, ResponseWriter
 
 if TYPE_CHECKING:
     from edgetally.http.server import Limit, Server
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
             return
         reader.feed(data)
         if self._ending:
-            if not self.is_receiving and self._transport:
+            if not self.is_receiving and self._transport and not self._writer.is_streaming:
                 self._transport.close()
             return
         self._progress = server.clock.now()
@@ -149,6 +149,7 @@ class Connection(asyncio.Protocol):
             request.body.clear()
             # A closing server still answers what its handlers have.
             is_last = self.server.closing and not exchanges
+            is_last = is_last or (request.http10 and response.pieces is not None)
             stays = request.keep_alive and request.body.complete and not is_last
             self._writer.answer(request, response, stays=stays)
             if not stays:
@@ -166,7 +167,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse_failed(self) -> None:
         """Refuse what could not be read, once everything before it is answered."""
-        if self._reader.failure and not self._pipeline.exchanges and not self._reader.requests:
+        is_next = not self._pipeline.exchanges and not self._reader.requests and not self._writer.is_streaming
+        if self._reader.failure and is_next:
             self._refuse(self._reader.failure)
 
     def _refuse(self, failure: Failure) -> None:
@@ -185,6 +187,9 @@ class Connection(asyncio.Protocol):
         self._ending = True
         self._reader.discard()
         if not self._transport:
+            return
+        if self._writer.is_streaming:
+            self._writer.closes = True
             return
         self._writer.flush()
         if is_receiving:
@@ -207,7 +212,12 @@ class Connection(asyncio.Protocol):
         reader, limits = self._reader, self.server.limits
         is_waiting = reader.state in (HEADER, BODY) and self._transport.is_reading()
         limit: Limit | None = None
-        if self._ending:
+        if self._writer.is_streaming:
+            # It may take any time to make a body, but not to read it.
+            if self._writer.state is not BLOCKED:
+                return
+            timeout, limit = limits.stall_timeout, "stall_timeout"
+        elif self._ending:
             timeout = LINGER_SECONDS
         elif self._writer.state is not READY or is_waiting:
             timeout, limit = limits.stall_timeout, "stall_timeout"
@@ -230,6 +240,8 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless a request is being received or answered."""
-        if not self.is_receiving and not self._reader.requests and not self._pipeline.exchanges:
+        if self._writer.is_streaming:
+            self._writer.closes = True
+        elif not self.is_receiving and not self._reader.requests and not self._pipeline.exchanges:
             self._writer.flush()
             self.close()

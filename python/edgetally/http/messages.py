@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 WAKE_BYTES = 1 << 20
 """Buffered bytes for which a handler is woken before the body is complete: a common body costs one turn."""
@@ -67,11 +67,20 @@ class Flow(Protocol):
     def close(self) -> None:
         """Close once everything is written."""
 
+    def abort(self) -> None:
+        """Close now."""
+
 
 class Response:
-    """A response. Its bytes are made once and may be sent to many clients."""
+    """
+    A response. Its bytes are made once and may be sent to many clients.
 
-    __slots__ = ("body", "cacheable", "head", "status")
+    A response with `pieces` is for one client: its body is made while it is sent, no faster than the client reads. When
+    the generator raises, the connection is closed, so the client sees that the end is missing. The generator is closed
+    when the client disconnects.
+    """
+
+    __slots__ = ("body", "cacheable", "head", "pieces", "status")
 
     def __init__(
         self,
@@ -80,13 +89,18 @@ class Response:
         *fields: bytes,
         content_type: bytes = b"application/json",
         cacheable: bool = False,
+        pieces: AsyncGenerator[bytes, None] | None = None,
     ) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
         if status is not HTTPStatus.NO_CONTENT:
-            lines += [b"Content-Type: " + content_type, b"Content-Length: %d" % len(body)]
+            lines.append(b"Content-Type: " + content_type)
+            if pieces is None:
+                lines.append(b"Content-Length: %d" % len(body))
         self.status = status
         self.head = b"\r\n".join([*lines, *fields, b""])
         self.body = body
+        self.pieces = pieces
+        """The body as it is made, instead of `body`."""
         self.cacheable = cacheable
         """Whether it answers every request of the same bytes until the server's cache expires."""
 

@@ -5,17 +5,25 @@ Writing: responses become bytes for one client.
     any of these ─▶ BLOCKED     the client reads too slowly; from there to SENDING or READY
     any of these ─▶ CLOSED      the client has disconnected
 
-A large body is sent as it is, never copied: many clients may be sent the same bytes. It is pinned until it is sent.
+A large body is sent as it is, never copied: many clients may be sent the same bytes. It is pinned until it is sent. A
+body that is made while it is sent is pulled out of its generator piece by piece, each when the client has taken most of
+those before.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from edgetally.http.messages import Disconnect
+from edgetally.telemetry.events import RequestFailed, say
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from edgetally.http.messages import Flow, Request, Response
     from edgetally.http.server import Server
 
@@ -42,7 +50,10 @@ READY, SENDING, BLOCKED, CLOSED = Writing
 class ResponseWriter:
     """Sends responses to one client, in the order in which it is given them."""
 
-    __slots__ = ("_flow", "_pinned", "_server", "_transport", "_unsent", "progress", "state")
+    __slots__ = (
+        *("_flow", "_pinned", "_room", "_server", "_stream", "_transport", "_unsent"),
+        *("closes", "progress", "state"),
+    )
 
     def __init__(self, flow: Flow, server: Server) -> None:
         self._flow = flow
@@ -52,9 +63,20 @@ class ResponseWriter:
         """What is left of a large body."""
         self._pinned: Response | None = None
         """The response whose large body is being sent."""
+        self._stream: asyncio.Task[None] | None = None
+        """Sends a body that is being made."""
+        self._room: asyncio.Future[None] | None = None
+        """What it waits for while the client reads too slowly."""
+        self.closes = False
+        """Whether the connection is closed behind that body."""
         self.state = CLOSED
         self.progress = 0.0
         """When the client last took some of what it had not read."""
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a body is being made and sent: nothing else can be written."""
+        return self._stream is not None
 
     def open(self, transport: asyncio.Transport) -> None:
         """Write to `transport` from now on."""
@@ -68,6 +90,9 @@ class ResponseWriter:
         self._transport = None
         self._unsent = memoryview(b"")
         self._unpin()
+        if self._stream:
+            self._stream.cancel()
+            self._stream = None
 
     def answer(self, request: Request, response: Response, *, stays: bool) -> None:
         """Send `response` to `request`; `stays` if the connection stays open behind it."""
@@ -80,6 +105,11 @@ class ResponseWriter:
         status = response.status
         if request.method == "HEAD":
             self.write(response.head + fields)
+        elif response.pieces:
+            # HTTP/1.0 has no chunks: there, the end of the connection is the end of the body.
+            framing = b"" if request.http10 else b"Transfer-Encoding: chunked\r\n"
+            self.write(response.head + framing + fields)
+            self._start_stream(request, response.pieces)
         else:
             status = self.send(response, fields)
         self._server.responses[self._server.endpoint(request.path), status] += 1
@@ -126,7 +156,49 @@ class ResponseWriter:
         if self.state is BLOCKED:
             self.state = SENDING
             self.progress = self._server.clock.now()
+            if self._room and not self._room.done():
+                self._room.set_result(None)
             self._send_piece()
+
+    def _start_stream(self, request: Request, pieces: AsyncGenerator[bytes, None]) -> None:
+        """Send `pieces`, and then close or take the next response."""
+        if not self._transport:
+            return
+        if self.state is READY:
+            self.state = SENDING
+        self.progress = self._server.clock.now()
+
+        def finish(stream: asyncio.Task[None]) -> None:
+            if stream.cancelled() or self._stream is not stream:
+                return
+            self._stream = None
+            if error := stream.exception():
+                if not isinstance(error, Disconnect):
+                    say(RequestFailed(method=request.method, path=request.path), error=error)
+                self._flow.abort()
+                return
+            self._settle()
+            if self.closes:
+                self._flow.close()
+            self._flow.proceed()
+
+        self._stream = asyncio.create_task(self._send_pieces(self._transport, pieces, is_chunked=not request.http10))
+        self._stream.add_done_callback(finish)
+
+    async def _send_pieces(
+        self, transport: asyncio.Transport, pieces: AsyncGenerator[bytes, None], *, is_chunked: bool
+    ) -> None:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                while self.state is BLOCKED:
+                    self._room = asyncio.get_running_loop().create_future()
+                    await self._room
+                self.progress = self._server.clock.now()
+                # An empty chunk would be the end.
+                if piece:
+                    transport.writelines([b"%x\r\n" % len(piece), piece, b"\r\n"] if is_chunked else [piece])
+        if is_chunked:
+            transport.write(b"0\r\n\r\n")
 
     def _send_piece(self) -> None:
         """Send the next piece of a large body, unless the client has to read first."""
@@ -138,7 +210,7 @@ class ResponseWriter:
 
     def _settle(self) -> None:
         """Enter the state that fits what is left; writing may have blocked."""
-        if self.state is BLOCKED or self.state is CLOSED:
+        if self.state is BLOCKED or self.state is CLOSED or self._stream:
             return
         if self._unsent:
             self.state = SENDING
