@@ -26,10 +26,11 @@ Datasets are `domains`, `origin_insights` and `origins`; any other name raises K
 explained in docs/glossary.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 __all__ = [
+    "AGGREGATE",
     "INVALID",
     "MAX_POP_BYTES",
     "MAX_SERVICE_ID_BYTES",
@@ -38,7 +39,9 @@ __all__ = [
     "Fold",
     "Rejection",
     "Report",
+    "Scrape",
     "Sealed",
+    "SeriesTotals",
     "Window",
     "cache_words",
     "check_format",
@@ -51,6 +54,9 @@ __all__ = [
     "ranking",
     "reasons",
 ]
+
+AGGREGATE: Final[str]
+"""The POP of all series that are not split by POP."""
 
 MAX_WEIGHT: Final[int]
 """Largest weight that a record or a source may have."""
@@ -388,6 +394,64 @@ class Sealed:
         Raises:
             KeyError: Unknown dataset.
         """
+
+@final
+class SeriesTotals:
+    """
+    What was counted since the start of the process, for Prometheus, with the names of fastly-exporter.
+
+    Every domain and every origin of a service in a POP is a key, and every key has the same series. Totals only grow,
+    and a key stays for good. Keys beyond the limits count as `OTHER`: of their POP, then of their service, then of all.
+    """
+
+    def __new__(
+        cls,
+        *,
+        series: int,
+        domains: int,
+        origins: int,
+        split_by_pop: bool = True,
+    ) -> SeriesTotals:
+        """
+        Start with no totals.
+
+        Args:
+            series: Most series. The last fifth is for `OTHER`.
+            domains: Most domains of one service that have series of their own. Half of them are admitted when they are
+                first seen, the others when they are seen in a second second.
+            origins: The same for origins.
+            split_by_pop: Whether POPs are kept apart. If not, all are `AGGREGATE`.
+        """
+
+    def name(self, services: Mapping[str, str], pops: Mapping[str, tuple[str, str, str, str]]) -> None:
+        """
+        Name services and POPs from now on.
+
+        Args:
+            services: Names of services by id. Others have their id for a name.
+            pops: Name, group, latitude and longitude of POPs; empty where they are not known.
+        """
+
+    def add(self, second: int, sealed: Sequence[Sealed]) -> tuple[int, int]:
+        """
+        Add sealed seconds, the last of which is `second`. Each has to be added once.
+
+        Returns:
+            The number of series, and of rows that were added under `OTHER` because of a limit.
+        """
+
+    def services(self) -> list[str]:
+        """List the services that have series, sorted."""
+
+    def scrape(self, services: Sequence[str] | None = None, *, openmetrics: bool = False) -> Scrape:
+        """Copy the totals of these services, or of all, to be written in OpenMetrics or in Prometheus' text format."""
+
+@final
+class Scrape:
+    """Totals as they were at one second, and how far they are written."""
+
+    def write(self, most: int) -> tuple[bytes, bool]:
+        """Return the next lines, about `most` bytes, and whether they are the last."""
 
 def cache_words() -> list[tuple[str, str]]:
     """

@@ -135,12 +135,12 @@ async def test_every_path_says_whether_it_needs_a_token(document: Json) -> None:
 
 async def test_every_other_path_is_there_and_answers(document: Json, client: httpx.AsyncClient) -> None:
     await client.post("/ingest", content=b"no")
-    for path in ("/", "/openapi.json", "/healthz", "/readyz", "/rejected"):
+    for path in ("/", "/openapi.json", "/healthz", "/readyz", "/rejected", "/fastly/sd"):
         answers_to(document, path, "200").validate((await client.get(path)).json())
     for question in ("", "?focus=a.example", "?of=origins&focus=app"):
         ranking = answers_to(document, "/top/{service_id}", "200")
         ranking.validate((await client.get(f"/top/svc{question}")).json())
-    for path in ("/.well-known/fastly/logging/challenge", "/metrics"):
+    for path in ("/.well-known/fastly/logging/challenge", "/metrics", "/fastly/metrics"):
         assert (await client.get(path)).status_code == 200
     described = {re.sub(r"\{\w+\}", "*", path) for path in document["paths"]}
     reading = ("ts/*", "ts/*/limit/*", "ts/h", "ts/h/limit/*")
@@ -151,6 +151,8 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
         "/readyz",
         "/metrics",
         "/rejected",
+        "/fastly/metrics",
+        "/fastly/sd",
         "/.well-known/fastly/logging/challenge",
         "/ingest",
         "/ingest/*",

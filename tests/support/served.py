@@ -178,5 +178,11 @@ async def served(
         httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest has its own time-out
     ):
         delay = config.window.aggregate_delay
-        clock.settled = lambda: service.shelf.newest >= int(clock.now()) - delay
+
+        def is_settled() -> bool:
+            # Of seconds that a previous process sealed, nothing is exported.
+            sealed, exported = service.shelf.newest, service.exported_series.newest
+            return sealed >= int(clock.now()) - delay and exported in (0, sealed)
+
+        clock.settled = is_settled
         yield Served(service, clock, client)

@@ -4,6 +4,7 @@
 //! bytes ──framing──▶ lines ──decode──▶ slots ──record──▶ records ──fold──▶ partial      while a log comes in
 //! partial ──window──▶ sealed second ──entry──▶ JSON                                     once per second
 //!                     sealed seconds ──ranking──▶ JSON                                  when asked for
+//!                                   └─exposition──▶ Prometheus' text                    whenever it is scraped
 //! ```
 //!
 //! The words are those of `docs/glossary.md`:
@@ -64,9 +65,13 @@ mod window;
 
 mod entry;
 
+mod exposition;
 mod ranking;
 
 pub use entry::Encoder;
+pub use exposition::admission::SeriesLimits;
+pub use exposition::scrape::{Scrape, TextFormat};
+pub use exposition::totals::{AGGREGATE, ExpositionNames, PopPlace, SeriesTotals};
 pub use fold::Fold;
 pub use fold::report::{RejectedLine, Report};
 pub use fold::settings::{Framing, Settings};

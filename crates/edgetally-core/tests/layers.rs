@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 11] = [
     &["partial"],
     &["fold", "window"],
     &["entry"],
-    &["ranking"],
+    &["ranking", "exposition"],
     &["lib"],
 ];
 

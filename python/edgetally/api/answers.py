@@ -178,6 +178,12 @@ class Health(Answer):
     alive: Annotated[bool, Meta(extra_json_schema={"const": True})]
 
 
+class ScrapeTargets(Answer):
+    """The services that can be scraped, as HTTP service discovery wants them."""
+
+    targets: list[str]
+
+
 class Check(Answer):
     """One condition of readiness."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,13 @@ from edgetally.telemetry.events import escape
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from edgetally.access.grants import Grant
     from edgetally.api.admin import Admin
     from edgetally.api.authorization import Authorization
     from edgetally.api.compat.routes import Compat
+    from edgetally.api.fastly_metrics import FastlyMetrics
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.push import Ingest
@@ -54,6 +56,7 @@ class Handlers:
     admin: Admin
     index: Index
     compat: Compat
+    fastly_metrics: FastlyMetrics
 
 
 class App:
@@ -113,18 +116,20 @@ class App:
                 if name not in OPEN_ENDPOINTS:
                     require(request, "read", ANY)
                 return self._handlers.admin.answer(name, request.header(b"accept"))
+            case ["fastly", ("metrics" | "sd") as name]:
+                _allow(request, READING)
+                return self._await(request, self._scraping(request, name))
             case [".well-known", "fastly", "logging", "challenge"]:
                 # Fastly asks for permission before it streams logs here, without a token: see
                 # https://www.fastly.com/documentation/guides/integrations/logging-endpoints/log-streaming-https/.
                 # `*` permits any service. The token of a push decides; hashes of service ids would reveal services.
                 _allow(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
-            case ["ingest"]:
+            case ["ingest"] | ["ingest", _] as path:
                 _allow(request, WRITING)
-                return self._push(request, None, require(request, "ingest"))
-            case ["ingest", service_id]:
-                _allow(request, WRITING)
-                return self._push(request, service_id, require(request, "ingest", service_id))
+                service_id = path[1] if len(path) > 1 else None
+                grant = require(request, "ingest", service_id)
+                return self._await(request, partial(self._handlers.ingest.push, request, service_id, grant))
             case ["v1" | "top", *_] as path:
                 return self._route_read(request, path)
         raise _no_such_endpoint(request)
@@ -163,10 +168,19 @@ class App:
         view = View(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
         return self._handlers.rankings.answer(self._handlers.rankings.question(service_id, request.query), view)
 
-    async def _push(self, request: Request, service_id: str | None, grant: Grant) -> Response:
+    def _scraping(self, request: Request, name: str) -> Callable[[], Awaitable[Response]]:
+        handler, require = self._handlers.fastly_metrics, self._authorization.require
+        if name == "sd":
+            return partial(handler.targets, require(request, "read"))
+        target = request.query.get("target", "")
+        grant = require(request, "read", target or None)
+        accept, gzip = request.header(b"accept"), accepts_gzip(request.header(b"accept-encoding"))
+        return partial(handler.scrape, grant, target, accept=accept, gzip=gzip)
+
+    async def _await(self, request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:
         # Called in here: a task that is cancelled before it starts would leave behind a coroutine that is not awaited.
         try:
-            return await self._handlers.ingest.push(request, service_id, grant)
+            return await answer()
         except Refusal as refusal:
             request.body.discard()
             return await self._delayed_response(request, refusal)

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgetally.api.answers import Error, Health, IndexAnswer, PushAnswer, RankingAnswer, Readiness
+from edgetally.api.answers import (
+    Error,
+    Health,
+    IndexAnswer,
+    PushAnswer,
+    RankingAnswer,
+    Readiness,
+    ScrapeTargets,
+)
 from edgetally.api.compat import openapi as compat
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
@@ -34,9 +42,12 @@ PATHS = {
 
 def document(fields: Mapping[str, Sequence[Measurement]], version: str) -> Json:
     """Build the OpenAPI 3.1 document; `fields` are the measurements per dataset."""
-    answers = [list[DeadLetter], Error, PushAnswer, IndexAnswer, Health, Readiness, RankingAnswer]
-    (rejected, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
-    schemas |= {"Rejected": rejected, "OpenApi": {"type": "object"}}
+    answers = [
+        *(list[DeadLetter], list[ScrapeTargets]),
+        *(Error, PushAnswer, IndexAnswer, Health, Readiness, RankingAnswer),
+    ]
+    (rejected, targets, *_), schemas = msgspec.json.schema_components(answers, ref_template=SCHEMAS + "{name}")
+    schemas |= {"Rejected": rejected, "Targets": targets, "OpenApi": {"type": "object"}}
     compat_schemas, paths = compat.document(SCHEMAS + "{name}", SECURITY)
     schemas |= compat_schemas
     for dataset, measurements in fields.items():
@@ -62,6 +73,8 @@ def document(fields: Mapping[str, Sequence[Measurement]], version: str) -> Json:
             "/readyz": {"get": _without_token(READY)},
             "/metrics": {"get": _with_token(METRICS)},
             "/rejected": {"get": _with_token(_get("The last 100 rejected lines, newest first.", "Rejected"))},
+            "/fastly/metrics": {"get": _with_token(_scraping())},
+            "/fastly/sd": {"get": _with_token(_get("The services that can be scraped.", "Targets"))},
             "/.well-known/fastly/logging/challenge": {"get": _without_token(CHALLENGE)},
             "/ingest": dict.fromkeys(("post", "put"), _with_token(_push(PUSHING))),
             "/ingest/{service_id}": dict.fromkeys(("post", "put"), _with_token(_push([SERVICE_ID, *PUSHING]))),
@@ -174,6 +187,16 @@ def _push(parameters: list[Json]) -> Json:
     }
 
 
+def _scraping() -> Json:
+    operation = _text(
+        "What the edges did, with the names of fastly-exporter.",
+        "Prometheus' text format, or OpenMetrics if `Accept` asks for it.",
+        *("text/plain", "application/openmetrics-text"),
+    )
+    busy = _json("Too many scrapes are being answered: try again after Retry-After.", "Error")
+    return {**operation, "parameters": [TARGET], "responses": {**operation["responses"], "503": busy}}
+
+
 def _path(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema, "description": description}
 
@@ -277,6 +300,8 @@ READY: Json = {
 }
 
 CHALLENGE = _text("Permits Fastly's log streaming to push here.", "`*`: any service may push.", "text/plain")
+
+TARGET = _query("target", {"type": "string"}, "A service; all that the token may read if it is missing or empty.")
 
 METRICS = _text(
     "Metrics of the server.",

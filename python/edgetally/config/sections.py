@@ -17,6 +17,7 @@ from edgetally.sources import syslog
 
 REACHED = "edgetally_limit_reached_total"
 OVERFLOWED = "edgetally_service_rows_overflowed_total"
+EXPORTED_OVERFLOWED = "edgetally_exported_rows_overflowed_total"
 REJECTED = "edgetally_records_rejected_total"
 """What counts whatever is beyond a limit."""
 
@@ -337,6 +338,42 @@ class MetricsSettings(Section, frozen=True):
     ] = 100
 
 
+class FastlyMetricsSettings(Section, frozen=True):
+    """What the edges did, for Prometheus, with the names of fastly-exporter, at /fastly/metrics."""
+
+    split_by_pop: Annotated[
+        bool, Meta(description='A series per POP. If not, there is one for all, with `datacenter="aggregate"`.')
+    ] = True
+    max_series: Annotated[
+        int,
+        Meta(
+            ge=10_000,
+            description="Series of all services. A domain in a POP has 69, an origin 123. The last fifth is for "
+            "`_other`.",
+        ),
+        LimitEffect("A new domain, origin, POP or service counts as `_other`.", EXPORTED_OVERFLOWED),
+    ] = 1_000_000
+    max_domains: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Domains of a service that have series of their own. The second half is for domains that "
+            "were seen in two seconds or more.",
+        ),
+        LimitEffect("A new domain counts as `_other`.", EXPORTED_OVERFLOWED),
+    ] = 2_000
+    max_origins: Annotated[
+        int,
+        Meta(ge=1, description="The same for origins."),
+        LimitEffect("A new origin counts as `_other`.", EXPORTED_OVERFLOWED),
+    ] = 500
+    max_scrapes: Annotated[
+        int,
+        Meta(ge=1, description="Scrapes that are answered at the same time."),
+        LimitEffect("A scrape gets 503 with `Retry-After`.", REACHED),
+    ] = 16
+
+
 class LogSettings(Section, frozen=True):
     """The server's log, on stderr."""
 
@@ -511,6 +548,7 @@ class Config(Section, frozen=True):
     journal: JournalSettings = JournalSettings()
     rejected: RejectedSettings = RejectedSettings()
     metrics: MetricsSettings = MetricsSettings()
+    fastly_metrics: FastlyMetricsSettings = FastlyMetricsSettings()
     log: LogSettings = LogSettings()
     sources: SourcesSettings = SourcesSettings()
     services: Annotated[Mapping[ServiceId, ServiceSettings], Meta(description="Services, one table each.")] = NO_TABLES

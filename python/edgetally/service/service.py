@@ -18,6 +18,7 @@ from edgetally.api.admin import Admin
 from edgetally.api.app import App, Handlers, endpoint
 from edgetally.api.authorization import Authorization
 from edgetally.api.compat.routes import Compat
+from edgetally.api.fastly_metrics import FastlyMetrics
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
@@ -52,6 +53,7 @@ from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry.events import DescriptionsReloaded, JournalInMemory, JournalOpened, TaskFailed, say
 from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.window.sealer import Sealer
+from edgetally.window.series import ExportedSeries
 from edgetally.window.shelf import Shelf
 
 BACKLOG = 4096
@@ -90,6 +92,14 @@ class Service:
         self.shelf = Shelf(
             keep=config.shelf.keep, cache_bytes=config.shelf.cache_bytes, max_bytes=config.shelf.max_bytes
         )
+        exported = config.fastly_metrics
+        self.exported_series = ExportedSeries(
+            series=exported.max_series,
+            domains=exported.max_domains,
+            origins=exported.max_origins,
+            split_by_pop=exported.split_by_pop,
+        )
+        name_series(self.exported_series, self.descriptions)
         self.sealer = Sealer(
             journal=self.journal,
             shelf=self.shelf,
@@ -98,6 +108,7 @@ class Service:
             aggregate_delay=config.window.aggregate_delay,
             retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
             labels=LabelLimit(config.metrics.services),
+            series=self.exported_series,
         )
 
         # From entries to readers, over HTTP. Pushes arrive here, too.
@@ -116,6 +127,7 @@ class Service:
         )
         body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         self.ingest = Ingest(self._open_push, body_limits)
+        self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
         self.monitor = Monitor(version("edgetally"))
         authorization = Authorization(self.policy.keys)
         app = App(
@@ -133,6 +145,7 @@ class Service:
                     scheme=self.policy.scheme,
                     max_domains=config.window.max_domains,
                 ),
+                fastly_metrics=self.fastly_metrics,
             ),
             openapi=openapi(),
             clock=self.clock,
@@ -157,12 +170,14 @@ class Service:
             self.ingest,
             self.long_poll,
             self.rankings,
+            self.fastly_metrics,
             self.shelf,
             http,
         )
         collectors = (
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
-            *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal), self.sealer, self.shelf, http),
+            *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal)),
+            *(self.sealer, self.shelf, self.exported_series, http),
         )
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
 
@@ -210,6 +225,7 @@ class Service:
         self.policy.reload(config)
         if self.descriptions.replace(config):
             say(DescriptionsReloaded(services=len(config.services), pops=len(config.pops)))
+            name_series(self.exported_series, self.descriptions)
         # Clients may no longer be permitted to see what is cached.
         self.server.cache.clear()
 
@@ -326,6 +342,7 @@ class Service:
         await cancel(self._tasks)
         self.long_poll.close()
         self.rankings.close()
+        self.fastly_metrics.close()
         await self.group_commit.drain()
         self.fold_pool.close()
         self.dead_letters.close()
@@ -342,6 +359,15 @@ def _dead_letters(config: Config, clock: Clock) -> DeadLetters:
     has_directory = config.journal.kind != "memory" or config.journal.data_dir
     path = config.journal.directory / "rejected.jsonl" if has_directory else None
     return DeadLetters(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
+
+
+def name_series(series: ExportedSeries, descriptions: Descriptions) -> None:
+    """Give the exported series the names that the settings have for services and POPs."""
+    places: dict[str, tuple[str, str, str, str]] = {}
+    for pop in map(descriptions.pop, descriptions.pops):
+        latitude, longitude = pop.coordinates or ("", "")
+        places[pop.code] = (pop.name, pop.group, str(latitude), str(longitude))
+    series.name({one: descriptions.service(one).name for one in descriptions.services}, places)
 
 
 def openapi() -> bytes:

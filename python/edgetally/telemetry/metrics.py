@@ -163,6 +163,14 @@ WAITING_READERS = Metric(
     "edgetally_waiting_readers", "gauge", "readers", "Readers in a long poll, waiting for the next entry."
 )
 
+EXPORTED_SERIES = Metric("edgetally_exported_series", "gauge", "series", "Series at /fastly/metrics.")
+EXPORTED_OVERFLOWED = Metric(
+    "edgetally_exported_rows_overflowed_total",
+    "counter",
+    "rows",
+    "Rows counted under `_other` at /fastly/metrics because a limit of `fastly_metrics` was reached.",
+)
+
 # HTTP.
 
 CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open HTTP connections.")

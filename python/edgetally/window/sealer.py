@@ -25,6 +25,7 @@ from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.telemetry.prometheus import Family
+from edgetally.window.series import ExportedSeries
 from edgetally.window.shelf import Shelf
 
 P = ParamSpec("P")
@@ -57,6 +58,7 @@ class Sealer:
         aggregate_delay: int,
         retention: Retention | None = None,
         labels: LabelLimit | None = None,
+        series: ExportedSeries | None = None,
     ) -> None:
         self._journal = journal
         self._window = WindowThread(_core.Window(**limits._asdict()))
@@ -72,6 +74,7 @@ class Sealer:
         """A previous process has counted the facts up to here."""
         self._reserved = 0
         self._labels = labels or LabelLimit(limits.services)
+        self._series = series
         self.records: Counter[str] = Counter()
         """Merged records by service. All counts by service here share the label `_other` beyond the limit."""
         self.late: Counter[str] = Counter()
@@ -200,7 +203,10 @@ class Sealer:
                 if one.overflowed:
                     self.overflowed[self._labels.label(one.service_id)] += one.overflowed
         after = self._journal.complete_after
-        self._shelf.put(fact.second, [one for one in sealed if one.second > after], complete_after=after)
+        shown = [one for one in sealed if one.second > after]
+        self._shelf.put(fact.second, shown, complete_after=after)
+        if self._series and fact.position > self._before:
+            await self._window.call(self._series.add, fact.second, shown)
         if self._journal.is_persistent:
             self._forget(fact, newest)
 

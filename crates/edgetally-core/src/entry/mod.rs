@@ -10,7 +10,7 @@
 
 mod channel_entry;
 mod encode_plan;
-mod itoa;
+pub(crate) mod itoa;
 mod json_buffer;
 #[cfg(test)]
 mod reference;
