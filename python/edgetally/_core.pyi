@@ -37,6 +37,7 @@ __all__ = [
     "MAX_WEIGHT",
     "OTHER",
     "Fold",
+    "KeptPops",
     "Rejection",
     "Report",
     "Scrape",
@@ -342,6 +343,19 @@ class Window:
         """
 
 @final
+class KeptPops:
+    """The POPs of every service, as long as a sealed second with them is kept."""
+
+    def __new__(cls) -> KeptPops:
+        """Start with none."""
+
+    def add(self, sealed: Sequence[Sealed], forget: int) -> None:
+        """Add sealed seconds in their order, and forget all seconds up to `forget`."""
+
+    def of(self, services: Sequence[str], after: int) -> list[str]:
+        """Return the POPs that these services have in seconds after `after`, in alphabetical order, each once."""
+
+@final
 class Sealed:
     """One sealed second of one service: immutable, compact, and the source of its entries."""
 
@@ -368,10 +382,6 @@ class Sealed:
     @property
     def size(self) -> int:
         """Memory that it takes, in bytes, approximately."""
-
-    @property
-    def pops(self) -> list[str]:
-        """The POPs that have a row, in alphabetical order."""
 
     def has(self, dataset: str) -> bool:
         """

@@ -538,7 +538,6 @@ class Large:
     threads: list[str] = field(default_factory=list)
     service_id: str = "svc"
     size: int = INLINE_BYTES + 1
-    pops: tuple[str, ...] = ("AMS",)
 
     def has(self, _dataset: str, /) -> bool:
         return True

@@ -71,9 +71,9 @@ async def running(
         setup.sealer.close()
 
 
-def partial(*seconds: int, service_id: str = "svc", domains: int = 1) -> bytes:
+def partial(*seconds: int, service_id: str = "svc", domains: int = 1, pop: str = "lab") -> bytes:
     """Make a partial of one request per domain in each of these seconds."""
-    fold = _core.Fold(service_id=service_id, pop="lab")
+    fold = _core.Fold(service_id=service_id, pop=pop)
     for second in seconds:
         for number in range(domains):
             fold.feed(
@@ -146,6 +146,27 @@ async def test_late_records_count_in_the_oldest_open_second(clock: ManualClock) 
         assert setup.requests() == {0: 1, 2: 4}
         assert setup.entries()[:1] == before
         assert setup.sealer.late == {"svc": 3}
+
+
+async def test_pops_are_kept_as_long_as_entries_with_them(clock: ManualClock) -> None:
+    journal = MemoryJournal()
+    async with running(journal, clock) as setup:
+        await journal.append(partial(0, 1))
+        await journal.append(partial(0, pop="AMS"))
+        await journal.append(partial(1, pop="FRA", service_id="other"))
+        found = []
+        for second in (1, 2, 3, 301, 302, 303):
+            await clock.advance(START + second - clock.now())
+            found.append([setup.sealer.kept_pops(services) for services in (["svc"], ["other"], ["svc", "other", "x"])])
+
+    assert found == [
+        [[], [], []],
+        [["AMS", "lab"], [], ["AMS", "lab"]],
+        [["AMS", "lab"], ["FRA"], ["AMS", "FRA", "lab"]],
+        [["AMS", "lab"], ["FRA"], ["AMS", "FRA", "lab"]],
+        [["lab"], ["FRA"], ["FRA", "lab"]],
+        [[], [], []],
+    ]
 
 
 async def test_late_records_are_counted_by_service(clock: ManualClock) -> None:

@@ -25,7 +25,6 @@ class Second:
     bodies: dict[str, bytes] = field(default_factory=lambda: {"domains": b"domains", "origins": b"origins"})
     encoded: list[str] = field(default_factory=list)
     size: int = 1000
-    pops: tuple[str, ...] = ("AMS",)
 
     def has(self, dataset: str, /) -> bool:
         return dataset in self.bodies
@@ -347,14 +346,13 @@ class Model(RuleBasedStateMachine):
         later=st.integers(1, 4),
         traffic=st.sets(st.tuples(st.integers(0, 3), st.sampled_from(SERVICES)), max_size=5),
         sizes=st.dictionaries(st.sampled_from(DATASETS), st.integers(5, 20), min_size=1),
-        pops=st.lists(st.sets(st.sampled_from("ABC")), min_size=5, max_size=5),
     )
-    def put(self, later: int, traffic: set[tuple[int, str]], sizes: dict[str, int], pops: list[set[str]]) -> None:
+    def put(self, later: int, traffic: set[tuple[int, str]], sizes: dict[str, int]) -> None:
         before, newest = self.shelf.newest, self.shelf.newest + later
         bodies = {dataset: b"x" * size for dataset, size in sizes.items()}
         sealed = [
-            Second(service_id, newest - age, dict(bodies), pops=tuple(of))
-            for (age, service_id), of in zip(sorted(traffic, key=lambda one: (-one[0], one[1])), pops, strict=False)
+            Second(service_id, newest - age, dict(bodies))
+            for age, service_id in sorted(traffic, key=lambda one: (-one[0], one[1]))
             if newest - age > before
         ]
         expected = {
@@ -436,10 +434,9 @@ class Model(RuleBasedStateMachine):
         assert [one for one in SERVICES if self.shelf.has_service(one)] == self.shelf.services
 
     @invariant()
-    def the_pops_and_seconds_of_a_service_are_those_of_its_entries(self) -> None:
+    def the_seconds_of_a_service_are_those_of_its_entries(self) -> None:
         for service_id in SERVICES:
             of = [one for one in self.shelved if one.service_id == service_id]
-            assert set(self.shelf.pops(service_id)) == {pop for one in of for pop in one.pops}
             assert self.shelf.sealed(service_id) == of[::-1]
 
     @invariant()

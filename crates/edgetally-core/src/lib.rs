@@ -90,6 +90,7 @@ pub use schema::measurements::measurements;
 pub use value::cache_status::{CACHE_WORDS, CacheStatus};
 pub use value::key::{INVALID, MAX_POP_BYTES, MAX_SERVICE_ID_BYTES, OTHER};
 pub use window::channel::{Channel, ChannelCounters, ChannelValue};
+pub use window::kept_pops::KeptPops;
 pub use window::names::domain_names;
 pub use window::sealed::Sealed;
 pub use window::tally::Limits;

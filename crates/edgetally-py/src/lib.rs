@@ -315,11 +315,6 @@ mod _core {
             self.inner.size()
         }
 
-        #[getter]
-        fn pops(&self) -> Vec<&str> {
-            self.inner.pop_names().collect()
-        }
-
         fn has(&self, dataset: &str) -> PyResult<bool> {
             Ok(self.inner.has(self::dataset(dataset)?))
         }
@@ -397,6 +392,38 @@ mod _core {
             let mut text = vec![];
             let is_end = py.detach(|| locked(&self.inner).write(&mut text, most));
             (PyBytes::new(py, &text), is_end)
+        }
+    }
+
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct KeptPops {
+        inner: Mutex<core::KeptPops>,
+    }
+
+    #[pymethods]
+    impl KeptPops {
+        #[new]
+        fn new() -> Self {
+            Self { inner: Mutex::default() }
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+        fn add(&self, py: Python<'_>, sealed: Vec<Py<Sealed>>, forget: u64) {
+            py.detach(|| {
+                let mut kept = locked(&self.inner);
+                for one in &sealed {
+                    kept.add(&one.get().inner);
+                }
+                kept.forget(forget);
+            });
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+        fn of(&self, py: Python<'_>, services: Vec<String>, after: u64) -> Vec<String> {
+            py.detach(|| {
+                let kept = locked(&self.inner);
+                kept.of(services.iter().map(String::as_str), after).into_iter().map(str::to_owned).collect()
+            })
         }
     }
 

@@ -141,6 +141,7 @@ class Service:
                 compat=Compat(
                     authorization,
                     self.shelf,
+                    self.sealer.kept_pops,
                     self.descriptions,
                     scheme=self.policy.scheme,
                     max_domains=config.window.max_domains,

@@ -10,7 +10,7 @@ starts with one seal for all the seconds of the downtime.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -99,6 +99,15 @@ class Sealer:
         if not self._shelf.newest:
             return "starting: no second sealed yet"
         return f"no second sealed for {self.lag:.0f} seconds: readers see nothing new" if self.lag > MAX_LAG else ""
+
+    def kept_pops(self, services: Sequence[str]) -> list[str]:
+        """Return the POPs that the entries of these services have, in alphabetical order, each once."""
+        return self._window.kept_pops.of(services, self._gone)
+
+    @property
+    def _gone(self) -> int:
+        """The newest second of which nothing is kept any more; 0 if there is none."""
+        return max(self._shelf.oldest - 1, 0)
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
@@ -196,7 +205,7 @@ class Sealer:
         if fact.second <= self._shelf.newest:
             return
         start = self._clock.now()
-        sealed, newest = await self._window.seal(fact.second)
+        sealed, newest = await self._window.seal(fact.second, forget=self._gone)
         self.seal_time.observe(self._clock.now() - start)
         if fact.position > self._before:
             for one in sealed:
@@ -238,6 +247,8 @@ class WindowThread:
 
     def __init__(self, window: _core.Window) -> None:
         self.window = window
+        self.kept_pops = _core.KeptPops()
+        """Which POPs the sealed seconds have."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
         self._last: Future[Any] = Future()
         """The newest call of the thread: when it is done, so are those before it."""
@@ -255,11 +266,16 @@ class WindowThread:
             return self.window.merge(partial)
         return await self.call(self.window.merge, partial)
 
-    async def seal(self, second: int) -> tuple[list[_core.Sealed], int]:
-        """Seal every second up to `second`; also return the newest second that holds anything."""
+    async def seal(self, second: int, *, forget: int) -> tuple[list[_core.Sealed], int]:
+        """
+        Seal every second up to `second`; also return the newest second that holds anything.
+
+        Seconds up to `forget` are kept no longer.
+        """
 
         def seal() -> tuple[list[_core.Sealed], int]:
             sealed = self.window.seal(second)
+            self.kept_pops.add(sealed, forget)
             return sealed, self.window.newest or second
 
         return await self.call(seal)

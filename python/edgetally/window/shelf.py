@@ -6,7 +6,7 @@ then on every reader gets the same bytes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from edgetally.telemetry import metrics
@@ -27,10 +27,6 @@ class SealedSecond(Protocol):
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-
-    @property
-    def pops(self) -> Sequence[str]:
-        """The POPs that have traffic in it."""
 
     def has(self, dataset: str, /) -> bool:
         """Whether `dataset` has an entry for it."""
@@ -74,8 +70,6 @@ class Shelf:
         self.evicted = 0
         """Seconds that were evicted early because all together took more than `max_bytes`."""
         self._services: dict[str, deque[ShelvedSecond]] = {}
-        self._pops: dict[str, dict[str, int]] = {}
-        """By service, the newest second of each of its POPs, in the order of these seconds."""
         self.turnover = 0
         """How often a service came or left."""
         # Per service and dataset. Dicts, because sets do not keep their order.
@@ -103,10 +97,6 @@ class Shelf:
     def has_service(self, service_id: str) -> bool:
         """Whether there are entries of this service."""
         return service_id in self._services
-
-    def pops(self, service_id: str) -> Iterable[str]:
-        """Return the POPs that the entries of a service have, in no order."""
-        return self._pops.get(service_id, ())
 
     def sealed(self, service_id: str) -> list[SealedSecond]:
         """Return the seconds of a service, the newest first."""
@@ -151,15 +141,10 @@ class Shelf:
             seconds = self._services.get(one.service_id)
             if seconds is None:
                 seconds = self._services[one.service_id] = deque()
-                self._pops[one.service_id] = {}
                 self.turnover += 1
             assert not seconds or one.second > seconds[-1].second, "seconds are sealed in order"
             seconds.append(ShelvedSecond(one))
             self.size += one.size
-            pops = self._pops[one.service_id]
-            for pop in one.pops:
-                pops.pop(pop, None)
-                pops[pop] = one.second
         self._evict()
         for one in sealed:
             self._wake(one)
@@ -257,12 +242,8 @@ class Shelf:
             while seconds and seconds[0].second <= last:
                 self._forget(seconds.popleft())
             if not seconds:
-                del self._services[service_id], self._pops[service_id]
+                del self._services[service_id]
                 self.turnover += 1
-                continue
-            pops = self._pops[service_id]
-            while pops and pops[oldest := next(iter(pops))] <= last:
-                del pops[oldest]
 
     def _forget(self, second: ShelvedSecond) -> None:
         self.size -= second.sealed.size

@@ -15,6 +15,7 @@
 
 pub mod channel;
 pub mod frozen_rows;
+pub mod kept_pops;
 pub mod names;
 mod reservations;
 pub mod sealed;

@@ -29,7 +29,7 @@ pub fn domain_names<'a>(sealed: impl IntoIterator<Item = &'a Sealed>, most: usiz
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -38,7 +38,7 @@ mod tests {
     use crate::window::tally::{Limits, Tally};
 
     /// A sealed second with a row of each pair of a POP and a domain.
-    fn sealed(rows: &[(u8, u8)]) -> Sealed {
+    pub fn sealed(rows: &[(u8, u8)]) -> Sealed {
         let limits = Limits { domains: 100, origins: 100, addresses: 100, pops: 100 };
         let mut tally = Tally::default();
         let mut counters = vec![];

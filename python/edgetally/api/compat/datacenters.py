@@ -7,30 +7,39 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from edgetally.api.compat.answers import Datacenter, PlaceAnswer
-from edgetally.api.compat.responses import respond
+from edgetally.api.compat.responses import in_thread, respond
+from edgetally.api.compat.services import INLINE_SERVICES
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
     from edgetally.access.grants import Grant
     from edgetally.api.compat.services import Services
     from edgetally.config.descriptions import Descriptions, PopDescription
     from edgetally.http.messages import Response
-    from edgetally.window.shelf import Shelf
 
 
 class Datacenters:
     """Answers what clients ask about POPs."""
 
-    def __init__(self, shelf: Shelf, descriptions: Descriptions, services: Services) -> None:
-        self._shelf = shelf
+    def __init__(
+        self, kept: Callable[[Sequence[str]], list[str]], descriptions: Descriptions, services: Services
+    ) -> None:
+        """`kept` returns the POPs that are kept of some services."""
+        self._kept = kept
         self._descriptions = descriptions
         self._services = services
 
-    def all(self, grant: Grant) -> Response:
+    def all(self, grant: Grant) -> Response | asyncio.Future[Response]:
         """Answer `/datacenters`."""
-        codes = set(self._descriptions.pops)
-        for service_id in self._services.visible(grant):
-            codes.update(self._shelf.pops(service_id))
-        return respond([_datacenter(self._descriptions.pop(code)) for code in sorted(codes)])
+        services = self._services.visible(grant)
+
+        def make() -> Response:
+            codes = self._descriptions.pops.union(self._kept(services))
+            return respond([_datacenter(self._descriptions.pop(code)) for code in sorted(codes)])
+
+        return in_thread(make) if len(services) > INLINE_SERVICES else make()
 
 
 def _datacenter(pop: PopDescription) -> Datacenter:

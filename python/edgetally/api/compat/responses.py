@@ -1,5 +1,7 @@
 """Responses and refusals that the paths of api.fastly.com share."""
 
+import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -13,6 +15,11 @@ FIELDS = (*CORS, b"Cache-Control: no-store", NOT_HTML)
 def respond(answer: object, *fields: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the response with this answer."""
     return Response(status, msgspec.json.encode(answer), *FIELDS, *fields)
+
+
+def in_thread(make: Callable[[], Response]) -> asyncio.Future[Response]:
+    """Return the response that a thread makes: this one takes long."""
+    return asyncio.get_running_loop().run_in_executor(None, make)
 
 
 def not_found(detail: str) -> ApiRefusal:

@@ -16,7 +16,7 @@ from edgetally.config.regions import StatsRegion
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgetally.access.grants import Grant
     from edgetally.api.authorization import Authorization
@@ -71,11 +71,19 @@ class Compat:
     """Routes the requests for api.fastly.com to handlers."""
 
     def __init__(
-        self, authorization: Authorization, shelf: Shelf, descriptions: Descriptions, *, scheme: str, max_domains: int
+        self,
+        authorization: Authorization,
+        shelf: Shelf,
+        kept_pops: Callable[[Sequence[str]], list[str]],
+        descriptions: Descriptions,
+        *,
+        scheme: str,
+        max_domains: int,
     ) -> None:
+        """`kept_pops` returns the POPs that are kept of some services; `max_domains` of a service are listed."""
         self._authorization = authorization
         services = Services(shelf, descriptions, scheme=scheme, max_domains=max_domains)
-        datacenters = Datacenters(shelf, descriptions, services)
+        datacenters = Datacenters(kept_pops, descriptions, services)
         products = Products(services)
         tokens = Tokens(services)
         # Of two templates that fit, the first one counts.

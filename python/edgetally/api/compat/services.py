@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,12 @@ from edgetally.api.compat.answers import (
     VersionAnswer,
 )
 from edgetally.api.compat.paging import Page
-from edgetally.api.compat.responses import not_found, respond
+from edgetally.api.compat.responses import in_thread, not_found, respond
 from edgetally.api.errors import ApiRefusal
 from edgetally.model import domain_names
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from edgetally.access.grants import Grant
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ONLY_VERSION = "1"
 
 INLINE_SERVICES = 1_000
-"""Services up to which a list is encoded on the event loop, in a millisecond or two; beyond, in a thread."""
+"""Services up to which an answer is made on the event loop, in a millisecond or two; beyond, in a thread."""
 
 
 class Services:
@@ -81,7 +81,7 @@ class Services:
             return respond(msgspec.Raw(b"[" + b",".join(parts) + b"]"), *fields)
 
         if len(shown) > INLINE_SERVICES:
-            return asyncio.get_running_loop().run_in_executor(None, make)
+            return in_thread(make)
         return make()
 
     def service(self, service_id: str) -> Response:
@@ -131,7 +131,7 @@ class Services:
             names = domain_names(sealed, self._max_domains)
             return respond([DomainAnswer(name=name, service_id=service_id) for name in names])
 
-        return asyncio.get_running_loop().run_in_executor(None, make)
+        return in_thread(make)
 
     def require(self, service_id: str) -> None:
         """Raise ApiRefusal unless there is this service."""
