@@ -1,13 +1,17 @@
 """The command line, `@fastly/cli` from npm, unchanged."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.clients import (
+    CHANNEL,
     CLI,
     OPERATOR,
     READER,
@@ -103,3 +107,47 @@ def test_an_unknown_token_is_explained(standin: Standin) -> None:
     refused = standin.run(CLI, "service", "list", token="made-up", status=1)
 
     assert "401 Unauthorized: Provided credentials are missing or invalid" in refused
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[Standin]:
+    """A server without entries, under Fastly's names: `stats realtime` takes no address."""
+    with by_name(tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def reading(standin: Standin, *options: str) -> Iterator[Iterator[str]]:
+    """Run `stats realtime`; once it waits for the next second, yield the lines that it prints from then on."""
+    with standin.start(CLI, "stats", "realtime", *options) as process:
+        assert process.stdout
+        while not standin.waiting():
+            assert process.poll() is None, process.stdout.read()
+        yield process.stdout
+
+
+class TestRealtime:
+    pytestmark = needs_hosts()
+
+    @SHOP
+    def test_each_second_is_printed_once(self, quiet: Standin, shop: tuple[str, str]) -> None:
+        with reading(quiet, "--json", *shop) as lines:
+            for _ in range(2):
+                quiet.push(*TRAFFIC)
+            printed = [json.loads(next(lines)) for _ in range(2)]
+
+        assert printed == quiet.ask("/v1/channel/shop/ts/h")["Data"]
+        for entry in printed:
+            aggregated, pops = entry["aggregated"], entry["datacenter"]
+            assert {name: aggregated[name] for name in CHANNEL} == CHANNEL
+            assert {pop: measured["requests"] for pop, measured in pops.items()} == {"AMS": 8, "FRA": 8}
+
+    def test_a_second_is_printed_for_people(self, quiet: Standin) -> None:
+        with reading(quiet, "--service-id", "shop") as lines:
+            quiet.push(*TRAFFIC)
+            block = list(itertools.takewhile(lambda line: "Uncacheable" not in line, lines))
+
+        shown = dict(re.findall(r"^ *([A-Z][\w ]+): +(.+)$", "".join(block), re.MULTILINE))
+        assert shown["Hit Rate"] == "50.00%"
+        assert shown["Response BW"] == str(len(TRAFFIC) * 5_000_000_300)
+        assert [int(shown[name]) for name in ("Requests", "Hit", "Miss", "Pass", "Error")] == [16, 8, 8, 0, 0]

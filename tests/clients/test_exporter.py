@@ -114,7 +114,7 @@ def check(measured: Any) -> None:  # noqa: ANN401 - JSON
 
 @pytest.mark.parametrize(
     ("endpoint", "levels", "total"),
-    [("domains", 1, "requests"), ("origins", 1, "responses")],
+    [("channel", 0, "requests"), ("domains", 1, "requests"), ("origins", 1, "responses")],
 )
 async def test_what_it_adds_up_is_what_was_pushed(endpoint: str, levels: int, total: str) -> None:
     """By POP; it starts at `ts/0` and chains `Timestamp`."""

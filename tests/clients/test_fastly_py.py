@@ -15,6 +15,7 @@ from fastly.api.pop_api import PopApi
 from fastly.api.product_brotli_compression_api import ProductBrotliCompressionApi
 from fastly.api.product_domain_inspector_api import ProductDomainInspectorApi
 from fastly.api.product_origin_inspector_api import ProductOriginInspectorApi
+from fastly.api.realtime_api import RealtimeApi
 from fastly.api.service_api import ServiceApi
 from fastly.api.tls_certificates_api import TlsCertificatesApi
 from fastly.api.tokens_api import TokensApi
@@ -24,7 +25,7 @@ from fastly.model.origin_inspector_measurements import OriginInspectorMeasuremen
 from fastly.model_utils import validate_and_convert_types
 
 from edgetally.model import measurements
-from tests.support.clients import READER, TRAFFIC, by_address
+from tests.support.clients import CHANNEL, READER, TRAFFIC, by_address
 from tests.support.process import serving
 from tests.support.programs import skip_or_fail
 from tests.support.served import Json, ndjson
@@ -166,6 +167,14 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fastly.ApiClien
 
 class TestAround:
     pytestmark = skip_or_fail("curl")
+
+    def test_the_channel_is_read_without_a_check(self, around: fastly.ApiClient) -> None:
+        """The client takes the number `recorded` for an object, with Fastly, too."""
+        with pytest.raises(fastly.ApiTypeError, match="recorded"):
+            RealtimeApi(around).get_stats_last120_seconds("shop")
+        (entry,) = RealtimeApi(around).get_stats_last120_seconds("shop", _check_return_type=False).data
+
+        assert {name: entry["aggregated"][name] for name in CHANNEL} == CHANNEL
 
     def test_services(self, around: fastly.ApiClient) -> None:
         services = ServiceApi(around)
