@@ -15,7 +15,7 @@ HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 def base_address(request: Request, scheme: str) -> str:
     """Return `https://host`; empty if the request names no host. `scheme` is the server's own."""
     host = request.header(b"host")
-    # A proxy that speaks TLS for this server says so.
-    if request.header(b"x-forwarded-proto").lower() == "https":
+    # A proxy that speaks TLS for this server says so; of several, the first one met the client.
+    if request.header(b"x-forwarded-proto").partition(",")[0].strip().lower() == "https":
         scheme = "https"
     return f"{scheme}://{host}" if HOST.fullmatch(host) else ""

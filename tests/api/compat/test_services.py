@@ -109,6 +109,7 @@ async def test_a_service_is_listed_as_long_as_anything_of_it_is_kept() -> None:
         ("page=3&per_page=2", []),
         ("page=2", []),
         ("per_page=999999999999999999", ["blog", "news", "shop"]),
+        ("page=999999999999999999&per_page=999999999999999999", []),
         ("unknown=1", ["blog", "news", "shop"]),
     ],
 )
@@ -151,12 +152,24 @@ async def test_links_are_absolute_and_in_the_words_of_the_request(service: Serve
     assert answer.headers["access-control-expose-headers"] == "Link"
 
 
-async def test_behind_a_proxy_that_speaks_tls_links_are_https(service: Served) -> None:
-    headers = {"Host": "api.fastly.com", "X-Forwarded-Proto": "https"}
+@pytest.mark.parametrize(
+    ("forwarded", "scheme"),
+    [("https", "https"), ("HTTPS, http", "https"), ("http", "http"), ("", "http"), ("x", "http")],
+)
+async def test_behind_a_proxy_that_speaks_tls_links_are_https(service: Served, forwarded: str, scheme: str) -> None:
+    headers = {"Host": "api.fastly.com", "X-Forwarded-Proto": forwarded}
 
     answer = await service.client.get("/service?per_page=2", headers=headers)
 
-    assert links(answer)["next"] == "https://api.fastly.com/service?page=2&per_page=2"
+    assert links(answer)["next"] == f"{scheme}://api.fastly.com/service?page=2&per_page=2"
+
+
+@pytest.mark.parametrize("host", ["a b", "x,y", "<x>", "x/y"])
+async def test_no_link_starts_with_a_host_that_is_none(service: Served, host: str) -> None:
+    async with service.connect() as raw:
+        answer = await raw.ask(f"GET /service?per_page=2 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+    assert answer.headers["link"].startswith("</service?page=2&per_page=2>; ")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 100])
