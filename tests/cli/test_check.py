@@ -110,6 +110,8 @@ def test_a_directory_that_will_be_created_needs_one_that_may_be_written(
 INVALID = [
     ["--syslog", "foo"],
     ["--format", "nginks"],
+    ["--follow", ""],
+    ["--token-file", ""],
     ["--pop", "é" * 33],
     ["--listen", "0.0.0.0:1"],
     ["--syslog", "udp:0.0.0.0:1"],
