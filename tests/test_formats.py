@@ -46,7 +46,8 @@ def test_a_subrequest_of_a_cloudflare_worker_is_not_an_edge_request() -> None:
     assert added["domains"]["shop.example"]["requests"] == 1
     assert "edge_requests" not in added["domains"]["shop.example"]
     assert added["origins"]["api.example"]["responses"] == 1
-    assert cloudflare(ClientRequestSource="eyeball")["domains"]["shop.example"]["edge_requests"] == 1
+    for end_user in ("eyeball", "orangeToOrange", "inBrowserChallenge"):
+        assert cloudflare(ClientRequestSource=end_user)["domains"]["shop.example"]["edge_requests"] == 1
 
 
 def test_a_latency_that_cloudflare_did_not_measure_is_in_no_bucket() -> None:

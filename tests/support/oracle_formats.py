@@ -120,7 +120,8 @@ def not_empty(value: Value | None) -> bool:
 def of_cloudflare(found: dict[bytes, Value]) -> Members:
     """Find who asked, and replace the numbers that mean none."""
     source = values.present(found.pop(b"source", None))
-    found[b"edge"] = Text(b"true" if source in (None, b"eyeball") else b"false", quoted=False)
+    end_user = source in (None, b"eyeball", b"orangeToOrange", b"inBrowserChallenge")
+    found[b"edge"] = Text(b"true" if end_user else b"false", quoted=False)
     if values.quantity(found.get(b"origin_status")) in range(520, 528):
         # The status is not that of an origin, but an origin was asked.
         found[b"origin_status"] = Text(b"1", quoted=False)

@@ -250,19 +250,21 @@ def word(value: Value | None) -> str:
 
 def boolean(value: Value | None, *, default: bool) -> bool:
     """Read a flag; every other word is absent."""
-    return {"true": True, "1": True, "false": False, "0": False}.get(word(value), default)
+    found = flag(value)
+    return default if found is None else found
 
 
 def flag(value: Value | None) -> bool | None:
     """Read a flag; None for every other word."""
-    return {"true": True, "1": True, "false": False, "0": False}.get(word(value))
+    words = {True: ("true", "1", "yes", "on"), False: ("false", "0", "no", "off")}
+    return next((flag for flag, spellings in words.items() if word(value) in spellings), None)
 
 
 def is_ipv6(value: Value | None) -> bool:
     """Whether a word says so, or is an address of IPv6 that has none of IPv4 in it."""
     # As it was written: no edge escapes an address.
     said = lower((present(value) or b"").decode("latin-1"))
-    return said in ("true", "1", "ipv6") or (said.count(":") > 1 and "." not in said)
+    return said in ("true", "1", "yes", "on", "ipv6") or (said.count(":") > 1 and "." not in said)
 
 
 def cache_result(value: Value | None) -> str | None:
@@ -390,7 +392,10 @@ def _ipv6(text: str) -> str:
         address = IPv6Address(text)
     except AddressValueError:
         return "_invalid"
-    return text if address.scope_id is None else "_invalid"
+    if address.scope_id is not None:
+        return "_invalid"
+    # Newer versions of Python write these like this by themselves.
+    return f"::ffff:{address.ipv4_mapped}" if address.ipv4_mapped else address.compressed
 
 
 def addresses(value: Value | None) -> bool:

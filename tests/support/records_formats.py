@@ -80,7 +80,18 @@ DURATIONS = (
     *(b"2039965", b"1000000000", b'"999999999"', b"0", b"1.5e9", b"148882.5", b"-1", b"null", b'"x"', b"1e999"),
     *(b"9223372036854775808", b"9223372036854775809", b"1e-999", b"2E9"),
 )
-SOURCES = (b'"eyeball"', b'"eyeball"', b'"edgeWorkerFetch"', b'"unknown"', b'""', b"null", b"{}", b'"Eyeball"')
+SOURCES = (
+    b'"eyeball"',
+    b'"eyeball"',
+    b'"edgeWorkerFetch"',
+    b'"unknown"',
+    b'"orangeToOrange"',
+    b'"inBrowserChallenge"',
+    b'""',
+    b"null",
+    b"{}",
+    b'"Eyeball"',
+)
 
 
 def key(name: bytes) -> bytes:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 HOSTS = rb"""
     "alpha.example" "beta.example" "ALPHA.example" "alpha.example:8080" "alpha.example." "Beta.Example.:443"
-    "127.0.0.1:80" "[::1]" "[::1]:443" "[2001:DB8::1]" "2001:db8::1" "a_b-c.example" "xn--bcher-kva.example"
+    "127.0.0.1:80" "[::1]" "[::1]:443" "[2001:DB8::1]" "2001:db8::1" "[::FFFF:1.2.3.4]" "1:0:0:2:0:0:0:3"
+    "a_b-c.example" "xn--bcher-kva.example"
 """.split()
 ODD_HOSTS = [
     *rb"""
@@ -162,7 +163,7 @@ ODD_IPV6 = rb"""
 """.split()
 RESTARTS = rb'0 1 "2" 3'.split()
 FLAGS = rb'true false "true" "false" 1 0 "1" "0"'.split()
-ODD_FLAGS = rb'"TRUE" False "yes" "no" "" "-" null 2 {} -1 1.0'.split()
+ODD_FLAGS = rb'"TRUE" False "Yes" "no" "on" "OFF" "none" "" "-" null 2 {} -1 1.0'.split()
 WEIGHTS = rb'1 2 10 "100"'.split()
 ODD_WEIGHTS = rb"""
     0 "0" 1.5 abc 1e12 4294967296 4294967297 2.0 1e2 -1 "-" "" null -0 "+3" {} "1, 2" 4294967295

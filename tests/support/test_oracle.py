@@ -550,9 +550,9 @@ def test_accepted(line: bytes) -> None:
 
 
 def test_the_sample_is_deterministic_and_reaches_every_reason_and_field() -> None:
-    data = records.sample(7, 8000)
-    assert data == records.sample(7, 8000)
-    assert data.count(b"\n") == 8000
+    data = records.sample(7, 16_000)
+    assert data == records.sample(7, 16_000)
+    assert data.count(b"\n") == 16_000
     folded = fold(data, service_id="svc", pop="lab1", now=records.NOW)
     assert folded.accepted > 3000
     reasons = {reason for _, reason in folded.rejected}

@@ -115,11 +115,9 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
     if isinstance(value, int | float) and not value <= MAX_NUMBER:
         too_large = "" if isnan(value) else ", which is too large"
         problems.append(ConfigError(setting.path, _expected(setting, given) + too_large))
-    if isinstance(value, Path) and not given:
-        problems.append(ConfigError(setting.path, f"expected {setting.words}, got ''"))
-        return None
-    if isinstance(given, str) and "\0" in given:
-        problems.append(ConfigError(setting.path, f"expected {setting.words}, got a NUL character in it"))
+    if isinstance(given, str) and ("\0" in given or (isinstance(value, Path) and not given)):
+        shown = "a NUL character in it" if given else "''"
+        problems.append(ConfigError(setting.path, f"expected {setting.words}, got {shown}"))
         return None
     try:
         if isinstance(value, Path):

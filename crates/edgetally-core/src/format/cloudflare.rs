@@ -39,6 +39,8 @@ pub static FORMAT: FormatSpec = FormatSpec {
 
 /// Statuses that Cloudflare generates if an origin did not respond. Origins do not send them.
 const NO_RESPONSE: RangeInclusive<u64> = 520..=527;
+/// Sources of requests that end users make: also through the zone of another customer, or for a challenge.
+const END_USERS: [&[u8]; 4] = [b"", b"eyeball", b"orangeToOrange", b"inBrowserChallenge"];
 /// No origin responds to Cloudflare within a millisecond.
 const NOT_MEASURED: RangeInclusive<u64> = 0..=0;
 
@@ -46,7 +48,7 @@ fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
     // Any other source is Cloudflare itself, mostly a Worker that serves an end user. Like requests of a shield, these count
     // as requests and their fetches count, but no end user got the responses.
     if let Some(client) = &mut record.client {
-        client.edge = matches!(slots.text(block, CLIENT_SOURCE), b"" | b"eyeball");
+        client.edge = END_USERS.contains(&slots.text(block, CLIENT_SOURCE));
     }
     let lies_in = |slot, range: RangeInclusive<u64>| {
         let number = number(slots.text(block, slot));

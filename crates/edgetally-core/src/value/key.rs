@@ -113,15 +113,19 @@ fn domain_slowly(raw: &[u8]) -> Option<Cow<'_, str>> {
     let lower = lowercase(name(raw)?);
     if let Some(rest) = lower.strip_prefix('[') {
         let (address, after) = rest.split_once(']')?;
-        let is_address = (after.is_empty() || is_port(after)) && address.parse::<Ipv6Addr>().is_ok();
-        return is_address.then(|| Cow::Owned(address.to_owned()));
+        return if after.is_empty() || is_port(after) { ipv6(address) } else { None };
     }
     if lower.matches(':').count() > 1 {
-        return lower.parse::<Ipv6Addr>().is_ok().then_some(lower);
+        return ipv6(&lower);
     }
     let host = without_port(lower);
     let host = host.strip_suffix('.').unwrap_or(&host);
     is_host_name(host.as_bytes()).then(|| Cow::Owned(host.to_owned()))
+}
+
+/// An IPv6 address as RFC 5952 writes it, so that it is one key in all its spellings.
+fn ipv6<'a>(address: &str) -> Option<Cow<'a, str>> {
+    address.parse::<Ipv6Addr>().ok().map(|address| Cow::Owned(address.to_string()))
 }
 
 /// Whether `host` is labels of letters, digits, `-` and `_`, joined by dots, within the lengths of RFC 1035.
@@ -180,6 +184,9 @@ mod tests {
             ("[::1]", "::1"),
             ("[::1]:443", "::1"),
             ("::1", "::1"),
+            ("[2001:0DB8:0:0::0001]:443", "2001:db8::1"),
+            ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+            ("[::FFFF:192.0.2.1]", "::ffff:192.0.2.1"),
             ("", INVALID),
             ("alpha.example:abc", INVALID),
             ("h:80:80", INVALID),

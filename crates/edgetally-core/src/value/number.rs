@@ -234,9 +234,11 @@ pub fn flag(text: &[u8]) -> Option<bool> {
     match text {
         b"1" => Some(true),
         b"0" => Some(false),
-        _ if text.eq_ignore_ascii_case(b"true") => Some(true),
-        _ if text.eq_ignore_ascii_case(b"false") => Some(false),
-        _ => None,
+        _ => {
+            let is_one_of = |words: [&[u8]; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+            let is_on = is_one_of([b"true", b"yes", b"on"]);
+            (is_on || is_one_of([b"false", b"no", b"off"])).then_some(is_on)
+        }
     }
 }
 
