@@ -2,7 +2,6 @@
 //!
 //! A service and a POP are few, and have a number already. So their row is found by that, without a look at a key.
 
-use crate::fold::chunked_vec::ChunkedVec;
 use crate::fold::key_interner::to_index;
 use crate::hash_index::NumberedKeys;
 use crate::partial::Writer;
@@ -37,7 +36,7 @@ pub struct ChannelRows {
     keys: NumberedKeys<(u64, u32)>,
     /// By the number of the service and POP.
     last: Vec<Option<LastChannelRow>>,
-    rows: ChunkedVec<ChannelRow>,
+    rows: Vec<ChannelRow>,
     miss_times: Vec<[u64; miss_times::LEN]>,
 }
 
@@ -46,7 +45,7 @@ impl ChannelRows {
     #[inline]
     pub fn count_client(&mut self, part: &ClientPart<'_>, second: u64, scope: u32, weight: u64) {
         let number = self.row(second, scope);
-        let row = self.rows.get_mut(number as usize);
+        let row = &mut self.rows[number as usize];
         row.count_client(part, weight);
         if let Some(extras) = part.extras {
             row.count_extras(extras, part.client.cache, weight);
@@ -64,7 +63,7 @@ impl ChannelRows {
     pub fn count_shield_fetches(&mut self, fetches: &[Fetch<'_>], second: u64, scope: u32, weight: u64) {
         let row = self.row(second, scope);
         for fetch in fetches.iter().filter(|fetch| fetch.to_shield) {
-            self.rows.get_mut(row as usize).count_shield_fetch(fetch, weight);
+            self.rows[row as usize].count_shield_fetch(fetch, weight);
         }
     }
 
