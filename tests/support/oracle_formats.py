@@ -24,6 +24,8 @@ CADDY: dict[Path, str] = {
     ("resp_headers", "X-Edgetally-Origin-Status", FIRST): "origin_status",
     ("resp_headers", "X-Edgetally-Origin-Ttfb-Ms", FIRST): "origin_ttfb_ms",
     ("logger",): "logger",
+    ("duration",): "edge_time_s",
+    ("request", "remote_ip"): "ipv6",
 }
 TRAEFIK: dict[Path, str] = {
     ("StartUTC",): "ts",
@@ -54,6 +56,8 @@ CLOUDFLARE: dict[Path, str] = {
     ("EdgeResponseStatus",): "status",
     ("EdgeResponseBytes",): "resp_bytes",
     ("EdgeResponseBodyBytes",): "resp_body_bytes",
+    ("EdgeTimeToFirstByteMs",): "edge_time_ms",
+    ("ClientIP",): "ipv6",
     ("EdgeRequestHost",): "origin",
     ("OriginIP",): "origin_ip",
     ("OriginResponseStatus",): "origin_status",
@@ -73,7 +77,12 @@ CLOUDFRONT = {
     "sc-content-len": "resp_body_bytes",
 }
 """The default columns, in order."""
-MORE_OF_CLOUDFRONT = {"origin-fbl": "origin_ttfb_s", "r-host": "origin_addr"}
+MORE_OF_CLOUDFRONT = {
+    "origin-fbl": "origin_ttfb_s",
+    "r-host": "origin_addr",
+    "time-to-first-byte": "edge_time_s",
+    "c-ip-version": "ipv6",
+}
 
 
 def members(line: bytes, format: str) -> Members:
@@ -84,7 +93,7 @@ def members(line: bytes, format: str) -> Members:
         logger = values.present(named.pop(b"logger", None)) or b""
         if logger and not logger.startswith(b"http.log.access"):
             raise Rejected("other_log")
-        return {name: value for name, value in named.items() if name != b"duration"}
+        return named
     if format == "traefik":
         return of_traefik(values_at(line, TRAEFIK, only=True))
     if format == "cloudflare":

@@ -20,7 +20,7 @@ _COMMON_LOG = re.compile(
     rb"(\[)?([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2})"
     rb"( ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
 )
-_LIST_BORDER = re.compile(rb",|[ \t\r]:[ \t\r]")
+_LIST_BORDER = re.compile(rb",| : ")
 _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
 
 

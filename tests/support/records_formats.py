@@ -8,6 +8,7 @@ from tests.support.records import Choice, DrawnChoice, Member, SeededChoice, dam
 from tests.support.records_tables import JUNK, UNKNOWN
 
 FORMATS = ["caddy", "cloudflare", "cloudfront", "traefik", "cloudfront:timestamp,-,r-host,sc-status,cs-host,origin-fbl"]
+FORMATS += ["cloudfront:sc-status,x-edge-result-type,time-to-first-byte,c-ip-version,timestamp"]
 
 FILLER: Sequence[Member] = [
     *UNKNOWN,
@@ -17,7 +18,6 @@ FILLER: Sequence[Member] = [
     (b'"request"', b'{ "tls" : {"resumed":false}, "host":{} }'),
     (b'"resp_headers"', b"{}"),
     (b'"resp_headers"', b'[{"X-Edgetally-Origin-Addr":["10.9.9.9"]}]'),
-    (b'"duration"', b"0.25"),
     (b'"OriginDuration"', b"1000"),
     (b'"level"', b'"info"'),
 ]
@@ -47,6 +47,8 @@ CLOUDFLARE = (
     (b"EdgeResponseStatus", b"status"),
     (b"EdgeResponseBytes", b"resp_bytes"),
     (b"EdgeResponseBodyBytes", b"resp_body_bytes"),
+    (b"EdgeTimeToFirstByteMs", b"edge_time_ms"),
+    (b"ClientIP", b"ipv6"),
     (b"EdgeRequestHost", b"origin"),
     (b"OriginIP", b"origin_ip"),
     (b"OriginResponseStatus", b"origin_status"),
@@ -66,6 +68,8 @@ CLOUDFRONT = {
     b"sc-content-len": b"resp_body_bytes",
     b"origin-fbl": b"origin_ttfb_s",
     b"r-host": b"origin_addr",
+    b"time-to-first-byte": b"edge_time_s",
+    b"c-ip-version": b"ipv6",
 }
 
 LOGGERS = (
@@ -130,7 +134,7 @@ def headers(choice: Choice) -> bytes:
 
 def caddy(choice: Choice) -> list[Member]:
     """Choose the members of a line of Caddy."""
-    request = [(b'"remote_ip"', b'"127.0.0.1"'), *pick(choice, [(b"proto", b"proto"), (b"host", b"domain")])]
+    request = pick(choice, [(b"remote_ip", b"ipv6"), (b"proto", b"proto"), (b"host", b"domain")])
     request.append((b'"headers"', b'{"Host":["}"],"A":[]}'))
     if choice.number(0, 1):
         tls = [(b'"resumed"', b"false"), (b'"version"', value(choice, b"tls"))]
@@ -142,6 +146,8 @@ def caddy(choice: Choice) -> list[Member]:
     ]
     if choice.number(0, 1):
         found.append((b'"resp_headers"', headers(choice)))
+    if choice.number(0, 1):
+        found.append((b'"duration"', value(choice, b"edge_time_s")))
     if choice.number(0, 3):
         found.append((b'"logger"', choice.of(LOGGERS)))
     for _ in range(choice.number(0, 2)):
@@ -175,7 +181,7 @@ def cloudflare(choice: Choice) -> list[Member]:
 
 def cloudfront(choice: Choice, format: str) -> bytes:
     """Choose the columns of a line of CloudFront."""
-    fields = format.partition(":")[2].encode().split(b",") if ":" in format else list(CLOUDFRONT)[:-2]
+    fields = format.partition(":")[2].encode().split(b",") if ":" in format else list(CLOUDFRONT)[:-4]
     columns = []
     for field in fields:
         if field == b"timestamp":

@@ -35,7 +35,9 @@ ODD_HOSTS = [
     b'"' + b"a." * 126 + b'a."',
 ]
 
-SIZES = rb'0 1 85 "85" 1000 "0" 123456 "40" 7 300 1024 10239 "102400" 1048575 10485760 "104857600" 1073741824'.split()
+SIZES = (
+    rb'0 1 85 "85" 1000 "0" 123456 "40" 7 300 1024 10239 20480 "102400" 1048575 10485760 "104857600" 1073741824'.split()
+)
 ODD_SIZES = [
     *rb"""
     "" "-" null - -1 "-1" -0 "abc" NaN true {} [1] "+2" 1.9 "3.9991790000000003" 1. .5 1e3 "1E+3" 15e-1 1e
@@ -356,7 +358,10 @@ SHAPES: Sequence[Sequence[bytes]] = [
     domain compute status compute_request_time_ms req_header_bytes resp_header_bytes resp_bytes resp_body_bytes
 """.split(),
     rb"domain status duration_ms resp_header_bytes resp_body_bytes".split(),
-    rb"domain status cache edge edge_time_ms edge_time_s ipv6 restarts collapsed req_bytes resp_body_bytes".split(),
+    rb"""
+    domain status cache edge edge_time_ms edge_time_s ipv6 restarts collapsed req_bytes resp_header_bytes
+    resp_body_bytes
+""".split(),
     rb"domain status cache edge_time_s origin_addr origin_status origin_is_shield origin_ttfb_s resp_bytes".split(),
     rb"domain origin".split(),
 ]

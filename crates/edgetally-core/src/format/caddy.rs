@@ -6,8 +6,8 @@
 use crate::decode::slots::Slots;
 use crate::format::spec::FormatSpec;
 use crate::schema::record_fields::{
-    DOMAIN, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES, SKIP,
-    TLS,
+    DOMAIN, EDGE_TIME_S, IPV6, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES,
+    RESP_BODY_BYTES, TLS,
 };
 
 /// `ts` is the end of the request in seconds. `status` is 0 if the client left first.
@@ -19,7 +19,8 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("request>tls>version", TLS),
         ("bytes_read", REQ_BODY_BYTES),
         ("size", RESP_BODY_BYTES),
-        ("duration", SKIP),
+        ("duration", EDGE_TIME_S),
+        ("request>remote_ip", IPV6),
         ("logger", LOGGER),
         ("resp_headers[X-Edgetally-Origin]", ORIGIN),
         ("resp_headers[X-Edgetally-Origin-Addr]", ORIGIN_ADDR),

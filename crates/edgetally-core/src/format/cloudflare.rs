@@ -6,8 +6,8 @@ use crate::decode::slots::Slots;
 use crate::format::spec::FormatSpec;
 use crate::record::Record;
 use crate::schema::record_fields::{
-    CACHE, CLIENT_SOURCE, DOMAIN, ORIGIN, ORIGIN_IP, ORIGIN_STATUS, ORIGIN_TTFB_MS, POP, PROTO, REQ_BYTES,
-    RESP_BODY_BYTES, RESP_BYTES, STATUS, TLS, TS,
+    CACHE, CLIENT_SOURCE, DOMAIN, EDGE_TIME_MS, IPV6, ORIGIN, ORIGIN_IP, ORIGIN_STATUS, ORIGIN_TTFB_MS, POP, PROTO,
+    REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, STATUS, TLS, TS,
 };
 use crate::value::number::{Number, number};
 
@@ -23,10 +23,12 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("ClientRequestBytes", REQ_BYTES),
         ("ClientRequestProtocol", PROTO),
         ("ClientSSLProtocol", TLS),
+        ("ClientIP", IPV6),
         ("CacheCacheStatus", CACHE),
         ("EdgeResponseStatus", STATUS),
         ("EdgeResponseBytes", RESP_BYTES),
         ("EdgeResponseBodyBytes", RESP_BODY_BYTES),
+        ("EdgeTimeToFirstByteMs", EDGE_TIME_MS),
         ("EdgeRequestHost", ORIGIN),
         ("OriginIP", ORIGIN_IP),
         ("OriginResponseStatus", ORIGIN_STATUS),

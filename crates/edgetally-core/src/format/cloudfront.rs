@@ -7,8 +7,8 @@ use crate::format::spec::FormatSpec;
 use crate::record::Record;
 use crate::record::origin_fetch::Sizes;
 use crate::schema::record_fields::{
-    CACHE, DOMAIN, METHOD, ORIGIN_ADDR, ORIGIN_TTFB_S, POP, PROTO, REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, SKIP,
-    STATUS, TLS, TS,
+    CACHE, DOMAIN, EDGE_TIME_S, IPV6, METHOD, ORIGIN_ADDR, ORIGIN_TTFB_S, POP, PROTO, REQ_BYTES, RESP_BODY_BYTES,
+    RESP_BYTES, SKIP, STATUS, TLS, TS,
 };
 use crate::value::number::number;
 
@@ -29,11 +29,12 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("sc-content-len", RESP_BODY_BYTES),
         ("origin-fbl", ORIGIN_TTFB_S),
         ("r-host", ORIGIN_ADDR),
+        ("time-to-first-byte", EDGE_TIME_S),
+        ("c-ip-version", IPV6),
         // Fields that do not count.
         ("asn", SKIP),
         ("c-country", SKIP),
         ("c-ip", SKIP),
-        ("c-ip-version", SKIP),
         ("c-port", SKIP),
         ("cache-behavior-path-pattern", SKIP),
         ("cs-accept", SKIP),
@@ -59,7 +60,6 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("sr-reason", SKIP),
         ("ssl-cipher", SKIP),
         ("time-taken", SKIP),
-        ("time-to-first-byte", SKIP),
         ("x-edge-detailed-result-type", SKIP),
         ("x-edge-request-id", SKIP),
         ("x-edge-response-result-type", SKIP),
