@@ -264,17 +264,19 @@ async def test_readers_may_wait_for_the_first_record_of_a_service(service: Serve
     assert [seconds((await one).json()) for one in parked] == [[0]] * 4
 
 
-async def test_every_reader_gets_the_same_bytes(service: Served) -> None:
+@pytest.mark.parametrize("dataset", ["domains", "channel"])
+async def test_every_reader_gets_the_same_bytes_which_are_encoded_once(service: Served, dataset: str) -> None:
     await service.push(record(0), record(0, domain="b.example"))
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=service.url, verify=PLAIN, limits=limits, timeout=None) as many:  # noqa: S113
-        parked = [asyncio.create_task(many.get(path("domains", str(START)))) for _ in range(60)]
+        parked = [asyncio.create_task(many.get(path(dataset, str(START)))) for _ in range(60)]
         await until(lambda: service.waiting == 60)
         await service.to(2)
         woken = [(await one).content for one in parked]
-        asked = [(await many.get(path("domains", str(START)))).content for _ in range(3)]
+        asked = [(await many.get(path(dataset, str(START)))).content for _ in range(3)]
 
     assert len({*woken, *asked}) == 1
+    assert service.service.shelf.encoded == 1
 
 
 async def test_a_sealed_second_never_changes(service: Served) -> None:
