@@ -1,5 +1,6 @@
 """What holds for every edge: one suite, which the test of each edge inherits."""
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -22,6 +23,10 @@ class Conformance:
     """Whether the time to first byte of origins is logged."""
     DOWNLOAD_SIZES: ClassVar[tuple[str, ...]] = ("resp_body_bytes", "origin_fetch_resp_body_bytes")
     """The counters that have the size of an interrupted download."""
+    TIME: ClassVar[bytes] = rb'"edge_time_m?s":"[0-9.]+(e-3)?"'
+    """How a line says how long the edge took."""
+    CLIENT: ClassVar[bytes] = rb'"ipv6":"127.0.0.1"'
+    """How a line says from where the client came."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         for name, values in (
@@ -53,6 +58,21 @@ class Conformance:
         shown = outcome.shown[transport]["domains", (DOWNLOAD,)]
         for name in self.DOWNLOAD_SIZES:
             assert SMALL - 1_000 < shown[name] <= LARGE, name
+
+    def test_the_channel_shows_every_request_and_the_time_of_every_miss(self, outcome: Outcome, transport: str) -> None:
+        channel = outcome.channels[transport]
+        assert {name: channel.counters[name] for name in channel.totals} == channel.totals
+        assert channel.timed_misses == channel.counters["miss"]
+        assert channel.counters["ipv6"] == 0
+
+    def test_every_response_has_the_time_that_the_edge_took_and_the_address_of_the_client(
+        self, outcome: Outcome
+    ) -> None:
+        responses = [line for line in outcome.written if re.search(rb'"(Downstream)?[sS]tatus": ?"?200\b', line)]
+        assert responses or "file" not in outcome.shown
+        for line in responses:
+            assert re.search(self.TIME, line), line
+            assert re.search(self.CLIENT, line), line
 
 
 class ExactConformance(Conformance):

@@ -302,7 +302,16 @@ async def run_all(directory: Path) -> ApacheOutcome:
             shown = {transport: await receiver.read(transport, seen) for transport in TRANSPORTS}
             entries = {transport: await receiver.entries(transport) for transport in TRANSPORTS}
         lines = sum(len(log.read_bytes().splitlines()) for log in (apache.old_log, apache.log))
-    return ApacheOutcome(seen, shown, receiver.complaints, lab.observed.responses, lines, entries)
+    return ApacheOutcome(
+        seen,
+        shown,
+        receiver.complaints,
+        lab.observed.responses,
+        lines,
+        entries,
+        channels=receiver.channels,
+        written=receiver.written,
+    )
 
 
 pytestmark = skip_or_fail("apache2", "openssl", "logger")

@@ -151,10 +151,12 @@ async def run_all(version: str, directory: Path) -> Outcome:
         shown = await receiver.read_all(TRANSPORTS, seen)
     mode = (directory / "edgetally.log").stat().st_mode
     assert mode & stat.S_IRGRP  # as the snippet says
-    return Outcome(seen, shown, receiver.complaints)
+    return Outcome(seen, shown, receiver.complaints, channels=receiver.channels, written=receiver.written)
 
 
 class TestCaddy(ExactConformance):
+    TIME = rb'"duration":[0-9.e-]+'
+    CLIENT = rb'"remote_ip":"127.0.0.1"'
     TRANSPORTS = TRANSPORTS
     DOMAINS = (*SCENARIOS, *sorted({INVALID, *GO_HOSTS.values()}))
     DOWNLOAD_SIZES = ("resp_body_bytes",)

@@ -236,10 +236,11 @@ async def run_all(directory: Path) -> Outcome:
         seen = lab.observed.sums()
         shown = {transport: await receiver.read(transport, seen) for transport in TRANSPORTS}
         shown[SHOP] = of_entries(await receiver.entries("shop"))
-    return Outcome(seen, shown, receiver.complaints)
+    return Outcome(seen, shown, receiver.complaints, channels=receiver.channels, written=receiver.written)
 
 
 class TestEnvoy(ExactConformance):
+    TIME = rb'"duration_ms":"?[0-9]+'
     TRANSPORTS = TRANSPORTS
     DOMAINS = (*SCENARIOS, *sorted({INVALID, *HOSTS.values()}))
     INEXACT = ("far",)

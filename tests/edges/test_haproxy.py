@@ -191,7 +191,9 @@ async def run_all(directory: Path) -> HAProxyOutcome:
         # By now, everything is logged.
         dropped = await haproxy.dropped()
         shown["unix"] = await receiver.read("unix", seen, dropped=dropped)
-    return HAProxyOutcome(seen, shown, receiver.complaints, dropped)
+    return HAProxyOutcome(
+        seen, shown, receiver.complaints, dropped, channels=receiver.channels, written=receiver.written
+    )
 
 
 class TestHAProxy(Conformance):

@@ -463,7 +463,16 @@ async def run_all(directory: Path) -> NginxOutcome:
         shown["unix"] = await receiver.read("unix", seen, dropped=lab.observed.responses // 2)
         entries = await receiver.entries("file")
     lines = [len(log.read_bytes().splitlines()) for log in logs]
-    return NginxOutcome(seen, shown, receiver.complaints, lab.observed.responses, lines, entries)
+    return NginxOutcome(
+        seen,
+        shown,
+        receiver.complaints,
+        lab.observed.responses,
+        lines,
+        entries,
+        channels=receiver.channels,
+        written=receiver.written,
+    )
 
 
 async def run_scenarios(lab: Lab, nginx: Nginx) -> list[Path]:

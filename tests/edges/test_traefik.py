@@ -171,10 +171,12 @@ async def run_all(transport: str, directory: Path) -> Outcome:
         await SCENARIOS.run(lab, SCENARIOS.middle)
         seen = lab.observed.sums()
         shown = await receiver.read(transport, seen, without=FIRST)
-    return Outcome(seen, {transport: shown}, receiver.complaints)
+    return Outcome(seen, {transport: shown}, receiver.complaints, channels=receiver.channels, written=receiver.written)
 
 
 class TestTraefik(ExactConformance):
+    TIME = rb'"Duration":[0-9]+'
+    CLIENT = rb'"ClientHost":"127.0.0.1"'
     DOMAINS = (*SCENARIOS, *sorted({INVALID, *GO_HOSTS.values()}))
     LATENCIES = False
     DOWNLOAD_SIZES = ("resp_body_bytes",)

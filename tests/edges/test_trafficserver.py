@@ -359,13 +359,14 @@ async def run_all(directory: Path) -> Outcome:
             await SCENARIOS.run(lab)
             seen = lab.observed.sums()
             shown = {transport: await receiver.read(transport, seen) for transport in TRANSPORTS}
-    return Outcome(seen, shown, receiver.complaints)
+    return Outcome(seen, shown, receiver.complaints, channels=receiver.channels, written=receiver.written)
 
 
 pytestmark = skip_or_fail("traffic_server", "openssl")
 
 
 class TestTrafficServer(ExactConformance):
+    TIME = rb'"duration_ms":"[0-9]+"'
     TRANSPORTS = TRANSPORTS
     DOMAINS = (*SCENARIOS, *sorted(set(HOSTS.values())))
     INEXACT = (HTTP_2, REFUSED, "127.0.0.6")

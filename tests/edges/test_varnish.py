@@ -355,13 +355,20 @@ async def run_all(directory: Path) -> Outcome:
         await SCENARIOS.run(lab, SCENARIOS.middle)
         seen = lab.observed.sums()
         shown = await receiver.read_all(TRANSPORTS, seen, without=FIRST)
-    return Outcome(seen, shown, receiver.complaints)
+    return Outcome(seen, shown, receiver.complaints, channels=receiver.channels, written=receiver.written)
 
 
 class TestVarnish(ExactConformance):
     TRANSPORTS = TRANSPORTS
     DOMAINS = (*SCENARIOS, *sorted(set(HOSTS.values())))
     INEXACT = ("far",)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_channel_counts_restarts_and_the_time_of_hits(outcome: Outcome, transport: str) -> None:
+    counters = outcome.channels[transport].counters
+    assert counters["restarts"] == len(METHODS)
+    assert 0 < counters["hits_time"] < counters["hits"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

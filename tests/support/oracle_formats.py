@@ -36,6 +36,7 @@ TRAEFIK: dict[Path, str] = {
     ("RequestHost",): "domain",
     ("RequestProtocol",): "proto",
     ("TLSVersion",): "tls",
+    ("ClientHost",): "ipv6",
     ("DownstreamStatus",): "status",
     ("RequestContentSize",): "req_body_bytes",
     ("DownstreamContentSize",): "resp_body_bytes",

@@ -30,6 +30,7 @@ TRAEFIK = (
     (b"RequestHost", b"domain"),
     (b"RequestProtocol", b"proto"),
     (b"TLSVersion", b"tls"),
+    (b"ClientHost", b"ipv6"),
     (b"DownstreamStatus", b"status"),
     (b"DownstreamContentSize", b"resp_body_bytes"),
     (b"ServiceName", b"origin"),

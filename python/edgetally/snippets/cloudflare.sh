@@ -27,7 +27,7 @@ curl "https://api.cloudflare.com/client/v4/zones/$zone_id/logpush/jobs" \
     "timestamp_format": "unixnano",
     "field_names": [
       "EdgeEndTimestamp", "EdgeColoCode", "ClientRequestHost", "ClientRequestSource", "ClientRequestProtocol",
-      "ClientSSLProtocol", "CacheCacheStatus", "EdgeResponseStatus", "EdgeResponseBytes", "EdgeResponseBodyBytes",
+      "ClientSSLProtocol", "ClientIP", "EdgeTimeToFirstByteMs", "CacheCacheStatus", "EdgeResponseStatus", "EdgeResponseBytes", "EdgeResponseBodyBytes",
       "EdgeRequestHost", "OriginIP", "OriginResponseStatus", "OriginResponseHeaderReceiveDurationMs"
     ]
   }

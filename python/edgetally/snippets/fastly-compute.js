@@ -43,6 +43,7 @@ async function counted(event, handle) {
       pop: env("FASTLY_POP"),
       domain: new URL(event.request.url).host,
       compute: true,
+      ipv6: event.client.address,
       compute_request_time_ms: Date.now() - began,
       status: response?.status ?? 500,
       req_header_bytes: headerBytes(event.request.headers),

@@ -60,6 +60,9 @@ log {"syslog "} req.service_id {" edgetally :: "}
   {"","cache":""} fastly_info.state
   {"","proto":""} if(fastly_info.is_h3, "h3", if(fastly_info.is_h2, "h2", "h1"))
   {"","tls":""} if(tls.client.protocol, tls.client.protocol, "")
+  {"","ipv6":""} if(req.is_ipv6, "1", "0")
+  {"","edge_time_s":""} time.to_first_byte
+  {"","restarts":""} req.restarts
   {"","resp_header_bytes":""} resp.header_bytes_written
   {"","resp_body_bytes":""} resp.body_bytes_written
   {"","origin":""} json.escape(if(req.http.X-Edgetally-Origin, req.http.X-Edgetally-Origin, ""))

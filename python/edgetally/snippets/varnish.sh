@@ -18,6 +18,9 @@ sub vcl_recv {
     if (proxy.is_ssl()) {
         std.log("edgetally_tls:" + proxy.ssl_version());
     }
+    if (req.restarts > 0) {
+        std.log("edgetally_restarts:" + req.restarts);
+    }
 }
 
 sub vcl_pipe {
@@ -47,7 +50,7 @@ END
 #    Do not add -j: it leaves out every request that Varnish could not parse.
 cat >"$directory/edgetally-client" <<'END'
 #!/bin/sh
-exec varnishncsa -c -F '{"ts":"%{VSL:Timestamp:Resp[1]}x","domain":"%{Host}i","status":"%s%{VCL_Log:edgetally_piped}x","cache":"%{Varnish:handling}x","proto":"%H","tls":"%{VCL_Log:edgetally_tls}x","req_header_bytes":"%{VSL:ReqAcct[1]}x","req_body_bytes":"%{VSL:ReqAcct[2]}x","resp_header_bytes":"%{VSL:ReqAcct[4]}x","resp_body_bytes":"%{VSL:ReqAcct[5]}x","resp_bytes":"%{VSL:PipeAcct[4]}x","origin_addr":"%{VCL_Log:edgetally_backend}x","bereq_header_bytes":"%{VSL:PipeAcct[2]}x","bereq_body_bytes":"%{VSL:PipeAcct[3]}x","beresp_bytes":"%{VSL:PipeAcct[4]}x"}' "$@"
+exec varnishncsa -c -F '{"ts":"%{VSL:Timestamp:Resp[1]}x","domain":"%{Host}i","status":"%s%{VCL_Log:edgetally_piped}x","cache":"%{Varnish:handling}x","proto":"%H","tls":"%{VCL_Log:edgetally_tls}x","ipv6":"%h","edge_time_s":"%{Varnish:time_firstbyte}x","restarts":"%{VCL_Log:edgetally_restarts}x","req_header_bytes":"%{VSL:ReqAcct[1]}x","req_body_bytes":"%{VSL:ReqAcct[2]}x","resp_header_bytes":"%{VSL:ReqAcct[4]}x","resp_body_bytes":"%{VSL:ReqAcct[5]}x","resp_bytes":"%{VSL:PipeAcct[4]}x","origin_addr":"%{VCL_Log:edgetally_backend}x","bereq_header_bytes":"%{VSL:PipeAcct[2]}x","bereq_body_bytes":"%{VSL:PipeAcct[3]}x","beresp_bytes":"%{VSL:PipeAcct[4]}x"}' "$@"
 END
 cat >"$directory/edgetally-backend" <<'END'
 #!/bin/sh

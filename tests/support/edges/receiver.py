@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,17 @@ from tests.support.process import COMMAND
 
 
 @dataclass(frozen=True)
+class Channel:
+    """What the channel of a transport shows."""
+
+    counters: Counter[str]
+    timed_misses: int
+    """Those in the histogram of misses."""
+    totals: Counter[str]
+    """The requests and the fetches of all domains."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What was observed, and what the API shows."""
 
@@ -28,20 +39,33 @@ class Outcome:
     """What the API shows, by transport."""
     complaints: list[str]
     """What `edgetally serve` logged about lines."""
+    channels: dict[str, Channel] = field(kw_only=True)
+    """What the channel shows, by transport."""
+    written: list[bytes] = field(kw_only=True)
+    """The lines of the followed files."""
 
 
 class Receiver:
     """The running `edgetally serve`."""
 
-    def __init__(self, api: httpx.AsyncClient, log: list[str]) -> None:
+    def __init__(self, api: httpx.AsyncClient, log: list[str], files: list[Path]) -> None:
         self.log = log
         """Its log until it was ready; after it has stopped, all of it."""
+        self.channels: dict[str, Channel] = {}
+        """Of the transports that were read."""
         self._api = api
+        self._files = files
 
     @property
     def complaints(self) -> list[str]:
         """What it logged about lines, once it has stopped."""
         return [line for line in self.log if "rejected" in line or "dropped" in line]
+
+    @property
+    def written(self) -> list[bytes]:
+        """The lines of the files that it followed, rotated or not."""
+        paths = [path for file in self._files for path in file.parent.glob(f"{file.stem}.log*")]
+        return [line for path in paths for line in path.read_bytes().splitlines()]
 
     def port(self, kind: str) -> int:
         """Return its port for syslog over `udp` or `tcp`."""
@@ -77,6 +101,7 @@ class Receiver:
                     cursor = answer["Timestamp"]
                     found += answer["Data"]
         sums = of_entries(await self.entries(transport))
+        self.channels[transport] = await self._channel(transport, totals(sums))
         return {key: counters for key, counters in sums.items() if key[1][0] not in without}
 
     async def read_all(
@@ -85,6 +110,15 @@ class Receiver:
         """Read several transports at once."""
         sums = await asyncio.gather(*(self.read(transport, seen, without=without) for transport in transports))
         return dict(zip(transports, sums, strict=True))
+
+    async def _channel(self, transport: str, of_domains: Counter[str]) -> Channel:
+        """Add up the entries of the channel."""
+        counters: Counter[str] = Counter()
+        timed = 0
+        for entry in (await self._api.get(f"/v1/channel/{transport}/ts/h")).json()["Data"]:
+            timed += sum(entry["aggregated"].pop("miss_histogram").values())
+            counters.update(entry["aggregated"])
+        return Channel(counters, timed, of_domains)
 
     async def entries(self, service: str) -> dict[str, list[Any]]:
         """Return the entries of a transport or another service, by dataset."""
@@ -124,7 +158,7 @@ async def receiving(
                 log.append((await process.stderr.readline()).decode())
                 assert log[-1], log
         async with httpx.AsyncClient(base_url=_url(log), timeout=2 * TIMEOUT) as api:
-            yield Receiver(api, log)
+            yield Receiver(api, log, files)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)

@@ -6,7 +6,7 @@ use crate::record::Record;
 use crate::record::origin_fetch::{Fetches, Sizes};
 use crate::schema::record_fields::{BERESP_BODY_BYTES, SKIP};
 use crate::schema::record_fields::{
-    DOMAIN, DURATION_NS, END, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES,
+    DOMAIN, DURATION_NS, END, IPV6, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, PROTO, REQ_BODY_BYTES, RESP_BODY_BYTES,
     STATUS, TLS, TS,
 };
 use crate::value::key::is_address;
@@ -25,6 +25,7 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("RequestHost", DOMAIN),
         ("RequestProtocol", PROTO),
         ("TLSVersion", TLS),
+        ("ClientHost", IPV6),
         ("DownstreamStatus", STATUS),
         ("RequestContentSize", REQ_BODY_BYTES),
         ("DownstreamContentSize", RESP_BODY_BYTES),
