@@ -348,8 +348,8 @@ class FastlyMetricsSettings(Section, frozen=True):
         int,
         Meta(
             ge=10_000,
-            description="Series of all services. A domain in a POP has 69, an origin 123. The last fifth is for "
-            "`_other`.",
+            description="Series of all services. In each POP, a service has 153, a domain 69, an origin 123. The last "
+            "fifth is for `_other`.",
         ),
         LimitEffect("A new domain, origin, POP or service counts as `_other`.", EXPORTED_OVERFLOWED),
     ] = 1_000_000

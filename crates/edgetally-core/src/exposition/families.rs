@@ -7,14 +7,21 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::exposition::labels::seconds;
+use crate::schema::counters::channel;
 use crate::schema::counters::origin::LATENCY_ENDS_MS;
 use crate::schema::dataset::Dataset;
-use crate::schema::formula::Formula;
+use crate::schema::formula::{CHANNEL, Formula};
 use crate::schema::measurements::measurements;
+use crate::schema::miss_times::ENDS_MS;
+
+/// Where the counters of misses by time start, behind those of the channel.
+pub const MISS_TIMES: usize = CHANNEL + channel::LEN;
 
 /// What the keys of a family are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
+    /// A service in a POP.
+    Service,
     /// A domain in a POP.
     Domain,
     /// An origin in a POP.
@@ -23,18 +30,20 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject, by number.
-    pub const ALL: [Self; 2] = [Self::Domain, Self::Origin];
+    pub const ALL: [Self; 3] = [Self::Service, Self::Domain, Self::Origin];
 
-    /// The label that names a key.
-    pub const fn label(self) -> &'static str {
+    /// The label that names a key, if the POP is not enough.
+    pub const fn label(self) -> Option<&'static str> {
         match self {
-            Self::Domain => "domain",
-            Self::Origin => "origin",
+            Self::Service => None,
+            Self::Domain => Some("domain"),
+            Self::Origin => Some("origin"),
         }
     }
 
     const fn dataset(self) -> Dataset {
         match self {
+            Self::Service => Dataset::Channel,
             Self::Domain => Dataset::Domains,
             Self::Origin => Dataset::Origins,
         }
@@ -89,8 +98,10 @@ pub struct KeySeries {
 pub enum SeriesValue {
     /// The sum of these slots.
     Sum(Vec<u16>),
-    /// The sum of these slots, each times a number of milliseconds, in seconds.
-    Seconds(Vec<(u16, u64)>),
+    /// The sum of these slots, each times a factor, with so many digits behind the decimal point.
+    Scaled(Vec<(u16, u64)>, usize),
+    /// The sum of these slots, less the sum of those.
+    Difference(Vec<u16>, Vec<u16>),
     /// Hits / (hits + misses) of the latest second of the key.
     EdgeHitRatio,
     /// The part of the bytes sent to end users that did not come from an origin, in the latest second of the key.
@@ -140,6 +151,7 @@ impl Catalogue {
             let layouts = Subject::ALL.map(|subject| {
                 let mut builder = FamilyBuilder::new(subject);
                 match subject {
+                    Subject::Service => services(&mut builder),
                     Subject::Domain => domains(&mut builder),
                     Subject::Origin => origins(&mut builder),
                 }
@@ -172,8 +184,99 @@ const CODES: [u16; 19] =
 /// Where responses of an origin went, and the prefix of their fields.
 const SOURCES: [(&str, &str); 3] = [("delivery", ""), ("compute", "compute_"), ("waf", "waf_")];
 
+/// The fields of the versions of TLS.
+const TLS_VERSIONS: [(&str, &str); 4] =
+    [("1.0", "tls_v10"), ("1.1", "tls_v11"), ("1.2", "tls_v12"), ("1.3", "tls_v13")];
+
 /// What counts in the sum of latencies for a response whose first byte came after the last bound.
 const BEYOND_MS: u64 = 61_000;
+
+/// Bounds of the time that misses take.
+const MISS_BOUNDS_MS: [u64; 14] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000];
+
+/// Bounds of the size of objects, and the fields of these sizes. Larger ones are in no bucket.
+const SIZES: [(&str, u64, &str); 7] = [
+    ("1024", 1_024, "1k"),
+    ("10240", 10_240, "10k"),
+    ("102400", 102_400, "100k"),
+    ("1.024e+06", 1_024_000, "1m"),
+    ("1.024e+07", 10_240_000, "10m"),
+    ("1.024e+08", 102_400_000, "100m"),
+    ("1.024e+09", 1_024_000_000, "1g"),
+];
+
+/// Fields of the channel whose counter is named otherwise.
+const RENAMED: [(&str, &str); 7] = [
+    ("edge_requests", "edge"),
+    ("compute_bereqs", "compute_bereq"),
+    ("compute_execution_time_ms", "compute_execution_time"),
+    ("compute_request_time_ms", "compute_request_time"),
+    ("compute_request_time_billed_ms", "compute_request_time_billed"),
+    ("request_collapse_usable_count", "request_collapse_usable"),
+    ("request_collapse_unusable_count", "request_collapse_unusable"),
+];
+
+/// Beginnings of the fields of the channel that are no counter of their own.
+const NOT_ALONE: [&str; 9] = [
+    "all_",
+    "compute_resp_status_",
+    "compute_service_",
+    "hit_ratio",
+    "miss_histogram",
+    "object_size_",
+    "origin_offload",
+    "status_",
+    "tls",
+];
+
+fn services(to: &mut FamilyBuilder) {
+    for field in measurements(Dataset::Channel) {
+        let field = &*field.name;
+        if NOT_ALONE.iter().any(|beginning| field.starts_with(beginning)) {
+            continue;
+        }
+        let name = RENAMED.iter().find(|(renamed, _)| *renamed == field).map_or(field, |(_, name)| name);
+        let (help, slots) = (to.description(field), to.slots(field));
+        let value = match (to.is_time(field), field.ends_with("_ms")) {
+            (false, false) => SeriesValue::Sum(slots),
+            (is_time, _) => {
+                SeriesValue::Scaled(slots.into_iter().map(|slot| (slot, 1)).collect(), if is_time { 6 } else { 3 })
+            }
+        };
+        let help = help.replace(", in milliseconds", ", in seconds");
+        let series = vec![KeySeries { suffix: "", labels: vec![], value }];
+        to.family(&format!("{name}_total"), &help, FamilyType::Counter, series);
+    }
+    to.statuses("status", "Responses sent to clients", &[(None, "status")], &[406]);
+    let (requests, http2, http3) = (to.slots("requests"), to.slots("http2"), to.slots("http3"));
+    let http1 = SeriesValue::Difference(requests, [&http2[..], &http3].concat());
+    let versions = [("1", http1), ("2", SeriesValue::Sum(http2)), ("3", SeriesValue::Sum(http3))];
+    let series = versions.map(|(version, value)| KeySeries {
+        suffix: "",
+        labels: vec![("http_version", version.to_owned())],
+        value,
+    });
+    to.family("http_total", "Requests, by version of HTTP.", FamilyType::Counter, series.into());
+    to.tls_versions();
+    let groups = ["1xx", "2xx", "3xx", "4xx", "5xx"]
+        .map(|group| to.sum(vec![("status_group", group.to_owned())], &format!("compute_resp_status_{group}")));
+    let help = "Responses sent by compute, by first digit of the code.";
+    to.family("compute_resp_status_total", help, FamilyType::Counter, groups.into());
+    let codes =
+        CODES.map(|code| to.sum(vec![("status_code", code.to_string())], &format!("compute_resp_status_{code}")));
+    let help = "Responses sent by compute, by code.";
+    to.family("compute_status_code_total", help, FamilyType::Counter, codes.into());
+    let times = (0..).zip(ENDS_MS).map(|(bucket, end)| (vec![to.layout.slot(MISS_TIMES + bucket)], end));
+    let times: Vec<_> = times.collect();
+    let bounds = MISS_BOUNDS_MS.map(|bound| (seconds(bound), bound));
+    let series = histogram(&[], &bounds, &times, 3);
+    to.family("miss_duration_seconds", "Time that misses took, in seconds.", FamilyType::Histogram, series);
+    let sizes = SIZES.map(|(_, size, field)| (to.slots(&format!("object_size_{field}")), size));
+    let bounds = SIZES.map(|(bound, size, _)| (bound.to_owned(), size));
+    let help = "Bytes of response bodies, below 1.024 GB.";
+    let series = histogram(&[], &bounds, &sizes, 0);
+    to.family("object_size_bytes", help, FamilyType::Histogram, series);
+}
 
 fn domains(to: &mut FamilyBuilder) {
     for field in [
@@ -199,13 +302,11 @@ fn domains(to: &mut FamilyBuilder) {
         let series = vec![KeySeries { suffix: "", labels: vec![], value }];
         to.family(name, &help, FamilyType::Gauge, series);
     }
-    to.statuses("status", "Responses sent to clients", &[(None, "status")]);
-    to.statuses("origin_status", "Responses received from origins", &[(None, "origin_status")]);
+    to.statuses("status", "Responses sent to clients", &[(None, "status")], &[]);
+    to.statuses("origin_status", "Responses received from origins", &[(None, "origin_status")], &[]);
     to.counter("http2_total", "http2");
     to.counter("http3_total", "http3");
-    let versions = [("1.0", "tls_v10"), ("1.1", "tls_v11"), ("1.2", "tls_v12"), ("1.3", "tls_v13")];
-    let series = versions.map(|(version, field)| to.sum(vec![("tls_version", version.to_owned())], field));
-    to.family("tls_total", "Requests over TLS, by version.", FamilyType::Counter, series.into());
+    to.tls_versions();
 }
 
 fn origins(to: &mut FamilyBuilder) {
@@ -220,20 +321,18 @@ fn origins(to: &mut FamilyBuilder) {
     }
     let prefixes = SOURCES.map(|(name, prefix)| (source(name), format!("{prefix}status")));
     let prefixes: Vec<_> = prefixes.iter().map(|(label, prefix)| (Some(label.clone()), &**prefix)).collect();
-    to.statuses("status", "Responses of origins", &prefixes);
+    to.statuses("status", "Responses of origins", &prefixes, &[]);
+    let bounds = LATENCY_ENDS_MS.map(|bound| (seconds(bound), bound));
     let mut series = vec![];
     for (name, prefix) in SOURCES {
-        let mut starts = vec![0];
-        starts.extend(LATENCY_ENDS_MS);
-        let fields: Vec<(String, Option<u64>)> = starts
-            .iter()
-            .zip(LATENCY_ENDS_MS.map(Some).into_iter().chain([None]))
-            .map(|(start, end)| match end {
-                Some(end) => (format!("{prefix}latency_{start}_to_{end}ms"), Some(end)),
-                None => (format!("{prefix}latency_{start}ms"), None),
-            })
-            .collect();
-        to.histogram(&mut series, &[source(name)], &fields);
+        let mut start = 0;
+        let mut buckets = vec![];
+        for end in LATENCY_ENDS_MS {
+            buckets.push((to.slots(&format!("{prefix}latency_{start}_to_{end}ms")), end));
+            start = end;
+        }
+        buckets.push((to.slots(&format!("{prefix}latency_{start}ms")), BEYOND_MS));
+        series.append(&mut histogram(&[source(name)], &bounds, &buckets, 3));
     }
     to.family("latency_seconds", "Time to first byte of origins, in seconds.", FamilyType::Histogram, series);
 }
@@ -252,6 +351,7 @@ impl FamilyBuilder {
         let table = measurements(subject.dataset());
         let cells = |formula: &'static Formula| match formula {
             Formula::Sum(cells) => &**cells,
+            Formula::Seconds(cell) => std::slice::from_ref(cell),
             _ => &[],
         };
         Self {
@@ -263,6 +363,12 @@ impl FamilyBuilder {
         }
     }
 
+    /// Whether the field is a time, which is counted in microseconds.
+    fn is_time(&self, field: &str) -> bool {
+        let table = measurements(self.subject.dataset());
+        table.iter().any(|one| one.name == field && matches!(one.formula, Formula::Seconds(_)))
+    }
+
     /// The description of a field, as plain text.
     fn description(&self, field: &str) -> String {
         self.descriptions[field].replace('`', "")
@@ -270,7 +376,7 @@ impl FamilyBuilder {
 
     fn family(&mut self, name: &str, help: &str, kind: FamilyType, series: Vec<KeySeries>) {
         let (subject, help) = (self.subject, help.to_owned());
-        let name = format!("fastly_{}_{name}", subject.label());
+        let name = format!("fastly_{}_{name}", subject.label().unwrap_or("rt"));
         self.families.push(Family { subject, name, help, kind, series });
     }
 
@@ -290,8 +396,14 @@ impl FamilyBuilder {
     }
 
     /// The families of codes and of groups of codes. `prefixes` are those of the fields, each with its label.
-    fn statuses(&mut self, name: &str, help: &str, prefixes: &[(Option<(&'static str, String)>, &str)]) {
-        let codes = CODES.map(|code| code.to_string());
+    fn statuses(
+        &mut self,
+        name: &str,
+        help: &str,
+        prefixes: &[(Option<(&'static str, String)>, &str)],
+        more_codes: &[u16],
+    ) {
+        let codes: Vec<_> = CODES.iter().chain(more_codes).map(u16::to_string).collect();
         let groups = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
         for (label, by, values) in
             [("status_code", "code", &codes[..]), ("status_group", "first digit of the code", &groups[..])]
@@ -308,23 +420,36 @@ impl FamilyBuilder {
         }
     }
 
-    /// The series of one histogram whose buckets are `fields`, with their upper bounds in milliseconds.
-    fn histogram(
-        &mut self,
-        to: &mut Vec<KeySeries>,
-        labels: &[(&'static str, String)],
-        fields: &[(String, Option<u64>)],
-    ) {
-        let (mut slots, mut terms) = (vec![], vec![]);
-        for (field, end) in fields {
-            let bucket = self.slots(field);
-            terms.extend(bucket.iter().map(|slot| (*slot, end.unwrap_or(BEYOND_MS))));
-            slots.extend(bucket);
-            let bound = end.map_or("+Inf".to_owned(), seconds);
-            let labels = labels.iter().cloned().chain([("le", bound)]).collect();
-            to.push(KeySeries { suffix: "_bucket", labels, value: SeriesValue::Sum(slots.clone()) });
-        }
-        to.push(KeySeries { suffix: "_sum", labels: labels.into(), value: SeriesValue::Seconds(terms) });
-        to.push(KeySeries { suffix: "_count", labels: labels.into(), value: SeriesValue::Sum(slots) });
+    /// The family of the versions of TLS.
+    fn tls_versions(&mut self) {
+        let series = TLS_VERSIONS.map(|(version, field)| self.sum(vec![("tls_version", version.to_owned())], field));
+        self.family("tls_total", "Requests over TLS, by version.", FamilyType::Counter, series.into());
     }
+}
+
+/// The series of one histogram. `bounds` are its upper bounds as text and as numbers, `buckets` slots and what each of their
+/// counts stands for. The sum has so many digits behind the decimal point.
+fn histogram(
+    labels: &[(&'static str, String)],
+    bounds: &[(String, u64)],
+    buckets: &[(Vec<u16>, u64)],
+    digits: usize,
+) -> Vec<KeySeries> {
+    let up_to = |bound: u64| {
+        let within = buckets.iter().filter(|(_, value)| *value <= bound);
+        SeriesValue::Sum(within.flat_map(|(slots, _)| slots.iter().copied()).collect())
+    };
+    let infinite = [("+Inf".to_owned(), u64::MAX)];
+    let mut series: Vec<KeySeries> = bounds
+        .iter()
+        .chain(&infinite)
+        .map(|(text, bound)| {
+            let labels = labels.iter().cloned().chain([("le", text.clone())]).collect();
+            KeySeries { suffix: "_bucket", labels, value: up_to(*bound) }
+        })
+        .collect();
+    let terms = buckets.iter().flat_map(|(slots, value)| slots.iter().map(|slot| (*slot, *value))).collect();
+    series.push(KeySeries { suffix: "_sum", labels: labels.into(), value: SeriesValue::Scaled(terms, digits) });
+    series.push(KeySeries { suffix: "_count", labels: labels.into(), value: up_to(u64::MAX) });
+    series
 }

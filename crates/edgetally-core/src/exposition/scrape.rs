@@ -6,7 +6,7 @@
 
 use crate::entry::itoa;
 use crate::exposition::families::{Catalogue, Family, FamilyType, KeySeries, SeriesValue};
-use crate::exposition::labels::seconds;
+use crate::exposition::labels::decimal;
 use crate::exposition::snapshot::{LatestSecond, ServiceSnapshot, Snapshot};
 use crate::schema::formula::quotient;
 
@@ -196,12 +196,17 @@ fn write_value(to: &mut Vec<u8>, value: &SeriesValue, values: &[u64], latest: Op
         SeriesValue::Sum(slots) => {
             write_integer(to, slots.iter().fold(0_u64, |sum, slot| sum.saturating_add(values[usize::from(*slot)])));
         }
-        SeriesValue::Seconds(terms) => {
-            let milliseconds = terms.iter().fold(0_u64, |sum, (slot, milliseconds)| {
-                sum.saturating_add(values[usize::from(*slot)].saturating_mul(*milliseconds))
+        SeriesValue::Scaled(terms, digits) => {
+            let sum = terms.iter().fold(0_u64, |sum, (slot, factor)| {
+                sum.saturating_add(values[usize::from(*slot)].saturating_mul(*factor))
             });
-            to.extend_from_slice(seconds(milliseconds).as_bytes());
+            to.extend_from_slice(decimal(sum, *digits).as_bytes());
             to.push(b'\n');
+        }
+        SeriesValue::Difference(slots, less) => {
+            let sum =
+                |slots: &[u16]| slots.iter().fold(0_u64, |sum, slot| sum.saturating_add(values[usize::from(*slot)]));
+            write_integer(to, sum(slots).saturating_sub(sum(less)));
         }
         SeriesValue::EdgeHitRatio => {
             let latest = latest.copied().unwrap_or_default();

@@ -10,11 +10,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::exposition::admission::{Admission, SeriesLimits, Tier};
-use crate::exposition::families::{Catalogue, Subject};
+use crate::exposition::families::{Catalogue, MISS_TIMES, Subject};
 use crate::exposition::labels::label;
 use crate::exposition::snapshot::{LatestSecond, ServiceSnapshot, Snapshot, TotalRows};
 use crate::schema::counters::{Kind, add};
-use crate::schema::formula::COMPUTE;
+use crate::schema::formula::{CHANNEL, COMPUTE};
 use crate::value::key::OTHER;
 use crate::window::sealed::{Sealed, SealedRow};
 use crate::window::string_interner::StringInterner;
@@ -138,17 +138,18 @@ impl SeriesTotals {
         if self.services[service].service_id == sealed.service_id {
             self.services[service].seconds += 1;
         }
+        let of_domains = if sealed.domain_totals.is_empty() { &sealed.domain_rows } else { &sealed.domain_totals };
+        for row in of_domains.iter().chain(&sealed.channel_rows) {
+            let place = self.find_or_place(service, Subject::Service, self.pop(sealed, row), "", sealed.second);
+            self.add_row(place, Subject::Service, sealed, row);
+        }
         for (subject, rows, names) in [
             (Subject::Domain, &sealed.domain_rows, &sealed.domains),
             (Subject::Origin, &sealed.origin_rows, &sealed.origins),
         ] {
             for row in rows {
-                let pop = if self.split_by_pop { sealed.pops.get(row.pop()) } else { AGGREGATE };
-                let name = names.get(row.name());
-                let place = match self.services[service].find(subject, pop, name) {
-                    Some(number) => (service, number),
-                    None => self.place(service, subject, pop, name, sealed.second),
-                };
+                let (pop, name) = (self.pop(sealed, row), names.get(row.name()));
+                let place = self.find_or_place(service, subject, pop, name, sealed.second);
                 self.add_row(place, subject, sealed, row);
             }
         }
@@ -186,12 +187,30 @@ impl SeriesTotals {
         }
     }
 
+    /// The POP that the series of `row` have.
+    fn pop<'a>(&self, sealed: &'a Sealed, row: &SealedRow) -> &'a str {
+        if self.split_by_pop { sealed.pops.get(row.pop()) } else { AGGREGATE }
+    }
+
+    #[inline]
+    fn find_or_place(&mut self, service: usize, subject: Subject, pop: &str, name: &str, second: u64) -> Place {
+        match self.services[service].find(subject, pop, name) {
+            Some(number) => (service, number),
+            None => self.place(service, subject, pop, name, second),
+        }
+    }
+
     fn add_row(&mut self, place: Place, subject: Subject, sealed: &Sealed, row: &SealedRow) {
         let layout = Catalogue::get().layout(subject);
         let (service, number) = place;
         let rows = &mut self.services[service].keys[subject as usize].rows;
         let values = &mut rows.values[number * layout.len..][..layout.len];
-        let base = if matches!(row.kind, Kind::Compute | Kind::ComputeOrigin) { COMPUTE } else { 0 };
+        let base = match row.kind {
+            Kind::Delivery | Kind::Origin => 0,
+            Kind::Compute | Kind::ComputeOrigin => COMPUTE,
+            Kind::Channel => CHANNEL,
+            Kind::MissTimes => MISS_TIMES,
+        };
         let latest = rows.latest.get_mut(number).map(|latest| latest.of(sealed.second));
         let mut latest = latest.filter(|_| row.kind == Kind::Delivery);
         sealed.for_each_counter(row, |counter, value| {
@@ -231,7 +250,9 @@ impl SeriesTotals {
     fn place(&mut self, service: usize, subject: Subject, pop: &str, name: &str, second: u64) -> Place {
         let totals = &self.services[service];
         let names = &totals.keys[subject as usize].names;
-        let is_known = name == OTHER || names.find(name.as_bytes()).is_some();
+        // A service has one key per POP.
+        let other = if subject == Subject::Service { "" } else { OTHER };
+        let is_known = name == other || names.find(name.as_bytes()).is_some();
         if (is_known || self.admission.admits_name(subject, &totals.service_id, name, names.len(), second))
             && self.admission.admits_key(subject, Tier::Own)
         {
@@ -239,17 +260,17 @@ impl SeriesTotals {
         }
         self.overflowed += 1;
         for (tier, pop) in [(Tier::OtherOfPop, pop), (Tier::OtherOfService, OTHER)] {
-            if let Some(number) = self.services[service].find(subject, pop, OTHER) {
+            if let Some(number) = self.services[service].find(subject, pop, other) {
                 return (service, number);
             }
             if self.admission.admits_key(subject, tier) {
-                return (service, self.services[service].create(subject, pop, OTHER));
+                return (service, self.services[service].create(subject, pop, other));
             }
         }
         let service = self.service(OTHER, second);
-        let number = self.services[service].find(subject, OTHER, OTHER).unwrap_or_else(|| {
+        let number = self.services[service].find(subject, OTHER, other).unwrap_or_else(|| {
             self.admission.admits_key(subject, Tier::Last);
-            self.services[service].create(subject, OTHER, OTHER)
+            self.services[service].create(subject, OTHER, other)
         });
         (service, number)
     }
@@ -283,8 +304,8 @@ impl ServiceTotals {
         let rows = &mut keys.rows;
         let number = rows.labels.len();
         keys.numbers.insert(key, number);
-        let labels = format!("{},{}", label("datacenter", pop), label(subject.label(), name));
-        rows.labels.push(labels.into());
+        let labels = [Some(label("datacenter", pop)), subject.label().map(|label_name| label(label_name, name))];
+        rows.labels.push(labels.into_iter().flatten().collect::<Vec<_>>().join(",").into());
         rows.values.resize(rows.values.len() + Catalogue::get().layout(subject).len, 0);
         if subject == Subject::Domain {
             rows.latest.push(LatestSecond::default());
