@@ -87,7 +87,8 @@ edgetally serve --config edgetally.toml --aggregate-delay 5
 
 `edgetally check` takes the flags of `edgetally serve`, names everything that is wrong, and creates nothing.
 
-* **File**: `--config FILE`, or the environment variable `{flags.CONFIG_VARIABLE}`.
+* **File**: `--config FILE`, or the environment variable `{flags.CONFIG_VARIABLE}`. A byte order mark is skipped. In
+  it, as in flags, paths may start with `~/`.
 * **Environment variable**: `EDGETALLY_`, the section, two underscores and the setting, for example
   `EDGETALLY_WINDOW__AGGREGATE_DELAY=5`. Lists of tables, `services` and `pops` are values of TOML or JSON:
   `EDGETALLY_SOURCES__FOLLOW='[{{path = "/var/log/edge.log"}}]'`. An empty variable counts as not set.
