@@ -238,7 +238,11 @@ IRRELEVANT = [
     Irrelevant("another service", "domains", record(0, service_id="other")),
     Irrelevant("a service whose id only begins the same", "domains", record(0, service_id="svc-2")),
     Irrelevant("a client's part, to a reader of origins", "origins", {"ts": START, "service_id": "svc", "status": 200}),
-    Irrelevant("a client's part, to a reader of insight", "channel", {"ts": START, "service_id": "svc", "status": 200}),
+    Irrelevant(
+        "a client's part, to a reader of insights",
+        "channel?kind=origin_insights",
+        {"ts": START, "service_id": "svc", "status": 200},
+    ),
 ]
 
 

@@ -143,7 +143,7 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
     for path in ("/.well-known/fastly/logging/challenge", "/metrics", "/fastly/metrics"):
         assert (await client.get(path)).status_code == 200
     described = {re.sub(r"\{\w+\}", "*", path) for path in document["paths"]}
-    reading = ("ts/*", "ts/*/limit/*", "ts/h", "ts/h/limit/*")
+    reading = ("ts/*", "ts/*/limit/*", "ts/h", "ts/h/limit/*", "stream")
     assert described == {
         "/",
         "/openapi.json",

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.compat.routes import is_compat
 from edgetally.api.errors import CORS, Refusal, response_to
-from edgetally.api.query import parse
+from edgetally.api.query import Query, parse
 from edgetally.api.top import View
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.push import Ingest
+    from edgetally.api.streams import Streams
     from edgetally.api.top import Rankings
     from edgetally.clock import Clock
     from edgetally.http.messages import Request
@@ -52,6 +53,7 @@ class Handlers:
 
     long_poll: LongPoll
     rankings: Rankings
+    streams: Streams
     ingest: Ingest
     admin: Admin
     index: Index
@@ -141,6 +143,10 @@ class App:
                 _allow(request, READING)
                 grant = require(request, "read", service_id)
                 answer = self._read(request, endpoint, service_id, suffix)
+            case ["v1", ("domains" | "origins" | "channel") as endpoint, service_id, "stream"]:
+                _allow(request, READING)
+                grant = require(request, "read", service_id)
+                answer = self._stream(request, endpoint, service_id, grant)
             case ["top", service_id]:
                 _allow(request, READING)
                 grant = require(request, "read", service_id)
@@ -149,24 +155,28 @@ class App:
                 raise _no_such_endpoint(request)
         return refuse_when_withdrawn(answer, grant, self._response)
 
-    def _read(
-        self, request: Request, path: str, service_id: str, suffix: list[str]
-    ) -> Response | asyncio.Future[Response]:
+    def _read(self, request: Request, path: str, service_id: str, suffix: list[str]) -> Response | asyncio.Future[Any]:
         _check(service_id)
-        dataset = path
-        if path == "channel":
-            kind = request.query.get("kind", "")
-            if kind not in KINDS:
-                problem = f"unknown kind {kind[:40]!r} (expected origin_insights, or no kind)"
-                raise Refusal(HTTPStatus.BAD_REQUEST, problem)
-            dataset = KINDS[kind]
+        dataset = _dataset(request, path)
         gzip = accepts_gzip(request.header(b"accept-encoding"))
         return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
+
+    def _stream(self, request: Request, path: str, service_id: str, grant: Grant) -> Response:
+        _check(service_id)
+        gzip = accepts_gzip(request.header(b"accept-encoding"))
+        query = Query(service_id, _dataset(request, path), cursor=None, limit=None, gzip=False)
+        return self._handlers.streams.entries(request, query, grant, gzip=gzip)
 
     def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:
         _check(service_id)
         view = View(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
-        return self._handlers.rankings.answer(self._handlers.rankings.question(service_id, request.query), view)
+        question = self._handlers.rankings.question(service_id, request.query)
+        if "text/event-stream" not in request.header(b"accept").lower():
+            return self._handlers.rankings.answer(question, view)
+        if "at" in request.query:
+            problem = "a stream of rankings shows the newest second: leave out `at`"
+            raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+        return self._handlers.streams.ranking(request, question, view, grant)
 
     def _scraping(self, request: Request, name: str) -> Callable[[], Awaitable[Response]]:
         handler, require = self._handlers.fastly_metrics, self._authorization.require
@@ -213,6 +223,17 @@ def _check(service_id: str) -> None:
     if not re.fullmatch(SERVICE_ID, service_id):
         problem = f"a service id has 1 to 64 letters, digits, - and _ (got {service_id[:80]!r})"
         raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+
+
+def _dataset(request: Request, path: str) -> str:
+    """Return the dataset of a path; raise Refusal when its kind is unknown."""
+    if path != "channel":
+        return path
+    kind = request.query.get("kind", "")
+    if kind not in KINDS:
+        problem = f"unknown kind {kind[:40]!r} (expected origin_insights, or no kind)"
+        raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+    return KINDS[kind]
 
 
 def _no_such_endpoint(request: Request) -> Refusal:

@@ -19,12 +19,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.api.errors import CORS
+from edgetally.api.query import Query
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edgetally.api.query import Query
     from edgetally.clock import Clock, Timer
     from edgetally.window.shelf import Shelf, ShelvedSecond
 
@@ -54,6 +54,16 @@ INLINE_BYTES = 512 * 1024
 """Bytes of counters up to which an answer is made on the event loop, in some milliseconds; beyond, in a thread."""
 
 
+class Entries(Response):
+    """An answer, and the cursor behind it."""
+
+    __slots__ = ("timestamp",)
+
+    def __init__(self, body: bytes, timestamp: int, *fields: bytes, cacheable: bool) -> None:
+        super().__init__(HTTPStatus.OK, body, *FIELDS, *fields, cacheable=cacheable)
+        self.timestamp = timestamp
+
+
 class Reader:
     """A client that waits for an answer, at most until `deadline`."""
 
@@ -62,10 +72,14 @@ class Reader:
     def __init__(self, query: Query, deadline: float = math.inf) -> None:
         self.query = query
         self.deadline = deadline
-        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.made: Response | None = None
+        self.answer: asyncio.Future[Entries] = asyncio.get_running_loop().create_future()
+        self.made: Entries | None = None
         """The answer, once a thread has made it."""
         self.leave: Callable[[], None]
+
+
+NOTHING = Query("", "", cursor=1, limit=None, gzip=False)
+"""A query without entries."""
 
 
 class Selection(NamedTuple):
@@ -95,7 +109,7 @@ class LongPoll:
         self._max_answer_bytes = max_answer_bytes
         self.truncated = 0
         """Answers without some of their entries, because they would have been too large."""
-        self._answers: dict[Query, Response] = {}
+        self._answers: dict[Query, Entries] = {}
         self._answers_size = 0
         # A dict serves as a set that keeps its order. All wait equally long, so the first one's deadline is the next.
         self._waiting: dict[Reader, None] = {}
@@ -113,13 +127,23 @@ class LongPoll:
         """How often, by setting."""
         return {"api.max_answer_bytes": self.truncated}
 
-    def answer(self, query: Query) -> Response | asyncio.Future[Response]:
+    def answer(self, query: Query) -> Entries | asyncio.Future[Entries]:
         """Return the answer, or a future of it when there is no entry yet."""
+        if answer := self.ready(query):
+            return answer
+        return self._response(query, [], self._shelf.newest) if self._stopping else self._wait(query)
+
+    def no_data(self) -> Entries:
+        """Return the answer to a cursor that has no newer entry."""
+        return self._response(NOTHING, [], self._shelf.newest)
+
+    def ready(self, query: Query) -> Entries | asyncio.Future[Entries] | None:
+        """Return the answer, or a future of it while a thread makes it; None when there is no entry yet."""
         if cached := self._cached(query):
             return cached
         selected = self._select(query)
-        if not selected.entries and query.cursor and not self._stopping:
-            return self._wait(query)
+        if not selected.entries and query.cursor:
+            return None
         if self._is_large(query, selected):
             reader = Reader(query)
             self._make_in_thread(reader, selected)
@@ -138,7 +162,7 @@ class LongPoll:
         """Wait for the answers that threads are making."""
         self._threads.shutdown()
 
-    def _cached(self, query: Query) -> Response | None:
+    def _cached(self, query: Query) -> Entries | None:
         if self._newest != self._shelf.newest:
             self._newest = self._shelf.newest
             self._answers.clear()
@@ -160,7 +184,7 @@ class LongPoll:
             newest = entries[-1].second
         return Selection(entries, newest)
 
-    def _wait(self, query: Query) -> asyncio.Future[Response]:
+    def _wait(self, query: Query) -> asyncio.Future[Entries]:
         """Let a reader wait until there is an entry after its cursor, or until the timeout."""
         reader = Reader(query, self._clock.now() + self._timeout)
         reader.leave = self._shelf.wait(
@@ -226,7 +250,7 @@ class LongPoll:
         work = sum(entry.sealed.size for entry in entries if query.gzip or query.dataset not in entry.bodies)
         return work > INLINE_BYTES
 
-    def _make_inline(self, query: Query, selected: Selection) -> Response:
+    def _make_inline(self, query: Query, selected: Selection) -> Entries:
         made, is_truncated = self._make(query, selected, lambda entry: self._shelf.body(entry, query.dataset))
         self.truncated += is_truncated
         return self._cache(query, made)
@@ -245,7 +269,7 @@ class LongPoll:
             bodies[entry] = entry.bodies.get(query.dataset) or entry.sealed.entry(query.dataset)
             return bodies[entry]
 
-        def finish(making: asyncio.Future[tuple[Response, bool]]) -> None:
+        def finish(making: asyncio.Future[tuple[Entries, bool]]) -> None:
             readers = self._in_threads.pop(query)
             if error := making.exception():
                 for one in readers:
@@ -268,7 +292,7 @@ class LongPoll:
         making = asyncio.get_running_loop().run_in_executor(self._threads, self._make, query, selected, body)
         making.add_done_callback(finish)
 
-    def _cache(self, query: Query, made: Response) -> Response:
+    def _cache(self, query: Query, made: Entries) -> Entries:
         size = self._answers_size + len(made.body)
         if len(self._answers) < CACHED_ANSWERS and size <= CACHED_BYTES:
             self._answers[query] = made
@@ -277,7 +301,7 @@ class LongPoll:
             made.cacheable = False
         return made
 
-    def _make(self, query: Query, selected: Selection, body: Callable[[ShelvedSecond], bytes]) -> tuple[Response, bool]:
+    def _make(self, query: Query, selected: Selection, body: Callable[[ShelvedSecond], bytes]) -> tuple[Entries, bool]:
         """
         Make an answer of as many entries as fit, at least one; return whether it was truncated.
 
@@ -299,9 +323,10 @@ class LongPoll:
             newest = entries[len(bodies) - 1].second
         return self._response(query, bodies, newest), is_truncated
 
-    def _response(self, query: Query, bodies: list[bytes], newest: int) -> Response:
+    def _response(self, query: Query, bodies: list[bytes], newest: int) -> Entries:
         nothing = NO_DATA if not bodies and query.cursor is not None else b""
-        end = b'],"Timestamp":%d,"AggregateDelay":%d%b}' % (newest + self._delay, self._delay, nothing)
+        timestamp = newest + self._delay
+        end = b'],"Timestamp":%d,"AggregateDelay":%d%b}' % (timestamp, self._delay, nothing)
         # Joined in one step, so that large entries are copied once.
         pieces = [piece for body in bodies for piece in (b",", body)]
         body = b"".join([b'{"Data":[', *pieces[1:], end])
@@ -309,5 +334,5 @@ class LongPoll:
         cacheable = bool(bodies) or not query.cursor
         if query.gzip and len(body) >= GZIP_FROM:
             packed = zlib.compress(body, 1, wbits=31)
-            return Response(HTTPStatus.OK, packed, *FIELDS, b"Content-Encoding: gzip", cacheable=cacheable)
-        return Response(HTTPStatus.OK, body, *FIELDS, cacheable=cacheable)
+            return Entries(packed, timestamp, b"Content-Encoding: gzip", cacheable=cacheable)
+        return Entries(body, timestamp, cacheable=cacheable)

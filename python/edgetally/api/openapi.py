@@ -19,6 +19,7 @@ from edgetally.api.compat import openapi as compat
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN
+from edgetally.window.ranking import orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +59,8 @@ def document(fields: Mapping[str, Sequence[Measurement]], version: str) -> Json:
         for suffix, summary, parameters in READING:
             operation = _reading(f"{summary}: {description}.", [SERVICE_ID, *parameters, *kind], answers_of)
             paths[f"/v1/{path}/{{service_id}}/ts/{suffix}"] = {"get": _with_token(operation)}
+        operation = _streaming(description, [SERVICE_ID, FROM, LAST_EVENT_ID, *kind])
+        paths[f"/v1/{path}/{{service_id}}/stream"] = {"get": _with_token(operation)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -153,6 +156,20 @@ def _reading(summary: str, parameters: list[Json], schemas: list[str]) -> Json:
         "parameters": parameters,
         "responses": {
             "200": {"description": "Entries, oldest first.", "content": {"application/json": {"schema": schema}}},
+            "400": _json("A parameter is not valid.", "Error"),
+            "default": REFUSED,
+        },
+    }
+
+
+def _streaming(description: str, parameters: list[Json]) -> Json:
+    return {
+        "summary": f"A stream of entries: {description}.",
+        "description": "Each `message` is what a long poll would have been answered. `gap`: seconds that are not kept "
+        "any more. `clock`: there was nothing for 15 seconds.",
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Server-sent events, without an end.", "content": EVENT_STREAM},
             "400": _json("A parameter is not valid.", "Error"),
             "default": REFUSED,
         },
@@ -257,12 +274,26 @@ READING: list[tuple[str, str, list[Json]]] = [
     ("h/limit/{max_entries}", "Entries of the last seconds", [MAX_ENTRIES]),
 ]
 
+EVENT_STREAM: Json = {"text/event-stream": {"schema": {"type": "string"}}}
+
+FROM = _query(
+    "from", {"type": "string", "pattern": "^(h|[0-9]{1,18})$"}, "Where to begin: a Timestamp, or `h`; default: now."
+)
+LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "description": "The id of the last event, to resume behind it: it wins over `from`.",
+}
+
+ORDERS = list(dict.fromkeys([*orders("domains"), *orders("origins")]))
+
 RANKING: Json = {
     "summary": "The names that matter most in one second.",
     "parameters": [
         SERVICE_ID,
         _query("of", {"enum": ["domains", "origins"], "default": "domains"}, "Which names."),
-        _query("by", {"type": "string", "default": "trouble"}, "What they are ordered by: `trouble`, or a column."),
+        _query("by", {"enum": ORDERS, "default": "trouble"}, "What they are ordered by: `trouble`, or a column."),
         _query("rows", {"type": "integer", "minimum": 1, "maximum": 200, "default": 40}, "The most names."),
         _query("pop", {"type": "string"}, "That POP alone."),
         _query("match", {"type": "string"}, "Rows are only names that contain this, in upper or lower case."),
@@ -276,7 +307,9 @@ RANKING: Json = {
         ),
     ],
     "responses": {
-        "200": _json("The ranking.", "RankingAnswer"),
+        "200": _json(
+            "The ranking; for `Accept: text/event-stream` a stream of them, one at every seal.", "RankingAnswer"
+        ),
         "400": _json("A parameter is unknown or not valid.", "Error"),
         "404": _json("The second `at` is not kept.", "Error"),
         "503": _json("Too many different rankings in this second.", "Error"),

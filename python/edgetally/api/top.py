@@ -89,10 +89,7 @@ class Rankings:
         if made := self._made.get(question):
             return made
         if question not in self._making:
-            if len(self._made) + len(self._making) >= self._most:
-                self.refused += 1
-                problem = f"api.max_rankings reached: {self._most} different rankings a second; try again in a second"
-                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, RETRY_AFTER)
+            self.check_room(len(self._made) + len(self._making))
             ranker = Ranker(self._shelf, question, self._delay)
             if ranker.size <= INLINE_BYTES:
                 return self._made.setdefault(question, ranker.make())
@@ -102,6 +99,17 @@ class Rankings:
         reader: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._making[question].append(reader)
         return reader
+
+    def check_room(self, others: int) -> None:
+        """Raise Refusal if there can be no other ranking beside so many different ones."""
+        if others >= self._most:
+            self.refused += 1
+            problem = f"api.max_rankings reached: {self._most} different rankings a second; try again in a second"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, RETRY_AFTER)
+
+    def shown(self, made: bytes, view: View) -> bytes:
+        """Return a ranking as a token may see it."""
+        return b'%b,"rejected":%d}' % (made.removesuffix(b"}"), self._rejected()) if view.with_rejected else made
 
     def close(self) -> None:
         """Wait for the ranking that is being made."""
@@ -160,8 +168,7 @@ class Rankings:
     def _response(self, question: Question, view: View, made: bytes) -> Response:
         if response := self._responses.get((question, view)):
             return response
-        if view.with_rejected:
-            made = b'%b,"rejected":%d}' % (made.removesuffix(b"}"), self._rejected())
+        made = self.shown(made, view)
         is_current = question in self._made
         if view.gzip and len(made) >= GZIP_FROM:
             packed = zlib.compress(made, 1, wbits=31)

@@ -74,7 +74,8 @@ class Connection(asyncio.Protocol):
             return
         reader.feed(data)
         if self._ending:
-            if not self.is_receiving and self._transport and not self._writer.is_streaming:
+            is_bound = self._writer.is_streaming or self._writer.feed
+            if not self.is_receiving and self._transport and not is_bound:
                 self._transport.close()
             return
         self._progress = server.clock.now()
@@ -149,10 +150,12 @@ class Connection(asyncio.Protocol):
             request.body.clear()
             # A closing server still answers what its handlers have.
             is_last = self.server.closing and not exchanges
-            is_last = is_last or (request.http10 and response.pieces is not None)
+            is_last = is_last or response.feed is not None or (request.http10 and response.pieces is not None)
             stays = request.keep_alive and request.body.complete and not is_last
             self._writer.answer(request, response, stays=stays)
-            if not stays:
+            if self._writer.feed:
+                self._stream()
+            elif not stays:
                 self._end(is_receiving=not request.body.complete)
 
     def _apply_backpressure(self) -> None:
@@ -182,6 +185,11 @@ class Connection(asyncio.Protocol):
         self._writer.write(response.head + b"Connection: close\r\n\r\n" + response.body)
         self._end(is_receiving=self.is_receiving)
 
+    def _stream(self) -> None:
+        """Leave the connection to a feed; what the client still sends is discarded."""
+        self._ending = True
+        self._reader.discard()
+
     def _end(self, *, is_receiving: bool) -> None:
         """Close. A client that is still sending may finish for a while, or it would never see the response."""
         self._ending = True
@@ -207,7 +215,7 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Close if a timeout has passed."""
-        if self._transport is None:
+        if self._transport is None or self._sweep_feed(now):
             return
         reader, limits = self._reader, self.server.limits
         is_waiting = reader.state in (HEADER, BODY) and self._transport.is_reading()
@@ -232,6 +240,15 @@ class Connection(asyncio.Protocol):
             if limit:
                 self.server.limits_reached[limit] += 1
             self._transport.abort()
+
+    def _sweep_feed(self, now: float) -> bool:
+        """Close if the client of a feed takes nothing; return whether there is a feed."""
+        if self._writer.feed is None:
+            return False
+        if self._writer.is_stalled(now):
+            self.server.limits_reached["stall_timeout"] += 1
+            self.abort()
+        return True
 
     def abort(self) -> None:
         """Close now."""

@@ -71,6 +71,42 @@ class Flow(Protocol):
         """Close now."""
 
 
+class Part:
+    """A part of a body without an end. Its bytes are made once and may be sent to many clients."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+
+class Outlet(Protocol):
+    """Where the parts for one client are sent."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the client has taken everything that was sent."""
+
+    def send(self, part: Part) -> None:
+        """Send `part` behind what was sent before. Many may be sent at once; only the last of them may be large."""
+
+    def end(self) -> None:
+        """Close the connection once everything is sent."""
+
+
+class Feed(Protocol):
+    """A body without an end. Its maker sends parts when it has some, and only while the client takes them."""
+
+    def start(self, outlet: Outlet) -> None:
+        """Take the outlet: the header was sent."""
+
+    def proceed(self) -> None:
+        """Go on, if there is more: the client has taken a large part."""
+
+    def stop(self) -> None:
+        """Send no more: the client has disconnected."""
+
+
 class Response:
     """
     A response. Its bytes are made once and may be sent to many clients.
@@ -78,9 +114,12 @@ class Response:
     A response with `pieces` is for one client: its body is made while it is sent, no faster than the client reads. When
     the generator raises, the connection is closed, so the client sees that the end is missing. The generator is closed
     when the client disconnects.
+
+    A response with a `feed` is for one client, too, but many feeds may send the same parts. Its body has no end but
+    that of the connection.
     """
 
-    __slots__ = ("body", "cacheable", "head", "pieces", "status")
+    __slots__ = ("body", "cacheable", "feed", "head", "pieces", "status")
 
     def __init__(
         self,
@@ -90,17 +129,20 @@ class Response:
         content_type: bytes = b"application/json",
         cacheable: bool = False,
         pieces: AsyncGenerator[bytes, None] | None = None,
+        feed: Feed | None = None,
     ) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
         if status is not HTTPStatus.NO_CONTENT:
             lines.append(b"Content-Type: " + content_type)
-            if pieces is None:
+            if pieces is None and feed is None:
                 lines.append(b"Content-Length: %d" % len(body))
         self.status = status
         self.head = b"\r\n".join([*lines, *fields, b""])
         self.body = body
         self.pieces = pieces
         """The body as it is made, instead of `body`."""
+        self.feed = feed
+        """Sends the body, instead of `body`."""
         self.cacheable = cacheable
         """Whether it answers every request of the same bytes until the server's cache expires."""
 

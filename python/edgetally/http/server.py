@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from http import HTTPStatus
 
     from edgetally.clock import Clock
-    from edgetally.http.messages import Request, Response
+    from edgetally.http.messages import Part, Request, Response
 
     Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -86,13 +86,13 @@ class ResponseCache:
 
 
 class UnreadResponses:
-    """Large responses that clients are still reading. Their bytes are shared, so each response counts once."""
+    """Large responses, and parts, that clients are still reading. Their bytes are shared, so each counts once."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._readers: Counter[Response] = Counter()
+        self._readers: Counter[Response | Part] = Counter()
 
-    def pin(self, response: Response, most: int) -> bool:
+    def pin(self, response: Response | Part, most: int) -> bool:
         """Count one more reader; return False, and count none, if this would exceed `most` bytes."""
         if not self._readers[response]:
             if self.size + len(response.body) > most:
@@ -102,7 +102,7 @@ class UnreadResponses:
         self._readers[response] += 1
         return True
 
-    def unpin(self, response: Response) -> None:
+    def unpin(self, response: Response | Part) -> None:
         """Count one reader less: it has read the response, or disconnected."""
         self._readers[response] -= 1
         if not self._readers[response]:

@@ -8,6 +8,8 @@ Writing: responses become bytes for one client.
 A large body is sent as it is, never copied: many clients may be sent the same bytes. It is pinned until it is sent. A
 body that is made while it is sent is pulled out of its generator piece by piece, each when the client has taken most of
 those before.
+
+A body without an end is sent by its feed, in parts. The client's own buffers and the transport's are the only queue.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from edgetally.telemetry.events import RequestFailed, say
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from edgetally.http.messages import Flow, Request, Response
+    from edgetally.http.messages import Feed, Flow, Part, Request, Response
     from edgetally.http.server import Server
 
 WRITE_BUFFER = 1 << 16
@@ -51,8 +53,8 @@ class ResponseWriter:
     """Sends responses to one client, in the order in which it is given them."""
 
     __slots__ = (
-        *("_flow", "_pinned", "_room", "_server", "_stream", "_transport", "_unsent"),
-        *("closes", "progress", "state"),
+        *("_backlog", "_flow", "_pinned", "_room", "_server", "_stream", "_transport", "_unsent"),
+        *("closes", "feed", "progress", "state"),
     )
 
     def __init__(self, flow: Flow, server: Server) -> None:
@@ -61,7 +63,7 @@ class ResponseWriter:
         self._transport: asyncio.Transport | None = None
         self._unsent = memoryview(b"")
         """What is left of a large body."""
-        self._pinned: Response | None = None
+        self._pinned: Response | Part | None = None
         """The response whose large body is being sent."""
         self._stream: asyncio.Task[None] | None = None
         """Sends a body that is being made."""
@@ -69,6 +71,10 @@ class ResponseWriter:
         """What it waits for while the client reads too slowly."""
         self.closes = False
         """Whether the connection is closed behind that body."""
+        self.feed: Feed | None = None
+        """Sends a body without an end: nothing else is written behind it."""
+        self._backlog = 0
+        """Bytes that were not sent when a sweep last looked."""
         self.state = CLOSED
         self.progress = 0.0
         """When the client last took some of what it had not read."""
@@ -93,6 +99,9 @@ class ResponseWriter:
         if self._stream:
             self._stream.cancel()
             self._stream = None
+        if self.feed:
+            self.feed.stop()
+            self.feed = None
 
     def answer(self, request: Request, response: Response, *, stays: bool) -> None:
         """Send `response` to `request`; `stays` if the connection stays open behind it."""
@@ -110,6 +119,10 @@ class ResponseWriter:
             framing = b"" if request.http10 else b"Transfer-Encoding: chunked\r\n"
             self.write(response.head + framing + fields)
             self._start_stream(request, response.pieces)
+        elif response.feed:
+            self.write(response.head + fields)
+            self.feed = response.feed
+            self.feed.start(FeedOutlet(self))
         else:
             status = self.send(response, fields)
         self._server.responses[self._server.endpoint(request.path), status] += 1
@@ -120,10 +133,7 @@ class ResponseWriter:
             self.write(response.head + fields + response.body)
         elif self._server.unread.pin(response, self._server.limits.max_unread_bytes):
             self.write(response.head + fields)
-            self._unpin()
-            self._pinned = response
-            self._unsent = memoryview(response.body)
-            self._send_piece()
+            self._send_large(response)
         else:
             self._server.limits_reached["max_unread_bytes"] += 1
             problem = "too many responses are unread: try again later"
@@ -131,6 +141,37 @@ class ResponseWriter:
             self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
             return busy.status
         return response.status
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything was sent, and the transport buffers nothing."""
+        return self.state is READY and self._transport is not None and self._transport.get_write_buffer_size() == 0
+
+    def send_part(self, part: Part) -> None:
+        """Send a part of a body without an end, or end it when too much is unread."""
+        if self._transport is None:
+            return
+        self.progress = self._server.clock.now()
+        if len(part.body) <= WRITE_BUFFER:
+            self.write(part.body)
+        elif self._server.unread.pin(part, self._server.limits.max_unread_bytes):
+            self._send_large(part)
+        else:
+            self._server.limits_reached["max_unread_bytes"] += 1
+            self._flow.close()
+
+    def end(self) -> None:
+        """Close the connection once everything is sent."""
+        self.flush()
+        self._flow.close()
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether the client of a feed has taken nothing for too long; to be asked at every sweep."""
+        backlog = len(self._unsent) + (self._transport.get_write_buffer_size() if self._transport else 0)
+        if backlog != self._backlog:
+            self._backlog = backlog
+            self.progress = now
+        return backlog > 0 and now - self.progress > self._server.limits.stall_timeout
 
     def write(self, data: bytes) -> None:
         """Write `data`, unless the client has disconnected."""
@@ -159,6 +200,14 @@ class ResponseWriter:
             if self._room and not self._room.done():
                 self._room.set_result(None)
             self._send_piece()
+            self._proceed_with_feed()
+
+    def _send_large(self, response: Response | Part) -> None:
+        """Send a pinned body in pieces."""
+        self._unpin()
+        self._pinned = response
+        self._unsent = memoryview(response.body)
+        self._send_piece()
 
     def _start_stream(self, request: Request, pieces: AsyncGenerator[bytes, None]) -> None:
         """Send `pieces`, and then close or take the next response."""
@@ -222,9 +271,36 @@ class ResponseWriter:
     def _continue(self) -> None:
         if self.state is SENDING:
             self._send_piece()
+            self._proceed_with_feed()
         self._flow.proceed()
+
+    def _proceed_with_feed(self) -> None:
+        if self.feed and self.state is READY:
+            self.feed.proceed()
 
     def _unpin(self) -> None:
         if self._pinned:
             self._server.unread.unpin(self._pinned)
             self._pinned = None
+
+
+class FeedOutlet:
+    """Where a feed sends parts."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: ResponseWriter) -> None:
+        self._writer = writer
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the client has taken everything that was sent."""
+        return self._writer.is_empty
+
+    def send(self, part: Part) -> None:
+        """Send `part` behind what was sent before."""
+        self._writer.send_part(part)
+
+    def end(self) -> None:
+        """Close the connection once everything is sent."""
+        self._writer.end()

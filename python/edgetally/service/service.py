@@ -23,6 +23,7 @@ from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
 from edgetally.api.push import BodyLimits, Ingest, PushParameters
+from edgetally.api.streams import Streams
 from edgetally.api.top import Rankings
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
@@ -125,6 +126,13 @@ class Service:
             rejected=lambda: wrong_lines(self.totals.rejected).total(),
             max_rankings=config.api.max_rankings,
         )
+        self.streams = Streams(
+            shelf=self.shelf,
+            long_poll=self.long_poll,
+            rankings=self.rankings,
+            clock=self.clock,
+            aggregate_delay=config.window.aggregate_delay,
+        )
         body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         self.ingest = Ingest(self._open_push, body_limits)
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
@@ -135,6 +143,7 @@ class Service:
             handlers=Handlers(
                 long_poll=self.long_poll,
                 rankings=self.rankings,
+                streams=self.streams,
                 ingest=self.ingest,
                 admin=Admin(self.monitor, self.dead_letters),
                 index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
@@ -178,7 +187,7 @@ class Service:
         collectors = (
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
             *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal)),
-            *(self.sealer, self.shelf, self.exported_series, http),
+            *(self.sealer, self.shelf, self.exported_series, self.streams, http),
         )
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
 
@@ -214,6 +223,7 @@ class Service:
         await self._stop_sources()
         self.server.close()
         self.long_poll.release()
+        self.streams.release()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.server.drained()
@@ -342,6 +352,7 @@ class Service:
     async def _stop_parts(self) -> None:
         await cancel(self._tasks)
         self.long_poll.close()
+        self.streams.close()
         self.rankings.close()
         self.fastly_metrics.close()
         await self.group_commit.drain()

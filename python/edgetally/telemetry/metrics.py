@@ -170,6 +170,7 @@ EXPORTED_OVERFLOWED = Metric(
     "rows",
     "Rows counted under `_other` at /fastly/metrics because a limit of `fastly_metrics` was reached.",
 )
+STREAMS = Metric("edgetally_streams", "gauge", "streams", "Open streams of entries and rankings.")
 
 # HTTP.
 

@@ -74,6 +74,7 @@ class Shelf:
         """How often a service came or left."""
         # Per service and dataset. Dicts, because sets do not keep their order.
         self._waiters: dict[str, dict[str, dict[Waiter, None]]] = {}
+        self._watchers: list[Callable[[], object]] = []
         self._cache_bytes = cache_bytes
         self._cached: dict[tuple[ShelvedSecond, str], None] = {}
         self.cached_size = 0
@@ -148,6 +149,8 @@ class Shelf:
         self._evict()
         for one in sealed:
             self._wake(one)
+        for watcher in self._watchers:
+            watcher()
 
     def entries(self, service_id: str, dataset: str, *, after: int) -> list[ShelvedSecond]:
         """Return the seconds after `after` for which `dataset` has an entry, oldest first."""
@@ -217,6 +220,10 @@ class Shelf:
                 self._waiters.pop(service_id, None)
 
         return leave
+
+    def watch(self, call: Callable[[], object]) -> None:
+        """Make this call whenever a second was sealed, with or without traffic."""
+        self._watchers.append(call)
 
     def _wake(self, sealed: SealedSecond) -> None:
         for dataset, waiters in list(self._waiters.get(sealed.service_id, {}).items()):

@@ -1,0 +1,280 @@
+"""
+Streams: long polls that ask again by themselves, as server-sent events.
+
+    /v1/{domains,origins,channel}/{service_id}/stream  the entries, each event what a long poll would have been answered
+    /top/{service_id} with Accept: text/event-stream   the ranking, at every seal
+
+A stream that breaks resumes behind the id of the last event. `gap` says which seconds are not kept any more, `clock`
+that there was nothing for 15 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from edgetally.api.broadcasts import Broadcast, EntryBroadcast, RankingBroadcast
+from edgetally.api.errors import CORS, NOT_HTML, Refusal
+from edgetally.api.events import Event, event, start
+from edgetally.api.long_poll import WAKE_BATCH, WAKE_BATCH_BYTES
+from edgetally.api.query import MAX_DIGITS
+from edgetally.http.messages import Response
+from edgetally.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from edgetally.access.grants import Grant
+    from edgetally.api.long_poll import LongPoll
+    from edgetally.api.query import Query
+    from edgetally.api.top import Rankings, View
+    from edgetally.clock import Clock, Timer
+    from edgetally.http.messages import Outlet, Request
+    from edgetally.telemetry.prometheus import Family
+    from edgetally.window.ranking import Question
+    from edgetally.window.shelf import Shelf
+
+CLOCK_SECONDS = 15.0
+"""After so long without an event, a `clock` says that the stream is not broken, and keeps proxies awake."""
+
+RETRIES = {gzip: [start(ms, gzip=gzip) for ms in range(1000, 3001, 100)] for gzip in (False, True)}
+"""Starts of streams: thousands do not come back at once."""
+
+FIELDS = (
+    *(*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fastly-Key, Authorization", NOT_HTML),
+    b"X-Accel-Buffering: no",  # or nginx holds events back
+)
+
+
+class StreamReader:
+    """The client of one stream: a cursor, and where events are sent."""
+
+    __slots__ = ("_forget", "_grant", "_outlet", "_streams", "broadcast", "cursor", "deadline")
+
+    def __init__(self, streams: Streams, broadcast: Broadcast, cursor: int | None, grant: Grant) -> None:
+        self._streams = streams
+        self._grant = grant
+        self._outlet: Outlet | None = None
+        self._forget: Callable[[], None] | None = None
+        self.broadcast = broadcast
+        self.cursor = cursor
+        self.deadline = 0.0
+        """When the client is sent a `clock`, if nothing else comes."""
+
+    # What the HTTP server calls.
+
+    def start(self, outlet: Outlet) -> None:
+        """Take the outlet: the header was sent."""
+        self._outlet = outlet
+        self._forget = self._grant.when_withdrawn(self.end)
+        outlet.send(random.choice(RETRIES[self.broadcast.gzip]))  # noqa: S311 - it has to differ, not to be a secret
+        self._streams.add(self)
+
+    def proceed(self) -> None:
+        """Go on, if there is more: the client has taken a large part."""
+        self._streams.advance(self)
+
+    def stop(self) -> None:
+        """Send no more: the client has disconnected."""
+        self._outlet = None
+        if self._forget:
+            self._forget()
+        self._streams.remove(self)
+
+    # What broadcasts and streams call.
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the client has taken everything that it was sent."""
+        return self._outlet is not None and self._outlet.is_ready
+
+    def send(self, sent: Event) -> None:
+        """Send an event, and continue from its cursor."""
+        if self._outlet:
+            if sent.cursor is not None:
+                self.cursor = sent.cursor
+            self._streams.postpone(self)
+            self._outlet.send(sent.part)
+
+    def end(self) -> None:
+        """End the stream."""
+        if self._outlet:
+            self._outlet.end()
+
+
+class Streams:
+    """All streams."""
+
+    def __init__(
+        self, *, shelf: Shelf, long_poll: LongPoll, rankings: Rankings, clock: Clock, aggregate_delay: int
+    ) -> None:
+        self._shelf = shelf
+        self._long_poll = long_poll
+        self._rankings = rankings
+        self._clock = clock
+        self._delay = aggregate_delay
+        self._broadcasts: dict[object, Broadcast] = {}
+        # Sorted by deadline: all have the same time, and each event moves its reader to the end.
+        self._readers: dict[StreamReader, None] = {}
+        self._woken: deque[StreamReader] = deque()
+        self._timer: Timer | None = None
+        self._stopping = False
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="streams")
+        """Compresses large events."""
+        shelf.watch(self._wake)
+
+    @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return len(self._readers)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.STREAMS.sample(self.open)
+
+    def entries(self, request: Request, query: Query, grant: Grant, *, gzip: bool) -> Response:
+        """Stream entries, from the id of the last event, from `?from=`, or from the next seal on."""
+        cursor = _cursor(request, self._shelf.newest + self._delay)
+        return self._response(
+            EntryBroadcast(self._shelf, self._threads, self._long_poll, query, gzip=gzip), cursor, grant
+        )
+
+    def ranking(self, request: Request, question: Question, view: View, grant: Grant) -> Response:
+        """Stream rankings, from the newest on, unless it was the last event."""
+        cursor = _last_event_id(request) or 0
+        made = RankingBroadcast(
+            self._shelf,
+            self._threads,
+            self._rankings,
+            question._replace(second=0),
+            view,
+            aggregate_delay=self._delay,
+        )
+        if made.key not in self._broadcasts:
+            others = sum(isinstance(one, RankingBroadcast) for one in self._broadcasts.values())
+            self._rankings.check_room(others)
+        return self._response(made, cursor, grant)
+
+    def release(self) -> None:
+        """End all streams, and those that begin from now on: the server stops."""
+        self._stopping = True
+        if self._timer:
+            self._timer.cancel()
+        for reader in list(self._readers):
+            reader.end()
+
+    def close(self) -> None:
+        """Wait for what is being compressed."""
+        self._threads.shutdown()
+
+    # What readers call.
+
+    def add(self, reader: StreamReader) -> None:
+        """Send what there is already, and from now on what comes."""
+        if self._stopping:
+            reader.end()
+            return
+        reader.broadcast = self._broadcasts.setdefault(reader.broadcast.key, reader.broadcast)
+        reader.broadcast.readers[reader] = None
+        self.postpone(reader)
+        self.advance(reader)
+
+    def advance(self, reader: StreamReader) -> int:
+        """Send the next event, if there is one; return its bytes."""
+        self._report_gap(reader)
+        return reader.broadcast.advance(reader)
+
+    def postpone(self, reader: StreamReader) -> None:
+        """Start to wait for the time of a `clock` anew."""
+        self._readers.pop(reader, None)
+        reader.deadline = self._clock.now() + CLOCK_SECONDS
+        self._readers[reader] = None
+        self._set_timer()
+
+    def remove(self, reader: StreamReader) -> None:
+        """Forget a reader."""
+        self._readers.pop(reader, None)
+        reader.broadcast.remove(reader)
+        if not reader.broadcast.readers:
+            self._broadcasts.pop(reader.broadcast.key, None)
+
+    def _response(self, broadcast: Broadcast, cursor: int | None, grant: Grant) -> Response:
+        fields = (*FIELDS, b"Content-Encoding: gzip") if broadcast.gzip else FIELDS
+        reader = StreamReader(self, broadcast, cursor, grant)
+        return Response(HTTPStatus.OK, b"", *fields, content_type=b"text/event-stream", feed=reader)
+
+    def _report_gap(self, reader: StreamReader) -> None:
+        """Say which seconds behind the cursor are not kept any more."""
+        if not reader.cursor or isinstance(reader.broadcast, RankingBroadcast):
+            return
+        first, oldest = reader.cursor - self._delay + 1, self._shelf.oldest
+        if first < oldest:
+            gap = b'{"from":%d,"to":%d}' % (max(first, 0), oldest - 1)
+            reader.send(event(gap, None, name=b"gap", gzip=reader.broadcast.gzip))
+            reader.cursor = oldest - 1 + self._delay
+
+    def _wake(self) -> None:
+        """Send what a seal brought, to some readers at a time."""
+        was_idle = not self._woken
+        for broadcast in self._broadcasts.values():
+            self._woken.extend(broadcast.readers)  # type: ignore[arg-type]
+        if was_idle and self._woken:
+            asyncio.get_running_loop().call_soon(self._advance_woken)
+
+    def _advance_woken(self) -> None:
+        readers, size = WAKE_BATCH, WAKE_BATCH_BYTES
+        while self._woken and readers > 0 and size > 0:
+            reader = self._woken.popleft()
+            # One that has not taken the last event is asked again at the next seal.
+            if reader.is_ready:
+                readers -= 1
+                size -= self.advance(reader)
+        if self._woken:
+            asyncio.get_running_loop().call_soon(self._advance_woken)
+
+    def _set_timer(self) -> None:
+        if self._timer is None and self._readers and not self._stopping:
+            self._timer = self._clock.call_at(next(iter(self._readers)).deadline, self._tick)
+
+    def _tick(self) -> None:
+        """Send a `clock` to those who had no event for a while."""
+        self._timer = None
+        now = self._clock.now()
+        due = []
+        for reader in self._readers:
+            if reader.deadline > now:
+                break
+            due.append(reader)
+        answer = self._long_poll.no_data()
+        clocks = [event(answer.body, answer.timestamp, name=b"clock", gzip=gzip) for gzip in (False, True)]
+        for reader in due:
+            if reader.is_ready:
+                reader.send(clocks[reader.broadcast.gzip])
+            else:
+                self.postpone(reader)
+        self._set_timer()
+
+
+def _cursor(request: Request, now: int) -> int | None:
+    """Return where a stream begins; None for `h`."""
+    if (last := _last_event_id(request)) is not None:
+        return last
+    begin = request.query.get("from", "")
+    if begin == "h":
+        return None
+    return _integer("from", begin) if begin else now
+
+
+def _last_event_id(request: Request) -> int | None:
+    last = request.header(b"last-event-id")
+    return _integer("Last-Event-ID", last) if last else None
+
+
+def _integer(name: str, text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+        return int(text)
+    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer (got {text[:40]!r})")
