@@ -24,8 +24,9 @@ async def test_the_demo_shows_where_to_look_and_what_comes_in(monkeypatch: pytes
             assert not showing.done()
 
         # Every address that it prints has something to show.
-        urls = re.findall(rf"{running.url}[^\s']*", shown[0])
-        assert len(urls) == 6
+        urls = re.findall(rf"{running.url}[^\s'`]*", shown[0])
+        assert shown[0].strip().startswith(f"{running.url}/#service=shop\n")
+        assert len(urls) == 7
         for url in urls:
             answer = await running.client.get(url)
             assert answer.status_code == 200
@@ -39,4 +40,4 @@ async def test_the_demo_shows_where_to_look_and_what_comes_in(monkeypatch: pytes
     assert all(site.service_id in shown[0] for site in SITES)
     seconds = [int(line.split()[0]) for line in shown[1:]]
     assert seconds == sorted(set(seconds))
-    assert re.search(r"shop\.example \d+ requests, \d+% hits · ", shown[-1])
+    assert re.search(r"www\.shop\.example \d+ requests, \d+% hits · ", shown[-1])

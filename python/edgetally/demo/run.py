@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgetally.clock import sleep_until
-from edgetally.demo.traffic import SITES, records
+from edgetally.demo.traffic import INCIDENT, SITES, records
 from edgetally.service.service import Service
 
 BATCH_SECONDS = 0.25
@@ -27,9 +27,12 @@ async def demonstrate(service: Service) -> None:
     """Push traffic and print every second what the API answers, until cancelled."""
     example = SITES[0].service_id
     show(f"""
-Edgetally is running with made-up traffic of {len(SITES)} services: {", ".join(site.service_id for site in SITES)}.
+{service.url}/#service={example}
 
-  services           {service.url}/
+Edgetally is running with made-up traffic of {len(SITES)} services: {", ".join(site.service_id for site in SITES)}.
+Open that address in a browser, or run `edgetally top {service.url}` in another terminal. One minute in three,
+{INCIDENT.origin} fails in {" and ".join(sorted(INCIDENT.pops))}.
+
   domains            {service.url}/v1/domains/{example}/ts/h
   origins            {service.url}/v1/origins/{example}/ts/h
   origins by address '{service.url}/v1/channel/{example}/ts/h?kind=origin_insights'
@@ -39,7 +42,7 @@ The last second of {example}, by domain and by POP:
 
   curl -s '{service.url}/v1/domains/{example}/ts/h/limit/1' | python3 -m json.tool
 
-Every second of {example} as it is sealed (stop with Ctrl-C):
+The busiest domains of {example}, second by second (stop with Ctrl-C):
 """)
     await asyncio.gather(_push(service), _watch(service, example))
 
@@ -57,15 +60,18 @@ async def _push(service: Service) -> None:
 
 async def _watch(service: Service, service_id: str) -> None:
     """Follow the entries by chaining `Timestamp`, as a client of the API does."""
+    busiest = SITES[0].domains[:3]
     cursor = 0
     while True:
         path = f"/v1/domains/{service_id}/ts/{cursor}"
         answer = msgspec.json.decode(await asyncio.to_thread(_request, service.url, "GET", path, None))
         cursor = answer["Timestamp"]
         for entry in answer["Data"]:
+            counts = entry["aggregated"]
             domains = [
-                f"{domain} {counts.get('requests', 0)} requests, {counts.get('edge_hit_ratio', 0):.0%} hits"
-                for domain, counts in entry["aggregated"].items()
+                f"{domain} {counts[domain]['requests']} requests, {counts[domain].get('edge_hit_ratio', 0):.0%} hits"
+                for domain in busiest
+                if domain in counts
             ]
             show(f"  {entry['recorded']}  " + " · ".join(domains))
         if not answer["Data"]:
