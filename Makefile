@@ -22,13 +22,16 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 NPM := npm --prefix tests/clients/node --no-audit --no-fund --loglevel=error
 
+# Checks of the page's modules.
+PAGE := tests/page
+
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup servers clients build test check format demo dist bench crash fuzz docs pins clean
+.PHONY: help check-page setup servers clients build test check format demo screenshots dist bench crash fuzz docs pins clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev $(VENV)/.built ## Create .venv with every tool, and install edgetally into it.
 
@@ -51,15 +54,26 @@ check: setup ## Check format, lints, types and layers; changes nothing.
 	cargo fmt --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory check-page; \
+	elif test -n "$$EDGETALLY_REQUIRE_SERVERS"; then echo "expected npm, to check the modules of the page"; exit 1; \
+	else echo "npm is not installed: the modules of the page are not checked"; fi
+
+check-page: $(PAGE)/node_modules
+	npm --prefix $(PAGE) run --silent check
+	npm --prefix $(PAGE) test --silent
 
 format: $(VENV)/.dev ## Format the code and apply safe lint fixes.
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format --quiet
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory page && npm --prefix $(PAGE) run --silent format; fi
 
 demo: build ## Serve made-up traffic, to look around; installs only what it needs to run.
 	$(BIN)/edgetally demo
+
+screenshots: setup ## Make the pictures of the README; needs Debian's chromium-headless-shell.
+	$(BIN)/python -m tests.page.screenshots
 
 dist: dist/.built ## Build a wheel, which installs without Rust, and a source distribution into dist/.
 
@@ -86,7 +100,7 @@ pins: ## Update the pinned requirements from pyproject.toml and package.json (ne
 	$(NPM) update --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## Remove everything that was built, including .venv.
-	rm -rf $(VENV) tests/clients/node/node_modules target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
+	rm -rf $(VENV) tests/clients/node/node_modules $(PAGE)/node_modules target fuzz/target dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache python/edgetally/_core*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: files in .venv that record when a step was last done.
@@ -110,6 +124,10 @@ $(VENV)/.servers: requirements/servers.txt | $(BIN)/python
 # Not `npm ci`: it refuses a lock without the command line's programs for other machines, which it would not install.
 $(VENV)/.clients: tests/clients/node/package-lock.json | $(BIN)/python
 	$(NPM) install --no-save --ignore-scripts
+	@touch $@
+
+$(PAGE)/node_modules: $(PAGE)/package-lock.json
+	npm --prefix $(PAGE) --no-audit --no-fund --loglevel=error ci --ignore-scripts
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev

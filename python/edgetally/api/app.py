@@ -13,6 +13,7 @@ from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.compat.routes import is_compat
 from edgetally.api.errors import CORS, Refusal, response_to
+from edgetally.api.page import accepts_page
 from edgetally.api.query import Query, parse
 from edgetally.api.top import View
 from edgetally.clock import sleep_until
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edgetally.api.fastly_metrics import FastlyMetrics
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
+    from edgetally.api.page import Page
     from edgetally.api.push import Ingest
     from edgetally.api.streams import Streams
     from edgetally.api.top import Rankings
@@ -59,6 +61,7 @@ class Handlers:
     index: Index
     compat: Compat
     fastly_metrics: FastlyMetrics
+    page: Page
 
 
 class App:
@@ -107,9 +110,9 @@ class App:
             )
         require = self._authorization.require
         match request.path.strip("/").split("/"):
-            case [""]:
+            case [""] | ["page", _] as path:
                 _allow(request, READING)
-                return self._handlers.index.answer(request, require(request, "read"))
+                return self._route_page(request, path[-1])
             case ["openapi.json"]:
                 _allow(request, READING)
                 return Response(HTTPStatus.OK, self._openapi, *CORS)
@@ -135,6 +138,15 @@ class App:
             case ["v1" | "top", *_] as path:
                 return self._route_read(request, path)
         raise _no_such_endpoint(request)
+
+    def _route_page(self, request: Request, name: str) -> Response:
+        if name or accepts_page(request):
+            gzip = accepts_gzip(request.header(b"accept-encoding"))
+            page = self._handlers.page.answer(request, name or "index.html", gzip=gzip)
+            if not page:
+                raise _no_such_endpoint(request)
+            return page
+        return self._handlers.index.answer(request, self._authorization.require(request, "read"))
 
     def _route_read(self, request: Request, path: list[str]) -> Response | Awaitable[Response]:
         require = self._authorization.require

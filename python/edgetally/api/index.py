@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgetally.http.messages import Request
     from edgetally.window.shelf import Shelf
 
-FIELDS = (b"Cache-Control: no-store", NOT_HTML)
+FIELDS = (b"Cache-Control: no-store", b"Vary: Accept", NOT_HTML)
 
 
 class Index:

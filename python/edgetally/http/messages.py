@@ -25,6 +25,9 @@ WAKE_CHUNKS = 256
 JOIN_BELOW = 1 << 12
 """Chunks that are smaller on average are joined: a copy costs less than handling each."""
 
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Responses that end with their head: https://www.rfc-editor.org/rfc/rfc9112#section-6.3."""
+
 MAX_BUFFERED = 1 << 20
 """Bytes of one body that may be buffered before its client is paused."""
 
@@ -132,7 +135,7 @@ class Response:
         feed: Feed | None = None,
     ) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
-        if status is not HTTPStatus.NO_CONTENT:
+        if status not in WITHOUT_BODY:
             lines.append(b"Content-Type: " + content_type)
             if pieces is None and feed is None:
                 lines.append(b"Content-Length: %d" % len(body))

@@ -1,0 +1,174 @@
+/** What the tiles and the table say of each dataset. Knows no document. */
+
+/** @import { Ranking, Sum } from "./types.js" */
+
+import { change, full, offload, percent, percentile, short } from "./format.js";
+
+/** How many columns of origins come before the latency buckets. */
+const BEFORE_BUCKETS = 7;
+
+/**
+ * One sum by column name, and its latency buckets.
+ * @typedef {{ all: number, buckets: number[], of: (name: string) => number, seconds: number }} Counts
+ */
+
+/**
+ * @param {Ranking} ranking
+ * @param {number[]} numbers in the order of `ranking.columns`
+ * @returns {Counts}
+ */
+export function counts(ranking, numbers) {
+  const position = new Map(ranking.columns.map((name, i) => [name, i]));
+  return {
+    all: numbers[0] ?? 0,
+    buckets: ranking.of === "origins" ? numbers.slice(BEFORE_BUCKETS) : [],
+    of: (name) => numbers[position.get(name) ?? -1] ?? 0,
+    seconds: Math.max(1, Math.min(ranking.window, ranking.second - ranking.since + 1)),
+  };
+}
+
+/**
+ * @typedef {object} Column
+ * @property {string} head
+ * @property {string} title what it is, in words
+ * @property {string} [by] the order that it stands for
+ * @property {(now: Counts) => string} text
+ * @property {(now: Counts) => number} [value] what its change is taken from
+ * @property {(now: Counts) => boolean} [bad] whether it deserves attention
+ * @property {boolean} [wide] left out on narrow screens
+ */
+
+/** @type {Column} */
+const REQUESTS = {
+  head: "requests/s",
+  title: "requests a second, mean of 10 s",
+  by: "requests",
+  text: (now) => short(now.all / now.seconds),
+  value: (now) => now.all / now.seconds,
+};
+
+/** @type {Column} */
+const FAILED = {
+  head: "5xx %",
+  title: "share of answers that are 5xx",
+  by: "5xx",
+  text: (now) => percent(now.of("5xx"), now.all),
+  value: (now) => now.of("5xx") / (now.all || 1),
+  bad: (now) => now.of("5xx") > 0,
+};
+
+/** @type {Column} */
+const REFUSED = {
+  head: "4xx %",
+  title: "share of answers that are 4xx",
+  by: "4xx",
+  text: (now) => percent(now.of("4xx"), now.all),
+  value: (now) => now.of("4xx") / (now.all || 1),
+};
+
+/** @type {Column} */
+const HITS = {
+  head: "hits %",
+  title: "share of requests that the cache answered",
+  text: (now) => percent(now.of("hits"), now.of("hits") + now.of("misses")),
+  value: (now) => now.of("hits") / (now.of("hits") + now.of("misses") || 1),
+  wide: true,
+};
+
+/** @type {Column} */
+const OFFLOAD = {
+  head: "offload %",
+  title: "share of the bytes sent that did not come from an origin",
+  text: (now) => offload(now.of("sent"), now.of("fetched")),
+  wide: true,
+};
+
+/**
+ * @param {string} name
+ * @returns {Column}
+ */
+const bits = (name) => ({
+  head: "bit/s",
+  title: "bits a second",
+  by: name,
+  text: (now) => short((8 * now.of(name)) / now.seconds),
+  value: (now) => now.of(name) / now.seconds,
+  wide: true,
+});
+
+/** @type {Column} */
+const FETCHES = {
+  head: "fetches/s",
+  title: "requests to origins a second",
+  by: "fetches",
+  text: (now) => short(now.of("fetches") / now.seconds),
+  value: (now) => now.of("fetches") / now.seconds,
+  wide: true,
+};
+
+/** @type {Column} */
+const UNANSWERED = {
+  head: "unanswered/s",
+  title: "requests to origins without a response, a second",
+  text: (now) => short(now.of("unanswered") / now.seconds),
+  value: (now) => now.of("unanswered") / now.seconds,
+  bad: (now) => now.of("unanswered") > 0,
+  wide: true,
+};
+
+/** @type {Column} */
+const RESPONSES = { ...REQUESTS, head: "responses/s", title: "responses a second, mean of 10 s", by: "responses" };
+
+/**
+ * @param {number} share
+ * @returns {Column}
+ */
+const latency = (share) => ({
+  head: `p${share * 100}`,
+  title: `${share * 100} of 100 first bytes came within this time: the end of a bucket`,
+  text: (now) => percentile(now.buckets, share),
+  wide: true,
+});
+const LATENCIES = [0.5, 0.95, 0.99].map(latency);
+
+export const TILES = {
+  domains: [REQUESTS, FAILED, REFUSED, HITS, OFFLOAD, bits("bandwidth"), FETCHES, UNANSWERED],
+  origins: [RESPONSES, FAILED, REFUSED, ...LATENCIES, bits("bytes")],
+};
+
+export const COLUMNS = {
+  domains: [REQUESTS, FAILED, { ...REFUSED, wide: true }, HITS, OFFLOAD, bits("bandwidth")],
+  origins: [RESPONSES, FAILED, { ...REFUSED, wide: true }, ...LATENCIES, bits("bytes")],
+};
+
+/**
+ * How a column changed against a minute before; of shares, in points of their own.
+ * @param {Column} column
+ * @param {Counts} now
+ * @param {Counts} before
+ * @returns {string}
+ */
+export function changed(column, now, before) {
+  return column.value ? change(column.value(now), column.value(before)) : "";
+}
+
+/**
+ * The numbers of a row in full, for its tooltip.
+ * @param {Ranking} ranking
+ * @param {Sum} row
+ * @returns {string}
+ */
+export function tooltip(ranking, row) {
+  const said = ranking.columns.map((name, i) => `${name} ${full(row.now[i])}, a minute before ${full(row.before[i])}`);
+  return said.filter((_, i) => row.now[i] || row.before[i]).join("\n");
+}
+
+/**
+ * The parts of the status bar, in the order of CLASSES.
+ * @param {Counts} now
+ * @returns {number[]}
+ */
+export function statuses(now) {
+  const known = ["5xx", "4xx", "3xx", "2xx", "1xx"].map(now.of);
+  return [...known, Math.max(0, now.all - known.reduce((sum, one) => sum + one, 0))];
+}

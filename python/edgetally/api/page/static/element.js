@@ -1,0 +1,78 @@
+/** Elements. Names come from clients, so they are text and never markup. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * The element with this id.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @returns {T}
+ */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`no element #${id}`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * Make an element of HTML.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function html(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/**
+ * Make a picture of paths, one of each class.
+ * @param {number} width
+ * @param {number} height
+ * @param {readonly string[]} classes
+ * @returns {SVGSVGElement}
+ */
+export function picture(width, height, classes) {
+  const made = document.createElementNS(SVG, "svg");
+  made.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  made.setAttribute("preserveAspectRatio", "none");
+  made.setAttribute("aria-hidden", "true");
+  for (const name of classes) {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("class", `p${name}`);
+    made.append(path);
+  }
+  return made;
+}
+
+/**
+ * Set the paths of a picture.
+ * @param {SVGSVGElement} svg
+ * @param {string[]} paths
+ */
+export function drawPaths(svg, paths) {
+  paths.forEach((path, i) => void set(svg.children[i], "d", path));
+}
+
+/**
+ * Set an attribute if it changes.
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/**
+ * Set the text of an element if it changes.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,132 @@
+/** What is looked at, as an address; and what state the page is in, in words. Knows no document. */
+
+/** @import { Condition, Look, Ranking } from "./types.js" */
+
+import { duration } from "./format.js";
+
+/** @type {Look} */
+const DEFAULT = { service: "", of: "domains", by: "trouble", pop: "", match: "", focus: "", at: 0 };
+
+/** The orders of keys 1 to 6. */
+export const ORDERS = {
+  domains: ["trouble", "requests", "5xx", "4xx", "bandwidth", "fetches"],
+  origins: ["trouble", "responses", "5xx", "4xx", "bytes"],
+};
+
+/** For so many seconds after the start, there is no minute before to compare with. */
+const STARTING = 70;
+/** A second is late if it is not there so long after it was due. */
+const STALE = 3;
+
+/**
+ * Read the part of an address behind `#`. What is not valid counts as absent.
+ * @param {string} hash
+ * @returns {Look}
+ */
+export function read(hash) {
+  const given = new URLSearchParams(hash.replace(/^#/, ""));
+  const of = given.get("of") === "origins" ? "origins" : "domains";
+  const at = Number(given.get("at"));
+  return {
+    service: given.get("service") ?? DEFAULT.service,
+    of,
+    by: ORDERS[of].find((one) => one === given.get("by")) ?? DEFAULT.by,
+    pop: given.get("pop") ?? DEFAULT.pop,
+    match: given.get("match") ?? DEFAULT.match,
+    focus: given.get("focus") ?? DEFAULT.focus,
+    at: Number.isSafeInteger(at) && at > 0 ? at : DEFAULT.at,
+  };
+}
+
+/**
+ * Write the part of an address behind `#`, without what is as by default.
+ * @param {Look} look
+ * @returns {string}
+ */
+export function write(look) {
+  const names = /** @type {(keyof Look)[]} */ (Object.keys(DEFAULT));
+  const given = names.filter((name) => look[name] !== DEFAULT[name]).map((name) => [name, String(look[name])]);
+  return given.length ? `#${new URLSearchParams(given)}` : "";
+}
+
+/**
+ * The address of the ranking that a look asks for, relative to the page.
+ * @param {Look} look
+ * @returns {string}
+ */
+export function question(look) {
+  const { service, ...parameters } = look;
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== 0);
+  return `top/${encodeURIComponent(service)}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}
+
+/**
+ * For how long there were no requests, as far as is known.
+ * @param {Ranking} ranking
+ * @returns {number} seconds
+ */
+function idleFor(ranking) {
+  const values = ranking.all.series.requests ?? ranking.all.series.responses ?? [];
+  const last = values.findLastIndex((one) => one !== null && one > 0);
+  const known = values.filter((one) => one !== null).length;
+  return last < 0 ? known : values.length - 1 - last;
+}
+
+/**
+ * The state of the page.
+ * @param {{
+ *   look: Look,
+ *   ranking: Ranking | null,
+ *   now: number,
+ *   lostAt: number,
+ *   retryAt: number,
+ *   problem: "" | "refused" | "gone",
+ *   sentence: string,
+ * }} seen `now`, `lostAt`, `retryAt`: seconds by the server's clock; `lostAt` 0: connected; `sentence`: of /readyz
+ * @returns {Condition}
+ */
+export function condition({ look, ranking, now, lostAt, retryAt, problem, sentence }) {
+  if (problem === "refused") return { name: "refused", text: "a token is needed" };
+  if (problem === "gone") return { name: "gone", text: "that second is not kept any more" };
+  if (lostAt) {
+    const again = retryAt > now ? `, again in ${duration(retryAt - now)}` : ", trying again";
+    return { name: "offline", text: `no connection for ${duration(now - lostAt)}${again}` };
+  }
+  if (!ranking) return { name: "connecting", text: "connecting" };
+  if (look.at) return { name: "frozen", text: `frozen, ${duration(now - look.at)} ago` };
+  const behind = now - ranking.second - ranking.AggregateDelay;
+  if (behind > STALE) {
+    return { name: "stale", text: `stands still for ${duration(behind)}${sentence ? `: ${sentence}` : ""}` };
+  }
+  if (starting(ranking)) return { name: "starting", text: "starting: no minute to compare with yet" };
+  const idle = idleFor(ranking);
+  return idle >= ranking.window
+    ? { name: "idle", text: `no requests for ${duration(idle)}` }
+    : { name: "live", text: "live" };
+}
+
+/**
+ * Whether there is no minute before to compare with, so that no change is shown.
+ * @param {Ranking} ranking
+ * @returns {boolean}
+ */
+export function starting(ranking) {
+  return ranking.second - ranking.since < STARTING;
+}
+
+/**
+ * The order in which rows are shown. While it rests, rows keep their position and new ones come last.
+ * @param {string[]} shown
+ * @param {string[]} ranked
+ * @param {boolean} rests
+ * @returns {{ order: string[], moved: number }} `moved`: rows that would move up
+ */
+export function arrange(shown, ranked, rests) {
+  if (!rests) return { order: ranked, moved: 0 };
+  const there = new Set(ranked);
+  const kept = shown.filter((name) => there.has(name));
+  const old = new Set(kept);
+  const order = [...kept, ...ranked.filter((name) => !old.has(name))];
+  const position = new Map(order.map((name, i) => [name, i]));
+  return { order, moved: ranked.filter((name, i) => (position.get(name) ?? 0) > i).length };
+}

@@ -1,0 +1,114 @@
+/** What stands around the table: tiles, the strip of five minutes, POPs to choose from, the last line. */
+
+/** @import { Look, Ranking } from "./types.js" */
+
+import { changed, counts, TILES } from "./columns.js";
+import { byId, drawPaths, html, picture, set, write } from "./element.js";
+import { duration, full, time } from "./format.js";
+import { areas, CLASSES, largest, layers } from "./picture.js";
+
+const STRIP_HEIGHT = 96;
+
+const strip = byId("strip");
+const needle = /** @type {HTMLElement} */ (strip.querySelector(".needle"));
+const legend = /** @type {HTMLElement} */ (strip.querySelector(".legend"));
+const stripPicture = picture(1, STRIP_HEIGHT, CLASSES);
+strip.prepend(stripPicture);
+
+/**
+ * Draw the sums of all names.
+ * @param {Ranking} ranking
+ * @param {boolean} quiet no change is shown
+ */
+export function drawTiles(ranking, quiet) {
+  const [now, before] = [counts(ranking, ranking.all.now), counts(ranking, ranking.all.before)];
+  const tiles = byId("tiles");
+  const columns = TILES[ranking.of];
+  if (tiles.dataset.of !== ranking.of) {
+    tiles.dataset.of = ranking.of;
+    const made = columns.map(({ head, title }) =>
+      html("div", { title }, html("dt", {}, head), html("dd"), html("dd", { class: "change" })),
+    );
+    tiles.replaceChildren(...made);
+  }
+  columns.forEach((column, i) => {
+    const [, value, change] = tiles.children[i].children;
+    write(value, column.text(now));
+    value.classList.toggle("bad", column.bad?.(now) ?? false);
+    write(change, quiet ? "" : changed(column, now, before));
+  });
+}
+
+/**
+ * Draw the seconds before the one that is shown.
+ * @param {Ranking} ranking
+ * @param {{ frozen: boolean, newest: number }} how `newest`: the newest second that can be looked at
+ */
+export function drawStrip(ranking, { frozen, newest }) {
+  const { series } = ranking.all;
+  const all = series.requests ?? series.responses ?? [];
+  const last = all.length - 1;
+  const most = largest(all);
+  set(stripPicture, "viewBox", `0 0 ${all.length} ${STRIP_HEIGHT}`);
+  drawPaths(stripPicture, areas(layers(series), most, STRIP_HEIGHT));
+  needle.hidden = !frozen;
+  const failed = series["5xx"]?.[last] ?? 0;
+  const unit = ranking.of === "domains" ? "requests" : "responses";
+  set(strip, "aria-valuemin", String(ranking.since));
+  set(strip, "aria-valuemax", String(Math.max(newest, ranking.second)));
+  set(strip, "aria-valuenow", String(ranking.second));
+  set(strip, "aria-valuetext", `${time(ranking.second)}, ${full(all[last] ?? 0)} ${unit}, ${full(failed)} of them 5xx`);
+  const said = [
+    `${time(ranking.second - last)} UTC`,
+    `at most ${full(most)} ${unit} a second · hatched: 5xx`,
+    time(ranking.second),
+  ];
+  if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
+  said.forEach((text, i) => void write(legend.children[i], text));
+}
+
+/**
+ * The second of the strip that was clicked.
+ * @param {Ranking} ranking
+ * @param {number} x of the pointer
+ * @returns {number}
+ */
+export function clickedSecond(ranking, x) {
+  const box = stripPicture.getBoundingClientRect();
+  const length = ranking.all.series["5xx"]?.length ?? 1;
+  const second = ranking.second - length + 1 + Math.floor(((x - box.left) / box.width) * length);
+  return Math.max(ranking.since, Math.min(ranking.second, second));
+}
+
+/**
+ * Offer the POPs that have traffic.
+ * @param {Ranking} ranking
+ * @param {Look} look
+ */
+export function drawPops(ranking, look) {
+  const select = /** @type {HTMLSelectElement} */ (byId("pop"));
+  const names = [...new Set([...ranking.pops.map((pop) => pop.name), look.pop])].filter(Boolean).sort();
+  if (names.join("\n") !== select.dataset.names) {
+    select.dataset.names = names.join("\n");
+    const options = names.map((name) => html("option", { value: name }, name));
+    select.replaceChildren(html("option", { value: "" }, "all"), ...options);
+  }
+  select.value = look.pop;
+}
+
+/**
+ * Say how far these numbers can be believed.
+ * @param {Ranking} ranking
+ */
+export function drawFoot(ranking) {
+  const row = (/** @type {string} */ name) => ranking.rows.find((one) => one.name === name)?.now[0] ?? 0;
+  const said = [
+    `last ${ranking.window} s against a minute before`,
+    `late ${full(ranking.late)}`,
+    `rejected ${ranking.rejected === undefined ? "–" : full(ranking.rejected)}`,
+    `_other ${full(Math.max(ranking.overflowed, row("_other")))}`,
+    `_invalid ${full(row("_invalid"))}`,
+    `known for ${duration(ranking.second - ranking.since + 1)}`,
+  ];
+  write(byId("foot"), said.join(" · "));
+}

@@ -1,0 +1,113 @@
+/** The address, and the states of the page. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { arrange, condition, question, read, write } from "../../python/edgetally/api/page/static/state.js";
+
+/** @import { Ranking } from "../../python/edgetally/api/page/static/types.js" */
+
+const NOW = 1_795_322_468;
+
+/**
+ * @param {Partial<Ranking>} [change]
+ * @returns {Ranking}
+ */
+function ranking(change = {}) {
+  const second = NOW - 2;
+  const sum = { now: [0], before: [0] };
+  return {
+    service: "shop",
+    of: "domains",
+    by: "trouble",
+    second,
+    Timestamp: NOW,
+    AggregateDelay: 2,
+    since: second - 299,
+    window: 10,
+    ago: 60,
+    columns: ["requests"],
+    all: { ...sum, series: { requests: new Array(300).fill(7) } },
+    rows: [],
+    rest: { ...sum, names: 0 },
+    pops: [],
+    focus: null,
+    late: 0,
+    overflowed: 0,
+    ...change,
+  };
+}
+
+/**
+ * @param {Partial<Parameters<typeof condition>[0]>} [change]
+ * @returns {[string, string]}
+ */
+function stateOf(change = {}) {
+  const seen = {
+    look: read(""),
+    ranking: ranking(),
+    now: NOW,
+    lostAt: 0,
+    retryAt: 0,
+    problem: /** @type {const} */ (""),
+    sentence: "",
+  };
+  const { name, text } = condition({ ...seen, ...change });
+  return [name, text];
+}
+
+test("an address says all of what is looked at", () => {
+  const hash = "#service=shop&of=origins&by=5xx&pop=FRA&match=pay&focus=pay+%26+go&at=1795322466";
+  const look = read(hash);
+  assert.deepEqual(look, {
+    service: "shop",
+    of: "origins",
+    by: "5xx",
+    pop: "FRA",
+    match: "pay",
+    focus: "pay & go",
+    at: 1_795_322_466,
+  });
+  assert.equal(write(look), hash);
+  assert.equal(write(read("")), "");
+  assert.equal(question(look), `top/shop?of=origins&by=5xx&pop=FRA&match=pay&focus=pay+%26+go&at=1795322466`);
+});
+
+test("what an address says wrongly counts as absent", () => {
+  for (const at of ["-3", "soon", "1.5", "1e99"]) assert.equal(read(`#at=${at}`).at, 0);
+  assert.equal(read("#of=clouds&by=color").of, "domains");
+  assert.equal(read("#of=origins&by=fetches").by, "trouble");
+});
+
+test("every state has words of its own", () => {
+  const look = { ...read("#service=shop"), at: NOW - 41 };
+  assert.deepEqual(stateOf(), ["live", "live"]);
+  assert.deepEqual(stateOf({ ranking: null }), ["connecting", "connecting"]);
+  assert.deepEqual(stateOf({ look }), ["frozen", "frozen, 41 s ago"]);
+  assert.deepEqual(stateOf({ now: NOW + 9 }), ["stale", "stands still for 9 s"]);
+  assert.deepEqual(stateOf({ now: NOW + 9, sentence: "disk full" }), ["stale", "stands still for 9 s: disk full"]);
+  assert.deepEqual(stateOf({ lostAt: NOW - 12, retryAt: NOW + 4 }), [
+    "offline",
+    "no connection for 12 s, again in 4 s",
+  ]);
+  assert.deepEqual(stateOf({ lostAt: NOW - 12 }), ["offline", "no connection for 12 s, trying again"]);
+  assert.deepEqual(stateOf({ problem: "refused" })[0], "refused");
+  assert.deepEqual(stateOf({ problem: "gone" }), ["gone", "that second is not kept any more"]);
+  assert.deepEqual(stateOf({ ranking: ranking({ since: NOW - 60 }) })[0], "starting");
+});
+
+test("idle is counted from the last request", () => {
+  const requests = new Array(300).fill(0).fill(5, 0, 170);
+  assert.deepEqual(stateOf({ ranking: ranking({ all: { now: [0], before: [0], series: { requests } } }) }), [
+    "idle",
+    "no requests for 2 min 10 s",
+  ]);
+  const none = new Array(300).fill(0);
+  const idle = ranking({ all: { now: [0], before: [0], series: { requests: none } } });
+  assert.deepEqual(stateOf({ ranking: idle }), ["idle", "no requests for 5 min"]);
+});
+
+test("rows keep their position while the order rests", () => {
+  assert.deepEqual(arrange([], ["b", "a"], false), { order: ["b", "a"], moved: 0 });
+  assert.deepEqual(arrange(["a", "gone", "b"], ["new", "b", "a"], true), { order: ["a", "b", "new"], moved: 1 });
+  assert.deepEqual(arrange(["a", "b"], ["a", "b", "c"], true), { order: ["a", "b", "c"], moved: 0 });
+});
