@@ -15,6 +15,7 @@ from edgetally.access.grants import short
 from edgetally.access.token_file import TokenFile
 from edgetally.cli.flags import add_flag, add_flags, given
 from edgetally.cli.streams import standard_input
+from edgetally.cli.top import describe as describe_top
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import SETTINGS, RecordsSettings
@@ -34,7 +35,8 @@ RECORDS = [path for path in WITH_FLAG if SETTINGS[path].section == "records"]
 STATUSES = """\
 exit status:
   0    done; serve and demo: stopped by a signal
-  1    fold: no line was counted; serve: a part failed, and a restart may help
+  1    fold: no line was counted; serve: a part failed, and a restart may help;
+       top: the server cannot be reached, or refuses
   2    an argument or a setting is wrong, or a file cannot be read or written
   130  interrupted by Ctrl-C
 
@@ -172,6 +174,16 @@ def parser() -> argparse.ArgumentParser:
     formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
 
     _token(commands)
+
+    describe_top(
+        commands.add_parser(
+            "top",
+            help="show in a terminal what is wrong right now, live",
+            description="Show the domains or origins of a running server that matter most, live. Without a terminal, "
+            "print them once. The token is in $EDGETALLY_TOKEN or in a file. Exit status: 0; 1 if the server cannot be "
+            "reached or refuses; 2 if an argument is wrong.",
+        )
+    )
 
     demo = commands.add_parser(
         "demo",

@@ -1,0 +1,1 @@
+"""`edgetally top`: the live ranking of a server in a terminal."""

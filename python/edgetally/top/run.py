@@ -1,0 +1,101 @@
+"""`edgetally top`: which service, and whether a terminal or a pipe reads."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgetally.errors import EdgetallyError, reason
+from edgetally.top.look import Connection, Look
+from edgetally.top.screen import View, screen
+from edgetally.top.server import Refused, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgetally.top.server import Answer
+
+TOKEN = "EDGETALLY_TOKEN"  # noqa: S105 - the name of a variable
+PIPE_WIDTH = 160
+"""Columns of rows that a pipe reads."""
+
+
+class Asked(NamedTuple):
+    """The arguments of the command."""
+
+    url: str
+    look: Look
+    as_json: bool = False
+    follows: bool = False
+    token_file: Path | None = None
+    ca: Path | None = None
+
+
+def top(asked: Asked) -> None:
+    """Show the ranking until the reader quits, or print it once if none of a terminal is there."""
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    server = Server(asked.url, _token(asked.token_file), asked.ca)
+    try:
+        service = _service(server, asked.look.service, may_ask=is_terminal)
+    except Refused:
+        if not is_terminal:
+            raise
+        server.token = getpass.getpass(f"Token for {server.url}: ").strip()
+        service = _service(server, asked.look.service, may_ask=True)
+    look = asked.look._replace(service=service)
+    if is_terminal and not asked.as_json:
+        server.ranking(look.path)  # what is wrong now is said before the terminal is taken over
+        from edgetally.top.terminal import show  # noqa: PLC0415 - a pipe needs no curses
+
+        show(server, look)
+    elif asked.follows:
+        for answer in server.stream(look.path):
+            _print(answer, look, as_json=asked.as_json)
+    else:
+        _print(server.ranking(look.path), look, as_json=asked.as_json)
+
+
+def _print(answer: Answer, look: Look, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(answer.content.decode() + "\n")
+    else:
+        ranking = answer.ranking
+        height = len(ranking.rows) + 12
+        connection = Connection(now=ranking.timestamp)
+        # Without the keys, and without what only fills a screen.
+        lines = screen(look, ranking, connection, View(), PIPE_WIDTH, height)[:-1]
+        texts = ("".join(text for text, _ in line).rstrip() for line in lines)
+        sys.stdout.write("\n".join(text for text in texts if text) + "\n")
+    sys.stdout.flush()
+
+
+def _service(server: Server, named: str, *, may_ask: bool) -> str:
+    """Return the service to look at."""
+    services = server.services()
+    if named or len(services) == 1:
+        return named or services[0]
+    if not services:
+        raise EdgetallyError(f"{server.url} has no services yet: name one with --service")
+    if not may_ask:
+        raise EdgetallyError(f"expected --service with one of: {', '.join(services[:20])}")
+    sys.stdout.write("".join(f"{i:>4}  {name}\n" for i, name in enumerate(services, 1)))
+    answer = input("Service (number or name): ").strip()
+    if answer in services:
+        return answer
+    if answer.isdecimal() and 1 <= int(answer) <= len(services):
+        return services[int(answer) - 1]
+    raise EdgetallyError(f"expected a number from 1 to {len(services)} or a service, got {answer[:40]!r}")
+
+
+def _token(file: Path | None) -> str:
+    """Return the token: not from a flag, which every user of the machine can read."""
+    if file is None:
+        return os.environ.get(TOKEN, "").strip()
+    try:
+        return file.read_text("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise EdgetallyError(f"cannot read a token from {file}: expected ASCII text") from error
+    except OSError as error:
+        raise EdgetallyError(f"cannot read a token from {file}: {reason(error)}") from error

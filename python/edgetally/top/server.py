@@ -1,0 +1,181 @@
+"""The server that is looked at, over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edgetally.api.answers import RankingAnswer
+from edgetally.errors import EdgetallyError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a connection counts as lost: a stream sends something every 15."""
+
+RANKING = msgspec.json.Decoder(RankingAnswer)
+
+
+class ServerError(EdgetallyError):
+    """The server does not answer, or not as expected."""
+
+
+class Refused(ServerError):
+    """The server wants a token that may read."""
+
+
+class Gone(ServerError):
+    """The second that was asked for is not kept any more."""
+
+
+class Answer(NamedTuple):
+    """A ranking, and the bytes that it came as."""
+
+    ranking: RankingAnswer
+    content: bytes
+
+
+class Stream:
+    """Rankings as the server seals seconds. Iterating blocks; closing from another thread ends it."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._response = response
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield rankings until the stream ends; raise OSError when the connection is lost."""
+        event, data = b"", b""
+        while line := self._response.readline():
+            name, _, value = line.rstrip(b"\r\n").partition(b": ")
+            if name == b"event":
+                event = value
+            elif name == b"data":
+                data += value
+            elif not name:
+                if event == b"ranking":
+                    yield _decoded(data)
+                event, data = b"", b""
+
+    def close(self) -> None:
+        """End the stream."""
+        if self._connection.sock:
+            try:
+                self._connection.sock.shutdown(2)
+            except OSError:
+                pass  # it is lost already
+        self._connection.close()
+
+
+class Server:
+    """Asks one server. Every call has a connection of its own."""
+
+    def __init__(self, url: str, token: str = "", ca: Path | None = None) -> None:
+        """Check the address; raise EdgetallyError if it is no URL, or the certificates cannot be read."""
+        given = url if "://" in url else f"http://{url}"
+        parts = urlsplit(given)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise EdgetallyError(f"expected a URL such as http://127.0.0.1:8480, got {url!r}: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise EdgetallyError(f"expected a URL such as http://127.0.0.1:8480, got {url!r}")
+        self.url = given.rstrip("/")
+        self.token = token
+        self._host, self._port = parts.hostname, port
+        self._prefix = parts.path.rstrip("/")
+        self._context = None
+        if parts.scheme == "https":
+            try:
+                self._context = ssl.create_default_context(cafile=ca)
+            except OSError as error:
+                raise EdgetallyError(f"cannot read certificates from {ca}: {reason(error)}") from error
+
+    def services(self) -> list[str]:
+        """Return the services that the token may read."""
+        found = json.loads(self._ask("/", "application/json")[1].read())
+        if not isinstance(found, dict) or not isinstance(found.get("services"), list):
+            raise ServerError(f"{self.url} is not Edgetally: expected a list of services at /")
+        return [str(name) for name in found["services"]]
+
+    def ranking(self, path: str) -> Answer:
+        """Return one ranking."""
+        connection, response = self._ask(path, "application/json")
+        with connection:
+            return _decoded(response.read())
+
+    def stream(self, path: str) -> Stream:
+        """Return rankings as they come."""
+        connection, response = self._ask(path, "text/event-stream")
+        if "event-stream" not in response.headers.get_content_type():
+            connection.close()
+            raise ServerError(f"{self.url} has no streams: it may be an older Edgetally")
+        return Stream(connection, response)
+
+    def _ask(self, path: str, accept: str) -> tuple[_Connection, http.client.HTTPResponse]:
+        connection = _Connection(self._host, self._port, self._context)
+        headers = {"Accept": accept}
+        if self.token:
+            headers["Fastly-Key"] = self.token
+        try:
+            connection.request("GET", self._prefix + path, headers=headers)
+            response = connection.getresponse()
+            if response.status == http.client.OK:
+                return connection, response
+            problem = _problem(response)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise ServerError(f"cannot reach {self.url}: {_reason(error)}") from error
+        connection.close()
+        if response.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+            raise Refused(f"{self.url} wants a token that may read: set EDGETALLY_TOKEN or --token-file")
+        if response.status == http.client.NOT_FOUND and path.startswith("/top/"):
+            if "at=" in path:
+                raise Gone("that second is not kept any more")
+            raise ServerError(f"{self.url} has no rankings: expected Edgetally with /top, got status 404")
+        raise ServerError(f"{self.url} answered {response.status}: {problem}")
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection, with TLS if there is a context, which closes at the end of a block."""
+
+    def __init__(self, host: str, port: int | None, context: ssl.SSLContext | None) -> None:
+        super().__init__(host, port or (443 if context else 80), timeout=TIMEOUT)
+        self._tls = context
+
+    def connect(self) -> None:
+        super().connect()
+        if self._tls:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _decoded(content: bytes) -> Answer:
+    try:
+        return Answer(RANKING.decode(content), content)
+    except msgspec.DecodeError as error:
+        raise ServerError(f"expected a ranking, got something else: {error}") from error
+
+
+def _problem(response: http.client.HTTPResponse) -> str:
+    """Return the sentence of a refusal."""
+    try:
+        found = json.loads(response.read(1 << 16))
+        return str(found["Error"] if "Error" in found else found["msg"])
+    except (ValueError, KeyError, TypeError):
+        return response.reason
+
+
+def _reason(error: Exception) -> str:
+    return reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__

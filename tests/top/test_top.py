@@ -1,0 +1,162 @@
+"""`edgetally top` as a process: into a pipe, and in a real terminal."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.clock import START, TIMEOUT_SECONDS
+from tests.support.programs import skip_or_fail
+from tests.support.served import Served, record, served
+from tests.support.tokens import access, bearer
+
+COMMAND = (sys.executable, "-m", "edgetally", "top")
+
+
+async def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with its output in a pipe."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    out, error = await process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode or 0, out.decode(), error.decode())
+
+
+@pytest.fixture
+async def service(service: Served) -> Served:
+    await service.push(record(0), record(0, domain="bad.example", status=503))
+    await service.to(2)
+    return service
+
+
+async def test_a_pipe_gets_rows(service: Served) -> None:
+    done = await run(service.url)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(" edgetally  svc  domains by trouble")
+    assert [line.split()[0] for line in lines if ".example" in line] == ["bad.example", "a.example"]
+
+
+async def test_json_is_the_answer_as_it_came(service: Served) -> None:
+    done = await run(service.url, "--json", "--of", "origins", "--rows", "1")
+
+    assert json.loads(done.stdout) == (await service.client.get("/top/svc?of=origins&rows=1")).json()
+
+
+async def test_follow_prints_every_second(service: Served) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, service.url, "--json", "--follow", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    seconds = []
+    for second in range(1, 4):
+        seconds.append(json.loads(await process.stdout.readline())["second"])
+        await service.to(second + 2)
+    process.terminate()
+    await process.communicate()
+    assert seconds == [START, START + 1, START + 2]
+
+
+async def test_one_sentence_says_what_is_wrong(service: Served) -> None:
+    await service.push(record(1, service_id="other"))
+    await service.to(4)
+    several = await run(service.url)
+    assert (several.returncode, several.stdout) == (2, "")
+    assert several.stderr == "edgetally: expected --service with one of: other, svc\n"
+
+    for url, status, problem in (
+        ("http://127.0.0.1:1", 1, "cannot reach http://127.0.0.1:1: Connection refused"),
+        ("ftp://there", 2, "expected a URL such as http://127.0.0.1:8480, got 'ftp://there'"),
+        (f"{service.url}/v1", 1, f"{service.url}/v1 answered 404: no such endpoint: /v1/ (see / for the list)"),
+    ):
+        done = await run(url)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", f"edgetally: {problem}\n")
+
+
+async def test_a_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    reader = bearer("read", "svc")
+    async with served({"access": access(reader)}) as running:
+        without = await run(running.url, "--service", "svc")
+        assert without.returncode == 1
+        assert without.stderr == (
+            f"edgetally: {running.url} wants a token that may read: set EDGETALLY_TOKEN or --token-file\n"
+        )
+        file = tmp_path / "token"
+        file.write_text(reader.token + "\n")
+        assert (await run(running.url, "--service", "svc", EDGETALLY_TOKEN=reader.token)).returncode == 0
+        assert (await run(running.url, "--service", "svc", "--token-file", str(file))).returncode == 0
+        missing = await run(running.url, "--token-file", str(tmp_path / "missing"))
+        assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+class Tmux:
+    """A real terminal of a given size."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def call(self, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            "tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments, stdout=subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        return out.decode()
+
+    async def shows(self, *texts: str) -> str:
+        """Wait until all of these are on the screen."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while True:
+                screen = await self.call("capture-pane", "-p")
+                if all(text in screen for text in texts):
+                    return screen
+
+    async def press(self, *keys: str) -> None:
+        await self.call("send-keys", *keys)
+
+
+@asynccontextmanager
+async def terminal(tmp_path: Path, *arguments: str) -> AsyncIterator[Tmux]:
+    """Run the command in a terminal of 80 by 24."""
+    tmux = Tmux(tmp_path / "tmux")
+    command = " ".join([*COMMAND, *arguments])
+    await tmux.call("new-session", "-d", "-x", "80", "-y", "24", f"LC_ALL=C.UTF-8 {command}; echo left $?; cat")
+    try:
+        yield tmux
+    finally:
+        await tmux.call("kill-server")
+
+
+@pytest.mark.parametrize("_tmux", [pytest.param("tmux", marks=skip_or_fail("tmux"))])
+async def test_keys_in_a_terminal(service: Served, tmp_path: Path, _tmux: str) -> None:
+    async with terminal(tmp_path, service.url) as tmux:
+        await tmux.shows("svc  domains by trouble", "bad.example", "starting")
+        await tmux.press("Down", "Enter")
+        await tmux.shows(">bad.example", "codes  503 1")
+        await tmux.press("Escape", "Escape", "2")
+        await tmux.shows("domains by requests")
+        await tmux.press("/", "a.ex", "Enter")
+        await tmux.shows("with 'a.ex'", "1 more")
+        await tmux.press("Escape", "f")
+        await tmux.shows("frozen")
+        await service.push(record(2, domain="new.example"))
+        await service.to(4)
+        await tmux.press("f")
+        await tmux.shows("new.example", "starting")
+        await tmux.press("o")
+        await tmux.shows("origins by trouble", "RESP/S")
+        await tmux.press("?")
+        await tmux.shows("domains, origins")
+        await tmux.press("?", "q")
+        await tmux.shows("left 0")
