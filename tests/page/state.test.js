@@ -33,6 +33,8 @@ function ranking(change = {}) {
     focus: null,
     late: 0,
     overflowed: 0,
+    other: 0,
+    invalid: 0,
     ...change,
   };
 }

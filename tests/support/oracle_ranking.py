@@ -151,6 +151,8 @@ class RankingOracle:
             "rows": [self.row(name, pops) for name in shown],
             "rest": {"names": len(names.difference(shown)), **self.totals(but=shown)},
             "pops": [{"name": pop, **self.totals(pop=pop)} for pop in pops],
+            "other": self.totals("_other")["now"][0],
+            "invalid": self.totals("_invalid")["now"][0],
         }
 
     def focus(self) -> Json:

@@ -169,6 +169,8 @@ class RankingAnswer(Answer, kw_only=True):
     focus: Focus | None
     late: Annotated[Count, Meta(description="Records of sealed seconds that were counted now.")]
     overflowed: Annotated[Count, Meta(description="Rows under `_other` now because of a limit on keys.")]
+    other: Annotated[Count, Meta(description="Requests (or responses) of `_other` now, whether or not it has a row.")]
+    invalid: Annotated[Count, Meta(description="The same of `_invalid`.")]
     rejected: Annotated[Count, ForAll] | UnsetType = UNSET
 
 

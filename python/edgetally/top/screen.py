@@ -308,10 +308,9 @@ def _row(ranking: RankingAnswer, row: RankedName, shape: Shape, *, is_chosen: bo
 
 
 def _below(ranking: RankingAnswer, view: View, width: int) -> list[Line]:
-    rows = {row.name: row.now[0] for row in ranking.rows}
     rejected = "" if not isinstance(ranking.rejected, int) else f"  rejected {ranking.rejected}"
     said = f" {ranking.window} s against a minute before  late {ranking.late}{rejected}"
-    said += f"  _other {max(ranking.overflowed, rows.get('_other', 0))}  _invalid {rows.get('_invalid', 0)}"
+    said += f"  _other {ranking.other}  _invalid {ranking.invalid}"
     if view.moved:
         said += f"  {view.moved} moved up"
     keys = KEYS if view.typing is None else f"filter: {view.typing}▁  (Enter, Esc)"

@@ -7,7 +7,8 @@
 //!  "all":{"now":[11508,0],"before":[9920,0],"series":{"requests":[null,1150],"5xx":[null,3]}},
 //!  "rows":[{"name":"a.example","silent":false,"now":[371,0],"before":[402,0],"series":{},"pops":[[84,45],[61,33]]}],
 //!  "rest":{"names":261,"now":[11137,0],"before":[9518,0]},
-//!  "pops":[{"name":"AMS","now":[5000,0],"before":[5100,0]}],"focus":null,"late":0,"overflowed":0}
+//!  "pops":[{"name":"AMS","now":[5000,0],"before":[5100,0]}],"focus":null,"late":0,"overflowed":0,
+//!  "other":0,"invalid":4}
 //! ```
 //!
 //! A ranking is a pure function of sealed seconds, so the same question has the same answer, byte for byte.
@@ -29,6 +30,7 @@ use crate::ranking::question::Question;
 use crate::ranking::seconds::{AGO, Hint, Second, Seconds, WINDOW};
 use crate::ranking::series::{OF_ALL, OF_ROW, Series};
 use crate::schema::dataset::Dataset;
+use crate::value::key::{INVALID, OTHER};
 use crate::window::sealed::Sealed;
 
 /// The names of the columns of `dataset`.
@@ -126,7 +128,23 @@ impl RankingWriter<'_> {
         self.number("late", now().map(|one| one.late).sum());
         self.json.text(",");
         self.number("overflowed", now().map(|one| one.overflowed).sum());
+        // Known also when they have no row.
+        for (member, name) in [("other", OTHER), ("invalid", INVALID)] {
+            self.json.text(",");
+            self.number(member, self.requests_of(name));
+        }
         self.json.text("}");
+    }
+
+    /// The requests (or responses) of a name now.
+    fn requests_of(&self, name: &str) -> u64 {
+        let (wanted, mut hint, mut sums) = (self.columns.all(), Hint::default(), Sums::default());
+        for second in self.seconds.now() {
+            for row in second.rows_of(name, &mut hint) {
+                self.columns.add(&mut sums, second.sealed, row, &wanted);
+            }
+        }
+        sums[REQUESTS]
     }
 
     fn head(&mut self) {

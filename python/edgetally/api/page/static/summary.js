@@ -101,13 +101,12 @@ export function drawPops(ranking, look) {
  * @param {Ranking} ranking
  */
 export function drawFoot(ranking) {
-  const row = (/** @type {string} */ name) => ranking.rows.find((one) => one.name === name)?.now[0] ?? 0;
   const said = [
     `last ${ranking.window} s against a minute before`,
     `late ${full(ranking.late)}`,
     `rejected ${ranking.rejected === undefined ? "–" : full(ranking.rejected)}`,
-    `_other ${full(Math.max(ranking.overflowed, row("_other")))}`,
-    `_invalid ${full(row("_invalid"))}`,
+    `_other ${full(ranking.other)}`,
+    `_invalid ${full(ranking.invalid)}`,
     `known for ${duration(ranking.second - ranking.since + 1)}`,
   ];
   write(byId("foot"), said.join(" · "));

@@ -59,6 +59,8 @@ export interface Ranking {
   focus: Focus | null;
   late: number;
   overflowed: number;
+  other: number;
+  invalid: number;
   rejected?: number;
 }
 
