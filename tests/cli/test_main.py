@@ -52,8 +52,8 @@ def test_fold_reads_standard_input_when_it_is_given_no_file() -> None:
 def test_fold_gives_records_the_service_and_the_pop_that_they_lack() -> None:
     done = run("fold", "--service-id", "mine", "--pop", "AMS", given=LINE)
 
-    entry = json.loads(done.stdout)
-    assert (entry["service_id"], list(entry["datacenter"])) == ("mine", ["AMS"])
+    for entry in map(json.loads, done.stdout.splitlines()):
+        assert (entry["service_id"], list(entry["datacenter"])) == ("mine", ["AMS"])
 
 
 def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
@@ -62,8 +62,9 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
 
     done = run("fold", "--config", path, given=LINE + LINE.replace(b"a.example", b"b.example"))
 
-    assert json.loads(done.stdout)["datacenter"].keys() == {"FIL"}
-    assert json.loads(done.stdout)["aggregated"]["_other"]["requests"] == 1
+    entries = {entry["dataset"]: entry for entry in map(json.loads, done.stdout.splitlines())}
+    assert [entry["datacenter"].keys() for entry in entries.values()] == [{"FIL"}] * 2
+    assert entries["domains"]["aggregated"]["_other"]["requests"] == 1
 
 
 @pytest.mark.parametrize(
