@@ -375,7 +375,7 @@ async def test_too_many_scrapes_at_a_time_are_refused(monkeypatch: pytest.Monkey
         assert service.service.fastly_metrics.limits_reached == {"fastly_metrics.max_scrapes": 1}
 
         raw.writer.transport.abort()
-        await until(lambda: len(service.service.server.connections) == 1)
+        await until(lambda: not service.service.fastly_metrics.answering)
         assert (await service.client.get("/fastly/metrics")).status_code == 200
 
 

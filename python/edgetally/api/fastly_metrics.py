@@ -80,13 +80,18 @@ class FastlyMetrics:
         """How often, by setting."""
         return {"fastly_metrics.max_scrapes": self.refused}
 
+    @property
+    def answering(self) -> int:
+        """How many scrapes are being answered."""
+        return len(self._bodies) + self._starting
+
     def close(self) -> None:
         """Wait for what is being written."""
         self._thread.shutdown()
 
     async def scrape(self, grant: Grant, target: str, *, accept: str, gzip: bool) -> Response:
         """Answer with the series of `target`, or of every service that `grant` permits to read."""
-        if len(self._bodies) + self._starting >= self._max_scrapes:
+        if self.answering >= self._max_scrapes:
             self.refused += 1
             problem = f"{self._max_scrapes} scrapes are being answered (fastly_metrics.max_scrapes): try again later"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, b"Retry-After: 1")
