@@ -299,6 +299,16 @@ class RotatedFileLost(SourceEvent, frozen=True):
     offset: int
 
 
+class RotatedFileUnreadable(SourceEvent, frozen=True):
+    """A file was rotated before it was read, and what is left of it cannot be read. None of it counts."""
+
+    level = logging.WARNING
+    sentence = "{source}: cannot read {path}: {problem}; its {size} bytes do not count"
+    path: str
+    problem: str
+    size: int
+
+
 class FileTruncated(SourceEvent, frozen=True):
     """A followed file no longer has what was read of it. Lines may be lost: rotate by renaming instead."""
 

@@ -1,10 +1,11 @@
 """Files that are followed on a turned clock, and what was read of them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import pytest
 
@@ -30,30 +31,59 @@ async def inline(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> 
     return call(*args, **kwargs)
 
 
+class Journaled(NamedTuple):
+    """What would have been durable at one moment."""
+
+    checkpoints: dict[str, str]
+    lines: list[bytes]
+
+
 class Reading:
-    """Reads what a follower finds as the worker does, and turns the clock while it waits."""
+    """
+    Reads what a follower finds as the worker does, and turns the clock while it waits.
+
+    A line that begins with `P ` is a part of the next one, which begins with `F `, as container runtimes write it.
+    """
 
     def __init__(self, checkpoints: Mapping[str, str], clock: ManualClock) -> None:
         self.clock = clock
         self.checkpoints = dict(checkpoints)
         """What the journal would have kept."""
+        self.commits: list[Journaled] = []
+        """Every state of the journal so far."""
         self.follower: Follower
         self._lines: list[bytes] = []
+        self._counted: list[bytes] = []
 
     async def read(self, source: Generation | CheckpointUpdate) -> None:
-        unfinished = b""
+        unfinished = parts = b""
         async for block in source.blocks():
+            if block.resume is not None:
+                parts = block.resume
             *lines, unfinished = (unfinished + block.data).split(b"\n")
             if block.end and unfinished:
                 lines.append(unfinished)
                 unfinished = b""
-            self._lines += lines
-            changes = block.checkpoints(b"") if callable(block.checkpoints) else block.checkpoints
+            for line in lines:
+                if line.startswith(b"P "):
+                    parts += line[2:]
+                else:
+                    self._count(parts + line.removeprefix(b"F ") if line.startswith(b"F ") else line)
+                    parts = b"" if line.startswith(b"F ") else parts
+            if block.end and parts:
+                self._count(parts)
+                parts = b""
+            changes = block.checkpoints(parts) if callable(block.checkpoints) else block.checkpoints
             for key, text in (changes or {}).items():
                 if text is None:
                     self.checkpoints.pop(key, None)
                 else:
                     self.checkpoints[key] = text
+            self.commits.append(Journaled(dict(self.checkpoints), list(self._counted)))
+
+    def _count(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._counted.append(line)
 
     async def lines(self, count: int) -> list[bytes]:
         """Return the next lines, at least `count`."""
@@ -103,6 +133,25 @@ async def following(
 def append(path: Path, data: bytes) -> None:
     with path.open("ab") as file:
         file.write(data)
+
+
+def written_at(path: Path, second: int) -> None:
+    """Set when `path` was last written: what a test writes in one moment takes a server a while."""
+    os.utime(path, (second, second))
+
+
+LONG = b"".join(b"%063d\n" % number for number in range(8))
+"""Enough to know a file by it."""
+
+
+async def left_behind(log: Path, data: bytes = LONG) -> dict[str, str]:
+    """Follow `log` while this is written to it; return its checkpoints."""
+    async with following(log) as reading:
+        append(log, data)
+        written_at(log, 500)
+        await reading.lines(data.count(b"\n"))
+        # A checkpoint is only written with records, and knows when the file was last written from before them.
+        return reading.checkpoints
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[Event]:

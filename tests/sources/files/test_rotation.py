@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from edgetally.telemetry.events import RotatedFileLost
-from tests.sources.files.following import QUIET_SECONDS, START, append, events, following, names
-
-LONG = b"".join(b"%063d\n" % number for number in range(8))
-"""Enough to know a file by it."""
+from tests.sources.files.following import (
+    LONG,
+    QUIET_SECONDS,
+    START,
+    append,
+    events,
+    following,
+    left_behind,
+    names,
+    written_at,
+)
 
 
 @pytest.fixture
@@ -21,21 +28,6 @@ def log(tmp_path: Path) -> Path:
     path.write_bytes(b"past\n")
     written_at(path, 100)
     return path
-
-
-def written_at(path: Path, second: int) -> None:
-    """Set when `path` was last written: what a test writes in one moment takes a server a while."""
-    os.utime(path, (second, second))
-
-
-async def left_behind(log: Path, data: bytes = LONG) -> dict[str, str]:
-    """Follow `log` while this is written to it; return its checkpoints."""
-    async with following(log) as reading:
-        append(log, data)
-        written_at(log, 500)
-        await reading.lines(data.count(b"\n"))
-        # A checkpoint is only written with records, and knows when the file was last written from before them.
-        return reading.checkpoints
 
 
 # --- while the server runs ------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class History(msgspec.Struct, frozen=True):
     """What is known of a path besides its open generations."""
 
     watermark: int = 0
-    """No generation that was read to its end was written after this; in nanoseconds since 1970."""
+    """Generations that were written before this are known or of no interest; in nanoseconds since 1970."""
     ended: tuple[EndedGeneration, ...] = ()
     """The last of them, newest last, at most MAX_ENDED."""
 

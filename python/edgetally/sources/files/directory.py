@@ -1,12 +1,17 @@
 """What stands in a directory: which names are generations of which log."""
 
+import asyncio
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".br", ".lz4", ".Z", ".zip")
-"""Endings of generations that rotation has compressed. They are not read."""
+"""Endings of generations that rotation has compressed."""
 
 ADDED = r"[._-][0-9][0-9T._-]*"
 """What rotation adds to a name: a number, or a date."""
@@ -35,6 +40,24 @@ def is_compressed(name: str) -> bool:
     return name.endswith(COMPRESSED)
 
 
+def plain(name: str) -> str:
+    """Return what a file was called before rotation compressed it."""
+    return name[: name.rindex(".")] if is_compressed(name) else name
+
+
+class Found(NamedTuple):
+    """What identifies a file at one moment. The inode alone may be that of a file that was removed."""
+
+    directory: Path
+    inode: int
+    modified: int
+    """When it was last written, in nanoseconds since 1970 by the clock of its file system."""
+
+
+Rotated = dict[Path, Found]
+"""Files that were rotated away, by path."""
+
+
 class Listing:
     """One look at a directory. It costs one pass over its names, however many logs share it."""
 
@@ -42,14 +65,11 @@ class Listing:
         """Read the directory; one that cannot be read is empty."""
         self.path = path
         self._names: dict[int, list[str]] = {}
-        self._generations: dict[str, dict[str, int]] = {}
+        self._generations: dict[str, Rotated] = {}
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    self._names.setdefault(entry.inode(), []).append(entry.name)
-                    if not is_compressed(entry.name):
-                        for base in bases(entry.name):
-                            self._generations.setdefault(base, {})[entry.name] = entry.inode()
+                    self._add(entry)
         except OSError:
             pass  # what is wrong with it is reported for the files that are followed in it
 
@@ -57,6 +77,78 @@ class Listing:
         """Return the paths that have this inode."""
         return [self.path / name for name in self._names.get(inode, [])]
 
-    def generations(self, name: str) -> Mapping[str, int]:
-        """Return the names that were rotated away from `name`, and their inodes; compressed ones are left out."""
+    def rotated(self, name: str) -> Rotated:
+        """Return the files that were rotated away from `name`."""
         return self._generations.get(name, {})
+
+    def _add(self, entry: os.DirEntry[str]) -> None:
+        self._names.setdefault(entry.inode(), []).append(entry.name)
+        logs = list(bases(plain(entry.name)))
+        if not logs:
+            return
+        path = self.path / entry.name
+        try:
+            found = found_at(path)
+        except OSError:
+            return  # a link that leads nowhere, or renamed meanwhile
+        for log in logs:
+            self._generations.setdefault(log, {})[path] = found
+
+
+class Look:
+    """Several directories at one time."""
+
+    def __init__(self, listings: Iterable[Listing]) -> None:
+        self._listings = {one.path: one for one in listings}
+
+    def named(self, inode: int) -> list[Path]:
+        """Return the paths that have this inode, in any of the directories."""
+        return [path for one in self._listings.values() for path in one.named(inode)]
+
+    def rotated(self, places: Iterable[Path]) -> Rotated:
+        """Return the files that were rotated away from any of `places`."""
+        found: Rotated = {}
+        for place in places:
+            if listing := self._listings.get(place.parent):
+                found |= listing.rotated(place.name)
+        return found
+
+
+def found_at(path: Path) -> Found:
+    """Return what identifies the file at `path` now; raise OSError when there is none."""
+    status = path.stat()
+    return Found(path.parent, status.st_ino, status.st_mtime_ns)
+
+
+class InThread(Protocol):
+    """Calls a function where it does not keep the event loop from serving."""
+
+    async def __call__(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `call` returns."""
+
+
+class Directories:
+    """Looks at directories, once for all who ask for the same one meanwhile."""
+
+    def __init__(self, in_thread: InThread) -> None:
+        """Look with `in_thread`."""
+        self.in_thread = in_thread
+        self._under_way: dict[Path, asyncio.Task[Listing]] = {}
+
+    async def look(self, paths: Iterable[Path]) -> Look:
+        """Return what stands beside these paths now."""
+        return Look(await asyncio.gather(*map(self._listing, {path.parent for path in paths})))
+
+    async def _listing(self, path: Path) -> Listing:
+        # A listing that is under way may have passed what is asked for; the next one serves all who wait for this one.
+        under_way = self._under_way.get(path)
+        if under_way:
+            await asyncio.wait([under_way])
+        task = self._under_way.get(path)
+        if task is None or task.done():
+            task = self._under_way[path] = asyncio.ensure_future(self.in_thread(Listing, path))
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if task.done() and self._under_way.get(path) is task:
+                del self._under_way[path]

@@ -1,22 +1,23 @@
 """One name that is followed, and the generations that have had it."""
 
+import asyncio
+import contextlib
+import math
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from edgetally.clock import Clock
 from edgetally.model import Defaults
-from edgetally.sources.base import path_from, path_text
-from edgetally.sources.files.checkpoint import (
-    SURE_BYTES,
-    Checkpoint,
-    History,
-    absence,
-    decode_checkpoint,
-    decode_history,
-)
-from edgetally.sources.files.directory import Listing
-from edgetally.sources.files.generation import Generation, OpenFile, open_quietly
+from edgetally.sources.base import READ_BYTES, path_from, path_text
+from edgetally.sources.files.checkpoint import Checkpoint, History, absence, decode_checkpoint, decode_history
+from edgetally.sources.files.directory import Directories, Look, Rotated, found_at
+from edgetally.sources.files.generation import Generation, Others
+from edgetally.sources.files.handover import Handover
+from edgetally.sources.files.open_file import Extent, OpenFile
+from edgetally.sources.files.rotated_files import LOOK_AGAIN_SECONDS, RotatedFiles
 from edgetally.telemetry.events import FileRotated, FileUnavailable, Following, RotatedFileLost, say
 
 FILE = "file:"
@@ -35,6 +36,26 @@ def absolute(path: Path) -> Path:
     return straight if os.path.realpath(straight) == os.path.realpath(path) else path.absolute()
 
 
+class Start(Protocol):
+    """Begins to read generations of a path, once what the journal keeps of them is durable."""
+
+    def __call__(self, followed: "FollowedPath", generations: Sequence[Generation], /) -> None:
+        """Begin."""
+
+
+class Shared(NamedTuple):
+    """What all followed paths share."""
+
+    clock: Clock
+    """Tells how long a file has been quiet."""
+    quiet_seconds: float
+    """How long a renamed file must not change before it is closed."""
+    directories: Directories
+    """Looks at directories."""
+    start: Start
+    """Begins to read the blocks of generations."""
+
+
 class FollowedPath:
     """The current file of one path, and older ones until they have been quiet for a while."""
 
@@ -42,53 +63,64 @@ class FollowedPath:
         self,
         path: Path,
         defaults: Defaults,
-        clock: Clock,
+        shared: Shared,
         *,
-        quiet_seconds: float,
-        start: Callable[[Generation, "FollowedPath"], None],
-        listing: Callable[[Path], Awaitable[Listing]],
+        checkpoints: Mapping[str, str],
         is_matched: bool = False,
+        new_since: int | None = None,
     ) -> None:
         """
-        Follow `path`, an absolute path.
+        Follow `path`, an absolute path, from the first call of `settle` on.
 
         Args:
             path: The file. It need not exist.
             defaults: What holds for its records that do not say otherwise.
-            clock: Tells how long a file has been quiet.
-            quiet_seconds: How long a renamed file must not change before it is closed.
-            start: Begins to read the blocks of a generation of this path.
-            listing: Looks at a directory.
+            shared: What it shares with others.
+            checkpoints: What the journal keeps of this path.
             is_matched: A pattern has found it: it may vanish for good.
+            new_since: It has appeared since this time, in nanoseconds since 1970: without a checkpoint, read all of it,
+                and what was rotated since.
         """
         self.path = path
         self.name = f"{FILE}{path_text(path)}"
+        self.defaults = defaults
         self.generations: list[Generation] = []
-        """Those that are open: the current file, and older ones."""
+        """Those that are open, oldest first as far as that is known."""
         self.unavailable: str | None = None
         """Why the path cannot be opened at the moment."""
-        self._current: Generation | None = None
-        self.defaults = defaults
-        self._clock = clock
-        self._quiet_seconds = quiet_seconds
-        self._start = start
-        self._listing = listing
-        self._history = History()
-        self._next = 0
-        self._seen: set[int] = set()
-        """Inodes of rotated files that were there when the directory was last looked at."""
+        self.commits = asyncio.Lock()
+        self.uncommitted: dict[str, str | None] = {}
+        self._clock, self._quiet_seconds, self._directories, self._start = shared
         self._is_matched = is_matched
-        self._was_away = False
-        """Files may have been rotated while the server was down: they are told by when they were written."""
-        self._unresolved: dict[int, Checkpoint] = {}
+        self._current: Generation | None = None
+        self._arrived: OpenFile | None = None
+        """The file that has taken the name, until it is a generation."""
+        self._unresolved = self._known(checkpoints)
         """Generations of before, by number, whose files are not found yet."""
-        self._is_first = False
+        kept = checkpoints.get(self.name + HISTORY)
+        history = decode_history(kept) if kept else History(0 if self._unresolved else new_since or 0)
+        self._is_first = new_since is None and not self._unresolved and not kept
         """What is there was written before the path was first followed: it was counted elsewhere, or never will be."""
+        oldest = min(self._unresolved, default=0)
+        if self._unresolved and self._unresolved[oldest].is_absent:
+            # Whatever was written since is new.
+            absent = self._unresolved.pop(oldest)
+            history = History(max(history.watermark, absent.modified), history.ended)
+        self._next = max(self._unresolved, default=-1) + 1
+        self._rotated = RotatedFiles(self.name, shared.clock, history, was_away=not self._is_first)
+        for one in self._unresolved.values():
+            if not one.offset and one.modified:
+                # Another file may have its inode by now, and nothing else tells which it was.
+                self._rotated.look_back(one.modified)
+        self._resumed: list[Generation] = []
+        """Generations of before that are not read on yet, because others are not found."""
+        self._give_up_at = math.inf
+        """When files that are not found are given up."""
 
     @property
     def behind(self) -> int:
         """Bytes that were written and are not read yet, older generations included."""
-        return sum(one.behind for one in self.generations)
+        return sum(one.reader.behind for one in self.generations)
 
     @property
     def problem(self) -> str | None:
@@ -100,71 +132,15 @@ class FollowedPath:
         """Whether a pattern found it, and neither the path nor an open file is left."""
         return self._is_matched and self.unavailable is not None and not self.generations and not self._unresolved
 
-    def restore(
-        self, checkpoints: Mapping[str, str], listing: Listing, *, is_new: bool = False
-    ) -> dict[str, str | None]:
-        """
-        Read on where the journal says, and what was rotated since; return changes of what the journal keeps.
-
-        Args:
-            checkpoints: What the journal keeps of this path.
-            listing: What is in the directory of the path.
-            is_new: The file has appeared since the server last looked: without a checkpoint, read all of it.
-        """
-        known = self._known(checkpoints)
-        history = checkpoints.get(self.name + HISTORY)
-        self._history = decode_history(history) if history else History()
-        self._is_first = not (is_new or known or history)
-        if known and known[min(known)].is_absent:
-            # Whatever was written since is new.
-            absent = known.pop(min(known))
-            self._history = History(max(self._history.watermark, absent.modified), self._history.ended)
-        self._next = max(known, default=-1) + 1
-        self._unresolved = known
-        rotated = listing.generations(self.path.name)
-        if self._is_first:
-            self._add_recent(rotated)
-        if is_new or self._is_first:
-            self._seen = set(rotated.values())
-        else:
-            self._was_away = True
-        changes = self.settle(listing)
-        if self._is_first and not self._current:
-            self._is_first = False
-            changes[self._key(0)] = absence(int(self._clock.now() * 1e9)).encode()
-        return changes
-
-    def settle(self, listing: Listing) -> dict[str, str | None]:
-        """
-        Find the files of checkpoints, and those that had the name and lost it again; return changes for the journal.
-
-        A checkpoint whose file is not found is kept as long as the path has no file: a disk may not be mounted yet.
-        """
-        rotated = listing.generations(self.path.name)
-        for number, checkpoint in list(self._unresolved.items()):
-            if self._resume(number, checkpoint, self._places(checkpoint, listing, rotated)):
-                del self._unresolved[number]
-        changes: dict[str, str | None] = {}
-        if self._can_open():
-            for number, checkpoint in self._unresolved.items():
-                changes[self._key(number)] = None
-                if checkpoint.offset:
-                    say(RotatedFileLost(source=self.name, offset=checkpoint.offset))
-                # By this, later generations are told from those before.
-                self._history = self._history.with_ended(checkpoint)
-                changes[self.name + HISTORY] = self._history.encode()
-            self._unresolved = {}
-        if not self._unresolved:
-            unseen = {name: inode for name, inode in rotated.items() if inode not in self._seen}
-            self._add_missed(unseen, self._watermark() if self._was_away else -1)
-            self._was_away = False
-            self._seen = set(rotated.values())
-        self.poll()
-        return changes
+    @property
+    def places(self) -> set[Path]:
+        """Where the log has been. Rotation leaves older files beside it: of a link, where it leads to."""
+        before = (path_from(one.path) for one in self._unresolved.values() if one.path)
+        return {*self._names(), *before, *(one.file.path for one in self.generations)}
 
     def poll(self) -> bool:
         """Look at the path and at the open generations; return whether `settle` is due: another file has the name."""
-        is_due = False
+        is_due = self._clock.now() >= self._rotated.look_again_at
         try:
             status = self.path.stat()
         except OSError as error:
@@ -172,11 +148,9 @@ class FollowedPath:
         else:
             if self._current and (status.st_dev, status.st_ino) == self._current.file.identity:
                 self.unavailable = None
-                self._current.poll(status)
-            elif self._unresolved:
-                is_due = self._can_open()
+                self._current.poll(Extent(status.st_size, status.st_mtime_ns))
             else:
-                is_due = self._open_current()
+                is_due = self._arrive() or is_due
         newest = self._current or (self.generations[-1] if self.generations else None)
         for one in self.generations:
             if one is self._current and not self.unavailable:
@@ -188,24 +162,83 @@ class FollowedPath:
                 one.finish()
         return is_due
 
-    def forget(self) -> dict[str, str | None]:
-        """Return the changes by which the journal keeps nothing of this path any more."""
-        return {self.name: None, self.name + HISTORY: None}
+    def settle(self, look: Look) -> None:
+        """
+        Find the files of checkpoints, and those that had the name and lost it again; then read the one that has it now.
+
+        A checkpoint whose file is not found is kept as long as the path has no file: a disk may not be mounted yet.
+        """
+        rotated = self._had_name(look)
+        if self._rotated.is_torn(rotated):
+            return
+        added: list[Generation] = []
+        if self._is_first and rotated:
+            since = int((self._clock.now() - self._quiet_seconds) * 1e9)
+            if file := self._rotated.note_past(rotated, since):
+                added.append(self._add(file, self._take_key(), file.end()))
+            self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
+        self._resumed += self._resume(look, rotated)
+        self._adopt()
+        has_file = self._arrived is not None or self._current is not None
+        if has_file and self._unresolved:
+            # Rotation may rename and compress them at this moment.
+            self._give_up_at = min(self._give_up_at, self._clock.now() + LOOK_AGAIN_SECONDS)
+            if self._clock.now() >= self._give_up_at:
+                self._give_up()
+        if not self._unresolved:
+            added += self._missed(rotated)
+        if self._arrived and not self._unresolved:
+            added.append(self._take(self._arrived))
+        elif self._is_first:
+            self._note_absence()
+        self._is_first = False
+        if has_file and self._unresolved:
+            # What was left where also tells what else to look for: nothing is read before that is clear.
+            return
+        resumed, self._resumed = self._resumed, []
+        self._start(self, resumed + added)
+
+    async def look_around(self, generation: Generation, truncated: Checkpoint | None) -> Others:
+        """Return other generations that appeared since the last look, and the copy of what was truncated."""
+        rotated = self._had_name(await self._directories.look(self.places))
+        while self._rotated.is_torn(rotated):
+            rotated = self._had_name(await self._directories.look(self.places))
+        copy = None
+        if truncated and truncated.offset and (file := self._rotated.copy_of(truncated, rotated, self.generations)):
+            copy = self._add(file, self._take_key(), truncated, older_than=generation)
+            link(copy, generation)
+            copy.finish()
+        return Others(copy, self._missed(rotated, generation) if not self._unresolved else ())
+
+    def committed(self, changes: Mapping[str, str | None]) -> None:
+        """Take note that these changes are durable."""
+        for key, text in changes.items():
+            if self.uncommitted.get(key, "") == text:
+                del self.uncommitted[key]
+
+    def ended(self, generation: Generation) -> None:
+        """Change what the journal keeps: a generation was read to its end."""
+        self._rotated.history = self._rotated.history.with_ended(generation.checkpoint())
+        self.uncommitted |= {generation.key: None, self.name + HISTORY: self._rotated.history.encode()}
+
+    def start(self, generations: Sequence[Generation]) -> None:
+        """Begin to read."""
+        self._start(self, generations)
+
+    async def fetch(self, file: OpenFile, offset: int) -> None:
+        """Decompress in a thread what is read next."""
+        await self._directories.in_thread(file.read, READ_BYTES, offset)
+
+    def forget(self) -> None:
+        """Let the journal keep nothing of this path any more."""
+        self.uncommitted |= {self.name: None, self.name + HISTORY: None}
+        self._start(self, ())
 
     def remove(self, generation: Generation) -> None:
         """Forget a generation whose blocks have ended."""
         self.generations.remove(generation)
         if self._current is generation:
             self._current = None
-
-    def _can_open(self) -> bool:
-        """Whether the path has a file that can be read."""
-        try:
-            OpenFile(self.path).close()
-        except OSError as error:
-            self._set_unavailable(error)
-            return False
-        return True
 
     def _known(self, checkpoints: Mapping[str, str]) -> dict[int, Checkpoint]:
         """Return the checkpoints of this path by the number of the generation, oldest first."""
@@ -218,118 +251,113 @@ class FollowedPath:
                 found[int(number)] = decode_checkpoint(text)
         return dict(sorted(found.items()))
 
+    def _names(self) -> set[Path]:
+        """Return the path with its directory resolved, and where it leads to."""
+        return {Path(os.path.realpath(self.path.parent)) / self.path.name, Path(os.path.realpath(self.path))}
+
+    def _had_name(self, look: Look) -> Rotated:
+        """Return the files that have had the name."""
+        places = self.places
+        rotated = look.rotated(places)
+        for place in places - self._names():
+            # Where a link led before it moved on may be a file that was never looked at.
+            with contextlib.suppress(OSError):
+                rotated[place] = found_at(place)
+        return rotated
+
     def _key(self, number: int) -> str:
         return f"{self.name}{BEHIND_NAME}{number}" if number else self.name
-
-    def _places(self, checkpoint: Checkpoint, listing: Listing, rotated: Iterable[str]) -> list[Path]:
-        """Return where the file of `checkpoint` may be: under any name here, where a link pointed, or as a copy."""
-        places = [self.path, *listing.named(checkpoint.inode)]
-        if checkpoint.path:
-            places.append(path_from(checkpoint.path))
-        return [*places, *(map(self.path.with_name, rotated) if checkpoint.head >= SURE_BYTES else ())]
-
-    def _resume(self, number: int, checkpoint: Checkpoint, places: Iterable[Path]) -> bool:
-        """Read on in the first of `places` that has the file of `checkpoint`; return whether there is one."""
-        for path in dict.fromkeys(places):
-            file = open_quietly(path)
-            if file is None:
-                continue
-            if file.matches(checkpoint) and not self._is_open(file):
-                if file.has_name(self.path):
-                    self._say_start(checkpoint.offset, "checkpoint")
-                self._add(file, self._key(number), checkpoint)
-                return True
-            file.close()
-        return False
-
-    def _is_open(self, file: OpenFile) -> bool:
-        return any(one.file.identity == file.identity for one in self.generations)
-
-    def _watermark(self) -> int:
-        """Return when the newest generation that is known was last written."""
-        return max([self._history.watermark, *(one.began_at.modified or one.modified for one in self.generations)])
-
-    def _add_recent(self, rotated: Iterable[str]) -> None:
-        """Read the newest old file from its end if it was renamed a moment ago: it may still be written to."""
-        newest = max(map(self.path.with_name, rotated), key=_modified, default=None)
-        if newest and _modified(newest) >= (self._clock.now() - self._quiet_seconds) * 1e9:
-            file = open_quietly(newest)
-            if file:
-                self._add(file, self._take_key(), file.end())
-
-    def _add_missed(self, rotated: Mapping[str, int], watermark: int) -> None:
-        """Read files from their beginning that had the name while nothing looked, the oldest first."""
-        ended = {one.inode: one for one in self._history.ended}
-        files = []
-        for name, inode in rotated.items():
-            path = self.path.with_name(name)
-            if any(one.file.identity[1] == inode for one in self.generations):
-                continue
-            file = open_quietly(path) if _modified(path) > watermark else None
-            if file is None:
-                continue
-            known = ended.get(inode)
-            was_read = known and file.matches(Checkpoint(inode, 0, known.head, known.digest))
-            if was_read or file.has_name(self.path):
-                file.close()
-            else:
-                files.append(file)
-        for file in sorted(files, key=lambda one: one.status().st_mtime_ns):
-            self._add(file, self._take_key(), Checkpoint(file.identity[1], 0))
-
-    def _open_current(self) -> bool:
-        """Read the file that has taken the name; return whether another one had it before."""
-        try:
-            file = OpenFile(self.path)
-        except OSError as error:
-            self._set_unavailable(error)
-            return False
-        was_waiting, self.unavailable = self.unavailable is not None or not self._current, None
-        for one in self.generations:
-            if one.file.identity == file.identity:
-                file.close()
-                self._current = one
-                return False
-        at = file.end() if self._is_first else Checkpoint(file.identity[1], 0)
-        if was_waiting:
-            self._say_start(at.offset, "end" if self._is_first else "beginning")
-        self._is_first = False
-        before, self._current = self._current, self._add(file, self._take_key(), at)
-        if before:
-            before.quiet_since = self._clock.now()
-            say(FileRotated(source=self.name))
-        return before is not None
 
     def _take_key(self) -> str:
         self._next += 1
         return self._key(self._next - 1)
 
-    def _add(self, file: OpenFile, key: str, at: Checkpoint) -> Generation:
-        generation = Generation(self.name, key, file, self.defaults, self._clock, at)
-        generation.closing = lambda checkpoint: self._closing(key, checkpoint)
-        generation.find_copy = self._find_copy
-        self.generations.append(generation)
-        self._start(generation, self)
+    def _arrive(self) -> bool:
+        """Open the file that has the name, unless it is open; return whether it is another one than before."""
+        if self._arrived and not self._arrived.has_name(self.path):
+            self._arrived.close()
+            self._arrived = None
+        try:
+            self._arrived = self._arrived or OpenFile(self.path)
+        except OSError as error:
+            self._set_unavailable(error)
+            return False
+        return not self._adopt()
+
+    def _adopt(self) -> bool:
+        """Return whether the file that has arrived is that of an open generation, which then is the current one."""
+        same = [one for one in self.generations if self._arrived and one.file.identity == self._arrived.identity]
+        if not same or not self._arrived:
+            return False
+        if not self._current:
+            self._say_start(same[0].reader.offset, "checkpoint")
+        self._arrived.close()
+        self.unavailable, self._current, self._arrived = None, same[0], None
+        self._current.is_copied = True
+        return True
+
+    def _take(self, file: OpenFile) -> Generation:
+        """Read the file that has arrived."""
+        self._arrived = None
+        at = file.end() if self._is_first else file.start()
+        if self.unavailable is not None or not self._current:
+            self._say_start(at.offset, "end" if self._is_first else "beginning")
+        self.unavailable = None
+        before, self._current = self._current, self._add(file, self._take_key(), at)
+        self._current.is_copied = before is None
+        if before:
+            before.quiet_since = self._clock.now()
+            say(FileRotated(source=self.name))
+        return self._current
+
+    def _note_absence(self) -> None:
+        """Take note of what there was when the path was first followed, and could not be read."""
+        checkpoint = absence(int(self._clock.now() * 1e9))
+        with contextlib.suppress(OSError):
+            status = self.path.stat()
+            if stat.S_ISREG(status.st_mode):
+                checkpoint = Checkpoint(status.st_ino, status.st_size, modified=status.st_mtime_ns)
+                self._unresolved[0] = checkpoint
+                self._next = 1
+        self.uncommitted[self._key(0)] = checkpoint.encode()
+
+    def _resume(self, look: Look, rotated: Rotated) -> list[Generation]:
+        """Read on where generations of before were left, as far as their files are found; return them."""
+        resumed = []
+        for number, checkpoint in list(self._unresolved.items()):
+            if file := self._rotated.file_of(checkpoint, self.path, look, rotated, self.generations):
+                del self._unresolved[number]
+                resumed.append(self._add(file, self._key(number), checkpoint))
+        return resumed
+
+    def _give_up(self) -> None:
+        """Forget checkpoints whose files were not found."""
+        for number, checkpoint in self._unresolved.items():
+            self.uncommitted[self._key(number)] = None
+            if checkpoint.offset:
+                say(RotatedFileLost(source=self.name, offset=checkpoint.offset))
+            # By this, later generations are told from those before.
+            self._rotated.history = self._rotated.history.with_ended(checkpoint)
+            self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
+        self._unresolved = {}
+
+    def _missed(self, rotated: Rotated, older_than: Generation | None = None) -> list[Generation]:
+        """Read files from their beginning that had the name while nothing looked; return them, the oldest first."""
+        newest = max([one.reader.began_at.modified or one.reader.modified for one in self.generations], default=0)
+        files = self._rotated.missed(rotated, self.generations, self._arrived, newest)
+        return [self._add(file, self._take_key(), file.start(), older_than) for file in files]
+
+    def _add(self, file: OpenFile, key: str, at: Checkpoint, older_than: Generation | None = None) -> Generation:
+        """Add a generation, the newest unless it is `older_than` another one."""
+        generation = Generation(self.name, key, file, self, self.defaults, self._clock, at)
+        if older_than:
+            self.generations.insert(self.generations.index(older_than), generation)
+        else:
+            if self.generations and not at.offset:
+                link(self.generations[-1], generation)
+            self.generations.append(generation)
+        self.uncommitted[key] = at.encode()
         return generation
-
-    def _closing(self, key: str, checkpoint: Checkpoint) -> dict[str, str | None]:
-        """Return what the journal keeps of a generation that was read to its end."""
-        self._history = self._history.with_ended(checkpoint)
-        return {key: None, self.name + HISTORY: self._history.encode()}
-
-    async def _find_copy(self, checkpoint: Checkpoint) -> bool:
-        """Read on in a copy of a file that was truncated; return whether there is one."""
-        listing = await self._listing(self.path.parent)
-        rotated = listing.generations(self.path.name)
-        for path in map(self.path.with_name, rotated):
-            file = open_quietly(path)
-            if file and file.is_copy(checkpoint) and not self._is_open(file):
-                self._seen.add(file.identity[1])
-                self._add(file, self._take_key(), checkpoint).finish()
-                return True
-            if file:
-                file.close()
-        return False
 
     def _say_start(self, offset: int, start: str) -> None:
         say(Following(source=self.name, offset=offset, start=start))
@@ -342,12 +370,10 @@ class FollowedPath:
             say(FileUnavailable(source=self.name, problem=problem))
 
 
-def _modified(path: Path) -> int:
-    """Return when `path` was last written, in nanoseconds since 1970; -1 when it is gone."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return -1
+def link(older: Generation, newer: Generation) -> None:
+    """Let a record begin in one generation and end in the next."""
+    if older.after is None and newer.before is None:
+        older.after = newer.before = Handover(older, newer, newer.taken)
 
 
 def by_source(checkpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:

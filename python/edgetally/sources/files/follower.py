@@ -6,17 +6,14 @@ import glob
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import NamedTuple
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block, path_from, path_text
-from edgetally.sources.files.directory import Listing, bases, is_compressed
-from edgetally.sources.files.followed import FILE, FollowedPath, absolute, by_source
+from edgetally.sources.files.directory import Directories, InThread, bases, is_compressed
+from edgetally.sources.files.followed import FILE, FollowedPath, Shared, absolute, by_source
 from edgetally.sources.files.generation import Generation
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 POLL_SECONDS = 0.1
 """How often every file is looked at. One `stat` tells both whether a file has grown and whether it was renamed; that of
@@ -60,37 +57,6 @@ class CheckpointUpdate:
         yield Block(b"", checkpoints=self._changes)
 
 
-class InThread(Protocol):
-    """Calls a function where it does not keep the event loop from serving."""
-
-    async def __call__(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `call` returns."""
-
-
-class Directories:
-    """Looks at directories, once for all who ask for the same one meanwhile."""
-
-    def __init__(self, in_thread: InThread) -> None:
-        """Look with `in_thread`."""
-        self._in_thread = in_thread
-        self._looks: dict[Path, asyncio.Task[Listing]] = {}
-
-    async def listing(self, path: Path) -> Listing:
-        """Return what stands in `path` now."""
-        # A look that is under way may have passed what is asked for; the next one serves all who wait for this one.
-        under_way = self._looks.get(path)
-        if under_way:
-            await asyncio.wait([under_way])
-        look = self._looks.get(path)
-        if look is None or look.done():
-            look = self._looks[path] = asyncio.ensure_future(self._in_thread(Listing, path))
-        try:
-            return await asyncio.shield(look)
-        finally:
-            if look.done() and self._looks.get(path) is look:
-                del self._looks[path]
-
-
 class Follower:
     """Follows files."""
 
@@ -120,14 +86,16 @@ class Follower:
         """Files that patterns match and that are not followed, because there are too many."""
         self._follow = follow
         self._clock = clock
-        self._quiet_seconds = quiet_seconds
         self._max_files = max_files
         self._read_source = read
         self._in_thread = in_thread
         self._directories = Directories(in_thread)
+        self._shared = Shared(clock, quiet_seconds, self._directories, self._start)
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._patterns_due = 0.0
+        self._matched_at = self._now()
+        """When patterns were last looked up."""
 
     async def open(self, checkpoints: Mapping[str, str]) -> None:
         """Open every file that is there, where the journal says."""
@@ -136,7 +104,8 @@ class Follower:
         await self._add(plain, kept)
         for one in self._follow:
             if is_pattern(one.pattern):
-                await self._match(one, kept, is_start=True, is_new=key_of(one) in checkpoints)
+                now = self._now() if key_of(one) in checkpoints else None
+                await self._match(one, kept, is_start=True, new_since=now)
         self._patterns_due = self._clock.now() + PATTERN_SECONDS
 
     async def run(self) -> None:
@@ -148,9 +117,10 @@ class Follower:
             await self._look()
             if self._clock.now() >= self._patterns_due:
                 self._patterns_due = self._clock.now() + PATTERN_SECONDS
+                since, self._matched_at = self._matched_at, self._now()
                 for one in self._follow:
                     if is_pattern(one.pattern):
-                        await self._match(one, {}, is_start=False, is_new=True)
+                        await self._match(one, {}, is_start=False, new_since=since)
 
     async def close(self) -> None:
         """Stop reading, once `run` was cancelled. What was read counts."""
@@ -169,15 +139,26 @@ class Follower:
                     await asyncio.sleep(0)
             if followed.is_gone:
                 del self.paths[followed.path]
-                self._keep(followed, followed.forget())
-        for directory, group in by_directory(due).items():
-            listing = await self._directories.listing(directory)
-            for number, followed in enumerate(group, start=1):
-                self._keep(followed, followed.settle(listing))
-                if number % ROTATIONS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                followed.forget()
+        await self._settle(due)
 
-    async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], *, is_start: bool, is_new: bool) -> None:
+    async def _settle(self, due: Sequence[FollowedPath]) -> None:
+        """Look at the directories of these, each once, and take up what is there."""
+        if not due:
+            return
+        look = await self._directories.look({place for one in due for place in one.places})
+        for number, followed in enumerate(due, start=1):
+            followed.settle(look)
+            if number % ROTATIONS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _now(self) -> int:
+        """Return the time in nanoseconds since 1970."""
+        return int(self._clock.now() * 1e9)
+
+    async def _match(
+        self, one: Follow, kept: Mapping[str, Mapping[str, str]], *, is_start: bool, new_since: int | None
+    ) -> None:
         """Follow the files that match a pattern and are not followed yet."""
         pattern = str(absolute(one.pattern))
         known = {path_from(name.removeprefix(FILE)) for name in kept}
@@ -194,9 +175,9 @@ class Follower:
             if not is_rotated and identity not in open_files:
                 new.append(path)
                 open_files |= {identity} if identity else set()
-        await self._add(dict.fromkeys(new, one), kept, is_matched=True, is_new=is_new)
-        if is_start and not is_new:
-            self._read(CheckpointUpdate(key_of(one), one.defaults, {key_of(one): ""}))
+        await self._add(dict.fromkeys(new, one), kept, is_matched=True, new_since=new_since)
+        if is_start and new_since is None:
+            self._run(self._read_source(CheckpointUpdate(key_of(one), one.defaults, {key_of(one): ""})))
 
     async def _add(
         self,
@@ -204,9 +185,9 @@ class Follower:
         kept: Mapping[str, Mapping[str, str]],
         *,
         is_matched: bool = False,
-        is_new: bool = False,
+        new_since: int | None = None,
     ) -> None:
-        """Follow `paths`. A directory is listed once for all of them."""
+        """Follow `paths`."""
         new = []
         for path, one in paths.items():
             if len(self.paths) >= self._max_files:
@@ -215,33 +196,51 @@ class Follower:
             followed = self.paths[path] = FollowedPath(
                 path,
                 one.defaults,
-                self._clock,
-                quiet_seconds=self._quiet_seconds,
-                start=self._read,
-                listing=self._directories.listing,
+                self._shared,
+                checkpoints=kept.get(f"{FILE}{path_text(path)}", {}),
                 is_matched=is_matched,
+                new_since=new_since,
             )
+            # What has the name is opened first: the look then shows everything that had it before.
+            followed.poll()
             new.append(followed)
-        for directory, group in by_directory(new).items():
-            listing = await self._directories.listing(directory)
-            for number, followed in enumerate(group, start=1):
-                self._keep(followed, followed.restore(kept.get(followed.name, {}), listing, is_new=is_new))
-                if number % ROTATIONS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+        await self._settle(new)
 
-    def _keep(self, followed: FollowedPath, changes: Mapping[str, str | None]) -> None:
-        if changes:
-            self._read(CheckpointUpdate(followed.name, followed.defaults, changes))
+    def _start(self, followed: FollowedPath, generations: Sequence[Generation]) -> None:
+        """Begin to read `generations`, once what the journal keeps of them is durable."""
+        if followed.uncommitted:
+            self._run(self._commit(followed, generations))
+            return
+        for one in generations:
+            self._run(self._read(followed, one))
 
-    def _read(self, source: Generation | CheckpointUpdate, followed: FollowedPath | None = None) -> None:
-        """Read `source`, a generation of `followed`, to its end in a task of its own."""
-        task = asyncio.ensure_future(self._read_source(source))
+    async def _commit(self, followed: FollowedPath, generations: Sequence[Generation]) -> None:
+        try:
+            async with followed.commits:
+                changes = dict(followed.uncommitted)
+                await self._read_source(CheckpointUpdate(followed.name, followed.defaults, changes))
+                followed.committed(changes)
+        except BaseException:
+            for one in generations:
+                one.close()
+            raise
+        for one in generations:
+            self._run(self._read(followed, one))
+
+    async def _read(self, followed: FollowedPath, generation: Generation) -> None:
+        """Read a generation to its end."""
+        try:
+            await self._read_source(generation)
+        finally:
+            followed.remove(generation)
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        """Do this in a task of its own."""
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            if followed and isinstance(source, Generation):
-                followed.remove(source)
             if not task.cancelled() and not self._failed.done() and (error := task.exception()):
                 self._failed.set_exception(error)
 
@@ -256,14 +255,6 @@ def is_pattern(path: Path) -> bool:
 def key_of(one: Follow) -> str:
     """Return the name under which the journal keeps that a pattern was followed."""
     return f"{PATTERN}{path_text(absolute(one.pattern))}"
-
-
-def by_directory(paths: Sequence[FollowedPath]) -> dict[Path, list[FollowedPath]]:
-    """Return the paths in each directory."""
-    found: dict[Path, list[FollowedPath]] = {}
-    for one in paths:
-        found.setdefault(one.path.parent, []).append(one)
-    return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,0 +1,228 @@
+"""Which files have had the name of a log, and which of them are still to be read."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edgetally.clock import Clock
+from edgetally.sources.base import path_from
+from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, History, digest_of
+from edgetally.sources.files.directory import Found, Look, Rotated, is_compressed, plain
+from edgetally.sources.files.open_file import OpenFile, open_any, open_quietly
+from edgetally.telemetry.events import RotatedFileUnreadable, say
+
+RECENT = 2
+"""Files that were rotated before a path was first followed and are remembered: older ones are compressed already."""
+
+LOOK_AGAIN_SECONDS = 1.0
+"""When files that were rotated while the server was down are looked for again: the first look may see half of it."""
+
+MAX_TORN = 10
+"""Looks in a row during which files are renamed: then what was seen is taken."""
+
+TIME_STEP = 1_000_000_000
+"""Compression may round the time at which a file was written, in nanoseconds."""
+
+
+class Opened(Protocol):
+    """A generation that is being read."""
+
+    @property
+    def file(self) -> OpenFile:
+        """Its file."""
+
+    def known(self) -> Checkpoint:
+        """Return the checkpoint of what is known to have been in the file, whatever is in it now."""
+
+
+class RotatedFiles:
+    """Tells older files that are still to be read from those that are known."""
+
+    def __init__(self, source: str, clock: Clock, history: History, *, was_away: bool) -> None:
+        """
+        Look for files of `source`.
+
+        Args:
+            source: Name of the source, for events.
+            clock: Tells when to look again.
+            history: What is known of the path.
+            was_away: Files may have been rotated since the history: they are told by when they were written.
+        """
+        self.history = history
+        self.look_again_at = math.inf
+        """When the directories are to be looked at again."""
+        self._source = source
+        self._clock = clock
+        self._was_away = was_away
+        self._seen: set[Found] | None = None
+        """Files that were there at the last look; None before the first."""
+        self._look_back_to = math.inf
+        """Files that were written since this time are looked at, even if newer ones are known."""
+        self._torn = 0
+        """Looks in a row during which files were renamed."""
+
+    def is_torn(self, rotated: Rotated) -> bool:
+        """Return whether files were renamed during the look, which then has to be repeated."""
+        now = self._clock.now()
+        seen = self._seen or set()
+        is_torn = any(one not in seen and _inode(path) != one.inode for path, one in rotated.items())
+        self._torn = self._torn + 1 if is_torn else 0
+        if 0 < self._torn < MAX_TORN:
+            self.look_again_at = now
+            return True
+        self.look_again_at = now + LOOK_AGAIN_SECONDS if self._was_away else math.inf
+        return False
+
+    def look_back(self, modified: int) -> None:
+        """Look for a file of which nothing was read, and which was last seen to be written at this time."""
+        self._look_back_to = min(self._look_back_to, modified)
+
+    def note_past(self, rotated: Rotated, since: int) -> OpenFile | None:
+        """
+        Take note of files that were rotated before the path was first followed.
+
+        Returns the newest if it was written after `since`: it may still grow.
+        """
+        self._seen = set(rotated.values())
+        *_, newest = recent = sorted(rotated, key=lambda path: rotated[path].modified)[-RECENT:]
+        self.history = History(watermark=rotated[newest].modified + 1)
+        for path in recent:
+            file = None if is_compressed(path.name) else open_quietly(path)
+            if file is None:
+                continue
+            # When it is compressed later, it is known by how it begins.
+            self.history = self.history.with_ended(file.end())
+            if path == newest and rotated[path].modified >= since:
+                return file
+            file.close()
+        return None
+
+    def file_of(
+        self, checkpoint: Checkpoint, path: Path, look: Look, rotated: Rotated, opened: Sequence[Opened]
+    ) -> OpenFile | None:
+        """Open the file of `checkpoint`, wherever it is now; None if it is not found."""
+        for place in dict.fromkeys([path, *_places(checkpoint, look, rotated)]):
+            file = open_quietly(place)
+            if file is None:
+                continue
+            # Of a short file the digest is of everything that was read.
+            is_same = file.matches(checkpoint) or (
+                place in rotated and 0 < checkpoint.offset == checkpoint.head and file.has_read(checkpoint)
+            )
+            if is_same and not _is_open(file, opened) and (checkpoint.offset or not self._is_read(file)):
+                return file
+            file.close()
+        return None
+
+    def missed(
+        self, rotated: Rotated, opened: Sequence[Opened], arrived: OpenFile | None, newest: int
+    ) -> list[OpenFile]:
+        """
+        Open the files that had the name while nothing looked.
+
+        Args:
+            rotated: All files that have had the name.
+            opened: The generations that are read.
+            arrived: The file that is about to be read, if any.
+            newest: When the newest of the generations was last written, as far as it was read.
+
+        Returns:
+            The files, the oldest first.
+        """
+        limit = min(self._look_back_to, max(self.history.watermark, newest if self._was_away else 0))
+        self._was_away, self._look_back_to = False, math.inf
+        seen, self._seen = self._seen or set(), set(rotated.values())
+        keys = {(one.file.path.parent, one.file.identity[1]) for one in opened}
+        others = [one.file for one in opened] + ([arrived] if arrived else [])
+        files = []
+        for path, found in rotated.items():
+            if found in seen or (found.directory, found.inode) in keys or found.modified < limit:
+                continue
+            if is_compressed(path.name) and path.with_name(plain(path.name)).exists():
+                # It is being compressed: what it was is removed afterwards.
+                self._look_again(found, LOOK_AGAIN_SECONDS)
+                continue
+            file = self._open(path, found)
+            if file is None:
+                continue
+            if _is_open(file, opened) or (arrived and arrived.identity == file.identity) or self._is_read(file):
+                file.close()
+            elif any(map(file.begins, others)) or any(file.is_copy(one.known()) for one in opened):
+                # What is copied is read where it is, until that is truncated.
+                file.close()
+                self._seen.discard(found)
+            else:
+                files.append(file)
+        return sorted(files, key=lambda one: one.extent().modified)
+
+    def copy_of(self, truncated: Checkpoint, rotated: Rotated, opened: Sequence[Opened]) -> OpenFile | None:
+        """Open the copy of what was truncated, if there is one."""
+        for path in sorted(rotated, key=lambda path: rotated[path].modified, reverse=True):
+            file = open_quietly(path)
+            if file and file.is_copy(truncated) and not _is_open(file, opened):
+                return file
+            if file:
+                file.close()
+        return None
+
+    def _open(self, path: Path, found: Found) -> OpenFile | None:
+        """Open a file; None if it cannot be read, or has been renamed meanwhile."""
+        try:
+            file = open_any(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            size = path.stat().st_size if path.exists() else 0
+            problem = error.strerror or str(error)
+            say(RotatedFileUnreadable(source=self._source, path=str(path), problem=problem, size=size))
+            return None
+        else:
+            if file.identity[1] == found.inode:
+                return file
+            file.close()
+        self._look_again(found, 0)
+        return None
+
+    def _look_again(self, found: Found, seconds: float) -> None:
+        if self._seen:
+            self._seen.discard(found)
+        self.look_again_at = min(self.look_again_at, self._clock.now() + seconds)
+
+    def _is_read(self, file: OpenFile) -> bool:
+        """Whether this was read to its end before, or is a compressed copy of what was."""
+        try:
+            head = file.head(HEAD_BYTES)
+        except OSError:
+            return False
+        return any(
+            one.digest == digest_of(head[: one.head])
+            and (one.head >= SURE_BYTES or one.head == len(head) or (one.head and one.inode == file.identity[1]))
+            for one in self.history.ended
+        )
+
+
+def _places(checkpoint: Checkpoint, look: Look, rotated: Rotated) -> Iterator[Path]:
+    """Yield where the file of `checkpoint` may be: under any name, where a link pointed, copied or compressed."""
+    if checkpoint.path:
+        yield path_from(checkpoint.path)
+    was_compressed = is_compressed(checkpoint.path)
+    for path, found in rotated.items():
+        if found.inode == checkpoint.inode and is_compressed(path.name) == was_compressed:
+            yield path
+    if checkpoint.head:
+        # Otherwise any file may have the inode by now.
+        yield from (path for path in look.named(checkpoint.inode) if not is_compressed(path.name))
+        yield from (path for path, found in rotated.items() if found.modified >= checkpoint.modified - TIME_STEP)
+
+
+def _is_open(file: OpenFile, opened: Sequence[Opened]) -> bool:
+    return any(one.file.identity == file.identity for one in opened)
+
+
+def _inode(path: Path) -> int:
+    """Return the inode of `path`; 0 when it is gone."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
