@@ -44,6 +44,8 @@ class Account:
     def __init__(self) -> None:
         self.acknowledged: dict[str, Sum] = {}
         """The sum of the records of each service that must be in its entries."""
+        self.found: dict[str, Sum] = {}
+        """The sum of the entries of each service so far."""
         self.events: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
@@ -53,6 +55,12 @@ class Account:
 
     def acknowledge(self, service_id: str, records: Sum) -> None:
         self.acknowledged[service_id] = self.acknowledged.get(service_id, Sum()) + records
+
+    async def counted(self, service_id: str) -> None:
+        """Wait until the entries of a service add up to what was acknowledged."""
+        while self.found.get(service_id) != self.acknowledged[service_id]:
+            self._changed.clear()
+            await self._changed.wait()
 
     async def after(self, event: str, count: int) -> None:
         """Wait until this has happened so many more times."""
@@ -157,6 +165,7 @@ class Writer:
     def __init__(self, service_id: str, path: Path, account: Account, rng: random.Random) -> None:
         self.service_id = service_id
         self.stopping = False
+        self.follow = path
         self._path = path
         self._account = account
         self._rng = rng
@@ -214,6 +223,14 @@ def entry(raw: bytes | msgspec.Raw) -> Entry:
     return msgspec.json.decode(raw, type=Entry)
 
 
+def sum_of(raw: bytes | msgspec.Raw) -> Sum:
+    """Return what an entry adds up to."""
+    found = Sum()
+    for counts in entry(raw).aggregated.values():
+        found += Sum(int(counts["requests"]), int(counts["resp_body_bytes"]))
+    return found
+
+
 class Reader:
     """Chains `Timestamp` until the marker comes, and compares entries that are read again with the first time."""
 
@@ -236,6 +253,7 @@ class Reader:
                     assert recorded not in self.entries, f"{recorded} came twice"
                     assert not self.entries or recorded > max(self.entries), f"{recorded} came late"
                     self.entries[recorded] = bytes(raw)
+                    self._account.found[self.service_id] = self._account.found.get(self.service_id, Sum()) + sum_of(raw)
                     done = done or MARKER in entry(raw).aggregated
                     self._account.note("entries")
                     self._account.note(f"entries of {self.service_id}")
@@ -252,8 +270,7 @@ class Reader:
     def sum(self) -> Sum:
         found = Sum()
         for raw in self.entries.values():
-            for counts in entry(raw).aggregated.values():
-                found += Sum(int(counts["requests"]), int(counts["resp_body_bytes"]))
+            found += sum_of(raw)
         return found
 
     async def _ask(self, client: httpx.AsyncClient, path: str) -> Entries:

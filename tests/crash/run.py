@@ -21,12 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.load import Account, Reader, Sender, Writer
+from tests.crash.rotation import ROTATING_LOGS, RotatingLog
 
 HERE = Path(__file__).parent
 
@@ -41,12 +42,14 @@ error_delay = 0.0
 keep = 3600
 [log]
 format = "json"
+[sources]
+rotated_quiet_seconds = 2.0
 """
 
 SENDERS = 3
 
 EXPECTED = (
-    *("started", "file_unavailable", "following", "file_rotated", "listening"),
+    *("started", "file_unavailable", "following", "file_rotated", "file_truncated", "listening"),
     *("journal_opened", "journal_failing", "journal_recovered"),
 )
 """The events that it may log. Any other means that something is wrong."""
@@ -60,16 +63,19 @@ TMPFS_BYTES = 160 << 20
 class Server:
     """A server that is killed and restarted."""
 
-    def __init__(self, directory: Path, data: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, directory: Path, data: Path, logs: Sequence[Writer | RotatingLog], environment: dict[str, str]
+    ) -> None:
         self.starts: list[float] = []
         """How many seconds each start took, until it was ready."""
         self.log: list[str] = []
-        self.follows = asyncio.Event()
-        """Set once it waits for the followed log: what is written from then on counts."""
-        (directory / "settings.toml").write_text(SETTINGS)
+        followed = "".join(
+            f'[[sources.follow]]\npath = "{one.follow}"\nservice_id = "{one.service_id}"\n' for one in logs
+        )
+        (directory / "settings.toml").write_text(SETTINGS + followed)
         self._command: list[str | Path] = [
             *(sys.executable, "-W", "error", HERE / "server.py", "serve", "--config", directory / "settings.toml"),
-            *("--data-dir", data, "--service-id", "file", "--follow", directory / "access.log"),
+            *("--data-dir", data),
         ]
         self._environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
@@ -116,8 +122,6 @@ class Server:
                 self.starts.append(time.monotonic() - start)
                 self._url = url
                 self._up.set()
-            elif '"file_unavailable"' in self.log[-1]:
-                self.follows.set()
         self._up.clear()
         self._ended.set()
 
@@ -216,7 +220,27 @@ async def set_clock(run: Run) -> None:
     await kill(run)
 
 
-SCENARIOS: dict[str, Scenario] = {"kill": kill, "disk": break_disk, "full": fill_disk, "clock": set_clock}
+async def rotate(run: Run) -> None:
+    """Kill the server while logs are rotated, and sometimes leave it down for a few rotations."""
+    await run.account.after("written", run.rng.randrange(1, 60))
+    await asyncio.sleep(run.rng.choice([0.0, run.rng.random() * 0.01, run.rng.random() * 0.2]))
+    await run.server.kill()
+    run.account.note("kills")
+    if run.rng.random() < 0.3:
+        await run.account.after("written", run.rng.randrange(1, 200))
+    await run.server.start()
+    if run.rng.random() < 0.7:
+        assert await run.server.ready(), run.server.log[-3:]
+        await run.account.after("acknowledged", run.rng.randrange(1, 20))
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "kill": kill,
+    "disk": break_disk,
+    "full": fill_disk,
+    "clock": set_clock,
+    "rotate": rotate,
+}
 
 
 class Result(NamedTuple):
@@ -245,24 +269,33 @@ async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Res
     account = Account()
     data = directory / "data"
     with disk_of(data, small=scenario == "full"):
-        server = Server(directory, data, environment(scenario, directory))
-        log = Writer("file", directory / "access.log", account, next(rngs))
-        senders = [Sender(f"push{number}", server, account, next(rngs)) for number in range(SENDERS)]
-        readers = [Reader(service_id, server, account) for service_id in ("file", *(one.service_id for one in senders))]
+        logs: list[Writer | RotatingLog]
+        if scenario == "rotate":
+            logs = [one(directory / one.__name__, account, next(rngs)) for one in ROTATING_LOGS]
+        else:
+            logs = [Writer("file", directory / "access.log", account, next(rngs))]
+        server = Server(directory, data, logs, environment(scenario, directory))
+        count = 1 if scenario == "rotate" else SENDERS
+        senders = [Sender(f"push{number}", server, account, next(rngs)) for number in range(count)]
+        readers = [Reader(one.service_id, server, account) for one in (*logs, *senders)]
         await server.start()
         assert await server.ready(), server.log
-        await server.follows.wait()
         try:
             async with asyncio.TaskGroup() as group:
-                for task in (log.run(), *(one.run() for one in senders), *(one.run() for one in readers)):
-                    group.create_task(task)
                 run = Run(server, account, rng, directory, data)
-                await account.after("entries of file", 1)
+                # Once something of a file has been counted, all of it has to be.
+                counted = [asyncio.ensure_future(account.after(f"entries of {one.service_id}", 1)) for one in logs]
+                for task in (
+                    *(one.run() for one in logs),
+                    *(one.run() for one in senders),
+                    *(one.run() for one in readers),
+                ):
+                    group.create_task(task)
+                await asyncio.gather(*counted)
                 while account.events["kills"] < kills:
                     await SCENARIOS[scenario](run)
-                log.stopping = True
-                for sender in senders:
-                    sender.stopping = True
+                for one in (*logs, *senders):
+                    one.stopping = True
             odd = [one for one in server.log if not any(f'"{event}"' in one for event in EXPECTED)]
             assert not odd, odd
             await compare(readers, account)

@@ -36,7 +36,7 @@ class Others(NamedTuple):
         return [*([self.copy] if self.copy else []), *self.missed]
 
 
-class Log(Protocol):
+class FollowedLog(Protocol):
     """What a generation belongs to."""
 
     commits: asyncio.Lock
@@ -70,7 +70,7 @@ class Generation:
         name: str,
         key: str,
         file: OpenFile,
-        log: Log,
+        log: FollowedLog,
         defaults: Defaults,
         clock: Clock,
         at: Checkpoint,
