@@ -410,8 +410,9 @@ class SeriesTotals:
     """
     What was counted since the start of the process, for Prometheus, with the names of fastly-exporter.
 
-    Every domain and every origin of a service in a POP is a key, and every key has the same series. Totals only grow,
-    and a key stays for good. Keys beyond the limits count as `OTHER`: of their POP, then of their service, then of all.
+    A service in a POP is a key, and so is each of its domains and origins there. Keys of a kind have the same series.
+    Totals only grow, and a key stays for good. Keys beyond the limits count as `OTHER`: of their POP, then of their
+    service, then of all.
     """
 
     def __new__(

@@ -79,6 +79,33 @@ async def test_metrics_do_not_count_again_what_another_process_has_counted(tmp_p
         assert (sealer.records, sealer.late, sealer.overflowed) == ({"svc": 1}, {}, {})
 
 
+async def test_exported_series_count_each_second_in_one_process(tmp_path: Path) -> None:
+    """Seconds that were sealed belong to the process that sealed them, the others to the next one."""
+
+    async def exported(service: Served) -> list[float]:
+        await until(lambda: service.service.exported_series.newest == service.service.shelf.newest)
+        text = (await service.client.get("/fastly/metrics")).text
+        return [
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if line.startswith("fastly_domain_requests_total{")
+        ]
+
+    async with keeping(tmp_path / "data") as first:
+        await first.traffic(range(6))
+        await first.to(8)
+        assert await exported(first) == [6]
+        await first.push(record(8), record(8))
+        left = killed(tmp_path / "data")
+
+    async with keeping(left, at=20) as second:
+        assert await requests(second) == {**dict.fromkeys(range(6), 1), 8: 2}
+        assert await exported(second) == [2]
+        await second.push(record(20))
+        await second.to(23)
+        assert await exported(second) == [3]
+
+
 async def test_sealed_seconds_are_shown_again_and_open_ones_continue(tmp_path: Path) -> None:
     async with keeping(tmp_path / "data") as first:
         await first.traffic(range(6))

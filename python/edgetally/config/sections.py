@@ -357,8 +357,7 @@ class FastlyMetricsSettings(Section, frozen=True):
         int,
         Meta(
             ge=1,
-            description="Domains of a service that have series of their own. The second half is for domains that "
-            "were seen in two seconds or more.",
+            description="Domains of a service that have series of their own. The second half is for those seen twice.",
         ),
         LimitEffect("A new domain counts as `_other`.", EXPORTED_OVERFLOWED),
     ] = 2_000
