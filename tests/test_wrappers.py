@@ -72,6 +72,9 @@ TIMED = {
     "docker logs -t": b"2026-11-22T04:41:06.123456789Z ",
     "compose with times": b"nginx-1  | 2026-11-22T04:41:06.123456789Z ",
     "kubectl with times": b"[pod/edge-7d9/nginx] 2026-11-22T04:41:06.123456789Z ",
+    "journalctl -o short-full": b"Sun 2026-11-22 04:41:06 UTC edge1 nginx[12]: ",
+    "journalctl -o short-unix": b"1795322466.123456 edge1 nginx[12]: ",
+    "a time and a tab": b"2026-11-22T04:41:06.123Z\t",
     "syslog around CRI": b"<13>2026-11-22T04:41:06Z node1 x: ",
 }
 UNTIMED = {
@@ -81,6 +84,12 @@ UNTIMED = {
     "RFC 3164, braces": b"<190>Nov 22 04:41:06 {edge} {ng}inx{[12]: ",
     "RFC 3164 in a file": b"Nov 22 04:41:06 edge1 nginx[12]: ",
     "priority": b"<190>",
+    "journalctl -o short-precise": b"Nov 22 04:41:06.123456 edge1 nginx[12]: ",
+    "journalctl -o with-unit, elsewhere": b"Sun 2026-11-22 05:41:06 CET edge1 nginx.service[12]: ",
+    "journalctl -o json-sse": b"data: ",
+    "journalctl -o json-seq": b"\x1e",
+    "a time without an offset": b"2026-11-22 04:41:06,123 ",
+    "compose with colors": b"\x1b[36mnginx-1  | \x1b[0m",
     "compose": b"nginx-1  | ",
     "stack": b"web.1.x7k@node-2    | ",
     "kubectl": b"[pod/edge-7d9/nginx] ",
@@ -95,6 +104,13 @@ ENVELOPES = {
     "journal": journal(TIMELESS, as_bytes=False),
     "journal, bytes": journal(TIMELESS, as_bytes=True),
     "message": message(TIMELESS),
+    "log without a stream": json.dumps({"date": SECOND + 0.5, "log": TIMELESS.decode()}).encode(),
+    "syslog in a message": message(SYSLOG + TIMELESS),
+    "blanks in a message": message(b" " + TIMELESS),
+    "a log beside a message": b'{"log":{"offset":1},' + message(TIMELESS)[1:],
+    "an object in a log": b'{"log":' + TIMELESS + b',"stream":"stdout","time":"2026-11-22T04:41:06Z"}',
+    "an object in a payload": b'{"jsonPayload":' + TIMELESS + b',"timestamp":"2026-11-22T04:41:06Z"}',
+    "comma behind an envelope": docker(TIMELESS + b"\n") + b",",
     "docker in a message": message(docker(TIMELESS + b"\n")),
     "prefix in docker": docker(b"nginx-1  | " + TIMELESS + b"\n"),
     "docker behind a prefix": b"node1 | " + docker(TIMELESS + b"\n"),
@@ -132,7 +148,7 @@ def test_a_record_without_a_time_counts_in_the_second_of_its_wrapper(
 
 @pytest.mark.parametrize("line", [pytest.param(line, id=name) for name, line in ENVELOPES.items()])
 def test_elements_of_an_array_may_be_wrapped(line: bytes) -> None:
-    if line.startswith(b"{"):
+    if line.startswith(b"{") and line.endswith(b"}"):
         assert fold(b"[" + line + b",\n" + line + b"]", "arrays") == (2, 2, {}, {SECOND: 2})
 
 
@@ -193,7 +209,12 @@ def test_parts_of_a_line_are_one_record_per_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", [[CRI + b"P " + RECORD[:20], CRI + b"F " + RECORD[20:]], [b"{", b'"status":200', b"}"]]
+    "lines",
+    [
+        [CRI + b"P " + RECORD[:20], CRI + b"F " + RECORD[20:]],
+        [b"{", b'"status":200', b"}"],
+        [CRI + b"F {", CRI + b'F "status":200', CRI + b"F }"],
+    ],
 )
 def test_what_waits_for_its_end_may_go_on_in_another_fold(lines: list[bytes]) -> None:
     carried = b""
@@ -235,6 +256,15 @@ def test_a_part_without_its_end_is_one_truncated_line() -> None:
         (1, {"truncated": 1, "not_json": 1}, b"{\nerror\n" + RECORD),
         (0, {"truncated": 1}, b'{\n "status":200,'),
         (0, {"bad_status": 1}, b'{\n "status":9999\n}'),
+        (2, {}, b'[\n{\n"status":1\n}, {\n"status":2\n}\n]'),
+        (2, {}, b'{\n"status":1\n}{\n"status":2\n}'),
+        (3, {}, b'[{\n"status":1\n}, ' + RECORD + b"," + RECORD + b"]"),
+        (2, {}, RECORD + b',{\n"status":2\n}'),
+        (1, {"truncated": 1}, b'{\n"status":1\n}, {\n"status":2'),
+        (0, {"not_json": 1}, b'{\n"status":1\n} x'),
+        (2, {}, docker(RECORD + b"\n") * 2),
+        (2, {}, b"[" + message(RECORD) + b"," + journal(RECORD, as_bytes=True) + b"]"),
+        (1, {}, json.dumps(json.loads(journal(RECORD, as_bytes=False)), indent=1).encode()),
     ],
 )
 def test_lines_are_not_records(accepted: int, rejected: dict[str, int], data: bytes, framing: Framing) -> None:
@@ -249,6 +279,46 @@ def test_lines_are_not_records(accepted: int, rejected: dict[str, int], data: by
 def test_an_array_in_a_file_counts(start: bytes, separator: bytes, framing: Framing) -> None:
     found = fold(start + separator.join([RECORD] * 3) + b"\n]\n", framing)
     assert (found.accepted, found.rejected) == (3, {})
+
+
+def in_docker(line: bytes) -> bytes:
+    return docker(line + b"\n")
+
+
+def in_the_journal(line: bytes) -> bytes:
+    return journal(line, as_bytes=False)
+
+
+@pytest.mark.parametrize("indent", [2, 0])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        in_docker,
+        in_the_journal,
+        *((CRI + b"F ").__add__, b"nginx-1  | ".__add__, b"[pod/a/nginx] ".__add__, SYSLOG.__add__),
+    ],
+    ids=["docker", "journal", "cri", "compose", "kubectl", "syslog"],
+)
+def test_a_record_over_several_lines_may_be_wrapped_line_by_line(wrap: Callable[[bytes], bytes], indent: int) -> None:
+    record = b'{"domain":"a.example","status":200,"x":[{"y":2}],"ts":1795322466}'
+    lines = json.dumps([json.loads(record)] * 2, indent=indent).encode().split(b"\n")
+    wrapped = [wrap(line) for line in lines]
+    assert fold(b"\n".join(wrapped), "lines") == (2, 2, {}, {SECOND: 2})
+    # A line of another log ends it.
+    cut = [*wrapped[:5], wrap(b"2026/11/22 04:41:06 [error] 7#7: x"), wrap(RECORD)]
+    assert fold(b"\n".join(cut), "lines").rejected["truncated"] == 1
+    assert fold(b"\n".join(cut), "lines").accepted == 1
+
+
+def test_a_record_over_several_wrapped_lines_counts_in_the_second_of_its_wrapper() -> None:
+    lines = [CRI + b"F {", CRI + b'F  "status": 200', CRI + b"F }"]
+    assert fold(b"\n".join(lines), "lines") == (1, 1, {}, {SECOND: 1})
+
+
+def test_a_long_record_over_many_lines_is_not_read_again_with_each() -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(b"{\n" + b'"":{},\n' * 32_000 + b'"status":200\n}\n', NOW)
+    assert folding.report().accepted == 1
 
 
 def test_rejections_have_the_line_in_which_their_record_starts() -> None:
@@ -279,6 +349,13 @@ OTHERS = [
     b"2026-11-22T04:41:06Z INF Configuration loaded",
     b'time="2026-11-22T04:41:06Z" level=info msg="Configuration loaded"',
     b"Server app/a is DOWN, reason: Layer4 timeout",
+    b"192.0.2.7:50000 [22/Nov/2026:04:41:06.123] web/1: SSL handshake failure",
+    b"Connect from 192.0.2.7:50000 to 192.0.2.1:443 (web/TCP)",
+    b"[WARNING]  (1) : Server app/a is DOWN, reason: Layer4 timeout",
+    b"Child (12) Started",
+    b"Started nginx.service - A high performance web server.",
+    b"-- Boot 4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f --",
+    b"==> /var/log/nginx/access.log <==",
 ]
 
 

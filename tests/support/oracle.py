@@ -145,6 +145,7 @@ def decode(line: bytes, defaults: Defaults, wrapped_at: int | None) -> Record:
     times = (
         values.second(members.get(b"ts"), members.get(b"duration_ms")),
         values.end(members.get(formats.END)),
+        values.end(members.get(formats.START), members.get(b"edge_time_ms")),
         wrapped_at,
     )
     known = [second for second in times if second is not None]

@@ -10,6 +10,7 @@ Path = tuple[str, ...]
 
 FIRST = "the first of a list"
 END = b"the end"
+START = b"the start"
 """The time that counts if there is no `ts`."""
 
 CADDY: dict[Path, str] = {
@@ -47,6 +48,7 @@ TRAEFIK: dict[Path, str] = {
 }
 CLOUDFLARE: dict[Path, str] = {
     ("EdgeEndTimestamp",): "ts",
+    ("EdgeStartTimestamp",): START.decode(),
     ("EdgeColoCode",): "pop",
     ("ClientRequestHost",): "domain",
     ("ClientRequestSource",): "source",

@@ -200,10 +200,10 @@ def _unix(ticks: Fraction) -> Fraction:
     return ticks / 10**9
 
 
-def end(value: Value | None) -> int | None:
+def end(value: Value | None, duration: Value | None = None) -> int | None:
     """Read the second of another field, if it has one."""
     try:
-        return second(value, None)
+        return second(value, duration)
     except Rejected:
         return None
 

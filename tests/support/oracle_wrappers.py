@@ -23,17 +23,28 @@ DEPTH = 3
 
 ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-RFC3164 = MONTH + rb" [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}"
+FRACTION = rb"(?:[.,][0-9]*)?"
+RFC3164 = MONTH + rb" [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}" + FRACTION
+BLANK_DATE = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 STRUCTURED = rb'(?:-|(?:\[(?:[^\]"]|"(?:\\.|[^"\\])*")*\])+)'
+RECORD = rb'(?=\{[ \t\r]*["}])'
+HOST_AND_TAG = rb"(?:%b|[^ ]+ %b|(?:[^ ]+ )?[^ ]+: %b|(?:[^ ]+ )?(?:[^ ]+: )?(?=\{))" % (RECORD, RECORD, RECORD)
+"""The host, and the tag with its colon. A sender may leave out either."""
 
 CRI = re.compile(rb"(?P<time>" + ISO + rb") (?P<stream>stdout|stderr) (?P<tag>[PF])(?::[^ ]*)?(?: |$)")
 PREFIXES = [
     re.compile(rb"<[0-9]{1,3}>[1-9] (?P<time>[^ ]+) [^ ]+ [^ ]+ [^ ]+ [^ ]+ " + STRUCTURED + rb" "),
-    # The host, and the tag with its colon. A sender may leave out either.
-    re.compile(rb"(?:<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) (?:[^ ]+ )?(?:[^ ]+: )?(?=\{)"),
-    re.compile(rb"<[0-9]{1,3}>(?:[^ ]+: )?(?=\{)"),
-    re.compile(rb"[A-Za-z0-9][A-Za-z0-9._@ /-]*\|[ \t]*"),
-    re.compile(rb"\[[A-Za-z0-9._/:-]+\] (?=\{)"),
+    re.compile(rb"(?:<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) " + HOST_AND_TAG),
+    re.compile(rb"<[0-9]{1,3}>" + HOST_AND_TAG),
+    re.compile(rb"[A-Z][a-z]{2} " + BLANK_DATE + FRACTION + rb" (?!UTC)[^ ]+ " + HOST_AND_TAG),
+    re.compile(rb"[A-Z][a-z]{2} (?P<time>" + BLANK_DATE + FRACTION + rb" )UTC " + HOST_AND_TAG),
+    re.compile(rb"(?P<time>[0-9.]{10,}) " + HOST_AND_TAG),
+    re.compile(rb"\[ *[0-9]*\.[0-9.]*\] " + HOST_AND_TAG),
+    re.compile(BLANK_DATE + FRACTION + rb"[ \t\r]+(?=\{)"),
+    re.compile(rb"(?P<time>" + ISO + rb")[ \t\r](?=\{)"),
+    re.compile(rb"data: (?=\{)"),
+    re.compile(rb"[A-Za-z0-9][A-Za-z0-9._@ /-]*\| ?"),
+    re.compile(rb"\[(?=[^\]]*/)[A-Za-z0-9._/:-]+\] "),
 ]
 
 OTHER_LOG = re.compile(
@@ -44,6 +55,10 @@ OTHER_LOG = re.compile(
     rb"|(?:Proxy|Server|Backend|Stopping|Pausing|Health check for) "  # HAProxy
     rb"|/docker-entrypoint\.|[0-9]{2}-(?:listen-on-ipv[0-9]|envsubst|tune-worker)"
     rb"|#(?:Version|Fields):"
+    rb"|Connect from |\[(?:NOTICE\]  |WARNING\] |ALERT\]   )"  # HAProxy
+    rb"|[^ ]* \[[0-9]{2}/[A-Za-z]{3}/[0-9:]{13}\.[0-9]{3}\] [^ ]*/[^ ]*: "
+    rb"|Child \("  # Varnish
+    rb"|(?:Started|Starting|Stopped|Reloading|Reloaded) |-- (?:Logs begin at|Boot) |==> "  # systemd, tail
 )
 
 
@@ -65,9 +80,9 @@ def behind_prefix(line: bytes) -> Wrapped | None:
         return Wrapped(line[cri.end() :], second(cri["time"]), cri["tag"] == b"P", cri["stream"].decode())
     for prefix in PREFIXES:
         if found := prefix.match(line):
-            return Wrapped(line[found.end() :], second(found.groupdict().get("time")))
-    time = re.match(rb"(" + ISO + rb") (?=\{)", line)
-    return Wrapped(line[time.end() :], second(time[1])) if time else None
+            time = found.groupdict().get("time")
+            return Wrapped(line[found.end() :], second(time + b"Z" if time and time.endswith(b" ") else time))
+    return None
 
 
 def second(text: bytes | None) -> int | None:
@@ -90,14 +105,14 @@ def of_record(format: str) -> set[str]:
 def in_envelope(line: bytes, format: str) -> Wrapped | None:
     """Find what an object has in a string, or in a list of bytes."""
     try:
-        members = json.loads(line.decode("utf-8", "surrogateescape"), strict=False)
+        members = json.loads(line.rstrip(BLANKS + b",[]").decode("utf-8", "surrogateescape"), strict=False)
     except ValueError:
         return None
     if not isinstance(members, dict) or of_record(format) & members.keys():
         return None
-    times = [name for name in members if name in ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp")]
+    times = [name for name in members if name in ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "date")]
     at = second(str(members[times[-1]]).encode()) if times else None
-    log, stream, entry, message = (members.get(name) for name in ("log", "stream", "MESSAGE", "message"))
+    log, stream, entry = (members.get(name) for name in ("log", "stream", "MESSAGE"))
     if isinstance(log, str) and isinstance(stream, str):
         tag = members.get("logtag", "F" if log.endswith("\n") or is_object(encoded(log)) else "P")
         return Wrapped(encoded(log), at, tag.startswith("P"), "stderr" if stream == "stderr" else "stdout")
@@ -106,9 +121,23 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
         return Wrapped(bytes(entry), at) if is_bytes else None
     if isinstance(entry, str):
         return Wrapped(encoded(entry), at)
-    if entry is None and isinstance(message, str) and message.startswith("{"):
-        return Wrapped(encoded(message), at)
-    return None
+    if "MESSAGE" in members:
+        return None
+    return shipped({name: value for name, value in members.items() if name in HOLDERS}, at)
+
+
+HOLDERS = ("log", "message", "msg", "line", "textPayload", "jsonPayload")
+"""Where shippers put a line, or the object that they made of it."""
+
+
+def shipped(held: dict[str, object], at: int | None) -> Wrapped | None:
+    """Find what a shipper holds: a text that may have a record, preferably not the `log`; or else an object."""
+    texts = {name: text for name, text in held.items() if isinstance(text, str) and '"' in text.partition("{")[2]}
+    log = texts.pop("log", None)
+    if texts or log:
+        return Wrapped(encoded([*filter(None, [log]), *texts.values()][-1]), at)
+    objects = [value for value in held.values() if isinstance(value, dict)]
+    return Wrapped(encoded(json.dumps(objects[-1])), at) if objects else None
 
 
 def encoded(text: str) -> bytes:
@@ -163,6 +192,9 @@ UNREADABLE = ("too_long", "not_json", "truncated", "bad_columns")
 """Reasons for which compressed data would be rejected."""
 
 
+STARTS_SPREAD = re.compile(rb"[ \t\r,\[]*\{")
+"""The first line of a record that is spread over several."""
+
 # --- an input ------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +212,10 @@ class Input:
     """The parts of lines that go on, by stream."""
     spread: list[bytes] = field(default_factory=list)
     """The lines so far of a record that is spread over several."""
+    is_wrapped: bool = False
+    """Whether its lines are in wrappers."""
+    spread_second: int | None = None
+    """What the wrapper of its first line says."""
     started_at: int = 0
     """The line in which that starts."""
     has_compressed: bool = False
@@ -210,10 +246,11 @@ class Input:
             self.one(number, text, None) if not text.startswith(b"#") else self.results.append((number, "other_log"))
             self.whole = str(self.results[-1][1])
             return
-        if self.spread:
-            if self.goes_on(line):
-                self.join(number, stripped(line))
-                return
+        if self.spread and not self.is_wrapped and self.goes_on(line):
+            self.join(number, stripped(line))
+            return
+        text = stripped(line)
+        if not self.is_wrapped or not text or not self.unwrap(text, line):
             self.end_spread()
         self.text(number, line, None, 0)
 
@@ -241,31 +278,54 @@ class Input:
         unstripped, text = text, stripped(text)
         if not text:
             return
+        if self.spread and depth > 0 and (text.startswith(b"{") or not self.unwrap(text, unstripped)):
+            if self.goes_on(unstripped):
+                self.join(number, text)
+                return
+            self.end_spread()
         try:
-            record = self.decode(text, second)
+            self.results.append((number, self.decode(text, second)))
         except Rejected as why:
-            reason = why.reason
-        else:
-            self.results.append((number, record))
-            return
-        if reason in ("bad_status", "bad_ts", "too_old", "too_new"):
-            self.results.append((number, reason))
-            return
+            if why.reason in ("bad_status", "bad_ts", "too_old", "too_new"):
+                self.results.append((number, why.reason))
+            else:
+                self.no_record(number, text, unstripped, second, depth, why.reason)
+
+    def no_record(
+        self, number: int, text: bytes, unstripped: bytes, second: int | None, depth: int, reason: str
+    ) -> None:
+        """Read a text that is rejected as a record, if it is something else."""
         before = len(self.results)
         if depth < DEPTH and (wrapped := self.unwrap(text, unstripped)):
             self.wrapped(number, wrapped, second, depth)
             if OTHER_LOG.match(text):
                 self.results[before:] = [(number, "other_log")] * len(self.results[before:])
-        elif text == b"{":
-            self.lines -= 1
-            self.spread, self.started_at = [text], number
+        elif STARTS_SPREAD.fullmatch(text):
+            self.start_spread(number, second, depth)
         elif reason in ("not_json", "truncated") and (records := several(text)) is not None:
             self.lines += len(records) - 1
             for record in records:
-                self.one(number, record, second)
+                self.element(number, record, second, depth)
         else:
             is_other = reason in ("not_json", "truncated") and OTHER_LOG.match(text)
             self.reject(number, "other_log" if is_other else reason)
+
+    def element(self, number: int, text: bytes, second: int | None, depth: int) -> None:
+        """Read one of several records in a line."""
+        if STARTS_SPREAD.fullmatch(text):
+            self.start_spread(number, second, depth)
+            return
+        before = len(self.results)
+        self.one(number, text, second)
+        is_open = self.results[before][1] in ("no_part", "other_log", "bad_service_id", "foreign_service", "bad_weight")
+        if is_open and depth < DEPTH and (wrapped := in_envelope(text, self.format)):
+            del self.results[before:]
+            self.wrapped(number, wrapped, second, depth)
+
+    def start_spread(self, number: int, second: int | None, depth: int) -> None:
+        """Keep the first line of a record that is spread over several."""
+        self.lines -= 1
+        self.spread, self.started_at, self.is_wrapped, self.spread_second = [b"{"], number, depth > 0, second
 
     def unwrap(self, text: bytes, unstripped: bytes) -> Wrapped | None:
         """Take a text out of its wrapper. A part keeps the blanks at its end."""
@@ -313,10 +373,14 @@ class Input:
             self.lines -= 1
             return
         self.spread, self.is_put_together = [], True
-        if joined[end:].strip(BLANKS + b",]"):
+        rest, depth, second = joined[end:].lstrip(BLANKS + b",[]"), int(self.is_wrapped), self.spread_second
+        if rest and not rest.startswith(b"{"):
             self.results.append((self.started_at, "not_json"))
-        else:
-            self.text(self.started_at, joined[:end], None, 0)
+            return
+        self.text(self.started_at, joined[:end], second, depth)
+        if rest:
+            self.lines += 1
+            self.text(number, rest, second, depth)
 
     def end_spread(self) -> None:
         """Reject a record that is spread over several lines and has no end."""
@@ -337,8 +401,8 @@ def is_plain_text(line: bytes) -> bool:
 
 def stripped(line: bytes) -> bytes:
     """Remove blanks, zero bytes and byte order marks around a line."""
-    line = line.rstrip(BLANKS + b"\0")
-    return re.sub(rb"\A(?:\xef\xbb\xbf|[ \t\r\0])*", b"", line)
+    line = re.sub(rb"(?:[ \t\r\0]|\x1b\[[0-9;]*m)*\Z", b"", line)
+    return re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*m|[ \t\r\0\x1e])*", b"", line)
 
 
 def read(data: bytes, limit: int, format: str, decode: Decode) -> Input:

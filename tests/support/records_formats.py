@@ -172,7 +172,11 @@ def traefik(choice: Choice) -> list[Member]:
 
 def cloudflare(choice: Choice) -> list[Member]:
     """Choose the members of a line of Cloudflare."""
-    found = [(b'"EdgeEndTimestamp"', timestamp(choice)), *pick(choice, CLOUDFLARE)]
+    found = pick(choice, CLOUDFLARE)
+    if choice.number(0, 3) < 3:
+        found.append((b'"EdgeEndTimestamp"', timestamp(choice)))
+    if choice.number(0, 3) == 3:
+        found.append((b'"EdgeStartTimestamp"', timestamp(choice)))
     if choice.number(0, 3) < 3:
         found.append((b'"ClientRequestSource"', choice.of(SOURCES)))
     if choice.number(0, 4) == 4:

@@ -14,12 +14,29 @@ from tests.support.records import NOW, Choice, DrawnChoice, SeededChoice
 
 TIME = b"2026-11-22T02:20:3%d.123456789Z"
 
+SYSLOG = b"<190>Nov 22 02:20:35 edge1 nginx: "
+
 PREFIXES = (
     *(b"<190>Nov 22 02:20:35 edge1 nginx: ", b"<190>Nov  2 02:20:35 nginx[12]: ", b"Nov 22 02:20:35 edge1 nginx[12]: "),
     *(b"<134>1 2026-11-22T02:20:34Z edge1 haproxy 12 - - ", b"<134>1 - - - - - - ", b"<190>nginx: ", b"<190>"),
     b'<134>1 2026-11-22T03:20:34+01:00 edge1 haproxy 12 - [ex@32473 route="/a/{id}" b="\\"]{\\]"][c] ',
     b"<134>1 2026-11-22T02:20:34Z {edge} h{a}proxy 12 - - \xef\xbb\xbf",
     *(b"2026-11-22T02:20:33.907+00:00 edge1 nginx[12]: ", b"2026-11-22T02:20:33.907Z "),
+    *(b"Nov 22 02:20:35.123456 edge1 nginx[12]: ", b"Sun 2026-11-22 02:20:34 UTC edge1 nginx.service[12]: "),
+    *(
+        b"Sun 2026-11-22 03:20:34 CET edge1 nginx: ",
+        b"1795314034.123456 edge1 nginx[12]: ",
+        b"[ 1234.567890] edge1 nginx: ",
+    ),
+    *(
+        b"2026-11-22 02:20:34 ",
+        b"2026-11-22 02:20:34,907\t",
+        b"2026-11-22T02:20:34Z\t",
+        b"data: ",
+        b"\x1e",
+        b"\x1b[36m",
+    ),
+    *(b"\x1b[36mnginx-1  | \x1b[0m", b"nginx-1  |"),
     *(b"nginx-1  | ", b"web.1.x7k@node-2    | ", b"[pod/edge-7d9/nginx] ", b"edge-1 | 2026-11-22T02:20:33.907Z "),
 )
 """What may stand before a record that starts with its brace."""
@@ -69,13 +86,17 @@ def journal(choice: Choice, format: str) -> list[bytes]:
 
 def shipped(choice: Choice, format: str) -> list[bytes]:
     """Write a line as shippers do."""
-    line = one_line(choice, format)
-    return [envelope(choice, {"@timestamp": (TIME % 4).decode(), "host": {"name": "edge1"}, "message": line})]
+    key, line = choice.of(["message", "message", "log", "msg"]), one_line(choice, format)
+    if line.startswith(b'{"'):
+        line = choice.of([b"", b"", b" ", SYSLOG]) + line
+    return [envelope(choice, {"@timestamp": (TIME % 4).decode(), "host": {"name": "edge1"}, key: line})]
 
 
 def joined(choice: Choice, format: str) -> list[bytes]:
     """Write several records into a line, with or without anything between."""
     lines = [line for line in (one_line(choice, format) for _ in range(3)) if line.startswith(b"{")]
+    if choice.number(0, 3) == 3:
+        lines = [docker(choice, format)[0] for _ in range(2)]
     separator = choice.of([b"", b" ", b",", b", ", b"]["])
     return [choice.of([b"", b"[", b" "]) + separator.join(lines) + choice.of([b"", b",", b"]", b"\r"])]
 
@@ -94,7 +115,24 @@ def spread(choice: Choice, format: str) -> list[bytes]:
         del lines[choice.number(1, len(lines) - 1) :]
     else:
         lines[-1] += choice.of([b"", b"", b",", b" ", b"x"])
-    return lines
+    if choice.number(0, 2) == 2:
+        return lines
+    if choice.number(0, 2) == 2:
+        return [*lines[:-1], lines[-1] + choice.of([b"", b", "]) + lines[0], *lines[1:]]
+    time, stream = TIME % choice.number(3, 5), choice.of(["stdout", "stderr"])
+    kind = choice.of(["cri", "pod", "docker", "journal"])
+    return [wrapped(choice, kind, line, time, stream) for line in lines]
+
+
+def wrapped(choice: Choice, kind: str, line: bytes, time: bytes, stream: str) -> bytes:
+    """Write one of several lines of a record in a wrapper."""
+    if kind == "cri":
+        return b"%b %b F %b" % (time, stream.encode(), line)
+    if kind == "pod":
+        return b"[pod/edge-7d9/nginx] " + line
+    if kind == "docker":
+        return envelope(choice, {"log": line + b"\n", "stream": stream, "time": time.decode()})
+    return envelope(choice, {"MESSAGE": line, "_PID": "12"})
 
 
 def envelope(choice: Choice, members: dict[str, object]) -> bytes:

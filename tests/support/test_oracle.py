@@ -561,6 +561,7 @@ def test_the_sample_is_deterministic_and_reaches_every_reason_and_field() -> Non
         "too_long",
         "not_json",
         "truncated",
+        "other_log",
         "bad_weight",
         "bad_service_id",
         "no_part",

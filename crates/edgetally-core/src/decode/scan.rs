@@ -144,17 +144,23 @@ pub fn nested_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     Walk { kind: (open, close), depth, in_string: in_string != 0 }.run(block, at, end).ok()
 }
 
-/// The same byte by byte.
-struct Walk {
+/// The same byte by byte, and over several pieces.
+#[derive(Debug)]
+pub struct Walk {
     kind: (u8, u8),
     depth: u32,
     in_string: bool,
 }
 
 impl Walk {
+    /// A walk over an object.
+    pub const fn over_object() -> Self {
+        Self { kind: (b'{', b'}'), depth: 0, in_string: false }
+    }
+
     /// Walks from `at` to `end`; returns where all has closed, or else where to continue.
     #[cold]
-    fn run(&mut self, block: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
+    pub fn run(&mut self, block: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
         while at < end {
             match block[at] {
                 // It escapes the next byte.

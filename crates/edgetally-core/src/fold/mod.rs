@@ -25,6 +25,7 @@ pub mod report;
 mod row_table;
 mod scopes;
 pub mod settings;
+mod spread_record;
 pub mod unknown_words;
 mod unusual;
 
@@ -35,6 +36,7 @@ use crate::fold::counting_rules::FoldRows;
 use crate::fold::report::Report;
 use crate::fold::scopes::Scopes;
 use crate::fold::settings::Settings;
+use crate::fold::spread_record::SpreadRecord;
 use crate::format::compressed::{compressed, is_plain_text};
 use crate::framing::json_array::ArraySplitter;
 use crate::framing::syslog_stream::SyslogSplitter;
@@ -68,10 +70,7 @@ pub struct Fold {
     array: Option<ArraySplitter>,
     syslog: SyslogSplitter,
     unwrapper: Unwrapper,
-    /// A record that is spread over several lines, up to here.
-    spread: Vec<u8>,
-    /// The line in which that starts.
-    spread_line: u64,
+    spread: SpreadRecord,
     /// The second that the wrapper of the record says.
     wrapped_at: Option<u64>,
     /// For records that have to be put together.

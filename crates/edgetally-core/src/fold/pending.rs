@@ -1,6 +1,10 @@
 //! Pending: what of the input has not become a record yet.
 
 use crate::fold::Fold;
+use crate::fold::spread_record::SpreadRecord;
+
+/// Stands for the second of a wrapper that says none.
+const NO_SECOND: u64 = u64::MAX;
 
 impl Fold {
     /// Bytes of the unfinished line.
@@ -16,20 +20,27 @@ impl Fold {
         if self.spread.is_empty() && !self.unwrapper.is_waiting() {
             return vec![];
         }
-        let mut bytes = (self.spread.len() as u64).to_le_bytes().to_vec();
-        bytes.extend_from_slice(&self.spread);
+        let text = self.spread.text();
+        let mut bytes = vec![u8::from(self.spread.is_wrapped)];
+        bytes.extend_from_slice(&self.spread.second.unwrap_or(NO_SECOND).to_le_bytes());
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text);
         bytes.append(&mut self.unwrapper.waiting());
         bytes
     }
 
-    /// Continues with what another fold had [`Fold::pending`]. Anything else is ignored.
+    /// Continues with what another fold had [`Fold::pending`], and forgets the parts that this one has. Anything else is
+    /// ignored.
     pub fn resume(&mut self, pending: &[u8]) {
-        self.spread.clear();
+        self.spread = SpreadRecord::default();
         self.unwrapper.take_parts();
-        let Some((len, rest)) = pending.split_first_chunk::<8>() else { return };
+        let Some(([is_wrapped], rest)) = pending.split_first_chunk() else { return };
+        let Some((second, rest)) = rest.split_first_chunk() else { return };
+        let Some((len, rest)) = rest.split_first_chunk() else { return };
         let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
-        let Some((spread, waiting)) = rest.split_at_checked(len) else { return };
-        (self.spread, self.spread_line) = (spread.to_vec(), 1);
+        let Some((text, waiting)) = rest.split_at_checked(len) else { return };
+        let second = Some(u64::from_le_bytes(*second)).filter(|second| *second != NO_SECOND);
+        self.spread = SpreadRecord::new(text, 1, *is_wrapped == 1, second);
         self.unwrapper.resume(waiting);
     }
 }

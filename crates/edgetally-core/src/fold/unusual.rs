@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::decode::scan;
 use crate::fold::settings::Framing;
+use crate::fold::spread_record::{SpreadRecord, starts_spread};
 use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
@@ -31,20 +32,20 @@ impl Fold {
         if self.settings.format.has_columns() {
             return self.fold_columns(block, range, now);
         }
-        if !self.spread.is_empty() {
-            let stripped = strip(block, range.clone());
-            if self.goes_on(block, &stripped) {
-                return self.join(&block[stripped], now);
+        if !self.spread.is_empty() && !self.spread.is_wrapped {
+            let text = &block[strip(block, range.clone())];
+            if self.spread.goes_on(text, block.first().is_some_and(|byte| is_blank(*byte))) {
+                return self.join(text, now);
             }
             self.reject_spread();
         }
         // The end of a part may be blank.
-        let start = strip_start(block, range.clone());
-        let range = start..range.end;
-        match self.unwrap(block, range.clone(), None, now, 0) {
-            Some(result) => result,
-            None => self.fold_content(block, range, None, now, MAX_DEPTH),
+        let range = strip_start(block, range.clone())..range.end;
+        if let Some(result) = self.unwrap(block, range.clone(), None, now, 0) {
+            return result;
         }
+        self.reject_spread();
+        self.fold_content(block, range, None, now, 0)
     }
 
     /// Folds the line `block[range]` out of its wrapper; nothing if it has none.
@@ -86,6 +87,7 @@ impl Fold {
         result
     }
 
+    /// Folds what was in a wrapper, or a line without one, if `depth` is 0.
     fn fold_content(
         &mut self,
         block: &[u8],
@@ -94,25 +96,35 @@ impl Fold {
         now: u64,
         depth: u8,
     ) -> Result<(), Rejection> {
+        let is_indented = block.get(range.start).is_some_and(|byte| is_blank(*byte));
         let range = strip(block, range);
         if range.is_empty() {
             return Ok(());
         }
-        if block[range.start] == b'{' {
-            match self.fold_wrapped(block, range.clone(), second, now) {
-                Err(rejection) if is_worth_a_look(rejection.reason) => {
-                    self.fold_broken_at(block, range, second, rejection, now, depth)
-                }
-                result => result,
+        let text = &block[range.clone()];
+        let is_object = text[0] == b'{';
+        if !is_object
+            && (1..MAX_DEPTH).contains(&depth)
+            && let Some(result) = self.unwrap(block, range.clone(), second, now, depth)
+        {
+            return result;
+        }
+        if !self.spread.is_empty() && depth > 0 {
+            if self.spread.goes_on(text, is_indented) {
+                return self.join(text, now);
             }
+            self.reject_spread();
+        }
+        let result = if is_object {
+            self.fold_wrapped(block, range.clone(), second, now)
         } else {
-            if depth < MAX_DEPTH
-                && let Some(result) = self.unwrap(block, range.clone(), second, now, depth)
-            {
-                return result;
+            Err(Rejection::new(Reason::NotJson, range.start))
+        };
+        match result {
+            Err(rejection) if is_worth_a_look(rejection.reason) => {
+                self.fold_broken_at(block, range, second, rejection, now, depth)
             }
-            let rejection = Rejection::new(Reason::NotJson, range.start);
-            self.fold_broken_at(block, range, second, rejection, now, MAX_DEPTH)
+            result => result,
         }
     }
 
@@ -145,20 +157,26 @@ impl Fold {
         depth: u8,
     ) -> Result<(), Rejection> {
         let text = &block[range.clone()];
-        if text == b"{" {
-            self.spread.extend_from_slice(text);
-            self.spread_line = self.line;
-            return self.skip_part();
-        }
         if !matches!(rejection.reason, Reason::NotJson | Reason::Truncated) {
-            let unwrapped = if depth < MAX_DEPTH { self.unwrap(block, range, second, now, depth) } else { None };
-            return unwrapped.unwrap_or(Err(rejection));
+            return self.open(block, range, second, rejection, now, depth);
+        }
+        if starts_spread(text) {
+            self.spread = SpreadRecord::new(b"{", self.line, depth > 0, second);
+            return self.skip_part();
         }
         if let Some(records) = records(block, range) {
             // Records are counted as lines.
             self.report.lines = (self.report.lines + records.len() as u64).saturating_sub(1);
             for record in records {
-                if let Err(rejection) = self.fold_wrapped(block, record.clone(), second, now) {
+                if starts_spread(&block[record.clone()]) {
+                    self.report.lines -= 1;
+                    self.spread = SpreadRecord::new(b"{", self.line, depth > 0, second);
+                    continue;
+                }
+                let result = self.fold_wrapped(block, record.clone(), second, now);
+                if let Err(rejection) =
+                    result.or_else(|rejection| self.open(block, record.clone(), second, rejection, now, depth))
+                {
                     self.reject(rejection, &block[record]);
                 }
             }
@@ -167,41 +185,52 @@ impl Fold {
         if is_other_log(text) { Err(Rejection::new(Reason::OtherLog, 0)) } else { Err(rejection) }
     }
 
-    /// Whether the line `block[text]` may belong to the record that is spread over the lines before it.
-    ///
-    /// Its second line has a key or the end. Those after it are indented, or start like a member or an end. Another record, or
-    /// a line of another log, starts in the first column.
-    fn goes_on(&self, block: &[u8], text: &Range<usize>) -> bool {
-        let is_indented = block.first().is_some_and(|byte| is_blank(*byte));
-        match &block[text.clone()] {
-            [b'"' | b'}', ..] => true,
-            _ if self.spread == b"{" => false,
-            [b'{', b'"', ..] => is_indented,
-            [b'{' | b']' | b',', ..] => true,
-            _ => is_indented,
-        }
+    /// Folds what is in the object `block[range]`, which was rejected as a record.
+    fn open(
+        &mut self,
+        block: &[u8],
+        range: Range<usize>,
+        second: Option<u64>,
+        rejection: Rejection,
+        now: u64,
+        depth: u8,
+    ) -> Result<(), Rejection> {
+        let may_be_envelope = is_worth_a_look(rejection.reason)
+            && !matches!(rejection.reason, Reason::NotJson | Reason::Truncated)
+            && depth < MAX_DEPTH;
+        let opened = if may_be_envelope { self.unwrap(block, range, second, now, depth) } else { None };
+        opened.unwrap_or(Err(rejection))
     }
 
     /// Appends a line to the record that is spread over several, and folds that once it is complete.
     fn join(&mut self, text: &[u8], now: u64) -> Result<(), Rejection> {
-        if self.spread.len() + text.len() > self.settings.max_line {
-            self.spread.clear();
+        if self.spread.text().len() + text.len() > self.settings.max_line {
+            self.spread = SpreadRecord::default();
             return Err(Rejection::new(Reason::TooLong, self.settings.max_line));
         }
-        self.spread.push(b' ');
-        self.spread.extend_from_slice(text);
-        let Some(end) = scan::nested_end(&self.spread, 0, self.spread.len()) else {
+        self.spread.push(text);
+        let Some(end) = self.spread.end() else {
             return self.skip_part();
         };
+        let SpreadRecord { line, is_wrapped, second, .. } = self.spread;
         let spread = std::mem::take(&mut self.spread);
-        let is_alone = spread[end..].iter().all(|byte| is_blank(*byte) || matches!(byte, b',' | b']'));
-        let result = if is_alone {
-            self.fold_content(&spread, 0..end, None, now, 0)
-        } else {
-            Err(Rejection::new(Reason::NotJson, end))
-        };
-        if let Err(rejection) = result {
-            self.reject_at(self.spread_line, rejection, &spread);
+        let spread = spread.text();
+        let is_between = |byte: &u8| is_blank(*byte) || matches!(byte, b',' | b'[' | b']');
+        let next = end + spread[end..].iter().take_while(|byte| is_between(byte)).count();
+        if !matches!(spread[next..], [] | [b'{', ..]) {
+            self.reject_at(line, Rejection::new(Reason::NotJson, end), spread);
+            return Ok(());
+        }
+        let depth = u8::from(is_wrapped);
+        if let Err(rejection) = self.fold_content(spread, 0..end, second, now, depth) {
+            self.reject_at(line, rejection, spread);
+        }
+        if next < spread.len() {
+            // The next record starts in the line in which this one ends.
+            self.report.lines += 1;
+            if let Err(rejection) = self.fold_content(spread, next..spread.len(), second, now, depth) {
+                self.reject(rejection, &spread[next..]);
+            }
         }
         Ok(())
     }
@@ -246,8 +275,8 @@ impl Fold {
 
     /// Rejects a record over several lines whose end does not come.
     fn reject_spread(&mut self) {
-        let text = std::mem::take(&mut self.spread);
-        self.reject_cut(self.spread_line, &text);
+        let spread = std::mem::take(&mut self.spread);
+        self.reject_cut(spread.line, spread.text());
     }
 
     fn reject_cut(&mut self, line: u64, text: &[u8]) {
@@ -258,31 +287,57 @@ impl Fold {
     }
 }
 
-/// `range` without blanks, zero bytes and byte order marks around it.
+/// `range` without blanks, zero bytes, byte order marks and colors around it.
 fn strip(block: &[u8], mut range: Range<usize>) -> Range<usize> {
     range.start = strip_start(block, range.clone());
     while let [.., last] = &block[range.clone()] {
-        if !is_blank(*last) && *last != 0 {
-            break;
-        }
-        range.end -= 1;
-    }
-    range
-}
-
-/// Where `range` starts without blanks, zero bytes and byte order marks before it.
-fn strip_start(block: &[u8], range: Range<usize>) -> usize {
-    let mut start = range.start;
-    while let [first, ..] = &block[start..range.end] {
-        if block[start..range.end].starts_with(b"\xEF\xBB\xBF") {
-            start += 3;
-        } else if is_blank(*first) || *first == 0 {
-            start += 1;
+        if *last == b'm'
+            && let Some(start) = color_at_end(&block[range.clone()])
+        {
+            range.end = range.start + start;
+        } else if is_blank(*last) || *last == 0 {
+            range.end -= 1;
         } else {
             break;
         }
     }
+    range
+}
+
+/// Where `range` starts without blanks, zero bytes, byte order marks, record separators (RFC 7464) and colors before it.
+fn strip_start(block: &[u8], range: Range<usize>) -> usize {
+    let mut start = range.start;
+    while let [first, rest @ ..] = &block[start..range.end] {
+        start += match *first {
+            b' ' | b'\t' | b'\r' | 0 | RECORD_SEPARATOR => 1,
+            0xEF if rest.starts_with(b"\xBB\xBF") => 3,
+            ESCAPE => match color(&block[start..range.end]) {
+                Some(len) => len,
+                None => break,
+            },
+            _ => break,
+        };
+    }
     start
+}
+
+const RECORD_SEPARATOR: u8 = 0x1E;
+const ESCAPE: u8 = 0x1B;
+/// The most bytes of a color.
+const COLOR: usize = 20;
+
+/// The length of the color at the start of `text`, as terminals have them: `ESC[36m`.
+fn color(text: &[u8]) -> Option<usize> {
+    let parameters = text.strip_prefix(&[ESCAPE, b'['])?.iter().take(COLOR);
+    let len = parameters.take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    (text.get(len + 2) == Some(&b'm')).then_some(len + 3)
+}
+
+/// Where the color starts that ends `text`.
+fn color_at_end(text: &[u8]) -> Option<usize> {
+    let from = text.len().saturating_sub(COLOR);
+    let start = from + memchr::memrchr(ESCAPE, &text[from..])?;
+    (color(&text[start..]) == Some(text.len() - start)).then_some(start)
 }
 
 /// The records of a line that has several, or the punctuation of an array: `{…}{…}`, `{…},`, `[{…},`, `]`. `None` if there is

@@ -7,7 +7,7 @@ use crate::format::spec::FormatSpec;
 use crate::record::Record;
 use crate::schema::record_fields::{
     CACHE, CLIENT_SOURCE, DOMAIN, EDGE_TIME_MS, IPV6, ORIGIN, ORIGIN_IP, ORIGIN_STATUS, ORIGIN_TTFB_MS, POP, PROTO,
-    REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, STATUS, TLS, TS,
+    REQ_BYTES, RESP_BODY_BYTES, RESP_BYTES, START, STATUS, TLS, TS,
 };
 use crate::value::number::{Number, number};
 
@@ -17,6 +17,8 @@ pub static FORMAT: FormatSpec = FormatSpec {
     name: "cloudflare",
     fields: &[
         ("EdgeEndTimestamp", TS),
+        // Where the end is not delivered, with the time up to the first byte of the response.
+        ("EdgeStartTimestamp", START),
         ("EdgeColoCode", POP),
         ("ClientRequestHost", DOMAIN),
         ("ClientRequestSource", CLIENT_SOURCE),

@@ -9,11 +9,16 @@
 //! time="2026-11-22T04:41:06Z" level=info msg="…"                     Traefik 2
 //! 2026/11/22 04:41:06.123 INFO admin endpoint started …              Caddy
 //! Server app/a is DOWN, reason: …                                    HAProxy
+//! 192.0.2.7:50000 [22/Nov/2026:04:41:06.123] web/1: SSL handshake failure    HAProxy
+//! Child (12) Started                                                         Varnish
+//! Started nginx.service - …                                                  systemd
+//! -- Boot 4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f --                                 journalctl
+//! ==> access.log <==                                                         tail
 //! /docker-entrypoint.sh: Configuration complete; ready for start up  images of nginx
 //! ```
 
 /// Starts of lines, in which `9` stands for a digit and `A` for a letter.
-const STARTS: [&[u8]; 21] = [
+const STARTS: [&[u8]; 34] = [
     b"9999/99/99 99:99:99 [",
     b"9999/99/99 99:99:99.999",
     b"[AAA AAA 99 99:99:99",
@@ -29,6 +34,19 @@ const STARTS: [&[u8]; 21] = [
     b"Stopping ",
     b"Pausing ",
     b"Health check for ",
+    b"Connect from ",
+    b"[NOTICE]  ",
+    b"[WARNING] ",
+    b"[ALERT]   ",
+    b"Child (",
+    b"Started ",
+    b"Starting ",
+    b"Stopped ",
+    b"Reloading ",
+    b"Reloaded ",
+    b"-- Logs begin at ",
+    b"-- Boot ",
+    b"==> ",
     b"/docker-entrypoint.",
     b"99-listen-on-ipv9",
     b"99-envsubst",
@@ -44,10 +62,20 @@ pub fn is_other_log(line: &[u8]) -> bool {
         b'A' => byte.is_ascii_alphabetic(),
         same => same == byte,
     };
-    STARTS
-        .iter()
-        .any(|start| line.len() >= start.len() && start.iter().zip(line).all(|(pattern, byte)| fits(*pattern, *byte)))
+    let starts_like = |line: &[u8], start: &[u8]| {
+        line.len() >= start.len() && start.iter().zip(line).all(|(pattern, byte)| fits(*pattern, *byte))
+    };
+    STARTS.iter().any(|start| starts_like(line, start)) || {
+        // A connection that ended before its request: behind the address and the time, a colon ends the first word.
+        let behind_address = memchr::memchr(b' ', line).map_or(&[][..], |blank| &line[blank + 1..]);
+        let behind_time = behind_address.get(CONNECTION_TIME.len()..).unwrap_or_default();
+        let word = memchr::memchr(b' ', behind_time).map_or(&[][..], |blank| &behind_time[..blank]);
+        starts_like(behind_address, CONNECTION_TIME) && word.contains(&b'/') && word.ends_with(b":")
+    }
 }
+
+/// When a connection was accepted.
+const CONNECTION_TIME: &[u8] = b"[99/AAA/9999:99:99:99.999] ";
 
 #[cfg(test)]
 mod tests {
@@ -66,6 +94,12 @@ mod tests {
             "time=\"2026-11-22T04:41:06Z\" level=info msg=\"Configuration loaded\"",
             "Server app/a is DOWN, reason: Layer4 timeout",
             "Proxy http-in started.",
+            "192.0.2.7:50000 [22/Nov/2026:04:41:06.123] web/1: SSL handshake failure",
+            "Connect from 192.0.2.7:50000 to 192.0.2.1:443 (web/TCP)",
+            "[WARNING]  (1) : Server app/a is DOWN, reason: Layer4 timeout",
+            "Started nginx.service - A high performance web server.",
+            "-- Boot 4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f --",
+            "==> /var/log/nginx/access.log <==",
             "/docker-entrypoint.sh: Configuration complete; ready for start up",
             "#Version: 1.0",
         ];

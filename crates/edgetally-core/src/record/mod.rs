@@ -118,10 +118,13 @@ pub fn second(slots: &Slots, block: &[u8]) -> Result<Option<u64>, Rejection> {
 /// The second of the next field that has a time.
 #[inline(never)]
 fn fallback(fields: LineFields<'_, '_>) -> Option<u64> {
-    match timestamp::timestamp(fields.text(field::END)) {
-        Timestamp::Second(second) => Some(second),
-        Timestamp::Absent | Timestamp::Junk => None,
+    if let Timestamp::Second(second) = timestamp::timestamp(fields.text(field::END)) {
+        return Some(second);
     }
+    let start = fields.text(field::START);
+    let Timestamp::Second(second) = timestamp::timestamp(start) else { return None };
+    let took = fields.time(field::EDGE_TIME_MS, 6).unwrap_or_default().floor;
+    Some(timestamp::end(second, start, took))
 }
 
 /// The nanoseconds to add to `ts`.

@@ -48,6 +48,8 @@ pub const METHOD: usize = 41;
 pub const LOGGER: usize = 42;
 /// The end of the request, if `ts` is absent. Nothing is added to it.
 pub const END: usize = 43;
+/// The start of the request, if `ts` and its end are absent. The time at the edge is added to it.
+pub const START: usize = 61;
 
 /// What few edges log: one look says that a line has none of these. From [`DURATION_MS`] to [`COLLAPSED`].
 pub const EXTRAS: std::ops::RangeInclusive<usize> = DURATION_MS..=COLLAPSED;
@@ -118,7 +120,7 @@ pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Timestamp,
         SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD
-        | LOGGER | END | IPV6 => Form::Key,
+        | LOGGER | END | START | IPV6 => Form::Key,
         EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD | COLLAPSED => Form::Keyword,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS | EDGE_TIME_MS => {
             Form::Milliseconds

@@ -49,8 +49,9 @@ pub fn open(
     is_of_record: impl Fn(&[u8]) -> bool,
 ) -> Option<Opened> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
-    let (mut log, mut message, mut entry, mut stream, mut tag, mut time) = (None, None, None, None, None, None);
-    // The text that `inside` is of.
+    let (mut log, mut entry, mut text, mut object) = (None, None, None, None);
+    let (mut stream, mut tag, mut time) = (None, None, None);
+    // The string that `inside` is of.
     let mut unescaped = None;
     let mut at = 0;
     if line.first() != Some(&b'{') {
@@ -59,8 +60,8 @@ pub fn open(
     loop {
         let (key, value_at) = cursor.key(at + 1).ok()?;
         let name = &line[key];
-        let may_hold = matches!(name, b"log" | b"message" | b"MESSAGE");
-        let (value, next) = if may_hold && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
+        let holds = matches!(name, b"MESSAGE") || HOLDERS.contains(&name);
+        let (value, next) = if holds && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
             let from = value_at + 1;
             let to = from + unescape_string(&line[from..], inside)?;
             unescaped = Some(from);
@@ -68,20 +69,26 @@ pub fn open(
         } else {
             cursor.token(value_at).ok()?
         };
-        match name {
-            b"log" => log = Some(value),
-            b"message" => message = Some(value),
-            b"MESSAGE" => entry = Some(value),
-            b"stream" => stream = Some(value),
-            b"logtag" => tag = Some(value),
-            b"time" | b"__REALTIME_TIMESTAMP" | b"@timestamp" | b"timestamp" => time = Some(value),
-            key if is_of_record(key) => return None,
+        match (name, value) {
+            (b"MESSAGE", value) => entry = Some(value),
+            (_, Token::String(range)) if holds => {
+                if name == b"log" {
+                    log = Some(range);
+                } else if may_hold_record(&line[range.clone()]) {
+                    text = Some(range);
+                }
+            }
+            (_, Token::Nested(range)) if holds && line[range.start] == b'{' => object = Some(range),
+            (b"stream", Token::String(range)) => stream = Some(range),
+            (b"logtag", Token::String(range)) => tag = Some(range),
+            (b"time" | b"__REALTIME_TIMESTAMP" | b"@timestamp" | b"timestamp" | b"date", value) => time = Some(value),
+            (key, _) if is_of_record(key) => return None,
             _ => {}
         }
         at = cursor.skip_blanks(next);
         match cursor.byte(at).ok()? {
             b',' => {}
-            b'}' if cursor.skip_blanks(at + 1) == line.len() => break,
+            b'}' if cursor.finish(at + 1).is_ok() => break,
             _ => return None,
         }
     }
@@ -90,28 +97,36 @@ pub fn open(
             unescape_into(&line[text], inside);
         }
     };
-    let envelope = match (log, stream, entry, message) {
-        (Some(Token::String(text)), Some(Token::String(stream)), _, _) => {
-            unescape(text);
+    if stream.is_none() {
+        text = text.or(log.take().filter(|log| may_hold_record(&line[log.clone()])));
+    }
+    let envelope = match (log, stream, entry, text, object) {
+        (Some(log), Some(stream), _, _, _) => {
+            unescape(log);
             let is_part = match tag {
                 // A shipper that reads logs of CRI, and keeps the tag.
-                Some(Token::String(tag)) => line[tag].starts_with(b"P"),
+                Some(tag) => line[tag].starts_with(b"P"),
                 // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
-                _ => !inside.ends_with(b"\n") && !is_object(inside),
+                None => !inside.ends_with(b"\n") && !is_object(inside),
             };
             Envelope::Docker { is_part, is_stderr: &line[stream] == b"stderr" }
         }
-        (_, _, Some(Token::String(text)), _) => {
-            unescape(text);
+        (_, _, Some(Token::String(entry)), _, _) => {
+            unescape(entry);
             Envelope::Journal
         }
-        (_, _, Some(Token::Nested(list)), _) => {
+        (_, _, Some(Token::Nested(list)), _, _) => {
             bytes_into(&line[list], inside)?;
             Envelope::Journal
         }
-        // Any log may have such a key: what is in it has to look like a record.
-        (_, _, None, Some(Token::String(text))) if line[text.clone()].starts_with(b"{") => {
+        (_, _, None, Some(text), _) => {
             unescape(text);
+            Envelope::Message
+        }
+        // A shipper that parsed the record.
+        (_, _, None, None, Some(object)) => {
+            inside.clear();
+            inside.extend_from_slice(&line[object]);
             Envelope::Message
         }
         _ => return None,
@@ -121,6 +136,15 @@ pub fn open(
         _ => None,
     };
     Some(Opened { envelope, second })
+}
+
+/// Keys under which shippers and log drivers put a line, or the object that they made of it.
+const HOLDERS: [&[u8]; 6] = [b"log", b"message", b"msg", b"line", b"textPayload", b"jsonPayload"];
+
+/// Whether the content of a string may be a record, perhaps with something before it. Any log may have such a key, so there has
+/// to be a brace, and a quote behind it.
+fn may_hold_record(raw: &[u8]) -> bool {
+    memchr::memchr(b'{', raw).is_some_and(|brace| memchr::memmem::find(&raw[brace..], b"\\\"").is_some())
 }
 
 /// Whether `text` is one object, as far as its braces say.
@@ -171,6 +195,9 @@ mod tests {
                 Envelope::Journal,
             ),
             (format!(r#"{{"@timestamp":"2026-11-22T04:41:06Z","message":"{escaped}"}}"#), Envelope::Message),
+            (format!(r#"{{"date":1795322466.123,"log":"{escaped}"}}"#), Envelope::Message),
+            (format!(r#"{{"log":{{"offset":1}},"message":"{escaped}",{time}}},"#), Envelope::Message),
+            (format!(r#"{{"jsonPayload":{RECORD},"timestamp":"2026-11-22T04:41:06Z"}}"#), Envelope::Message),
         ];
         for (line, envelope) in cases {
             let (found, inside) = opened(&line).expect("it is an envelope");
@@ -187,8 +214,10 @@ mod tests {
             RECORD,
             r#"{"log":"x"}"#,
             r#"{"log":"{}\n","stream":"stdout","status":200}"#,
-            r#"{"log":{"a":1},"stream":"stdout"}"#,
+            r#"{"log":[1],"stream":"stdout"}"#,
             r#"{"message":"not a record"}"#,
+            r#"{"message":"not a {record}"}"#,
+            r#"{"message":["{\"status\":1}"]}"#,
             r#"{"MESSAGE":[256]}"#,
             r#"{"MESSAGE":[1,"a"]}"#,
             r#"{"MESSAGE":null}"#,

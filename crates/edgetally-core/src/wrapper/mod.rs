@@ -39,6 +39,7 @@ impl Wrapper {
             Self::Prefix(Prefix::Cri { .. }) => "cri",
             Self::Prefix(Prefix::Time) => "timestamp",
             Self::Prefix(Prefix::Name) => "container name",
+            Self::Prefix(Prefix::Event) => "server-sent event",
             Self::Envelope(Envelope::Docker { .. }) => "docker json-file",
             Self::Envelope(Envelope::Journal) => "journald",
             Self::Envelope(Envelope::Message) => "message",
@@ -138,13 +139,16 @@ impl Unwrapper {
     fn strip(&mut self, line: &[u8], buffer: &mut Vec<u8>, max_line: usize) -> Option<Unwrapped> {
         let (mut at, mut second, mut first) = (0, None, None);
         for _ in 0..MAX_PREFIXES {
-            let Some(found) = prefix::prefix(&line[at..], &mut self.times) else { break };
+            // More blanks than one stand before a second prefix.
+            let blanks = line[at..].iter().take_while(|byte| is_blank(**byte)).count();
+            let Some(found) = prefix::prefix(&line[at + blanks..], &mut self.times) else { break };
+            let found_end = at + blanks + found.end;
             // Lines of other logs start with a time, too: behind another prefix, that has to lead to a record.
             let is_header = matches!(found.prefix, Prefix::Syslog | Prefix::Time);
-            if first.is_some() && is_header && line.get(at + found.end) != Some(&b'{') {
+            if first.is_some() && is_header && line.get(found_end) != Some(&b'{') {
                 break;
             }
-            at += found.end;
+            at = found_end;
             second = found.second.or(second);
             first = first.or(Some(found.prefix));
             if let Prefix::Cri { is_part, is_stderr } = found.prefix {
@@ -153,7 +157,6 @@ impl Unwrapper {
             }
         }
         let wrapper = Wrapper::Prefix(first?);
-        at += line[at..].iter().take_while(|byte| is_blank(**byte)).count();
         Some(Unwrapped { wrapper, content: Content::Line(at), second })
     }
 
@@ -191,6 +194,8 @@ impl Unwrapper {
         if !is_part && parts.bytes.is_empty() {
             return None;
         }
+        // The newline that ends a line is not a part of it.
+        let text = if is_part { text } else { &text[..without_newline(text)] };
         parts.is_too_long |= parts.bytes.len() + text.len() > max_line;
         if !parts.is_too_long {
             parts.bytes.extend_from_slice(text);
@@ -235,10 +240,15 @@ impl Unwrapper {
 
 /// The content of `buffer` without its newline, and room behind it.
 fn padded(buffer: &mut Vec<u8>) -> Content {
-    let len = buffer.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    let len = without_newline(buffer);
     buffer.truncate(len);
     buffer.resize(len + PADDING, b' ');
     Content::Buffer(len)
+}
+
+/// The length of `text` without the newline at its end.
+fn without_newline(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1)
 }
 
 #[cfg(test)]

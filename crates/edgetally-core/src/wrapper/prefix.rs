@@ -6,12 +6,15 @@
 //! 2026-11-22T04:41:06.907+00:00 edge1 nginx: {"ts":…}                            rsyslog, in a file
 //! 2026-11-22T04:41:06.123456789Z stdout F {"ts":…}                               CRI: containerd, CRI-O
 //! 2026-11-22T04:41:06.123456789Z {"ts":…}                                        docker logs --timestamps
+//! Sun 2026-11-22 04:41:06 UTC edge1 nginx[12]: {"ts":…}                          journalctl -o short-full
+//! 1795322466.123456 edge1 nginx[12]: {"ts":…}                                    journalctl -o short-unix
+//! [ 1234.567890] edge1 nginx[12]: {"ts":…}                                       journalctl -o short-monotonic
 //! nginx-1  | {"ts":…}                                                            docker compose logs
 //! [pod/edge-7d9/nginx] {"ts":…}                                                  kubectl logs --prefix
 //! ```
 
 use crate::decode::scan;
-use crate::value::text::is_blank;
+use crate::value::text::{is_blank, trim};
 use crate::value::timestamp::MONTHS;
 use crate::wrapper::time_memo::TimeMemo;
 
@@ -34,6 +37,8 @@ pub enum Prefix {
     Time,
     /// The name of a container.
     Name,
+    /// The name of a field of a server-sent event.
+    Event,
 }
 
 /// A prefix, and what it tells.
@@ -51,10 +56,12 @@ pub struct Found {
 pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     match line.first()? {
         b'<' => priority(line, times),
-        b'[' => bracketed_name(line),
-        b'0'..=b'9' => timestamped(line, times).or_else(|| named(line)),
-        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' => month(line, 0).or_else(|| named(line)),
-        b'a'..=b'z' | b'A'..=b'Z' => named(line),
+        b'[' => bracketed_name(line).or_else(|| monotonic(line)),
+        b'0'..=b'9' => timestamped(line, times).or_else(|| blank_date(line, 0)).or_else(|| named(line)),
+        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W' => {
+            month(line, 0).or_else(|| weekday(line, times)).or_else(|| named(line))
+        }
+        b'a'..=b'z' | b'A'..=b'Z' => event(line).or_else(|| named(line)),
         _ => None,
     }
 }
@@ -116,7 +123,7 @@ fn dated(line: &[u8], start: usize, times: &mut TimeMemo) -> Option<Found> {
     Some(Found { prefix: Prefix::Syslog, end: message(line, start + time.len() + 1), second })
 }
 
-/// RFC 3164 from its time on: `Nov 22 04:41:06 host tag[pid]: `.
+/// RFC 3164 from its time on: `Nov 22 04:41:06 host tag[pid]: `, perhaps with a fraction of the second.
 fn month(line: &[u8], start: usize) -> Option<Found> {
     let (stamp, behind) = line[start..].split_first_chunk::<15>()?;
     let [_, _, _, b' ', day, b'0'..=b'9', b' ', h1, h2, b':', m1, m2, b':', s1, s2] = stamp else {
@@ -124,39 +131,110 @@ fn month(line: &[u8], start: usize) -> Option<Found> {
     };
     let has_month = MONTHS.iter().any(|month| stamp.starts_with(&month[..]));
     let has_digits = [h1, h2, m1, m2, s1, s2].iter().all(|byte| byte.is_ascii_digit());
-    if !has_month || !has_digits || !matches!(day, b' ' | b'0'..=b'9') || behind.first() != Some(&b' ') {
+    let fraction = fraction_len(behind);
+    if !has_month || !has_digits || !matches!(day, b' ' | b'0'..=b'9') || behind.get(fraction) != Some(&b' ') {
         return None;
     }
-    Some(Found { prefix: Prefix::Syslog, end: message(line, start + 16), second: None })
+    Some(Found { prefix: Prefix::Syslog, end: message(line, start + 16 + fraction), second: None })
+}
+
+/// `journalctl -o short-full`: `Sun 2026-11-22 04:41:06 UTC host tag[pid]: `.
+fn weekday(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
+    let date = line.get(4..4 + DATE).filter(|date| line[3] == b' ' && is_date(date))?;
+    let zone_at = 4 + DATE + fraction_len(&line[4 + DATE..]) + 1;
+    let zone = token(line, zone_at).filter(|_| line[zone_at - 1] == b' ')?;
+    let second = if zone == b"UTC" { times.second(&[date, b"Z"].concat()) } else { None };
+    Some(Found { prefix: Prefix::Syslog, end: message(line, zone_at + zone.len() + 1), second })
+}
+
+/// `journalctl -o short-monotonic`: `[ 1234.567890] host tag[pid]: `.
+fn monotonic(line: &[u8]) -> Option<Found> {
+    let bracket = memchr::memchr(b']', &line[..line.len().min(MAX_NAME)])?;
+    let time = line[1..bracket].trim_ascii_start();
+    let is_time = time.contains(&b'.') && time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let end = usual_message(line, bracket + 2).filter(|_| is_time && line.get(bracket + 1) == Some(&b' '))?;
+    Some(Found { prefix: Prefix::Syslog, end, second: None })
+}
+
+/// A date and a time of day with a blank between, right before a record: `2026-11-22 04:41:06.123 `. Without an offset from
+/// UTC, it says no second.
+fn blank_date(line: &[u8], start: usize) -> Option<Found> {
+    let date = line.get(start..start + DATE).filter(|date| is_date(date))?;
+    let at = start + date.len();
+    let at = at + fraction_len(&line[at..]);
+    let blanks = line[at..].iter().take_while(|byte| is_blank(**byte)).count();
+    let end = at + blanks;
+    let is_before_record = blanks > 0 && line.get(end) == Some(&b'{');
+    is_before_record.then_some(Found { prefix: Prefix::Time, end, second: None })
+}
+
+/// Bytes of a date with its time of day.
+const DATE: usize = 19;
+
+/// Whether `text` is written like `2026-11-22 04:41:06`.
+fn is_date(text: &[u8]) -> bool {
+    let fits = |(byte, pattern): (&u8, &u8)| if *pattern == b'9' { byte.is_ascii_digit() } else { byte == pattern };
+    text.len() == DATE && text.iter().zip(b"9999-99-99 99:99:99").all(fits)
+}
+
+/// The length of the fraction of a second at the start of `text`: `.907` or `,907`.
+fn fraction_len(text: &[u8]) -> usize {
+    match text {
+        [b'.' | b',', digits @ ..] => 1 + digits.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        _ => 0,
+    }
+}
+
+/// An event of a stream of server-sent events, as `journalctl -o json-sse` writes it: `data: `.
+fn event(line: &[u8]) -> Option<Found> {
+    let is_event = line.starts_with(b"data: {");
+    is_event.then_some(Found { prefix: Prefix::Event, end: b"data: ".len(), second: None })
+}
+
+/// Where the record begins behind `host tag[pid]: `, each of which a sender may leave out.
+fn usual_message(line: &[u8], start: usize) -> Option<usize> {
+    let host = token(line, start).map_or(start, |host| start + host.len() + 1);
+    let (tag, host_and_tag) = (behind_tag(line, start), behind_tag(line, host));
+    let is_object = |at: &usize| line.get(*at) == Some(&b'{');
+    // Braces occur in names, and objects in a record.
+    let is_record = |at: &usize| is_object(at) && matches!(trim(&line[at + 1..]), [b'"' | b'}', ..]);
+    let first = [Some(start), Some(host), tag, host_and_tag].into_iter().flatten().find(is_record);
+    first.or_else(|| [host_and_tag, tag, Some(host), Some(start)].into_iter().flatten().find(is_object))
+}
+
+/// What follows the tag at `at`, if there is one: `nginx[12]: `.
+fn behind_tag(line: &[u8], at: usize) -> Option<usize> {
+    let tag = token(line, at)?;
+    tag.ends_with(b":").then(|| at + tag.len() + 1)
 }
 
 /// Where the message begins behind `host tag[pid]: `, each of which a sender may leave out, or write braces in.
 fn message(line: &[u8], start: usize) -> usize {
-    let record_at = |at: usize| (line.get(at) == Some(&b'{')).then_some(at);
-    let behind_tag = |at: usize| {
-        let tag = token(line, at)?;
-        tag.ends_with(b":").then(|| at + tag.len() + 1)
-    };
-    let host = token(line, start).map_or(start, |host| start + host.len() + 1);
-    let usual = [behind_tag(host), behind_tag(start), Some(host), Some(start)];
-    if let Some(at) = usual.into_iter().flatten().find_map(record_at) {
+    if let Some(at) = usual_message(line, start) {
         return at;
     }
     // No usual header: the record is the object that ends where the line does.
     let end = line.iter().rposition(|byte| !is_blank(*byte) && *byte != 0).map_or(start, |last| last + 1).max(start);
     let braces = memchr::memchr_iter(b'{', &line[start..end]).map(|at| start + at).take(MAX_BRACES);
     let record = braces.into_iter().find(|at| scan::nested_end(line, *at, end) == Some(end));
-    record.or(behind_tag(host)).or(behind_tag(start)).unwrap_or(start)
+    let host = token(line, start).map_or(start, |host| start + host.len() + 1);
+    record.or(behind_tag(line, host)).or(behind_tag(line, start)).unwrap_or(start)
 }
 
 /// Braces in a header that are looked at as the possible beginning of a record.
 const MAX_BRACES: usize = 16;
 
-/// A line that begins with a time: of a container runtime, of `docker logs -t`, or of rsyslog.
+/// A line that begins with a time: of a container runtime, of `docker logs -t`, of rsyslog or of journalctl.
 fn timestamped(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
-    let time = token(line, 0)?;
-    let second = Some(times.second_of_date(time)?);
+    let time = &line[..line.iter().position(|byte| is_blank(*byte))?];
     let at = time.len() + 1;
+    let is_unix = time.len() >= 10 && time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    if is_unix {
+        // `journalctl -o short-unix`. Other logs start with a number, too: it has to lead to a record.
+        let end = usual_message(line, at)?;
+        return Some(Found { prefix: Prefix::Syslog, end, second: times.second(time) });
+    }
+    let second = Some(times.second_of_date(time)?);
     let rest = &line[at..];
     for (stream, is_stderr) in [(&b"stdout "[..], false), (b"stderr ", true)] {
         let Some(tag) = rest.strip_prefix(stream) else { continue };
@@ -181,7 +259,7 @@ fn timestamped(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
 fn named(line: &[u8]) -> Option<Found> {
     let bar = memchr::memchr(b'|', &line[..line.len().min(MAX_NAME)])?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@' | b' ' | b'/');
-    let end = bar + 1 + line[bar + 1..].iter().take_while(|byte| is_blank(**byte)).count();
+    let end = bar + 1 + usize::from(line.get(bar + 1) == Some(&b' '));
     line[..bar].iter().all(is_name).then_some(Found { prefix: Prefix::Name, end, second: None })
 }
 
@@ -190,7 +268,7 @@ fn bracketed_name(line: &[u8]) -> Option<Found> {
     let bracket = memchr::memchr(b']', &line[..line.len().min(MAX_NAME)])?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':');
     let name = &line[1..bracket];
-    if name.is_empty() || !name.iter().all(is_name) || line.get(bracket + 1) != Some(&b' ') {
+    if !name.contains(&b'/') || !name.iter().all(is_name) || line.get(bracket + 1) != Some(&b' ') {
         return None;
     }
     Some(Found { prefix: Prefix::Name, end: bracket + 2, second: None })
@@ -231,6 +309,15 @@ mod tests {
             ("2026-11-22T04:41:06.1Z stdout P:x:y ", cri(true, false), SECOND),
             ("2026-11-22T05:41:06.1+01:00 stdout F ", cri(false, false), SECOND),
             ("2026-11-22T04:41:06.123456789Z ", Prefix::Time, SECOND),
+            ("2026-11-22T04:41:06.123456789Z\t", Prefix::Time, SECOND),
+            ("2026-11-22 04:41:06 ", Prefix::Time, None),
+            ("2026-11-22 04:41:06,123\t", Prefix::Time, None),
+            ("Nov 22 04:41:06.123456 edge1 nginx[12]: ", Prefix::Syslog, None),
+            ("Sun 2026-11-22 04:41:06 UTC edge1 nginx[12]: ", Prefix::Syslog, SECOND),
+            ("Thu 2026-11-22 05:41:06.123456 CET edge1 nginx.service[12]: ", Prefix::Syslog, None),
+            ("1795322466.123456 edge1 nginx[12]: ", Prefix::Syslog, SECOND),
+            ("[ 1234.567890] edge1 nginx[12]: ", Prefix::Syslog, None),
+            ("data: ", Prefix::Event, None),
             ("nginx-1  | ", Prefix::Name, None),
             ("web.1.x7k@node-2    | ", Prefix::Name, None),
             ("[pod/edge-7d9/nginx] ", Prefix::Name, None),
@@ -250,6 +337,7 @@ mod tests {
             "[{\"status\":200}]",
             "[1,2]",
             "[] {}",
+            "[WARNING] (1) : Server app/a is DOWN",
             "<",
             "<1234>x",
             "<13",
@@ -259,10 +347,25 @@ mod tests {
             "GET / HTTP/1.1",
             "domain\":\"a\",\"status\":200}",
             "November rain",
+            "1795322466 200 a.example",
+            "2026-11-22 04:41:06 INFO started",
+            "[123] x",
+            "data: x",
             "2026/11/22 04:41:06 [error] 12#12: *1 open() failed",
         ];
         for line in lines {
             assert_eq!(None, prefix(line.as_bytes(), &mut TimeMemo::default()), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_object_in_a_record_is_not_taken_for_it() {
+        for before in ["<190>Nov 22 04:41:06 ", "<190>", "2026-11-22T04:41:06Z ", "Nov 22 04:41:06 ", "<190>nginx: "] {
+            for record in [r#"{"a": {"b":1}, "c": [ {}]}"#, r#"{ "a":1, "x: {": {"y":2} }"#, "{}"] {
+                let line = format!("{before}{record}");
+                let found = prefix(line.as_bytes(), &mut TimeMemo::default()).map(|found| found.end);
+                assert_eq!(Some(before.len()), found, "{line}");
+            }
         }
     }
 
