@@ -92,9 +92,10 @@ async def test_real_refusals_are_what_the_document_says(document: Json, client: 
     for path in document["paths"]:
         if not path.startswith("/v1/"):
             continue
+        wrong = path.replace("ts/h", "ts/x").replace("/stream", "/stream?from=x")
         for method, concrete in (
             ("GET", path.format(service_id="a.b", start_timestamp=0, max_entries=1)),
-            ("GET", path.replace("ts/h", "ts/x").format(service_id="a", start_timestamp="x", max_entries="x")),
+            ("GET", wrong.format(service_id="a", start_timestamp="x", max_entries="x")),
             ("DELETE", path.format(service_id="a", start_timestamp=0, max_entries=1)),
         ):
             answer = await client.request(method, concrete)
