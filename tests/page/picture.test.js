@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { areas, depth, largest, layers, slices } from "../../python/edgetally/api/page/static/picture.js";
+import { areas, beginning, depth, largest, layers, slices } from "../../python/edgetally/api/page/static/picture.js";
 
 /**
  * The area of a path of right angles.
@@ -71,4 +71,18 @@ test("scales", () => {
     [0, 1, 50, 100].map((value) => depth(value, 100)),
     [0, 1, 4, 5],
   );
+});
+
+test("a failure began after the last ten calm seconds", () => {
+  const calm = new Array(10).fill(0);
+  assert.deepEqual(beginning([...calm, 0, 2, 0, 1]), { index: 11, isKnown: true });
+  assert.deepEqual(beginning([3, ...calm, 2, ...calm.slice(1)]), { index: 11, isKnown: true });
+  assert.equal(beginning([3, ...calm]), null);
+  assert.equal(beginning([]), null);
+});
+
+test("of a failure that is older than the series, the beginning is not known", () => {
+  assert.deepEqual(beginning([0, 2, 0, 1]), { index: 0, isKnown: false });
+  assert.deepEqual(beginning([null, null, 0, 1]), { index: 2, isKnown: false });
+  assert.equal(beginning([1, null, 0]), null);
 });

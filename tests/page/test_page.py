@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
@@ -49,6 +50,16 @@ async def test_the_first_picture_shows_what_is_wrong(service: Served, browser: B
         assert re.search("#service=svc$", look.page.url)
 
 
+async def test_the_strip_says_since_when_it_fails(service: Served, browser: Browser) -> None:
+    await seal(service, 0, *traffic(0))
+    await seal(service, 12, *traffic(12, status=503, origin_status=503))
+    await seal(service, 14, *traffic(14, status=503, origin_status=503))
+    async with looking(browser, address(service)) as look:
+        since = datetime.fromtimestamp(START + 12, UTC).strftime("%H:%M:%S")
+        await expect(look.page.locator("#strip .legend")).to_contain_text(f"5xx since {since} UTC")
+        await expect(look.page.locator("#tiles div", has_text="origin 5xx %").locator("dd").first).to_have_text("100")
+
+
 async def test_trouble_rises_to_the_first_line(service: Served, browser: Browser) -> None:
     await seal(service, 0, *traffic(0, count=9), *traffic(0, "b.example"))
     async with looking(browser, address(service)) as look:
@@ -62,13 +73,20 @@ async def test_trouble_rises_to_the_first_line(service: Served, browser: Browser
 
 
 async def test_the_order_rests_while_the_pointer_is_on_the_table(service: Served, browser: Browser) -> None:
-    await seal(service, 0, *traffic(0, count=9), *traffic(0, "b.example"))
+    calm = traffic(0, count=9) + traffic(0, "b.example", count=2) + traffic(0, "c.example")
+    await seal(service, 0, *calm)
     async with looking(browser, address(service)) as look:
         await look.page.hover("tbody tr[data-name]")
         for second in range(1, 8):
-            await seal(service, second, *traffic(second, "b.example", count=9, status=500))
+            await seal(
+                service,
+                second,
+                *traffic(second, "b.example", count=9, status=500),
+                *traffic(second, "c.example", count=9),
+            )
+        # That c.example has more requests than a.example now is no trouble.
         await expect(look.page.locator("#moved")).to_have_text("1 row moved up")
-        assert await look.names() == ["a.example", "b.example"]
+        assert await look.names() == ["a.example", "b.example", "c.example"]
 
 
 async def test_states_of_time(service: Served, browser: Browser) -> None:

@@ -1,6 +1,6 @@
 /** What the tiles and the table say of each dataset. Knows no document. */
 
-/** @import { Ranking, Sum } from "./types.js" */
+/** @import { Ranking, Row, Sum } from "./types.js" */
 
 import { change, full, offload, percent, percentile, short } from "./format.js";
 
@@ -117,6 +117,15 @@ const UNANSWERED = {
 };
 
 /** @type {Column} */
+const ORIGIN_FAILED = {
+  head: "origin 5xx %",
+  title: "share of requests to origins that they answered with 5xx",
+  text: (now) => percent(now.of("origin_5xx"), now.of("fetches")),
+  value: (now) => now.of("origin_5xx") / (now.of("fetches") || 1),
+  bad: (now) => now.of("origin_5xx") > 0,
+};
+
+/** @type {Column} */
 const RESPONSES = { ...REQUESTS, head: "responses/s", title: "responses a second, mean of 10 s", by: "responses" };
 
 /**
@@ -132,7 +141,7 @@ const latency = (share) => ({
 const LATENCIES = [0.5, 0.95, 0.99].map(latency);
 
 export const TILES = {
-  domains: [REQUESTS, FAILED, REFUSED, HITS, OFFLOAD, bits("bandwidth"), FETCHES, UNANSWERED],
+  domains: [REQUESTS, FAILED, REFUSED, HITS, OFFLOAD, bits("bandwidth"), FETCHES, ORIGIN_FAILED, UNANSWERED],
   origins: [RESPONSES, FAILED, REFUSED, ...LATENCIES, bits("bytes")],
 };
 
@@ -161,6 +170,17 @@ export function changed(column, now, before) {
 export function tooltip(ranking, row) {
   const said = ranking.columns.map((name, i) => `${name} ${full(row.now[i])}, a minute before ${full(row.before[i])}`);
   return said.filter((_, i) => row.now[i] || row.before[i]).join("\n");
+}
+
+/**
+ * Whether a row is in trouble: it failed, fell silent, or waits for origins in vain.
+ * @param {Ranking} ranking
+ * @param {Row} row
+ * @returns {boolean}
+ */
+export function isTroubled(ranking, row) {
+  const now = counts(ranking, row.now);
+  return row.silent || now.of("5xx") > 0 || now.of("unanswered") > 0;
 }
 
 /**

@@ -130,7 +130,8 @@ function codes(focus, ranking, quiet) {
       .replace(/^all_status_|^status_/, "")
       .replaceAll("_", " ")
       .replace(" status", "");
-    return [text, full(now), quiet ? "" : change(now, before)];
+    const count = /5\d\d$/.test(name) && now ? html("span", { class: "bad" }, full(now)) : full(now);
+    return [text, count, quiet ? "" : change(now, before)];
   });
   if (ranking.of === "domains") {
     const fetches = (focus.now.origin_fetches ?? 0) + (focus.now.compute_bereqs ?? 0);
@@ -157,6 +158,17 @@ function classes(fields, prefix) {
 }
 
 /**
+ * A share of failures, marked if there are any.
+ * @param {number} failed
+ * @param {number} all
+ * @returns {string | Node}
+ */
+function failures(failed, all) {
+  const share = percent(failed, all);
+  return failed ? html("span", { class: "bad" }, share) : share;
+}
+
+/**
  * The POPs of the focus.
  * @param {import("./types.js").Focus} focus
  * @param {Ranking} ranking
@@ -166,8 +178,7 @@ function pops(focus, ranking) {
   const rows = focus.pops.map((pop) => {
     const all = whole(pop.now, ranking);
     const failed = field(pop.now, ranking, "status_5xx") + (pop.now.compute_resp_status_5xx ?? 0);
-    const share = percent(failed, all);
-    return [pop.name, short(all / ranking.window), failed ? html("span", { class: "bad" }, share) : share];
+    return [pop.name, short(all / ranking.window), failures(failed, all)];
   });
   return table("POPs", ["POP", ranking.of === "domains" ? "req/s" : "resp/s", "5xx %"], rows);
 }
@@ -197,7 +208,7 @@ function latencies(focus, ranking) {
 function addresses(found, ranking) {
   const rows = found.map((one) => {
     const all = whole(one.now, ranking);
-    return [one.name, short(all / ranking.window), percent(field(one.now, ranking, "status_5xx"), all)];
+    return [one.name, short(all / ranking.window), failures(field(one.now, ranking, "status_5xx"), all)];
   });
   return table("Addresses", ["address", "resp/s", "5xx %"], rows);
 }

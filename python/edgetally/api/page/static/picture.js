@@ -29,6 +29,27 @@ export function largest(values) {
   return values.reduce((/** @type {number} */ most, one) => Math.max(most, one ?? 0), 0) || 1;
 }
 
+/** So many seconds without a failure are the end of a failure. */
+const CALM = 10;
+
+/**
+ * Where the failure began that goes on at the end of a series.
+ * @param {Series} values
+ * @returns {{ index: number, isKnown: boolean } | null}
+ *   null: there is none; `isKnown` false: it began before `index`, the first second that is known
+ */
+export function beginning(values) {
+  let [index, calm] = [-1, 0];
+  for (let i = values.length - 1; i >= 0; i -= 1) {
+    const value = values[i];
+    if (value === null) return index < 0 ? null : { index: i + 1, isKnown: false };
+    if (value > 0) [index, calm] = [i, 0];
+    else calm += 1;
+    if (calm >= CALM) return index < 0 ? null : { index, isKnown: true };
+  }
+  return index < 0 ? null : { index: 0, isKnown: false };
+}
+
 /**
  * Areas on top of each other: one path per layer.
  * @param {Series[]} stacked from the bottom up, all of the same length

@@ -98,7 +98,7 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
   if (behind > STALE) {
     return { name: "stale", text: `stands still for ${duration(behind)}${sentence ? `: ${sentence}` : ""}` };
   }
-  if (starting(ranking)) return { name: "starting", text: "starting: no minute to compare with yet" };
+  if (starting(ranking)) return { name: "starting", text: "starting: no comparison yet" };
   const idle = idleFor(ranking);
   return idle >= ranking.window
     ? { name: "idle", text: `no requests for ${duration(idle)}` }
@@ -119,14 +119,14 @@ export function starting(ranking) {
  * @param {string[]} shown
  * @param {string[]} ranked
  * @param {boolean} rests
- * @returns {{ order: string[], moved: number }} `moved`: rows that would move up
+ * @returns {{ order: string[], moved: string[] }} `moved`: rows that would move up
  */
 export function arrange(shown, ranked, rests) {
-  if (!rests) return { order: ranked, moved: 0 };
+  if (!rests) return { order: ranked, moved: [] };
   const there = new Set(ranked);
   const kept = shown.filter((name) => there.has(name));
   const old = new Set(kept);
   const order = [...kept, ...ranked.filter((name) => !old.has(name))];
   const position = new Map(order.map((name, i) => [name, i]));
-  return { order, moved: ranked.filter((name, i) => (position.get(name) ?? 0) > i).length };
+  return { order, moved: ranked.filter((name, i) => (position.get(name) ?? 0) > i) };
 }

@@ -5,14 +5,17 @@
 import { changed, counts, TILES } from "./columns.js";
 import { byId, drawPaths, html, picture, set, write } from "./element.js";
 import { duration, full, time } from "./format.js";
-import { areas, CLASSES, largest, layers } from "./picture.js";
+import { areas, beginning, CLASSES, largest, layers } from "./picture.js";
 
 const STRIP_HEIGHT = 96;
+/** A minute nearer to an edge has no label, in seconds. */
+const EDGE = 16;
 
 const strip = byId("strip");
 const needle = /** @type {HTMLElement} */ (strip.querySelector(".needle"));
 const legend = /** @type {HTMLElement} */ (strip.querySelector(".legend"));
-const stripPicture = picture(1, STRIP_HEIGHT, CLASSES);
+const minutes = /** @type {HTMLElement} */ (strip.querySelector(".minutes"));
+const stripPicture = picture(1, STRIP_HEIGHT, [...CLASSES, "minutes"]);
 strip.prepend(stripPicture);
 
 /**
@@ -50,7 +53,15 @@ export function drawStrip(ranking, { frozen, newest }) {
   const last = all.length - 1;
   const most = largest(all);
   set(stripPicture, "viewBox", `0 0 ${all.length} ${STRIP_HEIGHT}`);
-  drawPaths(stripPicture, areas(layers(series), most, STRIP_HEIGHT));
+  const first = ranking.second - last;
+  const marks = all.map((_, i) => i).filter((i) => (first + i) % 60 === 0);
+  const lines = marks.map((i) => `M${i} 0V${STRIP_HEIGHT}`).join("");
+  drawPaths(stripPicture, [...areas(layers(series), most, STRIP_HEIGHT), lines]);
+  drawMinutes(
+    marks.filter((i) => i >= EDGE && i <= last - EDGE),
+    first,
+    all.length,
+  );
   needle.hidden = !frozen;
   const failed = series["5xx"]?.[last] ?? 0;
   const unit = ranking.of === "domains" ? "requests" : "responses";
@@ -58,13 +69,28 @@ export function drawStrip(ranking, { frozen, newest }) {
   set(strip, "aria-valuemax", String(Math.max(newest, ranking.second)));
   set(strip, "aria-valuenow", String(ranking.second));
   set(strip, "aria-valuetext", `${time(ranking.second)}, ${full(all[last] ?? 0)} ${unit}, ${full(failed)} of them 5xx`);
-  const said = [
-    `${time(ranking.second - last)} UTC`,
-    `at most ${full(most)} ${unit} a second · hatched: 5xx`,
-    time(ranking.second),
-  ];
+  const began = beginning(series["5xx"] ?? []);
+  const since = began ? ` since ${began.isKnown ? "" : "before "}${time(first + began.index)} UTC` : "";
+  const said = [`hatched: 5xx${since}`, `at most ${full(most)} ${unit} a second`];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
+  legend.children[0].classList.toggle("bad", began !== null);
+}
+
+/**
+ * Write the times of full minutes below the strip.
+ * @param {number[]} marks positions, in seconds from the left
+ * @param {number} first the second at the left
+ * @param {number} length of the strip in seconds
+ */
+function drawMinutes(marks, first, length) {
+  while (minutes.children.length > marks.length) minutes.lastChild?.remove();
+  while (minutes.children.length < marks.length) minutes.append(html("span"));
+  marks.forEach((mark, i) => {
+    const label = /** @type {HTMLElement} */ (minutes.children[i]);
+    write(label, time(first + mark).slice(0, 5));
+    label.style.left = `${((100 * mark) / length).toFixed(2)}%`;
+  });
 }
 
 /**

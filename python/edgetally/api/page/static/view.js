@@ -2,7 +2,7 @@
 
 /** @import { Condition, Look, Ranking } from "./types.js" */
 
-import { counts } from "./columns.js";
+import { counts, isTroubled } from "./columns.js";
 import { Connection } from "./connection.js";
 import { byId, html, set, write } from "./element.js";
 import { drawFocus } from "./focus.js";
@@ -107,12 +107,16 @@ function draw() {
   const quiet = starting(ranking);
   drawTiles(ranking, quiet);
   drawStrip(ranking, { frozen: look.at > 0, newest: newest(ranking) });
-  const names = ranking.rows.map((row) => row.name);
+  const shown = ranking;
+  const names = shown.rows.map((row) => row.name);
+  const troubled = new Set(shown.rows.filter((row) => isTroubled(shown, row)).map((row) => row.name));
   const isHeld = pointing || chosen !== "" || look.focus !== "" || look.at > 0;
   const arranged = arrange(order, names, order.length > 0 && (isHeld || now() - sortedAt < SORT_EVERY));
   if (arranged.order === names) sortedAt = now();
   order = arranged.order;
-  const moved = isHeld ? arranged.moved : 0;
+  // By trouble, rows without any change places all the time: no news.
+  const up = arranged.moved.filter((name) => look.by !== "trouble" || troubled.has(name));
+  const moved = isHeld ? up.length : 0;
   write(byId("moved"), moved ? `${moved} ${moved === 1 ? "row" : "rows"} moved up` : "");
   const focus = drawFocus(ranking, look, table.tHead?.rows[0]?.cells.length ?? 1, quiet);
   rows.draw(ranking, look, { order, chosen, quiet, focus });
@@ -287,7 +291,7 @@ document.addEventListener("visibilitychange", () => {
 setInterval(() => {
   if (hiddenAt && Date.now() - hiddenAt > HIDDEN * 1000) connection.stop();
   // The clock goes on, and a picture that stands still says so.
-  if (drawState().name !== "stale" || sentence) return;
+  if (drawState().name !== "stale" || sentence || connection.isStopped) return;
   connection.readiness().then(
     (text) => {
       sentence = text;
