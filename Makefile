@@ -67,7 +67,7 @@ format: $(VENV)/.dev ## Format the code and apply safe lint fixes.
 	$(BIN)/ruff format --quiet
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory page && npm --prefix $(PAGE) run --silent format; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE)/node_modules && npm --prefix $(PAGE) run --silent format; fi
 
 demo: build ## Serve made-up traffic, to look around; installs only what it needs to run.
 	$(BIN)/edgetally demo
