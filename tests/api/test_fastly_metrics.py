@@ -6,8 +6,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from edgetally._core import AGGREGATE, OTHER, Fold, Sealed, Window
 from edgetally.api import fastly_metrics
 from edgetally.config.validation import check
 from edgetally.window.series import ExportedSeries
+from tests.support import certificates
 from tests.support.clock import START, until
 from tests.support.oracle_exporter import RATIOS, UNTOTALLED, Labels, Samples, exported
 from tests.support.served import Json, Served, ndjson, record, served
@@ -356,6 +359,22 @@ async def test_a_large_scrape_comes_in_pieces(service: Served, monkeypatch: pyte
         body = (await raw.reader.read()).partition(b"\r\n\r\n")[2]
         assert samples_of(text_families(gzip.decompress(body).decode()))
     assert (await service.client.head("/fastly/metrics")).status_code == 200
+
+
+async def test_a_large_scrape_comes_over_tls_too(tmp_path: Path) -> None:
+    pair = certificates.make(tmp_path)
+    async with (
+        served({"api": pair.settings}) as service,
+        httpx.AsyncClient(base_url=service.url, verify=pair.trusted(), timeout=None) as client,  # noqa: S113 - as there
+    ):
+        lines = ndjson(record(0, domain=f"{number}.example") for number in range(300))
+        await client.post("/ingest", content=lines)
+        await service.to(3)
+
+        answer = await client.get("/fastly/metrics", headers={"Accept-Encoding": "identity"})
+        assert len(answer.content) > 2_000_000
+        assert answer.headers["transfer-encoding"] == "chunked"
+        assert answer.text.count("\nfastly_domain_requests_total{") == 300
 
 
 async def test_too_many_scrapes_at_a_time_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,3 +115,46 @@ impl Admission {
         self.series + series <= self.limits.series / 10 * tenths
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(series: usize, domains: usize) -> Admission {
+        Admission::new(SeriesLimits { series, domains, origins: domains })
+    }
+
+    #[test]
+    fn the_last_fifth_of_the_series_is_for_the_others() {
+        let each = Catalogue::get().series(Subject::Domain);
+        let mut admission = admission(100 * each, 1_000);
+        for (tier, most) in [(Tier::Own, 80), (Tier::OtherOfPop, 90), (Tier::OtherOfService, 100)] {
+            while admission.admits_key(Subject::Domain, tier) {}
+            assert_eq!(most * each, admission.series(), "{tier:?}");
+        }
+        assert!(!admission.admits_service());
+        assert!(admission.admits_key(Subject::Domain, Tier::Last));
+    }
+
+    #[test]
+    fn the_second_half_of_the_names_has_to_come_back() {
+        let mut admission = admission(1_000_000, 4);
+        let mut admits = |name, names, second| admission.admits_name(Subject::Domain, "svc", name, names, second);
+        assert!(admits("a.example", 0, 1) && admits("b.example", 1, 1));
+        // Two POPs in one second are no return.
+        assert!(!admits("c.example", 2, 1) && !admits("c.example", 2, 1));
+        assert!(admits("c.example", 2, 2));
+        assert!(!admits("d.example", 4, 1) && !admits("d.example", 4, 2));
+    }
+
+    #[test]
+    fn names_are_remembered_within_bounds() {
+        let mut admission = admission(1_000_000, 2);
+        for second in 0..300_000 {
+            admission.admits_name(Subject::Domain, "svc", &second.to_string(), 1, second);
+        }
+        assert!(admission.candidates.iter().map(HashMap::len).sum::<usize>() <= 2 * CANDIDATES);
+        assert!(admission.admits_name(Subject::Domain, "svc", "299999", 1, 300_000));
+        assert!(!admission.admits_name(Subject::Domain, "svc", "0", 1, 300_000));
+    }
+}
