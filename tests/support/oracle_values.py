@@ -13,12 +13,17 @@ MAX_COUNTER = 2**64 - 1
 
 _NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
-    rb" ?(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})([.,][0-9]+)?"
+    rb" ?(?:[Zz]|UTC|GMT|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
 )
 _COMMON_LOG = re.compile(
     rb"(\[)?([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    rb"( ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
+    rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
+)
+_HEADER_DATE = re.compile(
+    rb".{3}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))",
+    re.DOTALL,
 )
 _LIST_BORDER = re.compile(rb",| : ")
 _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
@@ -210,10 +215,10 @@ def end(value: Value | None, duration: Value | None = None) -> int | None:
 
 def _calendar(text: bytes) -> Fraction:
     """Read a date as servers write it."""
-    common = _COMMON_LOG.fullmatch(text)
-    if not common:
+    named = _COMMON_LOG.fullmatch(text) or _HEADER_DATE.fullmatch(text)
+    if not named:
         return _rfc3339(text)
-    day, month, year, hour, minute, sec, offset = (group.decode() for group in common.groups()[1:])
+    day, month, year, hour, minute, sec, offset = (group.decode() for group in named.groups()[-7:])
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     if month not in months:
         raise Rejected("bad_ts")
@@ -237,7 +242,7 @@ def _rfc3339(text: bytes) -> Fraction:
     unix = days * 86400 + hour * 3600 + minute * 60 + sec - (-offset if sign == b"-" else offset)
     if unix < 0:
         raise Rejected("bad_ts")
-    return unix + Fraction(Decimal("0" + (part or b".0").decode()))
+    return unix + Fraction(Decimal("0." + (part or b".0").decode()[1:]))
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

@@ -33,9 +33,9 @@ HOST_AND_TAG = rb"(?:%b|[^ ]+ %b|(?:[^ ]+ )?[^ ]+: %b|(?:[^ ]+ )?(?:[^ ]+: )?(?=
 
 CRI = re.compile(rb"(?P<time>" + ISO + rb") (?P<stream>stdout|stderr) (?P<tag>[PF])(?::[^ ]*)?(?: |$)")
 PREFIXES = [
-    re.compile(rb"<[0-9]{1,3}>[1-9] (?P<time>[^ ]+) [^ ]+ [^ ]+ [^ ]+ [^ ]+ " + STRUCTURED + rb" "),
-    re.compile(rb"(?:<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) " + HOST_AND_TAG),
-    re.compile(rb"<[0-9]{1,3}>" + HOST_AND_TAG),
+    re.compile(rb"(?:[0-9]{1,7} )?<[0-9]{1,3}>[1-9] (?P<time>[^ ]+) [^ ]+ [^ ]+ [^ ]+ [^ ]+ " + STRUCTURED + rb" "),
+    re.compile(rb"(?:(?:[0-9]{1,7} )?<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) " + HOST_AND_TAG),
+    re.compile(rb"(?:[0-9]{1,7} )?<[0-9]{1,3}>" + HOST_AND_TAG),
     re.compile(rb"[A-Z][a-z]{2} " + BLANK_DATE + FRACTION + rb" (?!UTC)[^ ]+ " + HOST_AND_TAG),
     re.compile(rb"[A-Z][a-z]{2} (?P<time>" + BLANK_DATE + FRACTION + rb" )UTC " + HOST_AND_TAG),
     re.compile(rb"(?P<time>[0-9.]{10,}) " + HOST_AND_TAG),
@@ -178,9 +178,17 @@ def several(line: bytes) -> list[bytes] | None:
             at += 1
         elif line[at] in BLANKS:
             at += 1
+        elif line[at:].startswith(b"\xef\xbb\xbf"):
+            at += 3
         else:
             return None
     return found if has_punctuation or len(found) > 1 else None
+
+
+def messages(line: bytes) -> list[bytes]:
+    """Split a line at zero bytes; empty if another message starts with neither a priority nor a brace."""
+    found = [message for message in map(stripped, line.split(b"\0")) if message]
+    return found if len(found) > 1 and all(message[:1] in b"{<" for message in found[1:]) else []
 
 
 COMPRESSED = re.compile(
@@ -306,6 +314,11 @@ class Input:
             self.lines += len(records) - 1
             for record in records:
                 self.element(number, record, second, depth)
+        elif reason in ("not_json", "truncated") and (found := messages(text)):
+            self.lines += len(found) - 1
+            for message in found:
+                self.text(number, message, second, max(depth, 1))
+            self.whole = ""
         else:
             is_other = reason in ("not_json", "truncated") and OTHER_LOG.match(text)
             self.reject(number, "other_log" if is_other else reason)

@@ -21,6 +21,7 @@ PREFIXES = (
     *(b"<134>1 2026-11-22T02:20:34Z edge1 haproxy 12 - - ", b"<134>1 - - - - - - ", b"<190>nginx: ", b"<190>"),
     b'<134>1 2026-11-22T03:20:34+01:00 edge1 haproxy 12 - [ex@32473 route="/a/{id}" b="\\"]{\\]"][c] ',
     b"<134>1 2026-11-22T02:20:34Z {edge} h{a}proxy 12 - - \xef\xbb\xbf",
+    *(b"83 <134>1 2026-11-22T02:20:34Z edge1 haproxy 12 - - ", b"71 <190>Nov 22 02:20:35 edge1 nginx: "),
     *(b"2026-11-22T02:20:33.907+00:00 edge1 nginx[12]: ", b"2026-11-22T02:20:33.907Z "),
     *(b"Nov 22 02:20:35.123456 edge1 nginx[12]: ", b"Sun 2026-11-22 02:20:34 UTC edge1 nginx.service[12]: "),
     *(
@@ -97,7 +98,7 @@ def joined(choice: Choice, format: str) -> list[bytes]:
     lines = [line for line in (one_line(choice, format) for _ in range(3)) if line.startswith(b"{")]
     if choice.number(0, 3) == 3:
         lines = [docker(choice, format)[0] for _ in range(2)]
-    separator = choice.of([b"", b" ", b",", b", ", b"]["])
+    separator = choice.of([b"", b" ", b",", b", ", b"][", b"\xef\xbb\xbf", b"\0", b"\0" + SYSLOG])
     return [choice.of([b"", b"[", b" "]) + separator.join(lines) + choice.of([b"", b",", b"]", b"\r"])]
 
 

@@ -164,7 +164,7 @@ impl Fold {
             self.spread = SpreadRecord::new(b"{", self.line, depth > 0, second);
             return self.skip_part();
         }
-        if let Some(records) = records(block, range) {
+        if let Some(records) = records(block, range.clone()) {
             // Records are counted as lines.
             self.report.lines = (self.report.lines + records.len() as u64).saturating_sub(1);
             for record in records {
@@ -182,7 +182,30 @@ impl Fold {
             }
             return Ok(());
         }
+        if let Some(messages) = messages(block, range) {
+            return self.fold_messages(block, messages, second, now, depth);
+        }
         if is_other_log(text) { Err(Rejection::new(Reason::OtherLog, 0)) } else { Err(rejection) }
+    }
+
+    /// Folds several messages of a line, which may have wrappers of their own.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what becomes of a line")]
+    fn fold_messages(
+        &mut self,
+        block: &[u8],
+        messages: Vec<Range<usize>>,
+        second: Option<u64>,
+        now: u64,
+        depth: u8,
+    ) -> Result<(), Rejection> {
+        // Messages are counted as lines.
+        self.report.lines += messages.len() as u64 - 1;
+        for message in messages {
+            if let Err(rejection) = self.fold_content(block, message.clone(), second, now, depth.max(1)) {
+                self.reject(rejection, &block[message]);
+            }
+        }
+        Ok(())
     }
 
     /// Folds what is in the object `block[range]`, which was rejected as a record.
@@ -321,6 +344,7 @@ fn strip_start(block: &[u8], range: Range<usize>) -> usize {
     start
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const RECORD_SEPARATOR: u8 = 0x1E;
 const ESCAPE: u8 = 0x1B;
 /// The most bytes of a color.
@@ -338,6 +362,24 @@ fn color_at_end(text: &[u8]) -> Option<usize> {
     let from = text.len().saturating_sub(COLOR);
     let start = from + memchr::memrchr(ESCAPE, &text[from..])?;
     (color(&text[start..]) == Some(text.len() - start)).then_some(start)
+}
+
+/// The messages of a line that has zero bytes between them, as syslog over TCP and holes in a file have instead of newlines.
+/// `None` if there is only one, or if another starts neither with a priority nor with its brace.
+fn messages(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
+    let mut messages = vec![];
+    let mut start = range.start;
+    for piece in block[range].split(|byte| *byte == 0) {
+        let message = strip(block, start..start + piece.len());
+        start += piece.len() + 1;
+        match block[message.clone()] {
+            [] => {}
+            [b'{' | b'<', ..] => messages.push(message),
+            _ if messages.is_empty() => messages.push(message),
+            _ => return None,
+        }
+    }
+    (messages.len() > 1).then_some(messages)
 }
 
 /// The records of a line that has several, or the punctuation of an array: `{…}{…}`, `{…},`, `[{…},`, `]`. `None` if there is
@@ -363,6 +405,8 @@ fn records(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
                 at += 1;
             }
             byte if is_blank(byte) => at += 1,
+            // Files that were joined may each have one.
+            _ if block[at..range.end].starts_with(BYTE_ORDER_MARK) => at += BYTE_ORDER_MARK.len(),
             _ => return None,
         }
     }

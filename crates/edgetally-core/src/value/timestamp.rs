@@ -13,8 +13,8 @@ pub enum Timestamp {
     Junk,
 }
 
-/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), RFC 3339 or the time of the common
-/// log format.
+/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), RFC 3339, the time of the common
+/// log format, or that of HTTP and mail headers.
 #[inline]
 pub fn timestamp(text: &[u8]) -> Timestamp {
     // Nearly every edge writes ten digits and a fraction.
@@ -32,7 +32,7 @@ pub fn timestamp(text: &[u8]) -> Timestamp {
         Number::Absent | Number::Negative => Timestamp::Absent,
         Number::Value { floor, .. } => Timestamp::Second(whole_seconds(floor)),
         Number::Huge => Timestamp::Junk,
-        Number::Junk => common_log(text).map_or(Timestamp::Junk, Timestamp::Second),
+        Number::Junk => common_log(text).or_else(|| header_date(text)).map_or(Timestamp::Junk, Timestamp::Second),
     }
 }
 
@@ -47,7 +47,7 @@ const SECOND: u64 = 1_000_000_000;
 /// The nanoseconds of the timestamp `text` within its second.
 fn fraction(text: &[u8]) -> u64 {
     if is_date(text) {
-        let Some([b'.', digits @ ..]) = text.get(19..) else {
+        let Some([b'.' | b',', digits @ ..]) = text.get(19..) else {
             return 0;
         };
         let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
@@ -80,7 +80,8 @@ fn unit(value: u64) -> u64 {
     [1, 1_000, 1_000_000].into_iter().find(|unit| value < FAR * unit).unwrap_or(SECOND)
 }
 
-/// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, or a blank instead of `T`.
+/// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, a blank instead of `T`, or a comma
+/// before the fraction, as ISO 8601 has it.
 fn rfc3339(text: &[u8]) -> Option<u64> {
     let (stamp, rest) = text.split_at_checked(19)?;
     let digits = |at: usize, len: usize| {
@@ -94,7 +95,7 @@ fn rfc3339(text: &[u8]) -> Option<u64> {
     let date = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
     let time = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
     let rest = match rest {
-        [b'.', fraction @ ..] => {
+        [b'.' | b',', fraction @ ..] => {
             let len = fraction.iter().position(|byte| !byte.is_ascii_digit())?;
             if len == 0 {
                 return None;
@@ -119,6 +120,20 @@ fn common_log(text: &[u8]) -> Option<u64> {
     unix((year, month, two([*d1, *d2])?), (two([*h1, *h2])?, two([*m1, *m2])?, two([*s1, *s2])?), offset(rest)?)
 }
 
+/// The date of a header of HTTP or a mail: `Sun, 22 Nov 2026 04:41:06 GMT`, with an offset instead of `GMT`.
+#[cold]
+fn header_date(text: &[u8]) -> Option<u64> {
+    let (stamp, rest) = text.split_first_chunk::<25>()?;
+    let [_, _, _, b',', b' ', d1, d2, b' ', _, _, _, b' ', y1, y2, y3, y4, b' ', h1, h2, b':', m1, m2, b':', s1, s2] =
+        stamp
+    else {
+        return None;
+    };
+    let month = (1..).zip(MONTHS).find(|(_, name)| stamp[8..].starts_with(&name[..]))?.0;
+    let year = two([*y1, *y2])? * 100 + two([*y3, *y4])?;
+    unix((year, month, two([*d1, *d2])?), (two([*h1, *h2])?, two([*m1, *m2])?, two([*s1, *s2])?), offset(rest)?)
+}
+
 /// The names of the months, as logs abbreviate them.
 pub const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -132,11 +147,11 @@ fn unix((year, month, day): (i64, i64, i64), (hour, minute, second): (i64, i64, 
     u64::try_from(seconds).ok()
 }
 
-/// The offset from UTC in seconds, perhaps behind a blank: `Z`, `+hh:mm`, `+hhmm` or `+hh`.
+/// The offset from UTC in seconds, perhaps behind a blank: `Z`, `UTC`, `GMT`, `+hh:mm`, `+hhmm` or `+hh`.
 fn offset(text: &[u8]) -> Option<i64> {
     let text = text.strip_prefix(b" ").unwrap_or(text);
     let (sign, h1, h2, m1, m2) = match text {
-        [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
         [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, h1, h2, m1, m2),
         [sign, h1, h2] => (sign, h1, h2, &b'0', &b'0'),
         _ => return None,
@@ -193,6 +208,7 @@ mod tests {
             ("1795314035632123456", 367_876_544, 1),
             ("2026-11-22T02:20:35.632Z", 368_000_000, 1),
             ("2026-11-22T02:20:35.63200000001+00:00", 367_999_999, 0),
+            ("2026-11-22T02:20:35,632Z", 368_000_000, 1),
             ("2026-11-22T02:20:35Z", 1_000_000_000, 1),
             ("2026-11-22T02:20:35-09:30", 999_999_999, 0),
         ];
@@ -223,6 +239,10 @@ mod tests {
             ("2026-11-22 02:20:35 Z", at),
             ("22/Nov/2026:02:20:35 +0000", at),
             ("[22/Nov/2026:03:20:35 +0100]", at),
+            ("2026-11-22T02:20:35,632Z", at),
+            ("2026-11-22 02:20:35 UTC", at),
+            ("Sun, 22 Nov 2026 02:20:35 GMT", at),
+            ("Sun, 22 Nov 2026 03:20:35 +0100", at),
             ("2000-02-29T00:00:00Z", Timestamp::Second(951_782_400)),
             ("", Timestamp::Absent),
             ("-1", Timestamp::Absent),
@@ -241,6 +261,9 @@ mod tests {
             ("22/nov/2026:02:20:35 +0000", Timestamp::Junk),
             ("31/Nov/2026:02:20:35 +0000", Timestamp::Junk),
             ("[22/Nov/2026:02:20:35 +0000", Timestamp::Junk),
+            ("Sun, 22 Nov 2026 02:20:35", Timestamp::Junk),
+            ("Sun, 31 Nov 2026 02:20:35 GMT", Timestamp::Junk),
+            ("2026-11-22T02:20:35,Z", Timestamp::Junk),
             ("now", Timestamp::Junk),
         ];
         for (text, want) in cases {

@@ -57,7 +57,10 @@ pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     match line.first()? {
         b'<' => priority(line, times),
         b'[' => bracketed_name(line).or_else(|| monotonic(line)),
-        b'0'..=b'9' => timestamped(line, times).or_else(|| blank_date(line, 0)).or_else(|| named(line)),
+        b'0'..=b'9' => counted(line, times)
+            .or_else(|| timestamped(line, times))
+            .or_else(|| blank_date(line, 0))
+            .or_else(|| named(line)),
         b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W' => {
             month(line, 0).or_else(|| weekday(line, times)).or_else(|| named(line))
         }
@@ -65,6 +68,19 @@ pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
         _ => None,
     }
 }
+
+/// A syslog message behind the count of its octets (RFC 6587), in what was saved from TCP: `83 <134>`.
+fn counted(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
+    let at = line.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit()).count() + 1;
+    let found = line
+        .get(at)
+        .filter(|byte| **byte == b'<' && line[at - 1] == b' ')
+        .and_then(|_| priority(&line[at..], times))?;
+    Some(Found { end: at + found.end, ..found })
+}
+
+/// The most digits of a count.
+const MAX_DIGITS: usize = 7;
 
 /// A syslog message with its priority: `<134>`.
 fn priority(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
@@ -301,6 +317,8 @@ mod tests {
             ("<190>Nov 22 04:41:06 {edge} {ng}inx{[12]: ", Prefix::Syslog, None),
             ("<190>2026-11-22T04:41:06Z edge1 nginx: ", Prefix::Syslog, SECOND),
             ("<190>nginx: ", Prefix::Syslog, None),
+            ("97 <134>1 2026-11-22T04:41:06Z edge1 nginx 12 - - ", Prefix::Syslog, SECOND),
+            ("85 <190>Nov 22 04:41:06 edge1 nginx: ", Prefix::Syslog, None),
             ("<190>", Prefix::Syslog, None),
             ("Nov 22 04:41:06 edge1 nginx[12]: ", Prefix::Syslog, None),
             ("2026-11-22T04:41:06.907+00:00 edge1 nginx[12]: ", Prefix::Syslog, SECOND),
@@ -342,6 +360,8 @@ mod tests {
             "<1234>x",
             "<13",
             "12345",
+            "12345678 <13>{}",
+            "12 <13",
             "2026-11-22T04:41:06Z",
             "1.5\t200\t9\tGET\ta.example",
             "GET / HTTP/1.1",
