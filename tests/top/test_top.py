@@ -127,11 +127,11 @@ class Tmux:
 
 
 @asynccontextmanager
-async def terminal(tmp_path: Path, *arguments: str) -> AsyncIterator[Tmux]:
+async def terminal(tmp_path: Path, *arguments: str, locale: str = "C.UTF-8") -> AsyncIterator[Tmux]:
     """Run the command in a terminal of 80 by 24."""
     tmux = Tmux(tmp_path / "tmux")
     command = " ".join([*COMMAND, *arguments])
-    await tmux.call("new-session", "-d", "-x", "80", "-y", "24", f"LC_ALL=C.UTF-8 {command}; echo left $?; cat")
+    await tmux.call("new-session", "-d", "-x", "80", "-y", "24", f"LC_ALL={locale} {command}; echo left $?; cat")
     try:
         yield tmux
     finally:
@@ -160,3 +160,13 @@ async def test_keys_in_a_terminal(service: Served, tmp_path: Path, _tmux: str) -
         await tmux.shows("domains, origins")
         await tmux.press("?", "q")
         await tmux.shows("left 0")
+
+
+@pytest.mark.parametrize("_tmux", [pytest.param("tmux", marks=skip_or_fail("tmux"))])
+async def test_a_terminal_without_utf_8(service: Served, tmp_path: Path, _tmux: str) -> None:
+    async with terminal(tmp_path, service.url, locale="C") as tmux:
+        shown = await tmux.shows("bad.example", "CR open")
+        assert shown.isascii()
+        assert "#" in shown
+        await tmux.press("C-c")
+        await tmux.shows("left 130")

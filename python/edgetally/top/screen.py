@@ -34,7 +34,7 @@ LATENCIES_FROM = 7
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = " .:-=+*##"
-ASCII = str.maketrans(dict(zip("▲▼×–≤·▁" + BLOCKS, "^vx-<._" + ASCII_BLOCKS, strict=True)))
+ASCII = str.maketrans(dict(zip("▲▼↑↓←→×–≤·…" + BLOCKS, "^v^v<>x-<.~" + ASCII_BLOCKS, strict=True)) | {"⏎": "CR"})
 """For terminals without UTF-8."""
 
 KEYS = "d omains o rigins 1-6 sort / filter ⏎ open f reeze ←→ second [ ] 10 s ? q uit"
@@ -182,7 +182,7 @@ def _head(look: Look, ranking: RankingAnswer | None, connection: Connection, wid
     # A state is in reverse video, so that it is seen without colour.
     style = "plain" if state.name == "live" else "reverse"
     room = width - len(right) - len(state.text) - 1
-    return [(left[:room].ljust(room) if room > 0 else "", "bold"), (right, "plain"), (state.text, style)]
+    return [(left[: room - 1].ljust(room) if room > 0 else "", "bold"), (right, "plain"), (state.text, style)]
 
 
 def _picture(ranking: RankingAnswer, view: View, width: int, height: int) -> list[Line]:
@@ -252,6 +252,10 @@ def _tiles(ranking: RankingAnswer, *, quiet: bool) -> Line:
         changed = ""
         if not quiet and column.head in ("REQ/S", "RESP/S"):
             changed = change(ranking.all.now[0], ranking.all.before[0])
+        elif not quiet and is_bad:
+            changed = change(
+                *(_value(ranking, part, "5xx") / (part[0] or 1) for part in (ranking.all.now, ranking.all.before))
+            )
         line += [
             (f" {text}", "bad" if is_bad else "bold"),
             (f" {column.head.lower()} {changed}".rstrip() + "  ", "plain"),

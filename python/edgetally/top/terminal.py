@@ -44,7 +44,8 @@ class Terminal:
         self._problem = ""
         self._view = View()
         self._sorted_at = 0.0
-        self._ascii_only = "utf" not in locale.getpreferredencoding(do_setlocale=False).lower()
+        # Not `getpreferredencoding`: in the C locale, Python itself uses UTF-8, but the terminal does not.
+        self._ascii_only = "utf" not in locale.nl_langinfo(locale.CODESET).lower()
         self._styles = _styles()
 
     def run(self) -> None:
