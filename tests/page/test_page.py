@@ -50,6 +50,16 @@ async def test_the_first_picture_shows_what_is_wrong(service: Served, browser: B
         assert re.search("#service=svc$", look.page.url)
 
 
+async def test_the_first_request_is_waited_for(service: Served, browser: Browser) -> None:
+    async with looking(browser, address(service), wait_for_row=False) as look:
+        await look.is_in_state("idle", "no requests yet")
+        await expect(look.page.locator("#notice")).to_contain_text("edgetally formats")
+        await expect(look.page.locator("#picture")).to_be_hidden()
+        await seal(service, 0, *traffic(0))
+        await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")
+        await expect(look.page.locator("#notice")).to_be_hidden()
+
+
 async def test_the_strip_says_since_when_it_fails(service: Served, browser: Browser) -> None:
     await seal(service, 0, *traffic(0))
     await seal(service, 12, *traffic(12, status=503, origin_status=503))
@@ -192,9 +202,13 @@ async def test_a_token_is_asked_for_and_kept_in_the_tab(browser: Browser) -> Non
         await running.to(2)
         async with looking(browser, running.url, wait_for_row=False) as look:
             await look.is_in_state("refused", "a token is needed")
+            await look.page.fill("#token", "of-nothing")
+            await look.page.keyboard.press("Enter")
+            await expect(look.page.locator("#notice")).to_have_text("The server refuses this token.")
             await look.page.fill("#token", reader.token)
             await look.page.keyboard.press("Enter")
             await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")
+            await expect(look.page.locator("#notice")).to_be_hidden()
             assert reader.token not in look.page.url
             await look.page.reload()
             await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")
@@ -234,6 +248,8 @@ async def test_ten_thousand_domains(browser: Browser) -> None:
             await look.page.fill("#match", "d77")
             await expect(look.page.locator("tbody tr[data-name] th").first).to_contain_text("d77")
             assert all("d77" in name for name in await look.names())
+            await look.page.fill("#match", "nothing")
+            await expect(look.page.locator("#moved")).to_have_text("no domains with “nothing”")
 
 
 @pytest.mark.parametrize("width", [360, 720, 1440])

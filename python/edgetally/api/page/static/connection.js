@@ -11,7 +11,7 @@ export class Connection {
   lostAt = 0;
   /** When it tries again. */
   retryAt = 0;
-  /** @type {"" | "refused" | "gone"} */
+  /** `empty`: there is no service yet. @type {"" | "refused" | "gone" | "empty"} */
   problem = "";
   /** @type {AbortController | undefined} */
   #reading;

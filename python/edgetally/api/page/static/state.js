@@ -80,7 +80,7 @@ function idleFor(ranking) {
  *   now: number,
  *   lostAt: number,
  *   retryAt: number,
- *   problem: "" | "refused" | "gone",
+ *   problem: "" | "refused" | "gone" | "empty",
  *   sentence: string,
  * }} seen `now`, `lostAt`, `retryAt`: seconds by the server's clock; `lostAt` 0: connected; `sentence`: of /readyz
  * @returns {Condition}
@@ -88,6 +88,7 @@ function idleFor(ranking) {
 export function condition({ look, ranking, now, lostAt, retryAt, problem, sentence }) {
   if (problem === "refused") return { name: "refused", text: "a token is needed" };
   if (problem === "gone") return { name: "gone", text: "that second is not kept any more" };
+  if (problem === "empty") return { name: "idle", text: "no requests yet" };
   if (lostAt) {
     const again = retryAt > now ? `, again in ${duration(retryAt - now)}` : ", trying again";
     return { name: "offline", text: `no connection for ${duration(now - lostAt)}${again}` };

@@ -71,7 +71,8 @@ export function drawStrip(ranking, { frozen, newest }) {
   set(strip, "aria-valuetext", `${time(ranking.second)}, ${full(all[last] ?? 0)} ${unit}, ${full(failed)} of them 5xx`);
   const began = beginning(series["5xx"] ?? []);
   const since = began ? ` since ${began.isKnown ? "" : "before "}${time(first + began.index)} UTC` : "";
-  const said = [`hatched: 5xx${since}`, `at most ${full(most)} ${unit} a second`];
+  const peak = all.some(Boolean) ? most : 0;
+  const said = [`hatched: 5xx${since}`, `at most ${full(peak)} ${unit} a second`];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
   legend.children[0].classList.toggle("bad", began !== null);

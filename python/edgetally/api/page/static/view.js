@@ -76,16 +76,20 @@ async function start() {
   if (found === null) {
     connection.stop();
     connection.problem = "refused";
+    notice(sessionStorage.getItem(TOKEN) ? "The server refuses this token." : "");
     draw();
     byId("token").focus();
     return;
   }
+  notice("");
   service.replaceChildren(...found.map((name) => html("option", { value: name }, name)));
   controls();
   if (look.service) return;
-  notice(found.length ? "" : "No requests yet. `edgetally formats` shows how an edge logs them.");
-  if (found.length) go({ service: found[0] }, { replace: true });
-  else setTimeout(start, 1000);
+  if (found.length) return go({ service: found[0] }, { replace: true });
+  notice("Send requests, and they are shown here. The command edgetally formats shows how an edge logs them.");
+  connection.problem = "empty";
+  draw();
+  setTimeout(start, 1000);
 }
 
 /**
@@ -103,6 +107,7 @@ function take(next) {
 function draw() {
   const state = drawState();
   byId("refused").hidden = state.name !== "refused";
+  byId("picture").hidden = !ranking;
   if (!ranking) return;
   const quiet = starting(ranking);
   drawTiles(ranking, quiet);
@@ -117,7 +122,8 @@ function draw() {
   // By trouble, rows without any change places all the time: no news.
   const up = arranged.moved.filter((name) => look.by !== "trouble" || troubled.has(name));
   const moved = isHeld ? up.length : 0;
-  write(byId("moved"), moved ? `${moved} ${moved === 1 ? "row" : "rows"} moved up` : "");
+  const news = moved ? `${moved} ${moved === 1 ? "row" : "rows"} moved up` : "";
+  write(byId("moved"), look.match && !names.length ? `no ${ranking.of} with “${look.match}”` : news);
   const focus = drawFocus(ranking, look, table.tHead?.rows[0]?.cells.length ?? 1, quiet);
   rows.draw(ranking, look, { order, chosen, quiet, focus });
   drawPops(ranking, look);
