@@ -87,36 +87,35 @@ impl FrozenRows {
 
     /// Calls `found` with counter and value of those of `wanted` that are not 0: faster than all counters, if these are few.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "each half has 64 bits")]
     pub fn for_each_of(&self, kind: Kind, at: u32, wanted: u128, mut found: impl FnMut(usize, u64)) {
-        let row = &self.bytes[at as usize..];
-        let Some(counters) = row.first_chunk() else { return };
+        let at = at as usize;
+        let Some(counters) = self.bytes[at..].first_chunk() else { return };
         let counters = u128::from_le_bytes(*counters) & ((1 << kind.counters()) - 1);
-        let count = counters.count_ones() as usize;
-        let Some(lengths) = row.get(width(kind) + 1..) else { return };
-        let values = &lengths[count.div_ceil(4)..];
-        let Some(codes) = lengths.first_chunk() else { return };
-        let codes = u64::from_le_bytes(*codes);
-        if count > 32 {
-            self.for_each(kind, at, |counter, value| {
-                if wanted >> counter & 1 == 1 {
-                    found(counter, value);
+        let wanted = counters & wanted;
+        // Nothing is looked at behind the last one.
+        let counters = if wanted == 0 { 0 } else { counters & (u128::MAX >> wanted.leading_zeros()) };
+        let Some((count, lengths)) = self.bytes[at + width(kind)..].split_first() else { return };
+        let mut values = &lengths[usize::from(*count).div_ceil(4)..];
+        let (mut lengths, mut codes, mut number) = (lengths, 0, 0_u32);
+        let halves = [(0, counters as u64, wanted as u64), (64, (counters >> 64) as u64, (wanted >> 64) as u64)];
+        for (base, mut left, wanted) in halves {
+            while left != 0 {
+                let bit = left & left.wrapping_neg();
+                left ^= bit;
+                if number.is_multiple_of(32) {
+                    let Some((next, rest)) = lengths.split_first_chunk() else { break };
+                    (lengths, codes) = (rest, u64::from_le_bytes(*next));
                 }
-            });
-            return;
-        }
-        let mut left = counters & wanted;
-        while left != 0 {
-            let bit = left & left.wrapping_neg();
-            left ^= bit;
-            let number = (counters & (bit - 1)).count_ones();
-            // The lengths of the values before this one: 1 each, and 1, 3 or 7 more by code.
-            let before = codes & ((1 << (2 * number)) - 1);
-            let [low, high] = [before, before >> 1].map(|codes| codes & 0x5555_5555_5555_5555);
-            let [low, high, both] = [low, high, low & high].map(u64::count_ones);
-            let start = number + low + 3 * high + 3 * both;
-            let Some(value) = values.get(start as usize..).and_then(<[u8]>::first_chunk) else { return };
-            let (_, mask) = LENGTHS[(codes >> (2 * number) & 3) as usize];
-            found(bit.trailing_zeros() as usize, u64::from_le_bytes(*value) & mask);
+                number += 1;
+                let (len, mask) = LENGTHS[(codes % 4) as usize];
+                codes >>= 2;
+                let Some(value) = values.first_chunk() else { break };
+                if wanted & bit != 0 {
+                    found(base + bit.trailing_zeros() as usize, u64::from_le_bytes(*value) & mask);
+                }
+                values = &values[len..];
+            }
         }
     }
 
