@@ -85,6 +85,15 @@ async def test_one_sentence_says_what_is_wrong(service: Served) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (status, "", f"edgetally: {problem}\n")
 
 
+async def test_an_order_that_a_dataset_does_not_have_is_an_error() -> None:
+    done = await run("--of", "origins", "--by", "fetches")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr
+        == "edgetally: --by: origins are ordered by one of: trouble, responses, 5xx, 4xx, bytes (got 'fetches')\n"
+    )
+
+
 async def test_a_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     reader = bearer("read", "svc")
     async with served({"access": access(reader)}) as running:

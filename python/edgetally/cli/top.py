@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from edgetally.config.given import Given
+from edgetally.errors import ConfigError
 from edgetally.top.look import ORDERS, Look
 from edgetally.top.run import Asked, top
 from edgetally.top.server import ServerError
@@ -51,10 +52,12 @@ def describe(command: argparse.ArgumentParser) -> None:
 
 
 def _top(arguments: argparse.Namespace, _settings: Given) -> int:
+    if arguments.by not in (known := ORDERS[arguments.of]):
+        raise ConfigError("--by", f"{arguments.of} are ordered by one of: {', '.join(known)} (got {arguments.by!r})")
     look = Look(
         arguments.service,
         of=arguments.of,
-        by=arguments.by if arguments.by in ORDERS[arguments.of] else "trouble",
+        by=arguments.by,
         pop=arguments.pop,
         match=arguments.match,
         rows=arguments.rows,

@@ -178,4 +178,6 @@ def _problem(response: http.client.HTTPResponse) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): name the one that signed it with --ca"
     return reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
