@@ -255,4 +255,6 @@ async def compress(path: Path) -> None:
     path.unlink()
 
 
-ROTATING_LOGS = (*(Numbered, Dated, DatedBeforeExtension, NewFiles, Compressed, Copied, CopiedWithHoles, Container),)
+ROTATING_LOGS = (
+    *(Numbered, Dated, DatedBeforeExtension, NewFiles, Compressed, Copied, CopiedWithHoles, Linked, Container),
+)

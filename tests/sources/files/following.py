@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,9 +27,22 @@ QUIET_SECONDS = 300.0
 START = 1_763_769_600.0
 
 
-async def inline(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call without a thread, so that nothing happens that the clock does not know of."""
-    return call(*args, **kwargs)
+class Turns:
+    """Lets a random number of turns of the event loop pass wherever a thread or a disk takes a while."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._rng = None if seed is None else random.Random(seed)  # noqa: S311 - repeatable, not secret
+
+    async def pass_by(self) -> None:
+        for _ in range(self._rng.randrange(7) if self._rng else 0):
+            await asyncio.sleep(0)
+
+    async def inline(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call without a thread, so that nothing happens that the clock does not know of."""
+        await self.pass_by()
+        result = call(*args, **kwargs)
+        await self.pass_by()
+        return result
 
 
 class Journaled(NamedTuple):
@@ -45,8 +59,9 @@ class Reading:
     A line that begins with `P ` is a part of the next one, which begins with `F `, as container runtimes write it.
     """
 
-    def __init__(self, checkpoints: Mapping[str, str], clock: ManualClock) -> None:
+    def __init__(self, checkpoints: Mapping[str, str], clock: ManualClock, turns: Turns) -> None:
         self.clock = clock
+        self._turns = turns
         self.checkpoints = dict(checkpoints)
         """What the journal would have kept."""
         self.commits: list[Journaled] = []
@@ -57,6 +72,7 @@ class Reading:
 
     async def read(self, source: Generation | CheckpointUpdate) -> None:
         unfinished = parts = b""
+        await self._turns.pass_by()
         async for block in source.blocks():
             if block.resume is not None:
                 parts = block.resume
@@ -80,6 +96,7 @@ class Reading:
                 else:
                     self.checkpoints[key] = text
             self.commits.append(Journaled(dict(self.checkpoints), list(self._counted)))
+            await self._turns.pass_by()
 
     def _count(self, line: bytes) -> None:
         self._lines.append(line)
@@ -107,17 +124,20 @@ async def following(
     checkpoints: Mapping[str, str] | None = None,
     clock: ManualClock | None = None,
     max_files: int = 1000,
+    quiet_seconds: float = QUIET_SECONDS,
+    seed: int | None = None,
 ) -> AsyncIterator[Reading]:
-    """Follow `patterns` until the end of the block."""
+    """Follow `patterns` until the end of the block; with a `seed`, threads and commits take random times."""
     clock = clock or ManualClock(START)
-    reading = Reading(checkpoints or {}, clock)
+    turns = Turns(seed)
+    reading = Reading(checkpoints or {}, clock, turns)
     reading.follower = Follower(
         [Follow(pattern, Defaults("svc", "lab")) for pattern in patterns],
         clock,
-        quiet_seconds=QUIET_SECONDS,
+        quiet_seconds=quiet_seconds,
         max_files=max_files,
         read=reading.read,
-        in_thread=inline,
+        in_thread=turns.inline,
     )
     await reading.follower.open(dict(reading.checkpoints))
     task = asyncio.ensure_future(reading.follower.run())

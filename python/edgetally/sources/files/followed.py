@@ -6,6 +6,7 @@ import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -195,6 +196,7 @@ class FollowedPath:
         if has_file and self._unresolved:
             # What was left where also tells what else to look for: nothing is read before that is clear.
             return
+        self._put_in_order()
         resumed, self._resumed = self._resumed, []
         self._start(self, resumed + added)
 
@@ -206,9 +208,12 @@ class FollowedPath:
         copy = None
         if truncated and truncated.offset and (file := self._rotated.copy_of(truncated, rotated, self.generations)):
             copy = self._add(file, self._take_key(), truncated, older_than=generation)
-            link(copy, generation)
             copy.finish()
-        return Others(copy, self._missed(rotated, generation) if not self._unresolved else ())
+        missed = self._missed(rotated, generation) if not self._unresolved else []
+        if truncated:
+            generation.has_begun = False
+        self._put_in_order()
+        return Others(copy, missed)
 
     def committed(self, changes: Mapping[str, str | None]) -> None:
         """Take note that these changes are durable."""
@@ -341,6 +346,17 @@ class FollowedPath:
             self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
         self._unresolved = {}
 
+    def _put_in_order(self) -> None:
+        """Sort the generations by age, so that a record may begin in one and end in the next."""
+        self.generations.sort(key=lambda one: (one is self._current, one.reader.modified))
+        for one in self.generations:
+            if one.before and not one.before.is_asked:
+                one.before.abandon()
+                one.before = None
+        for older, newer in pairwise(self.generations):
+            if not newer.has_begun and newer.before is None and (older.after is None or older.after.is_over):
+                older.after = newer.before = Handover(older, newer, newer.taken)
+
     def _missed(self, rotated: Rotated, older_than: Generation | None = None) -> list[Generation]:
         """Read files from their beginning that had the name while nothing looked; return them, the oldest first."""
         newest = max([one.reader.began_at.modified or one.reader.modified for one in self.generations], default=0)
@@ -353,8 +369,6 @@ class FollowedPath:
         if older_than:
             self.generations.insert(self.generations.index(older_than), generation)
         else:
-            if self.generations and not at.offset:
-                link(self.generations[-1], generation)
             self.generations.append(generation)
         self.uncommitted[key] = at.encode()
         return generation
@@ -368,12 +382,6 @@ class FollowedPath:
         self.unavailable = problem
         if not is_known:
             say(FileUnavailable(source=self.name, problem=problem))
-
-
-def link(older: Generation, newer: Generation) -> None:
-    """Let a record begin in one generation and end in the next."""
-    if older.after is None and newer.before is None:
-        older.after = newer.before = Handover(older, newer, newer.taken)
 
 
 def by_source(checkpoints: Mapping[str, str]) -> dict[str, dict[str, str]]:

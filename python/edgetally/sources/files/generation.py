@@ -97,6 +97,8 @@ class Generation:
         """From the generation before."""
         self.after: Handover | None = None
         """To the next generation."""
+        self.has_begun = at.offset > 0
+        """Something is read of it: a record cannot begin in another file any more."""
         self.quiet_since = clock.now()
         """When it was last seen to change."""
         self._log = log
@@ -145,7 +147,7 @@ class Generation:
 
     def taken(self, parts: bytes) -> dict[str, str | None]:
         """Return what the journal keeps once this begins with parts of records from the generation before."""
-        return {self.key: msgspec.structs.replace(self.checkpoint(), pending=parts).encode()}
+        return {self.key: msgspec.structs.replace(self.file.start(), pending=parts).encode()}
 
     def close(self) -> None:
         """Close the file, once nothing is read any more."""
@@ -165,7 +167,8 @@ class Generation:
                 async for block in self._prepare():
                     yield block
                 try:
-                    data = await self.reader.read()
+                    # Before the parts were asked for, there was nothing to read.
+                    data = await self.reader.read() if self.before is None else b""
                 except OSError as error:
                     await self._wait_out(error)
                     continue
@@ -203,11 +206,7 @@ class Generation:
 
     async def _prepare(self) -> AsyncIterator[Block]:
         """Do what comes before anything is read of the file."""
-        if self.before and self._is_parts_due():
-            self._pending = await self.before.ask()
-            self.before = None
-            if self._pending:
-                yield Block(b"", resume=self._pending)
+        self.poll()
         while not self.reader.offset and self._is_look_due():
             async with self._log.commits:
                 others = await self._log.look_around(self, None)
@@ -215,6 +214,15 @@ class Generation:
                 yield Block(b"", checkpoints=changes)
                 self._log.committed(changes)
             self._log.start(others.all())
+        if not self._is_parts_due():
+            return
+        self.has_begun = True
+        if self.before:
+            parts = await self.before.ask()
+            self.before = None
+            if parts:
+                self._pending = parts
+                yield Block(b"", resume=parts)
 
     async def _hand_over(self) -> AsyncIterator[Block]:
         """Pass parts of records to the next generation, now that everything is read."""

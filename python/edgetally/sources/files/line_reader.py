@@ -175,11 +175,12 @@ class LineReader:
 
     async def _verify(self) -> bool:
         """Compare the file with the checkpoint where reading began, before anything is read."""
+        is_same = digest_of(self.file.head(self.began_at.head)) == self.began_at.digest
         self._head_at = min(self.offset, self.file.beginning())
         self._head = self.file.read(min(self.offset - self._head_at, HEAD_BYTES), self._head_at)
         tail_at = max(0, self.offset - TAIL_BYTES)
         if self.file.is_compressed:
             await self._fetch(self.file, tail_at)
         self._tail = self.file.read(self.offset - tail_at, tail_at)
-        self._is_verified = digest_of(self._head[: self.began_at.head]) == self.began_at.digest
-        return self._is_verified
+        self._is_verified = is_same
+        return is_same

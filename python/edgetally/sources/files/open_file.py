@@ -124,8 +124,13 @@ class OpenFile:
         return (status.st_dev, status.st_ino) == self.identity
 
     def start(self) -> Checkpoint:
-        """Return the checkpoint of its beginning."""
-        return Checkpoint(self.identity[1], 0, modified=self.extent().modified, path=path_text(self.path))
+        """Return the checkpoint of its beginning, with which the file is found again even before anything is read."""
+        try:
+            head = self.head(HEAD_BYTES)
+        except OSError:
+            head = b""  # reading reports it, and is retried
+        modified = self.extent().modified
+        return Checkpoint(self.identity[1], 0, len(head), digest_of(head), modified, path=path_text(self.path))
 
     def end(self) -> Checkpoint:
         """Return the checkpoint of its end. A line that is unfinished there is passed over when it goes on."""

@@ -108,7 +108,7 @@ class RotatedFiles:
                 continue
             # Of a short file the digest is of everything that was read.
             is_same = file.matches(checkpoint) or (
-                place in rotated and 0 < checkpoint.offset == checkpoint.head and file.has_read(checkpoint)
+                place in rotated and checkpoint.offset <= checkpoint.head > 0 and file.has_read(checkpoint)
             )
             if is_same and not _is_open(file, opened) and (checkpoint.offset or not self._is_read(file)):
                 return file
