@@ -195,6 +195,72 @@ def test_an_object_with_a_status_is_a_record_wherever_it_stands() -> None:
         assert fold(before + line, "lines").seconds == {SECOND: 1 + bool(before)}
 
 
+# --- records that are read where they stand in their envelope --------------------------------------------------------
+
+VALUES = [
+    "a",
+    "",
+    "x" * 40,
+    'q"q',
+    "b\\b",
+    "t\tt",
+    "\u00fc",
+    "{",
+    "}",
+    "[",
+    ",",
+    ":",
+    "1",
+    "a/b",
+    "x" * 31 + '"',
+    '\\"',
+    "n\nn",
+]
+AROUND = {
+    "docker": lambda text: {"log": text + "\n", "stream": "stdout", "time": "2026-11-22T04:41:06.1Z"},
+    "journal": lambda text: {"_PID": "7", "MESSAGE": text, "__REALTIME_TIMESTAMP": "1795322466123456"},
+    "message": lambda text: {"message": text, "@timestamp": "2026-11-22T04:41:06Z", "host": {"name": "{"}},
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("format", ["canonical", "caddy"])
+def test_what_a_record_counts_does_not_depend_on_its_envelope(name: str, format: str) -> None:
+    records: list[dict[str, object]] = []
+    for value in VALUES:
+        headers = {"X-Edgetally-Origin-Addr": [value], "Server": [value, "}"]}
+        request = {"host": value + "a.example", "proto": "HTTP/2.0", "headers": {"A": [value]}}
+        named = {
+            "domain": value + "a.example",
+            "origin": value,
+            "origin_status": "200",
+            "tls": "TLSv1.3",
+            "cache": value,
+        }
+        nested = {"x": {"y": [value, {"z": value}]}, "status": 200, "ts": 1795322466.5, "resp_body_bytes": "77"}
+        records += [{"ua": value, **named, **nested}, {"request": request, "resp_headers": headers, **nested}]
+        records += [{**nested, "status": value}, {**nested, "resp_body_bytes": value}]
+    lines = [json.dumps(record, separators=(",", ":")) for record in records for _ in range(3)]
+    # Members in the notations of nginx, and lines that are cut off.
+    lines += [line.replace('"200"', "200").replace("200", "") for line in lines[:9]] + [line[:-9] for line in lines[:9]]
+    lines += [
+        line.replace('"77"', text) for text in ("77", "null", "7.5", "-", "1\\n", "1\\u0022") for line in lines[:6]
+    ]
+    counted = []
+    for wrap in (str, lambda text: json.dumps(AROUND[name](text), separators=(",", ":"))):
+        folding = _core.Fold(service_id="default", pop="local", format=format)
+        # The template knows the lines, and the envelope is expected.
+        for line in [*lines, *lines]:
+            folding.feed(wrap(line).encode() + b"\n" + b" " * 80, NOW)
+        folding.finish(NOW)
+        report, window = folding.report(), _core.Window()
+        window.merge(folding.drain())
+        entries = [sealed.entry(dataset) for sealed in window.seal(2**64 - 2) for dataset in ("domains", "origins")]
+        counted.append((report.accepted, report.rejected, report.unknown_cache_words, entries))
+    assert counted[0] == counted[1]
+    assert counted[0][0] > 300
+
+
 # --- lines in parts --------------------------------------------------------------------------------------------------
 
 

@@ -171,9 +171,8 @@ class Scanner:
 
     def ignored(self) -> None:
         """Skip the value of a member that no field asks for: nothing at all, or a list without brackets."""
-        if self.peek() in b",}":
-            return
-        self.value()
+        if self.peek() not in b",}":
+            self.value()
         while more := LIST.match(self.line, self.at):
             self.at = more.end()
 

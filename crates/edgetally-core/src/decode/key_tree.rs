@@ -23,7 +23,12 @@ pub enum Meaning {
 pub struct KeyTree {
     objects: Vec<KeyObject>,
     has_canonical_fields: bool,
+    /// The keys of a line that make it a record.
+    parts: Vec<&'static [u8]>,
 }
+
+/// The slots of a request and of a fetch.
+const PARTS: [usize; 5] = [field::STATUS, field::ORIGIN_IP, field::ORIGIN_ADDR, field::ORIGIN_STATUS, field::ORIGINS];
 
 #[derive(Debug, Clone)]
 struct KeyObject {
@@ -43,7 +48,9 @@ impl KeyObject {
 impl KeyTree {
     /// The tree of the paths in `fields`: `a>b` is the key `b` of the object `a`, and `a[b]` the header `b` in `a`.
     pub fn new(fields: &[(&'static str, usize)], has_canonical_fields: bool) -> Self {
-        let mut keys = Self { objects: vec![KeyObject::new(ROOT)], has_canonical_fields };
+        let canonical =
+            if has_canonical_fields { PARTS.map(|slot| field::name(slot).as_bytes()).to_vec() } else { vec![] };
+        let mut keys = Self { objects: vec![KeyObject::new(ROOT)], has_canonical_fields, parts: canonical };
         for (path, slot) in fields {
             let (mut object, mut left) = (ROOT, *path);
             while let Some((key, below)) = left.split_once(['>', '[']) {
@@ -53,6 +60,9 @@ impl KeyTree {
             }
             keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
         }
+        let own = &keys.objects[usize::from(ROOT)].members;
+        let is_part = |meaning: &Meaning| matches!(meaning, Meaning::Slot(slot) if PARTS.contains(slot));
+        keys.parts.extend(own.iter().filter(|(_, meaning)| is_part(meaning)).map(|(key, _)| *key));
         for object in &mut keys.objects {
             let quoted = [b"\"", common_prefix(&object.members)].concat();
             object.candidates = Finder::new(&quoted).into_owned();
@@ -79,6 +89,12 @@ impl KeyTree {
             None if object == ROOT && self.has_canonical_fields => Meaning::Slot(field::of_record(key)),
             None => Meaning::Slot(SKIP),
         }
+    }
+
+    /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.
+    #[inline]
+    pub fn is_of_record(&self, key: &[u8]) -> bool {
+        self.parts.contains(&key)
     }
 
     /// Where in `text`, which is `object` as it was logged, there are strings that may be keys of its members.

@@ -45,17 +45,18 @@ impl Default for Memo {
 }
 
 impl Memo {
-    /// The length and the meaning of the quoted word of up to eight letters at the start of `bytes`, if it is remembered.
+    /// The length and the meaning of the word of up to eight letters at the start of `bytes`, if it is remembered and `quote`
+    /// ends it.
     #[inline]
-    pub fn word(&self, bytes: &[u8; VALUE], slot: usize) -> Option<(usize, u64)> {
+    pub fn word(&self, bytes: &[u8; VALUE], slot: usize, quote: u8) -> Option<(usize, u64)> {
         let word = load_u64(bytes, 0);
-        let quotes = word ^ 0x2222_2222_2222_2222;
+        let quotes = word ^ u64::from_le_bytes([quote; 8]);
         let found = quotes.wrapping_sub(0x0101_0101_0101_0101) & !quotes & 0x8080_8080_8080_8080;
         let len = found.trailing_zeros() as usize / 8;
         let letters = word & MASKS[len % MASKS.len()];
         let known = &self.words[bucket(letters, slot)];
         let same = known.letters == letters && known.len_and_slot == pack(len, slot);
-        (same && bytes[len] == b'"' && len > 0).then(|| (len, u64::from(known.meaning)))
+        (same && bytes[len] == quote && len > 0).then(|| (len, u64::from(known.meaning)))
     }
 
     /// Remembers a word that was between quotes.

@@ -23,12 +23,11 @@ use std::ops::Range;
 
 use crate::decode::columns::Columns;
 use crate::decode::cursor::Cursor;
-use crate::decode::key_tree::{KeyTree, Meaning, ROOT};
+use crate::decode::key_tree::{KeyTree, ROOT};
 use crate::decode::object_decoder::ObjectDecoder;
 use crate::decode::slots::Slots;
-use crate::decode::template::Template;
+use crate::decode::template::{Position, Template};
 use crate::rejection::Rejection;
-use crate::schema::record_fields as field;
 
 /// How lines are written.
 #[derive(Debug, Clone)]
@@ -79,11 +78,25 @@ impl Decoder {
         }
     }
 
+    /// Decodes the record at `line.start` in a string of another object, without unescaping it; returns where it ends.
+    ///
+    /// Only a record that looks like those before, and has no escapes but those of its quotes, can be decoded so.
+    #[inline]
+    pub fn decode_escaped(&mut self, block: &[u8], line: Range<usize>) -> Option<usize> {
+        let Shape::Objects(keys) = &self.shape else { return None };
+        self.record.clear();
+        self.elements.clear();
+        let cursor = Cursor { block, start: line.start, end: line.end };
+        let start = Position { at: line.start, object: ROOT, segment: 0 };
+        let position = self.template.follow::<true>(cursor, start, keys, &mut self.record);
+        let is_end = position.at > line.start && position.object == ROOT && cursor.byte(position.at) == Ok(b'}');
+        is_end.then_some(position.at + 1)
+    }
+
     /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.
     pub fn is_of_record(&self, key: &[u8]) -> bool {
         let Shape::Objects(keys) = &self.shape else { return false };
-        let parts = [field::STATUS, field::ORIGIN_IP, field::ORIGIN_ADDR, field::ORIGIN_STATUS, field::ORIGINS];
-        matches!(keys.meaning(ROOT, key), Meaning::Slot(slot) if parts.contains(&slot))
+        keys.is_of_record(key)
     }
 }
 
@@ -91,6 +104,7 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::rejection::Reason;
+    use crate::schema::record_fields as field;
 
     fn decode(decoder: &mut Decoder, line: &str) -> Result<Vec<String>, Reason> {
         decoder.decode(line.as_bytes(), 0..line.len()).map_err(|rejection| rejection.reason)?;

@@ -59,7 +59,7 @@ impl<'d> ObjectDecoder<'d> {
 
         let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
         loop {
-            position = match self.template.follow(cursor, position, self.keys, self.record) {
+            position = match self.template.follow::<false>(cursor, position, self.keys, self.record) {
                 Position { at, .. } if at == position.at => self.decode_member(cursor, position)?,
                 expected => expected,
             };

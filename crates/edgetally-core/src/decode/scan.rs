@@ -65,6 +65,13 @@ fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
     at
 }
 
+/// Where the string at `from` ends whose quotes stand behind a backslash; nothing if there is another backslash before.
+#[inline]
+pub fn escaped_quote(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let at = from + memchr::memchr2(b'\\', b'"', &block[from..end])?;
+    block[at..end].starts_with(b"\\\"").then_some(at)
+}
+
 /// The byte at or after `from` that ends a bare value or may not be in one; `end` if there is none before it.
 #[inline]
 fn scalar_stop(block: &[u8], from: usize, end: usize) -> usize {
@@ -144,7 +151,44 @@ pub fn nested_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     Walk { kind: (open, close), depth, in_string: in_string != 0 }.run(block, at, end).ok()
 }
 
-/// The same byte by byte, and over several pieces.
+/// Where the object or array that opens at `from` has closed, if its quotes stand behind a backslash; `None` if it does not
+/// before `end`, or if there is another backslash in it.
+pub fn escaped_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let (open, close) = pair(block[from]);
+    let (mut depth, mut in_string, mut is_escaped) = (0_u32, 0_u32, 0_u32);
+    let mut at = from;
+    while at < end {
+        let lanes = lanes(block, at)?;
+        let found = |byte| lanes.simd_eq(u8x16::splat(byte)).to_bitmask();
+        let (quotes, backslashes) = (found(b'"'), found(b'\\'));
+        let unpaired = quotes ^ (backslashes << 1 | is_escaped) & 0xFFFF;
+        let mut inside = quotes;
+        inside ^= inside << 1;
+        inside ^= inside << 2;
+        inside ^= inside << 4;
+        inside = (inside ^ inside << 8 ^ in_string) & 0xFFFF;
+        let opens = found(open);
+        let mut brackets = (opens | found(close)) & !inside;
+        while brackets != 0 {
+            let bracket = lowest_bit(brackets);
+            depth = if opens >> bracket & 1 == 1 { depth + 1 } else { depth - 1 };
+            if depth == 0 {
+                let is_paired = unpaired & ((1 << bracket) - 1) == 0;
+                return Some(at + bracket + 1).filter(|to| is_paired && *to <= end);
+            }
+            brackets &= brackets - 1;
+        }
+        if unpaired != 0 {
+            return None;
+        }
+        in_string = (inside >> (LANES - 1)) * 0xFFFF;
+        is_escaped = backslashes >> (LANES - 1);
+        at += LANES;
+    }
+    None
+}
+
+/// A walk to the end of an object byte by byte, perhaps over several pieces.
 #[derive(Debug)]
 pub struct Walk {
     kind: (u8, u8),
@@ -247,6 +291,26 @@ mod tests {
                 let mut walk = Walk { kind: pair(picks[from]), depth: 0, in_string: false };
                 let want = walk.run(&picks, from, end).ok();
                 proptest::prop_assert_eq!(want, nested_end(&picks, from, end));
+            }
+        }
+
+        #[test]
+        fn the_end_behind_escaped_quotes_is_found_like_the_one_without(
+            picks in proptest::collection::vec(proptest::sample::select(&b"{{[]}}\"\"ab;\xfb"[..]), 1..60),
+            junk in proptest::collection::vec(proptest::sample::select(&b"\\\"}{a"[..]), 0..20),
+        ) {
+            let plain = picks;
+            let mut escaped = vec![];
+            for byte in &plain {
+                escaped.extend_from_slice(if *byte == b'"' { b"\\\"" } else { std::slice::from_ref(byte) });
+            }
+            let len = escaped.len();
+            escaped.extend_from_slice(&junk);
+            escaped.extend_from_slice(&[b' '; LANES]);
+            for from in (0..plain.len()).filter(|from| matches!(plain[*from], b'{' | b'[')) {
+                let shift = |at: usize| at + memchr::memchr_iter(b'"', &plain[..at]).count();
+                let want = nested_end(&plain, from, plain.len()).map(shift);
+                proptest::prop_assert_eq!(want, escaped_end(&escaped, shift(from), len));
             }
         }
 

@@ -23,6 +23,7 @@ const LITERAL: usize = 32;
 /// The most segments. A line with more is not from an access log.
 const MAX_SEGMENTS: usize = 256;
 const QUOTE: u8 = b'"';
+const BACKSLASH: u8 = b'\\';
 const COMMA: u8 = b',';
 const NOTHING: u8 = 0;
 const NOWHERE: u16 = u16::MAX;
@@ -68,6 +69,18 @@ pub struct Position {
 }
 
 impl Segment {
+    /// A segment that no line has: its literal is a byte that does not occur in one.
+    const NEVER: Self = Self {
+        literal: [u8x16::new([b'\n'; 16]); 2],
+        ignored: 0,
+        len: 0,
+        slot: 0,
+        form: Form::Skipped,
+        stop: NOTHING,
+        notation: Notation::Nested,
+        objects: (u8::MAX, u8::MAX),
+    };
+
     fn new(literal: &[u8], slot: usize, notation: Notation, objects: (u8, u8)) -> Option<Self> {
         let len = literal.len();
         let mut padded = [0; LITERAL];
@@ -88,9 +101,26 @@ impl Segment {
         equal(0) | equal(1) << 16 | self.ignored == u32::MAX
     }
 
+    /// The segment of a record in the string of another object, where a backslash stands before each quote. It never matches
+    /// if its literal would be too long.
+    fn escaped(literal: &[u8], slot: usize, notation: Notation, objects: (u8, u8)) -> Self {
+        let (mut escaped, mut len) = ([0; LITERAL], 0);
+        for byte in literal {
+            let backslash = usize::from(matches!(*byte, QUOTE | BACKSLASH));
+            let Some([first, second]) = escaped.get_mut(len..len + 2) else { return Self::NEVER };
+            (*first, *second) = if backslash == 1 { (BACKSLASH, *byte) } else { (*byte, 0) };
+            len += 1 + backslash;
+        }
+        let mut new = Self::new(&escaped[..len], slot, notation, objects).unwrap_or(Self::NEVER);
+        if new.stop == QUOTE {
+            new.stop = BACKSLASH;
+        }
+        new
+    }
+
     /// Stores the value at `from` as text, if it could not be read on the spot; returns where it ends.
     #[inline]
-    fn store(
+    fn store<const IS_ESCAPED: bool>(
         &self,
         cursor: Cursor<'_>,
         from: usize,
@@ -100,11 +130,17 @@ impl Segment {
     ) -> Option<usize> {
         let slot = usize::from(self.slot);
         let to = match self.notation {
+            Notation::Quoted if IS_ESCAPED => scan::escaped_quote(cursor.block, from, cursor.end)?,
             Notation::Quoted => scan::closing_quote(cursor.block, from, cursor.end),
             Notation::Bare => scan::scalar_end(cursor.block, from, cursor.end)?,
             Notation::Nested => {
                 slots.put_empty(slot);
-                return cursor.skip_nested(from);
+                return if IS_ESCAPED { cursor.skip_escaped(from) } else { cursor.skip_nested(from) };
+            }
+            Notation::Headers(object) if IS_ESCAPED => {
+                let end = cursor.skip_escaped(from)?;
+                let is_empty = keys.find_candidates(object, &cursor.block[from..end]).next().is_none();
+                return is_empty.then_some(end);
             }
             Notation::Headers(object) => return cursor.headers(from, object, keys, slots).ok(),
         };
@@ -112,13 +148,16 @@ impl Segment {
             return None;
         }
         let (text, quoted) = (&cursor.block[from..to], self.notation == Notation::Quoted);
+        if IS_ESCAPED && !quoted && text.contains(&BACKSLASH) {
+            return None;
+        }
         match self.form {
             Form::Keyword if quoted => memo.learn_word(text, slot),
             Form::Timestamp => memo.learn_timestamp(text),
             _ => {}
         }
         slots.put(slot, from, if !quoted && text == b"null" { from } else { to });
-        Some(to + usize::from(quoted))
+        Some(to + usize::from(quoted) * quote_len(IS_ESCAPED))
     }
 }
 
@@ -133,6 +172,8 @@ fn halves(bytes: &[u8]) -> [u8x16; 2] {
 #[derive(Debug)]
 pub struct Template {
     segments: Vec<Segment>,
+    /// The same for a record in a string, where a backslash stands before each quote.
+    escaped: Vec<Segment>,
     /// The last segment of each slot, to return to it after optional members.
     by_slot: [u16; SLOTS],
     memo: Memo,
@@ -140,7 +181,7 @@ pub struct Template {
 
 impl Default for Template {
     fn default() -> Self {
-        Self { segments: vec![], by_slot: [NOWHERE; SLOTS], memo: Memo::default() }
+        Self { segments: vec![], escaped: vec![], by_slot: [NOWHERE; SLOTS], memo: Memo::default() }
     }
 }
 
@@ -149,11 +190,21 @@ impl Template {
     ///
     /// A broken line ends it, too. Only the first literal starts with anything but a comma or a closing brace, so members
     /// that match are separated.
+    ///
+    /// With `IS_ESCAPED`, a backslash stands before each quote. Anything else behind a backslash ends it.
     #[inline(never)]
-    pub fn follow(&mut self, cursor: Cursor<'_>, position: Position, keys: &KeyTree, slots: &mut Slots) -> Position {
+    pub fn follow<const IS_ESCAPED: bool>(
+        &mut self,
+        cursor: Cursor<'_>,
+        position: Position,
+        keys: &KeyTree,
+        slots: &mut Slots,
+    ) -> Position {
         let (memo, all) = (&mut self.memo, self.segments.len());
         let Position { mut at, mut object, .. } = position;
-        let mut segments = &self.segments[position.segment..];
+        let (quote, quote_len) = (if IS_ESCAPED { BACKSLASH } else { QUOTE }, quote_len(IS_ESCAPED));
+        let is_quote = |bytes: &[u8; VALUE], len: usize| !IS_ESCAPED || bytes.get(len + 1) == Some(&QUOTE);
+        let mut segments = if IS_ESCAPED { &self.escaped[..] } else { &self.segments[position.segment..] };
         while let [segment, rest @ ..] = segments {
             let Some(ahead) = cursor.block[at..].first_chunk::<{ LITERAL + VALUE }>() else {
                 break;
@@ -167,17 +218,17 @@ impl Template {
             };
             let from = at + len;
             let read = match segment.form {
-                Form::Skipped if stop == COMMA => match bare_len(value) {
+                Form::Skipped if stop == COMMA => match bare_len::<IS_ESCAPED>(value) {
                     Some(len) if from + len < cursor.end => {
                         (at, object, segments) = (from + len, segment.objects.1, rest);
                         continue;
                     }
                     _ => None,
                 },
-                Form::Skipped | Form::Key => match quoted_len(value, stop) {
-                    Some(len) if from + len < cursor.end => {
+                Form::Skipped | Form::Key => match quoted_len(value, stop, quote) {
+                    Some(len) if from + len < cursor.end && is_quote(value, len) => {
                         slots.put(slot, from, from + len);
-                        (at, object, segments) = (from + len + 1, segment.objects.1, rest);
+                        (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
                         continue;
                     }
                     _ => None,
@@ -185,18 +236,19 @@ impl Template {
                 Form::Integer => integer(value, stop),
                 Form::Milliseconds => nanoseconds(value, stop, 6),
                 Form::Seconds => nanoseconds(value, stop, 9),
-                Form::Keyword if stop == QUOTE => memo.word(value, slot),
+                Form::Keyword if stop == quote => memo.word(value, slot, quote),
                 Form::Keyword => None,
-                Form::Timestamp => memo.timestamp(value, stop == QUOTE).filter(|(len, _)| ends(value, *len, stop)),
+                Form::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
             };
+            let read = if IS_ESCAPED { read.filter(|(len, _)| stop != quote || is_quote(value, *len)) } else { read };
             at = if let Some((len, meaning)) = read {
                 slots.put_value(slot, from, from + len, meaning);
-                from + len + usize::from(stop == QUOTE)
-            } else if value[0] == QUOTE && stop == QUOTE {
+                from + len + usize::from(stop == quote) * quote_len
+            } else if value[0] == quote && stop == quote && is_quote(value, 0) {
                 slots.put_empty(slot);
-                from + 1
+                from + quote_len
             } else {
-                match segment.store(cursor, from, keys, memo, slots) {
+                match segment.store::<IS_ESCAPED>(cursor, from, keys, memo, slots) {
                     Some(next) => next,
                     None => break,
                 }
@@ -223,15 +275,17 @@ impl Template {
         let Some(new) = Segment::new(literal, slot, notation, objects) else {
             return segment;
         };
+        let escaped = Segment::escaped(literal, slot, notation, objects);
         let last = usize::from(self.by_slot[slot]);
         let is_new = |other: &Segment| (other.literal, other.len, other.objects) == (new.literal, new.len, objects);
         if slot != SKIP && self.segments.get(last).is_some_and(is_new) {
             return last + 1;
         }
         if let Some(old) = self.segments.get_mut(segment) {
-            *old = new;
+            (*old, self.escaped[segment]) = (new, escaped);
         } else if segment < MAX_SEGMENTS {
             self.segments.push(new);
+            self.escaped.push(escaped);
         } else {
             return segment;
         }
@@ -242,7 +296,7 @@ impl Template {
 
 /// The length of the quoted text, if it has less than 32 bytes and no escapes.
 #[inline]
-fn quoted_len(bytes: &[u8; VALUE], stop: u8) -> Option<usize> {
+fn quoted_len(bytes: &[u8; VALUE], stop: u8, quote: u8) -> Option<usize> {
     let stops = |half: u8x16| {
         let stops = half.simd_eq(u8x16::splat(QUOTE)) | half.simd_eq(u8x16::splat(b'\\'));
         stops.to_bitmask()
@@ -253,19 +307,27 @@ fn quoted_len(bytes: &[u8; VALUE], stop: u8) -> Option<usize> {
         found => found,
     };
     let len = found.trailing_zeros() as usize;
-    (stop == QUOTE && bytes.get(len) == Some(&QUOTE)).then_some(len)
+    (stop == quote && bytes.get(len) == Some(&quote)).then_some(len)
+}
+
+/// The bytes of a quote.
+const fn quote_len(is_escaped: bool) -> usize {
+    if is_escaped { 2 } else { 1 }
 }
 
 /// The length of the bare value, if a comma or a brace ends it within 15 bytes.
 #[inline]
-fn bare_len(bytes: &[u8; VALUE]) -> Option<usize> {
+fn bare_len<const IS_ESCAPED: bool>(bytes: &[u8; VALUE]) -> Option<usize> {
     let [bytes, _] = halves(bytes);
     // Every byte that can end a value or break it is a colon, a bracket (this bit makes both kinds equal), or not above a
     // comma.
     let folded = bytes | u8x16::splat(0x20);
     let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
     let low = bytes.min(u8x16::splat(COMMA)).simd_eq(bytes);
-    let stops = brackets | low | bytes.simd_eq(u8x16::splat(b':'));
+    let mut stops = brackets | low | bytes.simd_eq(u8x16::splat(b':'));
+    if IS_ESCAPED {
+        stops |= bytes.simd_eq(u8x16::splat(BACKSLASH));
+    }
     let len = stops.to_bitmask().trailing_zeros() as usize;
     (len > 0 && matches!(bytes.as_array().get(len), Some(b',' | b'}'))).then_some(len)
 }

@@ -172,18 +172,21 @@ impl Fold {
         if text[0] != b'{' || self.unwrapper.is_enveloped() || !self.spread.is_empty() {
             return self.fold_unusual(block, start..end, now);
         }
-        match self.fold_record(block, range.clone(), now) {
+        match self.fold_record(block, Some(range.clone()), now) {
             Err(rejection) if is_worth_a_look(rejection.reason) => self.fold_broken(block, range, rejection, now),
             result => result,
         }
     }
 
-    /// Folds the record `block[range]`. Without a time of its own, it counts in the second of its wrapper, or else in `now`.
+    /// Folds the record `block[line]`, or the one that was just decoded. Without a time of its own, it counts in the second of
+    /// its wrapper, or else in `now`.
     ///
     /// It is not inlined, so that everything that it calls has one caller and is.
     #[inline(never)]
-    fn fold_record(&mut self, block: &[u8], range: Range<usize>, now: u64) -> Result<(), Rejection> {
-        self.decoder.decode(block, range)?;
+    fn fold_record(&mut self, block: &[u8], line: Option<Range<usize>>, now: u64) -> Result<(), Rejection> {
+        if let Some(line) = line {
+            self.decoder.decode(block, line)?;
+        }
         if self.settings.format.is_other_log(&self.decoder.record, block) {
             return Err(Rejection::new(Reason::OtherLog, 0));
         }

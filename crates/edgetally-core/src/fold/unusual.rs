@@ -23,7 +23,7 @@ impl Fold {
         if block[range.clone()].starts_with(b"#") {
             return Err(Rejection::new(Reason::OtherLog, 0));
         }
-        self.fold_record(block, range, now)
+        self.fold_record(block, Some(range), now)
     }
 
     /// Folds a line that does not start with a brace, as values between tabs do not, or that comes after an unusual one.
@@ -39,6 +39,9 @@ impl Fold {
             }
             self.reject_spread();
         }
+        if self.spread.is_empty() && self.fold_in_envelope(block, range.clone(), now).is_some() {
+            return Ok(());
+        }
         // The end of a part may be blank.
         let range = strip_start(block, range.clone())..range.end;
         if let Some(result) = self.unwrap(block, range.clone(), None, now, 0) {
@@ -46,6 +49,22 @@ impl Fold {
         }
         self.reject_spread();
         self.fold_content(block, range, None, now, 0)
+    }
+
+    /// Folds the record in the envelope `block[range]` as it stands there, without unescaping it; nothing if that cannot be done,
+    /// or if the record does not count.
+    fn fold_in_envelope(&mut self, block: &[u8], range: Range<usize>, now: u64) -> Option<()> {
+        let line = &block[range.clone()];
+        let from = self.unwrapper.find_record(line)?;
+        let end = self.decoder.decode_escaped(block, range.start + from..range.end)? - range.start;
+        let to =
+            [&b"\""[..], b"\\n\"", b"\\r\\n\""].into_iter().find(|rest| line[end..].starts_with(rest))?.len() + end - 1;
+        let decoder = &self.decoder;
+        let found = self.unwrapper.unwrap_record(line, &(from..to), |key| decoder.is_of_record(key))?;
+        self.wrapped_at = found.second.filter(|second| self.may_be_right(*second, now));
+        let result = self.fold_record(block, None, now);
+        self.wrapped_at = None;
+        result.ok()
     }
 
     /// Folds the line `block[range]` out of its wrapper; nothing if it has none.
@@ -276,7 +295,7 @@ impl Fold {
         now: u64,
     ) -> Result<(), Rejection> {
         self.wrapped_at = second.filter(|second| self.may_be_right(*second, now));
-        let result = self.fold_record(block, range, now);
+        let result = self.fold_record(block, Some(range), now);
         self.wrapped_at = None;
         result
     }

@@ -41,9 +41,11 @@ pub struct Opened {
 
 /// Writes to `inside` what the envelope `line` holds; nothing if it is none that is known.
 ///
-/// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it.
+/// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it. If `known` is a string
+/// of it with a whole record, nothing but that may be what it holds, and it is not written.
 pub fn open(
     line: &[u8],
+    known: Option<&Range<usize>>,
     inside: &mut Vec<u8>,
     times: &mut TimeMemo,
     is_of_record: impl Fn(&[u8]) -> bool,
@@ -61,7 +63,12 @@ pub fn open(
         let (key, value_at) = cursor.key(at + 1).ok()?;
         let name = &line[key];
         let holds = matches!(name, b"MESSAGE") || HOLDERS.contains(&name);
-        let (value, next) = if holds && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
+        let (value, next) = if let Some(&Range { start, end }) = known
+            && value_at + 1 == start
+        {
+            unescaped = Some(start);
+            (Token::String(start..end), end + 1)
+        } else if holds && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
             let from = value_at + 1;
             let to = from + unescape_string(&line[from..], inside)?;
             unescaped = Some(from);
@@ -92,39 +99,42 @@ pub fn open(
             _ => return None,
         }
     }
+    let is_known = known.is_some();
     let mut unescape = |text: Range<usize>| {
         if unescaped != Some(text.start) {
+            (!is_known).then_some(())?;
             unescape_into(&line[text], inside);
         }
+        Some(())
     };
     if stream.is_none() {
         text = text.or(log.take().filter(|log| may_hold_record(&line[log.clone()])));
     }
     let envelope = match (log, stream, entry, text, object) {
         (Some(log), Some(stream), _, _, _) => {
-            unescape(log);
+            unescape(log)?;
             let is_part = match tag {
                 // A shipper that reads logs of CRI, and keeps the tag.
                 Some(tag) => line[tag].starts_with(b"P"),
                 // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
-                None => !inside.ends_with(b"\n") && !is_object(inside),
+                None => !is_known && !inside.ends_with(b"\n") && !is_object(inside),
             };
             Envelope::Docker { is_part, is_stderr: &line[stream] == b"stderr" }
         }
         (_, _, Some(Token::String(entry)), _, _) => {
-            unescape(entry);
+            unescape(entry)?;
             Envelope::Journal
         }
-        (_, _, Some(Token::Nested(list)), _, _) => {
+        (_, _, Some(Token::Nested(list)), _, _) if !is_known => {
             bytes_into(&line[list], inside)?;
             Envelope::Journal
         }
         (_, _, None, Some(text), _) => {
-            unescape(text);
+            unescape(text)?;
             Envelope::Message
         }
         // A shipper that parsed the record.
-        (_, _, None, None, Some(object)) => {
+        (_, _, None, None, Some(object)) if !is_known => {
             inside.clear();
             inside.extend_from_slice(&line[object]);
             Envelope::Message
@@ -174,7 +184,7 @@ mod tests {
 
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
-        let opened = open(line.as_bytes(), &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
+        let opened = open(line.as_bytes(), None, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 

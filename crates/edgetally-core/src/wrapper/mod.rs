@@ -12,6 +12,8 @@ mod time_memo;
 pub use crate::wrapper::envelope::Envelope;
 pub use crate::wrapper::prefix::Prefix;
 
+use std::ops::Range;
+
 use crate::value::text::is_blank;
 use crate::wrapper::time_memo::TimeMemo;
 
@@ -78,6 +80,8 @@ pub struct Unwrapper {
     parts: [Parts; 2],
     last: Option<Wrapper>,
     is_enveloped: bool,
+    /// Where in the last envelope the quote of its record was.
+    record_at: usize,
     times: TimeMemo,
 }
 
@@ -116,6 +120,35 @@ impl Unwrapper {
     #[must_use]
     pub fn is_enveloped(&self) -> bool {
         self.is_enveloped
+    }
+
+    /// Where in the envelope `line` a record may start: at the first string that starts with a brace and a quote.
+    ///
+    /// Parts that wait would come before it.
+    #[must_use]
+    pub fn find_record(&mut self, line: &[u8]) -> Option<usize> {
+        const START: &[u8] = b"\"{\\\"";
+        (self.is_enveloped && !self.is_waiting()).then_some(())?;
+        // In envelopes of one kind it is mostly the same place.
+        if !line.get(self.record_at..)?.starts_with(START) {
+            self.record_at = memchr::memmem::find(line, START)?;
+        }
+        Some(self.record_at + 1)
+    }
+
+    /// Takes the whole record at `record`, which is a string of `line`, out of its envelope; nothing if the envelope holds
+    /// something else.
+    pub fn unwrap_record(
+        &mut self,
+        line: &[u8],
+        record: &Range<usize>,
+        is_of_record: impl Fn(&[u8]) -> bool,
+    ) -> Option<Unwrapped> {
+        let opened = envelope::open(line, Some(record), &mut vec![], &mut self.times, is_of_record)?;
+        (!matches!(opened.envelope, Envelope::Docker { is_part: true, .. })).then_some(())?;
+        let wrapper = Wrapper::Envelope(opened.envelope);
+        self.last = Some(wrapper);
+        Some(Unwrapped { wrapper, content: Content::Line(record.start), second: opened.second })
     }
 
     /// The wrapper of the last line that had one.
@@ -167,7 +200,7 @@ impl Unwrapper {
         max_line: usize,
         is_of_record: impl Fn(&[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        let opened = envelope::open(line, buffer, &mut self.times, is_of_record)?;
+        let opened = envelope::open(line, None, buffer, &mut self.times, is_of_record)?;
         let wrapper = Wrapper::Envelope(opened.envelope);
         let mut content = None;
         if let Envelope::Docker { is_part, is_stderr } = opened.envelope {

@@ -1,0 +1,115 @@
+"""What a line in a wrapper costs, against the same line by itself. See README.md."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.fold.traffic import FIRST, SECONDS, lines
+from benchmarks.harness import row
+from edgetally import _core
+
+FEW, MANY = 1_000, 4_000
+"""Lines of the two logs whose instructions are compared."""
+ROUNDS = 9
+TARGET = 4 / 3
+
+TIME = "2026-11-22T02:20:35.123456789Z"
+ENTRY = {
+    "__CURSOR": "s=4d5a8f3c9a2b4c5d;i=1f2e;b=9a2b4c5d8e7f6a5b;m=17afd49;t=62f3a1b2c3d4e;x=1a2b3c4d5e6f7a8b",
+    "__REALTIME_TIMESTAMP": "1795314035123456", "__MONOTONIC_TIMESTAMP": "24837465",
+    "_BOOT_ID": "4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f", "PRIORITY": "6", "_UID": "33", "_GID": "33",
+    "_MACHINE_ID": "4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f", "_HOSTNAME": "edge1", "_TRANSPORT": "stdout",
+    "SYSLOG_IDENTIFIER": "nginx", "_PID": "812", "_COMM": "nginx", "_SYSTEMD_UNIT": "nginx.service",
+}  # fmt: skip
+
+
+def as_json(members: dict[str, object]) -> str:
+    """Return an object as log drivers write it."""
+    return json.dumps(members, separators=(",", ":"))
+
+
+WRAPPERS: dict[str, Callable[[str], str]] = {
+    "syslog, RFC 3164": lambda line: f"<190>Nov 22 02:20:35 edge1 nginx: {line}",
+    "syslog, RFC 5424": lambda line: f"<190>1 2026-11-22T02:20:35.123456Z edge1 nginx 812 - - {line}",
+    "syslog, in a file": lambda line: f"2026-11-22T02:20:35.123456+00:00 edge1 nginx: {line}",
+    "CRI": lambda line: f"{TIME} stdout F {line}",
+    "compose": lambda line: f"nginx-1  | {line}",
+    "docker": lambda line: as_json({"log": line + "\n", "stream": "stdout", "time": TIME}),
+    "journal": lambda line: as_json({**ENTRY, "MESSAGE": line}),
+    "message": lambda line: as_json({"@timestamp": TIME, "message": line, "host": {"name": "edge1"}}),
+    "comma": lambda line: line + ",",
+}
+
+
+def fold(log: bytes) -> _core.Fold:
+    """Fold a log."""
+    folding = _core.Fold()
+    folding.feed(log, FIRST)
+    folding.finish(FIRST)
+    return folding
+
+
+def counted(log: bytes) -> list[bytes]:
+    """Return every entry of a log."""
+    window = _core.Window()
+    window.merge(fold(log).drain())
+    return [sealed.entry("domains") for sealed in window.seal(FIRST + 2 * SECONDS)]
+
+
+def instructions(log: bytes) -> int:
+    """Return the instructions of a process that folds a log."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(log)
+        program = "import sys; from benchmarks.wrappers.run import fold; fold(open(sys.argv[1], 'rb').read())"
+        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable]
+        fixed = {**os.environ, "PYTHONHASHSEED": "0"}
+        ended = subprocess.run(
+            [*command, "-c", program, file.name], capture_output=True, text=True, check=True, env=fixed
+        )
+    counts = [line for line in ended.stderr.splitlines() if "I refs:" in line or "I   refs:" in line]
+    return int(counts[-1].split()[-1].replace(",", ""))
+
+
+def seconds(log: bytes) -> float:
+    """Return the seconds that folding takes."""
+    began = time.perf_counter()
+    fold(log)
+    return time.perf_counter() - began
+
+
+def costs(logs: dict[str, list[str]]) -> dict[str, float]:
+    """Return what a line of each log costs: instructions, or seconds without valgrind."""
+
+    def encoded(name: str, count: int) -> bytes:
+        return "".join(line + "\n" for line in logs[name][:count]).encode()
+
+    if shutil.which("valgrind"):
+        return {
+            name: (instructions(encoded(name, MANY)) - instructions(encoded(name, FEW))) / (MANY - FEW) for name in logs
+        }
+    rounds = [{name: seconds(encoded(name, MANY)) for name in logs} for _ in range(ROUNDS)]
+    return {name: min(one[name] for one in rounds) / MANY for name in logs}
+
+
+def main() -> None:
+    """Compare the counts, then the costs."""
+    plain = [line.decode().rstrip("\n") for line in lines(MANY)]
+    logs = {"plain": plain, **{name: list(map(wrap, plain)) for name, wrap in WRAPPERS.items()}}
+    want = counted("\n".join(plain).encode())
+    for name, log in logs.items():
+        assert counted("\n".join(log).encode()) == want, name
+    print(f"wrappers: {MANY:,} requests; every wrapper counts the same")
+    cost = costs(logs)
+    for name in WRAPPERS:
+        ratio = cost[name] / cost["plain"]
+        row(f"fold: a line in {name}", f"<= {TARGET:.2f} x", f"{ratio:.2f} x", "the line itself", met=ratio <= TARGET)
+
+
+if __name__ == "__main__":
+    main()
