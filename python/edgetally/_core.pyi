@@ -27,6 +27,7 @@ explained in docs/glossary.md.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, final
 
 __all__ = [
@@ -391,9 +392,17 @@ class Sealed:
             KeyError: Unknown dataset.
         """
 
-    def entry(self, dataset: str) -> bytes:
+    def entry(
+        self, dataset: str, *, by_pop: bool = True, names: AbstractSet[str] = ..., fields: AbstractSet[str] = ...
+    ) -> bytes:
         """
-        Encode the entry of `dataset`.
+        Encode the entry of `dataset`, or what is asked for of it. Sums stay those of all POPs.
+
+        Args:
+            dataset: The dataset.
+            by_pop: Whether it has `datacenter`.
+            names: The domains or origins that are shown; all if there are none. The channel has no names.
+            fields: The measurements that are shown; all if there are none.
 
         Returns:
             A JSON object in UTF-8 with the keys `recorded`, `aggregated` (by domain, by origin, by origin and address,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from edgetally.api import broadcasts, streams, top
+from edgetally.api import broadcasts, long_poll, streams, top
 from edgetally.api.events import GZIP_HEADER, event
 from edgetally.api.events import start as start_part
 from tests.support.clock import START, until
@@ -203,6 +203,12 @@ REFUSED = {
     (DOMAINS + "?from=-1", ""): (400, "from must be an integer (got '-1')"),
     (DOMAINS, "abc"): (400, "Last-Event-ID must be an integer (got 'abc')"),
     ("/v1/channel/svc/stream?kind=x", ""): (400, "unknown kind 'x' (expected origin_insights, or no kind)"),
+    (DOMAINS + "?datacenter=x", ""): (400, "datacenter must be 0 or 1 (got 'x')"),
+    (DOMAINS + "?field=hits", ""): (400, "domains have no field 'hits'"),
+    (DOMAINS + "?origin=a", ""): (
+        400,
+        "unknown parameter 'origin' (expected one of: from, kind, datacenter, domain, field)",
+    ),
     ("/v1/domains/no%20id/stream", ""): (400, "a service id has"),
     ("/v1/domains/svc/stream/1", ""): (404, "no such endpoint"),
     ("/top/svc?at=1", ""): (404, "no such second: 1"),
@@ -295,6 +301,70 @@ async def test_streams_count_among_connections() -> None:
         service.connect() as raw,
     ):
         assert (await raw.answer()).status == 503
+
+
+# --- filters --------------------------------------------------------------------------------------------------------
+
+FILTERS = [
+    "datacenter=0",
+    "field=requests,status_2xx",
+    "domain=a.example,none",
+    "domain=b.example&field=requests&datacenter=0",
+]
+
+
+def filtered(entry: Json, names: set[str], fields: set[str], *, by_pop: bool) -> Json:
+    """Leave of an entry what is asked for."""
+
+    def shown(keyed: Json) -> Json:
+        return {
+            name: {field: value for field, value in sums.items() if not fields or field in fields}
+            for name, sums in keyed.items()
+            if not names or name in names
+        }
+
+    pops = {pop: shown(keyed) for pop, keyed in entry["datacenter"].items()}
+    split = {"datacenter": {pop: keyed for pop, keyed in pops.items() if keyed}} if by_pop else {}
+    return {"recorded": entry["recorded"], "aggregated": shown(entry["aggregated"]), **split}
+
+
+@pytest.mark.parametrize("query", FILTERS)
+async def test_a_filter_shows_a_part_of_every_entry(service: Served, query: str) -> None:
+    given = {name: set(value.split(",")) for name, _, value in (one.partition("=") for one in query.split("&"))}
+    async with streaming(service, f"{DOMAINS}?{query}") as stream, streaming(service, DOMAINS) as other:
+        await service.push(record(0), record(0, domain="b.example", pop="FRA", status=500), record(0, pop="LHR"))
+        await service.to(2)
+        (got,), (whole,) = [(await one.event()).json()["Data"] for one in (stream, other)]
+    names, fields = given.get("domain", set()), given.get("field", set())
+    assert got == filtered(whole, names, fields, by_pop="datacenter" not in given)
+
+
+async def test_the_other_datasets_have_filters_too(service: Served) -> None:
+    async with (
+        streaming(service, "/v1/origins/svc/stream?origin=other&field=responses") as origins,
+        streaming(service, "/v1/channel/svc/stream?field=requests&datacenter=0") as channel,
+        streaming(
+            service, "/v1/channel/svc/stream?kind=origin_insights&origin=app&field=responses&datacenter=0"
+        ) as insights,
+    ):
+        await service.push(record(0), record(0, origin="other"), record(0))
+        await service.to(2)
+        shown = [(await one.event()).json()["Data"][0] for one in (origins, channel, insights)]
+    assert [one["aggregated"] for one in shown] == [
+        {"other": {"responses": 1}},
+        {"requests": 3},
+        {"app": {"192.0.2.1": {"responses": 2}}},
+    ]
+    assert [one.get("datacenter") for one in shown] == [{"AMS": {"other": {"responses": 1}}}, None, None]
+
+
+async def test_a_large_part_of_an_entry_is_made_in_a_thread(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_poll, "INLINE_BYTES", 0)
+    async with streaming(service, f"{DOMAINS}?datacenter=0") as stream:
+        await service.push(record(0))
+        await service.to(2)
+        assert "datacenter" not in (await stream.event()).json()["Data"][0]
+        assert "datacenter" in json.loads(await polled(service, START))["Data"][0]
 
 
 # --- readers that do not read ---------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ mod exposition;
 mod ranking;
 
 pub use entry::Encoder;
+pub use entry::filter::EntryFilter;
 pub use exposition::admission::SeriesLimits;
 pub use exposition::scrape::{Scrape, TextFormat};
 pub use exposition::totals::{AGGREGATE, ExpositionNames, PopPlace, SeriesTotals};

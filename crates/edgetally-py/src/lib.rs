@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 mod _core {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use edgetally_core as core;
@@ -319,10 +320,19 @@ mod _core {
             Ok(self.inner.has(self::dataset(dataset)?))
         }
 
-        fn entry<'py>(&self, py: Python<'py>, dataset: &str) -> PyResult<Bound<'py, PyBytes>> {
+        #[pyo3(signature = (dataset, *, by_pop=true, names=BTreeSet::new(), fields=BTreeSet::new()))]
+        fn entry<'py>(
+            &self,
+            py: Python<'py>,
+            dataset: &str,
+            by_pop: bool,
+            names: BTreeSet<String>,
+            fields: BTreeSet<String>,
+        ) -> PyResult<Bound<'py, PyBytes>> {
             let dataset = self::dataset(dataset)?;
+            let filter = core::EntryFilter { by_pop, names, fields };
             ENCODER.with_borrow_mut(|encoder| {
-                let entry = py.detach(|| encoder.encode(&self.inner, dataset));
+                let entry = py.detach(|| encoder.encode_part(&self.inner, dataset, &filter));
                 let bytes = PyBytes::new(py, entry);
                 encoder.shrink();
                 Ok(bytes)

@@ -14,7 +14,7 @@ from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.compat.routes import is_compat
 from edgetally.api.errors import CORS, Refusal, response_to
 from edgetally.api.page import accepts_page
-from edgetally.api.query import Query, parse
+from edgetally.api.query import Query, parse, parse_filter
 from edgetally.api.top import View
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
@@ -176,7 +176,10 @@ class App:
     def _stream(self, request: Request, path: str, service_id: str, grant: Grant) -> Response:
         _check(service_id)
         gzip = accepts_gzip(request.header(b"accept-encoding"))
-        query = Query(service_id, _dataset(request, path), cursor=None, limit=None, gzip=False)
+        dataset = _dataset(request, path)
+        query = Query(
+            service_id, dataset, cursor=None, limit=None, gzip=False, filter=parse_filter(dataset, request.query)
+        )
         return self._handlers.streams.entries(request, query, grant, gzip=gzip)
 
     def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgetally.api.errors import CORS
 from edgetally.api.query import Query
 from edgetally.http.messages import Response
+from edgetally.window.filter import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -247,13 +248,19 @@ class LongPoll:
     def _is_large(self, query: Query, selected: Selection) -> bool:
         """Whether making the answer would block the event loop for too long."""
         entries = selected.entries
-        work = sum(entry.sealed.size for entry in entries if query.gzip or query.dataset not in entry.bodies)
+        is_made = not query.gzip and query.filter == ALL
+        work = sum(entry.sealed.size for entry in entries if not (is_made and query.dataset in entry.bodies))
         return work > INLINE_BYTES
 
     def _make_inline(self, query: Query, selected: Selection) -> Entries:
-        made, is_truncated = self._make(query, selected, lambda entry: self._shelf.body(entry, query.dataset))
+        made, is_truncated = self._make(query, selected, partial(self._body, query))
         self.truncated += is_truncated
         return self._cache(query, made)
+
+    def _body(self, query: Query, entry: ShelvedSecond) -> bytes:
+        if query.filter != ALL:
+            return query.filter.entry(entry, query.dataset)
+        return self._shelf.body(entry, query.dataset)
 
     def _make_in_thread(self, reader: Reader, selected: Selection) -> None:
         """Make an answer in a thread, once for all readers that send the query meanwhile."""
@@ -266,7 +273,7 @@ class LongPoll:
         bodies: dict[ShelvedSecond, bytes] = {}
 
         def body(entry: ShelvedSecond) -> bytes:
-            bodies[entry] = entry.bodies.get(query.dataset) or entry.sealed.entry(query.dataset)
+            bodies[entry] = query.filter.entry(entry, query.dataset)
             return bodies[entry]
 
         def finish(making: asyncio.Future[tuple[Entries, bool]]) -> None:
@@ -278,7 +285,7 @@ class LongPoll:
                 return
             answer, is_truncated = making.result()
             self.truncated += is_truncated
-            for entry, encoded in bodies.items():
+            for entry, encoded in bodies.items() if query.filter == ALL else ():
                 self._shelf.cache(entry, query.dataset, encoded)
             if self._shelf.newest == newest:
                 self._cache(query, answer)

@@ -59,7 +59,8 @@ def document(fields: Mapping[str, Sequence[Measurement]], version: str) -> Json:
         for suffix, summary, parameters in READING:
             operation = _reading(f"{summary}: {description}.", [SERVICE_ID, *parameters, *kind], answers_of)
             paths[f"/v1/{path}/{{service_id}}/ts/{suffix}"] = {"get": _with_token(operation)}
-        operation = _streaming(description, [SERVICE_ID, FROM, LAST_EVENT_ID, *kind])
+        named = [NAMES[path]] if path in NAMES else []
+        operation = _streaming(description, [SERVICE_ID, FROM, LAST_EVENT_ID, *kind, SPLIT, *named, FIELD])
         paths[f"/v1/{path}/{{service_id}}/stream"] = {"get": _with_token(operation)}
     return {
         "openapi": "3.1.0",
@@ -279,6 +280,13 @@ EVENT_STREAM: Json = {"text/event-stream": {"schema": {"type": "string"}}}
 FROM = _query(
     "from", {"type": "string", "pattern": "^(h|[0-9]{1,18})$"}, "Where to begin: a Timestamp, or `h`; default: now."
 )
+SPLIT = _query("datacenter", {"enum": ["0", "1"]}, "0 leaves out the split by POP.")
+FIELD = _query("field", {"type": "string"}, "Measurements to show, separated by commas; default: all.")
+NAMES = {
+    "domains": _query("domain", {"type": "string"}, "Domains to show, separated by commas; default: all."),
+    "origins": _query("origin", {"type": "string"}, "Origins to show, separated by commas; default: all."),
+    "channel": _query("origin", {"type": "string"}, "The same, with `kind=origin_insights`."),
+}
 LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",

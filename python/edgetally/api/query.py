@@ -8,10 +8,17 @@ Queries of a dataset, parsed from the end of a path.
     .../ts/h/limit/{n}         the entries of the last n sealed seconds
 """
 
+from __future__ import annotations
+
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.api.errors import Refusal
+from edgetally.model import measurements
+from edgetally.window.filter import ALL, Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_DIGITS = 18
 """Longer numbers are not timestamps."""
@@ -25,6 +32,7 @@ class Query(NamedTuple):
     cursor: int | None
     limit: int | None
     gzip: bool
+    filter: Filter = ALL
 
 
 def parse(service_id: str, dataset: str, suffix: list[str], *, gzip: bool) -> Query:
@@ -40,6 +48,33 @@ def parse(service_id: str, dataset: str, suffix: list[str], *, gzip: bool) -> Qu
             problem = "no such endpoint (expected .../ts/{timestamp} or .../ts/h, optionally with /limit/{max_entries})"
             raise Refusal(HTTPStatus.NOT_FOUND, problem)
     return Query(service_id, dataset, None if start == "h" else _integer(start, "start_timestamp"), limit, gzip)
+
+
+NAMES = {"domains": ("domain",), "origins": ("origin",), "origin_insights": ("origin",), "channel": ()}
+"""The parameter that selects names, of every dataset that has some."""
+
+
+def parse_filter(dataset: str, query: Mapping[str, str]) -> Filter:
+    """Parse what of the entries a stream shows; raise Refusal when it is not valid."""
+    names = NAMES[dataset]
+    known = ("from", "kind", "datacenter", *names, "field")
+    for name in query:
+        if name not in known:
+            problem = f"unknown parameter {name[:40]!r} (expected one of: {', '.join(known)})"
+            raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+    by_pop = query.get("datacenter", "1")
+    if by_pop not in ("0", "1"):
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"datacenter must be 0 or 1 (got {by_pop[:40]!r})")
+    fields = _listed(query.get("field", ""))
+    if unknown := sorted(fields.difference(one.name for one in measurements(dataset))):
+        problem = f"{dataset} have no field {unknown[0][:40]!r} (see /openapi.json for the list)"
+        raise Refusal(HTTPStatus.BAD_REQUEST, problem)
+    shown = frozenset().union(*(_listed(query.get(name, "")) for name in names))
+    return Filter(by_pop=by_pop == "1", names=shown, fields=fields)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(one for one in text.split(",") if one)
 
 
 def _integer(text: str, name: str) -> int:

@@ -8,6 +8,7 @@
 //!
 //! They are as many as there are POPs, so they are written field by field from the table.
 
+use crate::entry::filter::EntryFilter;
 use crate::entry::json_buffer::JsonBuffer;
 use crate::schema::dataset::Dataset;
 use crate::schema::formula::Measurement;
@@ -20,14 +21,18 @@ use crate::window::sealed::Sealed;
 const FRACTION: usize = 6;
 
 /// Writes the entry of the channel.
-pub fn write(json: &mut JsonBuffer, sealed: &Sealed) {
+pub fn write(json: &mut JsonBuffer, sealed: &Sealed, filter: &EntryFilter) {
     let channel = sealed.channel();
     json.text("{\"recorded\":");
     json.integer(sealed.second);
     json.text(",\"aggregated\":");
     let start = json.len;
-    object(json, &channel.aggregated);
+    object(json, &channel.aggregated, filter);
     let aggregated = start..json.len;
+    if !filter.by_pop {
+        json.text("}");
+        return;
+    }
     json.text(",\"datacenter\":{");
     for (number, (pop, counters)) in channel.pops.iter().enumerate() {
         if number > 0 {
@@ -37,18 +42,18 @@ pub fn write(json: &mut JsonBuffer, sealed: &Sealed) {
         if channel.pops.len() == 1 {
             json.repeat(aggregated.clone());
         } else {
-            object(json, counters);
+            object(json, counters, filter);
         }
     }
     json.text("}}");
 }
 
-fn object(json: &mut JsonBuffer, counters: &ChannelCounters) {
+fn object(json: &mut JsonBuffer, counters: &ChannelCounters, filter: &EntryFilter) {
     json.text("{");
     let mut is_first = true;
     for measurement in measurements(Dataset::Channel) {
         let value = counters.value(&measurement.formula);
-        if is_shown(measurement, value) {
+        if is_shown(measurement, value) && filter.shows(&measurement.name) {
             if !std::mem::take(&mut is_first) {
                 json.text(",");
             }

@@ -229,6 +229,19 @@ impl EncodePlan {
         shown
     }
 
+    /// The fields whose names are `wanted`.
+    pub fn fields_that(&self, wanted: impl Fn(&str) -> bool) -> FieldSet {
+        let mut set = FieldSet::default();
+        for (number, field) in self.fields.as_flattened().iter().enumerate() {
+            // Without `,"` and `":`.
+            let name = field.key.get(2..usize::from(field.key_len).saturating_sub(2)).unwrap_or_default();
+            if std::str::from_utf8(name).is_ok_and(|name| !name.is_empty() && wanted(name)) {
+                set[number / 64] |= 1 << (number % 64);
+            }
+        }
+        set
+    }
+
     /// Calls `found` with the fields in `shown`, in alphabetical order.
     #[inline]
     pub fn for_each_field(&self, shown: FieldSet, mut found: impl FnMut(&PlanField)) {

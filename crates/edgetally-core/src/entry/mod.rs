@@ -10,6 +10,7 @@
 
 mod channel_entry;
 mod encode_plan;
+pub mod filter;
 pub(crate) mod itoa;
 mod json_buffer;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod reference;
 
 use std::sync::LazyLock;
 
-use crate::entry::encode_plan::{Cells, EncodePlan, FieldValue, KEY, PlanField};
+use crate::entry::encode_plan::{Cells, EncodePlan, FieldSet, FieldValue, KEY, PlanField};
+use crate::entry::filter::EntryFilter;
 pub(crate) use crate::entry::json_buffer::JsonBuffer;
 use crate::entry::json_buffer::{FIELD, KEY_END, OBJECT};
 use crate::schema::counters::{CounterSet, add, delivery as at};
@@ -55,20 +57,31 @@ pub struct Encoder {
 impl Encoder {
     /// The entry of `dataset` in `sealed` as JSON.
     pub fn encode(&mut self, sealed: &Sealed, dataset: Dataset) -> &[u8] {
+        self.encode_part(sealed, dataset, &EntryFilter::default())
+    }
+
+    /// What `filter` shows of the entry of `dataset` in `sealed`.
+    pub fn encode_part(&mut self, sealed: &Sealed, dataset: Dataset, filter: &EntryFilter) -> &[u8] {
         let json = &mut self.json;
         json.len = 0;
         if dataset == Dataset::Channel {
-            channel_entry::write(json, sealed);
+            channel_entry::write(json, sealed, filter);
             return json.written();
         }
         let mut rows: Vec<&SealedRow> = sealed.rows(dataset).iter().collect();
-        let mut entry = EntryWriter { sealed, dataset, plan: EncodePlan::of(dataset), json, cells: [0; 256] };
+        filter.retain(&mut rows, if dataset == Dataset::Domains { &sealed.domains } else { &sealed.origins });
+        let plan = EncodePlan::of(dataset);
+        let mut entry = EntryWriter { sealed, dataset, plan, json, cells: [0; 256], fields: filter.fields(plan) };
         entry.json.text("{\"recorded\":");
         entry.json.integer(sealed.second);
         entry.json.text(",\"aggregated\":");
         let aggregated = entry.json.len;
         entry.names(&rows);
         let aggregated = aggregated..entry.json.len;
+        if !filter.by_pop {
+            entry.json.text("}");
+            return json.written();
+        }
         entry.json.text(",\"datacenter\":{");
         if sealed.pops.len() == 1 && !rows.is_empty() {
             // The only POP has the same rows as the sum of all.
@@ -100,6 +113,8 @@ struct EntryWriter<'a> {
     plan: &'static EncodePlan,
     json: &'a mut JsonBuffer,
     cells: Cells,
+    /// The fields that may be shown.
+    fields: FieldSet,
 }
 
 impl<'a> EntryWriter<'a> {
@@ -145,7 +160,7 @@ impl<'a> EntryWriter<'a> {
     /// Writes the object of measurements of the sum of `rows`.
     fn measurements(&mut self, rows: &[&'a SealedRow]) {
         let sealed = self.sealed;
-        write_sum(self.json, self.plan, &mut self.cells, rows.iter().map(|row| (sealed, *row)));
+        write_sum(self.json, self.plan, &mut self.cells, self.fields, rows.iter().map(|row| (sealed, *row)));
     }
 }
 
@@ -155,7 +170,7 @@ pub(crate) fn write_measurements<'a>(
     dataset: Dataset,
     rows: impl Iterator<Item = (&'a Sealed, &'a SealedRow)>,
 ) {
-    write_sum(json, EncodePlan::of(dataset), &mut [0; 256], rows);
+    write_sum(json, EncodePlan::of(dataset), &mut [0; 256], [u64::MAX; 3], rows);
 }
 
 #[inline]
@@ -163,6 +178,7 @@ fn write_sum<'a>(
     json: &mut JsonBuffer,
     plan: &EncodePlan,
     cells: &mut Cells,
+    fields: FieldSet,
     rows: impl Iterator<Item = (&'a Sealed, &'a SealedRow)>,
 ) {
     plan.clear(cells);
@@ -176,7 +192,8 @@ fn write_sum<'a>(
         });
         counters[half].iter_mut().zip(set).for_each(|(counters, set)| *counters |= set);
     }
-    let shown = plan.sum(cells, counters);
+    let mut shown = plan.sum(cells, counters);
+    shown.iter_mut().zip(fields).for_each(|(shown, fields)| *shown &= fields);
     let object: &mut [u8; OBJECT] = json.reserve(OBJECT).first_chunk_mut().expect("every measurement fits");
     let mut len = 0;
     plan.for_each_field(shown, |field| {
