@@ -15,7 +15,7 @@ from edgetally.api.compat.routes import is_compat
 from edgetally.api.errors import CORS, Refusal, response_to
 from edgetally.api.page import accepts_page
 from edgetally.api.query import Query, parse, parse_filter
-from edgetally.api.top import View
+from edgetally.api.top import RankingView
 from edgetally.clock import sleep_until
 from edgetally.http.messages import Response
 from edgetally.model import SERVICE_ID
@@ -184,7 +184,7 @@ class App:
 
     def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:
         _check(service_id)
-        view = View(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
+        view = RankingView(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
         question = self._handlers.rankings.question(service_id, request.query)
         if "text/event-stream" not in request.header(b"accept").lower():
             return self._handlers.rankings.answer(question, view)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from edgetally.api.errors import Refusal
-from edgetally.api.events import Event, event
+from edgetally.api.events import StreamEvent, event
 from edgetally.api.long_poll import INLINE_BYTES, Entries
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.query import Query
-    from edgetally.api.top import Rankings, View
+    from edgetally.api.top import Rankings, RankingView
     from edgetally.window.ranking import Question
     from edgetally.window.shelf import Shelf
 
@@ -32,7 +32,7 @@ class Listener(Protocol):
 
     cursor: int | None
 
-    def send(self, sent: Event) -> None:
+    def send(self, sent: StreamEvent) -> None:
         """Send an event, and continue from its cursor."""
 
     def end(self) -> None:
@@ -50,14 +50,14 @@ class Broadcast(ABC):
         self.gzip = gzip
         self.readers: dict[Listener, None] = {}
         self._second = 0
-        self._events: dict[int | None, Event | None] = {}
+        self._events: dict[int | None, StreamEvent | None] = {}
         """What follows a cursor, as of the newest second."""
         self._awaited: dict[int | None, dict[Listener, None]] = {}
         """The readers of events that are being made."""
-        self._tasks: set[asyncio.Task[Event]] = set()
+        self._tasks: set[asyncio.Task[StreamEvent]] = set()
 
     @abstractmethod
-    def make(self, cursor: int | None) -> Event | Coroutine[None, None, Event] | None:
+    def make(self, cursor: int | None) -> StreamEvent | Coroutine[None, None, StreamEvent] | None:
         """Make the event that follows `cursor`, now or in a thread; None if there is none yet."""
 
     def advance(self, reader: Listener) -> int:
@@ -88,7 +88,7 @@ class Broadcast(ABC):
         for readers in self._awaited.values():
             readers.pop(reader, None)
 
-    def event(self, data: bytes, cursor: int, name: bytes = b"") -> Event:
+    def event(self, data: bytes, cursor: int, name: bytes = b"") -> StreamEvent:
         """Make an event of this broadcast."""
         return event(data, cursor, name=name, gzip=self.gzip)
 
@@ -96,19 +96,19 @@ class Broadcast(ABC):
         """Whether it takes a thread to make an event of `data`."""
         return self.gzip and len(data) > INLINE_BYTES
 
-    async def event_in_thread(self, data: bytes, cursor: int, name: bytes = b"") -> Event:
+    async def event_in_thread(self, data: bytes, cursor: int, name: bytes = b"") -> StreamEvent:
         """Make an event of this broadcast, beside the event loop if it is large."""
         if self.is_large(data):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self.event, data, cursor, name)
         return self.event(data, cursor, name)
 
-    def _await(self, cursor: int | None, made: Coroutine[None, None, Event], reader: Listener) -> None:
+    def _await(self, cursor: int | None, made: Coroutine[None, None, StreamEvent], reader: Listener) -> None:
         self._awaited[cursor] = {reader: None}
         task = asyncio.ensure_future(made)
         self._tasks.add(task)
         task.add_done_callback(partial(self._deliver, cursor))
 
-    def _deliver(self, cursor: int | None, task: asyncio.Task[Event]) -> None:
+    def _deliver(self, cursor: int | None, task: asyncio.Task[StreamEvent]) -> None:
         self._tasks.discard(task)
         readers = self._awaited.pop(cursor)
         if task.cancelled() or task.exception():
@@ -131,7 +131,7 @@ class EntryBroadcast(Broadcast):
         self._long_poll = long_poll
         self._query = query
 
-    def make(self, cursor: int | None) -> Event | Coroutine[None, None, Event] | None:
+    def make(self, cursor: int | None) -> StreamEvent | Coroutine[None, None, StreamEvent] | None:
         """Make the event that follows `cursor`; of None, the entries of the last 120 seconds."""
         answer = self._long_poll.ready(self._query._replace(cursor=cursor))
         if answer is None:
@@ -140,7 +140,7 @@ class EntryBroadcast(Broadcast):
             return self.event(answer.body, answer.timestamp)
         return self._make_in_thread(answer)
 
-    async def _make_in_thread(self, answer: Entries | Awaitable[Entries]) -> Event:
+    async def _make_in_thread(self, answer: Entries | Awaitable[Entries]) -> StreamEvent:
         entries = answer if isinstance(answer, Entries) else await answer
         return await self.event_in_thread(entries.body, entries.timestamp)
 
@@ -154,7 +154,7 @@ class RankingBroadcast(Broadcast):
         threads: Executor,
         rankings: Rankings,
         question: Question,
-        view: View,
+        view: RankingView,
         *,
         aggregate_delay: int,
     ) -> None:
@@ -164,7 +164,7 @@ class RankingBroadcast(Broadcast):
         self._view = view
         self._delay = aggregate_delay
 
-    def make(self, cursor: int | None) -> Event | Coroutine[None, None, Event] | None:
+    def make(self, cursor: int | None) -> StreamEvent | Coroutine[None, None, StreamEvent] | None:
         """Make the event of the newest second, unless it has `cursor`."""
         second = self._shelf.newest
         if cursor == second + self._delay:
@@ -177,8 +177,8 @@ class RankingBroadcast(Broadcast):
             return self._event(made, second)
         return self._make_in_thread(made, second)
 
-    async def _make_in_thread(self, made: Awaitable[bytes], second: int) -> Event:
+    async def _make_in_thread(self, made: Awaitable[bytes], second: int) -> StreamEvent:
         return self._event(await made, second)
 
-    def _event(self, made: bytes, second: int) -> Event:
+    def _event(self, made: bytes, second: int) -> StreamEvent:
         return self.event(self._rankings.shown(made, self._view), second + self._delay, b"ranking")

@@ -14,7 +14,7 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """A gzip stream without a name and a time: https://www.rfc-editor.org/rfc/rfc1952#section-2.3."""
 
 
-class Event(NamedTuple):
+class StreamEvent(NamedTuple):
     """An event. Its bytes are made once and may be sent to many readers."""
 
     part: Part
@@ -22,11 +22,11 @@ class Event(NamedTuple):
     """From where a reader continues; None: from where it was."""
 
 
-def event(data: bytes, cursor: int | None, *, name: bytes = b"", gzip: bool) -> Event:
+def event(data: bytes, cursor: int | None, *, name: bytes = b"", gzip: bool) -> StreamEvent:
     """Make an event of `data`, which has no line breaks. Its id is the cursor."""
     named = b"event: %b\n" % name if name else b""
     numbered = b"id: %d\n" % cursor if cursor is not None else b""
-    return Event(_part(b"%b%bdata: %b\n\n" % (named, numbered, data), gzip=gzip), cursor)
+    return StreamEvent(_part(b"%b%bdata: %b\n\n" % (named, numbered, data), gzip=gzip), cursor)
 
 
 def start(retry_ms: int, *, gzip: bool) -> Part:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from edgetally.api.broadcasts import Broadcast, EntryBroadcast, RankingBroadcast
 from edgetally.api.errors import CORS, NOT_HTML, Refusal
-from edgetally.api.events import Event, event, start
+from edgetally.api.events import StreamEvent, event, start
 from edgetally.api.long_poll import WAKE_BATCH, WAKE_BATCH_BYTES
 from edgetally.api.query import MAX_DIGITS
 from edgetally.http.messages import Response
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgetally.access.grants import Grant
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.query import Query
-    from edgetally.api.top import Rankings, View
+    from edgetally.api.top import Rankings, RankingView
     from edgetally.clock import Clock, Timer
     from edgetally.http.messages import Outlet, Request
     from edgetally.telemetry.prometheus import Family
@@ -92,7 +92,7 @@ class StreamReader:
         """Whether the client has taken everything that it was sent."""
         return self._outlet is not None and self._outlet.is_ready
 
-    def send(self, sent: Event) -> None:
+    def send(self, sent: StreamEvent) -> None:
         """Send an event, and continue from its cursor."""
         if self._outlet:
             if sent.cursor is not None:
@@ -143,7 +143,7 @@ class Streams:
             EntryBroadcast(self._shelf, self._threads, self._long_poll, query, gzip=gzip), cursor, grant
         )
 
-    def ranking(self, request: Request, question: Question, view: View, grant: Grant) -> Response:
+    def ranking(self, request: Request, question: Question, view: RankingView, grant: Grant) -> Response:
         """Stream rankings, from the newest on, unless it was the last event."""
         cursor = _last_event_id(request) or 0
         made = RankingBroadcast(

@@ -37,7 +37,7 @@ FIELDS = (*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fa
 RETRY_AFTER = b"Retry-After: 1"
 
 
-class View(NamedTuple):
+class RankingView(NamedTuple):
     """How a ranking is sent."""
 
     gzip: bool
@@ -60,7 +60,7 @@ class Rankings:
         """Questions beyond the limit."""
         self._newest = 0
         self._made: dict[Question, bytes] = {}
-        self._responses: dict[tuple[Question, View], Response] = {}
+        self._responses: dict[tuple[Question, RankingView], Response] = {}
         self._making: dict[Question, list[asyncio.Future[bytes]]] = {}
         """The readers of the rankings that the thread is making."""
         # One, because a ranking can wait: entries cannot.
@@ -71,7 +71,7 @@ class Rankings:
         """How often, by setting."""
         return {"api.max_rankings": self.refused}
 
-    def answer(self, question: Question, view: View) -> Response | asyncio.Future[Response]:
+    def answer(self, question: Question, view: RankingView) -> Response | asyncio.Future[Response]:
         """Return the answer, or a future of it while a thread makes it."""
         made = self.ranking(question)
         if isinstance(made, bytes):
@@ -107,7 +107,7 @@ class Rankings:
             problem = f"api.max_rankings reached: {self._most} different rankings a second; try again in a second"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, problem, RETRY_AFTER)
 
-    def shown(self, made: bytes, view: View) -> bytes:
+    def shown(self, made: bytes, view: RankingView) -> bytes:
         """Return a ranking as a token may see it."""
         return b'%b,"rejected":%d}' % (made.removesuffix(b"}"), self._rejected()) if view.with_rejected else made
 
@@ -153,7 +153,7 @@ class Rankings:
                 reader.set_result(made.result())
 
     def _finish(
-        self, answer: asyncio.Future[Response], question: Question, view: View, made: asyncio.Future[bytes]
+        self, answer: asyncio.Future[Response], question: Question, view: RankingView, made: asyncio.Future[bytes]
     ) -> None:
         if answer.done():
             if not made.cancelled():
@@ -165,7 +165,7 @@ class Rankings:
         else:
             answer.set_result(self._response(question, view, made.result()))
 
-    def _response(self, question: Question, view: View, made: bytes) -> Response:
+    def _response(self, question: Question, view: RankingView, made: bytes) -> Response:
         if response := self._responses.get((question, view)):
             return response
         made = self.shown(made, view)

@@ -97,7 +97,7 @@ class Outlet(Protocol):
         """Close the connection once everything is sent."""
 
 
-class Feed(Protocol):
+class BodyFeed(Protocol):
     """A body without an end. Its maker sends parts when it has some, and only while the client takes them."""
 
     def start(self, outlet: Outlet) -> None:
@@ -132,7 +132,7 @@ class Response:
         content_type: bytes = b"application/json",
         cacheable: bool = False,
         pieces: AsyncGenerator[bytes, None] | None = None,
-        feed: Feed | None = None,
+        feed: BodyFeed | None = None,
     ) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
         if status not in WITHOUT_BODY:

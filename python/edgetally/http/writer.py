@@ -26,7 +26,7 @@ from edgetally.telemetry.events import RequestFailed, say
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from edgetally.http.messages import Feed, Flow, Part, Request, Response
+    from edgetally.http.messages import BodyFeed, Flow, Part, Request, Response
     from edgetally.http.server import Server
 
 WRITE_BUFFER = 1 << 16
@@ -71,7 +71,7 @@ class ResponseWriter:
         """What it waits for while the client reads too slowly."""
         self.closes = False
         """Whether the connection is closed behind that body."""
-        self.feed: Feed | None = None
+        self.feed: BodyFeed | None = None
         """Sends a body without an end: nothing else is written behind it."""
         self._backlog = 0
         """Bytes that were not sent when a sweep last looked."""
