@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetally.api.answers import RankingAnswer
-from edgetally.top.look import Connection, Look
+from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen, spark
 from tests.support.clock import START
 from tests.support.served import record, served
 
 FRAMES = Path(__file__).parent / "frames"
-LOOK = Look("svc")
-NOW = Connection(now=START + 82)
+LOOK = TopLook("svc")
+NOW = Reach(now=START + 82)
 POPS = ("AMS", "FRA", "LHR")
 
 
-async def asked(look: Look) -> RankingAnswer:
+async def asked(look: TopLook) -> RankingAnswer:
     """Return what a server answers: some domains, one of which fails in a POP, and one that fell silent."""
     async with served() as running:
         for second in (*range(0, 20, 5), *range(70, 80)):
@@ -41,7 +41,7 @@ async def asked(look: Look) -> RankingAnswer:
         return msgspec.json.decode(answer.content, type=RankingAnswer)
 
 
-def drawn(look: Look, ranking: RankingAnswer | None, view: View, width: int, height: int, **how: bool) -> str:
+def drawn(look: TopLook, ranking: RankingAnswer | None, view: View, width: int, height: int, **how: bool) -> str:
     lines = screen(look, ranking, NOW, view, width, height, **how)
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
 
@@ -60,7 +60,7 @@ def drawn(look: Look, ranking: RankingAnswer | None, view: View, width: int, hei
         ("help-80x12", 80, 12, LOOK, View(shows_help=True)),
     ],
 )
-async def test_golden_frames(name: str, width: int, height: int, look: Look, view: View) -> None:
+async def test_golden_frames(name: str, width: int, height: int, look: TopLook, view: View) -> None:
     frame = drawn(look, await asked(look), view, width, height)
     golden = FRAMES / f"{name}.txt"
     if "EDGETALLY_REWRITE" in os.environ:
@@ -102,10 +102,10 @@ def test_the_chosen_row_is_always_shown(ranking: RankingAnswer, height: int) -> 
 
 
 def test_states_are_said_without_colour(ranking: RankingAnswer) -> None:
-    lost = Connection(now=START + 90, lost_at=START + 78, retry_at=START + 94)
+    lost = Reach(now=START + 90, lost_at=START + 78, retry_at=START + 94)
     head = screen(LOOK, ranking, lost, View(), 100, 24)[0]
     assert head[-1] == ("no connection for 12 s, again in 4 s", "reverse")
-    stale = screen(LOOK, ranking, Connection(now=START + 90), View(), 100, 24)[0]
+    stale = screen(LOOK, ranking, Reach(now=START + 90), View(), 100, 24)[0]
     assert stale[-1] == ("stands still for 9 s", "reverse")
     assert screen(LOOK, None, NOW, View(), 100, 24)[0][-1] == ("connecting", "reverse")
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgetally.api.fastly_metrics import FastlyMetrics
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
-    from edgetally.api.page import Page
+    from edgetally.api.page import LivePage
     from edgetally.api.push import Ingest
     from edgetally.api.streams import Streams
     from edgetally.api.top import Rankings
@@ -61,7 +61,7 @@ class Handlers:
     index: Index
     compat: Compat
     fastly_metrics: FastlyMetrics
-    page: Page
+    page: LivePage
 
 
 class App:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgetally.config.given import Given
 from edgetally.errors import ConfigError
-from edgetally.top.look import ORDERS, Look
-from edgetally.top.run import Asked, top
+from edgetally.top.look import ORDERS, TopLook
+from edgetally.top.run import TopArguments, top
 from edgetally.top.server import ServerError
 
 DEFAULT_URL = "http://127.0.0.1:8480"
@@ -54,7 +54,7 @@ def describe(command: argparse.ArgumentParser) -> None:
 def _top(arguments: argparse.Namespace, _settings: Given) -> int:
     if arguments.by not in (known := ORDERS[arguments.of]):
         raise ConfigError("--by", f"{arguments.of} are ordered by one of: {', '.join(known)} (got {arguments.by!r})")
-    look = Look(
+    look = TopLook(
         arguments.service,
         of=arguments.of,
         by=arguments.by,
@@ -62,7 +62,7 @@ def _top(arguments: argparse.Namespace, _settings: Given) -> int:
         match=arguments.match,
         rows=arguments.rows,
     )
-    asked = Asked(
+    asked = TopArguments(
         arguments.url,
         look,
         as_json=arguments.json,

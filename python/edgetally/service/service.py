@@ -22,7 +22,7 @@ from edgetally.api.fastly_metrics import FastlyMetrics
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
-from edgetally.api.page import Page
+from edgetally.api.page import LivePage
 from edgetally.api.push import BodyLimits, Ingest, PushParameters
 from edgetally.api.streams import Streams
 from edgetally.api.top import Rankings
@@ -157,7 +157,7 @@ class Service:
                     max_domains=config.window.max_domains,
                 ),
                 fastly_metrics=self.fastly_metrics,
-                page=Page(),
+                page=LivePage(),
             ),
             openapi=openapi(),
             clock=self.clock,

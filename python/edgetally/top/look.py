@@ -23,7 +23,7 @@ STALE = 3
 """A second is late if it is not there so many seconds after it was due."""
 
 
-class Look(NamedTuple):
+class TopLook(NamedTuple):
     """A question that the server answers with a ranking."""
 
     service: str
@@ -42,13 +42,13 @@ class Look(NamedTuple):
         given = {name: value for name, value in self._asdict().items() if name != "service" and value not in ("", 0)}
         return f"/top/{quote(self.service, safe='')}?{urlencode(given)}"
 
-    def switched(self, of: str) -> Look:
+    def switched(self, of: str) -> TopLook:
         """Look at the other dataset, whose names are others."""
         by = self.by if self.by in ORDERS[of] else "trouble"
         return self._replace(of=of, by=by, focus="")
 
 
-class Connection(NamedTuple):
+class Reach(NamedTuple):
     """How the server can be reached, in Unix seconds by its own clock."""
 
     now: float
@@ -71,7 +71,7 @@ class State(NamedTuple):
         return self.name in {"live", "starting", "idle"}
 
 
-def state_of(look: Look, ranking: RankingAnswer | None, connection: Connection) -> State:
+def state_of(look: TopLook, ranking: RankingAnswer | None, connection: Reach) -> State:
     """Return the state, in the words of the page."""
     if connection.problem:
         return State("refused", connection.problem)

@@ -8,35 +8,35 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.errors import EdgetallyError, reason
-from edgetally.top.look import Connection, Look
+from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen
-from edgetally.top.server import Refused, Server
+from edgetally.top.server import Refused, RemoteServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgetally.top.server import Answer
+    from edgetally.top.server import Received
 
 TOKEN = "EDGETALLY_TOKEN"  # noqa: S105 - the name of a variable
 PIPE_WIDTH = 160
 """Columns of rows that a pipe reads."""
 
 
-class Asked(NamedTuple):
+class TopArguments(NamedTuple):
     """The arguments of the command."""
 
     url: str
-    look: Look
+    look: TopLook
     as_json: bool = False
     follows: bool = False
     token_file: Path | None = None
     ca: Path | None = None
 
 
-def top(asked: Asked) -> None:
+def top(asked: TopArguments) -> None:
     """Show the ranking until the reader quits, or print it once if none of a terminal is there."""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    server = Server(asked.url, _token(asked.token_file), asked.ca)
+    server = RemoteServer(asked.url, _token(asked.token_file), asked.ca)
     try:
         service = _service(server, asked.look.service, may_ask=is_terminal)
     except Refused:
@@ -57,13 +57,13 @@ def top(asked: Asked) -> None:
         _print(server.ranking(look.path), look, as_json=asked.as_json)
 
 
-def _print(answer: Answer, look: Look, *, as_json: bool) -> None:
+def _print(answer: Received, look: TopLook, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(answer.content.decode() + "\n")
     else:
         ranking = answer.ranking
         height = len(ranking.rows) + 12
-        connection = Connection(now=ranking.timestamp)
+        connection = Reach(now=ranking.timestamp)
         # Without the keys, and without what only fills a screen.
         lines = screen(look, ranking, connection, View(), PIPE_WIDTH, height)[:-1]
         texts = ("".join(text for text, _ in line).rstrip() for line in lines)
@@ -71,7 +71,7 @@ def _print(answer: Answer, look: Look, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _service(server: Server, named: str, *, may_ask: bool) -> str:
+def _service(server: RemoteServer, named: str, *, may_ask: bool) -> str:
     """Return the service to look at."""
     services = server.services()
     if named or len(services) == 1:

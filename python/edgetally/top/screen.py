@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edgetally.api.answers import RankedName, RankingAnswer
-    from edgetally.top.look import Connection, Look
+    from edgetally.top.look import Reach, TopLook
 
 Span = tuple[str, str]
 """Text and its style: `plain`, `bold`, `dim`, `bad` or `reverse`."""
@@ -139,9 +139,9 @@ NARROW_HEADS = ("REQ/S", "RESP/S", "5XX%")
 
 
 def screen(
-    look: Look,
+    look: TopLook,
     ranking: RankingAnswer | None,
-    connection: Connection,
+    connection: Reach,
     view: View,
     width: int,
     height: int,
@@ -173,7 +173,7 @@ def screen(
     ]
 
 
-def _head(look: Look, ranking: RankingAnswer | None, connection: Connection, width: int) -> Line:
+def _head(look: TopLook, ranking: RankingAnswer | None, connection: Reach, width: int) -> Line:
     state = state_of(look, ranking, connection)
     where = f" in {look.pop}" if look.pop else ""
     named = f" with {look.match!r}" if look.match else ""

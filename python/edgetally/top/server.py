@@ -35,7 +35,7 @@ class Gone(ServerError):
     """The second that was asked for is not kept any more."""
 
 
-class Answer(NamedTuple):
+class Received(NamedTuple):
     """A ranking, and the bytes that it came as."""
 
     ranking: RankingAnswer
@@ -49,7 +49,7 @@ class Stream:
         self._connection = connection
         self._response = response
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[Received]:
         """Yield rankings until the stream ends; raise OSError when the connection is lost."""
         event, data = b"", b""
         while line := self._response.readline():
@@ -73,7 +73,7 @@ class Stream:
         self._connection.close()
 
 
-class Server:
+class RemoteServer:
     """Asks one server. Every call has a connection of its own."""
 
     def __init__(self, url: str, token: str = "", ca: Path | None = None) -> None:
@@ -104,7 +104,7 @@ class Server:
             raise ServerError(f"{self.url} is not Edgetally: expected a list of services at /")
         return [str(name) for name in found["services"]]
 
-    def ranking(self, path: str) -> Answer:
+    def ranking(self, path: str) -> Received:
         """Return one ranking."""
         connection, response = self._ask(path, "application/json")
         with connection:
@@ -161,9 +161,9 @@ class _Connection(http.client.HTTPConnection):
         self.close()
 
 
-def _decoded(content: bytes) -> Answer:
+def _decoded(content: bytes) -> Received:
     try:
-        return Answer(RANKING.decode(content), content)
+        return Received(RANKING.decode(content), content)
     except msgspec.DecodeError as error:
         raise ServerError(f"expected a ranking, got something else: {error}") from error
 

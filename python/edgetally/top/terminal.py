@@ -10,16 +10,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from edgetally.top.feed import Feed, clock
-from edgetally.top.look import ORDERS, Connection, arranged
+from edgetally.top.look import ORDERS, Reach, arranged
 from edgetally.top.screen import View, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgetally.api.answers import RankingAnswer
-    from edgetally.top.feed import Event
-    from edgetally.top.look import Look
-    from edgetally.top.server import Server
+    from edgetally.top.feed import FeedEvent
+    from edgetally.top.look import TopLook
+    from edgetally.top.server import RemoteServer
 
 SORT_EVERY = 5
 """Seconds after which rows are sorted anew."""
@@ -34,7 +34,7 @@ ESCAPE_DELAY = 25
 class Terminal:
     """What is looked at, and how it is drawn."""
 
-    def __init__(self, window: curses.window, server: Server, look: Look) -> None:
+    def __init__(self, window: curses.window, server: RemoteServer, look: TopLook) -> None:
         self._window = window
         self._look = look
         self._feed = Feed(server)
@@ -63,7 +63,7 @@ class Terminal:
                 is_over = self._press(key)
         self._feed.stop()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: FeedEvent) -> None:
         if event.look != self._look:
             return
         if event.ranking:
@@ -89,7 +89,7 @@ class Terminal:
 
     def _draw(self) -> None:
         height, width = self._window.getmaxyx()
-        connection = Connection(
+        connection = Reach(
             now=clock() + self._ahead,
             lost_at=self._lost_at and self._lost_at + self._ahead,
             retry_at=self._retry_at + self._ahead,
@@ -107,7 +107,7 @@ class Terminal:
                 x += len(text)
         self._window.refresh()
 
-    def _go(self, look: Look) -> None:
+    def _go(self, look: TopLook) -> None:
         if look == self._look:
             return
         if look[:3] != self._look[:3]:
@@ -203,7 +203,7 @@ class Terminal:
             self._go(look._replace(pop=""))
 
 
-def show(server: Server, look: Look) -> None:
+def show(server: RemoteServer, look: TopLook) -> None:
     """Take over the terminal until the reader quits."""
     os.environ.setdefault("ESCDELAY", str(ESCAPE_DELAY))
     locale.setlocale(locale.LC_ALL, "")

@@ -40,7 +40,7 @@ FIELDS = (POLICY, b"X-Content-Type-Options: nosniff", b"Referrer-Policy: no-refe
 GZIP = 16 + zlib.MAX_WBITS
 
 
-class Page:
+class LivePage:
     """Serves the files of the page, read and compressed once."""
 
     def __init__(self) -> None:
