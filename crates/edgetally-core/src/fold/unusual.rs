@@ -425,7 +425,7 @@ fn records(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
                 has_punctuation = true;
                 at += 1;
             }
-            byte if is_blank(byte) || byte == 0 => at += 1,
+            byte if is_blank(byte) => at += 1,
             // Files that were joined may each have one.
             _ if block[at..range.end].starts_with(BYTE_ORDER_MARK) => at += BYTE_ORDER_MARK.len(),
             _ => return None,
