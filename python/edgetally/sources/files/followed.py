@@ -206,7 +206,7 @@ class FollowedPath:
         while self._rotated.is_torn(rotated):
             rotated = self._had_name(await self._directories.look(self.places))
         copy = None
-        if truncated and truncated.offset and (file := self._rotated.copy_of(truncated, rotated, self.generations)):
+        if truncated and truncated.head and (file := self._rotated.copy_of(truncated, rotated, self.generations)):
             copy = self._add(file, self._take_key(), truncated, older_than=generation)
             copy.finish()
         missed = self._missed(rotated, generation) if not self._unresolved else []
@@ -333,6 +333,7 @@ class FollowedPath:
             if file := self._rotated.file_of(checkpoint, self.path, look, rotated, self.generations):
                 del self._unresolved[number]
                 resumed.append(self._add(file, self._key(number), checkpoint))
+                del self.uncommitted[self._key(number)]
         return resumed
 
     def _give_up(self) -> None:

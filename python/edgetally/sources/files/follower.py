@@ -4,9 +4,10 @@ import asyncio
 import fnmatch
 import glob
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
@@ -14,6 +15,8 @@ from edgetally.sources.base import Block, path_from, path_text
 from edgetally.sources.files.directory import Directories, InThread, bases, is_compressed
 from edgetally.sources.files.followed import FILE, FollowedPath, Shared, absolute, by_source
 from edgetally.sources.files.generation import Generation
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.1
 """How often every file is looked at. One `stat` tells both whether a file has grown and whether it was renamed; that of
@@ -25,6 +28,9 @@ PATTERN_SECONDS = 1.0
 
 ROTATIONS_AT_ONCE = 32
 """Renamed files that are opened in one turn of the event loop: each takes about a tenth of a millisecond."""
+
+TURNS = 8
+"""Turns of the event loop between them: what was begun is on its way by then, and does not add up."""
 
 PATTERN = "glob:"
 """Begins the name under which the journal keeps that a pattern was followed."""
@@ -92,6 +98,8 @@ class Follower:
         self._directories = Directories(in_thread)
         self._shared = Shared(clock, quiet_seconds, self._directories, self._start)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: list[tuple[FollowedPath, Sequence[Generation]]] | None = None
+        """What begins to be read after the same commit, while directories are looked at."""
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._patterns_due = 0.0
         self._matched_at = self._now()
@@ -146,11 +154,16 @@ class Follower:
         """Look at the directories of these, each once, and take up what is there."""
         if not due:
             return
-        look = await self._directories.look({place for one in due for place in one.places})
-        for number, followed in enumerate(due, start=1):
+        places: set[Path] = set()
+        async for followed in in_turns(due):
+            places |= followed.places
+        look = await self._directories.look(places)
+        starting = self._starting = []
+        async for followed in in_turns(due):
             followed.settle(look)
-            if number % ROTATIONS_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        self._starting = None
+        if starting:
+            self._run(self._commit(starting))
 
     def _now(self) -> int:
         """Return the time in nanoseconds since 1970."""
@@ -189,7 +202,7 @@ class Follower:
     ) -> None:
         """Follow `paths`."""
         new = []
-        for path, one in paths.items():
+        async for path, one in in_turns(paths.items()):
             if len(self.paths) >= self._max_files:
                 self.left_out.add(path)
                 continue
@@ -208,24 +221,32 @@ class Follower:
 
     def _start(self, followed: FollowedPath, generations: Sequence[Generation]) -> None:
         """Begin to read `generations`, once what the journal keeps of them is durable."""
-        if followed.uncommitted:
-            self._run(self._commit(followed, generations))
-            return
-        for one in generations:
-            self._run(self._read(followed, one))
+        if self._starting is None:
+            self._run(self._commit([(followed, generations)]))
+        else:
+            self._starting.append((followed, generations))
 
-    async def _commit(self, followed: FollowedPath, generations: Sequence[Generation]) -> None:
+    async def _commit(self, starting: Sequence[tuple[FollowedPath, Sequence[Generation]]]) -> None:
+        """Make durable in one commit what the journal keeps of these paths, then read their generations."""
+        changes: dict[FollowedPath, dict[str, str | None]] = {}
         try:
-            async with followed.commits:
-                changes = dict(followed.uncommitted)
-                await self._read_source(CheckpointUpdate(followed.name, followed.defaults, changes))
-                followed.committed(changes)
+            async with AsyncExitStack() as locks:
+                for followed in dict.fromkeys(followed for followed, _ in starting):
+                    await locks.enter_async_context(followed.commits)
+                    changes[followed] = dict(followed.uncommitted)
+                merged = {key: text for each in changes.values() for key, text in each.items()}
+                if merged:
+                    await self._read_source(CheckpointUpdate(followed.name, followed.defaults, merged))
+                for followed, each in changes.items():
+                    followed.committed(each)
         except BaseException:
-            for one in generations:
-                one.close()
+            for _, generations in starting:
+                for one in generations:
+                    one.close()
             raise
-        for one in generations:
-            self._run(self._read(followed, one))
+        async for followed, generations in in_turns(starting):
+            for one in generations:
+                self._run(self._read(followed, one))
 
     async def _read(self, followed: FollowedPath, generation: Generation) -> None:
         """Read a generation to its end."""
@@ -245,6 +266,15 @@ class Follower:
                 self._failed.set_exception(error)
 
         task.add_done_callback(ended)
+
+
+async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield `items`, and let the event loop do other things now and then."""
+    for number, one in enumerate(items):
+        if number % ROTATIONS_AT_ONCE == 0:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+        yield one
 
 
 def is_pattern(path: Path) -> bool:

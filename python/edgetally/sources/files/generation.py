@@ -253,10 +253,10 @@ class Generation:
 
     def _is_look_due(self) -> bool:
         """Whether a file of which nothing was read may have been truncated since the last look: its copy is read."""
+        if not self.is_copied:
+            return False
         before, self._beginning = self._beginning, self.reader.beginning()
-        if not before:
-            return self.is_copied and bool(self._beginning)
-        return not self._beginning.startswith(before)
+        return not self._beginning.startswith(before) if before else bool(self._beginning)
 
     def _is_parts_due(self) -> bool:
         """Whether to ask for the parts of records that the generation before ends with."""

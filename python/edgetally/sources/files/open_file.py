@@ -75,9 +75,10 @@ class OpenFile:
     def beginning(self) -> int:
         """Return the first byte that is not zero: what a server writes at its old position begins behind a hole."""
         at = 0
-        if self.read(1, 0) == b"\0":
-            with contextlib.suppress(OSError):  # not every file system knows its holes
-                at = os.lseek(self.descriptor, 0, os.SEEK_DATA)
+        if self.read(1, 0) != b"\0":
+            return at
+        with contextlib.suppress(OSError):  # not every file system knows its holes
+            at = os.lseek(self.descriptor, 0, os.SEEK_DATA)
         end = at + MAX_ZERO_BYTES
         while at < end and (data := self.read(ZEROS_AT_ONCE, at)).startswith(b"\0"):
             at += len(data) - len(data.lstrip(b"\0"))
@@ -103,11 +104,20 @@ class OpenFile:
 
     def begins(self, other: "OpenFile") -> bool:
         """Whether `other` begins with all of this file: rotation copies it, and has not truncated it yet."""
+        if other.is_compressed:
+            return self._has_head_of(other)
         try:
             size = self.extent().size
             if not 0 < size <= other.extent().size:
                 return False
             return self._is_alike(other, 0, size) and self._is_alike(other, max(0, size - HEAD_BYTES), size)
+        except OSError:
+            return False
+
+    def _has_head_of(self, other: "OpenFile") -> bool:
+        try:
+            head = other.head(HEAD_BYTES)
+            return bool(head) and self.head(len(head)) == head
         except OSError:
             return False
 
@@ -165,7 +175,8 @@ class CompressedFile(OpenFile):
         """Compressed bytes that were decompressed."""
         self._pieces = self._decompress()
         try:
-            self.head(1)
+            self._beginning = super().beginning()
+            self._head = super().head(HEAD_BYTES)
         except OSError:
             self.close()
             raise
@@ -195,11 +206,15 @@ class CompressedFile(OpenFile):
 
     def begins(self, other: OpenFile) -> bool:
         """Whether `other` begins like this file, which is then its copy: how long it is shows later."""
-        try:
-            head = other.head(HEAD_BYTES)
-            return bool(head) and self.head(len(head)) == head
-        except OSError:
-            return False
+        return self._has_head_of(other)
+
+    def head(self, size: int) -> bytes:
+        """Return the first `size` bytes behind a hole, at most HEAD_BYTES, without losing the place."""
+        return self._head[:size]
+
+    def beginning(self) -> int:
+        """Return the first byte that is not zero."""
+        return self._beginning
 
     def _start_over(self) -> None:
         self._pieces = self._decompress()
