@@ -107,6 +107,17 @@ pub fn scalar_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     (to > from && !is_broken).then_some(to)
 }
 
+/// Which of some bytes are in a string, its opening quote included. `in_string` has all bits set if the first one is.
+#[inline]
+fn in_strings(quotes: u32, in_string: u32) -> u32 {
+    // Set after an odd number of quotes.
+    let mut inside = quotes;
+    inside ^= inside << 1;
+    inside ^= inside << 2;
+    inside ^= inside << 4;
+    (inside ^ inside << 8 ^ in_string) & 0xFFFF
+}
+
 /// Where the object or array that opens at `from` has closed; `None` if it does not before `end`.
 ///
 /// Only brackets of its own kind are counted, so depth costs nothing.
@@ -124,12 +135,7 @@ pub fn nested_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
                 Err(next) => (at, depth, in_string) = (next, walk.depth, if walk.in_string { 0xFFFF } else { 0 }),
             }
         } else {
-            // Set after an odd number of quotes: the bytes in a string, its opening quote included.
-            let mut inside = found(b'"');
-            inside ^= inside << 1;
-            inside ^= inside << 2;
-            inside ^= inside << 4;
-            inside = (inside ^ inside << 8 ^ in_string) & 0xFFFF;
+            let inside = in_strings(found(b'"'), in_string);
             let opens = found(open);
             let mut brackets = (opens | found(close)) & !inside;
             while brackets != 0 {
@@ -162,11 +168,7 @@ pub fn escaped_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
         let found = |byte| lanes.simd_eq(u8x16::splat(byte)).to_bitmask();
         let (quotes, backslashes) = (found(b'"'), found(b'\\'));
         let unpaired = quotes ^ (backslashes << 1 | is_escaped) & 0xFFFF;
-        let mut inside = quotes;
-        inside ^= inside << 1;
-        inside ^= inside << 2;
-        inside ^= inside << 4;
-        inside = (inside ^ inside << 8 ^ in_string) & 0xFFFF;
+        let inside = in_strings(quotes, in_string);
         let opens = found(open);
         let mut brackets = (opens | found(close)) & !inside;
         while brackets != 0 {

@@ -21,6 +21,7 @@ mod counting_rules;
 mod input;
 mod key_interner;
 mod pending;
+mod pieces;
 pub mod report;
 mod row_table;
 mod scopes;
