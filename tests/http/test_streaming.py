@@ -147,14 +147,20 @@ async def test_a_request_that_cannot_be_read_is_refused_behind_the_stream(raw: R
     assert (await raw.answer()).status == 400
 
 
-async def test_no_more_is_made_than_the_client_reads(streaming: Streaming, raw: RawConnection) -> None:
-    streaming.make = streaming.endless
-    await raw.send(GET)
+async def made_at_rest(streaming: Streaming) -> int:
+    """Wait until no more pieces are made; return how many there are."""
     made = -1
     while made != streaming.made:
         made = streaming.made
         for _ in range(100):
             await asyncio.sleep(0)
+    return made
+
+
+async def test_no_more_is_made_than_the_client_reads(streaming: Streaming, raw: RawConnection) -> None:
+    streaming.make = streaming.endless
+    await raw.send(GET)
+    made = await made_at_rest(streaming)
 
     assert 0 < made * 100_000 < 20_000_000
     await raw.reader.readexactly(30_000_000)
@@ -173,11 +179,7 @@ async def test_it_ends_when_the_client_disconnects(streaming: Streaming, raw: Ra
 async def test_a_client_that_stops_reading_is_disconnected(streaming: Streaming, raw: RawConnection) -> None:
     streaming.make = streaming.endless
     await raw.ask(GET)
-    made = -1
-    while made != streaming.made:
-        made = streaming.made
-        for _ in range(100):
-            await asyncio.sleep(0)
+    await made_at_rest(streaming)
 
     await streaming.clock.advance(31)
     streaming.server.sweep()

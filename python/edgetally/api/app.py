@@ -141,7 +141,7 @@ class App:
 
     def _route_page(self, request: Request, name: str) -> Response:
         if name or accepts_page(request):
-            gzip = accepts_gzip(request.header(b"accept-encoding"))
+            gzip = _takes_gzip(request)
             page = self._handlers.page.answer(request, name or "index.html", gzip=gzip)
             if not page:
                 raise _no_such_endpoint(request)
@@ -170,12 +170,12 @@ class App:
     def _read(self, request: Request, path: str, service_id: str, suffix: list[str]) -> Response | asyncio.Future[Any]:
         _check(service_id)
         dataset = _dataset(request, path)
-        gzip = accepts_gzip(request.header(b"accept-encoding"))
+        gzip = _takes_gzip(request)
         return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
 
     def _stream(self, request: Request, path: str, service_id: str, grant: Grant) -> Response:
         _check(service_id)
-        gzip = accepts_gzip(request.header(b"accept-encoding"))
+        gzip = _takes_gzip(request)
         dataset = _dataset(request, path)
         query = Query(
             service_id, dataset, cursor=None, limit=None, gzip=False, filter=parse_filter(dataset, request.query)
@@ -184,7 +184,7 @@ class App:
 
     def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:
         _check(service_id)
-        view = RankingView(accepts_gzip(request.header(b"accept-encoding")), grant.may("read", ANY))
+        view = RankingView(_takes_gzip(request), grant.may("read", ANY))
         question = self._handlers.rankings.question(service_id, request.query)
         if "text/event-stream" not in request.header(b"accept").lower():
             return self._handlers.rankings.answer(question, view)
@@ -199,7 +199,7 @@ class App:
             return partial(handler.targets, require(request, "read"))
         target = request.query.get("target", "")
         grant = require(request, "read", target or None)
-        accept, gzip = request.header(b"accept"), accepts_gzip(request.header(b"accept-encoding"))
+        accept, gzip = request.header(b"accept"), _takes_gzip(request)
         return partial(handler.scrape, grant, target, accept=accept, gzip=gzip)
 
     async def _await(self, request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:
@@ -261,6 +261,10 @@ def endpoint(path: str) -> str:
     if path.startswith("/v1/"):
         return "read"
     return {"v1": "read", "top": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
+
+
+def _takes_gzip(request: Request) -> bool:
+    return accepts_gzip(request.header(b"accept-encoding"))
 
 
 def accepts_gzip(accepted: str) -> bool:

@@ -1,4 +1,4 @@
-//! What of an entry is shown, if not all of it.
+//! A filter: the parts of an entry that are shown.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::entry::encode_plan::{EncodePlan, FieldSet};
 use crate::window::sealed::SealedRow;
 use crate::window::string_interner::SortedStrings;
 
-/// What of an entry is shown. Sums stay those of all POPs.
+/// The parts of an entry that are shown. Sums stay those of all POPs.
 #[derive(Debug, Clone)]
 pub struct EntryFilter {
     /// Whether the split by POP is shown.
