@@ -4,6 +4,11 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 START = 1_795_314_000
 """The time at which the clock starts: any second in 2026."""
@@ -26,6 +31,24 @@ class ManualTimer:
         self.callback = None
 
 
+class Threads(ThreadPoolExecutor):
+    """Threads that know how many calls they have not finished."""
+
+    def __init__(self) -> None:
+        super().__init__(thread_name_prefix="test")
+        self.calls = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        loop = asyncio.get_running_loop()
+        self.calls += 1
+        future = super().submit(fn, *args, **kwargs)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finished))
+        return future
+
+    def _finished(self) -> None:
+        self.calls -= 1
+
+
 class ManualClock:
     """An `edgetally.clock.Clock` that a test controls."""
 
@@ -35,6 +58,12 @@ class ManualClock:
         self._order = itertools.count()
         self.settled: Callable[[], bool] = lambda: True
         """What has to be true before the time goes on, when threads are at work."""
+        self._threads: Threads | None = None
+
+    def wait_for_threads(self) -> None:
+        """From now on, let the time go on only when no call of `asyncio.to_thread` is under way."""
+        self._threads = Threads()
+        asyncio.get_running_loop().set_default_executor(self._threads)
 
     def now(self) -> float:
         return self._now
@@ -63,9 +92,15 @@ class ManualClock:
         await self._settle()
 
     async def _settle(self) -> None:
-        for _ in range(LOOP_TURNS):
-            await asyncio.sleep(0)
-        await until(self.settled)
+        while True:
+            for _ in range(LOOP_TURNS):
+                await asyncio.sleep(0)
+            if self.settled() and self._is_idle():
+                return
+            await until(lambda: self.settled() and self._is_idle())
+
+    def _is_idle(self) -> bool:
+        return self._threads is None or self._threads.calls == 0
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -173,6 +173,7 @@ async def served(
         }
     )
     clock = clock or ManualClock()
+    clock.wait_for_threads()
     async with (
         Service(config, clock) as service,
         httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest has its own time-out
