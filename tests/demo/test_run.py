@@ -14,7 +14,8 @@ from tests.support.served import served
 async def test_the_demo_shows_where_to_look_and_what_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(demo, "show", shown.append)
-    async with served() as running:
+    # The demo reads in threads, where it waits for the next second.
+    async with served(wait_for_threads=False) as running:
         service = running.service
         showing = asyncio.create_task(demo.demonstrate(service))
         while len(shown) < 4:

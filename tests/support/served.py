@@ -161,9 +161,16 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    settings: dict[str, dict[str, object]] | None = None, clock: ManualClock | None = None
+    settings: dict[str, dict[str, object]] | None = None,
+    clock: ManualClock | None = None,
+    *,
+    wait_for_threads: bool = True,
 ) -> AsyncIterator[Served]:
-    """Run a service with these settings. By default, refusals are not delayed, and the journal is in memory."""
+    """
+    Run a service with these settings. By default, refusals are not delayed, and the journal is in memory.
+
+    A test that itself asks in threads, and waits there for the time to go on, does not `wait_for_threads`.
+    """
     given = settings or {}
     config = check(
         {
@@ -173,7 +180,8 @@ async def served(
         }
     )
     clock = clock or ManualClock()
-    clock.wait_for_threads()
+    if wait_for_threads:
+        clock.wait_for_threads()
     async with (
         Service(config, clock) as service,
         httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=None) as client,  # noqa: S113 - pytest has its own time-out
