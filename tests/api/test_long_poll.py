@@ -336,7 +336,7 @@ async def test_a_late_record_counts_in_the_oldest_open_second(service: Served) -
     await service.to(20)
 
     assert seconds(await service.get(path("domains", "h"))) == [0, 9]
-    assert service.service.sealer.late == {"svc": 1}
+    assert service.service.windows.totals.late == {"svc": 1}
 
 
 async def test_a_late_record_is_added_to_the_records_of_that_second(service: Served) -> None:

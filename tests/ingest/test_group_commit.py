@@ -27,9 +27,11 @@ class Disk(Ledger):
         super().__init__()
         self.gate = Gate()
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
         await self.gate.pass_through()
-        await super().append(partial, checkpoints)
+        await super().append(partial, checkpoints, push_id=push_id)
 
 
 @pytest.fixture

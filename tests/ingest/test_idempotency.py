@@ -30,13 +30,15 @@ class Disk(Ledger):
         self.started = 0
         """How many appends have started."""
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
         self.started += 1
         problem = self.problem
         await self.go_on.wait()
         if problem:
             raise Unavailable(problem)
-        await super().append(partial, checkpoints)
+        await super().append(partial, checkpoints, push_id=push_id)
 
 
 class Sender:

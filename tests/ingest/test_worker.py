@@ -329,10 +329,12 @@ async def test_a_commit_that_runs_when_the_process_stops_is_completed(clock: Man
     begun, durable = asyncio.Event(), asyncio.Event()
 
     class Disk(Ledger):
-        async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+        async def append(
+            self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+        ) -> None:
             begun.set()
             await durable.wait()
-            await super().append(partial, checkpoints)
+            await super().append(partial, checkpoints, push_id=push_id)
 
     journal = Disk()
     ingest = Ingest(journal, clock)

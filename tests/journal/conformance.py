@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Protocol
 
-from edgetally.journal.base import Fact, Journal, Partial, Seal
+from edgetally.journal.base import Fact, Journal, Partial, Partition, Seal
 
 
-async def take(journal: Journal, count: int, position: int = 0) -> list[Fact]:
+class OnePartition(Journal, Partition, Protocol):
+    """A journal that is its own only partition."""
+
+
+async def take(journal: Partition, count: int, position: int = 0) -> list[Fact]:
     """Read `count` facts after `position`, and wait for them if necessary."""
     found: list[Fact] = []
     facts = journal.read(position)
@@ -31,10 +36,10 @@ def contents(facts: list[Fact]) -> list[bytes | int]:
 class Conformance:
     """Inherit this, and define how the journal is opened and reopened."""
 
-    async def open(self) -> Journal:
+    async def open(self) -> OnePartition:
         raise NotImplementedError
 
-    async def reopen(self, journal: Journal) -> Journal:
+    async def reopen(self, journal: OnePartition) -> OnePartition:
         """Open what a killed process leaves of `journal`, which is not closed."""
         raise NotImplementedError
 
@@ -292,7 +297,7 @@ class Conformance:
         await after.close()
 
 
-async def last_of(journal: Journal, partial: bytes) -> bytes:
+async def last_of(journal: Partition, partial: bytes) -> bytes:
     """Read from the beginning up to `partial`."""
     facts = journal.read()
     while True:

@@ -1,15 +1,14 @@
 """The journal in memory."""
 
-from edgetally.journal.base import Journal
 from edgetally.journal.memory import MemoryJournal
-from tests.journal.conformance import Conformance, contents, take
+from tests.journal.conformance import Conformance, OnePartition, contents, take
 
 
 class TestMemoryJournal(Conformance):
-    async def open(self) -> Journal:
+    async def open(self) -> OnePartition:
         return MemoryJournal()
 
-    async def reopen(self, journal: Journal) -> Journal:
+    async def reopen(self, journal: OnePartition) -> OnePartition:
         # It ends with its process, so there is nothing to reopen.
         return journal
 

@@ -12,10 +12,10 @@ import pytest
 
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal import sqlite
-from edgetally.journal.base import Journal, Partial, Seal
+from edgetally.journal.base import Partial, Seal
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.journal.sqlite_file import FILE, VERSION
-from tests.journal.conformance import Conformance, contents, take
+from tests.journal.conformance import Conformance, OnePartition, contents, take
 
 
 class TestSqliteJournal(Conformance):
@@ -23,10 +23,10 @@ class TestSqliteJournal(Conformance):
     def directory(self, tmp_path: Path) -> None:
         self.path = tmp_path
 
-    async def open(self) -> Journal:
+    async def open(self) -> OnePartition:
         return SqliteJournal(self.path / "first")
 
-    async def reopen(self, journal: Journal) -> Journal:
+    async def reopen(self, journal: OnePartition) -> OnePartition:
         # A killed process leaves the file and its log as they are.
         assert not journal.failing
         shutil.copytree(self.path / "first", self.path / "second")

@@ -24,9 +24,11 @@ class Failing(MemoryJournal):
     seals_tried = 0
     """How often a seal was tried: once a second."""
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
         self._try()
-        await super().append(partial, checkpoints)
+        await super().append(partial, checkpoints, push_id=push_id)
 
     async def seal(self, second: int) -> None:
         self.seals_tried += 1

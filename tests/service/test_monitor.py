@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgetally.http.connection import Connection
 from edgetally.model import reasons
 from edgetally.telemetry.metrics import METRICS
-from edgetally.window.sealer import MAX_LAG
+from edgetally.window.windows import MAX_LAG
 from tests.support.clock import START, until
 from tests.support.served import Served, ndjson, record, served
 

@@ -30,7 +30,7 @@ async def keeping(directory: Path, at: float = 0.0, **settings: dict[str, object
     async with served(given, ManualClock(START + at)) as running:
         running.clock.settled = lambda: (
             running.service.shelf.newest >= int(running.clock.now()) - running.service.config.window.aggregate_delay
-            and running.service.journal.end == running.service.sealer.position
+            and running.service.journal.partitions[0].end == running.service.windows.sealers[0].position
         )
         yield running
 
@@ -67,16 +67,16 @@ async def test_metrics_do_not_count_again_what_another_process_has_counted(tmp_p
         await first.traffic(range(6))
         await first.push(record(0), record(6, domain="b.example"), record(6, domain="c.example"))
         await first.to(10)
-        sealer = first.service.sealer
-        assert (sealer.records, sealer.late) == ({"svc": 9}, {"svc": 1})
-        assert sealer.overflowed["svc"] > 0
+        totals = first.service.windows.totals
+        assert (totals.records, totals.late) == ({"svc": 9}, {"svc": 1})
+        assert totals.overflowed["svc"] > 0
 
     async with keeping(tmp_path / "data", at=11, window={"max_domains": 1}) as second:
-        sealer = second.service.sealer
-        assert (sealer.records, sealer.late, sealer.overflowed) == ({}, {}, {})
+        totals = second.service.windows.totals
+        assert (totals.records, totals.late, totals.overflowed) == ({}, {}, {})
         await second.push(record(11))
         await second.to(14)
-        assert (sealer.records, sealer.late, sealer.overflowed) == ({"svc": 1}, {}, {})
+        assert (totals.records, totals.late, totals.overflowed) == ({"svc": 1}, {}, {})
 
 
 async def test_exported_series_count_each_second_in_one_process(tmp_path: Path) -> None:
@@ -161,8 +161,12 @@ async def test_after_a_gap_one_seal_covers_the_downtime(tmp_path: Path) -> None:
 
     async with keeping(left, at=30) as second:
         assert await requests(second) == {0: 1, 1: 1, 2: 1}
-        facts = second.service.journal.read()
-        seals = [fact for _ in range(second.service.journal.end) if isinstance(fact := await anext(facts), Seal)]
+        facts = second.service.journal.partitions[0].read()
+        seals = [
+            fact
+            for _ in range(second.service.journal.partitions[0].end)
+            if isinstance(fact := await anext(facts), Seal)
+        ]
         assert len(seals) == 2  # one of the first process, one for the gap
         assert (await second.get("/v1/domains/svc/ts/h"))["Timestamp"] == START + 30
 
@@ -201,15 +205,15 @@ async def test_a_journal_whose_oldest_facts_are_removed_gives_the_same_entries(t
                 records = [record(now - age, service_id=chance.choice(services)) for age in ages]
                 await first.push(*records)
         before = await shown(first, services)
-        size = first.service.sealer.retention.size
+        size = first.service.windows.sealers[0].retention.size
         left = killed(tmp_path / "data")
         end = first.clock.now() - START
 
     async with keeping(left, at=end, shelf={"keep": 120}) as second:
         assert await shown(second, services) == before
         # It needs the facts that the first one needed; only the rows that it reserves come on top.
-        assert size <= second.service.sealer.retention.size < size + 1000
-        assert second.service.journal.complete_after > START
+        assert size <= second.service.windows.sealers[0].retention.size < size + 1000
+        assert second.service.journal.partitions[0].complete_after > START
         await second.to(end + 10)
         after = await requests(second)
     assert sum(after.values()) > 0
@@ -224,7 +228,7 @@ async def test_a_longer_shelf_does_not_show_incomplete_seconds(tmp_path: Path) -
             await first.to(now)
             await first.push(record(now), record(now + 4))
         before = await requests(first)
-        gone = first.service.journal.complete_after - START
+        gone = first.service.journal.partitions[0].complete_after - START
         left = killed(tmp_path / "data")
     assert gone > 10
 

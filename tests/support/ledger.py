@@ -18,8 +18,10 @@ class Ledger(MemoryJournal):
         self.partials: list[bytes] = []
         self.changed = asyncio.Event()
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
-        await super().append(partial, checkpoints)
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
+        await super().append(partial, checkpoints, push_id=push_id)
         self.partials.append(partial)
         self.appended.append((counted(partial), dict(checkpoints or {})))
         self.changed.set()

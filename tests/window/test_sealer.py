@@ -15,6 +15,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.model import KeyLimits
 from edgetally.window.sealer import INLINE_PARTIAL_BYTES, Sealer
 from edgetally.window.shelf import Shelf
+from edgetally.window.shelving import Shelving
 from tests.journal.conformance import take
 from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, ManualTimer, until
 
@@ -35,7 +36,10 @@ class Setup:
 
     def __init__(self, journal: MemoryJournal, clock: ManualClock, *, delay: int = DELAY) -> None:
         self.shelf = Shelf(keep=300, cache_bytes=1 << 20)
-        self.sealer = Sealer(journal=journal, shelf=self.shelf, clock=clock, limits=LIMITS, aggregate_delay=delay)
+        self.shelving = Shelving(self.shelf)
+        self.sealer = Sealer(
+            partition=journal, put=self.shelving.put, clock=clock, limits=LIMITS, aggregate_delay=delay
+        )
 
     def entries(self, service_id: str = "svc", dataset: str = "domains") -> list[tuple[int, bytes]]:
         """Return the second and the JSON of every entry; seconds count from the start of the clock."""
@@ -69,6 +73,7 @@ async def running(
             task.cancel()
         await asyncio.wait(tasks)
         setup.sealer.close()
+        setup.shelving.close()
 
 
 def partial(*seconds: int, service_id: str = "svc", domains: int = 1, pop: str = "lab") -> bytes:
@@ -145,7 +150,7 @@ async def test_late_records_count_in_the_oldest_open_second(clock: ManualClock) 
         # Seconds up to 1 are sealed, so 2 is the oldest open one.
         assert setup.requests() == {0: 1, 2: 4}
         assert setup.entries()[:1] == before
-        assert setup.sealer.late == {"svc": 3}
+        assert setup.sealer.totals.late == {"svc": 3}
 
 
 async def test_pops_are_kept_as_long_as_entries_with_them(clock: ManualClock) -> None:
@@ -157,7 +162,9 @@ async def test_pops_are_kept_as_long_as_entries_with_them(clock: ManualClock) ->
         found = []
         for second in (1, 2, 3, 301, 302, 303):
             await clock.advance(START + second - clock.now())
-            found.append([setup.sealer.kept_pops(services) for services in (["svc"], ["other"], ["svc", "other", "x"])])
+            found.append(
+                [setup.shelving.kept_pops(services) for services in (["svc"], ["other"], ["svc", "other", "x"])]
+            )
 
     assert found == [
         [[], [], []],
@@ -177,7 +184,7 @@ async def test_late_records_are_counted_by_service(clock: ManualClock) -> None:
         await journal.append(partial(0, service_id="c"))
         await clock.advance(3)
 
-        assert setup.sealer.late == {"a": 2, "b": 1}
+        assert setup.sealer.totals.late == {"a": 2, "b": 1}
 
 
 async def test_a_large_partial_is_merged_in_order(clock: ManualClock) -> None:
@@ -190,7 +197,7 @@ async def test_a_large_partial_is_merged_in_order(clock: ManualClock) -> None:
         await clock.advance(3)
 
         # When it was merged, only the last second and the one before were open.
-        assert setup.sealer.late == {"svc": 3_900}
+        assert setup.sealer.totals.late == {"svc": 3_900}
         assert setup.requests() == {-1: 4_000, 0: 101}
 
 
@@ -244,7 +251,7 @@ async def test_a_small_merge_never_waits_on_the_event_loop_for_a_large_one(
 
     journal = Busy()
     async with running(journal, clock) as setup:
-        before = setup.sealer.records["svc"]
+        before = setup.sealer.totals.records["svc"]
         window.reserving.clear()
         window.go_on.clear()
         clock.settled = lambda: True
@@ -252,7 +259,7 @@ async def test_a_small_merge_never_waits_on_the_event_loop_for_a_large_one(
         await until(window.reserving.is_set)
         await clock.advance(0)
         assert not window.blocked_loop
-        assert setup.sealer.records["svc"] == before
+        assert setup.sealer.totals.records["svc"] == before
 
         window.go_on.set()
         clock.settled = lambda: setup.sealer.position == journal.end
@@ -350,7 +357,7 @@ async def eventful_minute(journal: KeepingJournal, clock: ManualClock) -> Setup:
             )
             await clock.advance(chance.choice((0.1, 0.5, 0.9)))
         await clock.advance(10)
-    assert setup.sealer.late.total() > 50
+    assert setup.sealer.totals.late.total() > 50
     return setup
 
 
@@ -375,7 +382,7 @@ async def test_a_restart_on_the_same_journal_makes_the_same_entries_byte_for_byt
     after = await replayed(journal, clock, before.shelf.newest)
 
     assert everything(after) == everything(before)
-    assert after.sealer.late == {}, "late records are counted once, though they stay late"
+    assert after.sealer.totals.late == {}, "late records are counted once, though they stay late"
     assert len(everything(before)["a", "domains"]) > 30
 
 
@@ -386,7 +393,7 @@ async def test_two_windows_that_read_one_journal_make_the_same_entries(clock: Ma
         await until(lambda: reader.shelf.newest == owner.shelf.newest)
 
         assert everything(reader) == everything(owner)
-        assert reader.sealer.late == owner.sealer.late
+        assert reader.sealer.totals.late == owner.sealer.totals.late
 
 
 async def test_a_restart_continues_where_the_last_process_stopped(clock: ManualClock) -> None:
@@ -401,4 +408,4 @@ async def test_a_restart_continues_where_the_last_process_stopped(clock: ManualC
         await until(lambda: setup.shelf.newest == START + 10)
 
         assert setup.requests() == {0: 1, 1: 2, 5: 1}
-        assert setup.sealer.late == {}
+        assert setup.sealer.totals.late == {}

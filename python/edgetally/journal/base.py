@@ -1,12 +1,13 @@
 """
-A journal is one ordered sequence of partials and seals.
+A journal has partitions, and a partition is one ordered sequence of partials and seals.
 
     append(partial)  ──▶  │ partial │ partial │ seal 17 │ partial │ ...  ──▶  read(position)
 
-Everything that a window shows is read from here, so every reader of the same journal builds the same entries.
+Everything that a window shows is read from here, so every reader of the same journal builds the same entries. A journal
+of one process is its own only partition.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from edgetally.telemetry import metrics
@@ -35,17 +36,17 @@ Checkpoints = Mapping[str, str | None]
 """Checkpoints and idempotency records by name, in any text form. None removes one."""
 
 
-class Journal(Protocol):
-    """Append partials and seals; read on from a position."""
+class Partition(Protocol):
+    """One ordered sequence of partials and seals, which has all facts of the services in it."""
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def opened(self) -> None:
+        """Return once it is known which facts there are already: then `end` is the position of the newest."""
+
+    async def append(self, partial: bytes) -> None:
         """
-        Append a partial. It is durable when this returns.
+        Append rows that the window itself has made: reservations.
 
-        The checkpoints become durable together with the partial, or not at all. The partial may be empty if there are
-        any: then it is no fact.
-
-        Raises Unavailable when it cannot be made durable now. A caller that is cancelled has appended all the same.
+        Raises Unavailable when they cannot be made durable now.
         """
 
     async def seal(self, second: int) -> None:
@@ -60,9 +61,6 @@ class Journal(Protocol):
 
         Seconds up to `complete_after` have lost a part of their rows by that; None: as before.
         """
-
-    def checkpoints(self) -> Mapping[str, str]:
-        """Return the last checkpoint, or idempotency record, of every name. It is kept up to date."""
 
     @property
     def end(self) -> int:
@@ -83,6 +81,33 @@ class Journal(Protocol):
     @property
     def is_nearly_full(self) -> bool:
         """Whether space is running out, so that every fact that can be forgotten should be."""
+
+
+class Journal(Protocol):
+    """Append partials and checkpoints; read on in each of its partitions."""
+
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
+        """
+        Append a partial. It is durable when this returns.
+
+        The checkpoints become durable together with the partial, or not at all. The partial may be empty if there are
+        any: then it is no fact. In a shared journal, partials with the same `push_id` count once.
+
+        Raises Unavailable when it cannot be made durable now. A caller that is cancelled has appended all the same.
+        """
+
+    def checkpoints(self) -> Mapping[str, str]:
+        """Return the last checkpoint, or idempotency record, of every name. It is kept up to date."""
+
+    @property
+    def partitions(self) -> Sequence[Partition]:
+        """Where the facts are: those of a service always in the same partition."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes append to it, too."""
 
     @property
     def failing(self) -> str | None:

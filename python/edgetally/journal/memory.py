@@ -10,6 +10,7 @@ from edgetally.journal.base import Checkpoints, Fact, Partial, Seal
 class MemoryJournal:
     """Durable as long as the process runs."""
 
+    is_shared = False
     is_persistent = False
     is_nearly_full = False
     failing = None
@@ -28,7 +29,21 @@ class MemoryJournal:
         self.complete_after = 0
         """Seconds after this still have all of their rows."""
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    @property
+    def partitions(self) -> "tuple[MemoryJournal]":
+        """Itself."""
+        return (self,)
+
+    async def opened(self) -> None:
+        """Nothing to wait for."""
+
+    async def append(
+        self,
+        partial: bytes,
+        checkpoints: Checkpoints | None = None,
+        *,
+        push_id: bytes | None = None,  # noqa: ARG002 - idempotency records suffice
+    ) -> None:
         """Append a partial, and store the checkpoints."""
         store(self._checkpoints, checkpoints)
         if partial:

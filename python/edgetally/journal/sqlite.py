@@ -78,6 +78,7 @@ class Forgotten(NamedTuple):
 class SqliteJournal:
     """As durable as the disk."""
 
+    is_shared = False
     is_persistent = True
 
     def __init__(self, directory: Path) -> None:
@@ -118,7 +119,21 @@ class SqliteJournal:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def append(self, partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    @property
+    def partitions(self) -> "tuple[SqliteJournal]":
+        """Itself."""
+        return (self,)
+
+    async def opened(self) -> None:
+        """Nothing to wait for: the file was opened."""
+
+    async def append(
+        self,
+        partial: bytes,
+        checkpoints: Checkpoints | None = None,
+        *,
+        push_id: bytes | None = None,  # noqa: ARG002 - idempotency records suffice
+    ) -> None:
         """Append a partial, together with the checkpoints."""
         if partial or checkpoints:
             await self._write(partial, checkpoints, None)

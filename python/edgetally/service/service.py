@@ -54,9 +54,10 @@ from edgetally.sources.stdin import Stdin
 from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry.events import DescriptionsReloaded, JournalInMemory, JournalOpened, TaskFailed, say
 from edgetally.telemetry.label_limit import LabelLimit
-from edgetally.window.sealer import Sealer
 from edgetally.window.series import ExportedSeries
 from edgetally.window.shelf import Shelf
+from edgetally.window.shelving import Shelving
+from edgetally.window.windows import Windows
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers reconnect at the same instant."""
@@ -102,15 +103,16 @@ class Service:
             split_by_pop=exported.split_by_pop,
         )
         name_series(self.exported_series, self.descriptions)
-        self.sealer = Sealer(
+        self.shelving = Shelving(self.shelf, self.exported_series)
+        self.windows = Windows(
             journal=self.journal,
             shelf=self.shelf,
+            shelving=self.shelving,
             clock=self.clock,
             limits=config.window.limits,
             aggregate_delay=config.window.aggregate_delay,
-            retention=Retention(keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
+            retention=partial(Retention, keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
             labels=LabelLimit(config.metrics.services),
-            series=self.exported_series,
         )
 
         # From entries to readers, over HTTP. Pushes arrive here, too.
@@ -151,7 +153,7 @@ class Service:
                 compat=Compat(
                     authorization,
                     self.shelf,
-                    self.sealer.kept_pops,
+                    self.shelving.kept_pops,
                     self.descriptions,
                     scheme=self.policy.scheme,
                     max_domains=config.window.max_domains,
@@ -189,7 +191,7 @@ class Service:
         collectors = (
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
             *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal)),
-            *(self.sealer, self.shelf, self.exported_series, self.streams, http),
+            *(self.windows, self.shelf, self.exported_series, self.streams, http),
         )
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
 
@@ -204,9 +206,10 @@ class Service:
 
     async def __aenter__(self) -> Self:
         """Replay the journal, then listen and open the sources; raise ConfigError when one cannot be opened."""
-        self.sealer.resume()
-        self._tasks = [self._start(self.sealer.read()), self._start(self.sealer.seal_seconds())]
-        await first([self.sealer.started, self.failed])
+        self.windows.resume()
+        self._tasks = [self._start(work) for work in self.windows.tasks()]
+        for sealer in self.windows.sealers:
+            await first([sealer.started, self.failed])
         try:
             if isinstance(self._failure, EdgetallyError):
                 raise self._failure
@@ -246,7 +249,7 @@ class Service:
         """Return the problem of each part that has to be ready, empty if there is none."""
         return {
             "journal": self.journal.failing or "",
-            "window": self.sealer.problem,
+            "window": self.windows.problem,
             "files": self.sources.problem,
             "server": "stopping" if self.server.closing else "",
         }
@@ -340,7 +343,7 @@ class Service:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
             self._failure = error
-            if self.sealer.started.is_set() or not isinstance(error, EdgetallyError):
+            if self.windows.started or not isinstance(error, EdgetallyError):
                 say(TaskFailed(), error=error)
             self.failed.set()
 
@@ -360,7 +363,8 @@ class Service:
         await self.group_commit.drain()
         self.fold_pool.close()
         self.dead_letters.close()
-        self.sealer.close()
+        self.windows.close()
+        self.shelving.close()
         await self.journal.close()
 
 

@@ -1,8 +1,8 @@
 """
-The sealer: journal ──▶ window ──entry──▶ shelf.
+The sealer: a partition of the journal ──▶ its window ──sealed seconds──▶ shelving.
 
 It has two tasks, which share nothing but the journal. `seal_seconds` appends a seal whenever a second is over. `read`
-reads the journal, merges partials and seals seconds. A process that reads another's journal needs only `read`.
+reads the partition, merges partials and seals seconds. A process that reads another's journal needs only `read`.
 
 After a restart, `read` starts with the facts that the journal still has, so the shelf is as before. `seal_seconds`
 starts with one seal for all the seconds of the downtime.
@@ -10,23 +10,20 @@ starts with one seal for all the seconds of the downtime.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
-from edgetally.journal.base import Journal, Partial, Seal
+from edgetally.journal.base import Partial, Partition, Seal
 from edgetally.journal.retention import Retention
 from edgetally.model import KeyLimits
-from edgetally.telemetry import metrics
 from edgetally.telemetry.events import ClockSetBack, say
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.label_limit import LabelLimit
-from edgetally.telemetry.prometheus import Family
-from edgetally.window.series import ExportedSeries
-from edgetally.window.shelf import Shelf
+from edgetally.window.shelving import Put, SealedSeconds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,42 +38,14 @@ MAX_AHEAD = 60.0
 """Seconds that the journal may be ahead of the clock. Up to this, time continues where the journal ends. If the clock
 was set back further, it was wrong before, and records with the right time would be rejected as too old."""
 
-MAX_LAG = 5.0
-"""Seconds after which a second that was due and is not sealed means that something is wrong."""
 
+class SealerTotals:
+    """What the sealers of all partitions count. Counts by service share the label `_other` beyond its limit."""
 
-class Sealer:
-    """Makes seconds final `aggregate_delay` seconds after they began."""
-
-    def __init__(
-        self,
-        *,
-        journal: Journal,
-        shelf: Shelf,
-        clock: Clock,
-        limits: KeyLimits,
-        aggregate_delay: int,
-        retention: Retention | None = None,
-        labels: LabelLimit | None = None,
-        series: ExportedSeries | None = None,
-    ) -> None:
-        self._journal = journal
-        self._window = WindowThread(_core.Window(**limits._asdict()))
-        self._shelf = shelf
-        self._clock = clock
-        self._delay = aggregate_delay
-        self.retention = retention or Retention(keep=0, max_bytes=0)
-        """Which facts of the journal a restart still needs."""
-        self.position = 0
-        """Of the last fact that was read."""
-        self._start_at: int | None = None
-        self._before = journal.end
-        """A previous process has counted the facts up to here."""
-        self._reserved = 0
-        self._labels = labels or LabelLimit(limits.services)
-        self._series = series
+    def __init__(self, labels: LabelLimit) -> None:
+        self._labels = labels
         self.records: Counter[str] = Counter()
-        """Merged records by service. All counts by service here share the label `_other` beyond the limit."""
+        """Merged records by service."""
         self.late: Counter[str] = Counter()
         """Records that came after their second was sealed, by service."""
         self.overflowed: Counter[str] = Counter()
@@ -85,46 +54,60 @@ class Sealer:
         """How long partials took to merge."""
         self.seal_time = Histogram()
         """How long seconds took to seal."""
+
+    def count_merged(self, merged: list[tuple[str, int, int]]) -> None:
+        """Count the records of each service, and how many of them were late."""
+        for service_id, records, late in merged:
+            label = self._labels.label(service_id)
+            self.records[label] += records
+            if late:
+                self.late[label] += late
+
+    def count_sealed(self, sealed: list[_core.Sealed]) -> None:
+        """Count the rows that have overflowed."""
+        for one in sealed:
+            if one.overflowed:
+                self.overflowed[self._labels.label(one.service_id)] += one.overflowed
+
+
+class Sealer:
+    """Makes the seconds of one partition final `aggregate_delay` seconds after they began."""
+
+    def __init__(
+        self,
+        *,
+        partition: Partition,
+        put: Put,
+        clock: Clock,
+        limits: KeyLimits,
+        aggregate_delay: int,
+        totals: SealerTotals | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        """`put` takes the sealed seconds."""
+        self._partition = partition
+        self._put = put
+        self._window = WindowThread(_core.Window(**limits._asdict()))
+        self._clock = clock
+        self._delay = aggregate_delay
+        self.totals = totals or SealerTotals(LabelLimit(limits.services))
+        """What it counts, perhaps together with the sealers of other partitions."""
+        self.retention = retention or Retention(keep=0, max_bytes=0)
+        """Which facts of the partition a restart still needs."""
+        self.position = 0
+        """Of the last fact that was read."""
+        self._start_at: int | None = None
+        self._before = 0
+        """A previous process has counted the facts up to here."""
+        self._sealed = 0
+        """The newest sealed second; 0 before the first."""
+        self._reserved = 0
         self.started = asyncio.Event()
-        """Set once the shelf is up to date. Before that, no answer has a `Timestamp` to show."""
-
-    @property
-    def lag(self) -> float:
-        """Seconds since the newest sealed second was due; 0 before the first seal."""
-        return self._clock.now() - self._delay - self._shelf.newest if self._shelf.newest else 0.0
-
-    @property
-    def problem(self) -> str:
-        """Why readers see nothing new; empty if they do."""
-        if not self._shelf.newest:
-            return "starting: no second sealed yet"
-        return f"no second sealed for {self.lag:.0f} seconds: readers see nothing new" if self.lag > MAX_LAG else ""
-
-    def kept_pops(self, services: Sequence[str]) -> list[str]:
-        """Return the POPs that the entries of these services have, in alphabetical order, each once."""
-        return self._window.kept_pops.of(services, self._gone)
-
-    @property
-    def _gone(self) -> int:
-        """The newest second of which nothing is kept any more; 0 if there is none."""
-        return max(self._shelf.oldest - 1, 0)
-
-    def collect(self) -> Iterator[Family]:
-        """Yield the metrics."""
-        yield metrics.MERGE_DURATION.sample(self.merge_time)
-        yield metrics.SEAL_DURATION.sample(self.seal_time)
-        yield metrics.LAST_SEALED.sample(self._shelf.newest)
-        yield metrics.SEAL_LAG.sample(self.lag)
-        for metric, counts in (
-            (metrics.SERVICE_RECORDS, self.records),
-            (metrics.SERVICE_LATE, self.late),
-            (metrics.SERVICE_OVERFLOWED, self.overflowed),
-        ):
-            yield metric.samples({(service_id,): counts[service_id] for service_id in self.records})
+        """Set once everything that was there at the start is sealed."""
 
     def resume(self) -> None:
         """Continue the time where the journal left it. Call this before anything else."""
-        last = self._journal.newest_seal
+        last = self._partition.newest_seal
         if last is None:
             return
         due = last.second + self._delay
@@ -133,7 +116,7 @@ class Sealer:
         else:
             say(ClockSetBack(seconds=int(due - self._clock.now())))
             self.position = last.position
-            self._journal.forget(last.position, complete_after=0)
+            self._partition.forget(last.position, complete_after=0)
 
     async def seal_seconds(self) -> None:
         """Append a seal at every full second, without end."""
@@ -144,29 +127,31 @@ class Sealer:
             try:
                 # After an outage the last seal is appended once more, and time continues a second later: sources that
                 # waited for the journal retry within that second, and their records are in time.
-                await self._journal.seal(repeat.second if repeat else now - self._delay)
+                await self._partition.seal(repeat.second if repeat else now - self._delay)
                 repeat = None
             except Unavailable:
                 # A seal that is not durable is not final. Readers see that time stands still, and the next seal covers
                 # all that could not be appended.
-                repeat = self._journal.newest_seal
+                repeat = self._partition.newest_seal
                 if repeat is None:
                     raise
             await self._reserve(now)
             if self._start_at is None:
-                self._start_at = self._journal.end
+                self._start_at = self._partition.end
                 self._check_started()
             await sleep_until(self._clock, now + 1)
 
     async def read(self) -> None:
-        """Merge the partials and follow the seals of the journal, without end."""
-        async for fact in self._journal.read(self.position):
+        """Merge the partials and follow the seals of the partition, without end."""
+        await self._partition.opened()
+        self._before = self._partition.end
+        async for fact in self._partition.read(self.position):
             if isinstance(fact, Partial):
                 await self._merge(fact)
             else:
                 await self._seal(fact)
-            if not self._journal.is_persistent:
-                self._journal.forget(fact.position)
+            if not self._partition.is_persistent:
+                self._partition.forget(fact.position)
             self.position = fact.position
             self._check_started()
 
@@ -180,7 +165,7 @@ class Sealer:
         reservations = await self._window.call(self._window.window.reservations, first, last)
         try:
             if reservations:
-                await self._journal.append(reservations)
+                await self._partition.append(reservations)
             self._reserved = last
         except Unavailable:
             pass  # these seconds are reserved with the next ones
@@ -197,44 +182,32 @@ class Sealer:
             problem = f"cannot read fact {fact.position}: {error}; to start over, move the journal away"
             raise ConfigError("journal.data_dir", problem) from error
         self.retention.partial(len(fact.partial))
-        self.merge_time.observe(self._clock.now() - start)
+        self.totals.merge_time.observe(self._clock.now() - start)
         if fact.position > self._before:
-            self._count(merged)
+            self.totals.count_merged(merged)
 
     async def _seal(self, fact: Seal) -> None:
-        if fact.second <= self._shelf.newest:
+        if fact.second <= self._sealed:
             return
+        self._sealed = fact.second
         start = self._clock.now()
-        sealed, newest = await self._window.seal(fact.second, forget=self._gone)
-        self.seal_time.observe(self._clock.now() - start)
-        if fact.position > self._before:
-            for one in sealed:
-                if one.overflowed:
-                    self.overflowed[self._labels.label(one.service_id)] += one.overflowed
-        after = self._journal.complete_after
-        shown = [one for one in sealed if one.second > after]
-        self._shelf.put(fact.second, shown, complete_after=after)
-        if self._series and fact.position > self._before:
-            await self._window.call(self._series.add, fact.second, shown)
-        if self._journal.is_persistent:
+        sealed, newest = await self._window.seal(fact.second)
+        self.totals.seal_time.observe(self._clock.now() - start)
+        is_new = fact.position > self._before
+        if is_new:
+            self.totals.count_sealed(sealed)
+        await self._put(SealedSeconds(fact.second, sealed, self._partition.complete_after, is_new))
+        if self._partition.is_persistent:
             self._forget(fact, newest)
 
-    def _count(self, merged: list[tuple[str, int, int]]) -> None:
-        """Count records, and how many of them were late."""
-        for service_id, records, late in merged:
-            label = self._labels.label(service_id)
-            self.records[label] += records
-            if late:
-                self.late[label] += late
-
     def _forget(self, seal: Seal, newest: int) -> None:
-        """Let the journal remove the facts that no restart needs; `newest` is the newest second of the window."""
-        journal = self._journal
+        """Let the facts be removed that no restart needs; `newest` is the newest second of the window."""
+        partition = self._partition
         removable = self.retention.seal(
-            seal.position, second=seal.second, reach=newest, is_nearly_full=journal.is_nearly_full
+            seal.position, second=seal.second, reach=newest, is_nearly_full=partition.is_nearly_full
         )
         if removable:
-            journal.forget(removable.position, complete_after=max(removable.reach, journal.complete_after))
+            partition.forget(removable.position, complete_after=max(removable.reach, partition.complete_after))
 
 
 class WindowThread:
@@ -247,8 +220,6 @@ class WindowThread:
 
     def __init__(self, window: _core.Window) -> None:
         self.window = window
-        self.kept_pops = _core.KeptPops()
-        """Which POPs the sealed seconds have."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="window")
         self._last: Future[Any] = Future()
         """The newest call of the thread: when it is done, so are those before it."""
@@ -266,17 +237,11 @@ class WindowThread:
             return self.window.merge(partial)
         return await self.call(self.window.merge, partial)
 
-    async def seal(self, second: int, *, forget: int) -> tuple[list[_core.Sealed], int]:
-        """
-        Seal every second up to `second`; also return the newest second that holds anything.
-
-        Seconds up to `forget` are kept no longer.
-        """
+    async def seal(self, second: int) -> tuple[list[_core.Sealed], int]:
+        """Seal every second up to `second`; also return the newest second that holds anything."""
 
         def seal() -> tuple[list[_core.Sealed], int]:
-            sealed = self.window.seal(second)
-            self.kept_pops.add(sealed, forget)
-            return sealed, self.window.newest or second
+            return self.window.seal(second), self.window.newest or second
 
         return await self.call(seal)
 

@@ -65,7 +65,8 @@ class Shelf:
     """
 
     def __init__(self, *, keep: int, cache_bytes: int, max_bytes: int = 1_000_000_000) -> None:
-        self._keep = keep
+        self.keep = keep
+        """How many sealed seconds of every service are kept."""
         self._max_bytes = max_bytes
         self.evicted = 0
         """Seconds that were evicted early because all together took more than `max_bytes`."""
@@ -190,7 +191,7 @@ class Shelf:
             self.reused += 1
             return
         self.encoded += 1
-        if second.second <= self.newest - self._keep:
+        if second.second <= self.newest - self.keep:
             return  # it was evicted meanwhile
         second.bodies[dataset] = body
         self._cached[second, dataset] = None
@@ -234,7 +235,7 @@ class Shelf:
                         waiter.wake()
 
     def _evict(self) -> None:
-        self._drop(self.newest - self._keep)
+        self._drop(self.newest - self.keep)
         while self.size > self._max_bytes:
             oldest = min(seconds[0].second for seconds in self._services.values())
             if oldest >= self.newest:
