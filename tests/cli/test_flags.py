@@ -34,6 +34,7 @@ FLAGS: dict[str, tuple[str, str, object]] = {
     "--log-level": ("debug", "log.level", "debug"),
     "--journal": ("memory", "journal.kind", "memory"),
     "--data-dir": ("/flag", "journal.data_dir", "/flag"),
+    "--partitions": ("6", "journal.partitions", 6),
     "--stdin": ("", "sources.stdin", True),
 }
 """Every flag of `serve` that is a setting: what is given, the setting, and what it is then."""

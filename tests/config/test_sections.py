@@ -63,7 +63,7 @@ def test_every_default_is_a_value_that_could_be_given() -> None:
         ("api.allow_anonymous", "true or false"),
         ("api.tls_cert", "a path"),
         ("journal.data_dir", "a string"),
-        ("journal.kind", "one of: sqlite, memory"),
+        ("journal.kind", "sqlite, memory or kafka://HOST:PORT[,HOST:PORT]/TOPIC"),
         ("records.service_id", "1 to 64 letters, digits, - and _"),
         ("records.weight", "an integer from 1 to 4294967296"),
         ("sources.follow", "a list of tables"),

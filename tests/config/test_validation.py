@@ -38,11 +38,14 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         ),
         pytest.param(
             {"journal": {"kind": "postgres"}},
-            *("journal.kind", "must be one of: sqlite, memory (got 'postgres')"),
+            *("journal.kind", "expected sqlite, memory or kafka://HOST:PORT[,HOST:PORT]/TOPIC, got 'postgres'"),
             id="an unknown choice",
         ),
         pytest.param(
-            {"journal": {"kind": 1}}, "journal.kind", "must be one of: sqlite, memory (got an integer)", id="no choice"
+            {"journal": {"kind": 1}},
+            "journal.kind",
+            "expected sqlite, memory or kafka://HOST:PORT[,HOST:PORT]/TOPIC, got an integer",
+            id="no choice",
         ),
         pytest.param(
             {"api": {"poll_timeout": "40"}},

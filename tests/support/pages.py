@@ -274,7 +274,9 @@ def _toml(header: str, values: dict[str, Any]) -> str:
 def _settings_table(settings: Iterable[Setting]) -> str:
     rows = []
     for one in settings:
-        default = "required" if one.is_required else "" if one.default in (None, ()) else f"`{json.dumps(one.default)}`"
+        default = (
+            "required" if one.is_required else "" if one.default in (None, (), {}) else f"`{json.dumps(one.default)}`"
+        )
         meaning = [one.description]
         if one.limit:
             counted = "" if one.limit.counted == REACHED else f" Counted by `{one.limit.counted}`."

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from edgetally.access.grants import short
 from edgetally.access.token_file import TokenFile
 from edgetally.cli.flags import add_flag, add_flags, given
+from edgetally.cli.journal import describe as describe_journal
 from edgetally.cli.streams import standard_input
 from edgetally.cli.top import describe as describe_top
 from edgetally.clock import SystemClock
@@ -174,6 +175,15 @@ def parser() -> argparse.ArgumentParser:
     formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
 
     _token(commands)
+
+    describe_journal(
+        commands.add_parser(
+            "journal",
+            help="create and check the topic of a journal in Kafka",
+            description="Create and check the topic of a journal in Kafka. Exit status: 0; 1 if no broker can be "
+            "reached; 2 if a setting or the topic is wrong.",
+        )
+    )
 
     describe_top(
         commands.add_parser(

@@ -109,7 +109,13 @@ class Setting(NamedTuple):
     def named_table(self) -> type[Section] | None:
         """Of tables that have names, what each of them is."""
         kind = self.bare_type
-        return _taken_apart(get_args(kind)[1])[0] if get_origin(kind) is Mapping else None
+        item = _taken_apart(get_args(kind)[1])[0] if get_origin(kind) is Mapping else None
+        return item if isinstance(item, type) and issubclass(item, Section) else None
+
+    @property
+    def is_open_table(self) -> bool:
+        """Whether it is a table of any names, each with a text."""
+        return get_origin(self.bare_type) is Mapping and not self.named_table
 
     @property
     def form_of_names(self) -> Form:
@@ -137,6 +143,8 @@ class Setting(NamedTuple):
             return self.form.words
         if self.named_table:
             return "tables by name"
+        if self.is_open_table:
+            return "a table"
         names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
         return names.get(kind, "a list of tables") + "".join(_bounds(one) for one in notes if isinstance(one, Meta))
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from edgetally.errors import ConfigError
+from edgetally.journal.kafka import address as kafka
 from edgetally.model import MAX_POP_BYTES, SERVICE_ID
 from edgetally.snippets import format_of
 from edgetally.sources.syslog import is_host
@@ -50,6 +51,11 @@ def address(text: str) -> tuple[str, int]:
     if not match or int(match[3]) > MAX_PORT or not is_host(match[1] or match[2]):
         raise ConfigError("api.listen", f"expected {HOST_AND_PORT}, got {text[:40]!r}")
     return match[1] or match[2], int(match[3])
+
+
+def is_journal(text: str) -> bool:
+    """Whether `text` is a kind of journal; raise ConfigError when it is almost the address of one in Kafka."""
+    return text in ("sqlite", "memory") or (kafka.is_kafka(text) and bool(kafka.parse(text)))
 
 
 def mode(text: str) -> int:

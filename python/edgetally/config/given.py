@@ -88,9 +88,12 @@ class Given:
                 self._names = {path: name for path, name in self._names.items() if not _is_in(path, setting.path)}
                 self._names[setting.path] = variable
                 try:
-                    _put(merged, setting, _tables(text) if setting.table or setting.named_table else Text(text))
+                    is_table = setting.table or setting.named_table or setting.is_open_table
+                    _put(merged, setting, _tables(text) if is_table else Text(text))
                 except ValueError:
-                    yield ConfigError(variable, f"expected {setting.words} in JSON or TOML, got {text[:40]!r}")
+                    # What may have a password in it is not shown.
+                    shown = "" if setting.is_open_table else f", got {text[:40]!r}"
+                    yield ConfigError(variable, f"expected {setting.words} in JSON or TOML{shown}")
             elif variable in MISSPELT or "__" in variable.removeprefix(PREFIX):
                 yield ConfigError(variable, f"unknown setting ({_hint(variable)})")
 

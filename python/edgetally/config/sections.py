@@ -11,6 +11,8 @@ from msgspec import Meta
 from edgetally.config import forms
 from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
 from edgetally.config.regions import BillingRegion, Region, StatsRegion
+from edgetally.journal.kafka import address as kafka
+from edgetally.journal.kafka.properties import check_names, is_property
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
 from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
 from edgetally.sources import syslog
@@ -20,6 +22,9 @@ OVERFLOWED = "edgetally_service_rows_overflowed_total"
 EXPORTED_OVERFLOWED = "edgetally_exported_rows_overflowed_total"
 REJECTED = "edgetally_records_rejected_total"
 """What counts whatever is beyond a limit."""
+
+LOG_MARGIN = 60
+"""Seconds beside these, for clocks that differ."""
 
 NO_TABLES: Mapping[str, Any] = MappingProxyType({})
 
@@ -298,9 +303,13 @@ class JournalSettings(Section, frozen=True):
     """Where accepted records are made durable."""
 
     kind: Annotated[
-        Literal["sqlite", "memory"],
-        Meta(description="`sqlite`: a file, which survives crashes and restarts. `memory`: nothing survives."),
-        Flag("--journal", help="memory: nothing survives a restart"),
+        str,
+        Form(f"sqlite, memory or {kafka.WORDS}", forms.is_journal),
+        Meta(
+            description="`sqlite`: a file, which survives crashes and restarts. `memory`: nothing survives. "
+            f"`{kafka.WORDS}`: a topic that many nodes share."
+        ),
+        Flag("--journal", f"sqlite|memory|{kafka.WORDS}", "memory: nothing survives a restart; kafka: shared by nodes"),
     ] = "sqlite"
     data_dir: Annotated[
         str,
@@ -314,6 +323,38 @@ class JournalSettings(Section, frozen=True):
         int,
         Meta(ge=0, description="Bytes of partials that are kept for a restart. Beyond it, a restart restores less."),
     ] = 2_000_000_000
+    partitions: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="Kafka: partitions of the topic. They never change."),
+        Flag("--partitions", "COUNT", "kafka: partitions of the topic"),
+    ] = 12
+    horizon: Annotated[
+        int,
+        Meta(
+            ge=5,
+            le=86_400,
+            description="Kafka: seconds in which a repeated append is recognised at any node.",
+        ),
+    ] = 600
+    patience: Annotated[
+        float,
+        Meta(gt=0, le=600, description="Kafka: seconds that a push waits before it gets 503."),
+    ] = 10.0
+    max_pending: Annotated[
+        int,
+        Meta(ge=1_000_000, description="Kafka: bytes that wait for brokers. Beyond it, pushes get 503."),
+    ] = 64_000_000
+    kafka: Annotated[
+        Mapping[Annotated[str, Form("properties of librdkafka", is_property)], str],
+        Meta(
+            description="Kafka: properties of librdkafka. `sasl.password.file` and `sasl.password.env` read the "
+            "password from a file or a variable."
+        ),
+    ] = NO_TABLES
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield properties that are not for the settings to choose."""
+        yield from ((f"kafka.{name}", problem) for name, problem in check_names(self.kafka))
 
     @property
     def directory(self) -> Path:
@@ -559,6 +600,13 @@ class Config(Section, frozen=True):
         for service_id, one in self.services.items():
             if one.name and taken.setdefault(one.name, service_id) != service_id:
                 yield f"services.{service_id}.name", f"{one.name!r} is the service {taken[one.name]} already"
+
+    @property
+    def log_seconds(self) -> int:
+        """How much of a journal in Kafka a reader needs at its start: the seconds it shows, and before them the ids."""
+        return (
+            self.shelf.keep + self.journal.horizon + self.window.aggregate_delay + self.records.max_ahead + LOG_MARGIN
+        )
 
     @property
     def token_file(self) -> Path:

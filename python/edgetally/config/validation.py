@@ -100,10 +100,17 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
         return _table(setting.section_type, given, setting.path, problems)
     if setting.named_table:
         return MappingProxyType(dict(_named_tables(setting, setting.named_table, given, problems)))
+    if setting.is_open_table:
+        return MappingProxyType(dict(_open_table(setting, given, problems)))
     if setting.table and isinstance(given, list):
         return tuple(
             _table(setting.table, one, f"{setting.path}[{index}]", problems) for index, one in enumerate(given)
         )
+    return _single(setting, given, problems)
+
+
+def _single(setting: Setting, given: object, problems: list[ConfigError]) -> Any:  # noqa: ANN401 - of any type
+    """Return what a setting says that is no table."""
     try:
         is_text = isinstance(given, Text)
         value = msgspec.convert(
@@ -142,6 +149,31 @@ def _named_tables(
             problems.append(ConfigError(setting.path, f"expected names of {form.words}, got {name[:MAX_SHOWN]!r}"))
         else:
             yield name, _table(kind, one, f"{setting.path}.{name}", problems)
+
+
+def _open_table(setting: Setting, given: object, problems: list[ConfigError]) -> Iterator[tuple[str, str]]:
+    """Yield the names in a table with their texts. A dotted name is one name, however TOML has it. No text is shown."""
+    if not isinstance(given, Mapping):
+        problems.append(ConfigError(setting.path, _expected(setting, given)))
+        return
+    form = setting.form_of_names
+    for name, one in _flattened(given):
+        if not form.accepts(name):
+            problems.append(ConfigError(setting.path, f"expected names of {form.words}, got {name[:MAX_SHOWN]!r}"))
+        elif isinstance(one, bool):
+            yield name, str(one).lower()
+        elif isinstance(one, str | int | float) and "\0" not in str(one):
+            yield name, str(one)
+        else:
+            problems.append(ConfigError(f"{setting.path}.{name}", f"expected a string, got {_kind(one)}"))
+
+
+def _flattened(given: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, one in given.items():
+        if isinstance(one, Mapping) and one:
+            yield from ((f"{name}.{below}", value) for below, value in _flattened(one))
+        else:
+            yield name, one
 
 
 def _expected(setting: Setting, given: object) -> str:

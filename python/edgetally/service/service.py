@@ -41,6 +41,7 @@ from edgetally.ingest.idempotency import IdempotencyKeys
 from edgetally.ingest.totals import Totals
 from edgetally.ingest.worker import Worker
 from edgetally.journal.base import Journal, JournalCollector
+from edgetally.journal.kafka.address import is_kafka
 from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
@@ -369,6 +370,8 @@ class Service:
 
 
 def _journal(config: Config) -> Journal:
+    if is_kafka(config.journal.kind):
+        raise ConfigError("journal.kind", "expected sqlite or memory: this version creates and checks topics only")
     return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
 
 

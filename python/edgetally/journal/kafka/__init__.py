@@ -1,0 +1,1 @@
+"""The journal in Kafka: one topic, which many processes append to and read."""

@@ -1,0 +1,83 @@
+"""The topic, at a real broker."""
+
+import pytest
+
+from edgetally.cli.main import main
+from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.kafka.address import parse
+from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.topic import SETTINGS, TopicAdmin
+from tests.support.kafka import DEADLINE, Brokers, needs_kafka
+
+pytestmark = needs_kafka()
+
+NEEDED = 1000
+"""Seconds of log that a reader needs."""
+
+
+def admin(url: str, **given: str) -> TopicAdmin:
+    return TopicAdmin(ClientProperties(parse(url), {name.replace("_", "."): one for name, one in given.items()}))
+
+
+def problems(url: str, **settings: str) -> list[str]:
+    """Return what is wrong with a topic that has these settings."""
+    extra = {name.replace("_", "."): one for name, one in settings.items()}
+    admin(url).create(partitions=3, replicas=1, seconds=DEADLINE, extra=extra)
+    return list(admin(url).find(DEADLINE).problems(partitions=3, needed=NEEDED))
+
+
+def test_a_topic_is_created_with_what_a_journal_needs(one_broker: Brokers, capsys: pytest.CaptureFixture[str]) -> None:
+    url = one_broker.url()
+
+    assert main(["journal", "create", url, "--partitions", "5", "--replicas", "1"]) == 0
+    found = admin(url).find(DEADLINE)
+    assert (found.partitions, found.replicas) == (5, 1)
+    assert found.settings.items() >= {**SETTINGS, "min.insync.replicas": "1", "flush.messages": "1"}.items()
+
+    assert main(["journal", "check", url, "--partitions", "5"]) == 0
+    assert main(["journal", "check", url]) == 2
+    assert main(["journal", "create", url]) == 2
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"created topic {parse(url).topic}: 5 partitions, 1 replicas\nok\n")
+    assert "warning: 1 replicas: three survive the loss of a broker" in shown.err
+    assert "expected 12 partitions (journal.partitions), got 5" in shown.err
+    assert "exists already" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({}, ""),
+        ({"message_timestamp_type": "CreateTime"}, "expected message.timestamp.type=LogAppendTime, got CreateTime"),
+        ({"cleanup_policy": "compact"}, "expected cleanup.policy=delete, got compact"),
+        ({"retention_ms": "600000"}, "expected retention.ms of at least 1060000, got 600000"),
+        ({"max_message_bytes": "500000"}, "expected max.message.bytes of at least 1000000"),
+    ],
+)
+def test_a_topic_that_would_lose_counts_is_refused(one_broker: Brokers, settings: dict[str, str], problem: str) -> None:
+    found = problems(one_broker.url(), **settings)
+    assert [one.partition(":")[0] for one in found] == [problem] * bool(problem)
+
+
+def test_a_topic_that_is_not_there_is_named(one_broker: Brokers) -> None:
+    url = one_broker.url()
+    with pytest.raises(ConfigError, match=f"there is no topic {parse(url).topic}: edgetally journal create {url}"):
+        admin(url).find(DEADLINE)
+
+
+def test_credentials_that_are_refused_are_named_and_not_shown(one_broker: Brokers) -> None:
+    given = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_username": "me"}
+    wrong = admin(one_broker.url(), **given, sasl_password="hunter2")
+    with pytest.raises(ConfigError, match=r"journal\.kafka\.sasl\.username: the brokers refuse it") as caught:
+        wrong.find(DEADLINE)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_property_that_there_is_not_is_named() -> None:
+    with pytest.raises(ConfigError, match=r'journal\.kafka: No such configuration property: "no\.such"'):
+        admin("kafka://127.0.0.1:1/t", no_such="1")
+
+
+def test_brokers_that_cannot_be_reached_are_named() -> None:
+    with pytest.raises(Unavailable, match=r"no broker of 127\.0\.0\.1:1 can be reached: .*Connection refused"):
+        admin("kafka://127.0.0.1:1/t").find(0.1)
