@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.sources.files.directory import Directories
+from edgetally.sources.files.followed import FollowedPath
 from edgetally.telemetry.events import RotatedFileLost
 from tests.sources.files.following import (
     LONG,
     QUIET_SECONDS,
     START,
+    Reading,
     append,
     events,
     following,
@@ -245,6 +248,28 @@ async def test_copied_and_truncated_and_what_only_the_copy_has_is_read(log: Path
 
     async with following(log, checkpoints=checkpoints) as reading:
         await reading.nothing()
+
+
+@pytest.mark.parametrize(("owner", "step"), [(Directories, "look"), (FollowedPath, "settle"), (Reading, "read")])
+async def test_copied_and_truncated_before_anything_of_it_is_read(
+    log: Path, owner: type, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening a new file and reading it, its directory is looked at, and its checkpoint becomes durable."""
+    checkpoints = await left_behind(log)
+    log.rename(log.with_name("access.log.2"))
+    append(log, LONG)
+    real = getattr(owner, step)
+
+    def rotate_before(*args: object) -> object:
+        if not (copy := log.with_name("access.log.1")).exists():
+            copy.write_bytes(log.read_bytes())
+            log.write_bytes(b"new\n")
+        return real(*args)
+
+    monkeypatch.setattr(owner, step, rotate_before)
+    async with following(log, checkpoints=checkpoints) as reading:
+        assert sorted(await reading.lines(9)) == [*LONG.splitlines(), b"new"]
+        await reading.nothing(2 * QUIET_SECONDS)
 
 
 # --- while the server is down ---------------------------------------------------------------------------------------

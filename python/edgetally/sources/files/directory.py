@@ -86,11 +86,11 @@ class Listing:
         logs = list(bases(plain(entry.name)))
         if not logs:
             return
-        path = self.path / entry.name
         try:
-            found = found_at(path)
+            status = entry.stat()
         except OSError:
             return  # a link that leads nowhere, or renamed meanwhile
+        path, found = self.path / entry.name, Found(self.path, status.st_ino, status.st_mtime_ns)
         for log in logs:
             self._generations.setdefault(log, {})[path] = found
 

@@ -96,6 +96,8 @@ class FollowedPath:
         self._current: Generation | None = None
         self._arrived: OpenFile | None = None
         """The file that has taken the name, until it is a generation."""
+        self._arrived_as = b""
+        """How it began when it was opened."""
         self._unresolved = self._known(checkpoints)
         """Generations of before, by number, whose files are not found yet."""
         kept = checkpoints.get(self.name + HISTORY)
@@ -228,7 +230,8 @@ class FollowedPath:
 
     def start(self, generations: Sequence[Generation]) -> None:
         """Begin to read."""
-        self._start(self, generations)
+        if generations:
+            self._start(self, generations)
 
     async def fetch(self, file: OpenFile, offset: int) -> None:
         """Decompress in a thread what is read next."""
@@ -283,7 +286,9 @@ class FollowedPath:
             self._arrived.close()
             self._arrived = None
         try:
-            self._arrived = self._arrived or OpenFile(self.path)
+            if not self._arrived:
+                self._arrived = OpenFile(self.path)
+                self._arrived_as = self._arrived.signature()
         except OSError as error:
             self._set_unavailable(error)
             return False
@@ -309,7 +314,8 @@ class FollowedPath:
             self._say_start(at.offset, "end" if self._is_first else "beginning")
         self.unavailable = None
         before, self._current = self._current, self._add(file, self._take_key(), at)
-        self._current.is_copied = before is None
+        # A copy that was made before it was opened was there at the look.
+        self._current.is_copied, self._current.signature = before is None, self._arrived_as
         if before:
             before.quiet_since = self._clock.now()
             say(FileRotated(source=self.name))

@@ -107,7 +107,7 @@ class Generation:
         """Parts of records that were handed on and whose end was not."""
         self.is_copied = False
         """Rotation may have copied and truncated it before anything of it was read."""
-        self._beginning = b""
+        self.signature = b""
         """How the file began at the last look, as long as nothing of it was read."""
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._changed = asyncio.Event()
@@ -255,8 +255,8 @@ class Generation:
         """Whether a file of which nothing was read may have been truncated since the last look: its copy is read."""
         if not self.is_copied:
             return False
-        before, self._beginning = self._beginning, self.reader.beginning()
-        return not self._beginning.startswith(before) if before else bool(self._beginning)
+        before, self.signature = self.signature, self.file.signature()
+        return not self.signature.startswith(before) if before else bool(self.signature)
 
     def _is_parts_due(self) -> bool:
         """Whether to ask for the parts of records that the generation before ends with."""
@@ -272,7 +272,7 @@ class Generation:
         """
         say(FileTruncated(source=self.name))
         known = self.known()
-        self.is_copied, self._beginning = True, self.reader.beginning()
+        self.is_copied, self.signature = True, self.file.signature()
         others = await self._log.look_around(self, known)
         # The copy goes on with the parts of records, too.
         resume = b"" if others.copy else None

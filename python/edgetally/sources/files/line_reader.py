@@ -61,15 +61,6 @@ class LineReader:
             return False  # reading reports what is wrong
         return (self.size, self.modified) != before
 
-    def beginning(self) -> bytes:
-        """Return where a file begins, and its first bytes; empty when there is nothing in it, or it cannot be read."""
-        try:
-            if head := self.file.head(TAIL_BYTES):
-                return b"%d " % self.file.beginning() + head
-        except OSError:
-            pass  # reading reports it
-        return b""
-
     def checkpoint(self, pending: bytes) -> Checkpoint:
         """Return how far it was read, with the parts of records that were handed on and whose end was not."""
         return Checkpoint(

@@ -84,6 +84,15 @@ class OpenFile:
             at += len(data) - len(data.lstrip(b"\0"))
         return at
 
+    def signature(self) -> bytes:
+        """Return where it begins, and its first bytes; empty when there is nothing in it, or it cannot be read."""
+        try:
+            if head := self.head(HEAD_BYTES):
+                return b"%d " % self.beginning() + head
+        except OSError:
+            pass  # reading reports it
+        return b""
+
     def has_read(self, checkpoint: Checkpoint) -> bool:
         """Whether this has everything that was read up to `checkpoint`, as far as its beginning tells."""
         if not self.is_compressed and checkpoint.offset > self.extent().size:
