@@ -18,7 +18,7 @@ async def test_the_index_lists_services_and_endpoints(service: Served) -> None:
 
     assert index["name"] == "edgetally"
     assert index["services"] == ["another", "svc"]
-    pages = ["openapi", "healthz", "readyz", "metrics", "rejected"]
+    pages = ["fastly_metrics", "openapi", "healthz", "readyz", "metrics", "rejected"]
     assert sorted(index["links"]) == sorted(["channel", "domains", "origins", "origin_insights", "push", *pages])
     assert all(link.startswith(service.url) for link in index["links"].values())
     for name in ("channel", "domains", "origins", "origin_insights", *pages):

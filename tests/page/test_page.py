@@ -67,7 +67,55 @@ async def test_the_strip_says_since_when_it_fails(service: Served, browser: Brow
     async with looking(browser, address(service)) as look:
         since = datetime.fromtimestamp(START + 12, UTC).strftime("%H:%M:%S")
         await expect(look.page.locator("#strip .legend")).to_contain_text(f"5xx since {since} UTC")
+        await look.page.locator("tbody tr[data-name]").click()
+        await expect(look.page.locator("tr.focus .legend")).to_contain_text(f"5xx since {since} UTC")
         await expect(look.page.locator("#tiles div", has_text="origin 5xx %").locator("dd").first).to_have_text("100")
+
+
+async def test_a_pop_that_fails_has_a_column_however_little_traffic_it_has(service: Served, browser: Browser) -> None:
+    busy = [one for pop in range(14) for one in traffic(0, count=2, pop=f"P{pop:02}")]
+    await seal(service, 0, *busy, *traffic(0, pop="SMALL", status=503))
+    async with looking(browser, address(service)) as look:
+        await expect(look.page.locator("thead th.pop")).to_have_text(
+            [*(f"P{n:02}" for n in range(11)), "SMALL", "3 more"]
+        )
+        await expect(look.page.locator("td.pop .failing")).to_have_text("100")
+
+
+async def test_a_service_that_comes_later_can_be_chosen(service: Served, browser: Browser) -> None:
+    await seal(service, 0, *traffic(0))
+    async with looking(browser, address(service), wait_for_row=False) as look:
+        await look.page.clock.install()
+        await look.page.reload()
+        await expect(look.page.locator("#service option")).to_have_text(["svc"])
+        await seal(service, 1, *traffic(1, "later.example", service_id="later"))
+        await look.page.clock.run_for(12_000)
+        await expect(look.page.locator("#service option")).to_have_text(["later", "svc"])
+        await look.page.select_option("#service", "later")
+        await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("later.example")
+
+
+@pytest.mark.parametrize(("width", "pictures"), [(720, ["#strip"]), (1440, ["#strip", ".focus-strip"])])
+async def test_the_strip_is_hatched_at_the_same_distance_everywhere(
+    service: Served, browser: Browser, width: int, pictures: list[str]
+) -> None:
+    await seal(service, 0, *traffic(0, status=503))
+    async with looking(browser, address(service, "#service=svc&focus=a.example"), width=width) as look:
+        pattern = "document.getElementById('hatch-strip').patternTransform.baseVal.consolidate().matrix.a"
+        for picture in pictures:
+            stretch = f"document.querySelector('{picture} svg').getScreenCTM().a"
+            scale = await look.page.evaluate(f"{stretch} * {pattern} * Math.SQRT2")
+            assert scale == pytest.approx(1, abs=0.05)
+
+
+async def test_the_last_line_says_of_what_its_numbers_are(service: Served, browser: Browser) -> None:
+    await service.client.post("/ingest", content=b"oops")
+    await seal(service, 0, *traffic(0))
+    async with looking(browser, address(service)) as look:
+        await expect(look.page.locator("#foot")).to_have_text(
+            "last 10 s against a minute before · late 0 · _other 0 · _invalid 0 · known for 3 s"
+            " · all services since the start: rejected 1"
+        )
 
 
 async def test_trouble_rises_to_the_first_line(service: Served, browser: Browser) -> None:

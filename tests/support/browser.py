@@ -72,6 +72,6 @@ async def looking(
         if wait_for_row:
             await expect(page.locator("tbody tr[data-name]").first).to_be_visible()
         yield looked
-        assert looked.complaints == []
+        assert looked.complaints == [], looked.complaints
     finally:
         await context.close()

@@ -53,6 +53,7 @@ class Links(Answer, kw_only=True):
     origins: str
     origin_insights: str
     push: str
+    fastly_metrics: str
     openapi: str
     healthz: str
     readyz: str

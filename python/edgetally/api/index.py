@@ -48,6 +48,7 @@ class Index:
                 origins=f"{base}/v1/origins/{example}/ts/h",
                 origin_insights=f"{base}/v1/channel/{example}/ts/h?kind=origin_insights",
                 push=f"{base}/ingest",
+                fastly_metrics=f"{base}/fastly/metrics",
                 openapi=f"{base}/openapi.json",
                 **{name: f"{base}/{name}" for name in endpoints},
             ),

@@ -6,6 +6,7 @@ import { change, full, offload, percent, percentile, short } from "./format.js";
 
 /** How many columns of origins come before the latency buckets. */
 const BEFORE_BUCKETS = 7;
+const MAX_POPS = 12;
 
 /**
  * One sum by column name, and its latency buckets.
@@ -181,6 +182,39 @@ export function tooltip(ranking, row) {
 export function isTroubled(ranking, row) {
   const now = counts(ranking, row.now);
   return row.silent || now.of("5xx") > 0 || now.of("unanswered") > 0;
+}
+
+/**
+ * The POPs that have a column: those with the most failures, then the busiest; twelve at most.
+ * @param {Ranking} ranking
+ * @returns {string[]}
+ */
+export function choosePops(ranking) {
+  const found = ranking.pops.map((pop) => {
+    const now = counts(ranking, pop.now);
+    return { name: pop.name, trouble: now.of("5xx") + now.of("unanswered"), all: now.all + pop.before[0] };
+  });
+  found.sort((a, b) => b.trouble - a.trouble || b.all - a.all || (a.name < b.name ? -1 : 1));
+  return found.slice(0, MAX_POPS).map((pop) => pop.name);
+}
+
+/**
+ * The columns of POPs, in alphabetical order. POPs without one share the last.
+ * @param {Ranking} ranking
+ * @param {string[]} chosen
+ * @returns {{ names: string[], positions: number[][] }} `positions`: in the ranking
+ */
+export function popColumns(ranking, chosen) {
+  const own = ranking.pops.map((pop, i) => ({ name: pop.name, i })).filter((pop) => chosen.includes(pop.name));
+  own.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const names = own.map((pop) => pop.name);
+  const positions = own.map((pop) => [pop.i]);
+  const others = [...ranking.pops.keys()].filter((i) => !chosen.includes(ranking.pops[i].name));
+  if (others.length) {
+    names.push(`${others.length} more`);
+    positions.push(others);
+  }
+  return { names, positions };
 }
 
 /**

@@ -59,6 +59,17 @@ export function drawPaths(svg, paths) {
 }
 
 /**
+ * Offer names to choose from, unless they are offered already.
+ * @param {HTMLSelectElement} select
+ * @param {string[]} names
+ * @param {string} [none] what the empty name stands for
+ */
+export function offer(select, names, none = "") {
+  if ([...select.options].map((option) => option.value).join("\n") === names.join("\n")) return;
+  select.replaceChildren(...names.map((name) => html("option", { value: name }, name || none)));
+}
+
+/**
  * Set an attribute if it changes.
  * @param {Element} element
  * @param {string} name

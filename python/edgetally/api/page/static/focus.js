@@ -4,7 +4,7 @@
 
 import { drawPaths, html, picture } from "./element.js";
 import { bucket, change, full, percent, short } from "./format.js";
-import { areas, CLASSES, largest, layers } from "./picture.js";
+import { areas, CLASSES, largest, layers, since } from "./picture.js";
 import { write } from "./state.js";
 
 const HEIGHT = 60;
@@ -61,6 +61,7 @@ export function drawFocus(ranking, look, columns, quiet) {
   const all = focus.series.requests ?? focus.series.responses ?? [];
   const svg = picture(all.length, HEIGHT, CLASSES);
   drawPaths(svg, areas(stacked, largest(all), HEIGHT));
+  const began = since(focus.series["5xx"] ?? [], ranking.second);
   const other = ranking.of === "domains" ? "origins" : "domains";
   const link = write({ ...look, of: other, by: "trouble", focus: "", match: "" });
   const parts = [codes(focus, ranking, quiet), pops(focus, ranking)];
@@ -79,6 +80,7 @@ export function drawFocus(ranking, look, columns, quiet) {
         "p",
         { class: "legend" },
         `${focus.name}: five minutes, at most ${full(largest(all))} a second`,
+        html("span", { class: "bad" }, began && `5xx ${began}`),
         html("a", { href: link || "#" }, `${other} at this time${look.pop ? ` in ${look.pop}` : ""}`),
       ),
       html("div", { class: "focus-parts" }, ...parts),

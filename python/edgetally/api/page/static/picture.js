@@ -2,6 +2,8 @@
 
 /** @import { Series } from "./types.js" */
 
+import { time } from "./format.js";
+
 /** Status classes, from the bottom up; `none` is requests without a status. */
 export const CLASSES = /** @type {const} */ (["5xx", "4xx", "3xx", "2xx", "1xx", "none"]);
 
@@ -48,6 +50,18 @@ export function beginning(values) {
     if (calm >= CALM) return index < 0 ? null : { index, isKnown: true };
   }
   return index < 0 ? null : { index: 0, isKnown: false };
+}
+
+/**
+ * The same in words: `since 04:40:12 UTC`; empty if there is none.
+ * @param {Series} values
+ * @param {number} last the second at the end
+ * @returns {string}
+ */
+export function since(values, last) {
+  const began = beginning(values);
+  if (!began) return "";
+  return `since ${began.isKnown ? "" : "before "}${time(last - values.length + 1 + began.index)} UTC`;
 }
 
 /**

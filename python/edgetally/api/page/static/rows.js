@@ -2,32 +2,16 @@
 
 /** @import { Look, Ranking, Row } from "./types.js" */
 
-import { COLUMNS, changed, counts, statuses, tooltip } from "./columns.js";
+import { COLUMNS, changed, choosePops, counts, popColumns, statuses, tooltip } from "./columns.js";
 import { drawPaths, html, picture, set, write } from "./element.js";
 import { percent, short } from "./format.js";
 import { areas, CLASSES, depth, largest, slices } from "./picture.js";
+import { question } from "./state.js";
 
-const MAX_POPS = 12;
 const SPARK_HEIGHT = 20;
-
-/**
- * The POPs that have a column: the busiest twelve in alphabetical order. The others share one.
- * @param {Ranking} ranking
- * @returns {{ names: string[], positions: number[][] }}
- */
-export function popColumns(ranking) {
-  const busiest = ranking.pops.map((pop, i) => ({ name: pop.name, i, all: pop.now[0] + pop.before[0] }));
-  busiest.sort((a, b) => b.all - a.all || (a.name < b.name ? -1 : 1));
-  const own = busiest.slice(0, MAX_POPS).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const others = busiest.slice(MAX_POPS);
-  const names = own.map((pop) => pop.name);
-  const positions = own.map((pop) => [pop.i]);
-  if (others.length) {
-    names.push(`${others.length} more`);
-    positions.push(others.map((pop) => pop.i));
-  }
-  return { names, positions };
-}
+/** POPs are chosen anew after so many seconds, or with another question. */
+const CHOOSE_EVERY = 5;
+const BAR = { width: 84, height: 12 };
 
 /** Draws rankings into a table. */
 export class Rows {
@@ -41,17 +25,23 @@ export class Rows {
     /** @type {Map<string, HTMLTableRowElement>} */
     this.made = new Map();
     this.shape = "";
+    /** @type {{ names: string[], question: string, second: number }} */
+    this.pops = { names: [], question: "", second: 0 };
   }
 
   /**
    * Draw a ranking.
    * @param {Ranking} ranking
    * @param {Look} look
-   * @param {{ order: string[], chosen: string, quiet: boolean, focus: HTMLElement | null }} how
-   *   `quiet`: no change is shown
+   * @param {{
+   *   order: string[],
+   *   chosen: string,
+   *   quiet: boolean,
+   *   focus: (columns: number) => HTMLElement | null,
+   * }} how `quiet`: no change is shown; `focus`: makes the row below the one that is open
    */
   draw(ranking, look, { order, chosen, quiet, focus }) {
-    const pops = popColumns(ranking);
+    const pops = popColumns(ranking, this.#pops(ranking, question(look)));
     this.#shape(ranking, look, pops.names);
     const rows = new Map(ranking.rows.map((row) => [row.name, row]));
     const most = Math.max(1, ...ranking.rows.flatMap((row) => row.pops.map(([all]) => all)));
@@ -64,11 +54,26 @@ export class Rows {
       tr.classList.toggle("chosen", name === chosen);
       set(tr.cells[0].children[0], "aria-expanded", String(name === look.focus));
       wanted.push(tr);
-      if (name === look.focus && focus) wanted.push(focus);
+      const below = name === look.focus && focus(tr.cells.length);
+      if (below) wanted.push(below);
     }
     for (const name of this.made.keys()) if (!rows.has(name)) this.made.delete(name);
     this.#place(wanted);
     this.#rest(ranking);
+  }
+
+  /**
+   * The POPs that have a column. They rest, so that columns do not jump.
+   * @param {Ranking} ranking
+   * @param {string} asked
+   * @returns {string[]}
+   */
+  #pops(ranking, asked) {
+    const { question, second } = this.pops;
+    if (asked !== question || ranking.second >= second + CHOOSE_EVERY) {
+      this.pops = { names: choosePops(ranking), question: asked, second: ranking.second };
+    }
+    return this.pops.names;
   }
 
   /**
@@ -131,7 +136,7 @@ export class Rows {
       tr.append(html("td", { class: column.wide ? "wide" : "" }));
       if (i === 0) {
         tr.append(html("td", { class: "wide change" }));
-        tr.append(html("td", { class: "wide bar" }, picture(1000, 12, CLASSES)));
+        tr.append(html("td", { class: "wide bar" }, picture(BAR.width, BAR.height, CLASSES)));
       }
     });
     const length = ranking.rows[0]?.series["5xx"].length ?? 1;
@@ -161,9 +166,10 @@ export class Rows {
       const change = row.silent ? "silent" : changed(column, now, before);
       write(tr.cells[cell], quiet ? "" : change);
       tr.cells[cell++].classList.toggle("silent", row.silent && !quiet);
-      const bar = slices(statuses(now)).map(([start, width]) =>
-        width ? `M${(1000 * start).toFixed(0)} 0h${(1000 * width).toFixed(0)}v12h-${(1000 * width).toFixed(0)}z` : "",
-      );
+      const bar = slices(statuses(now)).map(([start, share]) => {
+        const width = (BAR.width * share).toFixed(2);
+        return share ? `M${(BAR.width * start).toFixed(2)} 0h${width}v${BAR.height}h-${width}z` : "";
+      });
       drawPaths(/** @type {SVGSVGElement} */ (tr.cells[cell++].firstChild), bar);
     });
     const all = row.series.requests ?? row.series.responses;

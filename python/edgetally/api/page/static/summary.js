@@ -3,9 +3,9 @@
 /** @import { Look, Ranking } from "./types.js" */
 
 import { changed, counts, TILES } from "./columns.js";
-import { byId, drawPaths, html, picture, set, write } from "./element.js";
+import { byId, drawPaths, html, offer, picture, set, write } from "./element.js";
 import { duration, full, time } from "./format.js";
-import { areas, beginning, CLASSES, largest, layers } from "./picture.js";
+import { areas, CLASSES, largest, layers, since } from "./picture.js";
 
 const STRIP_HEIGHT = 96;
 /** A minute nearer to an edge has no label, in seconds. */
@@ -17,6 +17,12 @@ const legend = /** @type {HTMLElement} */ (strip.querySelector(".legend"));
 const minutes = /** @type {HTMLElement} */ (strip.querySelector(".minutes"));
 const stripPicture = picture(1, STRIP_HEIGHT, [...CLASSES, "minutes"]);
 strip.prepend(stripPicture);
+// The strip is as wide as the page, its hatching is not.
+new ResizeObserver(([{ contentRect }]) => {
+  const seconds = stripPicture.viewBox.baseVal.width;
+  if (!contentRect.width) return; // hidden
+  set(byId("hatch-strip"), "patternTransform", `scale(${seconds / contentRect.width} 1) rotate(45)`);
+}).observe(stripPicture);
 
 /**
  * Draw the sums of all names.
@@ -69,13 +75,12 @@ export function drawStrip(ranking, { frozen, newest }) {
   set(strip, "aria-valuemax", String(Math.max(newest, ranking.second)));
   set(strip, "aria-valuenow", String(ranking.second));
   set(strip, "aria-valuetext", `${time(ranking.second)}, ${full(all[last] ?? 0)} ${unit}, ${full(failed)} of them 5xx`);
-  const began = beginning(series["5xx"] ?? []);
-  const since = began ? ` since ${began.isKnown ? "" : "before "}${time(first + began.index)} UTC` : "";
+  const began = since(series["5xx"] ?? [], ranking.second);
   const peak = all.some(Boolean) ? most : 0;
-  const said = [`hatched: 5xx${since}`, `at most ${full(peak)} ${unit} a second`];
+  const said = [`hatched: 5xx ${began}`.trim(), `at most ${full(peak)} ${unit} a second`];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
-  legend.children[0].classList.toggle("bad", began !== null);
+  legend.children[0].classList.toggle("bad", began !== "");
 }
 
 /**
@@ -114,12 +119,7 @@ export function clickedSecond(ranking, x) {
  */
 export function drawPops(ranking, look) {
   const select = /** @type {HTMLSelectElement} */ (byId("pop"));
-  const names = [...new Set([...ranking.pops.map((pop) => pop.name), look.pop])].filter(Boolean).sort();
-  if (names.join("\n") !== select.dataset.names) {
-    select.dataset.names = names.join("\n");
-    const options = names.map((name) => html("option", { value: name }, name));
-    select.replaceChildren(html("option", { value: "" }, "all"), ...options);
-  }
+  offer(select, [...new Set(["", ...ranking.pops.map((pop) => pop.name), look.pop])].sort(), "all");
   select.value = look.pop;
 }
 
@@ -131,10 +131,10 @@ export function drawFoot(ranking) {
   const said = [
     `last ${ranking.window} s against a minute before`,
     `late ${full(ranking.late)}`,
-    `rejected ${ranking.rejected === undefined ? "–" : full(ranking.rejected)}`,
     `_other ${full(ranking.other)}`,
     `_invalid ${full(ranking.invalid)}`,
     `known for ${duration(ranking.second - ranking.since + 1)}`,
   ];
+  if (ranking.rejected !== undefined) said.push(`all services since the start: rejected ${full(ranking.rejected)}`);
   write(byId("foot"), said.join(" · "));
 }

@@ -4,7 +4,7 @@
 
 import { counts, isTroubled } from "./columns.js";
 import { Connection } from "./connection.js";
-import { byId, html, set, write } from "./element.js";
+import { byId, offer, set, write } from "./element.js";
 import { drawFocus } from "./focus.js";
 import { localTime, percent, time } from "./format.js";
 import { listen } from "./keys.js";
@@ -16,6 +16,8 @@ import { clickedSecond, drawFoot, drawPops, drawStrip, drawTiles } from "./summa
 const SORT_EVERY = 5;
 /** A page that is hidden for so long gives up its stream: browsers have six connections per server. */
 const HIDDEN = 30;
+/** Services that came since are offered after so many seconds. */
+const SERVICES_EVERY = 10;
 const TOKEN = "edgetally-token";
 
 let look = read(location.hash);
@@ -25,6 +27,10 @@ let ranking = null;
 let ahead = 0;
 /** Of /readyz, while seconds are not sealed. */
 let sentence = "";
+/** @type {string[]} */
+let services = [];
+/** When they were last asked for. */
+let askedAt = 0;
 /** @type {string[]} */
 let order = [];
 let sortedAt = 0;
@@ -72,6 +78,7 @@ function show(next) {
 
 /** Find the services; look at the first if the address names none. */
 async function start() {
+  askedAt = Date.now();
   const found = await connection.services().catch(() => []);
   if (found === null) {
     connection.stop();
@@ -82,7 +89,7 @@ async function start() {
     return;
   }
   notice("");
-  service.replaceChildren(...found.map((name) => html("option", { value: name }, name)));
+  services = found;
   controls();
   if (look.service) return;
   if (found.length) return go({ service: found[0] }, { replace: true });
@@ -90,6 +97,13 @@ async function start() {
   connection.problem = "empty";
   draw();
   setTimeout(start, 1000);
+}
+
+/** Offer the services that came since. */
+async function refresh() {
+  askedAt = Date.now();
+  services = (await connection.services().catch(() => null)) ?? services;
+  controls();
 }
 
 /**
@@ -124,7 +138,7 @@ function draw() {
   const moved = isHeld ? up.length : 0;
   const news = moved ? `${moved} ${moved === 1 ? "row" : "rows"} moved up` : "";
   write(byId("moved"), look.match && !names.length ? `no ${ranking.of} with “${look.match}”` : news);
-  const focus = drawFocus(ranking, look, table.tHead?.rows[0]?.cells.length ?? 1, quiet);
+  const focus = (/** @type {number} */ columns) => drawFocus(shown, look, columns, quiet);
   rows.draw(ranking, look, { order, chosen, quiet, focus });
   drawPops(ranking, look);
   drawFoot(ranking);
@@ -163,9 +177,7 @@ function controls() {
   set(byId("origins"), "aria-pressed", String(look.of === "origins"));
   set(byId("freeze"), "aria-pressed", String(look.at > 0));
   write(byId("freeze"), look.at ? "Go on" : "Freeze");
-  if (look.service && ![...service.options].some((one) => one.value === look.service)) {
-    service.append(html("option", { value: look.service }, look.service));
-  }
+  offer(service, [...new Set([...services, look.service])].filter(Boolean).sort());
   service.value = look.service;
   if (document.activeElement !== match) match.value = look.match;
 }
@@ -296,6 +308,7 @@ document.addEventListener("visibilitychange", () => {
 });
 setInterval(() => {
   if (hiddenAt && Date.now() - hiddenAt > HIDDEN * 1000) connection.stop();
+  if (!connection.isStopped && Date.now() - askedAt > SERVICES_EVERY * 1000) refresh();
   // The clock goes on, and a picture that stands still says so.
   if (drawState().name !== "stale" || sentence || connection.isStopped) return;
   connection.readiness().then(
