@@ -21,17 +21,27 @@ TARGET = 4 / 3
 
 TIME = "2026-11-22T02:20:35.123456789Z"
 ENTRY = {
-    "__CURSOR": "s=4d5a8f3c9a2b4c5d;i=1f2e;b=9a2b4c5d8e7f6a5b;m=17afd49;t=62f3a1b2c3d4e;x=1a2b3c4d5e6f7a8b",
-    "__REALTIME_TIMESTAMP": "1795314035123456", "__MONOTONIC_TIMESTAMP": "24837465",
     "_BOOT_ID": "4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f", "PRIORITY": "6", "_UID": "33", "_GID": "33",
     "_MACHINE_ID": "4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f", "_HOSTNAME": "edge1", "_TRANSPORT": "stdout",
     "SYSLOG_IDENTIFIER": "nginx", "_PID": "812", "_COMM": "nginx", "_SYSTEMD_UNIT": "nginx.service",
 }  # fmt: skip
+"""What is the same in every entry of a journal."""
 
 
 def as_json(members: dict[str, object]) -> str:
     """Return an object as log drivers write it."""
     return json.dumps(members, separators=(",", ":"))
+
+
+def as_entry(line: str) -> str:
+    """Return an entry of a journal. It differs from the one before as far as its line does."""
+    number = sum(line[:80].encode())
+    own = {
+        "__CURSOR": f"s=4d5a8f3c9a2b4c5d;i={number:x};b=9a2b4c5d8e7f6a5b;m={number * 977:x};x={number * 7919:x}",
+        "__REALTIME_TIMESTAMP": f"1795314035{number:06}",
+        "__MONOTONIC_TIMESTAMP": f"24837{number}",
+    }
+    return as_json({**own, **ENTRY, "MESSAGE": line})
 
 
 WRAPPERS: dict[str, Callable[[str], str]] = {
@@ -41,7 +51,7 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "CRI": lambda line: f"{TIME} stdout F {line}",
     "compose": lambda line: f"nginx-1  | {line}",
     "docker": lambda line: as_json({"log": line + "\n", "stream": "stdout", "time": TIME}),
-    "journal": lambda line: as_json({**ENTRY, "MESSAGE": line}),
+    "journal": as_entry,
     "message": lambda line: as_json({"@timestamp": TIME, "message": line, "host": {"name": "edge1"}}),
     "comma": lambda line: line + ",",
 }

@@ -55,12 +55,12 @@ impl Fold {
     /// or if the record does not count.
     fn fold_in_envelope(&mut self, block: &[u8], range: Range<usize>, now: u64) -> Option<()> {
         let line = &block[range.clone()];
-        let from = self.unwrapper.find_record(line)?;
-        let end = self.decoder.decode_escaped(block, range.start + from..range.end)? - range.start;
+        let start = self.unwrapper.find_record(line)?;
+        let end = self.decoder.decode_escaped(block, range.start + start.at..range.end)? - range.start;
         let to =
             [&b"\""[..], b"\\n\"", b"\\r\\n\""].into_iter().find(|rest| line[end..].starts_with(rest))?.len() + end - 1;
         let decoder = &self.decoder;
-        let found = self.unwrapper.unwrap_record(line, &(from..to), |key| decoder.is_of_record(key))?;
+        let found = self.unwrapper.unwrap_record(line, start, to, |key| decoder.is_of_record(key))?;
         self.wrapped_at = found.second.filter(|second| self.may_be_right(*second, now));
         let result = self.fold_record(block, None, now);
         self.wrapped_at = None;

@@ -88,7 +88,7 @@ pub fn open(
             (_, Token::Nested(range)) if holds && line[range.start] == b'{' => object = Some(range),
             (b"stream", Token::String(range)) => stream = Some(range),
             (b"logtag", Token::String(range)) => tag = Some(range),
-            (b"time" | b"__REALTIME_TIMESTAMP" | b"@timestamp" | b"timestamp" | b"date", value) => time = Some(value),
+            (name, value) if is_time(name) => time = Some(value),
             (key, _) if is_of_record(key) => return None,
             _ => {}
         }
@@ -150,6 +150,16 @@ pub fn open(
 
 /// Keys under which shippers and log drivers put a line, or the object that they made of it.
 const HOLDERS: [&[u8]; 6] = [b"log", b"message", b"msg", b"line", b"textPayload", b"jsonPayload"];
+
+/// Whether a member called `name` says when the record was written.
+pub fn is_time(name: &[u8]) -> bool {
+    matches!(name, b"time" | b"__REALTIME_TIMESTAMP" | b"@timestamp" | b"timestamp" | b"date")
+}
+
+/// Whether the text of a member called `name` says which envelope this is.
+pub fn decides_envelope(name: &[u8]) -> bool {
+    matches!(name, b"stream" | b"logtag") || HOLDERS.contains(&name)
+}
 
 /// Whether the content of a string may be a record, perhaps with something before it. Any log may have such a key, so there has
 /// to be a brace, and a quote behind it.

@@ -6,15 +6,15 @@
 //! Lines of one input are mostly wrapped alike, so what the last line was wrapped in is tried first.
 
 mod envelope;
+mod envelope_template;
 mod prefix;
 mod time_memo;
 
 pub use crate::wrapper::envelope::Envelope;
 pub use crate::wrapper::prefix::Prefix;
 
-use std::ops::Range;
-
 use crate::value::text::is_blank;
+use crate::wrapper::envelope_template::{EnvelopeTemplate, Matched};
 use crate::wrapper::time_memo::TimeMemo;
 
 /// Prefixes that may stand behind each other: `nginx-1  | 2026-11-22T04:41:06Z {…}`.
@@ -73,6 +73,14 @@ pub struct Unwrapped {
     pub second: Option<u64>,
 }
 
+/// Where the record in an envelope may start.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordStart {
+    /// The first byte behind its quote.
+    pub at: usize,
+    matched: Option<Matched>,
+}
+
 /// Takes lines out of their wrappers, and puts the parts of split ones together.
 #[derive(Debug, Default)]
 pub struct Unwrapper {
@@ -80,8 +88,7 @@ pub struct Unwrapper {
     parts: [Parts; 2],
     last: Option<Wrapper>,
     is_enveloped: bool,
-    /// Where in the last envelope the quote of its record was.
-    record_at: usize,
+    template: EnvelopeTemplate,
     times: TimeMemo,
 }
 
@@ -122,33 +129,45 @@ impl Unwrapper {
         self.is_enveloped
     }
 
-    /// Where in the envelope `line` a record may start: at the first string that starts with a brace and a quote.
+    /// Where in the envelope `line` a record may start: where the last one did, or at the first string that starts with a brace
+    /// and a quote.
     ///
     /// Parts that wait would come before it.
     #[must_use]
-    pub fn find_record(&mut self, line: &[u8]) -> Option<usize> {
-        const START: &[u8] = b"\"{\\\"";
+    pub fn find_record(&mut self, line: &[u8]) -> Option<RecordStart> {
         (self.is_enveloped && !self.is_waiting()).then_some(())?;
-        // In envelopes of one kind it is mostly the same place.
-        if !line.get(self.record_at..)?.starts_with(START) {
-            self.record_at = memchr::memmem::find(line, START)?;
-        }
-        Some(self.record_at + 1)
+        let matched = self.template.find_record(line, &mut self.times);
+        let matched = matched.filter(|matched| line[matched.at..].starts_with(b"{\\\""));
+        let at = match matched {
+            Some(matched) => matched.at,
+            None => memchr::memmem::find(line, b"\"{\\\"")? + 1,
+        };
+        Some(RecordStart { at, matched })
     }
 
-    /// Takes the whole record at `record`, which is a string of `line`, out of its envelope; nothing if the envelope holds
-    /// something else.
+    /// Takes the whole record from `start` to `end`, which is a string of `line`, out of its envelope; nothing if the envelope
+    /// holds something else.
     pub fn unwrap_record(
         &mut self,
         line: &[u8],
-        record: &Range<usize>,
+        start: RecordStart,
+        end: usize,
         is_of_record: impl Fn(&[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        let opened = envelope::open(line, Some(record), &mut vec![], &mut self.times, is_of_record)?;
+        let RecordStart { at, matched } = start;
+        let expected = matched.and_then(|matched| self.template.finish(line, matched, end, &mut self.times));
+        let opened = if let Some(opened) = expected {
+            opened
+        } else {
+            let record = at..end;
+            let opened = envelope::open(line, Some(&record), &mut vec![], &mut self.times, is_of_record)?;
+            self.template.learn(line, &record, opened.envelope);
+            opened
+        };
         (!matches!(opened.envelope, Envelope::Docker { is_part: true, .. })).then_some(())?;
         let wrapper = Wrapper::Envelope(opened.envelope);
         self.last = Some(wrapper);
-        Some(Unwrapped { wrapper, content: Content::Line(record.start), second: opened.second })
+        Some(Unwrapped { wrapper, content: Content::Line(at), second: opened.second })
     }
 
     /// The wrapper of the last line that had one.
