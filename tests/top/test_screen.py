@@ -110,6 +110,25 @@ def test_states_are_said_without_colour(ranking: RankingAnswer) -> None:
     assert screen(LOOK, None, NOW, View(), 100, 24)[0][-1] == ("connecting", "reverse")
 
 
+@given(st.integers(110, 200))
+def test_a_pop_that_fails_has_a_column(ranking: RankingAnswer, width: int) -> None:
+    pops = [f"P{n:02}" for n in range(40)]
+    many = msgspec.structs.replace(
+        ranking,
+        pops=[msgspec.structs.replace(ranking.pops[0], name=name) for name in pops]
+        + [msgspec.structs.replace(ranking.pops[0], name="FAIL", now=[2] * len(ranking.columns))],
+        rows=[msgspec.structs.replace(row, pops=[[1, 0]] * 40 + [[2, 2]]) for row in ranking.rows],
+    )
+    calm = [0] * len(ranking.columns)
+    for pop in many.pops[:-1]:
+        pop.now, pop.before = [50, *calm[1:]], calm
+    heads, first = drawn(LOOK, many, View(), width, 40).splitlines()[5:7]
+    assert " FAIL" in heads
+    assert " 100" in first[heads.index(" FAIL") - 1 :]
+    # They rest: what was chosen before stays.
+    assert " FAIL" not in drawn(LOOK, many, View(pops=[*pops, "FAIL"]), width, 40)
+
+
 def test_a_series_is_drawn_by_its_largest() -> None:
     assert spark([None, 0, 1, 4, 8], 5) == "  ▁▄█"
     assert spark([1, 8, 0, 0], 2) == "█ "

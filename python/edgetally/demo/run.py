@@ -5,6 +5,7 @@ import http.client
 import random
 import sys
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,8 +31,12 @@ async def demonstrate(service: Service) -> None:
 {service.url}/#service={example}
 
 Edgetally is running with made-up traffic of {len(SITES)} services: {", ".join(site.service_id for site in SITES)}.
-Open that address in a browser, or run `edgetally top {service.url}` in another terminal. One minute in three,
-{INCIDENT.origin} fails in {" and ".join(sorted(INCIDENT.pops))}.
+One minute in three, {INCIDENT.origin} fails in {" and ".join(sorted(INCIDENT.pops))}.
+Open that address in a browser, or run this in another terminal:
+
+  {_command()} top {service.url} --service {example}
+
+For programs:
 
   domains            {service.url}/v1/domains/{example}/ts/h
   origins            {service.url}/v1/origins/{example}/ts/h
@@ -45,6 +50,11 @@ The last second of {example}, by domain and by POP:
 The busiest domains of {example}, second by second (stop with Ctrl-C):
 """)
     await asyncio.gather(_push(service), _watch(service, example))
+
+
+def _command() -> str:
+    """Return how the reader can run `edgetally`: it need not be on the PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "edgetally" else "edgetally"
 
 
 async def _push(service: Service) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from edgetally.top.text import LATENCY_ENDS, NONE, percent, short
+from edgetally.top.trouble import since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,9 @@ def focus_lines(ranking: RankingAnswer, width: int) -> list[str]:
     focus = ranking.focus
     if not focus:
         return []
-    parts = [
+    began = since(focus.series["5xx"], ranking.second)
+    parts = [f"5xx    {began} UTC"] if began else []
+    parts += [
         "codes  " + _codes(focus.now, ranking.of),
         "POPs   " + "   ".join(f"{pop.name} {_rates(ranking, pop.now)}" for pop in focus.pops),
     ]
@@ -46,7 +49,17 @@ def _codes(fields: Mapping[str, int | float], of: str) -> str:
         if (match := CODE.fullmatch(name)) and (of == "domains" or match[1] == "all_"):
             origin = "origin " if "origin" in (match[1] or "") else ""
             found.append((origin, match[2], f"{origin}{match[2]} {value}"))
-    return "   ".join(text for _, _, text in sorted(found)) or "none"
+    said = [text for _, _, text in sorted(found)]
+    if unanswered := _unanswered(fields):
+        said.append(f"fetches unanswered {unanswered}")
+    return "   ".join(said) or "none"
+
+
+def _unanswered(fields: Mapping[str, int | float]) -> int | float:
+    """Return how many fetches have no response; 0 for origins, which have no such field."""
+    fetches = sum(fields.get(name, 0) for name in ("origin_fetches", "compute_bereqs"))
+    answered = sum(fields.get(f"{prefix}origin_status_{n}xx", 0) for prefix in ("", "compute_") for n in range(1, 6))
+    return max(0, fetches - answered)
 
 
 def _rates(ranking: RankingAnswer, fields: Mapping[str, int | float]) -> str:

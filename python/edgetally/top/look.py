@@ -104,14 +104,14 @@ def idle_for(ranking: RankingAnswer) -> int:
     return next((i for i, one in enumerate(reversed(known)) if one), len(known))
 
 
-def arranged(shown: list[str], ranked: list[str], *, rests: bool) -> tuple[list[str], int]:
+def arranged(shown: list[str], ranked: list[str], *, rests: bool) -> tuple[list[str], list[str]]:
     """
-    Return the order in which rows are shown, and how many would move up.
+    Return the order in which rows are shown, and which would move up.
 
     While the order rests, rows keep their position and new ones come last.
     """
     if not rests:
-        return ranked, 0
+        return ranked, []
     kept = [name for name in shown if name in ranked]
     order = kept + [name for name in ranked if name not in kept]
-    return order, sum(order.index(name) > i for i, name in enumerate(ranked))
+    return order, [name for i, name in enumerate(ranked) if order.index(name) > i]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.top.columns import COLUMNS, TILES, Column, value_of
 from edgetally.top.focus import focus_lines
-from edgetally.top.look import is_starting, state_of
-from edgetally.top.text import NONE, change, percent, percentile, short, time_of_day
+from edgetally.top.look import ORDERS, is_starting, state_of
+from edgetally.top.text import change, percent, short, time_of_day
+from edgetally.top.trouble import pops_by_trouble, silent_since, since
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from edgetally.api.answers import RankedName, RankingAnswer
     from edgetally.top.look import Reach, TopLook
@@ -28,26 +30,17 @@ NAME, LONG_NAME = 24, 44
 """Columns that a name has beside POPs, and at most."""
 WITH_STRIP = 12
 """Lines from which there is room for five minutes."""
+LEGEND = 22
+"""Columns to the left of five minutes that say what they are."""
+TIME = 9
+"""Columns of the time since which a row is in trouble."""
+LEAST_SPARK = 6
 POP_WIDTH = 5
-LATENCIES_FROM = 7
-"""Columns of origins before the latency buckets."""
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = " .:-=+*##"
 ASCII = str.maketrans(dict(zip("▲▼↑↓←→×–≤·…" + BLOCKS, "^v^v<>x-<.~" + ASCII_BLOCKS, strict=True)) | {"⏎": "CR"})
 """For terminals without UTF-8."""
-
-KEYS = "d omains o rigins 1-6 sort / filter ⏎ open f reeze ←→ second [ ] 10 s ? q uit"
-HELP = (
-    "d o        domains, origins",
-    "1 … 6      order: trouble, requests, 5xx, 4xx, bytes, fetches",
-    "/          filter by name",
-    "↑ ↓ Enter  choose a row, open it",
-    "f Space    freeze, go on",
-    "← → [ ]    a second or ten back and forth",
-    "Esc        back, at last to live",
-    "q          quit",
-)
 
 
 class View(NamedTuple):
@@ -57,18 +50,12 @@ class View(NamedTuple):
     """The names in the order in which they are shown."""
     chosen: str = ""
     moved: int = 0
-    """Rows that would move up if the order did not rest."""
+    """Rows in trouble that would move up if the order did not rest."""
+    pops: Sequence[str] = ()
+    """The POPs, those first that have a column first."""
     typing: str | None = None
     """The filter while it is typed."""
     shows_help: bool = False
-
-
-class Column(NamedTuple):
-    """A column of the table."""
-
-    head: str
-    width: int
-    text: Callable[[RankingAnswer, Sequence[int]], str]
 
 
 class Shape(NamedTuple):
@@ -81,60 +68,6 @@ class Shape(NamedTuple):
     spark_width: int
 
 
-def _seconds(ranking: RankingAnswer) -> int:
-    return max(1, min(ranking.window, ranking.second - ranking.since + 1))
-
-
-def _value(ranking: RankingAnswer, numbers: Sequence[int], name: str) -> int:
-    return numbers[ranking.columns.index(name)]
-
-
-def _rate(ranking: RankingAnswer, numbers: Sequence[int]) -> str:
-    return short(numbers[0] / _seconds(ranking))
-
-
-def _share(name: str) -> Callable[[RankingAnswer, Sequence[int]], str]:
-    return lambda ranking, numbers: percent(_value(ranking, numbers, name), numbers[0])
-
-
-def _hits(ranking: RankingAnswer, numbers: Sequence[int]) -> str:
-    hits, misses = _value(ranking, numbers, "hits"), _value(ranking, numbers, "misses")
-    return percent(hits, hits + misses)
-
-
-def _offload(ranking: RankingAnswer, numbers: Sequence[int]) -> str:
-    sent, fetched = _value(ranking, numbers, "sent"), _value(ranking, numbers, "fetched")
-    return percent(max(0, sent - fetched), sent)
-
-
-def _bits(name: str) -> Callable[[RankingAnswer, Sequence[int]], str]:
-    return lambda ranking, numbers: short(8 * _value(ranking, numbers, name) / _seconds(ranking))
-
-
-def _latency(share: float) -> Callable[[RankingAnswer, Sequence[int]], str]:
-    return lambda _ranking, numbers: percentile(numbers[LATENCIES_FROM:], share)
-
-
-COLUMNS = {
-    "domains": (
-        Column("REQ/S", 7, _rate),
-        Column("1MIN", 7, lambda _ranking, _numbers: ""),
-        Column("5XX%", 6, _share("5xx")),
-        Column("4XX%", 6, _share("4xx")),
-        Column("HIT%", 6, _hits),
-        Column("OFFL%", 6, _offload),
-        Column("BIT/S", 7, _bits("bandwidth")),
-    ),
-    "origins": (
-        Column("RESP/S", 7, _rate),
-        Column("1MIN", 7, lambda _ranking, _numbers: ""),
-        Column("5XX%", 6, _share("5xx")),
-        Column("4XX%", 6, _share("4xx")),
-        Column("P50", 7, _latency(0.5)),
-        Column("P95", 7, _latency(0.95)),
-        Column("P99", 7, _latency(0.99)),
-    ),
-}
 NARROW_HEADS = ("REQ/S", "RESP/S", "5XX%")
 
 
@@ -162,7 +95,7 @@ def screen(
     """
     lines = [_head(look, ranking, connection, width)]
     if view.shows_help:
-        lines += [[(one, "plain")] for one in HELP]
+        lines += [[(one, "plain")] for one in _help(look.of)]
     elif ranking:
         lines += _picture(ranking, view, width, height - len(lines))
     lines = [_cut(line, width) for line in lines[:height]]
@@ -187,21 +120,23 @@ def _head(look: TopLook, ranking: RankingAnswer | None, connection: Reach, width
 
 def _picture(ranking: RankingAnswer, view: View, width: int, height: int) -> list[Line]:
     quiet = is_starting(ranking)
-    above = [_tiles(ranking, quiet=quiet)]
+    above = [_tiles(ranking, TILES[ranking.of][0], quiet=quiet)]
     if height >= WITH_STRIP:
-        above += _strip(ranking, width)
+        above += [_tiles(ranking, TILES[ranking.of][1], quiet=quiet), *_strip(ranking, width)]
     below = _below(ranking, view, width)
-    shape = _shape(ranking, width)
+    shape = _shape(ranking, view, width)
     room = max(1, height - len(above) - 1 - len(below))
     table = _table(ranking, view, shape, room, width)
     return [*above, _heads(ranking, shape), *table, *([[]] * (room - len(table))), *below]
 
 
-def _shape(ranking: RankingAnswer, width: int) -> Shape:
-    columns = _named(ranking, NARROW_HEADS) if width < NARROW else COLUMNS[ranking.of]
+def _shape(ranking: RankingAnswer, view: View, width: int) -> Shape:
+    columns: Sequence[Column] = COLUMNS[ranking.of]
+    if width < NARROW:
+        columns = tuple(column for column in columns if column.head in NARROW_HEADS)
     spark_width = 0 if width < NARROW else WIDE_SPARK if width >= WIDE else SPARK
     left = width - 1 - sum(column.width for column in columns) - (spark_width and spark_width + 2)
-    pops = _pops(ranking, (left - NAME) // POP_WIDTH) if width >= WIDE else []
+    pops = _pops(ranking, view, (left - NAME) // POP_WIDTH) if width >= WIDE else []
     left -= POP_WIDTH * len(pops)
     return Shape(columns, pops, max(8, min(left, LONG_NAME)), spark_width)
 
@@ -209,7 +144,7 @@ def _shape(ranking: RankingAnswer, width: int) -> Shape:
 def _heads(ranking: RankingAnswer, shape: Shape) -> Line:
     heads = " " + ranking.of[:-1].upper().ljust(shape.name_width)
     heads += "".join(column.head.rjust(column.width) for column in shape.columns)
-    heads += "  " + "LAST 120 S".ljust(shape.spark_width) if shape.spark_width else ""
+    heads += "  " + "SINCE, 2 MIN".ljust(shape.spark_width) if shape.spark_width else ""
     heads += "".join(name[: POP_WIDTH - 1].rjust(POP_WIDTH) for name, _ in shape.pops)
     return [(heads, "dim")]
 
@@ -244,36 +179,33 @@ def _table(ranking: RankingAnswer, view: View, shape: Shape, room: int, width: i
     return shown
 
 
-def _tiles(ranking: RankingAnswer, *, quiet: bool) -> Line:
+def _tiles(ranking: RankingAnswer, columns: Sequence[Column], *, quiet: bool) -> Line:
     line: Line = []
-    for column in _named(ranking, ("REQ/S", "RESP/S", "5XX%", "4XX%", "HIT%", "OFFL%", "P50", "P95", "P99", "BIT/S")):
-        text = column.text(ranking, ranking.all.now)
-        is_bad = column.head == "5XX%" and text not in ("0", NONE)
+    now, before = ranking.all.now, ranking.all.before
+    for column in columns:
+        is_bad = column.is_bad(ranking, now)
         changed = ""
         if not quiet and column.head in ("REQ/S", "RESP/S"):
-            changed = change(ranking.all.now[0], ranking.all.before[0])
-        elif not quiet and is_bad:
-            changed = change(
-                *(_value(ranking, part, "5xx") / (part[0] or 1) for part in (ranking.all.now, ranking.all.before))
-            )
+            changed = change(now[0], before[0])
+        elif not quiet and column.head == "5XX%" and is_bad:
+            changed = change(*(value_of(ranking, part, "5xx") / (part[0] or 1) for part in (now, before)))
         line += [
-            (f" {text}", "bad" if is_bad else "bold"),
+            (f" {column.text(ranking, now)}", "bad" if is_bad else "bold"),
             (f" {column.head.lower()} {changed}".rstrip() + "  ", "plain"),
         ]
     return line
 
 
-def _named(ranking: RankingAnswer, heads: Sequence[str]) -> list[Column]:
-    return [column for column in COLUMNS[ranking.of] if column.head in heads]
-
-
 def _strip(ranking: RankingAnswer, width: int) -> list[Line]:
     """Draw five minutes: all requests, and the 5xx among them, each by its own largest."""
-    series = ranking.all.series
-    room = width - 2
+    requests, failed = ranking.all.series[ranking.columns[0]], ranking.all.series["5xx"]
+    began = since(failed, ranking.second)
+    most = max((one or 0 for one in requests), default=0)
+    legend = LEGEND if width >= NARROW else 0
+    room = width - 2 - legend
     return [
-        [(" " + spark(series[ranking.columns[0]], room), "plain")],
-        [(" " + spark(series["5xx"], room), "bad")],
+        [(f" at most {short(most)}/s".ljust(legend)[:legend], "dim"), (" " + spark(requests, room), "plain")],
+        [(f" 5xx {began}".ljust(legend)[:legend], "bad" if began else "dim"), (" " + spark(failed, room), "bad")],
     ]
 
 
@@ -285,10 +217,11 @@ def spark(values: Sequence[int | None], width: int) -> str:
     return "".join(BLOCKS[-(-8 * one // most)] for one in largest).rjust(width)
 
 
-def _pops(ranking: RankingAnswer, most: int) -> list[tuple[str, int]]:
-    """Return the POPs that have a column, and their positions: the busiest, in alphabetical order."""
-    busiest = sorted(range(len(ranking.pops)), key=lambda i: -ranking.pops[i].now[0])[: max(0, most)]
-    return sorted((ranking.pops[i].name, i) for i in busiest)
+def _pops(ranking: RankingAnswer, view: View, most: int) -> list[tuple[str, int]]:
+    """Return the POPs that have a column, and their positions, in alphabetical order."""
+    positions = {pop.name: i for i, pop in enumerate(ranking.pops)}
+    first = [name for name in view.pops or pops_by_trouble(ranking) if name in positions][: max(0, most)]
+    return sorted((name, positions[name]) for name in first)
 
 
 def _row(ranking: RankingAnswer, row: RankedName, shape: Shape, *, is_chosen: bool, quiet: bool) -> Line:
@@ -299,11 +232,9 @@ def _row(ranking: RankingAnswer, row: RankedName, shape: Shape, *, is_chosen: bo
         text = column.text(ranking, row.now)
         if column.head == "1MIN" and not quiet:
             text = "silent" if row.silent else change(row.now[0], row.before[0])
-        is_bad = column.head == "5XX%" and text not in ("0", NONE)
-        line.append((text.rjust(column.width), "bad" if is_bad else "plain"))
+        line.append((text.rjust(column.width), "bad" if column.is_bad(ranking, row.now) else "plain"))
     if spark_width:
-        series = row.series[ranking.columns[0]]
-        line.append(("  " + spark(series, spark_width), "plain"))
+        line += _recently(ranking, row, spark_width, quiet=quiet)
     for _, i in pops:
         requests, failed = row.pops[i]
         text = percent(failed, requests) if failed else "-" if requests else "·"
@@ -311,16 +242,50 @@ def _row(ranking: RankingAnswer, row: RankedName, shape: Shape, *, is_chosen: bo
     return line
 
 
+def _recently(ranking: RankingAnswer, row: RankedName, width: int, *, quiet: bool) -> Line:
+    """Draw two minutes of a row; of one in trouble, first the time since when."""
+    series = row.series[ranking.columns[0]]
+    if row.silent and not quiet:
+        began = silent_since(series, ranking.second)
+    else:
+        began = since(row.series["5xx"], ranking.second).replace("since ", "").replace("before ", "<")
+    if not began:
+        return [("  " + spark(series, width), "plain")]
+    left = width - TIME - 1
+    drawn = spark(series, left) if left >= LEAST_SPARK else " " * left
+    return [("  " + began.ljust(TIME), "bad"), (" " + drawn, "plain")]
+
+
 def _below(ranking: RankingAnswer, view: View, width: int) -> list[Line]:
-    rejected = "" if not isinstance(ranking.rejected, int) else f"  rejected {ranking.rejected}"
-    said = f" {ranking.window} s against a minute before  late {ranking.late}{rejected}"
-    said += f"  _other {ranking.other}  _invalid {ranking.invalid}"
-    if view.moved:
-        said += f"  {view.moved} moved up"
-    keys = KEYS if view.typing is None else f"filter: {view.typing}▁  (Enter, Esc)"
-    if width < NARROW:
-        keys = keys if view.typing is not None else "? keys  q quit"
-    return [[(said, "dim")], [(" " + keys, "reverse" if view.typing is not None else "dim")]]
+    moved = f" {view.moved} moved up " if view.moved else ""
+    said = f" last {ranking.window} s: late {ranking.late}  _other {ranking.other}  _invalid {ranking.invalid}"
+    if isinstance(ranking.rejected, int):
+        said += f"   all rejected since the start: {ranking.rejected}"
+    if view.typing is not None:
+        keys, style = f" filter: {view.typing}▁  (Enter, Esc)", "reverse"
+    else:
+        keys, style = (" ? keys  q quit" if width < NARROW else _keys(ranking.of)), "dim"
+    return [[(moved, "bold"), (said, "dim")], [(keys, style)]]
+
+
+def _keys(of: str) -> str:
+    return f" d omains o rigins 1-{len(ORDERS[of])} sort / filter ⏎ open f reeze ←→ second [ ] 10 s ? q uit"
+
+
+def _help(of: str) -> Sequence[str]:
+    return (
+        "d o        domains, origins",
+        f"1 … {len(ORDERS[of])}      order: {', '.join(ORDERS[of])}",
+        "/          filter by name",
+        "↑ ↓ Enter  choose a row, open it",
+        "f Space    freeze, go on",
+        "← → [ ]    a second or ten back and forth",
+        "Esc        a step back, finally to live",
+        "q          quit",
+        "",
+        "1MIN       against a minute before",
+        "SINCE      since when a row has 5xx, or is silent",
+    )
 
 
 def _cut(line: Line, width: int) -> Line:

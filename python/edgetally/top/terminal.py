@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edgetally.top.feed import Feed, clock
 from edgetally.top.look import ORDERS, Reach, arranged
 from edgetally.top.screen import View, screen
+from edgetally.top.trouble import pops_by_trouble, risen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,8 @@ class Terminal:
         self._problem = ""
         self._view = View()
         self._sorted_at = 0.0
+        self._pops_of: tuple[TopLook | None, int] = (None, 0)
+        """The question and the second at which POPs were chosen."""
         # Not `getpreferredencoding`: in the C locale, Python itself uses UTF-8, but the terminal does not.
         self._ascii_only = "utf" not in locale.nl_langinfo(locale.CODESET).lower()
         self._styles = _styles()
@@ -72,20 +75,29 @@ class Terminal:
             self._ranking = event.ranking
             self._lost_at = self._retry_at = 0.0
             self._problem = ""
-            self._arrange([row.name for row in event.ranking.rows])
+            self._arrange(event.ranking)
+            self._choose_pops(event.ranking)
         elif event.retry_in:
             self._lost_at = self._lost_at or clock()
             self._retry_at = clock() + event.retry_in
         else:
             self._problem = event.problem
 
-    def _arrange(self, ranked: list[str]) -> None:
+    def _arrange(self, ranking: RankingAnswer) -> None:
+        ranked = [row.name for row in ranking.rows]
         is_held = bool(self._view.chosen or self._look.focus or self._look.at)
         rests = bool(self._view.order) and (is_held or clock() - self._sorted_at < SORT_EVERY)
-        order, moved = arranged([*self._view.order], ranked, rests=rests)
+        order, up = arranged([*self._view.order], ranked, rests=rests)
         if not rests:
             self._sorted_at = clock()
-        self._view = self._view._replace(order=order, moved=moved if is_held else 0)
+        self._view = self._view._replace(order=order, moved=risen(ranking, up) if is_held else 0)
+
+    def _choose_pops(self, ranking: RankingAnswer) -> None:
+        """Choose the POPs that have a column. They rest, so that columns do not jump."""
+        look, second = self._pops_of
+        if look != self._look or ranking.second >= second + SORT_EVERY:
+            self._pops_of = (self._look, ranking.second)
+            self._view = self._view._replace(pops=pops_by_trouble(ranking))
 
     def _draw(self) -> None:
         height, width = self._window.getmaxyx()

@@ -1,0 +1,79 @@
+"""What is in trouble, and since when. The page's picture.js and columns.js say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgetally.top.text import time_of_day
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgetally.api.answers import RankedName, RankingAnswer
+
+CALM = 10
+"""So many seconds without a failure are the end of a failure."""
+
+
+class Beginning(NamedTuple):
+    """Where a failure began that goes on at the end of a series."""
+
+    at: int
+    is_known: bool
+    """False: it began before `at`, the first second that is known."""
+
+
+def beginning(values: Sequence[int | None]) -> Beginning | None:
+    """Return where the failure at the end of a series began; None if there is none."""
+    index, calm = -1, 0
+    for i in reversed(range(len(values))):
+        value = values[i]
+        if value is None:
+            return None if index < 0 else Beginning(i + 1, is_known=False)
+        index, calm = (i, 0) if value else (index, calm + 1)
+        if calm >= CALM:
+            return None if index < 0 else Beginning(index, is_known=True)
+    return None if index < 0 else Beginning(0, is_known=False)
+
+
+def since(values: Sequence[int | None], last: int) -> str:
+    """Return when the failure at the end of a series began: `since 04:40:12`, `before 04:36:06`; empty without one."""
+    began = beginning(values)
+    if not began:
+        return ""
+    return ("since " if began.is_known else "before ") + time_of_day(last - len(values) + 1 + began.at)
+
+
+def silent_since(values: Sequence[int | None], last: int) -> str:
+    """Return the time of day from which on nothing came."""
+    quiet = next((i for i, one in enumerate(reversed(values)) if one), len(values))
+    return time_of_day(last - quiet + 1)
+
+
+def is_troubled(ranking: RankingAnswer, row: RankedName) -> bool:
+    """Return whether a row failed, fell silent, or waits for origins in vain."""
+    return row.silent or trouble(ranking, row.now) > 0
+
+
+def trouble(ranking: RankingAnswer, numbers: Sequence[int]) -> int:
+    """Return how many responses are 5xx, and how many fetches have no response."""
+    named = dict(zip(ranking.columns, numbers, strict=True))
+    return named["5xx"] + named.get("unanswered", 0)
+
+
+def risen(ranking: RankingAnswer, up: Sequence[str]) -> int:
+    """Return how many of the rows that would move up are news: by trouble, others change places all the time."""
+    if ranking.by != "trouble":
+        return len(up)
+    return sum(row.name in up and is_troubled(ranking, row) for row in ranking.rows)
+
+
+def pops_by_trouble(ranking: RankingAnswer) -> list[str]:
+    """Return the POPs: those with the most trouble first, then the busiest."""
+    return [
+        pop.name
+        for pop in sorted(
+            ranking.pops,
+            key=lambda pop: (-trouble(ranking, pop.now), -pop.now[0] - pop.before[0], pop.name),
+        )
+    ]
