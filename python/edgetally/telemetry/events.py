@@ -217,6 +217,25 @@ class ClockSetBack(Event, frozen=True):
     seconds: int
 
 
+class OutboxResumed(Event, frozen=True):
+    """The process before ended before the cluster had acknowledged everything. Copies are recognised by their ids."""
+
+    sentence = "outbox {path}: sending {appends} appends of the process before"
+    path: str
+    appends: int
+
+
+class OutboxExpired(Event, frozen=True):
+    """The log no longer tells whether these records count, so they were not sent again. Raise the topic's retention."""
+
+    level = logging.ERROR
+    sentence = "outbox {path}: dropped {records} records for partition {partition}, {seconds} seconds old"
+    path: str
+    partition: int
+    records: int
+    seconds: int
+
+
 # Sources.
 
 
