@@ -32,13 +32,20 @@ from typing import Final, final
 
 __all__ = [
     "AGGREGATE",
+    "ENVELOPE_VERSION",
     "INVALID",
+    "MAX_ENVELOPE_BYTES",
     "MAX_POP_BYTES",
     "MAX_SERVICE_ID_BYTES",
     "MAX_WEIGHT",
     "OTHER",
+    "PARTIAL_VERSION",
+    "PLACEMENT_VERSION",
     "Fold",
     "KeptPops",
+    "LogReader",
+    "LogSeal",
+    "Reading",
     "Rejection",
     "Report",
     "Scrape",
@@ -50,11 +57,15 @@ __all__ = [
     "columns",
     "detect_format",
     "domain_names",
+    "envelopes",
     "format_fields",
     "formats",
     "measurements",
+    "partition",
     "ranking",
     "reasons",
+    "refusal",
+    "seal_envelope",
 ]
 
 AGGREGATE: Final[str]
@@ -68,6 +79,18 @@ MAX_POP_BYTES: Final[int]
 
 MAX_SERVICE_ID_BYTES: Final[int]
 """Longest service id in bytes. Its characters are letters, digits, `-` and `_`."""
+
+ENVELOPE_VERSION: Final[int]
+"""The version of the envelopes that are written."""
+
+MAX_ENVELOPE_BYTES: Final[int]
+"""The largest envelope that brokers take as they come."""
+
+PARTIAL_VERSION: Final[int]
+"""The version of the partials that are written."""
+
+PLACEMENT_VERSION: Final[int]
+"""Changes if any service would get another partition."""
 
 INVALID: Final[str]
 """The key for hosts that cannot be a domain, and for names that are too long."""
@@ -357,6 +380,140 @@ class KeptPops:
         """Return the POPs that these services have in seconds after `after`, in alphabetical order, each once."""
 
 @final
+class LogReader:
+    """
+    What every reader makes of one partition of a cluster's log: which partials count, and how far its seals reach.
+
+    A pure function of the envelopes and their append times, in the order of the log. A reader that begins in the middle
+    agrees with those that began earlier as soon as `missing` is 0.
+
+    Append times are milliseconds, by the brokers' clocks. A beat is a second of append time in which a seal stands: ids
+    are remembered for beats, because in an outage senders go on repeating.
+    """
+
+    def __new__(cls, *, horizon: int, aggregate_delay: int, is_beginning: bool) -> LogReader:
+        """
+        Start with nothing read.
+
+        Args:
+            horizon: For how many seconds copies are recognised.
+            aggregate_delay: Seconds between the start of a second and its seal.
+            is_beginning: Whether nothing was ever appended before what is read first. If not, it only follows ids and
+                seals until `start_merging`.
+        """
+
+    def read(self, envelope: bytes, appended: int) -> Reading:
+        """
+        Read the next message of the log: all of it, or nothing if it cannot be read.
+
+        A partial in it counts unless it is refused (see `refusal`) or its id is remembered from before. Parts count
+        when all of their attempt are there.
+
+        Raises:
+            ValueError: The envelope is damaged, or another version wrote it. The message says which.
+        """
+
+    def start_merging(self, ahead: int) -> int:
+        """
+        Return partials that count from here on.
+
+        Args:
+            ahead: How many seconds a row, or a reservation, may lie after its append.
+
+        Returns:
+            The second after which entries are complete: nothing that was appended before adds to later ones. 0 if all
+            of the log was merged.
+        """
+
+    def has(self, partial_id: bytes) -> bool:
+        """
+        Whether a partial with this id was counted, and is not forgotten.
+
+        Raises:
+            ValueError: The id does not have 16 bytes.
+        """
+
+    @property
+    def is_merging(self) -> bool:
+        """Whether partials that count are returned."""
+
+    @property
+    def missing(self) -> int:
+        """
+        How many seconds earlier it should have begun to recognise every copy; 0 if it does.
+
+        It needs `needed` beats, and the beginnings of partials in parts.
+        """
+
+    @property
+    def needed(self) -> int:
+        """How many beats it has to read before it recognises every copy."""
+
+    @property
+    def effective(self) -> int | None:
+        """The second up to which all is sealed. None before the first seal."""
+
+    @property
+    def appended(self) -> int:
+        """The latest append time; 0 before the first."""
+
+    @property
+    def ids(self) -> int:
+        """How many ids are remembered."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of parts whose others have not come yet, in bytes."""
+
+@final
+class LogSeal:
+    """A seal in a cluster's log."""
+
+    @property
+    def second(self) -> int:
+        """What its writer said: every second up to this is final."""
+
+    @property
+    def effective(self) -> int:
+        """The second up to which all is sealed: the latest of all seals, each no later than its append time admits."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it reaches further than all before."""
+
+    @property
+    def writer(self) -> str:
+        """The node that wrote it."""
+
+    @property
+    def terms(self) -> bytes:
+        """A digest of what decides entries, at its writer."""
+
+@final
+class Reading:
+    """What is to be done with one message of a cluster's log: at most one of `partial` and `seal`."""
+
+    @property
+    def partial(self) -> bytes:
+        """What is to be merged now; `b""` if nothing."""
+
+    @property
+    def seal(self) -> LogSeal | None:
+        """The seal, if it is one."""
+
+    @property
+    def copies(self) -> int:
+        """How many partials in it were counted before."""
+
+    @property
+    def refused(self) -> int:
+        """How many partials in it are refused."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether something else than Edgetally wrote it. Every reader ignores it."""
+
+@final
 class Sealed:
     """One sealed second of one service: immutable, compact, and the source of its entries."""
 
@@ -502,6 +659,34 @@ def detect_format(lines: bytes) -> str | None:
 def domain_names(sealed: Sequence[Sealed], most: int) -> list[str]:
     """Return the domains of some sealed seconds in alphabetical order: at most `most`, those of the first seconds."""
 
+def envelopes(
+    sections: Sequence[tuple[bytes, bytes]],
+    *,
+    born: int,
+    attempt: int,
+    partitions: int,
+    max_bytes: int = ...,
+) -> list[tuple[int, bytes]]:
+    """
+    Split partials by the partition of their services, and put them into envelopes for a cluster's log.
+
+    A partition gets each id once: in an envelope that it may share with others, or in several, as parts that count when
+    all are there. An append is complete when all envelopes are acknowledged and none is refused (see `refusal`).
+
+    Args:
+        sections: Id of 16 bytes and partial of each. An empty partial is in no envelope.
+        born: The second in which they were made.
+        attempt: 64 random bits, for the parts of these envelopes only.
+        partitions: How many partitions the log has.
+        max_bytes: Largest envelope, `MAX_ENVELOPE_BYTES` by default. One is larger only if a single row is.
+
+    Returns:
+        Partition and envelope of each, ordered by partition; empty if all partials are.
+
+    Raises:
+        ValueError: An id does not have 16 bytes, a partial is damaged, or there are no partitions.
+    """
+
 def format_fields(name: str) -> list[tuple[str, str]]:
     """
     List the fields of a format: where each is in a line, and which field of a record it fills.
@@ -527,6 +712,16 @@ def measurements(dataset: str) -> list[tuple[str, str, str, bool]]:
 
     Raises:
         KeyError: Unknown dataset.
+    """
+
+def partition(service_id: str, partitions: int) -> int:
+    """
+    Return the partition of a service, from 0. It never changes.
+
+    FNV-1a in 64 bits, mixed as MurmurHash3 does it, modulo `partitions`.
+
+    Raises:
+        ValueError: There are no partitions.
     """
 
 def ranking(
@@ -570,3 +765,31 @@ def ranking(
 
 def reasons() -> list[tuple[str, str]]:
     """List the code and the sentence of every reason to reject a line, in the order in which lines are checked."""
+
+def refusal(born: int, appended: int, *, horizon: int) -> str | None:
+    """
+    Return why every reader refuses an envelope that was made in the second `born`; None if none does.
+
+    What is not refused counts, or is a copy of what counts.
+
+    - `expired`: It was appended more than `horizon` seconds after it was made. An earlier copy may have been in time.
+    - `early`: It was appended more than 5 seconds before it was made: the clock of its writer is ahead.
+
+    Args:
+        born: The second in which it was made.
+        appended: Its own append time in milliseconds.
+        horizon: For how many seconds copies are recognised.
+    """
+
+def seal_envelope(second: int, *, writer: str, terms: bytes) -> bytes:
+    """
+    Return a seal for a cluster's log: every second up to `second` is final.
+
+    Args:
+        second: The second.
+        writer: The node that says so, at most 255 bytes.
+        terms: A digest of what decides entries, at most 255 bytes.
+
+    Raises:
+        ValueError: One of them is longer.
+    """

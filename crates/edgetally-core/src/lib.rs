@@ -61,6 +61,7 @@ mod fold;
 
 pub mod partial;
 
+mod cluster;
 mod window;
 
 mod entry;
@@ -68,6 +69,10 @@ mod entry;
 mod exposition;
 mod ranking;
 
+pub use cluster::{
+    ENVELOPE_VERSION, EnvelopeError, Id, LogReader, LogSeal, MAX_ENVELOPE_BYTES, PLACEMENT_VERSION, Reading, Refusal,
+    envelopes, partition, seal_envelope,
+};
 pub use entry::Encoder;
 pub use entry::filter::EntryFilter;
 pub use exposition::admission::SeriesLimits;

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 11] = [
     &["record", "wrapper"],
     &["format"],
     &["partial"],
-    &["fold", "window"],
+    &["cluster", "fold", "window"],
     &["entry"],
     &["ranking", "exposition"],
     &["lib"],

@@ -6,7 +6,16 @@
 //! * The GIL is released around every call that takes long.
 //! * Rust errors become Python exceptions.
 
+mod cluster;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use pyo3::prelude::*;
+
+/// A panic while the lock was held has reached Python as an exception already, and the state is still sound.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The Rust half of Edgetally. `_core.pyi` has its types and documentation.
 #[pymodule(gil_used = false)]
@@ -14,12 +23,16 @@ mod _core {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::collections::BTreeSet;
-    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::sync::Mutex;
 
     use edgetally_core as core;
     use pyo3::exceptions::{PyKeyError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyBytesMethods, PyList};
+
+    #[pymodule_export]
+    use crate::cluster::{LogReader, LogSeal, Reading, envelopes, partition, refusal, seal_envelope};
+    use crate::locked;
 
     #[pymodule_export]
     const MAX_WEIGHT: u64 = core::MAX_WEIGHT;
@@ -33,15 +46,18 @@ mod _core {
     const OTHER: &str = core::OTHER;
     #[pymodule_export]
     const AGGREGATE: &str = core::AGGREGATE;
+    #[pymodule_export]
+    const ENVELOPE_VERSION: u8 = core::ENVELOPE_VERSION;
+    #[pymodule_export]
+    const MAX_ENVELOPE_BYTES: usize = core::MAX_ENVELOPE_BYTES;
+    #[pymodule_export]
+    const PARTIAL_VERSION: u8 = core::partial::VERSION;
+    #[pymodule_export]
+    const PLACEMENT_VERSION: u8 = core::PLACEMENT_VERSION;
 
     thread_local! {
         /// Encodes entries in this thread.
         static ENCODER: RefCell<core::Encoder> = RefCell::default();
-    }
-
-    /// A panic while the lock was held has reached Python as an exception already, and the state is still sound.
-    fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dataset(name: &str) -> PyResult<core::Dataset> {

@@ -1,6 +1,6 @@
 //! Why a partial cannot be merged.
 
-use crate::partial::write::VERSION;
+use crate::partial::version::VERSION;
 
 /// Why bytes are not a partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

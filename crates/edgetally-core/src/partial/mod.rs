@@ -15,11 +15,15 @@
 //! A text is its length and UTF-8. `kind`, `counter` and the count of counters are one byte each. Any other number is
 //! LEB128: seven bits per byte, the lowest first. The counters of a row are in ascending order.
 
+mod bytes;
 mod error;
 mod read;
+mod version;
 mod write;
 
+pub(crate) use crate::partial::bytes::{Reader, write_number, write_text};
 pub use crate::partial::error::PartialError;
 pub use crate::partial::read::{EncodedCounters, PartialRow, Scope, Section, read};
+pub use crate::partial::version::VERSION;
 pub(crate) use crate::partial::write::write_counters;
-pub use crate::partial::write::{VERSION, Writer, join};
+pub use crate::partial::write::{Writer, join};

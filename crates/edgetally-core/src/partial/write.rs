@@ -1,10 +1,8 @@
 //! Writing partials.
 
+use crate::partial::bytes::{write_number, write_text};
+use crate::partial::version::VERSION;
 use crate::schema::counters::Kind;
-
-/// The version that this crate writes. It reads all before, too: a new version adds kinds of rows and counters, and leaves
-/// the others as they are.
-pub const VERSION: u8 = 2;
 
 /// Separates two sections. It stands where a row would have its kind.
 pub(super) const SECTION: u8 = 0xFF;
@@ -95,8 +93,7 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        write_text(&mut self.bytes, text.as_bytes());
     }
 
     fn number(&mut self, value: u64) {
@@ -120,14 +117,6 @@ pub(crate) fn write_counters(bytes: &mut Vec<u8>, counters: impl Iterator<Item =
         bytes.push(counter as u8);
         write_number(bytes, value);
     }
-}
-
-pub(super) fn write_number(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value.to_le_bytes()[0]);
 }
 
 /// Appends `section` to `partial`, which then has the rows of both.
