@@ -1,5 +1,6 @@
 """The topic: its settings, created by a command and checked at every start."""
 
+import time
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -136,10 +137,21 @@ class TopicAdmin:
             future.result()
         except KafkaException as error:
             raise self._refused(error.args[0]) from error
+        # Brokers learn of it one after the other.
+        for _ in range(int(seconds / ASK_SECONDS)):
+            found = self._ask(seconds).topics.get(self._address.topic)
+            if (
+                found
+                and len(found.partitions) == partitions
+                and all(one.leader >= 0 for one in found.partitions.values())
+            ):
+                return
+            time.sleep(ASK_SECONDS / 10)
 
     def _ask(self, seconds: float) -> ClusterMetadata:
         """Return what a broker knows; raise Unavailable when none answers."""
         waited = 0.0
+        self._errors.clear()
         while True:
             try:
                 return self._client.list_topics(timeout=ASK_SECONDS)

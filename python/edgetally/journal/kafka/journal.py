@@ -1,0 +1,226 @@
+"""
+The journal in Kafka, which many nodes share.
+
+    append ──▶ [outbox] ──▶ producer ──▶ topic ──▶ consumer ──▶ partitions ──▶ read
+
+The partial and the checkpoint of a followed file wait in the outbox until the brokers have them. All else goes straight
+to the producer: its senders repeat what was not acknowledged, under the same id, and readers count each id once.
+"""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgetally.clock import Clock
+from edgetally.errors import Unavailable
+from edgetally.journal.base import Checkpoints
+from edgetally.journal.kafka.consumer import ConsumerThread
+from edgetally.journal.kafka.handover import tell
+from edgetally.journal.kafka.log import KafkaLog
+from edgetally.journal.kafka.outbox import Outbox
+from edgetally.journal.kafka.partition import KafkaPartition, SealWriter
+from edgetally.journal.kafka.producer import ProducerThread
+from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.terms import Terms
+from edgetally.journal.kafka.watch import TopicWatch
+from edgetally.journal.memory import store
+from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
+
+INLINE_BYTES = 16 * 1024
+"""A partial up to this size is split faster than it is handed to a thread."""
+
+SILENT_SECONDS = 2.0
+"""Without an acknowledgement for so long, nothing more is taken."""
+
+STOP_SECONDS = 3.0
+"""How long acknowledgements are waited for when the process stops."""
+
+
+class KafkaJournal:
+    """As durable as the replicas of its topic."""
+
+    is_shared = True
+
+    def __init__(
+        self,
+        properties: ClientProperties,
+        terms: Terms,
+        clock: Clock,
+        *,
+        keep: int,
+        needed: int,
+        max_pending: int,
+        directory: Path | None,
+    ) -> None:
+        """
+        Look at the topic; raise ConfigError when it is wrong. Without a broker, it goes on looking.
+
+        Args:
+            properties: Of the clients.
+            terms: Have to be the same at all nodes.
+            clock: Of this node.
+            keep: How many sealed seconds readers show.
+            needed: How many seconds of log they need for that.
+            max_pending: Bytes that may wait for acknowledgement.
+            directory: Of the outbox; None if no files are followed.
+        """
+        self.address = str(properties.address)
+        """Of the topic."""
+        self.node = f"{socket.gethostname()[:100]}-{secrets.token_hex(4)}"
+        """The name of this process in seals."""
+        self.terms = terms
+        """The same at all nodes."""
+        self.id = f"kafka/{properties.address.topic}"
+        """Names this sequence of facts."""
+        self._clock = clock
+        self._max_pending = max_pending
+        self._watch = TopicWatch(properties, partitions=terms.partitions, needed=needed)
+        self.producer = ProducerThread(properties)
+        """Knows what waits for acknowledgement."""
+        self.log = KafkaLog(properties, terms, self.producer, clock)
+        """What is appended."""
+        self.outbox = Outbox(directory, self.log, clock) if directory else None
+        """Of followed files."""
+        self._records: dict[str, str] = {}
+        self._is_said = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_released = False
+        self._running: set[asyncio.Task[None]] = set()
+        writer = SealWriter(self.node, terms, clock, self.log.send)
+        self.partitions: Sequence[KafkaPartition] = tuple(
+            KafkaPartition(number, writer, start=self._read, release=self._release)
+            for number in range(terms.partitions)
+        )
+        """All of the topic."""
+        self._consumer = ConsumerThread(properties, terms, self.partitions, self._watch, keep=keep)
+
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
+        """
+        Append a partial; with the checkpoint of a file, as soon as the outbox has it.
+
+        Idempotency records are kept in memory only: other nodes know a repeated push by its id. Raises Unavailable
+        before anything is appended, and when the process stops before it is acknowledged.
+        """
+        self._start()
+        if checkpoints and push_id is None and self.outbox:
+            await self.outbox.append(partial, checkpoints)
+            return
+        if partial:
+            if problem := self.failing or self._full(len(partial)):
+                raise Unavailable(problem)
+            task = asyncio.create_task(self._append(partial, push_id))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            # A caller that is cancelled has appended all the same.
+            await asyncio.shield(task)
+        store(self._records, checkpoints)
+
+    def checkpoints(self) -> Mapping[str, str]:
+        """Return the checkpoints of files."""
+        return self.outbox.checkpoints() if self.outbox else self._records
+
+    @property
+    def failing(self) -> str | None:
+        """Why nothing can be appended at the moment."""
+        if problem := self._watch.problem or self.log.problem:
+            return problem
+        if self.outbox and self.outbox.failing:
+            return self.outbox.failing
+        oldest = self.producer.oldest
+        return f"the brokers have acknowledged nothing for {oldest:.0f} seconds" if oldest > SILENT_SECONDS else None
+
+    @property
+    def commits(self) -> int:
+        """Commits of the outbox."""
+        return self.outbox.commits if self.outbox else 0
+
+    @property
+    def failures(self) -> int:
+        """Commits of the outbox that failed."""
+        return self.outbox.failures if self.outbox else 0
+
+    @property
+    def size(self) -> int:
+        """There is no file of its own."""
+        return 0
+
+    def release(self) -> None:
+        """Wait for nothing without end any more: the process stops."""
+        self._is_released = True
+        if self.outbox:
+            self.outbox.release()
+        if self._loop:
+            self._loop.call_later(STOP_SECONDS, self.producer.abandon)
+
+    async def close(self) -> None:
+        """Stop the clients. What is not acknowledged by now may have been appended."""
+        self._watch.close()
+        self.log.close()
+        if self.outbox:
+            await self.outbox.close()
+        await asyncio.gather(self.producer.close(), self._consumer.close())
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _start(self) -> None:
+        """Start what runs beside: it needs the event loop."""
+        if self._loop is None:
+            self._loop = loop = asyncio.get_running_loop()
+            if self.outbox:
+                self.outbox.resume()
+            self._watch.start(lambda: tell(loop, self._say))
+
+    def _read(self) -> None:
+        self._start()
+        self._consumer.start()
+
+    def _release(self, size: int) -> None:
+        self._consumer.release(size)
+
+    def _full(self, size: int) -> str | None:
+        if self.producer.waiting_bytes + size <= self._max_pending:
+            return None
+        return f"{self.producer.waiting_bytes} bytes wait for the brokers (journal.max_pending)"
+
+    async def _append(self, partial: bytes, push_id: bytes | None) -> None:
+        append_id, born = push_id or secrets.token_bytes(16), int(self._clock.now())
+        missing: set[int] | None = None
+        while True:
+            if len(partial) <= INLINE_BYTES:
+                envelopes = self.log.envelopes(partial, append_id, born)
+            else:
+                envelopes = await asyncio.to_thread(self.log.envelopes, partial, append_id, born)
+            those = [one for one in envelopes if missing is None or one[0] in missing]
+            appended = await self._send(those)
+            refusals = {number: refusal for number, at in appended if (refusal := self.log.refusal(born, at))}
+            if not refusals:
+                return
+            newest = max(at for _, at in appended) // 1000
+            if "expired" not in refusals.values():
+                # The own clock is ahead. A copy that counted is known by its id.
+                missing, born = set(refusals), newest
+                continue
+            if push_id:
+                raise Unavailable("the brokers were away for too long: repeat it")
+            found = {number: await self.log.find(number, append_id, born) for number in refusals}
+            missing = {number for number, is_there in found.items() if is_there is False}
+            if not missing:
+                return
+            append_id, born = secrets.token_bytes(16), newest
+
+    async def _send(self, envelopes: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
+        """Append envelopes; return the partition and the append time of each."""
+        appended = await asyncio.gather(*(self.log.send(number, value) for number, value in envelopes))
+        return [(number, at) for (number, _), at in zip(envelopes, appended, strict=True)]
+
+    def _say(self) -> None:
+        """Log it when appending becomes impossible, or possible again."""
+        problem = self.failing
+        if problem and not self._is_said:
+            say(JournalFailing(path=self.address, problem=problem))
+        elif self._is_said and not problem:
+            say(JournalRecovered(path=self.address))
+        self._is_said = problem is not None

@@ -1,0 +1,134 @@
+"""The log as a node appends to it: envelopes, their way into the partitions, and the look at what is there already."""
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from edgetally import _core
+from edgetally.clock import Clock, sleep_until
+from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.kafka.cursor import new_reader
+from edgetally.journal.kafka.producer import ProducerThread
+from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.terms import Terms
+
+LOOK_MARGIN = 15
+"""Seconds beyond the horizon in which an envelope may still be accepted: brokers' clocks differ."""
+
+LOOK_BEFORE = 6
+"""Seconds that an envelope may have been appended before it was born: writers' clocks differ."""
+
+MESSAGES = 500
+ANSWER_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+
+
+class KafkaLog:
+    """Appends to the partitions, and looks for what was appended."""
+
+    def __init__(self, properties: ClientProperties, terms: Terms, producer: ProducerThread, clock: Clock) -> None:
+        self.problem: str | None = None
+        """Why the brokers refuse what is appended."""
+        self._clock = clock
+        self._properties = properties
+        self._topic = properties.address.topic
+        self._terms = terms
+        self._producer = producer
+        self._is_closed = False
+
+    def envelopes(self, partial: bytes, append_id: bytes, born: int) -> list[tuple[int, bytes]]:
+        """Return what has to be appended, and to which partitions, for a partial to count."""
+        return _core.envelopes(
+            [(append_id, partial)], born=born, attempt=secrets.randbits(64), partitions=self._terms.partitions
+        )
+
+    async def send(self, partition: int, value: bytes) -> int:
+        """
+        Append an envelope, however long it takes; return its append time in milliseconds.
+
+        Raises Unavailable only when the process stops before it is acknowledged.
+        """
+        while True:
+            try:
+                appended = await self._producer.send(partition, value)
+            except ConfigError as error:
+                self.problem = error.problem
+            except Unavailable as error:
+                if self._producer.is_abandoned:
+                    raise
+                self.problem = str(error)
+            else:
+                self.problem = None
+                return appended
+            await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
+
+    def refusal(self, born: int, appended: int) -> str | None:
+        """Return `early` or `expired` if every reader refuses an envelope with this append time."""
+        return _core.refusal(born, appended, horizon=self._terms.horizon)
+
+    async def find(self, partition: int, append_id: bytes, born: int) -> bool | None:
+        """
+        Look whether readers count an append in a partition. No copy that counts can be appended any more.
+
+        Returns None when the log does not reach back that far: then it is not known.
+        """
+        return await asyncio.to_thread(self._find, partition, append_id, born)
+
+    def records(self, partial: bytes) -> int:
+        """Count the records of a partial."""
+        window = _core.Window(domains=1, origins=1, addresses=1, pops=1, services=1)
+        return sum(records for _, records, _ in window.merge(partial))
+
+    def close(self) -> None:
+        """End what is looked for."""
+        self._is_closed = True
+
+    # What follows runs in a thread.
+
+    def _find(self, partition: int, append_id: bytes, born: int) -> bool | None:
+        consumer = Consumer(dict[str, Any](self._properties.consumer, error_cb=lambda _: None))
+        try:
+            offset = self._offset(consumer, partition, (born - LOOK_BEFORE) * 1000)
+            if offset is None:
+                return None
+            consumer.assign([TopicPartition(self._topic, partition, offset)])
+            return self._read(consumer, append_id, (born + self._terms.horizon + LOOK_MARGIN) * 1000)
+        finally:
+            consumer.close()
+
+    def _offset(self, consumer: Consumer, partition: int, since: int) -> int | None:
+        """Return the offset of the first message since then; None if the log has lost its first ones."""
+        while not self._is_closed:
+            try:
+                (found,) = consumer.offsets_for_times(
+                    [TopicPartition(self._topic, partition, since)], timeout=ANSWER_SECONDS
+                )
+                low, high = consumer.get_watermark_offsets(
+                    TopicPartition(self._topic, partition), timeout=ANSWER_SECONDS
+                )
+            except KafkaException:
+                time.sleep(RETRY_SECONDS)
+                continue
+            offset = high if found.offset < 0 else found.offset
+            # The oldest message that there is may not be the oldest since then.
+            return None if 0 < low == offset else offset
+        return None
+
+    def _read(self, consumer: Consumer, append_id: bytes, until: int) -> bool | None:
+        """Read on until append times pass `until`, or until nothing more is appended and the time has passed."""
+        reader = new_reader(self._terms, is_beginning=False)
+        while not self._is_closed:
+            messages = consumer.consume(MESSAGES, RETRY_SECONDS)
+            for message in messages:
+                if message.error() is not None:
+                    continue
+                appended = message.timestamp()[1]
+                if appended > until:
+                    return reader.has(append_id)
+                reader.read(message.value() or b"", appended)
+            if not messages and time.time() * 1000 > until + LOOK_MARGIN * 1000:
+                return reader.has(append_id)
+        return None

@@ -1,0 +1,123 @@
+"""What is appended counts once, whatever its senders repeat, and every reader shows the same."""
+
+import asyncio
+
+import pytest
+from confluent_kafka import Producer
+
+from edgetally import _core
+from edgetally.clock import SystemClock
+from edgetally.journal.kafka import topic as topics
+from edgetally.journal.kafka.address import parse
+from tests.support.cluster import TERMS, create, open_journal
+from tests.support.kafka import DEADLINE, Brokers, needs_kafka
+from tests.support.nodes import WrongClock, partial_of, reading
+
+pytestmark = needs_kafka()
+
+QUICK = TERMS._replace(aggregate_delay=1)
+
+SERVICES = [f"service-{number}" for number in range(8)]
+
+
+async def test_a_push_that_is_repeated_at_another_node_counts_once(one_broker: Brokers) -> None:
+    url = create(one_broker.url(), partitions=3)
+    terms = QUICK._replace(partitions=3)
+    push_id = b"p" * 16
+    first, second = open_journal(url, terms=terms), open_journal(url, terms=terms)
+    async with reading(open_journal(url, terms=terms)) as node:
+        partial = partial_of(SystemClock().now(), SERVICES, requests=5)
+        # Its node is gone before it can say anything.
+        sending = asyncio.create_task(first.append(partial, push_id=push_id))
+        await first.partitions[0].opened()
+        sending.cancel()
+        await asyncio.gather(second.append(partial, push_id=push_id), second.append(partial, push_id=push_id))
+        await node.shows(lambda: node.requests == dict.fromkeys(SERVICES, 5))
+
+        copies = sum(partition.copies for partition in node.journal.partitions)
+        assert copies >= len({_core.partition(one, 3) for one in SERVICES})
+    await first.close()
+    await second.close()
+
+
+async def test_a_partial_above_a_megabyte_counts_once(one_broker: Brokers) -> None:
+    url = create(one_broker.url(), partitions=2)
+    terms = QUICK._replace(partitions=2, limits=TERMS.limits._replace(domains=100_000))
+    async with reading(open_journal(url, terms=terms)) as node:
+        now = SystemClock().now()
+        partial = partial_of(now, ["one", "two"], domains=30_000)
+        assert len(partial) > 1_500_000
+        push_id = b"q" * 16
+        await asyncio.gather(*(node.journal.append(partial, push_id=push_id) for _ in range(2)))
+        # As from a node that was killed between two of its parts: the first one only.
+        number, part = node.journal.log.envelopes(partial, b"k" * 16, int(now))[0]
+        await node.journal.log.send(number, part)
+        await node.shows(lambda: len(node.requests) == 2)
+        newest = node.newest
+        await node.shows(lambda: node.newest > newest)
+
+        assert node.requests == {"one": 30_000, "two": 30_000}
+
+
+async def test_an_append_with_a_clock_that_is_ahead_counts_once(one_broker: Brokers) -> None:
+    url = create(one_broker.url())
+    async with reading(open_journal(url, terms=QUICK)) as node:
+        ahead = open_journal(url, terms=QUICK, clock=WrongClock(3600.0))
+        await ahead.append(partial_of(SystemClock().now()))
+        await node.shows(lambda: node.requests == {"svc": 1})
+        assert node.journal.partitions[0].refused == 1
+        await ahead.close()
+
+
+async def test_an_append_that_was_refused_as_expired_goes_out_under_a_new_id(one_broker: Brokers) -> None:
+    url = create(one_broker.url())
+    terms = QUICK._replace(horizon=5)
+    async with reading(open_journal(url, terms=terms)) as node:
+        behind = open_journal(url, terms=terms, clock=WrongClock(-600.0))
+        await behind.append(partial_of(SystemClock().now()))
+        await node.shows(lambda: node.requests == {"svc": 1})
+        assert node.journal.partitions[0].refused == 1
+        await behind.close()
+
+
+async def test_readers_of_any_beginning_show_the_same(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log of many minutes is written at once: the test says what time it is in each message."""
+    monkeypatch.setattr(topics.Topic, "problems", lambda *_, **__: iter(()))
+    url = create(one_broker.url(), extra={"message.timestamp.type": "CreateTime"})
+    terms = QUICK._replace(horizon=60)
+    now = int(SystemClock().now())
+    first = now - 600
+    write_log(one_broker, parse(url).topic, terms.digest, first, now - 5)
+
+    async with reading(open_journal(url, terms=terms, keep=900), seals=False) as whole:
+        await whole.shows(lambda: whole.newest >= now - 10)
+        async with reading(open_journal(url, terms=terms, keep=120), seals=False) as middle:
+            await middle.shows(lambda: middle.newest >= now - 10)
+
+    assert whole.shelving.complete_after == 0
+    assert whole.requests["svc"] == now - 6 - first  # the last one is not sealed
+    begins = middle.shelving.complete_after
+    assert first + 300 < begins <= now - 120
+    expected = {key: entry for key, entry in whole.shelving.entries.items() if key[0] > begins}
+    assert len(expected) > 100
+    assert middle.shelving.entries == expected
+    assert middle.journal.partitions[0].copies > 0
+
+
+def write_log(brokers: Brokers, topic: str, terms: bytes, first: int, last: int) -> None:
+    """In each second: a partial, a copy of the one of 40 seconds before, and a seal."""
+    producer = Producer({"bootstrap.servers": brokers.addresses})
+
+    def append(value: bytes, at: float) -> None:
+        producer.produce(topic, value, partition=0, timestamp=int(at * 1000))
+
+    for second in range(first, last):
+        for made in (second, second - 40):
+            if made >= first:
+                append_id = made.to_bytes(16, "big")
+                ((_, envelope),) = _core.envelopes(
+                    [(append_id, partial_of(made + 0.5))], born=made, attempt=second, partitions=1
+                )
+                append(envelope, second + 0.6)
+        append(_core.seal_envelope(second - 1, writer="writer", terms=terms), second + 0.9)
+    assert producer.flush(DEADLINE) == 0
