@@ -193,6 +193,14 @@ def test_every_address_that_is_shown_answers(page: Path) -> None:
     assert [path for path in asked if not any(re.fullmatch(template, path) for template in templates)] == []
 
 
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_fits_into_120_columns(page: Path) -> None:
+    """Tables and code have lines as long as they need."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.strip().startswith(("|", "<"))] == []
+
+
 def test_the_manual_stays_short() -> None:
     manual = [README, ARCHITECTURE, *(ROOT / "docs").rglob("*.md")]
     words = {str(page.relative_to(ROOT)): len(page.read_text("utf-8").split()) for page in manual}
@@ -201,7 +209,7 @@ def test_the_manual_stays_short() -> None:
 
 
 def test_the_page_on_upgrades_knows_the_versions_of_the_journal() -> None:
-    partial = (ROOT / "crates/edgetally-core/src/partial/write.rs").read_text("utf-8")
+    partial = (ROOT / "crates/edgetally-core/src/partial/version.rs").read_text("utf-8")
     version = int(re.findall(r"^pub const VERSION: u8 = (\d+);", partial, re.MULTILINE)[0])
     page = " ".join((ROOT / "docs" / "operating.md").read_text("utf-8").split())
 

@@ -398,7 +398,8 @@ class FastlyMetricsSettings(Section, frozen=True):
         int,
         Meta(
             ge=1,
-            description="Domains of a service that have series of their own. The second half is for those seen twice.",
+            description="Domains of a service that have series of their own. Once half are taken, a domain needs "
+            "requests in two seconds.",
         ),
         LimitEffect("A new domain counts as `_other`.", EXPORTED_OVERFLOWED),
     ] = 2_000
