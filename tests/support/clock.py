@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -67,6 +68,10 @@ class ManualClock:
 
     def now(self) -> float:
         return self._now
+
+    def next_call(self) -> float:
+        """Return the time of the next call; infinity if there is none."""
+        return min((when for when, _, timer in self._timers if timer.callback), default=math.inf)
 
     def anchor(self, at_least: float = 0.0) -> None:
         """There is no wall clock here."""

@@ -141,6 +141,9 @@ async def following(
     )
     await reading.follower.open(dict(reading.checkpoints))
     task = asyncio.ensure_future(reading.follower.run())
+    if seed is None:
+        # The time does not go on during a look.
+        clock.settled = lambda: task.done() or clock.next_call() <= clock.now() + POLL_SECONDS
     await clock.advance(POLL_SECONDS)
     try:
         yield reading

@@ -1,11 +1,13 @@
 """One log per virtual host, named by a pattern."""
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from tests.sources.files.following import QUIET_SECONDS, append, following
+from tests.sources.files.following import QUIET_SECONDS, START, append, following, written_at
+from tests.support.clock import ManualClock
 
 
 async def test_all_files_that_match_are_followed_and_new_ones_from_their_beginning(tmp_path: Path) -> None:
@@ -29,6 +31,56 @@ async def test_a_file_that_appeared_while_the_server_was_down_is_read_from_its_b
     async with following(tmp_path / "*.log", checkpoints=reading.checkpoints) as reading:
         assert sorted(await reading.lines(2)) == [b"a", b"b"]
         await reading.nothing()
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("was_idle", [True, False])
+async def test_a_file_that_appeared_and_was_rotated_while_the_server_was_down_is_read_with_all_before_it(
+    tmp_path: Path, ending: str, *, was_idle: bool
+) -> None:
+    (tmp_path / "a.log").write_bytes(b"past\n")
+    async with following(tmp_path / "*.log") as reading:
+        await reading.nothing(1)
+        if not was_idle:
+            append(tmp_path / "a.log", b"a\n")
+            await reading.lines(1)
+    log, checkpoints = tmp_path / "b.log", reading.checkpoints
+    for number in (2, 1):
+        data = b"%d\n" % number
+        old = log.with_name(f"b.log.{number}{ending}")
+        old.write_bytes(gzip.compress(data) if ending else data)
+        written_at(old, int(START) + 10 - number)
+    # It was there before the pattern was followed, under a name that the pattern does not match.
+    log.with_name("b.log.3").write_bytes(b"from before\n")
+    written_at(log.with_name("b.log.3"), int(START) - 10)
+    log.write_bytes(b"0\n")
+
+    async with following(tmp_path / "*.log", checkpoints=checkpoints, clock=ManualClock(START + 60)) as reading:
+        assert sorted(await reading.lines(3)) == [b"0", b"1", b"2"]
+        await reading.nothing(QUIET_SECONDS * 2)
+        checkpoints = reading.checkpoints
+    async with following(tmp_path / "*.log", checkpoints=checkpoints, clock=ManualClock(START + 90)) as reading:
+        await reading.nothing(5)
+
+
+async def test_old_files_of_a_file_that_vanished_are_not_read_again_when_it_comes_back(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    async with following(tmp_path / "*.log") as reading:
+        await reading.nothing(1)
+        log.write_bytes(b"one\n")
+        written_at(log, int(START) + 2)
+        await reading.lines(1)
+        log.rename(tmp_path / "a.log.1")
+        await reading.nothing(QUIET_SECONDS + 5)
+        assert reading.follower.paths == {}
+    for _ in range(2):
+        clock = ManualClock(START + 3 * QUIET_SECONDS)
+        async with following(tmp_path / "*.log", checkpoints=reading.checkpoints, clock=clock) as reading:
+            await reading.nothing(2)
+            append(log, b"two\n")
+            written_at(log, int(clock.now()))
+            assert await reading.lines(1) == [b"two"]
+            await reading.nothing(5)
 
 
 @pytest.mark.parametrize("name", ["access.log.1", "access.log-20261125", "access-20261125.log", "access.log.2.gz"])

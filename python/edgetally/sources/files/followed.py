@@ -237,9 +237,9 @@ class FollowedPath:
         """Decompress in a thread what is read next."""
         await self._directories.in_thread(file.read, READ_BYTES, offset)
 
-    def forget(self) -> None:
-        """Let the journal keep nothing of this path any more."""
-        self.uncommitted |= {self.name: None, self.name + HISTORY: None}
+    def forget(self, changes: Mapping[str, str]) -> None:
+        """Let the journal keep nothing of this path any more, but these changes."""
+        self.uncommitted |= {self.name: None, self.name + HISTORY: None, **changes}
         self._start(self, ())
 
     def remove(self, generation: Generation) -> None:

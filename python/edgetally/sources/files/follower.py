@@ -33,7 +33,7 @@ TURNS = 8
 """Turns of the event loop between them: what was begun is on its way by then, and does not add up."""
 
 PATTERN = "glob:"
-"""Begins the name under which the journal keeps that a pattern was followed."""
+"""Begins the name under which the journal keeps since when the files of a pattern are known."""
 
 
 class Follow(NamedTuple):
@@ -104,6 +104,8 @@ class Follower:
         self._patterns_due = 0.0
         self._matched_at = self._now()
         """When patterns were last looked up."""
+        self._new_since: dict[str, int] = {}
+        """What was written since then is new, if a file appears that a pattern matches: by the name in the journal."""
 
     async def open(self, checkpoints: Mapping[str, str]) -> None:
         """Open every file that is there, where the journal says."""
@@ -112,8 +114,7 @@ class Follower:
         await self._add(plain, kept)
         for one in self._follow:
             if is_pattern(one.pattern):
-                now = self._now() if key_of(one) in checkpoints else None
-                await self._match(one, kept, is_start=True, new_since=now)
+                await self._open_pattern(one, checkpoints, kept)
         self._patterns_due = self._clock.now() + PATTERN_SECONDS
 
     async def run(self) -> None:
@@ -125,10 +126,10 @@ class Follower:
             await self._look()
             if self._clock.now() >= self._patterns_due:
                 self._patterns_due = self._clock.now() + PATTERN_SECONDS
-                since, self._matched_at = self._matched_at, self._now()
+                self._matched_at = self._now()
                 for one in self._follow:
                     if is_pattern(one.pattern):
-                        await self._match(one, {}, is_start=False, new_since=since)
+                        await self._match(one, {}, self._new_since[key_of(one)])
 
     async def close(self) -> None:
         """Stop reading, once `run` was cancelled. What was read counts."""
@@ -147,7 +148,9 @@ class Follower:
                     await asyncio.sleep(0)
             if followed.is_gone:
                 del self.paths[followed.path]
-                followed.forget()
+                # If it comes back, its old files are not new.
+                self._new_since = dict.fromkeys(self._new_since, self._matched_at)
+                followed.forget({key: str(since) for key, since in self._new_since.items()})
         await self._settle(due)
 
     async def _settle(self, due: Sequence[FollowedPath]) -> None:
@@ -169,9 +172,18 @@ class Follower:
         """Return the time in nanoseconds since 1970."""
         return int(self._clock.now() * 1e9)
 
-    async def _match(
-        self, one: Follow, kept: Mapping[str, Mapping[str, str]], *, is_start: bool, new_since: int | None
+    async def _open_pattern(
+        self, one: Follow, checkpoints: Mapping[str, str], kept: Mapping[str, Mapping[str, str]]
     ) -> None:
+        """Follow the files that match a pattern: what was written since it was first followed is new."""
+        key, now = key_of(one), self._now()
+        since = checkpoints.get(key)
+        self._new_since[key] = int(since) if since else now
+        await self._match(one, kept, None if since is None else self._new_since[key])
+        if not since:
+            self._run(self._read_source(CheckpointUpdate(key, one.defaults, {key: str(now)})))
+
+    async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], new_since: int | None) -> None:
         """Follow the files that match a pattern and are not followed yet."""
         pattern = str(absolute(one.pattern))
         known = {path_from(name.removeprefix(FILE)) for name in kept}
@@ -189,8 +201,6 @@ class Follower:
                 new.append(path)
                 open_files |= {identity} if identity else set()
         await self._add(dict.fromkeys(new, one), kept, is_matched=True, new_since=new_since)
-        if is_start and new_since is None:
-            self._run(self._read_source(CheckpointUpdate(key_of(one), one.defaults, {key_of(one): ""})))
 
     async def _add(
         self,
@@ -283,7 +293,7 @@ def is_pattern(path: Path) -> bool:
 
 
 def key_of(one: Follow) -> str:
-    """Return the name under which the journal keeps that a pattern was followed."""
+    """Return the name under which the journal keeps since when the files of a pattern are known."""
     return f"{PATTERN}{path_text(absolute(one.pattern))}"
 
 
