@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from edgetally.errors import ConfigError, reason
+from edgetally.small_file import read_file
 
 
 class Certificate:
@@ -30,7 +31,7 @@ def loaded(cert: Path, key: Path) -> ssl.SSLContext:
     """Read a certificate chain and its key; raise ConfigError, naming the file, when they are invalid or no pair."""
     for setting, path in (("api.tls_cert", cert), ("api.tls_key", key)):
         try:
-            path.read_bytes()
+            read_file(path, again=True)
         except OSError as error:
             raise ConfigError(setting, f"{path}: {reason(error)}") from error
     context = _context()

@@ -4,7 +4,9 @@ Access policy: which tokens and which certificate a server has, and where it may
 All of it is checked before the server opens anything, and again on SIGHUP.
 """
 
+import errno
 import ipaddress
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 
@@ -124,6 +126,8 @@ class Policy:
 
 def _tokens(config: Config) -> Tokens:
     file = TokenFile(config.token_file)
+    if not config.access.token_file and os.path.lexists(file.path.parent) and not file.path.parent.is_dir():
+        raise ConfigError("journal.data_dir", f"{file.path.parent}: {os.strerror(errno.ENOTDIR)}")
     return file.existing() if config.access.token_file else file.read()
 
 

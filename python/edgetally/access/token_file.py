@@ -23,6 +23,7 @@ from msgspec import Meta
 from edgetally.access.grants import TOKEN, hashed, new_token
 from edgetally.errors import ConfigError, reason
 from edgetally.model import SERVICE_ID
+from edgetally.small_file import read_file
 
 SERVICE = re.compile(rf"{SERVICE_ID}|\*")
 HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -63,7 +64,7 @@ class TokenFile:
     def read(self) -> tuple[Token, ...] | None:
         """Return the tokens, revoked ones too; None if there is no file. Raises ConfigError when it is damaged."""
         try:
-            lines = self.path.read_bytes().splitlines()
+            lines = read_file(self.path, again=True).splitlines()
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgetally.access.policy import Policy
 from edgetally.config.sections import Config
+from edgetally.sources.files.open_file import open_regular
 
 
 def summary(config: Config, policy: Policy) -> Iterator[str]:
@@ -26,6 +27,8 @@ def warnings(config: Config, policy: Policy) -> Iterator[str]:
         yield from _directory(config.journal.directory)
     if policy.tokens is not None and config.token_file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield f"{config.token_file}: other users may write tokens into it: chmod 600"
+    for followed in config.sources.follow:
+        yield from _followed(followed.path)
 
 
 def _directory(path: Path) -> Iterator[str]:
@@ -37,6 +40,16 @@ def _directory(path: Path) -> Iterator[str]:
         yield f"{existing}: this user may not write there"
     if existing == path and path.stat().st_mode & stat.S_IRWXO:
         yield f"{path}: every user may look into it: chmod 700"
+
+
+def _followed(path: Path) -> Iterator[str]:
+    """Yield why a path cannot be followed, if it is there."""
+    try:
+        os.close(open_regular(path))
+    except FileNotFoundError:
+        return  # the edge makes it
+    except OSError as error:
+        yield f"{path}: {error.strerror}"
 
 
 def _tokens(config: Config, policy: Policy) -> str:

@@ -16,6 +16,7 @@ from edgetally.config.declaration import PREFIX, Setting, declared
 from edgetally.config.sections import NAMED_TABLES, SETTINGS, Config
 from edgetally.config.validation import Text, check
 from edgetally.errors import ConfigError
+from edgetally.small_file import read_file
 
 VARIABLES = {one.variable: one for one in SETTINGS.values()}
 
@@ -122,7 +123,7 @@ class Given:
 def load(path: Path) -> Plain:
     """Read settings from a TOML file as they are there; raise ConfigError, naming the file."""
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        return tomllib.loads(read_file(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(str(path), error.strerror or str(error)) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.errors import EdgetallyError, reason
+from edgetally.small_file import read_file
 from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen
 from edgetally.top.server import Refused, RemoteServer
@@ -94,7 +95,7 @@ def _token(file: Path | None) -> str:
     if file is None:
         return os.environ.get(TOKEN, "").strip()
     try:
-        return file.read_text("ascii").strip()
+        return read_file(file).decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise EdgetallyError(f"cannot read a token from {file}: expected ASCII text") from error
     except OSError as error:

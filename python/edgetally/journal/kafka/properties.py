@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from edgetally.errors import ConfigError, reason
 from edgetally.journal.kafka.address import KafkaAddress
+from edgetally.small_file import read_file
 
 SECTION = "journal.kafka"
 
@@ -164,7 +165,7 @@ def _resolved(given: Properties, environment: Mapping[str, str]) -> Iterator[tup
 
 def _secret(name: str, path: Path) -> str:
     try:
-        return path.read_text().rstrip("\r\n")
+        return read_file(path).decode().rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{SECTION}.{name}", f"cannot read {path}: {reason(error)}") from error
     except UnicodeDecodeError as error:

@@ -39,7 +39,7 @@ def open_regular(path: Path) -> int:
     if not stat.S_ISREG(kind):
         problem = os.strerror(errno.EISDIR) if stat.S_ISDIR(kind) else "not a regular file (--stdin reads pipes)"
         raise OSError(errno.EINVAL, problem, str(path))
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a pipe
 
 
 class OpenFile:
