@@ -28,7 +28,7 @@ explained in docs/glossary.md.
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 __all__ = [
     "AGGREGATE",
@@ -42,12 +42,14 @@ __all__ = [
     "PARTIAL_VERSION",
     "PLACEMENT_VERSION",
     "Fold",
+    "HistoryQuery",
     "KeptPops",
     "LogReader",
     "LogSeal",
     "Reading",
     "Rejection",
     "Report",
+    "Rollup",
     "Scrape",
     "Sealed",
     "SeriesTotals",
@@ -60,12 +62,17 @@ __all__ = [
     "envelopes",
     "format_fields",
     "formats",
+    "history_lines",
     "measurements",
+    "merge_minutes",
+    "names_in",
+    "pack",
     "partition",
     "ranking",
     "reasons",
     "refusal",
     "seal_envelope",
+    "sealed_period",
 ]
 
 AGGREGATE: Final[str]
@@ -630,6 +637,126 @@ class Scrape:
     def write(self, most: int) -> tuple[bytes, bool]:
         """Return the next lines, about `most` bytes, and whether they are the last."""
 
+_Part: TypeAlias = tuple[str | None, bytes]
+"""
+Some history of one dataset of a service.
+
+A chunk, with its name: the rows of one name in periods of one length. Or a minute, with None: the rows of all names.
+The row for everything has the empty name; with the domains, it has the counters of the channel.
+"""
+
+@final
+class Rollup:
+    """A minute of a service that is still open: its sealed seconds, added up."""
+
+    def __new__(cls, start: int, *, names: int = 100_000) -> Rollup:
+        """
+        Start with nothing.
+
+        Args:
+            start: The first second of the minute.
+            names: Most domains, and most origins, that have rows of their own. Others count under `OTHER`.
+        """
+
+    def add(self, sealed: Sealed) -> None:
+        """
+        Add a sealed second. Each has to be added once.
+
+        Raises:
+            ValueError: It is not of this minute.
+        """
+
+    def minute(self, names: int = 20_000) -> dict[str, bytes]:
+        """
+        Return what was added so far.
+
+        Args:
+            names: The most names of a dataset. Those with the fewest requests, or responses, count under `OTHER`.
+
+        Returns:
+            A minute for each of `domains` and `origins` that has rows.
+        """
+
+    def close(self, names: int = 20_000) -> dict[str, bytes]:
+        """Return the same. The rollup is empty then."""
+
+    @property
+    def overflowed(self) -> int:
+        """How many rows were added under `OTHER` because of the limit of the rollup."""
+
+@final
+class HistoryQuery:
+    """A question about the history of a service: parts go in, series come out."""
+
+    def __new__(
+        cls,
+        *,
+        dataset: str,
+        metrics: Sequence[str],
+        start: int,
+        end: int,
+        step: int,
+        group_by: AbstractSet[str] = ...,
+        pops: AbstractSet[str] = ...,
+        regions: Mapping[str, str] = ...,
+        default_region: str = "",
+        only_regions: AbstractSet[str] = ...,
+        after: Sequence[str] | None = None,
+        most: int = 1_000_000,
+        name_key: str = "name",
+    ) -> HistoryQuery:
+        """
+        Ask.
+
+        Args:
+            dataset: `channel`, `domains` or `origins`. The channel is in parts of domains.
+            metrics: Measurements of the dataset, in the order of the answer; not a histogram.
+            start: The first second. The period that it is in counts whole.
+            end: Periods that begin from here on do not count.
+            step: The length of periods in seconds.
+            group_by: What series are split by: `name`, `datacenter`, `region`. There is one series if there is nothing.
+            pops: The POPs that count; all if there are none.
+            regions: The regions of POPs.
+            default_region: The region of other POPs.
+            only_regions: The regions whose POPs count; all if there are none.
+            after: The dimensions of the last series of the page before.
+            most: The most values in a page.
+            name_key: The key of the name in `dimensions`.
+
+        Raises:
+            KeyError: Unknown dataset, measurement or `group_by`.
+        """
+
+    def add(self, parts: Sequence[_Part], names: Sequence[str]) -> None:
+        """
+        Add what some parts have of some names.
+
+        Args:
+            parts: Each has to be added once for a name. Periods shorter than `step` are added up.
+            names: The names that count; `""` for the sum of all, and for the channel.
+
+        Raises:
+            ValueError: A part is damaged, another version wrote it, or its periods do not add up to those of `step`.
+            OverflowError: The answer would not fit in memory.
+        """
+
+    @property
+    def series(self) -> int:
+        """Number of series so far."""
+
+    def page(self, limit: int) -> tuple[bytes, list[str] | None]:
+        """
+        Encode the first series.
+
+        Returns:
+            A JSON array in UTF-8 of at most `limit` series: objects with `dimensions` and `values`. They are sorted by
+            name, datacenter and region. Values have the `timestamp` at which the period begins; zeros, and periods of
+            nothing but zeros, are left out. Second, if there are more series, the dimensions of the last one.
+
+        Raises:
+            OverflowError: More than `most` values.
+        """
+
 def cache_words() -> list[tuple[str, str]]:
     """
     List the cache words that are known, and whether each is `hit`, `miss`, `pass`, `synth`, `error` or `nothing`.
@@ -701,6 +828,26 @@ def format_fields(name: str) -> list[tuple[str, str]]:
 def formats() -> list[str]:
     """Return the names of the formats that a fold can read."""
 
+def history_lines(parts: Sequence[_Part], *, dataset: str, service_id: str, start: int, end: int) -> bytes:
+    """
+    Encode rows as newline-delimited JSON.
+
+    Args:
+        parts: Where the rows are.
+        dataset: `channel`, `domains` or `origins`. The channel is in parts of domains.
+        service_id: The service, as every line shows it.
+        start: Periods that begin earlier are left out.
+        end: Periods that begin from here on are left out.
+
+    Returns:
+        An object per name, POP and period, with `service_id`, `timestamp`, `domain` or `host`, `datacenter`, and the
+        measurements that can be added up and are not 0. Times of the channel are integers, `…_us`.
+
+    Raises:
+        KeyError: Unknown dataset.
+        ValueError: A part is damaged, or another version wrote it.
+    """
+
 def measurements(dataset: str) -> list[tuple[str, str, str, bool]]:
     """
     List the measurements of `dataset`, sorted by name.
@@ -712,6 +859,43 @@ def measurements(dataset: str) -> list[tuple[str, str, str, bool]]:
 
     Raises:
         KeyError: Unknown dataset.
+    """
+
+def merge_minutes(minutes: Sequence[bytes], *, names: int) -> bytes:
+    """
+    Add minutes up.
+
+    Args:
+        minutes: One or more of one service and dataset, all of the same minute.
+        names: The most names. Those with the fewest requests, or responses, count under `OTHER`.
+
+    Raises:
+        ValueError: One is damaged, another version wrote it, or they are of different minutes.
+    """
+
+def names_in(parts: Sequence[_Part], after: str, most: int) -> list[str]:
+    """
+    Return the names behind `after` in some parts, in alphabetical order: at most `most`, never the empty one.
+
+    Raises:
+        ValueError: A part is damaged, or another version wrote it.
+    """
+
+def pack(parts: Sequence[_Part], *, step: int, names: int) -> list[tuple[str, bytes]]:
+    """
+    Add parts up, in any order and grouping.
+
+    Args:
+        parts: What to add up. Their periods are as long as `step`, or a whole part of it.
+        step: The length of periods in seconds.
+        names: The most names, without the empty one and `OTHER`. Those with the fewest requests, or responses, count
+            under `OTHER`. Which these are does not depend on `step`.
+
+    Returns:
+        Each name with one chunk of all its periods, in alphabetical order.
+
+    Raises:
+        ValueError: A part is damaged, another version wrote it, or its periods do not add up to those of `step`.
     """
 
 def partition(service_id: str, partitions: int) -> int:
@@ -792,4 +976,16 @@ def seal_envelope(second: int, *, writer: str, terms: bytes) -> bytes:
 
     Raises:
         ValueError: One of them is longer.
+    """
+
+def sealed_period(
+    domains: Sequence[_Part], origins: Sequence[_Part], *, service_id: str, start: int, end: int, second: int
+) -> Sealed:
+    """
+    Return what some parts have between `start` and `end` as one sealed second, with the number `second`.
+
+    It is what a `ranking` takes, and has entries. Origins have no addresses.
+
+    Raises:
+        ValueError: A part is damaged, or another version wrote it.
     """

@@ -4,7 +4,8 @@
 //! bytes ──framing──▶ lines ──decode──▶ slots ──record──▶ records ──fold──▶ partial      while a log comes in
 //! partial ──window──▶ sealed second ──entry──▶ JSON                                     once per second
 //!                     sealed seconds ──ranking──▶ JSON                                  when asked for
-//!                                   └─exposition──▶ Prometheus' text                    whenever it is scraped
+//!                                   ├─exposition──▶ Prometheus' text                    whenever it is scraped
+//!                                   └─rollup──▶ minutes, hours, days ──▶ JSON            kept for years
 //! ```
 //!
 //! The words are those of `docs/glossary.md`:
@@ -68,6 +69,7 @@ mod entry;
 
 mod exposition;
 mod ranking;
+mod rollup;
 
 pub use cluster::{
     ENVELOPE_VERSION, EnvelopeError, Id, LogReader, LogSeal, MAX_ENVELOPE_BYTES, PLACEMENT_VERSION, Reading, Refusal,
@@ -90,6 +92,9 @@ pub use ranking::question::Question;
 pub use ranking::{columns, ranking};
 pub use record::MAX_WEIGHT;
 pub use rejection::{Reason, Rejection};
+pub use rollup::{
+    HistoryError, HistoryQuery, HistoryQuestion, Rollup, history_lines, merge_minutes, names_in, pack, sealed_period,
+};
 pub use schema::dataset::Dataset;
 pub use schema::formula::{Formula, Measurement};
 pub use schema::measurements::measurements;

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 11] = [
     &["partial"],
     &["cluster", "fold", "window"],
     &["entry"],
-    &["ranking", "exposition"],
+    &["ranking", "exposition", "rollup"],
     &["lib"],
 ];
 

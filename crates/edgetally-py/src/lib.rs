@@ -26,7 +26,7 @@ mod _core {
     use std::sync::Mutex;
 
     use edgetally_core as core;
-    use pyo3::exceptions::{PyKeyError, PyValueError};
+    use pyo3::exceptions::{PyKeyError, PyOverflowError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyBytesMethods, PyList};
 
@@ -66,6 +66,27 @@ mod _core {
 
     fn format(name: &str) -> PyResult<core::Format> {
         core::Format::named(name).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// A chunk with its name, or a minute.
+    type Part<'py> = (Option<String>, Bound<'py, PyBytes>);
+
+    fn parts<'a>(parts: &'a [Part<'_>]) -> Vec<(Option<&'a str>, &'a [u8])> {
+        parts.iter().map(|(name, bytes)| (name.as_deref(), bytes.as_bytes())).collect()
+    }
+
+    fn by_dataset(
+        py: Python<'_>,
+        minutes: Vec<(core::Dataset, Vec<u8>)>,
+    ) -> BTreeMap<&'static str, Bound<'_, PyBytes>> {
+        minutes.into_iter().map(|(dataset, bytes)| (dataset.name(), PyBytes::new(py, &bytes))).collect()
+    }
+
+    fn history_error(error: core::HistoryError) -> PyErr {
+        match error {
+            core::HistoryError::TooMany => PyOverflowError::new_err(error.to_string()),
+            _ => PyValueError::new_err(error.to_string()),
+        }
     }
 
     #[pyclass(frozen, module = "edgetally._core")]
@@ -453,6 +474,108 @@ mod _core {
         }
     }
 
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct Rollup {
+        inner: Mutex<core::Rollup>,
+    }
+
+    #[pymethods]
+    impl Rollup {
+        #[new]
+        #[pyo3(signature = (start, *, names=100_000))]
+        fn new(start: u64, names: usize) -> Self {
+            Self { inner: Mutex::new(core::Rollup::new(start, names)) }
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+        fn add(&self, py: Python<'_>, sealed: Py<Sealed>) -> PyResult<()> {
+            let sealed = sealed.get();
+            py.detach(|| locked(&self.inner).add(&sealed.inner)).map_err(history_error)
+        }
+
+        #[pyo3(signature = (names=20_000))]
+        fn minute<'py>(&self, py: Python<'py>, names: usize) -> BTreeMap<&'static str, Bound<'py, PyBytes>> {
+            by_dataset(py, py.detach(|| locked(&self.inner).minute(names)))
+        }
+
+        #[pyo3(signature = (names=20_000))]
+        fn close<'py>(&self, py: Python<'py>, names: usize) -> BTreeMap<&'static str, Bound<'py, PyBytes>> {
+            by_dataset(py, py.detach(|| locked(&self.inner).close(names)))
+        }
+
+        #[getter]
+        fn overflowed(&self) -> u64 {
+            locked(&self.inner).overflowed()
+        }
+    }
+
+    #[pyclass(frozen, module = "edgetally._core")]
+    struct HistoryQuery {
+        inner: Mutex<core::HistoryQuery>,
+    }
+
+    #[pymethods]
+    impl HistoryQuery {
+        #[new]
+        #[pyo3(signature = (
+            *, dataset, metrics, start, end, step, group_by=BTreeSet::new(), pops=BTreeSet::new(), regions=BTreeMap::new(),
+            default_region="", only_regions=BTreeSet::new(), after=None, most=1_000_000, name_key="name"
+        ))]
+        #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+        fn new(
+            dataset: &str,
+            metrics: Vec<String>,
+            start: u64,
+            end: u64,
+            step: u64,
+            mut group_by: BTreeSet<String>,
+            pops: BTreeSet<String>,
+            regions: BTreeMap<String, String>,
+            default_region: &str,
+            only_regions: BTreeSet<String>,
+            after: Option<Vec<String>>,
+            most: usize,
+            name_key: &str,
+        ) -> PyResult<Self> {
+            let question = core::HistoryQuestion {
+                dataset: self::dataset(dataset)?,
+                metrics,
+                start,
+                end,
+                step,
+                name_key: group_by.remove("name").then(|| name_key.to_owned()),
+                by_pop: group_by.remove("datacenter"),
+                by_region: group_by.remove("region"),
+                pops,
+                regions,
+                default_region: default_region.to_owned(),
+                only_regions,
+                after,
+                most,
+            };
+            if let Some(unknown) = group_by.into_iter().next() {
+                return Err(PyKeyError::new_err(unknown));
+            }
+            Ok(Self { inner: Mutex::new(core::HistoryQuery::new(question).map_err(PyKeyError::new_err)?) })
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+        fn add(&self, py: Python<'_>, parts: Vec<Part<'_>>, names: Vec<String>) -> PyResult<()> {
+            let parts = self::parts(&parts);
+            py.detach(|| locked(&self.inner).add(&parts, &names)).map_err(history_error)
+        }
+
+        #[getter]
+        fn series(&self) -> usize {
+            locked(&self.inner).series()
+        }
+
+        fn page<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<(Bound<'py, PyBytes>, Option<Vec<String>>)> {
+            let (data, last) = py.detach(|| locked(&self.inner).page(limit)).map_err(history_error)?;
+            Ok((PyBytes::new(py, &data), last))
+        }
+    }
+
     /// The domains of some sealed seconds: at most `most`, those of the first seconds.
     #[pyfunction]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
@@ -531,6 +654,79 @@ mod _core {
             core::ranking(&sealed, &question)
         });
         Ok(PyBytes::new(py, &ranking))
+    }
+
+    /// Adds minutes up.
+    #[pyfunction]
+    #[pyo3(signature = (minutes, *, names))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn merge_minutes<'py>(
+        py: Python<'py>,
+        minutes: Vec<Bound<'py, PyBytes>>,
+        names: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let minutes: Vec<&[u8]> = minutes.iter().map(PyBytesMethods::as_bytes).collect();
+        let merged = py.detach(|| core::merge_minutes(&minutes, names)).map_err(history_error)?;
+        Ok(PyBytes::new(py, &merged))
+    }
+
+    /// Adds parts up: a chunk of each name.
+    #[pyfunction]
+    #[pyo3(signature = (parts, *, step, names))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn pack<'py>(
+        py: Python<'py>,
+        parts: Vec<Part<'py>>,
+        step: u64,
+        names: usize,
+    ) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+        let parts = self::parts(&parts);
+        let chunks = py.detach(|| core::pack(&parts, step, names)).map_err(history_error)?;
+        Ok(chunks.into_iter().map(|(name, chunk)| (name, PyBytes::new(py, &chunk))).collect())
+    }
+
+    /// The names in some parts.
+    #[pyfunction]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn names_in(py: Python<'_>, parts: Vec<Part<'_>>, after: &str, most: usize) -> PyResult<Vec<String>> {
+        let parts = self::parts(&parts);
+        py.detach(|| core::names_in(&parts, after, most)).map_err(history_error)
+    }
+
+    /// The rows of some parts as lines of JSON.
+    #[pyfunction]
+    #[pyo3(signature = (parts, *, dataset, service_id, start, end))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn history_lines<'py>(
+        py: Python<'py>,
+        parts: Vec<Part<'py>>,
+        dataset: &str,
+        service_id: &str,
+        start: u64,
+        end: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (parts, dataset) = (self::parts(&parts), self::dataset(dataset)?);
+        let lines = py.detach(|| core::history_lines(&parts, dataset, service_id, start, end));
+        Ok(PyBytes::new(py, &lines.map_err(history_error)?))
+    }
+
+    /// A period as a sealed second.
+    #[pyfunction]
+    #[pyo3(signature = (domains, origins, *, service_id, start, end, second))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn sealed_period(
+        py: Python<'_>,
+        domains: Vec<Part<'_>>,
+        origins: Vec<Part<'_>>,
+        service_id: &str,
+        start: u64,
+        end: u64,
+        second: u64,
+    ) -> PyResult<Sealed> {
+        let mut parts = self::parts(&domains);
+        parts.append(&mut self::parts(&origins));
+        let inner = py.detach(|| core::sealed_period(&parts, service_id, (start, end), second));
+        Ok(Sealed { inner: inner.map_err(history_error)? })
     }
 
     /// Code and sentence of every reason to reject a line.
