@@ -1,14 +1,17 @@
 # ruff: noqa: ASYNC240 - a test may wait for its disk
 """A followed file is renamed, copied, truncated, replaced or moved, with and without a server to see it."""
 
+import gzip
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from edgetally.sources.files.directory import Directories
 from edgetally.sources.files.followed import FollowedPath
+from edgetally.sources.files.rotated_files import RotatedFiles
 from edgetally.telemetry.events import RotatedFileLost
 from tests.sources.files.following import (
     LONG,
@@ -269,6 +272,45 @@ async def test_copied_and_truncated_before_anything_of_it_is_read(
     monkeypatch.setattr(owner, step, rotate_before)
     async with following(log, checkpoints=checkpoints) as reading:
         assert sorted(await reading.lines(9)) == [*LONG.splitlines(), b"new"]
+        await reading.nothing(2 * QUIET_SECONDS)
+
+
+@pytest.mark.parametrize(("owner", "step"), [(Directories, "look"), (FollowedPath, "settle"), (RotatedFiles, "missed")])
+async def test_rotated_again_and_compressed_while_the_server_starts(
+    log: Path, owner: type, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each record that begins in one file and ends in the next is read from them in their order."""
+    checkpoints = await left_behind(log)
+    rotations = 0
+
+    def rotate() -> None:
+        nonlocal rotations
+        rotations += 1
+        append(log, b"P %d begun, \n" % rotations)
+        written_at(log, 1000 + rotations)
+        if (before := log.with_name(f"access.log.{rotations - 1}")).exists():
+            packed = log.with_name(f"{before.name}.gz")
+            packed.write_bytes(gzip.compress(before.read_bytes()))
+            shutil.copystat(before, packed)
+            before.unlink()
+        log.rename(log.with_name(f"access.log.{rotations}"))
+        log.write_bytes(b"F %d ended\n" % rotations)
+        written_at(log, 1000 + rotations)
+
+    rotate()
+    rotate()
+    real = getattr(owner, step)
+
+    def rotate_before(*args: object) -> object:
+        if rotations < 6:
+            rotate()
+            rotate()
+        return real(*args)
+
+    monkeypatch.setattr(owner, step, rotate_before)
+    async with following(log, checkpoints=checkpoints) as reading:
+        await reading.clock.advance(5)
+        assert sorted(await reading.lines(6)) == [b"%d begun, %d ended" % (n, n) for n in range(1, 7)]
         await reading.nothing(2 * QUIET_SECONDS)
 
 

@@ -184,12 +184,13 @@ class FollowedPath:
         self._adopt()
         has_file = self._arrived is not None or self._current is not None
         if has_file and self._unresolved:
-            # Rotation may rename and compress them at this moment.
-            self._give_up_at = min(self._give_up_at, self._clock.now() + LOOK_AGAIN_SECONDS)
-            if self._clock.now() >= self._give_up_at:
-                self._give_up()
-        if not self._unresolved:
-            added += self._missed(rotated)
+            self._give_up_in_time()
+        missed = [] if self._unresolved else self._missed(rotated)
+        if missed is None:
+            # What comes before the others is not known yet.
+            self._resumed += added
+            return
+        added += missed
         if self._arrived and not self._unresolved:
             added.append(self._take(self._arrived))
         elif self._is_first:
@@ -204,14 +205,20 @@ class FollowedPath:
 
     async def look_around(self, generation: Generation, truncated: Checkpoint | None) -> Others:
         """Return other generations that appeared since the last look, and the copy of what was truncated."""
-        rotated = self._had_name(await self._directories.look(self.places))
-        while self._rotated.is_torn(rotated):
+        copy: Generation | None = None
+        missed: Sequence[Generation] | None = None
+        while missed is None:
             rotated = self._had_name(await self._directories.look(self.places))
-        copy = None
-        if truncated and truncated.head and (file := self._rotated.copy_of(truncated, rotated, self.generations)):
-            copy = self._add(file, self._take_key(), truncated, older_than=generation)
-            copy.finish()
-        missed = self._missed(rotated, generation) if not self._unresolved else []
+            if self._rotated.is_torn(rotated):
+                continue
+            if truncated and truncated.head and not copy:
+                file = self._rotated.copy_of(truncated, rotated, self.generations)
+                if file:
+                    copy = self._add(file, self._take_key(), truncated, older_than=generation)
+                    copy.finish()
+                elif self._rotated.is_torn(rotated):
+                    continue  # it may have been compressed since
+            missed = [] if self._unresolved else self._missed(rotated, generation)
         if truncated:
             generation.has_begun = False
         self._put_in_order()
@@ -342,8 +349,11 @@ class FollowedPath:
                 del self.uncommitted[self._key(number)]
         return resumed
 
-    def _give_up(self) -> None:
-        """Forget checkpoints whose files were not found."""
+    def _give_up_in_time(self) -> None:
+        """Forget checkpoints whose files were not found for a while: rotation may rename or compress them now."""
+        self._give_up_at = min(self._give_up_at, self._clock.now() + LOOK_AGAIN_SECONDS)
+        if self._clock.now() < self._give_up_at:
+            return
         for number, checkpoint in self._unresolved.items():
             self.uncommitted[self._key(number)] = None
             if checkpoint.offset:
@@ -355,7 +365,9 @@ class FollowedPath:
 
     def _put_in_order(self) -> None:
         """Sort the generations by age, so that a record may begin in one and end in the next."""
-        self.generations.sort(key=lambda one: (one is self._current, one.reader.modified))
+        # If it has lost the name since the look, others that were found may be newer.
+        newest = self._current if self._current and self._current.file.has_name(self.path) else None
+        self.generations.sort(key=lambda one: (one is newest, one.reader.modified))
         for one in self.generations:
             if one.before and not one.before.is_asked:
                 one.before.abandon()
@@ -364,10 +376,16 @@ class FollowedPath:
             if not newer.has_begun and newer.before is None and (older.after is None or older.after.is_over):
                 older.after = newer.before = Handover(older, newer, newer.taken)
 
-    def _missed(self, rotated: Rotated, older_than: Generation | None = None) -> list[Generation]:
-        """Read files from their beginning that had the name while nothing looked; return them, the oldest first."""
+    def _missed(self, rotated: Rotated, older_than: Generation | None = None) -> list[Generation] | None:
+        """
+        Read files from their beginning that had the name while nothing looked; return them, the oldest first.
+
+        Returns None when one was renamed or compressed since the look, which then has to be repeated.
+        """
         newest = max([one.reader.began_at.modified or one.reader.modified for one in self.generations], default=0)
         files = self._rotated.missed(rotated, self.generations, self._arrived, newest)
+        if files is None:
+            return None
         return [self._add(file, self._take_key(), file.start(), older_than) for file in files]
 
     def _add(self, file: OpenFile, key: str, at: Checkpoint, older_than: Generation | None = None) -> Generation:

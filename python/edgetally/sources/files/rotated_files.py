@@ -61,6 +61,8 @@ class RotatedFiles:
         """Files that were written since this time are looked at, even if newer ones are known."""
         self._torn = 0
         """Looks in a row during which files were renamed."""
+        self._gone = 0
+        """Looks in a row after which files were renamed, before they were opened."""
 
     def is_torn(self, rotated: Rotated) -> bool:
         """Return whether files were renamed during the look, which then has to be repeated."""
@@ -117,7 +119,7 @@ class RotatedFiles:
 
     def missed(
         self, rotated: Rotated, opened: Sequence[Opened], arrived: OpenFile | None, newest: int
-    ) -> list[OpenFile]:
+    ) -> list[OpenFile] | None:
         """
         Open the files that had the name while nothing looked.
 
@@ -128,14 +130,14 @@ class RotatedFiles:
             newest: When the newest of the generations was last written, as far as it was read.
 
         Returns:
-            The files, the oldest first.
+            The files, the oldest first; None if one was renamed or compressed since the look, which then has to be
+            repeated: they are read one after the other.
         """
         limit = min(self._look_back_to, max(self.history.watermark, newest if self._was_away else 0))
-        self._was_away, self._look_back_to = False, math.inf
         seen, self._seen = self._seen or set(), set(rotated.values())
         keys = {(one.file.path.parent, one.file.identity[1]) for one in opened}
         others = [one.file for one in opened] + ([arrived] if arrived else [])
-        files = []
+        files: list[OpenFile] = []
         for path, found in rotated.items():
             if found in seen or (found.directory, found.inode) in keys or found.modified < limit:
                 continue
@@ -143,7 +145,17 @@ class RotatedFiles:
                 # It is being compressed: what it was is removed afterwards.
                 self._look_again(found, LOOK_AGAIN_SECONDS)
                 continue
-            file = self._open(path, found)
+            try:
+                file = self._open(path, found)
+            except FileNotFoundError:
+                self._look_again(found, 0)
+                self._gone += 1
+                if self._gone >= MAX_TORN:
+                    continue
+                for one in files:
+                    one.close()
+                self._seen = seen
+                return None
             if file is None:
                 continue
             if _is_open(file, opened) or (arrived and arrived.identity == file.identity) or self._is_read(file):
@@ -154,6 +166,8 @@ class RotatedFiles:
                 self._seen.discard(found)
             else:
                 files.append(file)
+        self._gone = 0
+        self._was_away, self._look_back_to = False, math.inf
         return sorted(files, key=lambda one: one.extent().modified)
 
     def copy_of(self, truncated: Checkpoint, rotated: Rotated, opened: Sequence[Opened]) -> OpenFile | None:
@@ -167,22 +181,20 @@ class RotatedFiles:
         return None
 
     def _open(self, path: Path, found: Found) -> OpenFile | None:
-        """Open a file; None if it cannot be read, or has been renamed meanwhile."""
+        """Open a file, None if it cannot be read; raise FileNotFoundError when it is no longer there."""
         try:
             file = open_any(path)
         except FileNotFoundError:
-            pass
+            raise
         except OSError as error:
             size = path.stat().st_size if path.exists() else 0
             problem = error.strerror or str(error)
             say(RotatedFileUnreadable(source=self._source, path=str(path), problem=problem, size=size))
             return None
-        else:
-            if file.identity[1] == found.inode:
-                return file
+        if file.identity[1] != found.inode:
             file.close()
-        self._look_again(found, 0)
-        return None
+            raise FileNotFoundError
+        return file
 
     def _look_again(self, found: Found, seconds: float) -> None:
         if self._seen:
