@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,9 @@ def needs_kafka() -> list[pytest.MarkDecorator]:
 class Broker:
     """One node of a cluster, broker and controller at once."""
 
-    def __init__(self, node: int, ports: Sequence[tuple[int, int]], directory: Path, extra: dict[str, object]) -> None:
+    def __init__(
+        self, node: int, ports: Sequence[tuple[int, int]], directory: Path, extra: Mapping[str, object]
+    ) -> None:
         self.node = node
         """Its number in the cluster, from 1."""
         self.address = f"127.0.0.1:{ports[node - 1][0]}"
@@ -122,7 +124,7 @@ class Broker:
 class Brokers:
     """A cluster that runs."""
 
-    def __init__(self, directory: Path, count: int, extra: dict[str, object]) -> None:
+    def __init__(self, directory: Path, count: int, extra: Mapping[str, object]) -> None:
         ports = free_ports(count)
         self.each = [Broker(node, ports, directory / str(node), extra) for node in range(1, count + 1)]
         self.addresses = ",".join(one.address for one in self.each)
@@ -160,7 +162,7 @@ class Brokers:
 
 
 @contextmanager
-def brokers(directory: Path, count: int = 1, extra: dict[str, object] | None = None) -> Iterator[Brokers]:
+def brokers(directory: Path, count: int = 1, extra: Mapping[str, object] | None = None) -> Iterator[Brokers]:
     """Run a cluster of this many brokers, with `extra` settings."""
     found = Brokers(directory, count, extra or {})
     try:

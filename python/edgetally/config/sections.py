@@ -331,7 +331,7 @@ class JournalSettings(Section, frozen=True):
     horizon: Annotated[
         int,
         Meta(
-            ge=5,
+            ge=60,
             le=86_400,
             description="Kafka: seconds in which a repeated append is recognised at any node.",
         ),

@@ -126,12 +126,11 @@ class KafkaJournal:
     @property
     def failing(self) -> str | None:
         """Why nothing can be appended at the moment."""
-        if problem := self._watch.problem or self.log.problem:
-            return problem
         if self.outbox and self.outbox.failing:
             return self.outbox.failing
-        oldest = self.producer.oldest
-        return f"the brokers have acknowledged nothing for {oldest:.0f} seconds" if oldest > SILENT_SECONDS else None
+        if (oldest := self.producer.oldest) > SILENT_SECONDS:
+            return f"the brokers have acknowledged nothing for {oldest:.0f} seconds"
+        return self._watch.problem or self.log.problem
 
     @property
     def commits(self) -> int:

@@ -1,0 +1,172 @@
+"""Brokers that stop, are killed, stand still, or are not there yet."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import NewPartitions
+
+from edgetally.clock import SystemClock
+from edgetally.errors import Unavailable
+from edgetally.journal.kafka import watch
+from edgetally.journal.kafka.address import parse
+from edgetally.journal.kafka.journal import KafkaJournal
+from tests.support.cluster import TERMS, create, open_journal
+from tests.support.kafka import DETECTION, Broker, Brokers, brokers, needs_kafka
+from tests.support.nodes import ReaderNode, becomes, partial_of, reading
+
+pytestmark = needs_kafka()
+
+THREE = TERMS._replace(partitions=3)
+
+SERVICES = [f"service-{number}" for number in range(6)]
+
+
+class Traffic:
+    """A sender that repeats what is refused, as a source does."""
+
+    def __init__(self, journal: KafkaJournal) -> None:
+        self.journal = journal
+        self.sent = 0
+        self.refused = 0
+        self._goes_on = True
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        clock = SystemClock()
+        while self._goes_on:
+            partial = partial_of(clock.now(), SERVICES)
+            while True:
+                try:
+                    await self.journal.append(partial)
+                    break
+                except Unavailable:
+                    self.refused += 1
+                    await asyncio.sleep(0.2)
+            self.sent += 1
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Append no more, and wait for the last one."""
+        self._goes_on = False
+        await self._running
+
+
+@asynccontextmanager
+async def traffic(journal: KafkaJournal) -> AsyncIterator[Traffic]:
+    """Append a partial of all services every 20 ms, and wait for the last one at the end."""
+    found = Traffic(journal)
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+async def shows_all(sent: Traffic, *nodes: ReaderNode) -> None:
+    """Check that each reader shows exactly what was sent, and the same as the others."""
+    expected = dict.fromkeys(SERVICES, sent.sent)
+    for node in nodes:
+        await node.shows(lambda node=node: node.requests.total() >= sent.sent * len(SERVICES))  # type: ignore[misc]
+        newest = node.newest
+        await node.shows(lambda node=node, newest=newest: node.newest > newest)  # type: ignore[misc]
+        assert node.requests == expected
+    common = set.intersection(*(set(node.shelving.entries) for node in nodes))
+    assert common
+    for key in common:
+        assert len({node.shelving.entries[key] for node in nodes}) == 1
+
+
+@contextmanager
+def standing_still(those: Sequence[Broker]) -> Iterator[None]:
+    """Stop brokers as a machine does that swaps: their connections stay."""
+    for broker in those:
+        broker.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for broker in those:
+            broker.signal(signal.SIGCONT)
+
+
+async def test_brokers_that_restart_or_are_killed_cost_nothing(three_brokers: Brokers) -> None:
+    url = create(three_brokers.url(), partitions=3, replicas=3)
+    topic = parse(url).topic
+    async with (
+        reading(open_journal(url, terms=THREE)) as one,
+        reading(open_journal(url, terms=THREE)) as other,
+        traffic(one.journal) as sent,
+    ):
+        await one.shows(lambda: sent.sent > 20)
+        for stop in (Broker.stop, Broker.kill):
+            broker = three_brokers.leader(topic)
+            before, newest = sent.sent, one.newest
+            await asyncio.to_thread(stop, broker)
+            await one.shows(lambda: sent.sent > before + 20 and one.newest > newest + 1)  # noqa: B023 - awaited here
+            broker.start()
+            await asyncio.to_thread(three_brokers.wait)
+        await sent.stop()
+        await shows_all(sent, one, other)
+        assert one.late == other.late == 0
+        await becomes(lambda: not one.journal.failing)
+
+
+async def test_without_two_of_three_brokers_nothing_is_taken_and_nothing_lost(three_brokers: Brokers) -> None:
+    url = create(three_brokers.url(), partitions=3, replicas=3)
+    async with (
+        reading(open_journal(url, terms=THREE)) as one,
+        reading(open_journal(url, terms=THREE)) as other,
+        traffic(one.journal) as sent,
+    ):
+        await one.shows(lambda: sent.sent > 20 and other.newest)
+        with standing_still(three_brokers.each[1:]):
+            # First it waits, then it refuses.
+            await becomes(lambda: one.journal.failing)
+            assert "have acknowledged nothing for" in (one.journal.failing or "")
+            with pytest.raises(Unavailable, match="have acknowledged nothing for"):
+                await one.journal.append(partial_of(SystemClock().now()))
+            newest = one.newest
+            await becomes(lambda: one.journal.producer.oldest > 4)
+            assert one.newest <= newest + 1
+            # Seals wait, one in each partition.
+            assert other.journal.producer.waiting <= 3
+        await becomes(lambda: not one.journal.failing)
+        before = sent.sent
+        await one.shows(lambda: sent.sent > before + 20)
+        await sent.stop()
+        await shows_all(sent, one, other)
+        assert one.late == other.late == 0
+
+
+async def test_nodes_start_without_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "START_SECONDS", 0.5)
+    with brokers(tmp_path / "nodes", extra=DETECTION) as cluster:
+        url = create(cluster.url())
+        (broker,) = cluster.each
+        broker.kill()
+        async with reading(open_journal(url)) as node:
+            assert "no broker of 127.0.0.1" in (node.journal.failing or "")
+            with pytest.raises(Unavailable, match="no broker of"):
+                await node.journal.append(partial_of(SystemClock().now()))
+            assert node.journal.partitions[0].problem
+            broker.start()
+            await becomes(lambda: not node.journal.failing)
+            await node.journal.append(partial_of(SystemClock().now()))
+            await node.shows(lambda: node.requests == {"svc": 1})
+            assert not node.journal.partitions[0].problem
+
+
+async def test_more_partitions_than_before_are_noticed(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "EVERY_SECONDS", 0.1)
+    url = create(one_broker.url(), partitions=2)
+    async with reading(open_journal(url, terms=TERMS._replace(partitions=2))) as node:
+        await node.journal.append(partial_of(SystemClock().now(), SERVICES))
+        (future,) = one_broker.admin.create_partitions([NewPartitions(parse(url).topic, 5)]).values()
+        await asyncio.to_thread(future.result)
+        await becomes(lambda: node.journal.failing)
+
+        with pytest.raises(Unavailable, match=r"expected 2 partitions \(journal\.partitions\), got 5"):
+            await node.journal.append(partial_of(SystemClock().now(), SERVICES))
+        await node.shows(lambda: node.requests == dict.fromkeys(SERVICES, 1))
