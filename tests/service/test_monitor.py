@@ -250,7 +250,7 @@ async def test_a_second_that_is_a_little_late_is_still_ready() -> None:
 
 
 async def test_a_server_with_a_file_that_it_cannot_read_says_so(tmp_path: Path) -> None:
-    logs = [tmp_path / name for name in ("good.log", "missing.log", "folder")]
+    logs = [tmp_path / name for name in ("good.log", "missing.log", "folder", "missing/*.log")]
     logs[0].touch()
     logs[2].mkdir()
     async with served({"sources": {"follow": [{"path": str(log)} for log in logs]}}) as service:
@@ -259,8 +259,8 @@ async def test_a_server_with_a_file_that_it_cannot_read_says_so(tmp_path: Path) 
         scraped = await scrape(service)
 
     assert answer.status_code == 503
-    assert answer.json()["checks"]["files"]["problem"] == f"{logs[1]}: No such file or directory (and 1 more)"
-    assert [scraped[f'edgetally_file_available{{source="file:{log}"}}'] for log in logs] == [1, 0, 0]
+    assert answer.json()["checks"]["files"]["problem"] == f"{logs[1]}: No such file or directory (and 2 more)"
+    assert [scraped[f'edgetally_file_available{{source="file:{log}"}}'] for log in logs] == [1, 0, 0, 0]
 
 
 async def test_a_server_that_is_stopping_is_not_ready(service: Served) -> None:

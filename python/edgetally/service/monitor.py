@@ -93,6 +93,7 @@ class SourceCollector:
     def problem(self) -> str:
         """What is wrong with followed files, empty if nothing is."""
         problems = [f"{one.path}: {one.problem}" for one in self._files if one.problem]
+        problems += self._patterns.values()
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return problems[0] + more if problems else ""
 
@@ -100,11 +101,17 @@ class SourceCollector:
     def _files(self) -> "list[FollowedPath]":
         return list(self.follower.paths.values()) if self.follower else []
 
+    @property
+    def _patterns(self) -> Mapping[str, str]:
+        """What is wrong with the directories of patterns, by source."""
+        return self.follower.unavailable if self.follower else {}
+
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
         yield metrics.DATAGRAMS_DROPPED.samples({(one.name,): one.dropped for one in self.datagrams})
         yield metrics.FILE_LAG.samples({(one.name,): one.behind for one in self._files})
-        yield metrics.FILE_AVAILABLE.samples({(one.name,): not one.problem for one in self._files})
+        available = {one.name: not one.problem for one in self._files} | dict.fromkeys(self._patterns, False)
+        yield metrics.FILE_AVAILABLE.samples({(source,): value for source, value in available.items()})
         yield metrics.SYSLOG_CONNECTIONS.samples({(one.name,): len(one.connections) for one in self.listeners})
 
 

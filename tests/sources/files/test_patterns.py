@@ -1,12 +1,14 @@
 """One log per virtual host, named by a pattern."""
 
+import errno
 import gzip
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sources.files.following import QUIET_SECONDS, START, append, following, written_at
+from tests.sources.files.following import QUIET_SECONDS, START, append, events, following, written_at
 from tests.support.clock import ManualClock
 
 
@@ -163,3 +165,41 @@ async def test_more_files_than_are_allowed(tmp_path: Path) -> None:
         assert sorted(await reading.lines(2)) == [b"a", b"b"]
         await reading.nothing(5)
         assert reading.follower.left_out == {tmp_path / "c.log", tmp_path / "d.log"}
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file", "forbidden"])
+async def test_a_directory_that_cannot_be_looked_at_is_a_problem(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On Debian, only some users may look into the directory of nginx."""
+    logs = tmp_path / "logs"
+    if kind == "a file":
+        logs.touch()
+    elif kind == "forbidden":
+        logs.mkdir()
+        (logs / "a").mkdir()
+        monkeypatch.setattr(os, "scandir", failing(os.scandir, logs))
+    problem = {"missing": "No such file or directory", "a file": "Not a directory", "forbidden": "Permission denied"}
+    source = f"file:{logs}/*/*.log"
+    async with following(logs / "*" / "*.log") as reading:
+        await reading.nothing(5)
+        assert reading.follower.unavailable == {source: f"{logs}: {problem[kind]}"}
+        assert [event.name() for event in events(caplog)] == ["file_unavailable"]
+        monkeypatch.undo()
+        if kind == "a file":
+            logs.unlink()
+        (logs / "a").mkdir(parents=True, exist_ok=True)
+        (logs / "a" / "access.log").write_bytes(b"one\n")
+        assert await reading.lines(1) == [b"one"]
+        assert reading.follower.unavailable == {}
+
+
+def failing(scandir: Callable[[Path], Iterator[os.DirEntry[str]]], forbidden: Path) -> object:
+    """Return a `scandir` that may not read one directory."""
+
+    def scan(path: Path) -> Iterator[os.DirEntry[str]]:
+        if str(path) == str(forbidden):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    return scan

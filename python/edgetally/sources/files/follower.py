@@ -15,6 +15,7 @@ from edgetally.sources.base import Block, path_from, path_text
 from edgetally.sources.files.directory import Directories, InThread, bases, is_compressed
 from edgetally.sources.files.followed import FILE, FollowedPath, Shared, absolute, by_source
 from edgetally.sources.files.generation import Generation
+from edgetally.telemetry.events import FileUnavailable, say
 
 T = TypeVar("T")
 
@@ -90,6 +91,8 @@ class Follower:
         self.paths: dict[Path, FollowedPath] = {}
         self.left_out: set[Path] = set()
         """Files that patterns match and that are not followed, because there are too many."""
+        self.unavailable: dict[str, str] = {}
+        """Why the directory of a pattern cannot be looked at, by source."""
         self._follow = follow
         self._clock = clock
         self._max_files = max_files
@@ -185,7 +188,9 @@ class Follower:
 
     async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], new_since: int | None) -> None:
         """Follow the files that match a pattern and are not followed yet."""
-        pattern = str(absolute(one.pattern))
+        path = absolute(one.pattern)
+        pattern = str(path)
+        self._set_unavailable(f"{FILE}{path_text(path)}", await self._in_thread(problem_of, path))
         known = {path_from(name.removeprefix(FILE)) for name in kept}
         matched = map(Path, await self._in_thread(glob.glob, pattern, recursive=True))
         # Files that were followed may be without a name for a moment.
@@ -201,6 +206,14 @@ class Follower:
                 new.append(path)
                 open_files |= {identity} if identity else set()
         await self._add(dict.fromkeys(new, one), kept, is_matched=True, new_since=new_since)
+
+    def _set_unavailable(self, source: str, problem: str | None) -> None:
+        """Take note of why a pattern cannot be looked up, if it cannot."""
+        before = self.unavailable.pop(source, None)
+        if problem:
+            self.unavailable[source] = problem
+            if problem != before:
+                say(FileUnavailable(source=source, problem=problem))
 
     async def _add(
         self,
@@ -290,6 +303,17 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
 def is_pattern(path: Path) -> bool:
     """Whether `path` is a pattern, and not a file that has such a name."""
     return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def problem_of(pattern: Path) -> str | None:
+    """Return why the directory of a pattern cannot be looked at, if it cannot: a pattern then just matches nothing."""
+    directory = next(one for one in pattern.parents if not glob.has_magic(str(one)))
+    try:
+        os.scandir(directory).close()
+        os.stat(directory / ".")  # noqa: PTH116 - a path does not end with a dot
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    return None
 
 
 def key_of(one: Follow) -> str:
