@@ -21,9 +21,16 @@ TERMS = Terms(
 )
 
 
-def create(url: str, partitions: int = 1, replicas: int = 1, extra: Mapping[str, str] | None = None) -> str:
-    """Create the topic of a journal, and return its address."""
-    TopicAdmin(ClientProperties(parse(url), {})).create(
+def create(
+    url: str,
+    partitions: int = 1,
+    replicas: int = 1,
+    extra: Mapping[str, str] | None = None,
+    *,
+    given: Mapping[str, str] | None = None,
+) -> str:
+    """Create the topic of a journal, and return its address; `given` are properties of the client."""
+    TopicAdmin(ClientProperties(parse(url), given or {})).create(
         partitions=partitions, replicas=replicas, seconds=DEADLINE, extra=extra
     )
     return url
@@ -37,10 +44,11 @@ def open_journal(
     clock: Clock | None = None,
     keep: int = 120,
     max_pending: int = 64_000_000,
+    given: Mapping[str, str] | None = None,
 ) -> KafkaJournal:
     """Open a journal; the topic is there already."""
     return KafkaJournal(
-        ClientProperties(parse(url), {}),
+        ClientProperties(parse(url), given or {}),
         terms,
         clock or SystemClock(),
         keep=keep,

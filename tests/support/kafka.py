@@ -124,12 +124,13 @@ class Broker:
 class Brokers:
     """A cluster that runs."""
 
-    def __init__(self, directory: Path, count: int, extra: Mapping[str, object]) -> None:
+    def __init__(self, directory: Path, count: int, extra: Mapping[str, object], client: Mapping[str, str]) -> None:
         ports = free_ports(count)
         self.each = [Broker(node, ports, directory / str(node), extra) for node in range(1, count + 1)]
         self.addresses = ",".join(one.address for one in self.each)
         """As in `bootstrap.servers`."""
-        self.admin = AdminClient({"bootstrap.servers": self.addresses, "reconnect.backoff.max.ms": 500, "log_level": 0})
+        usual: dict[str, str | int | float] = {"reconnect.backoff.max.ms": 500, "log_level": 0}
+        self.admin = AdminClient({**usual, "bootstrap.servers": self.addresses, **client})
         self._topics = 0
 
     def start(self) -> None:
@@ -162,9 +163,15 @@ class Brokers:
 
 
 @contextmanager
-def brokers(directory: Path, count: int = 1, extra: Mapping[str, object] | None = None) -> Iterator[Brokers]:
-    """Run a cluster of this many brokers, with `extra` settings."""
-    found = Brokers(directory, count, extra or {})
+def brokers(
+    directory: Path,
+    count: int = 1,
+    extra: Mapping[str, object] | None = None,
+    *,
+    client: Mapping[str, str] | None = None,
+) -> Iterator[Brokers]:
+    """Run a cluster of this many brokers, with `extra` settings, and with what a `client` needs to reach them."""
+    found = Brokers(directory, count, extra or {}, client or {})
     try:
         found.start()
         yield found

@@ -10,15 +10,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from edgetally.journal.kafka.clients import new_consumer
 from edgetally.journal.kafka.cursor import Batch, LogCursor, Span, TooLate, new_reader
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.terms import Terms
-from edgetally.journal.kafka.topic import invalid
 from edgetally.journal.kafka.watch import TopicWatch
 
 POLL_SECONDS = 0.1
@@ -74,10 +74,7 @@ class ConsumerThread:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
-        try:
-            self._consumer = Consumer(dict[str, Any](properties.consumer, error_cb=lambda _: None))
-        except KafkaException as error:
-            raise invalid(error, properties) from error
+        self._consumer = new_consumer(properties)
 
     def start(self) -> None:
         """Begin to read, unless it has begun."""

@@ -128,9 +128,11 @@ class KafkaJournal:
         """Why nothing can be appended at the moment."""
         if self.outbox and self.outbox.failing:
             return self.outbox.failing
+        if problem := self.producer.problem or self.log.problem:
+            return problem
         if (oldest := self.producer.oldest) > SILENT_SECONDS:
             return f"the brokers have acknowledged nothing for {oldest:.0f} seconds"
-        return self._watch.problem or self.log.problem
+        return self._watch.problem
 
     @property
     def commits(self) -> int:

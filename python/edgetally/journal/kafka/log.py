@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 import time
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.kafka.clients import new_consumer
 from edgetally.journal.kafka.cursor import new_reader
 from edgetally.journal.kafka.producer import ProducerThread
 from edgetally.journal.kafka.properties import ClientProperties
@@ -89,7 +89,7 @@ class KafkaLog:
     # What follows runs in a thread.
 
     def _find(self, partition: int, append_id: bytes, born: int) -> bool | None:
-        consumer = Consumer(dict[str, Any](self._properties.consumer, error_cb=lambda _: None))
+        consumer = new_consumer(self._properties)
         try:
             offset = self._offset(consumer, partition, (born - LOOK_BEFORE) * 1000)
             if offset is None:

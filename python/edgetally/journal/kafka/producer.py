@@ -8,16 +8,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable
+from edgetally.journal.kafka.clients import connection_problem, new_producer
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.properties import ClientProperties
-from edgetally.journal.kafka.topic import connection_problem, invalid
 
 POLL_SECONDS = 0.1
+REPLACE_SECONDS = 1.0
 
 GONE_BEFORE_SENT = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - librdkafka calls them so
 """What becomes of records in a producer that is replaced."""
@@ -54,6 +56,8 @@ class ProducerThread:
         """Of records that are not acknowledged."""
         self.acknowledged = 0
         """Records so far."""
+        self.problem: str | None = None
+        """Why a producer had to be replaced, until something is acknowledged again."""
         self.is_abandoned = False
         """Whether nothing is waited for any more."""
         self.replaced = 0
@@ -62,6 +66,7 @@ class ProducerThread:
         self._reports: list[Report] = []
         self._fatal: KafkaError | None = None
         self._closing = False
+        self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._producer = self._new()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
@@ -112,6 +117,7 @@ class ProducerThread:
         """Stop the thread. What is not acknowledged is lost."""
         self.abandon()
         self._closing = True
+        self._stop.set()
         if self._loop is not None:
             await asyncio.to_thread(self._thread.join)
         self._producer.purge()
@@ -149,30 +155,29 @@ class ProducerThread:
                 sent.acknowledged.exception()
             else:
                 self.acknowledged += 1
+                self.problem = None
                 sent.acknowledged.set_result(report.appended)
 
-    def _replace(self) -> None:
+    def _replace(self, fatal: KafkaError) -> None:
         """Begin anew after a fatal error. Copies have the same id, so readers count them once."""
         if self._closing:
             return
         self.replaced += 1
-        self._fatal = None
+        self.problem = str(self._refused(fatal))
         before, self._producer = self._producer, self._new()
         before.purge()
         for number, sent in self._waiting.items():
             self._produce(number, sent)
 
     def _refused(self, error: KafkaError) -> EdgetallyError:
-        text = self._properties.redact(error.str())
         if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
             return ConfigError("journal.kind", f"this user may not append to topic {self._topic}: allow Write")
-        return connection_problem(error, self._properties) or Unavailable(f"the brokers refuse a record: {text}")
+        return connection_problem(error, self._properties) or Unavailable(
+            f"the brokers refuse a record: {self._properties.redact(error.str())}"
+        )
 
     def _new(self) -> Producer:
-        try:
-            return Producer(dict[str, Any](self._properties.producer, error_cb=self._failed))
-        except KafkaException as error:
-            raise invalid(error, self._properties) from error
+        return new_producer(self._properties, self._failed)
 
     # What follows runs in the thread.
 
@@ -183,13 +188,19 @@ class ProducerThread:
     def _poll(self) -> None:
         assert self._loop
         while not self._closing:
-            self._producer.poll(POLL_SECONDS)
+            try:
+                self._producer.poll(POLL_SECONDS)
+            except KafkaException as error:
+                # The binding raises fatal errors here, too.
+                self._failed(error.args[0])
             if self._reports:
                 reports, self._reports = self._reports, []
-                self._tell(lambda reports=reports: self._settle(reports))  # type: ignore[misc]
-            if self._fatal:
+                self._tell(partial(self._settle, reports))
+            if fatal := self._fatal:
                 self._fatal = None
-                self._tell(self._replace)
+                self._tell(partial(self._replace, fatal))
+                # A user that may not append would otherwise make one producer after the other.
+                self._stop.wait(REPLACE_SECONDS)
 
     def _tell(self, call: Callable[[], object]) -> None:
         assert self._loop

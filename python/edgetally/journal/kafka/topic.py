@@ -3,11 +3,10 @@
 import time
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
-    AdminClient,
     ClusterMetadata,
     ConfigResource,
     NewTopic,
@@ -16,7 +15,8 @@ from confluent_kafka.admin import (
 )
 
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable
-from edgetally.journal.kafka.properties import PRODUCER, SECTION, ClientProperties
+from edgetally.journal.kafka.clients import connection_problem, new_admin
+from edgetally.journal.kafka.properties import PRODUCER, ClientProperties
 
 SETTINGS = MappingProxyType(
     {
@@ -96,10 +96,7 @@ class TopicAdmin:
         self._properties = properties
         self._address = properties.address
         self._errors: list[KafkaError] = []
-        try:
-            self._client = AdminClient(dict[str, Any](properties.admin, error_cb=self._errors.append))
-        except KafkaException as error:
-            raise invalid(error, properties) from error
+        self._client = new_admin(properties, self._errors.append)
 
     def find(self, seconds: float) -> Topic:
         """
@@ -195,20 +192,3 @@ class TopicAdmin:
         if problem := problems.get(error.code()):
             return ConfigError("journal.kind", problem)
         return Unavailable(f"topic {name} cannot be created: {error.str()}")
-
-
-def invalid(error: KafkaException, properties: ClientProperties) -> ConfigError:
-    """Say which property librdkafka does not take."""
-    return ConfigError(SECTION, properties.redact(error.args[0].str()))
-
-
-def connection_problem(error: KafkaError, properties: ClientProperties) -> ConfigError | None:
-    """Say what is wrong with the settings if a connection fails because of them; None if it may work later."""
-    text = properties.redact(error.str())
-    if error.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):  # noqa: SLF001 - their name
-        return ConfigError(f"{SECTION}.sasl.username", f"the brokers refuse it with this sasl.password: {text}")
-    if error.code() == KafkaError._SSL:  # noqa: SLF001 - the same
-        return ConfigError(
-            f"{SECTION}.ssl.ca.location", f"expected the CA that has signed the brokers' certificates: {text}"
-        )
-    return None
