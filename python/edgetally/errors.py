@@ -10,6 +10,7 @@ Everything edgetally raises on purpose.
   x KeyReused        a push has the idempotency key of another push
   x Unavailable      not possible now; try again later
     - Busy           ... because of a limit on pending input
+    - Unknown        ... and what was handed over may count all the same
 
 Anything else that escapes is a bug, and is allowed to look like one.
 """
@@ -89,3 +90,7 @@ class Unavailable(EdgetallyError):
 
 class Busy(Unavailable):
     """Too much input is pending. Nothing of this was taken; try again later."""
+
+
+class Unknown(Unavailable):
+    """The brokers have not answered in time. It may count later; with an idempotency key it can be sent again."""

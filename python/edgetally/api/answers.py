@@ -18,6 +18,10 @@ class Error(Answer):
     error: str = msgspec.field(name="Error")
     timestamp: int = msgspec.field(name="Timestamp")
     msg: Annotated[str, Meta(description="The same as `Error`: some clients show only this.")]
+    outcome: Annotated[
+        Literal["unknown"] | UnsetType,
+        Meta(description="The push may count later. Repeat it with its key, at any node."),
+    ] = UNSET
 
 
 class ApiError(Answer):

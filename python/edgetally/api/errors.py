@@ -38,6 +38,14 @@ class Refusal(Exception):
         return msgspec.json.encode(Error(self.problem, int(now), self.problem))
 
 
+class UnknownOutcome(Refusal):
+    """It cannot be said whether the request was served."""
+
+    def body(self, now: float) -> bytes:
+        """Encode the answer."""
+        return msgspec.json.encode(Error(self.problem, int(now), self.problem, "unknown"))
+
+
 class ApiRefusal(Refusal):
     """The same on a path of api.fastly.com."""
 

@@ -9,6 +9,9 @@ Push: records over HTTP.
 The answer comes once the records are in the journal, so 200 means counted. A push counts as a whole or not at all: when
 the sender breaks off, or the body cannot be decompressed, nothing of it counts. When too many pushes are pending, the
 answer is 429, and the sender may retry. With an `Idempotency-Key` a push counts once, however often it is sent.
+
+In a shared journal, a push whose outcome is still not known after `journal.patience` gets 503 with `"outcome":
+"unknown"`.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ import msgspec
 
 from edgetally.api.answers import PushAnswer, RejectedLine
 from edgetally.api.authorization import forbidden
-from edgetally.api.errors import CORS, NOT_HTML, Refusal
-from edgetally.errors import Busy, EdgetallyError, InputError, KeyReused, Mislabelled, TooLarge, Unavailable
+from edgetally.api.errors import CORS, NOT_HTML, Refusal, UnknownOutcome
+from edgetally.errors import Busy, EdgetallyError, InputError, KeyReused, Mislabelled, TooLarge, Unavailable, Unknown
 from edgetally.http.messages import WAKE_BYTES, Response
 from edgetally.ingest.idempotency import IdempotencyKey
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, SERVICE_ID
@@ -61,6 +64,7 @@ RETRY_AFTER = b"Retry-After: 2"
 
 NOT_COUNTED = "nothing of this push was counted"
 RETRY = f"{NOT_COUNTED}: send it again"
+MAY_COUNT = "it may count later: with an Idempotency-Key it can be sent again, to any node"
 
 
 class PushParameters(NamedTuple):
@@ -130,6 +134,8 @@ class Ingest:
                 return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
             case Busy():
                 return Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{error}; {RETRY}", RETRY_AFTER)
+            case Unknown():
+                return UnknownOutcome(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; {MAY_COUNT}", RETRY_AFTER)
             case Unavailable():
                 return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; {RETRY}", RETRY_AFTER)
             case _:

@@ -28,12 +28,19 @@ class Committer:
         yield metrics.COMMIT_DURATION.sample(self.commit_time)
 
     async def commit(
-        self, partial: bytes, checkpoints: Checkpoints, reports: Sequence[Report], *, source: str, counted_as: str
+        self,
+        partial: bytes,
+        checkpoints: Checkpoints,
+        reports: Sequence[Report],
+        *,
+        source: str,
+        counted_as: str,
+        push_id: bytes | None = None,
     ) -> None:
         """Commit what a source has sent; raise Unavailable when it cannot be made durable now."""
         if partial or checkpoints:
             start = self._clock.now()
-            await self._journal.append(partial, checkpoints)
+            await self._journal.append(partial, checkpoints, push_id=push_id)
             self.commit_time.observe(self._clock.now() - start)
         for report in reports:
             self.totals.count(report, counted_as)

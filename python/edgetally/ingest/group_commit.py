@@ -10,15 +10,19 @@ push ──┘
 Within a push most lines have a key of their own, so its rows cost as much as its lines. Different pushes have most keys
 in common, so together they have far fewer rows to write, commit and merge. A push that arrives alone is committed at
 once. A large push is folded alone while it arrives, so that all of it can be dropped until its end.
+
+In a shared journal, the same push may come to several nodes. One with a key is appended alone, under an id that is the
+same at every node. And a sender is answered in time, even if the brokers are away.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edgetally import _core
-from edgetally.errors import Busy, TooLarge
+from edgetally.clock import Clock, sleep_until
+from edgetally.errors import Busy, TooLarge, Unavailable, Unknown
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.fold_pool import FoldPool
 from edgetally.ingest.idempotency import IdempotencyKey, IdempotencyKeys
@@ -41,6 +45,12 @@ MAX_PASSED_OVER = 64
 CONCURRENT_GROUPS = 2
 """One group is folded while the other is committed."""
 
+MAX_WAIT = 2.0
+"""Seconds after which a push is not handed to a shared journal any more: its sender may have tried another node."""
+
+WAITED = "the push waited for {:.0f} seconds in this node"
+UNANSWERED = "the brokers have not acknowledged the push for {:.0f} seconds"
+
 
 class PushLimits(NamedTuple):
     """How much memory pushes may take. A push counts as a whole, so all of it is kept until its end."""
@@ -49,6 +59,14 @@ class PushLimits(NamedTuple):
     """The rows of one push."""
     pending_bytes: int = 512_000_000
     """All pushes that are not committed yet."""
+
+
+class SharedPushes(NamedTuple):
+    """What is different in a shared journal."""
+
+    clock: Clock
+    patience: float
+    """Seconds until a sender is told that the outcome is unknown."""
 
 
 class PendingPush(NamedTuple):
@@ -63,6 +81,8 @@ class PendingPush(NamedTuple):
     """Bytes of these blocks."""
     key: IdempotencyKey | None
     done: asyncio.Future[Report]
+    arrived: float
+    """When it was complete, by the clock of a shared journal."""
 
     def succeed(self, report: Report) -> None:
         """Return the report to the sender, if it is still there."""
@@ -84,8 +104,11 @@ class GroupCommit:
         committer: Committer,
         keys: IdempotencyKeys,
         limits: PushLimits = PushLimits(),  # noqa: B008 - a tuple never changes
+        shared: SharedPushes | None = None,
     ) -> None:
         self.pool = pool
+        self.shared = shared
+        """Set if the journal is."""
         self.keys = keys
         self.limits = limits
         self.pending_bytes = 0
@@ -95,6 +118,7 @@ class GroupCommit:
         self._committer = committer
         self._waiting: deque[PendingPush] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._alone: set[asyncio.Task[None]] = set()
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
@@ -111,8 +135,8 @@ class GroupCommit:
 
     async def drain(self) -> None:
         """Wait until all pushes that have arrived are committed, or have failed."""
-        while self._running:
-            await asyncio.wait(self._running)
+        while running := self._running | self._alone:
+            await asyncio.wait(running)
 
     def reserve(self, size: int) -> None:
         """Reserve memory for a push; raise Busy when there is none. A negative size frees it."""
@@ -131,17 +155,25 @@ class GroupCommit:
 
     def submit(self, push: PendingPush) -> None:
         """Commit a push as soon as possible; `push.done` says when."""
+        if self.shared and push.key:
+            task = asyncio.create_task(self._commit_group([push]))
+            self._alone.add(task)
+            task.add_done_callback(self._alone.discard)
+            return
         self._waiting.append(push)
         if len(self._running) < CONCURRENT_GROUPS:
             self._running.add(asyncio.create_task(self._run()))
 
+    def withdraw(self, push: PendingPush) -> bool:
+        """Return whether a push still waited, and now will not be committed."""
+        is_waiting = push in self._waiting
+        if is_waiting:
+            self._waiting.remove(push)
+        return is_waiting
+
     async def _run(self) -> None:
         while group := self._next_group():
-            try:
-                await self._commit(group)
-            except Exception as error:  # noqa: BLE001 - raised in the senders
-                for push in group:
-                    push.fail(error)
+            await self._commit_group(group)
         # Not with a callback, which is called later: a push that is submitted until then would not be taken.
         task = asyncio.current_task()
         assert task
@@ -166,6 +198,13 @@ class GroupCommit:
         self._waiting.extendleft(reversed(passed_over))
         return group
 
+    async def _commit_group(self, group: Sequence[PendingPush]) -> None:
+        try:
+            await self._commit(group)
+        except Exception as error:  # noqa: BLE001 - raised in the senders
+            for push in group:
+                push.fail(error)
+
     async def _commit(self, group: Sequence[PendingPush]) -> None:
         first = group[0]
         fold = first.fold or self.pool.take(first.defaults)
@@ -185,10 +224,20 @@ class GroupCommit:
         partial, reports = folded
         pairs = list(zip(group, reports, strict=True))
         checkpoints = self.keys.checkpoints([(push.key, report) for push, report in pairs if push.key])
-        await self._committer.commit(partial, checkpoints, reports, source=SOURCE, counted_as=SOURCE)
+        push_id = self._check(group) if self.shared else None
+        await self._committer.commit(partial, checkpoints, reports, source=SOURCE, counted_as=SOURCE, push_id=push_id)
         self.keys.note_committed(checkpoints)
         for push, report in pairs:
             push.succeed(report)
+
+    def _check(self, group: Sequence[PendingPush]) -> bytes | None:
+        """Return the id of a group for a shared journal; raise Unavailable if a push of it has waited too long."""
+        assert self.shared
+        age = self.shared.clock.now() - min(push.arrived for push in group)
+        if age > MAX_WAIT:
+            raise Unavailable(WAITED.format(age))
+        first = group[0]
+        return first.key.push_id(first.defaults) if first.key else None
 
     def _received(self, size: int) -> None:
         self._committer.totals.sources[SOURCE].size += size
@@ -231,14 +280,25 @@ class Push:
         Raises TooLarge, KeyReused, or Unavailable when it cannot be made durable now. A caller that is cancelled may
         have committed. With a key it has, because then the sender will send the push again.
         """
-        keys = self._group_commit.keys
+        group_commit = self._group_commit
+        keys, shared = group_commit.keys, group_commit.shared
+        while shared and key and (pending := keys.pending(key)):
+            await answered(pending, shared)
         if key and (report := await keys.find(key)) is not None:
             return report
         done: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         if key:
             keys.start(key, done)
-        push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done)
-        self._group_commit.submit(push)
+        arrived = shared.clock.now() if shared else 0.0
+        push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done, arrived)
+        group_commit.submit(push)
+        if shared:
+            try:
+                await answered(done, shared)
+            except Unknown as error:
+                if group_commit.withdraw(push):
+                    raise Unavailable(str(error)) from error
+                raise
         return await (asyncio.shield(done) if key else done)
 
     def close(self) -> None:
@@ -253,3 +313,17 @@ class Push:
     def _reserve(self, size: int) -> None:
         self._group_commit.reserve(size - self._reserved)
         self._reserved = size
+
+
+async def answered(done: asyncio.Future[Report], shared: SharedPushes) -> None:
+    """Return when a push is committed, or has failed; raise Unknown when the sender has waited long enough."""
+    late = asyncio.ensure_future(sleep_until(shared.clock, shared.clock.now() + shared.patience))
+    try:
+        waiting: list[asyncio.Future[Any]] = [done, late]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        late.cancel()
+    if not done.done():
+        # Its error, if one comes, is for those who send the push again.
+        done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise Unknown(UNANSWERED.format(shared.patience))

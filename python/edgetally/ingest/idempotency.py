@@ -6,6 +6,7 @@ restart of the server) the sender sends it again, and gets the report of the fir
 """
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ import msgspec
 from edgetally.clock import Clock
 from edgetally.errors import KeyReused
 from edgetally.journal.base import Checkpoints
-from edgetally.model import Rejection, Report
+from edgetally.model import Defaults, Rejection, Report
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
 
@@ -37,6 +38,11 @@ class IdempotencyKey(NamedTuple):
     """The same for all pushes with this key that the same sender sends to the same path."""
     content: int
     """A checksum of what the push contains."""
+
+    def push_id(self, defaults: Defaults) -> bytes:
+        """Return 16 bytes that are the same at every node for the same push, and only for it."""
+        text = msgspec.json.encode((self.name, self.content, defaults))
+        return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class IdempotencyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,6 +113,10 @@ class IdempotencyKeys:
             raise KeyReused("this Idempotency-Key was used for other records: use a new key for every push")
         self.repeated += 1
         return record.report()
+
+    def pending(self, key: IdempotencyKey) -> asyncio.Future[Report] | None:
+        """Return what is set when a push with this key that is on its way is committed, or has failed."""
+        return self._pending.get(PREFIX + key.name)
 
     def start(self, key: IdempotencyKey, done: asyncio.Future[Report]) -> None:
         """Take note of a push that `find` has not found. `done` is set when it is committed, or has failed."""

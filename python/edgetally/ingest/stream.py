@@ -23,6 +23,11 @@ class InputStream:
         self._drained: tuple[bytes, Report] | None = None
 
     @property
+    def size(self) -> int:
+        """Memory that the rows take which are not drained, in bytes; 0 if there are none."""
+        return self._fold.size
+
+    @property
     def is_large(self) -> bool:
         """Whether the rows take so much memory that they should be committed."""
         return self._fold.size > COMMIT_BYTES

@@ -31,8 +31,12 @@ RETRY_SECONDS = 1.0
 class Worker:
     """Folds what sources yield, and commits it."""
 
-    def __init__(self, pool: FoldPool, committer: Committer, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, pool: FoldPool, committer: Committer, journal: Journal, clock: Clock, *, fold_on_bytes: int = 0
+    ) -> None:
+        """While a commit is under way, sources without checkpoints are folded on, up to `fold_on_bytes` of rows."""
         self._pool = pool
+        self._fold_on_bytes = fold_on_bytes
         self._committer = committer
         self._journal = journal
         self._clock = clock
@@ -52,22 +56,52 @@ class Worker:
         """
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
+        background: asyncio.Task[None] | None = None
         try:
             async for block in source.blocks():
                 recognised = rejected = 0
                 await complete(batch.add(block))
                 if batch.is_due:
-                    # Backpressure: until it is durable, no more is taken from the source.
-                    while (report := await complete(batch.commit())) is None:
-                        await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
-                    recognised, rejected = report.accepted + report.other_log, report.errors.total()
+                    if self._fold_on_bytes and not batch.has_checkpoints:
+                        background = await self._commit_meanwhile(batch, background)
+                    else:
+                        # Backpressure: until it is durable, no more is taken from the source.
+                        report = await self._commit(batch)
+                        recognised, rejected = report.accepted + report.other_log, report.errors.total()
                 source.note_progress(stream.unfinished, recognised, rejected)
         finally:
+            if background:
+                background.cancel()
+                await asyncio.wait([background])
             # Also when this is cancelled, because the process stops: what was folded counts.
-            if await batch.commit() is None:
+            while (committed := await batch.commit()) and batch.size:
+                pass  # there are rows that were folded during the last commit
+            if committed is None:
                 lost = (await stream.drain()).accepted
                 problem = self._journal.failing or "stopping"
                 say(RecordsNotCommitted(source=source.name, records=lost, problem=problem))
+
+    async def _commit(self, batch: "Batch") -> Report:
+        """Commit a batch, and try again until that is possible."""
+        while (report := await complete(batch.commit())) is None:
+            await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
+        return report
+
+    async def _commit_meanwhile(self, batch: "Batch", running: asyncio.Task[None] | None) -> asyncio.Task[None]:
+        """Commit in a task, one at a time. Returns at once, unless the rows that wait for it take too much memory."""
+        if running and not running.done():
+            if batch.size <= self._fold_on_bytes:
+                return running
+            await asyncio.wait([running])
+
+        async def commit_all() -> None:
+            is_first = True
+            while is_first or batch.size:
+                is_first, start = False, self._clock.now()
+                await self._commit(batch)
+                await sleep_until(self._clock, start + COMMIT_SECONDS)
+
+        return asyncio.create_task(commit_all())
 
 
 class Batch:
@@ -81,6 +115,16 @@ class Batch:
         self._clock = clock
         self._start: float | None = None
         self._checkpoints: dict[str, str | None] = {}
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether the source can go back to where it was."""
+        return bool(self._checkpoints)
+
+    @property
+    def size(self) -> int:
+        """Memory that the rows take which are not being committed yet, in bytes."""
+        return self._stream.size
 
     async def add(self, block: Block) -> None:
         """Fold a block."""

@@ -1,0 +1,241 @@
+"""Pushes and datagrams on their way into a journal that other nodes write, too, and whose brokers may be away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from edgetally.errors import Unavailable, Unknown
+from edgetally.ingest.group_commit import CONCURRENT_GROUPS, MAX_WAIT, SharedPushes
+from edgetally.ingest.idempotency import IdempotencyKey
+from edgetally.journal.base import Checkpoints
+from edgetally.model import Defaults, Framing, Report
+from edgetally.sources.base import Block
+from tests.support.clock import ManualClock, until
+from tests.support.gate import Gate
+from tests.support.ingest import Ingest
+from tests.support.ledger import Ledger
+
+DEFAULTS = Defaults("svc", "lab")
+LINE = b'{"status":200}\n'
+PATIENCE = 10.0
+
+
+class Brokers(Ledger):
+    """A shared journal whose appends wait at a gate."""
+
+    is_shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = Gate()
+        self.ids: list[bytes | None] = []
+
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
+        self.ids.append(push_id)
+        await self.gate.pass_through()
+        await super().append(partial, checkpoints, push_id=push_id)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def journal() -> Brokers:
+    return Brokers()
+
+
+def node(journal: Brokers, clock: ManualClock) -> Ingest:
+    return Ingest(journal, clock, shared=SharedPushes(clock, PATIENCE), fold_on_bytes=1 << 20)
+
+
+@pytest.fixture
+def ingest(journal: Brokers, clock: ManualClock) -> Iterator[Ingest]:
+    ingest = node(journal, clock)
+    yield ingest
+    ingest.close()
+
+
+Commit = asyncio.Task[Report]
+
+
+async def push(ingest: Ingest, body: bytes = LINE, *, key: str | None = None, content: int = 0) -> Commit:
+    """Start to commit a push."""
+    one = ingest.group_commit.open(DEFAULTS)
+    await one.feed(body)
+
+    async def commit() -> Report:
+        try:
+            return await one.commit(IdempotencyKey(key, content) if key else None)
+        finally:
+            one.close()
+
+    task = asyncio.create_task(commit())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return task
+
+
+def test_the_id_of_a_push_is_made_of_its_key_its_content_and_its_defaults() -> None:
+    """It must not change: nodes of two versions may get the same push."""
+    first = IdempotencyKey("*::key", 7).push_id(DEFAULTS)
+    others = [
+        IdempotencyKey("*::other", 7).push_id(DEFAULTS),
+        IdempotencyKey("*::key", 8).push_id(DEFAULTS),
+        IdempotencyKey("*::key", 7).push_id(DEFAULTS._replace(pop="AMS")),
+        IdempotencyKey("*::key", 7).push_id(DEFAULTS._replace(services=["svc"])),
+    ]
+
+    assert first.hex() == "e68615516baef94b39ac607cd625470a"
+    assert len({first, *others}) == 5
+
+
+async def test_pushes_with_keys_are_appended_alone_and_others_together(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    several = [await push(ingest) for _ in range(CONCURRENT_GROUPS)]
+    several += [await push(ingest), await push(ingest, key="one"), await push(ingest), await push(ingest, key="two")]
+    await until(lambda: len(journal.ids) == CONCURRENT_GROUPS + 2)
+    journal.gate.let_all()
+    assert [(await one).accepted for one in several] == [1] * len(several)
+
+    ids = [IdempotencyKey(key, 0).push_id(DEFAULTS) for key in ("one", "two")]
+    assert [one for one in journal.ids if one] == ids
+    assert sorted(records for records, _ in journal.appended) == [1, 1, 1, 1, 2]
+    # Another node gives the same push the same id.
+    elsewhere = Brokers()
+    elsewhere.gate.let_all()
+    other = node(elsewhere, clock)
+    assert (await (await push(other, key="one"))).accepted == 1
+    assert elsewhere.ids == ids[:1]
+    other.close()
+
+
+async def test_a_sender_is_told_in_time_that_the_outcome_is_unknown(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    first = await push(ingest, key="one")
+    plain = await push(ingest)
+    await journal.gate.come(2)
+    again = await push(ingest, key="one")
+    await clock.advance(PATIENCE - 0.1)
+    assert [one.done() for one in (first, plain, again)] == [False] * 3
+
+    await clock.advance(0.1)
+    for one in (first, plain, again):
+        with pytest.raises(Unknown, match="the brokers have not acknowledged the push for 10 seconds"):
+            await one
+    later = await push(ingest, key="one")
+    journal.gate.let_all()
+
+    # It was counted, once, and who sends it again learns so.
+    assert (await later).accepted == 1
+    assert journal.records == 2
+    assert ingest.group_commit.pending_bytes == 0
+
+
+async def test_a_push_that_was_not_handed_over_does_not_count(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    began = [await push(ingest) for _ in range(CONCURRENT_GROUPS)]
+    await journal.gate.come(CONCURRENT_GROUPS)
+    waiting = await push(ingest)
+    await clock.advance(PATIENCE)
+
+    with pytest.raises(Unavailable) as refused:
+        await waiting
+    assert not isinstance(refused.value, Unknown)
+    assert [type(error) for error in await asyncio.gather(*began, return_exceptions=True)] == [Unknown] * len(began)
+    journal.gate.let_all()
+    await ingest.group_commit.drain()
+    assert journal.records == CONCURRENT_GROUPS
+
+
+async def test_a_push_that_waited_too_long_for_its_turn_is_refused(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    began = [await push(ingest) for _ in range(CONCURRENT_GROUPS)]
+    await journal.gate.come(CONCURRENT_GROUPS)
+    waiting = await push(ingest)
+    await clock.advance(MAX_WAIT + 1)
+    journal.gate.let_all()
+
+    with pytest.raises(Unavailable, match="the push waited for 3 seconds in this node"):
+        await waiting
+    assert [report.accepted for report in await asyncio.gather(*began)] == [1] * len(began)
+    await ingest.group_commit.drain()
+    assert journal.records == CONCURRENT_GROUPS
+
+
+class Datagrams:
+    """A source that cannot go back: it yields what it is given."""
+
+    name = "syslog"
+    defaults = DEFAULTS
+    framing: Framing = "lines"
+
+    def __init__(self) -> None:
+        self.given: asyncio.Queue[bytes] = asyncio.Queue()
+        self.taken = 0
+
+    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+        pass
+
+    async def blocks(self) -> AsyncIterator[Block]:
+        while data := await self.given.get():
+            self.taken += 1
+            yield Block(data)
+
+
+async def test_datagrams_are_folded_on_while_the_brokers_are_away(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    source = Datagrams()
+    follow = asyncio.create_task(ingest.worker.follow(source))
+    for _ in range(50):
+        source.given.put_nowait(LINE)
+    await until(lambda: source.taken == 50)
+    assert len(journal.ids) == 1
+
+    journal.gate.let_all()
+    await until(lambda: journal.records > 0)
+    await clock.advance(1)
+    assert (journal.records, len(journal.appended)) == (50, 2)
+    source.given.put_nowait(b"")
+    await follow
+
+
+async def test_what_is_folded_meanwhile_is_bounded(ingest: Ingest, journal: Brokers, clock: ManualClock) -> None:
+    source = Datagrams()
+    follow = asyncio.create_task(ingest.worker.follow(source))
+    for number in range(200):
+        lines = (b'{"status":200,"domain":"%d-%d.example"}\n' % (number, line) for line in range(100))
+        source.given.put_nowait(b"".join(lines))
+    await until(lambda: source.taken > 10)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert source.taken < 150
+
+    journal.gate.let_all()
+    source.given.put_nowait(b"")
+    while not follow.done():
+        await clock.advance(0.1)
+    assert journal.records == 20_000
+
+
+async def test_what_was_folded_counts_when_the_process_stops(ingest: Ingest, journal: Brokers) -> None:
+    source = Datagrams()
+    follow = asyncio.create_task(ingest.worker.follow(source))
+    for _ in range(5):
+        source.given.put_nowait(LINE)
+    await until(lambda: source.taken == 5)
+
+    follow.cancel()
+    await asyncio.sleep(0)
+    journal.gate.let_all()
+    await asyncio.wait([follow])
+    assert journal.records == 5
