@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from edgetally.journal.base import Fact, Journal, Partial, Partition, Seal
+from edgetally.journal.base import Fact, Gap, Journal, Partial, Partition, Seal
 
 
 class OnePartition(Journal, Partition, Protocol):
@@ -30,7 +30,11 @@ async def close(facts: AsyncIterator[Fact]) -> None:
 
 def contents(facts: list[Fact]) -> list[bytes | int]:
     """Return the partials and the seconds of seals, without positions."""
-    return [fact.partial if isinstance(fact, Partial) else fact.second for fact in facts]
+    found: list[bytes | int] = []
+    for fact in facts:
+        assert not isinstance(fact, Gap)
+        found.append(fact.partial if isinstance(fact, Partial) else fact.second)
+    return found
 
 
 class Conformance:

@@ -43,7 +43,7 @@ class Failing(MemoryJournal):
 @pytest.fixture
 def journal(monkeypatch: pytest.MonkeyPatch) -> Failing:
     journal = Failing()
-    monkeypatch.setattr("edgetally.service.service._journal", lambda _: journal)
+    monkeypatch.setattr("edgetally.service.service._journal", lambda *_: journal)
     return journal
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from edgetally import _core
-from edgetally.journal.base import Seal
+from edgetally.journal.base import Partial, Seal
 from edgetally.journal.memory import MemoryJournal
 from edgetally.model import KeyLimits
 from edgetally.window.sealer import INLINE_PARTIAL_BYTES, Sealer
@@ -342,7 +342,8 @@ async def test_a_journal_in_memory_forgets_merged_facts(clock: ManualClock) -> N
     await journal.append(b"new")
 
     (fact,) = await take(journal, 1)
-    assert fact[1] == b"new"
+    assert isinstance(fact, Partial)
+    assert fact.partial == b"new"
 
 
 async def eventful_minute(journal: KeepingJournal, clock: ManualClock) -> Setup:

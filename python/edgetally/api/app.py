@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgetally.api.admin import Admin
     from edgetally.api.authorization import Authorization
     from edgetally.api.compat.routes import Compat
+    from edgetally.api.doors import Doors
     from edgetally.api.fastly_metrics import FastlyMetrics
     from edgetally.api.index import Index
     from edgetally.api.long_poll import LongPoll
@@ -71,12 +72,14 @@ class App:
         self,
         *,
         authorization: Authorization,
+        doors: Doors,
         handlers: Handlers,
         openapi: bytes,
         clock: Clock,
         error_delay: float,
     ) -> None:
         self._authorization = authorization
+        self._doors = doors
         self._handlers = handlers
         self._openapi = openapi
         self._clock = clock
@@ -86,8 +89,10 @@ class App:
         """Answer `request`."""
         path = request.path.strip("/").split("/")
         try:
-            if is_compat(path) and request.method != "OPTIONS":
-                return self._handlers.compat.answer(request, path)
+            if request.method != "OPTIONS":
+                self._doors.check(path)
+                if is_compat(path):
+                    return self._handlers.compat.answer(request, path)
             return self._route(request)
         except Refusal as refusal:
             if self._is_delayed(request, refusal):
@@ -140,7 +145,7 @@ class App:
         raise _no_such_endpoint(request)
 
     def _route_page(self, request: Request, name: str) -> Response:
-        if name or accepts_page(request):
+        if name or (self._doors.reads and accepts_page(request)):
             gzip = _takes_gzip(request)
             page = self._handlers.page.answer(request, name or "index.html", gzip=gzip)
             if not page:

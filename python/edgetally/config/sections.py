@@ -415,6 +415,26 @@ class FastlyMetricsSettings(Section, frozen=True):
     ] = 16
 
 
+class NodeSettings(Section, frozen=True):
+    """What this process does of the work that nodes of a journal in Kafka share."""
+
+    role: Annotated[
+        Literal["all", "ingest", "read"],
+        Meta(description="`ingest`: it takes records, and shows nothing. `read`: the reverse. `all`: both."),
+        Flag("--role", help="kafka: ingest takes records, read shows entries, all does both"),
+    ] = "all"
+
+    @property
+    def ingests(self) -> bool:
+        """Whether it takes records."""
+        return self.role != "read"
+
+    @property
+    def reads(self) -> bool:
+        """Whether it shows entries."""
+        return self.role != "ingest"
+
+
 class LogSettings(Section, frozen=True):
     """The server's log, on stderr."""
 
@@ -587,6 +607,7 @@ class Config(Section, frozen=True):
     window: WindowSettings = WindowSettings()
     shelf: ShelfSettings = ShelfSettings()
     journal: JournalSettings = JournalSettings()
+    node: NodeSettings = NodeSettings()
     rejected: RejectedSettings = RejectedSettings()
     metrics: MetricsSettings = MetricsSettings()
     fastly_metrics: FastlyMetricsSettings = FastlyMetricsSettings()
@@ -596,11 +617,19 @@ class Config(Section, frozen=True):
     pops: Annotated[Mapping[Pop, PopSettings], Meta(description="POPs, one table each.")] = NO_TABLES
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Yield names of services that already stand for another service."""
+        """Yield names of services that already stand for another service, and what a role does not go with."""
+        yield from self._role_conflicts()
         taken = {service_id: service_id for service_id in self.services}
         for service_id, one in self.services.items():
             if one.name and taken.setdefault(one.name, service_id) != service_id:
                 yield f"services.{service_id}.name", f"{one.name!r} is the service {taken[one.name]} already"
+
+    def _role_conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.node.role != "all" and not kafka.is_kafka(self.journal.kind):
+            yield "node.role", f"expected all, got {self.node.role}: roles need --journal {kafka.WORDS}"
+        for name in ("follow", "syslog", "stdin") if not self.node.ingests else ():
+            if getattr(self.sources, name):
+                yield f"sources.{name}", "a node with the role read has no sources: remove it, or choose the role all"
 
     @property
     def log_seconds(self) -> int:

@@ -30,7 +30,14 @@ class Seal(NamedTuple):
     second: int
 
 
-Fact = Partial | Seal
+class Gap(NamedTuple):
+    """Facts before it may be missing. What was merged does not count any more: reading begins anew."""
+
+    position: int
+    """Reading continues after this."""
+
+
+Fact = Partial | Seal | Gap
 
 Checkpoints = Mapping[str, str | None]
 """Checkpoints and idempotency records by name, in any text form. None removes one."""
@@ -73,6 +80,10 @@ class Partition(Protocol):
     @property
     def complete_after(self) -> int:
         """Seconds after this still have all of their rows."""
+
+    @property
+    def problem(self) -> str:
+        """Why its newest facts cannot be read; empty if they can."""
 
     @property
     def is_persistent(self) -> bool:
@@ -124,6 +135,9 @@ class Journal(Protocol):
     @property
     def size(self) -> int:
         """About how many bytes its file has."""
+
+    def release(self) -> None:
+        """The process stops: from now on, wait for other processes a few seconds at most."""
 
     async def close(self) -> None:
         """Release the file. Appending after this is an error."""

@@ -11,6 +11,7 @@ class MemoryJournal:
     """Durable as long as the process runs."""
 
     is_shared = False
+    problem = ""
     is_persistent = False
     is_nearly_full = False
     failing = None
@@ -75,6 +76,9 @@ class MemoryJournal:
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint of every name."""
         return self._checkpoints
+
+    def release(self) -> None:
+        """There is nothing to wait for."""
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -83,6 +83,7 @@ class SqliteJournal:
     """As durable as the disk."""
 
     is_shared = False
+    problem = ""
     is_persistent = True
 
     def __init__(self, directory: Path) -> None:
@@ -174,6 +175,9 @@ class SqliteJournal:
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint of every name."""
         return self._checkpoints
+
+    def release(self) -> None:
+        """There is nothing to wait for."""
 
     async def close(self) -> None:
         """Commit what was appended, and release the file."""

@@ -18,6 +18,7 @@ from edgetally.api.admin import Admin
 from edgetally.api.app import App, Handlers, endpoint
 from edgetally.api.authorization import Authorization
 from edgetally.api.compat.routes import Compat
+from edgetally.api.doors import Doors
 from edgetally.api.fastly_metrics import FastlyMetrics
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
@@ -36,7 +37,7 @@ from edgetally.http.tls_listener import TlsListener
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.dead_letters import DeadLetters
 from edgetally.ingest.fold_pool import FoldPool, RecordLimits
-from edgetally.ingest.group_commit import GroupCommit, Push, PushLimits
+from edgetally.ingest.group_commit import GroupCommit, Push, PushLimits, SharedPushes
 from edgetally.ingest.idempotency import IdempotencyKeys
 from edgetally.ingest.totals import Totals
 from edgetally.ingest.worker import Worker
@@ -46,6 +47,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
+from edgetally.service.cluster import open_topic
 from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
@@ -53,7 +55,14 @@ from edgetally.sources.base import Source
 from edgetally.sources.files.follower import Follow, Follower
 from edgetally.sources.stdin import Stdin
 from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
-from edgetally.telemetry.events import DescriptionsReloaded, JournalInMemory, JournalOpened, TaskFailed, say
+from edgetally.telemetry.events import (
+    DescriptionsReloaded,
+    JournalInMemory,
+    JournalJoined,
+    JournalOpened,
+    TaskFailed,
+    say,
+)
 from edgetally.telemetry.label_limit import LabelLimit
 from edgetally.window.series import ExportedSeries
 from edgetally.window.shelf import Shelf
@@ -76,7 +85,7 @@ class Service:
         self.clock = clock or SystemClock()
         self.policy = Policy(config)
         self.descriptions = Descriptions(config)
-        self.journal = _journal(config)
+        self.journal = _journal(config, self.clock)
 
         # From bytes to the journal.
         self.sources = SourceCollector()
@@ -85,12 +94,14 @@ class Service:
         records = config.records
         self.fold_pool = FoldPool(self.clock, RecordLimits(records.max_line, records.max_lateness, records.max_ahead))
         committer = Committer(self.journal, self.totals, self.dead_letters, self.clock)
-        self.worker = Worker(self.fold_pool, committer, self.journal, self.clock)
+        shared = SharedPushes(self.clock, config.journal.patience) if self.journal.is_shared else None
+        fold_on_bytes = config.journal.max_pending if shared else 0
+        self.worker = Worker(self.fold_pool, committer, self.journal, self.clock, fold_on_bytes=fold_on_bytes)
         self.idempotency_keys = IdempotencyKeys(
             self.journal.checkpoints(), self.clock, limit=config.api.idempotency_keys
         )
         push_limits = PushLimits(config.api.max_push_tally_bytes, config.api.max_pending_bytes)
-        self.group_commit = GroupCommit(self.fold_pool, committer, self.idempotency_keys, push_limits)
+        self.group_commit = GroupCommit(self.fold_pool, committer, self.idempotency_keys, push_limits, shared)
 
         # From the journal to entries.
         self.shelf = Shelf(
@@ -144,6 +155,7 @@ class Service:
         authorization = Authorization(self.policy.keys)
         app = App(
             authorization=authorization,
+            doors=Doors(ingests=config.node.ingests, reads=config.node.reads, starting=self._starting),
             handlers=Handlers(
                 long_poll=self.long_poll,
                 rankings=self.rankings,
@@ -207,10 +219,12 @@ class Service:
 
     async def __aenter__(self) -> Self:
         """Replay the journal, then listen and open the sources; raise ConfigError when one cannot be opened."""
-        self.windows.resume()
-        self._tasks = [self._start(work) for work in self.windows.tasks()]
-        for sealer in self.windows.sealers:
-            await first([sealer.started, self.failed])
+        if self.config.node.reads:
+            self.windows.resume()
+            self._tasks = [self._start(work) for work in self.windows.tasks()]
+        if not self.journal.is_shared:
+            for sealer in self.windows.sealers:
+                await first([sealer.started, self.failed])
         try:
             if isinstance(self._failure, EdgetallyError):
                 raise self._failure
@@ -226,6 +240,7 @@ class Service:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: finish requests in progress, answer waiting readers, commit everything that was received."""
+        self.journal.release()
         await self._stop_sources()
         self.server.close()
         self.long_poll.release()
@@ -248,12 +263,16 @@ class Service:
 
     def _checks(self) -> dict[str, str]:
         """Return the problem of each part that has to be ready, empty if there is none."""
-        return {
-            "journal": self.journal.failing or "",
-            "window": self.windows.problem,
-            "files": self.sources.problem,
-            "server": "stopping" if self.server.closing else "",
-        }
+        checks = {"journal": self.journal.failing or ""}
+        if self.config.node.reads:
+            checks["window"] = self.windows.problem
+        if self.config.node.ingests:
+            checks["files"] = self.sources.problem
+        return {**checks, "server": "stopping" if self.server.closing else ""}
+
+    def _starting(self) -> str:
+        """Return why no entry can be shown yet. A journal of one process is read before the server listens."""
+        return "" if self.windows.started else self.windows.problem or "the journal is being read"
 
     def _open_push(self, parameters: PushParameters, services: Sequence[str] | None) -> Push:
         if self.journal.failing:
@@ -264,6 +283,8 @@ class Service:
     def _log_journal(self) -> None:
         if isinstance(self.journal, SqliteJournal):
             say(JournalOpened(path=str(self.journal.path), seconds=self.shelf.seconds))
+        elif self.journal.is_shared:
+            say(JournalJoined(address=self.config.journal.kind, role=self.config.node.role))
         else:
             say(JournalInMemory())
 
@@ -369,15 +390,15 @@ class Service:
         await self.journal.close()
 
 
-def _journal(config: Config) -> Journal:
-    if is_kafka(config.journal.kind):
-        raise ConfigError("journal.kind", "expected sqlite or memory: this version creates and checks topics only")
-    return MemoryJournal() if config.journal.kind == "memory" else SqliteJournal(config.journal.directory)
+def _journal(config: Config, clock: Clock) -> Journal:
+    if config.journal.kind == "memory":
+        return MemoryJournal()
+    return open_topic(config, clock) if is_kafka(config.journal.kind) else SqliteJournal(config.journal.directory)
 
 
 def _dead_letters(config: Config, clock: Clock) -> DeadLetters:
     # No file without a journal beside it, unless a directory was set.
-    has_directory = config.journal.kind != "memory" or config.journal.data_dir
+    has_directory = config.journal.kind == "sqlite" or config.journal.data_dir
     path = config.journal.directory / "rejected.jsonl" if has_directory else None
     return DeadLetters(clock=clock, path=path, file_bytes=config.rejected.file_bytes)
 

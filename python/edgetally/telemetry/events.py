@@ -193,6 +193,14 @@ class JournalInMemory(Event, frozen=True):
     sentence = "journal in memory: nothing survives a restart"
 
 
+class JournalJoined(Event, frozen=True):
+    """This node shares its journal with others."""
+
+    sentence = "journal: {address}, role: {role}"
+    address: str
+    role: str
+
+
 class JournalFailing(Event, frozen=True):
     """Nothing can be made durable. The journal is retried every second, until `journal_recovered`."""
 

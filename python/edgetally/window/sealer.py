@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
-from edgetally.journal.base import Partial, Partition, Seal
+from edgetally.journal.base import Gap, Partial, Partition, Seal
 from edgetally.journal.retention import Retention
 from edgetally.model import KeyLimits
 from edgetally.telemetry.events import ClockSetBack, say
@@ -87,6 +87,7 @@ class Sealer:
         """`put` takes the sealed seconds."""
         self._partition = partition
         self._put = put
+        self._limits = limits
         self._window = WindowThread(_core.Window(**limits._asdict()))
         self._clock = clock
         self._delay = aggregate_delay
@@ -100,7 +101,9 @@ class Sealer:
         self._before = 0
         """A previous process has counted the facts up to here."""
         self._sealed = 0
-        """The newest sealed second; 0 before the first."""
+        """The newest sealed second of the window; 0 before the first."""
+        self._shown = 0
+        """The newest that was shown. A window that starts over seals seconds again."""
         self._reserved = 0
         self.started = asyncio.Event()
         """Set once everything that was there at the start is sealed."""
@@ -148,8 +151,10 @@ class Sealer:
         async for fact in self._partition.read(self.position):
             if isinstance(fact, Partial):
                 await self._merge(fact)
-            else:
+            elif isinstance(fact, Seal):
                 await self._seal(fact)
+            else:
+                self._start_over(fact)
             if not self._partition.is_persistent:
                 self._partition.forget(fact.position)
             self.position = fact.position
@@ -196,9 +201,21 @@ class Sealer:
         is_new = fact.position > self._before
         if is_new:
             self.totals.count_sealed(sealed)
-        await self._put(SealedSeconds(fact.second, sealed, self._partition.complete_after, is_new))
+        if fact.second > self._shown:
+            shown = [one for one in sealed if one.second > self._shown]
+            self._shown = fact.second
+            await self._put(SealedSeconds(fact.second, shown, self._partition.complete_after, is_new))
         if self._partition.is_persistent:
             self._forget(fact, newest)
+
+    def _start_over(self, _: Gap) -> None:
+        """Merge into an empty window from here on, and be started again when all that is known of is sealed."""
+        self._window.close()
+        self._window = WindowThread(_core.Window(**self._limits._asdict()))
+        self._sealed = 0
+        self._before = max(self._before, self.position)
+        self._start_at = self._partition.end
+        self.started.clear()
 
     def _forget(self, seal: Seal, newest: int) -> None:
         """Let the facts be removed that no restart needs; `newest` is the newest second of the window."""

@@ -39,7 +39,7 @@ class Windows:
         self._delay = aggregate_delay
         self.totals = SealerTotals(labels or LabelLimit(limits.services))
         """What was merged and sealed."""
-        partitions = journal.partitions
+        self._partitions = partitions = journal.partitions
         self._joined = Joined(shelving.put, len(partitions), keep=shelf.keep) if len(partitions) > 1 else None
         self.sealers: Sequence[Sealer] = [
             Sealer(
@@ -68,6 +68,8 @@ class Windows:
     @property
     def problem(self) -> str:
         """Why readers see nothing new; empty if they do."""
+        if problem := next((one.problem for one in self._partitions if one.problem), ""):
+            return problem
         if not self._shelf.newest:
             return "starting: no second sealed yet"
         if self.lag <= MAX_LAG:

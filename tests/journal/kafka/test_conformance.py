@@ -66,6 +66,10 @@ class Translated:
     def size(self) -> int:
         return self.journal.size
 
+    @property
+    def problem(self) -> str:
+        return self._partition.problem
+
     async def opened(self) -> None:
         await self._partition.opened()
 
@@ -79,13 +83,16 @@ class Translated:
 
     async def read(self, position: int = 0) -> AsyncIterator[Fact]:
         async for fact in self._partition.read(position):
-            yield fact if isinstance(fact, Seal) else Partial(fact.position, self._text(fact.partial))
+            yield Partial(fact.position, self._text(fact.partial)) if isinstance(fact, Partial) else fact
 
     def forget(self, position: int, complete_after: int | None = None) -> None:
         self._partition.forget(position, complete_after)
 
     def checkpoints(self) -> Mapping[str, str]:
         return self.journal.checkpoints()
+
+    def release(self) -> None:
+        self.journal.release()
 
     async def close(self) -> None:
         await self.journal.close()

@@ -1,0 +1,193 @@
+"""A cluster: nodes of every role with one real broker, and what a client sees of them."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from edgetally.config.validation import check
+from edgetally.errors import ConfigError
+from edgetally.service.service import Service
+from tests.support.cluster import create
+from tests.support.kafka import DEADLINE, Brokers, brokers, free_ports, needs_kafka
+from tests.support.served import PLAIN, ndjson
+
+pytestmark = needs_kafka()
+
+PARTITIONS = 3
+SERVICES = [f"shop{number}" for number in range(5)]
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    with brokers(tmp_path_factory.mktemp("broker") / "nodes") as running:
+        yield running
+
+
+@pytest.fixture
+def url(broker: Brokers) -> str:
+    return create(broker.url(), partitions=PARTITIONS)
+
+
+class Node:
+    """A node, and a client of it."""
+
+    def __init__(self, service: Service, client: httpx.AsyncClient) -> None:
+        self.service = service
+        self.client = client
+
+    async def get(self, path: str) -> Json:
+        answer = await self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+    async def push(self, *records: Json, key: str | None = None) -> httpx.Response:
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.client.post("/ingest", content=ndjson(records), headers=headers)
+
+    async def is_ready(self) -> bool:
+        return (await self.client.get("/readyz")).status_code == 200
+
+
+@asynccontextmanager
+async def node(url: str, role: str = "all", **settings: dict[str, object]) -> AsyncIterator[Node]:
+    given: dict[str, dict[str, object]] = {
+        **settings,
+        "journal": {"kind": url, "partitions": PARTITIONS, **settings.get("journal", {})},
+        "node": {"role": role},
+        "api": {"listen": "127.0.0.1:0", "error_delay": 0.0},
+    }
+    async with (
+        Service(check(given)) as service,
+        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=DEADLINE) as client,
+    ):
+        yield Node(service, client)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until a condition holds: other nodes and the broker send no event."""
+    async with asyncio.timeout(DEADLINE):
+        while not await condition():  # noqa: ASYNC110 - they are asked over HTTP
+            await asyncio.sleep(0.02)
+
+
+def record(service_id: str, **fields: object) -> Json:
+    return {
+        "ts": time.time(),
+        "service_id": service_id,
+        "pop": "AMS",
+        "domain": "a.example",
+        "status": 200,
+        "origin": "app",
+        "origin_status": 200,
+        **fields,
+    }
+
+
+async def requests(reader: Node, service_id: str) -> int:
+    """Return the requests of all entries of a service."""
+    answer = await reader.get(f"/v1/channel/{service_id}/ts/h/limit/120")
+    return sum(entry["aggregated"].get("requests", 0) for entry in answer["Data"])
+
+
+async def test_any_node_takes_a_push_and_all_readers_show_the_same_bytes(url: str) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = [await stack.enter_async_context(node(url, "ingest")) for _ in range(2)]
+        readers = [await stack.enter_async_context(node(url, "read")) for _ in range(2)]
+        for reader in readers:
+            await until(reader.is_ready)
+        pushed = {one: [record(one), record(one, domain="b.example")] for one in SERVICES}
+        for number, (service_id, records) in enumerate(pushed.items()):
+            # As if no answer came: the sender asks the other node.
+            for one in (first, second)[:: (-1) ** number]:
+                answer = await one.push(*records, key=service_id)
+                assert answer.json() == {"accepted": 2, "rejected": 0, "errors": []}
+
+        async def are_shown() -> bool:
+            shown = [await requests(reader, one) for one in SERVICES for reader in readers]
+            assert max(shown) <= 2
+            return shown == [2] * 2 * len(SERVICES)
+
+        await until(are_shown)
+        for service_id in SERVICES:
+            for path in (
+                f"/v1/channel/{service_id}/ts/h/limit/120",
+                f"/v1/domains/{service_id}/ts/h/limit/120",
+                f"/v1/origins/{service_id}/ts/h/limit/120",
+                f"/v1/channel/{service_id}/ts/h/limit/120?kind=origin_insights",
+            ):
+                bodies = [json.loads((await reader.client.get(path)).content)["Data"] for reader in readers]
+                assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("role", "missing", "problem"),
+    [
+        (
+            "ingest",
+            ("/v1/domains/svc/ts/h", "/top/svc", "/fastly/metrics", "/page/page.js", "/service", "/stats"),
+            "this node shows no entries: ask one with the role read or all",
+        ),
+        ("read", ("/ingest", "/rejected"), "this node takes no records: send them to one with the role ingest or all"),
+    ],
+)
+async def test_what_a_role_does_not_have_is_explained(role: str, missing: tuple[str, ...], problem: str) -> None:
+    async with node(nowhere(), role) as one:
+        for path in missing:
+            answer = await one.client.get(path)
+            assert (answer.status_code, answer.json()["msg"]) == (404, problem)
+        for there in ("/", "/openapi.json", "/healthz", "/metrics"):
+            assert (await one.client.get(there)).status_code == 200
+        assert (await one.client.get("/", headers={"Accept": "text/html"})).status_code == 200
+
+
+def nowhere() -> str:
+    """Return the address of a topic where no broker is."""
+    ((port, _),) = free_ports(1)
+    return f"kafka://127.0.0.1:{port}/none"
+
+
+async def test_nodes_wait_for_brokers_and_say_so() -> None:
+    """Without any broker they start, refuse what they cannot do, and stop."""
+    async with node(nowhere()) as one:
+        assert (await one.client.get("/healthz")).status_code == 200
+
+        async def is_noticed() -> bool:
+            return bool(one.service.journal.failing)
+
+        await until(is_noticed)
+        ready = await one.client.get("/readyz")
+        assert ready.status_code == 503
+        assert set(ready.json()["checks"]) == {"journal", "window", "files", "server"}
+        pushed = await one.push(record("svc"))
+        assert pushed.status_code == 503
+        assert pushed.json()["msg"].endswith("nothing of this push was counted: send it again")
+        assert "outcome" not in pushed.json()
+        read = await one.client.get("/v1/channel/svc/ts/h")
+        assert (read.status_code, read.headers["retry-after"]) == (503, "2")
+        assert read.json()["msg"].startswith("not ready: ")
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 15
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"node": {"role": "read"}}, "node.role: expected all, got read: roles need --journal kafka://"),
+        (
+            {"node": {"role": "read"}, "sources": {"stdin": True}, "journal": {"kind": "kafka://127.0.0.1/t"}},
+            "sources.stdin: a node with the role read has no sources",
+        ),
+    ],
+)
+def test_roles_that_settings_do_not_go_with_are_refused(settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        check(settings)
