@@ -225,7 +225,10 @@ def _places(checkpoint: Checkpoint, look: Look, rotated: Rotated) -> Iterator[Pa
     if checkpoint.head:
         # Otherwise any file may have the inode by now.
         yield from (path for path in look.named(checkpoint.inode) if not is_compressed(path.name))
-        yield from (path for path, found in rotated.items() if found.modified >= checkpoint.modified - TIME_STEP)
+        # Compressed, it has the same time, or a later one if something was written meanwhile: the nearest comes first.
+        away = {path: found.modified - checkpoint.modified for path, found in rotated.items()}
+        later = [path for path, nanoseconds in away.items() if nanoseconds >= -TIME_STEP]
+        yield from sorted(later, key=lambda path: abs(away[path]))
 
 
 def _is_open(file: OpenFile, opened: Sequence[Opened]) -> bool:
