@@ -15,7 +15,7 @@ const AT_ONCE: u32 = 56;
 #[derive(Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
-    /// Fewer than eight bits, which are not in `bytes` yet.
+    /// Fewer than 64 bits, which are not in `bytes` yet.
     pending: u64,
     count: u32,
 }
@@ -28,12 +28,15 @@ impl BitWriter {
             self.bits(value & ((1 << 32) - 1), 32);
             return self.bits(value >> 32, count - 32);
         }
-        self.pending |= value << self.count;
+        let all = u128::from(value) << self.count | u128::from(self.pending);
         self.count += count;
-        let whole = self.count / 8;
-        self.bytes.extend_from_slice(&self.pending.to_le_bytes()[..whole as usize]);
-        self.pending >>= whole * 8;
-        self.count %= 8;
+        let [low, high] = [all, all >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+        self.pending = low;
+        if self.count >= 64 {
+            self.bytes.extend_from_slice(&low.to_le_bytes());
+            self.pending = high;
+            self.count -= 64;
+        }
     }
 
     /// Writes a number that is about as large as `1 << shift`.
@@ -67,14 +70,12 @@ impl BitWriter {
 
     /// How many bytes are written so far.
     pub fn len(&self) -> usize {
-        self.bytes.len() + usize::from(self.count > 0)
+        self.bytes.len() + self.count.div_ceil(8) as usize
     }
 
     /// The bytes; the last one is filled up with zeros.
     pub fn finish(mut self) -> Vec<u8> {
-        if self.count > 0 {
-            self.bytes.push(self.pending.to_le_bytes()[0]);
-        }
+        self.bytes.extend_from_slice(&self.pending.to_le_bytes()[..self.count.div_ceil(8) as usize]);
         self.bytes
     }
 }

@@ -4,7 +4,7 @@
 //! differs from the mean of those before in its run. What then is left is noise, which nothing makes smaller. Counters that are
 //! mostly 0 are coded by the distances between the others.
 //!
-//! General compression (varints, then zstd) takes as much space and several times as long, and needs a C library.
+//! Numbers of variable length, compressed with zstd, take a quarter more space and need a C library.
 
 use crate::rollup::bits::{BitReader, BitWriter, length, shift_for, unzigzag, zigzag};
 
@@ -16,33 +16,33 @@ const LARGEST: u64 = 1 << 58;
 /// The mean of the last values, more or less.
 #[derive(Debug, Clone, Copy)]
 struct Mean {
-    scaled: u64,
-    count: u32,
+    /// Below 2^62, so that differences have a sign.
+    scaled: i64,
 }
 
 impl Mean {
     #[inline]
     fn from(value: u64) -> Self {
-        Self { scaled: value.min(LARGEST) << FRACTION, count: 1 }
+        Self { scaled: scale(value) }
     }
 
     #[inline]
+    #[expect(clippy::cast_sign_loss, reason = "a mean is between values")]
     fn value(self) -> u64 {
-        (self.scaled + (1 << (FRACTION - 1))) >> FRACTION
+        ((self.scaled + (1 << (FRACTION - 1))) >> FRACTION) as u64
     }
 
-    /// Later values have less weight, down to a sixteenth.
+    /// Gives `value` a weight of `1 >> shift`.
     #[inline]
-    fn add(&mut self, value: u64) {
-        let value = value.min(LARGEST) << FRACTION;
-        let shift = length(u64::from(self.count)).min(4);
-        self.count = (self.count + 1).min(8);
-        if value >= self.scaled {
-            self.scaled += (value - self.scaled) >> shift;
-        } else {
-            self.scaled -= (self.scaled - value) >> shift;
-        }
+    fn add(&mut self, value: u64, shift: u32) {
+        self.scaled += (scale(value) - self.scaled) >> shift;
     }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_wrap, reason = "it is below 2^62")]
+fn scale(value: u64) -> i64 {
+    (value.min(LARGEST) << FRACTION) as i64
 }
 
 /// What is known of a run after its first value.
@@ -51,13 +51,14 @@ struct Run {
     mean: Mean,
     /// Of how much values differ from the mean.
     spread: Mean,
+    count: u32,
 }
 
 impl Run {
     #[inline]
     fn new(first: u64) -> Self {
         // As if requests came by chance.
-        Self { mean: Mean::from(first), spread: Mean::from(1 << (length(first) / 2)) }
+        Self { mean: Mean::from(first), spread: Mean::from(1 << (length(first) / 2)), count: 1 }
     }
 
     #[inline]
@@ -65,10 +66,13 @@ impl Run {
         shift_for(self.spread.value())
     }
 
+    /// Later values have less weight, down to a sixteenth.
     #[inline]
     fn add(&mut self, value: u64, difference: u64) {
-        self.mean.add(value);
-        self.spread.add(difference);
+        let shift = u32::BITS - self.count.leading_zeros();
+        self.count = (self.count + 1).min(8);
+        self.mean.add(value, shift);
+        self.spread.add(difference, shift);
     }
 }
 
@@ -111,7 +115,7 @@ fn write_sparse(values: &[u64], used: usize) -> BitWriter {
     for (row, value) in values.iter().enumerate().filter(|(_, value)| **value != 0) {
         let distance = (row - next) as u64;
         writer.short(distance, shift_for(distances.value()));
-        distances.add(distance);
+        distances.add(distance, 3);
         writer.long(value - 1, &mut before);
         next = row + 1;
     }
@@ -154,7 +158,7 @@ fn read_sparse(reader: &mut BitReader<'_>, rows: usize, found: &mut impl FnMut(u
     let (mut next, mut before, mut distances) = (0_usize, 0, Mean::from((rows / (used + 1)) as u64));
     for _ in 0..used {
         let distance = reader.short(shift_for(distances.value()));
-        distances.add(distance);
+        distances.add(distance, 3);
         let row = next.checked_add(usize::try_from(distance).ok()?).filter(|row| *row < rows)?;
         found(row, reader.long(&mut before).wrapping_add(1));
         next = row + 1;
