@@ -28,10 +28,10 @@ PAGE := tests/page
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help check-page setup servers clients kafka build test check format demo screenshots dist bench crash fuzz docs pins clean
+.PHONY: help check-page setup servers clients kafka build test check format demo screenshots dist bench crash torture-kafka fuzz docs pins clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev $(VENV)/.built ## Create .venv with every tool, and install edgetally into it.
 
@@ -90,6 +90,9 @@ fuzz: ## Fuzz the decoder for FUZZ_SECONDS, starting from real logs (needs cargo
 
 crash: setup ## Crash tests: kill servers under load, break their disk, set their clock; takes 15 minutes.
 	$(BIN)/python -m tests.crash.run --kills 50
+
+torture-kafka: setup $(VENV)/.kafka ## Crash tests of a cluster: kill nodes and brokers under load; takes 15 minutes.
+	$(BIN)/python -m tests.crash.cluster
 
 docs: setup ## Rewrite the generated pages.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py

@@ -2,14 +2,20 @@
 
 import argparse
 import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from edgetally.cli.flags import add_flags
+from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 from edgetally.journal.kafka.address import WORDS, parse
 from edgetally.journal.kafka.extra import require
 from edgetally.journal.kafka.properties import ClientProperties
+
+if TYPE_CHECKING:
+    from edgetally.journal.kafka.tail import PartitionTail
 
 ANSWER_SECONDS = 10.0
 """How long brokers may take to answer."""
@@ -50,7 +56,9 @@ def _create(arguments: argparse.Namespace, settings: Given) -> int:
 
 def _check(_: argparse.Namespace, settings: Given) -> int:
     config, properties = _read(settings)
-    from edgetally.journal.kafka.topic import TopicAdmin  # noqa: PLC0415 - the extra is needed here only
+    from edgetally.journal.kafka.tail import read_tails  # noqa: PLC0415 - the extra is needed here only
+    from edgetally.journal.kafka.topic import TopicAdmin  # noqa: PLC0415 - the same
+    from edgetally.service.cluster import terms_of  # noqa: PLC0415 - only nodes need all parts
 
     topic = TopicAdmin(properties).find(ANSWER_SECONDS)
     problems = topic.problems(partitions=config.journal.partitions, needed=config.log_seconds)
@@ -59,9 +67,24 @@ def _check(_: argparse.Namespace, settings: Given) -> int:
     sys.stdout.write(
         f"ok\ntopic {properties.address.topic}: {topic.partitions} partitions, {topic.replicas} replicas\n"
     )
+    now = SystemClock().now()
+    for tail in read_tails(properties, terms_of(config), ANSWER_SECONDS):
+        sys.stdout.write(f"partition {tail.number}: {_described(tail, now)}\n")
     for one in topic.warnings():
         sys.stderr.write(f"edgetally: warning: {one}\n")
     return 0
+
+
+def _described(tail: "PartitionTail", now: float) -> str:
+    """Say in words how far a partition is sealed, and by which node."""
+    if not tail.end:
+        return "empty"
+    if tail.second is None:
+        return f"{tail.end} messages, no seal among the last ones: is there a reader?"
+    sealed = datetime.fromtimestamp(tail.second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    differs = "" if tail.has_same_terms else "; its settings differ from these"
+    age = max(now - tail.appended, 0.0)
+    return f"{tail.end} messages, sealed up to {sealed} UTC by {tail.writer}, {age:.1f} s ago{differs}"
 
 
 def _read(settings: Given) -> tuple[Config, ClientProperties]:

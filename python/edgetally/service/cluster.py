@@ -5,6 +5,18 @@ from edgetally.config.sections import Config
 from edgetally.journal.base import Journal
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.extra import require
+from edgetally.journal.kafka.terms import Terms
+
+
+def terms_of(config: Config) -> Terms:
+    """Return the settings that all nodes of a journal have to share."""
+    return Terms(
+        aggregate_delay=config.window.aggregate_delay,
+        max_ahead=config.records.max_ahead,
+        horizon=config.journal.horizon,
+        partitions=config.journal.partitions,
+        limits=config.window.limits,
+    )
 
 
 def open_topic(config: Config, clock: Clock) -> Journal:
@@ -13,20 +25,13 @@ def open_topic(config: Config, clock: Clock) -> Journal:
     # Imported here, because other journals do not need the extra.
     from edgetally.journal.kafka.journal import KafkaJournal  # noqa: PLC0415
     from edgetally.journal.kafka.properties import ClientProperties  # noqa: PLC0415
-    from edgetally.journal.kafka.terms import Terms  # noqa: PLC0415
 
     settings = config.journal
     # Only what was read from files can be read again, so only that has to wait on the disk.
     has_outbox = config.node.ingests and config.sources.follow
     return KafkaJournal(
         ClientProperties(parse(settings.kind), settings.kafka),
-        Terms(
-            aggregate_delay=config.window.aggregate_delay,
-            max_ahead=config.records.max_ahead,
-            horizon=settings.horizon,
-            partitions=settings.partitions,
-            limits=config.window.limits,
-        ),
+        terms_of(config),
         clock,
         keep=config.shelf.keep,
         needed=config.log_seconds,

@@ -201,6 +201,16 @@ class JournalJoined(Event, frozen=True):
     role: str
 
 
+class PartitionReadAnew(Event, frozen=True):
+    """What this reader had to read next is not in the log any more. Its entries may lack records; check the topic."""
+
+    level = logging.ERROR
+    sentence = "partition {partition} of the journal is read anew from {position}: {problem}"
+    partition: int
+    position: int
+    problem: str
+
+
 class JournalFailing(Event, frozen=True):
     """Nothing can be made durable. The journal is retried every second, until `journal_recovered`."""
 

@@ -170,3 +170,27 @@ async def test_more_partitions_than_before_are_noticed(one_broker: Brokers, monk
         with pytest.raises(Unavailable, match=r"expected 2 partitions \(journal\.partitions\), got 5"):
             await node.journal.append(partial_of(SystemClock().now(), SERVICES))
         await node.shows(lambda: node.requests == dict.fromkeys(SERVICES, 1))
+
+
+async def test_a_log_that_was_truncated_is_read_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with brokers(tmp_path / "nodes", extra=DETECTION) as cluster:
+        url = create(cluster.url())
+        (broker,) = cluster.each
+        async with reading(open_journal(url)) as node:
+            for _ in range(5):
+                await node.journal.append(partial_of(SystemClock().now()))
+            await node.shows(lambda: node.requests == {"svc": 5})
+            before = dict(node.shelving.entries)
+            # As after the election of a leader that lacks what others had acknowledged.
+            broker.kill()
+            for file in (broker.data / f"{parse(url).topic}-0").iterdir():
+                if file.name != "partition.metadata":
+                    file.unlink()
+            broker.start()
+            await becomes(lambda: "of the journal is read anew from 0" in caplog.text and not node.journal.failing)
+            for _ in range(5):
+                await node.journal.append(partial_of(SystemClock().now()))
+            await node.shows(lambda: node.requests == {"svc": 10})
+
+            assert node.shelving.entries.items() >= before.items()
+            assert not node.journal.failing

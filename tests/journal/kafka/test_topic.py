@@ -1,5 +1,7 @@
 """The topic, at a real broker."""
 
+import asyncio
+
 import pytest
 
 from edgetally.cli.main import main
@@ -7,7 +9,9 @@ from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.topic import SETTINGS, TopicAdmin
+from tests.support.cluster import create, open_journal
 from tests.support.kafka import DEADLINE, Brokers, needs_kafka
+from tests.support.nodes import reading
 
 pytestmark = needs_kafka()
 
@@ -30,16 +34,16 @@ def test_a_topic_is_created_with_what_a_journal_needs(one_broker: Brokers, capsy
     url = one_broker.url()
 
     assert main(["journal", "create", url, "--partitions", "5", "--replicas", "1"]) == 0
+    assert capsys.readouterr().out == f"created topic {parse(url).topic}: 5 partitions, 1 replicas\n"
     found = admin(url).find(DEADLINE)
     assert (found.partitions, found.replicas) == (5, 1)
     assert found.settings.items() >= {**SETTINGS, "min.insync.replicas": "1", "flush.messages": "1"}.items()
 
     assert main(["journal", "check", url, "--partitions", "5"]) == 0
+    assert "partition 4: empty\n" in capsys.readouterr().out
     assert main(["journal", "check", url]) == 2
     assert main(["journal", "create", url]) == 2
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"created topic {parse(url).topic}: 5 partitions, 1 replicas\nok\n")
-    assert "warning: 1 replicas: three survive the loss of a broker" in shown.err
     assert "expected 12 partitions (journal.partitions), got 5" in shown.err
     assert "exists already" in shown.err
 
@@ -57,6 +61,17 @@ def test_a_topic_is_created_with_what_a_journal_needs(one_broker: Brokers, capsy
 def test_a_topic_that_would_lose_counts_is_refused(one_broker: Brokers, settings: dict[str, str], problem: str) -> None:
     found = problems(one_broker.url(), **settings)
     assert [one.partition(":")[0] for one in found] == [problem] * bool(problem)
+
+
+async def test_a_check_shows_who_seals(one_broker: Brokers, capsys: pytest.CaptureFixture[str]) -> None:
+    url = create(one_broker.url())
+    async with reading(open_journal(url)) as node:
+        await node.shows(lambda: node.newest)
+        assert await asyncio.to_thread(main, ["journal", "check", url, "--partitions", "1"]) == 0
+        shown = capsys.readouterr()
+        assert f"UTC by {node.journal.node}, " in shown.out
+        assert "s ago; its settings differ from these\n" in shown.out
+        assert "warning: 1 replicas: three survive the loss of a broker" in shown.err
 
 
 def test_a_topic_that_is_not_there_is_named(one_broker: Brokers) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from edgetally.journal.kafka.clients import new_consumer
-from edgetally.journal.kafka.cursor import Batch, LogCursor, Span, TooLate, new_reader
+from edgetally.journal.kafka.cursor import LogCursor, MessageBatch, Span, TooLate, new_reader
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.terms import Terms
@@ -40,10 +40,14 @@ LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaErro
 class Taker(Protocol):
     """Takes what one partition says, on the event loop."""
 
-    def begin(self, position: int, end: int) -> None:
-        """Reading begins after `position`, perhaps anew; `end` is that of the newest message."""
+    def begin(self, position: int, end: int, lost: str | None) -> None:
+        """
+        Reading begins after `position`; `end` is that of the newest message.
 
-    def take(self, batch: Batch) -> None:
+        `lost` says why what was read before does not count any more; None if nothing was read.
+        """
+
+    def take(self, batch: MessageBatch) -> None:
         """Some messages were read."""
 
     def stop(self, problem: str) -> None:
@@ -137,7 +141,7 @@ class ConsumerThread:
                 merge_from=now - self._span.merged,
             )
             self._next[number] = first
-            self._tell(partial(self._takers[number].begin, first, high))
+            self._tell(partial(self._takers[number].begin, first, high, pending[number]))
         self._assign()
         return True
 
@@ -199,7 +203,7 @@ class ConsumerThread:
 
     # What follows runs on the event loop.
 
-    def _hand_over(self, number: int, batch: Batch) -> None:
+    def _hand_over(self, number: int, batch: MessageBatch) -> None:
         self._held += batch.size
         if self._held > HELD_BYTES:
             self._room.clear()

@@ -43,7 +43,7 @@ class SealRead(NamedTuple):
     """In seconds."""
 
 
-class Batch(NamedTuple):
+class MessageBatch(NamedTuple):
     """What some messages of one partition mean."""
 
     facts: list[Fact]
@@ -89,7 +89,7 @@ class LogCursor:
         self._merge_from = merge_from * 1000
         self._reader = new_reader(terms, is_beginning=is_beginning)
 
-    def read(self, messages: list[Message]) -> Batch:
+    def read(self, messages: list[Message]) -> MessageBatch:
         """
         Read some messages.
 
@@ -125,7 +125,9 @@ class LogCursor:
                 seals.append(SealRead(position, seal.effective, seal.is_news, seal.writer, seal.terms, appended / 1000))
                 if seal.is_news and reader.is_merging:
                     facts.append(Seal(position, seal.effective))
-        return Batch(facts, seals, position, appended / 1000, complete_after, copies, refused, foreign, size, problem)
+        return MessageBatch(
+            facts, seals, position, appended / 1000, complete_after, copies, refused, foreign, size, problem
+        )
 
     def _start_merging(self) -> int:
         if (missing := self._reader.missing) and not self._is_oldest:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgetally.clock import Clock
-from edgetally.errors import Unavailable
+from edgetally.errors import Unavailable, Unknown
 from edgetally.journal.base import Checkpoints
 from edgetally.journal.kafka.consumer import ConsumerThread
 from edgetally.journal.kafka.handover import tell
@@ -205,7 +205,7 @@ class KafkaJournal:
                 missing, born = set(refusals), newest
                 continue
             if push_id:
-                raise Unavailable("the brokers were away for too long: repeat it")
+                raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
             found = {number: await self.log.find(number, append_id, born) for number in refusals}
             missing = {number for number, is_there in found.items() if is_there is False}
             if not missing:

@@ -73,7 +73,8 @@ class KafkaLog:
         """
         Look whether readers count an append in a partition. No copy that counts can be appended any more.
 
-        Returns None when the log does not reach back that far: then it is not known.
+        Returns None when the log does not reach back that far: then it is not known. Raises Unavailable when this node
+        stops meanwhile.
         """
         return await asyncio.to_thread(self._find, partition, append_id, born)
 
@@ -115,9 +116,9 @@ class KafkaLog:
             offset = high if found.offset < 0 else found.offset
             # The oldest message that there is may not be the oldest since then.
             return None if 0 < low == offset else offset
-        return None
+        raise Unavailable("the node stops")
 
-    def _read(self, consumer: Consumer, append_id: bytes, until: int) -> bool | None:
+    def _read(self, consumer: Consumer, append_id: bytes, until: int) -> bool:
         """Read on until append times pass `until`, or until nothing more is appended and the time has passed."""
         reader = new_reader(self._terms, is_beginning=False)
         while not self._is_closed:
@@ -131,4 +132,4 @@ class KafkaLog:
                 reader.read(message.value() or b"", appended)
             if not messages and time.time() * 1000 > until + LOOK_MARGIN * 1000:
                 return reader.has(append_id)
-        return None
+        raise Unavailable("the node stops")

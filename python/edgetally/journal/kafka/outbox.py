@@ -197,6 +197,8 @@ class Outbox:
             left = set(envelopes)
             await asyncio.gather(*(self._settle(append, left, *one) for one in envelopes.items()))
             await self._write({}, removed=append.number)
+        except Unavailable:
+            pass  # this process stops, or the disk fails: the next process sends it again
         finally:
             self.waiting -= 1
 

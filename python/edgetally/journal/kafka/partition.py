@@ -10,9 +10,10 @@ from typing import NamedTuple
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, EdgetallyError
-from edgetally.journal.base import Fact, Partial, Seal
-from edgetally.journal.kafka.cursor import Batch, SealRead
+from edgetally.journal.base import Fact, Gap, Partial, Seal
+from edgetally.journal.kafka.cursor import MessageBatch, SealRead
 from edgetally.journal.kafka.terms import Terms
+from edgetally.telemetry.events import PartitionReadAnew, say
 
 OUTAGE_SECONDS = 1.8
 """Without a seal for so long, the brokers were away, and records wait at many nodes. A takeover takes less."""
@@ -79,6 +80,10 @@ class KafkaPartition:
         self._facts: deque[Fact] = deque()
         self._first = 0
         """How many facts were dropped before those."""
+        self._read = 0
+        """How many facts some reader has had."""
+        self._gap: Gap | None = None
+        """To be read before the facts that follow it."""
         self._news = asyncio.Event()
         self._opened = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -162,7 +167,10 @@ class KafkaPartition:
             at = max(at, self._first)
             while at < self._first + len(self._facts):
                 fact = self._facts[at - self._first]
-                if fact.position > position:
+                self._read = max(self._read, at + 1)
+                if isinstance(fact, Gap):
+                    position = 0
+                if isinstance(fact, Gap) or fact.position > position:
                     yield fact
                 at = max(at + 1, self._first)
             # Returns at once if a fact was read meanwhile.
@@ -170,18 +178,18 @@ class KafkaPartition:
 
     def forget(self, position: int, complete_after: int | None = None) -> None:  # noqa: ARG002 - as a journal does
         """Drop the facts up to `position` from memory. The log keeps them."""
-        released = 0
-        while self._facts and self._facts[0].position <= position:
-            fact = self._facts.popleft()
-            self._first += 1
-            released += len(fact.partial) if isinstance(fact, Partial) else 0
-        if released:
-            self._release(released)
+        # Positions begin anew behind a gap, so a gap stays until it was read.
+        self._drop(lambda at, fact: fact.position <= position and (at < self._read or not isinstance(fact, Gap)))
 
     # The consumer calls what follows, on the event loop.
 
-    def begin(self, position: int, end: int) -> None:
-        """Note where reading begins, perhaps anew, and where the log ends."""
+    def begin(self, position: int, end: int, lost: str | None) -> None:
+        """Note where reading begins and where the log ends; forget all that was `lost`, if reading begins anew."""
+        if lost is not None:
+            say(PartitionReadAnew(partition=self.number, problem=lost, position=position))
+            self._drop(lambda *_: True)
+            self.newest_seal, self.newest_writer = None, ""
+            self._gap = Gap(position)
         self.position = position
         self.end = max(self.end, end)
         self._catch_up_to = end
@@ -190,7 +198,7 @@ class KafkaPartition:
         self._check_caught_up()
         self._wake()
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: MessageBatch) -> None:
         """Take what was read."""
         self.position, self.appended = batch.position, batch.appended
         self.end = max(self.end, batch.position)
@@ -201,6 +209,10 @@ class KafkaPartition:
             self.complete_after = batch.complete_after
         for seal in batch.seals:
             self._note(seal)
+        if batch.facts and self._gap:
+            # Not before `complete_after` is known.
+            self._facts.append(self._gap)
+            self._gap = None
         self._facts += batch.facts
         self._check_caught_up()
         self._wake()
@@ -261,6 +273,16 @@ class KafkaPartition:
                 "limits, records.max_ahead, journal.horizon and journal.partitions; to change them, stop all nodes for "
                 "10 seconds",
             )
+
+    def _drop(self, condition: Callable[[int, Fact], bool]) -> None:
+        """Drop the first facts while a condition holds, given how many there were before."""
+        released = 0
+        while self._facts and condition(self._first, self._facts[0]):
+            fact = self._facts.popleft()
+            self._first += 1
+            released += len(fact.partial) if isinstance(fact, Partial) else 0
+        if released:
+            self._release(released)
 
     def _check_caught_up(self) -> None:
         if self.position >= self._catch_up_to:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from edgetally.errors import ConfigError, EdgetallyError, Unavailable
+from edgetally.errors import ConfigError, EdgetallyError, Unavailable, Unknown
 from edgetally.journal.kafka.clients import connection_problem, new_producer
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.properties import ClientProperties
@@ -35,7 +35,7 @@ class Sent(NamedTuple):
     """By the monotonic clock."""
 
 
-class Report(NamedTuple):
+class DeliveryReport(NamedTuple):
     """What librdkafka says of a record."""
 
     number: int
@@ -63,7 +63,7 @@ class ProducerThread:
         self.replaced = 0
         """How often a producer had to be replaced."""
         self._next = 0
-        self._reports: list[Report] = []
+        self._reports: list[DeliveryReport] = []
         self._fatal: KafkaError | None = None
         self._closing = False
         self._stop = threading.Event()
@@ -108,7 +108,9 @@ class ProducerThread:
         waiting, self._waiting = self._waiting, {}
         for sent in waiting.values():
             if not sent.acknowledged.done():
-                sent.acknowledged.set_exception(Unavailable("the brokers have not acknowledged it before the stop"))
+                sent.acknowledged.set_exception(
+                    Unknown("the brokers had not acknowledged it when the node stopped: it may count")
+                )
                 # Its caller may have gone.
                 sent.acknowledged.exception()
         self.waiting_bytes = 0
@@ -130,7 +132,7 @@ class ProducerThread:
         def report(error: KafkaError | None, message: Message) -> None:
             # In the thread. Of a producer that was replaced, only what it did append counts.
             if producer is self._producer or error is None:
-                self._reports.append(Report(number, message.timestamp()[1], error))
+                self._reports.append(DeliveryReport(number, message.timestamp()[1], error))
 
         try:
             producer.produce(self._topic, sent.value, partition=sent.partition, on_delivery=report)
@@ -139,7 +141,7 @@ class ProducerThread:
         except KafkaException as error:
             raise self._refused(error.args[0]) from error
 
-    def _settle(self, reports: list[Report]) -> None:
+    def _settle(self, reports: list[DeliveryReport]) -> None:
         for report in reports:
             error = report.error
             if error and (error.code() in GONE_BEFORE_SENT or error.fatal()):

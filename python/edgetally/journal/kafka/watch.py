@@ -7,7 +7,7 @@ from edgetally.errors import ConfigError, EdgetallyError
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.topic import TopicAdmin
 
-START_SECONDS = 5.0
+START_SECONDS = 2.0
 """How long the start waits for brokers. Without them the process starts all the same, and is not ready."""
 
 EVERY_SECONDS = 5.0
