@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -48,6 +50,17 @@ class SystemClock:
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Make a call on the running event loop once `now()` is `when` or later."""
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
+
+
+def http_date() -> bytes:
+    """Return the wall clock's time as HTTP writes it: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7."""
+    return _http_date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> bytes:
+    # A seal makes thousands of responses in one second, and this takes longer than all else of a response.
+    return formatdate(second, usegmt=True).encode()
 
 
 async def sleep_until(clock: Clock, when: float) -> None:

@@ -158,6 +158,20 @@ async def test_a_clock_says_that_nothing_came(service: Served, fields: tuple[str
     assert (message.name, recorded(message)) == ("message", [33])
 
 
+async def test_a_clock_is_due_from_the_last_event_of_its_own_stream(service: Served) -> None:
+    await service.to(3)
+    async with streaming(service, DOMAINS) as busy, streaming(service, "/v1/domains/idle/stream") as idle:
+        await service.push(record(8))
+        await service.to(10)
+        assert (await busy.event()).name == "message"
+        await service.to(18)
+        assert (await idle.event()).id == str(START + 17)
+        await service.to(25)
+        assert (await busy.event()).id == str(START + 24)
+        await service.to(33)
+        assert (await idle.event()).id == str(START + 32)
+
+
 async def test_rankings_come_at_every_seal(service: Served) -> None:
     await service.traffic([0])
     await service.to(3)

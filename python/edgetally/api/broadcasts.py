@@ -66,11 +66,11 @@ class Broadcast(ABC):
             self._second = self._shelf.newest
             self._events.clear()
         cursor = reader.cursor
-        if cursor in self._awaited:
-            self._awaited[cursor][reader] = None
-            return 0
         if cursor in self._events:
             made = self._events[cursor]
+        elif cursor in self._awaited:
+            self._awaited[cursor][reader] = None
+            return 0
         else:
             found = self.make(cursor)
             if isinstance(found, Coroutine):

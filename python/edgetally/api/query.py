@@ -10,6 +10,7 @@ Queries of a dataset, parsed from the end of a path.
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,11 +67,16 @@ def parse_filter(dataset: str, query: Mapping[str, str]) -> Filter:
     if by_pop not in ("0", "1"):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"datacenter must be 0 or 1 (got {by_pop[:40]!r})")
     fields = _listed(query.get("field", ""))
-    if unknown := sorted(fields.difference(one.name for one in measurements(dataset))):
+    if unknown := sorted(fields - _fields(dataset)):
         problem = f"{dataset} have no field {unknown[0][:40]!r} (see /openapi.json for the list)"
         raise Refusal(HTTPStatus.BAD_REQUEST, problem)
     shown = frozenset().union(*(_listed(query.get(name, "")) for name in names))
     return Filter(by_pop=by_pop == "1", names=shown, fields=fields)
+
+
+@cache
+def _fields(dataset: str) -> frozenset[str]:
+    return frozenset(one.name for one in measurements(dataset))
 
 
 def _listed(text: str) -> frozenset[str]:

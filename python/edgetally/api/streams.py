@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 CLOCK_SECONDS = 15.0
 """After so long without an event, a `clock` says that the stream is not broken, and keeps proxies awake."""
 
+TICK_SECONDS = 1.0
+"""By so much may it come later."""
+
 RETRIES = {gzip: [start(ms, gzip=gzip) for ms in range(1000, 3001, 100)] for gzip in (False, True)}
 """Starts of streams: thousands do not come back at once."""
 
@@ -71,7 +74,8 @@ class StreamReader:
         """Take the outlet: the header was sent."""
         self._outlet = outlet
         self._forget = self._grant.when_withdrawn(self.end)
-        outlet.send(random.choice(RETRIES[self.broadcast.gzip]))  # noqa: S311 - it has to differ, not to be a secret
+        retry = random.choice(RETRIES[self.broadcast.gzip])  # noqa: S311 - it has to differ, not to be a secret
+        outlet.send_part(retry)
         self._streams.add(self)
 
     def proceed(self) -> None:
@@ -90,15 +94,15 @@ class StreamReader:
     @property
     def is_ready(self) -> bool:
         """Whether the client has taken everything that it was sent."""
-        return self._outlet is not None and self._outlet.is_ready
+        return self._outlet is not None and self._outlet.is_empty
 
     def send(self, sent: StreamEvent) -> None:
         """Send an event, and continue from its cursor."""
         if self._outlet:
             if sent.cursor is not None:
                 self.cursor = sent.cursor
-            self._streams.postpone(self)
-            self._outlet.send(sent.part)
+            self.deadline = self._streams.deadline()
+            self._outlet.send_part(sent.part)
 
     def end(self) -> None:
         """End the stream."""
@@ -118,7 +122,6 @@ class Streams:
         self._clock = clock
         self._delay = aggregate_delay
         self._broadcasts: dict[object, Broadcast] = {}
-        # Sorted by deadline: all have the same time, and each event moves its reader to the end.
         self._readers: dict[StreamReader, None] = {}
         self._woken: deque[StreamReader] = deque()
         self._timer: Timer | None = None
@@ -180,20 +183,21 @@ class Streams:
             return
         reader.broadcast = self._broadcasts.setdefault(reader.broadcast.key, reader.broadcast)
         reader.broadcast.readers[reader] = None
-        self.postpone(reader)
+        self._readers[reader] = None
+        reader.deadline = self.deadline()
+        if self._timer is None:
+            self._timer = self._clock.call_at(reader.deadline, self._tick)
         self.advance(reader)
 
     def advance(self, reader: StreamReader) -> int:
         """Send the next event, if there is one; return its bytes."""
-        self._report_gap(reader)
+        if reader.cursor and reader.cursor - self._delay + 1 < self._shelf.oldest:
+            self._report_gap(reader, reader.cursor)
         return reader.broadcast.advance(reader)
 
-    def postpone(self, reader: StreamReader) -> None:
-        """Start to wait for the time of a `clock` anew."""
-        self._readers.pop(reader, None)
-        reader.deadline = self._clock.now() + CLOCK_SECONDS
-        self._readers[reader] = None
-        self._set_timer()
+    def deadline(self) -> float:
+        """Return when a reader that is sent something now needs a `clock`."""
+        return self._clock.now() + CLOCK_SECONDS
 
     def remove(self, reader: StreamReader) -> None:
         """Forget a reader."""
@@ -207,15 +211,14 @@ class Streams:
         reader = StreamReader(self, broadcast, cursor, grant)
         return Response(HTTPStatus.OK, b"", *fields, content_type=b"text/event-stream", feed=reader)
 
-    def _report_gap(self, reader: StreamReader) -> None:
-        """Say which seconds behind the cursor are not kept any more."""
-        if not reader.cursor or isinstance(reader.broadcast, RankingBroadcast):
+    def _report_gap(self, reader: StreamReader, cursor: int) -> None:
+        """Say which seconds behind the cursor are not kept any more; rankings have none."""
+        if isinstance(reader.broadcast, RankingBroadcast):
             return
-        first, oldest = reader.cursor - self._delay + 1, self._shelf.oldest
-        if first < oldest:
-            gap = b'{"from":%d,"to":%d}' % (max(first, 0), oldest - 1)
-            reader.send(event(gap, None, name=b"gap", gzip=reader.broadcast.gzip))
-            reader.cursor = oldest - 1 + self._delay
+        last = self._shelf.oldest - 1
+        gap = b'{"from":%d,"to":%d}' % (max(cursor - self._delay + 1, 0), last)
+        reader.send(event(gap, None, name=b"gap", gzip=reader.broadcast.gzip))
+        reader.cursor = last + self._delay
 
     def _wake(self) -> None:
         """Send what a seal brought, to some readers at a time."""
@@ -236,27 +239,22 @@ class Streams:
         if self._woken:
             asyncio.get_running_loop().call_soon(self._advance_woken)
 
-    def _set_timer(self) -> None:
-        if self._timer is None and self._readers and not self._stopping:
-            self._timer = self._clock.call_at(next(iter(self._readers)).deadline, self._tick)
-
     def _tick(self) -> None:
         """Send a `clock` to those who had no event for a while."""
         self._timer = None
         now = self._clock.now()
-        due = []
-        for reader in self._readers:
-            if reader.deadline > now:
-                break
-            due.append(reader)
+        due = [reader for reader in self._readers if reader.deadline <= now]
         answer = self._long_poll.no_data()
         clocks = [event(answer.body, answer.timestamp, name=b"clock", gzip=gzip) for gzip in (False, True)]
         for reader in due:
             if reader.is_ready:
                 reader.send(clocks[reader.broadcast.gzip])
             else:
-                self.postpone(reader)
-        self._set_timer()
+                reader.deadline = self.deadline()
+        if self._readers and not self._stopping:
+            # All are looked at here, so that an event has to move none of them. So not more often than once a second.
+            first = min(reader.deadline for reader in self._readers)
+            self._timer = self._clock.call_at(max(first, now + TICK_SECONDS), self._tick)
 
 
 def _cursor(request: Request, now: int) -> int | None:

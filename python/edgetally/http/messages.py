@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from edgetally.clock import http_date
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -87,10 +88,10 @@ class Outlet(Protocol):
     """Where the parts for one client are sent."""
 
     @property
-    def is_ready(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the client has taken everything that was sent."""
 
-    def send(self, part: Part) -> None:
+    def send_part(self, part: Part) -> None:
         """Send `part` behind what was sent before. Many may be sent at once; only the last of them may be large."""
 
     def end(self) -> None:
@@ -134,7 +135,7 @@ class Response:
         pieces: AsyncGenerator[bytes, None] | None = None,
         feed: BodyFeed | None = None,
     ) -> None:
-        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + formatdate(usegmt=True).encode()]
+        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), b"Date: " + http_date()]
         if status not in WITHOUT_BODY:
             lines.append(b"Content-Type: " + content_type)
             if pieces is None and feed is None:

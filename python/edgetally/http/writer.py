@@ -122,7 +122,7 @@ class ResponseWriter:
         elif response.feed:
             self.write(response.head + fields)
             self.feed = response.feed
-            self.feed.start(FeedOutlet(self))
+            self.feed.start(self)
         else:
             status = self.send(response, fields)
         self._server.responses[self._server.endpoint(request.path), status] += 1
@@ -282,25 +282,3 @@ class ResponseWriter:
         if self._pinned:
             self._server.unread.unpin(self._pinned)
             self._pinned = None
-
-
-class FeedOutlet:
-    """Where a feed sends parts."""
-
-    __slots__ = ("_writer",)
-
-    def __init__(self, writer: ResponseWriter) -> None:
-        self._writer = writer
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the client has taken everything that was sent."""
-        return self._writer.is_empty
-
-    def send(self, part: Part) -> None:
-        """Send `part` behind what was sent before."""
-        self._writer.send_part(part)
-
-    def end(self) -> None:
-        """Close the connection once everything is sent."""
-        self._writer.end()

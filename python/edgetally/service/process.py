@@ -6,6 +6,7 @@ Its exit status is 0 after SIGTERM or SIGINT, and 1 after a background task fail
 
 import asyncio
 import faulthandler
+import gc
 import resource
 import signal
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,9 @@ from edgetally.service.service import Service, cancel, first
 from edgetally.telemetry.events import ReloadFailed, Started, Stopping, say
 from edgetally.telemetry.log import Log
 from edgetally.telemetry.systemd import notify
+
+YOUNG_OBJECTS = 10_000
+"""New objects after which cycles among them are collected; ten times ten times as many until all are looked at."""
 
 
 def run(
@@ -62,6 +66,10 @@ async def _serve(
     async with Service(config) as service:
         if read_config:
             loop.add_signal_handler(signal.SIGHUP, _reload, service, read_config)
+        # Nearly nothing here is in a cycle, but a collection of everything stops the event loop for as long as it takes
+        # to look at every client and every second on the shelf.
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 10, 10)
         say(Started(url=service.url))
         notify("READY=1")
         tasks = [asyncio.create_task(_sweep(log, service.clock))]
