@@ -75,7 +75,8 @@ impl Memo {
 
     /// The length and the second of the timestamp at the start of `bytes`, if its second is the last one: ten digits, perhaps
     /// with a point and up to seven digits, or a date.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it is small, and both kinds of templates call it for each line")]
+    #[inline(always)]
     pub fn timestamp(&self, bytes: &[u8; VALUE], is_quoted: bool) -> Option<(usize, u64)> {
         if bytes[..10] != self.digits {
             // Without quotes, the colons of a date break the line.

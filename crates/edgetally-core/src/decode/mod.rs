@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use crate::decode::columns::Columns;
 use crate::decode::cursor::Cursor;
-use crate::decode::key_tree::{KeyTree, ROOT};
+use crate::decode::key_tree::KeyTree;
 use crate::decode::object_decoder::ObjectDecoder;
 use crate::decode::slots::Slots;
 use crate::decode::template::{Position, Template};
@@ -72,7 +72,12 @@ impl Decoder {
             Shape::Objects(keys) => {
                 let cursor = Cursor { block, start: line.start, end: line.end };
                 let (template, record, elements) = (&mut self.template, &mut self.record, &mut self.elements);
-                let end = ObjectDecoder::new(keys, template, record, elements).decode(cursor)?;
+                let position = template.follow::<false>(cursor, Position::start(cursor), keys, record);
+                // Nearly every line is as expected.
+                if position.is_end(cursor) && position.at + 1 == line.end {
+                    return Ok(());
+                }
+                let end = ObjectDecoder::new(keys, template, record, elements).decode(cursor, position)?;
                 cursor.finish(end)
             }
         }
@@ -87,10 +92,8 @@ impl Decoder {
         self.record.clear();
         self.elements.clear();
         let cursor = Cursor { block, start: line.start, end: line.end };
-        let start = Position { at: line.start, object: ROOT, segment: 0 };
-        let position = self.template.follow::<true>(cursor, start, keys, &mut self.record);
-        let is_end = position.at > line.start && position.object == ROOT && cursor.byte(position.at) == Ok(b'}');
-        is_end.then_some(position.at + 1)
+        let position = self.template.follow::<true>(cursor, Position::start(cursor), keys, &mut self.record);
+        position.is_end(cursor).then_some(position.at + 1)
     }
 
     /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.

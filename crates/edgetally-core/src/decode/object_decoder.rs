@@ -39,35 +39,34 @@ impl<'d> ObjectDecoder<'d> {
         Self { keys, template, record, elements, skipping: None }
     }
 
-    /// Decodes the line of `cursor`; returns where its object ends.
-    #[inline]
-    pub fn decode(&mut self, cursor: Cursor<'_>) -> Result<usize, Rejection> {
-        match self.decode_once(cursor) {
+    /// Decodes the line of `cursor`, from `position` on; returns where its object ends.
+    pub fn decode(&mut self, cursor: Cursor<'_>, position: Position) -> Result<usize, Rejection> {
+        match self.decode_once(cursor, position) {
             Err(rejection) if rejection.reason == Reason::NotJson => self.decode_again(cursor, rejection),
             result => result,
         }
     }
 
-    #[inline]
-    fn decode_once(&mut self, cursor: Cursor<'_>) -> Result<usize, Rejection> {
-        if cursor.block[cursor.start] != b'{' {
-            return Err(Rejection::new(Reason::NotJson, cursor.start));
+    fn decode_once(&mut self, cursor: Cursor<'_>, mut position: Position) -> Result<usize, Rejection> {
+        if position.at == cursor.start {
+            if cursor.block[cursor.start] != b'{' {
+                return Err(Rejection::new(Reason::NotJson, cursor.start));
+            }
+            if let Some(end) = cursor.empty_object(cursor.start)? {
+                return Ok(end);
+            }
+            position = self.decode_member(cursor, position)?;
         }
-        if let Some(end) = cursor.empty_object(cursor.start)? {
-            return Ok(end);
-        }
-
-        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
         loop {
-            position = match self.template.follow::<false>(cursor, position, self.keys, self.record) {
-                Position { at, .. } if at == position.at => self.decode_member(cursor, position)?,
-                expected => expected,
-            };
             position.at = cursor.skip_blanks(position.at);
             // The end of an inner object is part of the literal before the next value. Only the line's own end is handled here.
             if position.object == ROOT && cursor.byte(position.at)? == b'}' {
                 return Ok(position.at + 1);
             }
+            position = match self.template.follow::<false>(cursor, position, self.keys, self.record) {
+                Position { at, .. } if at == position.at => self.decode_member(cursor, position)?,
+                expected => expected,
+            };
         }
     }
 
@@ -83,7 +82,7 @@ impl<'d> ObjectDecoder<'d> {
         self.record.clear();
         self.elements.clear();
         self.skipping = Some(LastMember::Counts);
-        let mut position = Position { at: cursor.start, object: ROOT, segment: 0 };
+        let mut position = Position::start(cursor);
         loop {
             position = self.decode_member(cursor, position).map_err(|_| rejection)?;
             position.at = cursor.skip_blanks(position.at);

@@ -11,7 +11,7 @@
 use wide::u8x16;
 
 use crate::decode::cursor::Cursor;
-use crate::decode::key_tree::KeyTree;
+use crate::decode::key_tree::{KeyTree, ROOT};
 use crate::decode::memo::{Memo, VALUE, load_u64};
 use crate::decode::scan;
 use crate::decode::slots::Slots;
@@ -36,7 +36,7 @@ struct Segment {
     ignored: u32,
     len: u8,
     slot: u8,
-    form: Form,
+    read_as: ReadAs,
     /// What ends the value: a quote, or a comma or brace. Nothing, if the value is not read on the spot.
     stop: u8,
     notation: Notation,
@@ -57,6 +57,22 @@ pub enum Notation {
     Headers(u8),
 }
 
+/// How a value is read on the spot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadAs {
+    /// Not at all.
+    Later,
+    /// Up to a comma or a brace, of a member that no field asks for.
+    Bare,
+    /// Up to its quote.
+    Text,
+    Integer,
+    /// A time, in units of ten to this many nanoseconds.
+    Time(u8),
+    Word,
+    Timestamp,
+}
+
 /// How far a line has been decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Position {
@@ -68,6 +84,20 @@ pub struct Position {
     pub segment: usize,
 }
 
+impl Position {
+    /// The start of the line of `cursor`.
+    #[inline]
+    pub fn start(cursor: Cursor<'_>) -> Self {
+        Self { at: cursor.start, object: ROOT, segment: 0 }
+    }
+
+    /// Whether the brace is here that ends the object of the line, of which a part was decoded.
+    #[inline]
+    pub fn is_end(self, cursor: Cursor<'_>) -> bool {
+        self.object == ROOT && self.at > cursor.start && cursor.byte(self.at) == Ok(b'}')
+    }
+}
+
 impl Segment {
     /// A segment that no line has: its literal is a byte that does not occur in one.
     const NEVER: Self = Self {
@@ -75,7 +105,7 @@ impl Segment {
         ignored: 0,
         len: 0,
         slot: 0,
-        form: Form::Skipped,
+        read_as: ReadAs::Later,
         stop: NOTHING,
         notation: Notation::Nested,
         objects: (u8::MAX, u8::MAX),
@@ -85,13 +115,13 @@ impl Segment {
         let len = literal.len();
         let mut padded = [0; LITERAL];
         padded.get_mut(..len).filter(|_| len < LITERAL)?.copy_from_slice(literal);
-        let (form, stop) = match notation {
-            Notation::Quoted => (field::form(slot), QUOTE),
-            Notation::Bare => (field::form(slot), COMMA),
-            Notation::Nested | Notation::Headers(_) => (Form::Skipped, NOTHING),
+        let (read_as, stop) = match notation {
+            Notation::Quoted => (read_as(slot, true), QUOTE),
+            Notation::Bare => (read_as(slot, false), COMMA),
+            Notation::Nested | Notation::Headers(_) => (ReadAs::Later, NOTHING),
         };
         let (len, slot) = (u8::try_from(len).ok()?, u8::try_from(slot).ok()?);
-        Some(Self { literal: halves(&padded), ignored: u32::MAX << len, len, slot, form, stop, notation, objects })
+        Some(Self { literal: halves(&padded), ignored: u32::MAX << len, len, slot, read_as, stop, notation, objects })
     }
 
     #[inline]
@@ -119,7 +149,7 @@ impl Segment {
     }
 
     /// Stores the value at `from` as text, if it could not be read on the spot; returns where it ends.
-    #[inline]
+    #[inline(never)]
     fn store<const IS_ESCAPED: bool>(
         &self,
         cursor: Cursor<'_>,
@@ -151,13 +181,27 @@ impl Segment {
         if IS_ESCAPED && !quoted && text.contains(&BACKSLASH) {
             return None;
         }
-        match self.form {
-            Form::Keyword if quoted => memo.learn_word(text, slot),
-            Form::Timestamp => memo.learn_timestamp(text),
+        match self.read_as {
+            ReadAs::Word => memo.learn_word(text, slot),
+            ReadAs::Timestamp => memo.learn_timestamp(text),
             _ => {}
         }
         slots.put(slot, from, if !quoted && text == b"null" { from } else { to });
         Some(to + usize::from(quoted) * quote_len(IS_ESCAPED))
+    }
+}
+
+/// How a value of `slot` is read, between quotes or without.
+fn read_as(slot: usize, is_quoted: bool) -> ReadAs {
+    match field::form(slot) {
+        Form::Skipped | Form::Key if is_quoted => ReadAs::Text,
+        Form::Skipped => ReadAs::Bare,
+        Form::Keyword if is_quoted => ReadAs::Word,
+        Form::Key | Form::Keyword => ReadAs::Later,
+        Form::Integer => ReadAs::Integer,
+        Form::Milliseconds => ReadAs::Time(6),
+        Form::Seconds => ReadAs::Time(9),
+        Form::Timestamp => ReadAs::Timestamp,
     }
 }
 
@@ -200,7 +244,7 @@ impl Template {
         keys: &KeyTree,
         slots: &mut Slots,
     ) -> Position {
-        let (memo, all) = (&mut self.memo, self.segments.len());
+        let memo = &mut self.memo;
         let Position { mut at, mut object, .. } = position;
         let (quote, quote_len) = (if IS_ESCAPED { BACKSLASH } else { QUOTE }, quote_len(IS_ESCAPED));
         let is_quote = |bytes: &[u8; VALUE], len: usize| !IS_ESCAPED || bytes.get(len + 1) == Some(&QUOTE);
@@ -217,15 +261,15 @@ impl Template {
                 break;
             };
             let from = at + len;
-            let read = match segment.form {
-                Form::Skipped if stop == COMMA => match bare_len::<IS_ESCAPED>(value) {
+            let read = match segment.read_as {
+                ReadAs::Bare => match bare_len::<IS_ESCAPED>(value) {
                     Some(len) if from + len < cursor.end => {
                         (at, object, segments) = (from + len, segment.objects.1, rest);
                         continue;
                     }
                     _ => None,
                 },
-                Form::Skipped | Form::Key => match quoted_len(value, stop, quote) {
+                ReadAs::Text => match quoted_len(value, quote) {
                     Some(len) if from + len < cursor.end && is_quote(value, len) => {
                         slots.put(slot, from, from + len);
                         (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
@@ -233,12 +277,11 @@ impl Template {
                     }
                     _ => None,
                 },
-                Form::Integer => integer(value, stop),
-                Form::Milliseconds => nanoseconds(value, stop, 6),
-                Form::Seconds => nanoseconds(value, stop, 9),
-                Form::Keyword if stop == quote => memo.word(value, slot, quote),
-                Form::Keyword => None,
-                Form::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
+                ReadAs::Integer => integer(value, stop),
+                ReadAs::Time(unit) => nanoseconds(value, stop, unit),
+                ReadAs::Word => memo.word(value, slot, quote),
+                ReadAs::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
+                ReadAs::Later => None,
             };
             let read = if IS_ESCAPED { read.filter(|(len, _)| stop != quote || is_quote(value, *len)) } else { read };
             at = if let Some((len, meaning)) = read {
@@ -255,7 +298,7 @@ impl Template {
             };
             (object, segments) = (segment.objects.1, rest);
         }
-        Position { at, object, segment: all - segments.len() }
+        Position { at, object, segment: self.segments.len() - segments.len() }
     }
 
     /// Learns that `literal`, which leads from one of `objects` into the other, stands before a value of `slot`, and puts it
@@ -296,7 +339,7 @@ impl Template {
 
 /// The length of the quoted text, if it has less than 32 bytes and no escapes.
 #[inline]
-fn quoted_len(bytes: &[u8; VALUE], stop: u8, quote: u8) -> Option<usize> {
+fn quoted_len(bytes: &[u8; VALUE], quote: u8) -> Option<usize> {
     let stops = |half: u8x16| {
         let stops = half.simd_eq(u8x16::splat(QUOTE)) | half.simd_eq(u8x16::splat(b'\\'));
         stops.to_bitmask()
@@ -307,7 +350,7 @@ fn quoted_len(bytes: &[u8; VALUE], stop: u8, quote: u8) -> Option<usize> {
         found => found,
     };
     let len = found.trailing_zeros() as usize;
-    (stop == quote && bytes.get(len) == Some(&quote)).then_some(len)
+    (bytes.get(len) == Some(&quote)).then_some(len)
 }
 
 /// The bytes of a quote.

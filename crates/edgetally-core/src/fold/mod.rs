@@ -164,30 +164,38 @@ impl Fold {
             return Err(Rejection::new(Reason::TooLong, self.settings.max_line));
         }
         let line = &block[..end];
-        let text = trim(line);
-        if text.is_empty() {
+        // Nearly every line starts and ends with a brace.
+        let range = if let [b'{', .., b'}'] = line {
+            0..end
+        } else {
+            let start = line.iter().take_while(|byte| is_blank(**byte)).count();
+            start..start + trim(line).len()
+        };
+        if range.is_empty() {
             return Ok(());
         }
-        let start = line.iter().take_while(|byte| is_blank(**byte)).count();
-        let range = start..start + text.len();
-        if text[0] != b'{' || self.unwrapper.is_enveloped() || !self.spread.is_empty() {
-            return self.fold_unusual(block, start..end, now);
+        if block[range.start] != b'{' || self.unwrapper.is_enveloped() || !self.spread.is_empty() {
+            return self.fold_unusual(block, range.start..end, now);
         }
-        match self.fold_record(block, Some(range.clone()), now) {
+        match self.fold_record(block, range.clone(), now) {
             Err(rejection) if is_worth_a_look(rejection.reason) => self.fold_broken(block, range, rejection, now),
             result => result,
         }
     }
 
-    /// Folds the record `block[line]`, or the one that was just decoded. Without a time of its own, it counts in the second of
-    /// its wrapper, or else in `now`.
+    /// Folds the record `block[line]`.
+    #[inline]
+    fn fold_record(&mut self, block: &[u8], line: Range<usize>, now: u64) -> Result<(), Rejection> {
+        self.decoder.decode(block, line)?;
+        self.fold_decoded(block, now)
+    }
+
+    /// Folds the record that was just decoded. Without a time of its own, it counts in the second of its wrapper, or else in
+    /// `now`.
     ///
     /// It is not inlined, so that everything that it calls has one caller and is.
     #[inline(never)]
-    fn fold_record(&mut self, block: &[u8], line: Option<Range<usize>>, now: u64) -> Result<(), Rejection> {
-        if let Some(line) = line {
-            self.decoder.decode(block, line)?;
-        }
+    fn fold_decoded(&mut self, block: &[u8], now: u64) -> Result<(), Rejection> {
         if self.settings.format.is_other_log(&self.decoder.record, block) {
             return Err(Rejection::new(Reason::OtherLog, 0));
         }

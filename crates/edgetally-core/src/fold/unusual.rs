@@ -23,7 +23,7 @@ impl Fold {
         if block[range.clone()].starts_with(b"#") {
             return Err(Rejection::new(Reason::OtherLog, 0));
         }
-        self.fold_record(block, Some(range), now)
+        self.fold_record(block, range, now)
     }
 
     /// Folds a line that does not start with a brace, as values between tabs do not, or that comes after an unusual one.
@@ -62,7 +62,7 @@ impl Fold {
         let decoder = &self.decoder;
         let found = self.unwrapper.unwrap_record(line, start, to, |key| decoder.is_of_record(key))?;
         self.wrapped_at = found.second.filter(|second| self.may_be_right(*second, now));
-        let result = self.fold_record(block, None, now);
+        let result = self.fold_decoded(block, now);
         self.wrapped_at = None;
         result.ok()
     }
@@ -295,7 +295,7 @@ impl Fold {
         now: u64,
     ) -> Result<(), Rejection> {
         self.wrapped_at = second.filter(|second| self.may_be_right(*second, now));
-        let result = self.fold_record(block, Some(range), now);
+        let result = self.fold_record(block, range, now);
         self.wrapped_at = None;
         result
     }
