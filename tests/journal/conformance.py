@@ -288,6 +288,15 @@ class Conformance:
             assert (one.newest_seal, one.end, one.complete_after) == (facts[2], facts[3].position, complete_after)
         await after.close()
 
+    async def test_a_journal_keeps_its_id(self) -> None:
+        journal = await self.open()
+        await journal.append(b"a", {"one": "1"})
+
+        after = await self.reopen(journal)
+
+        assert after.id == journal.id != ""
+        await after.close()
+
     async def test_a_position_is_never_used_twice(self) -> None:
         journal = await self.open()
         await journal.append(b"a", {"one": "1"})

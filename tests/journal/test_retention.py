@@ -54,3 +54,19 @@ def test_a_partial_that_adds_to_an_open_second_is_never_removed() -> None:
     assert retention.seal(2, second=1, reach=3, is_nearly_full=True) is None
     assert retention.seal(3, second=2, reach=3, is_nearly_full=True) is None
     assert retention.seal(4, second=3, reach=3, is_nearly_full=True) == LowWaterMark(3, 3, 100)
+
+
+def test_what_is_not_in_the_history_is_needed() -> None:
+    recorded = 0
+    retention = Retention(keep=10, max_bytes=1500, needed_from=lambda: recorded)
+    found = []
+    for second in range(1, 18):
+        retention.partial(100)
+        recorded = 5 if second >= 14 else 0
+        found.append(retention.seal(second, second=second, reach=second, is_nearly_full=False))
+
+    # Up to the 13th nothing is recorded, then the first four seconds; from the 16th on there are more than 1500 bytes.
+    assert found[:13] == [None] * 13
+    assert found[13:] == [LowWaterMark(3, 4, 400), None, None, None]
+    retention.partial(2000)
+    assert retention.seal(18, second=18, reach=18, is_nearly_full=False) == LowWaterMark(7, 8, 800)

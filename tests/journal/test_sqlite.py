@@ -292,3 +292,19 @@ async def test_a_bug_is_not_a_failing_disk(tmp_path: Path, monkeypatch: pytest.M
     await journal.append(b"b")
     assert contents(await take(journal, 1)) == [b"b"]
     await journal.close()
+
+
+async def test_a_journal_that_begins_anew_has_another_id_from_its_next_commit_on(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    before = journal.id
+    await journal.append(b"a")
+    await journal.seal(7)
+    journal.start_over(journal.end)
+    assert journal.id != before
+    await journal.append(b"b")
+    await journal.close()
+
+    after = SqliteJournal(tmp_path)
+    assert (after.id, after.complete_after) == (journal.id, 0)
+    assert await take(after, 1) == [Partial(3, b"b")]
+    await after.close()

@@ -69,6 +69,9 @@ class Partition(Protocol):
         Seconds up to `complete_after` have lost a part of their rows by that; None: as before.
         """
 
+    def start_over(self, position: int) -> None:
+        """Let a new journal, with an id of its own, begin behind `position`: the clock was set back."""
+
     @property
     def end(self) -> int:
         """Position of the newest fact ever appended; 0 before the first."""
@@ -111,6 +114,10 @@ class Journal(Protocol):
 
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint, or idempotency record, of every name. It is kept up to date."""
+
+    @property
+    def id(self) -> str:
+        """Which sequence of facts this is. One that begins anew has another id."""
 
     @property
     def partitions(self) -> Sequence[Partition]:

@@ -1,6 +1,7 @@
 """A journal in memory: nothing to set up, and nothing left when the process ends."""
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
@@ -20,6 +21,8 @@ class MemoryJournal:
     size = 0
 
     def __init__(self) -> None:
+        self.id = new_id()
+        """Of this process alone."""
         self._facts: deque[Fact] = deque()
         self._checkpoints: dict[str, str] = {}
         self._news = asyncio.Event()
@@ -73,6 +76,11 @@ class MemoryJournal:
         while self._facts and self._facts[0].position <= position:
             self._facts.popleft()
 
+    def start_over(self, position: int) -> None:
+        """Begin anew behind `position`."""
+        self.id = new_id()
+        self.forget(position, complete_after=0)
+
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint of every name."""
         return self._checkpoints
@@ -89,6 +97,11 @@ class MemoryJournal:
         # A new event for every fact, so that a reader that waits wakes for newer ones only.
         self._news.set()
         self._news = asyncio.Event()
+
+
+def new_id() -> str:
+    """Return an id for a journal that begins."""
+    return secrets.token_hex(16)
 
 
 def store(stored: dict[str, str], checkpoints: Checkpoints | None) -> None:

@@ -14,6 +14,8 @@ newest sealed second decides which records are late. That seal stays, and is the
 """
 
 from collections import deque
+from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 MIN_SECONDS = 10
@@ -35,14 +37,16 @@ class Retention:
     """
     Tells which facts can be removed.
 
-    These are the facts that add neither to the last `keep` sealed seconds nor to an open one. When the others exceed
-    `max_bytes`, or the disk is nearly full, only the last few sealed seconds are kept. A restart then shows fewer
-    seconds, and counts nothing less.
+    These are the facts that add neither to the last `keep` sealed seconds, nor to an open one, nor to seconds that are
+    not in the history. When the others exceed `max_bytes`, or the disk is nearly full, only the last few sealed seconds
+    are kept. A restart then shows fewer seconds, and counts nothing less.
     """
 
-    def __init__(self, *, keep: int, max_bytes: int) -> None:
+    def __init__(self, *, keep: int, max_bytes: int, needed_from: Callable[[], float] = lambda: inf) -> None:
+        """`needed_from` returns the first second that is not in the history."""
         self._keep = keep
         self._max_bytes = max_bytes
+        self._needed_from = needed_from
         self._candidates: deque[LowWaterMark] = deque()
         self._size = 0
         self._removed = 0
@@ -67,7 +71,8 @@ class Retention:
         while self._candidates:
             is_tight = is_nearly_full or self.size > self._max_bytes
             keep = min(MIN_SECONDS, self._keep) if is_tight else self._keep
-            if self._candidates[0].reach > second - keep:
+            needed_from = inf if is_tight else self._needed_from()
+            if self._candidates[0].reach > second - keep or self._candidates[0].reach >= needed_from:
                 break
             found = self._candidates.popleft()
             self._removed = found.size

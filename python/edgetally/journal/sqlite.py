@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from edgetally.errors import Unavailable
 from edgetally.journal.base import Checkpoints, Fact, Partial, Seal
-from edgetally.journal.memory import store
+from edgetally.journal.memory import new_id, store
 from edgetally.journal.sqlite_file import FILE, damaged, open_file
 from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
 
@@ -77,6 +77,8 @@ class Forgotten(NamedTuple):
 
     position: int
     complete_after: int
+    id: str
+    """Of the journal from then on."""
 
 
 class SqliteJournal:
@@ -105,6 +107,7 @@ class SqliteJournal:
             self._checkpoints: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
             gone = self._database.execute("SELECT second, position FROM gone")
             ((self.complete_after, self._forgotten_position),) = gone
+            ((self.id,),) = self._database.execute("SELECT id FROM identity")
             self.end: int = self._first("SELECT seq FROM sqlite_sequence WHERE name = 'facts'", 0)
             newest = self._database.execute(
                 "SELECT position, second FROM facts WHERE second IS NOT NULL ORDER BY position DESC LIMIT 1"
@@ -170,7 +173,12 @@ class SqliteJournal:
     def forget(self, position: int, complete_after: int | None = None) -> None:
         """Remove the facts up to `position` with the next commits."""
         self.complete_after = self.complete_after if complete_after is None else complete_after
-        self._forgotten = Forgotten(position, self.complete_after)
+        self._forgotten = Forgotten(position, self.complete_after, self.id)
+
+    def start_over(self, position: int) -> None:
+        """Begin anew behind `position` with the next commit."""
+        self.id = new_id()
+        self.forget(position, complete_after=0)
 
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint of every name."""
@@ -340,6 +348,7 @@ class SqliteJournal:
         self._database.execute("DELETE FROM facts WHERE position <= ?", (last,))
         row = (forgotten.complete_after, forgotten.position)
         self._database.execute("UPDATE gone SET second = ?, position = ?", row)
+        self._database.execute("UPDATE identity SET id = ? WHERE id <> ?", (forgotten.id, forgotten.id))
         return last == forgotten.position
 
     def _roll_back(self) -> None:

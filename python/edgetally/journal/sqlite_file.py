@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.memory import new_id
 
 FILE = "journal.sqlite"
 
@@ -28,7 +29,7 @@ A fact with a second is a seal, one without is a partial. AUTOINCREMENT, because
 
 `marks` has the checkpoints and idempotency records. The only row of `gone` has the position up to which facts are
 forgotten, although some commits may pass until their rows are removed, and the second up to which entries are
-incomplete by that.
+incomplete by that. `identity` has the id of the journal.
 """
 
 PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -94,6 +95,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
         )
         raise ConfigError("journal.data_dir", problem)
+    # Not among the tables above: earlier versions work with it as well as without.
+    database.execute("CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)")
+    database.execute("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (new_id(),))
     database.execute("COMMIT")
 
 

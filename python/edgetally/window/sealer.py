@@ -108,18 +108,24 @@ class Sealer:
         self.started = asyncio.Event()
         """Set once everything that was there at the start is sealed."""
 
+    @property
+    def is_set_back(self) -> bool:
+        """Whether the clock was set back so far that the journal has to begin anew."""
+        last = self._partition.newest_seal
+        return last is not None and last.second + self._delay - self._clock.now() > MAX_AHEAD
+
     def resume(self) -> None:
         """Continue the time where the journal left it. Call this before anything else."""
         last = self._partition.newest_seal
         if last is None:
             return
         due = last.second + self._delay
-        if due - self._clock.now() <= MAX_AHEAD:
-            self._clock.anchor(due)
-        else:
+        if self.is_set_back:
             say(ClockSetBack(seconds=int(due - self._clock.now())))
             self.position = last.position
-            self._partition.forget(last.position, complete_after=0)
+            self._partition.start_over(last.position)
+        else:
+            self._clock.anchor(due)
 
     async def seal_seconds(self) -> None:
         """Append a seal at every full second, without end."""

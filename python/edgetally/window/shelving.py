@@ -1,5 +1,5 @@
 """
-Where sealed seconds go: the shelf, the POPs that it has, and the series that Prometheus scrapes.
+Where sealed seconds go: the shelf, the POPs that it has, the history, and the series that Prometheus scrapes.
 
 `Shelving.put` is the only way there. It is called for one seal after the other, in the order of their seconds.
 """
@@ -37,7 +37,14 @@ Put = Callable[[SealedSeconds], Awaitable[None]]
 class Shelving:
     """Puts sealed seconds where readers find them."""
 
-    def __init__(self, shelf: Shelf, series: ExportedSeries | None = None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        series: ExportedSeries | None = None,
+        record: Callable[[SealedSeconds], None] = lambda _: None,
+    ) -> None:
+        """`record` adds them to the history."""
+        self._record = record
         self._shelf = shelf
         self._series = series
         self._kept_pops = _core.KeptPops()
@@ -49,6 +56,7 @@ class Shelving:
         shown = [one for one in sealed if one.second > complete_after]
         await self._call(self._kept_pops.add, shown, self._gone)
         self._shelf.put(newest, shown, complete_after=complete_after)
+        self._record(seconds)
         if self._series and is_new:
             await self._call(self._series.add, newest, shown)
 

@@ -59,6 +59,10 @@ class Translated:
         return self.journal.commits
 
     @property
+    def id(self) -> str:
+        return self.journal.id
+
+    @property
     def failures(self) -> int:
         return self.journal.failures
 
@@ -87,6 +91,9 @@ class Translated:
 
     def forget(self, position: int, complete_after: int | None = None) -> None:
         self._partition.forget(position, complete_after)
+
+    def start_over(self, position: int) -> None:
+        self._partition.start_over(position)
 
     def checkpoints(self) -> Mapping[str, str]:
         return self.journal.checkpoints()

@@ -181,6 +181,10 @@ class KafkaPartition:
         # Positions begin anew behind a gap, so a gap stays until it was read.
         self._drop(lambda at, fact: fact.position <= position and (at < self._read or not isinstance(fact, Gap)))
 
+    def start_over(self, position: int) -> None:
+        """Drop the facts up to `position` from memory. Time is that of the brokers, which no clock here sets back."""
+        self.forget(position)
+
     # The consumer calls what follows, on the event loop.
 
     def begin(self, position: int, end: int, lost: str | None) -> None:
