@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edgetally.api.compat.openapi import OPERATIONS
-from edgetally.api.compat.routes import HISTORY, OPENID
+from edgetally.api.compat.routes import OPENID
 from edgetally.model import DATASETS, measurements
 from tests.support.clock import START
 from tests.support.served import Json, Served, record, served
@@ -129,7 +129,7 @@ async def test_every_path_says_whether_it_needs_a_token(document: Json) -> None:
             method = "POST" if path.startswith("/ingest") else "GET"
             asked = re.sub(r"\{\w+\}", "1", path)
             answer = await guarded.client.request(method, f"{asked}?kind=origin_insights")
-            status = 401 if path in (*OPERATIONS, *HISTORY) else 403
+            status = 401 if path in OPERATIONS else 403
             assert answer.status_code == status
             answers_to(document, path, str(status), method.lower()).validate(answer.json())
 
@@ -159,5 +159,5 @@ async def test_every_other_path_is_there_and_answers(document: Json, client: htt
         "/ingest/*",
         "/top/*",
         *(f"/v1/{segment}/*/{rest}" for segment in ("domains", "origins", "channel") for rest in reading),
-        *(re.sub(r"\{\w+\}", "*", path) for path in (OPENID, *OPERATIONS, *HISTORY)),
+        *(re.sub(r"\{\w+\}", "*", path) for path in (OPENID, *OPERATIONS)),
     }

@@ -191,7 +191,8 @@ async def served(
         def is_settled() -> bool:
             # Of seconds that a previous process sealed, nothing is exported.
             sealed, exported = service.shelf.newest, service.exported_series.newest
-            return sealed >= int(clock.now()) - delay and exported in (0, sealed)
+            is_recorded = service.history is None or service.history.recorder.is_idle
+            return sealed >= int(clock.now()) - delay and exported in (0, sealed) and is_recorded
 
         clock.settled = is_settled
         yield Served(service, clock, client)

@@ -2,7 +2,7 @@
 The endpoints for operators.
 
     GET /healthz   200 as long as the process answers
-    GET /readyz    200 if it accepts records and shows them; 503 if not, and why
+    GET /readyz    200 if it accepts records and shows them; 503 if not, and why; what is wrong beside that
     GET /metrics   metrics, for Prometheus
     GET /rejected  the last rejected lines
 """
@@ -27,6 +27,9 @@ ENDPOINTS = ("healthz", "readyz", "metrics", "rejected")
 
 OPEN_ENDPOINTS = ("healthz", "readyz")
 """Served without a token: probes have none. The others name services."""
+
+BESIDE = ("history",)
+"""Checks that are shown and do not count: records are taken and shown all the same."""
 
 FIELDS = (b"Cache-Control: no-store", NOT_HTML)
 
@@ -61,7 +64,7 @@ class Admin:
 
     def _ready(self) -> Response:
         checks = self._status.checks()
-        ready = not any(checks.values())
+        ready = not any(problem for name, problem in checks.items() if name not in BESIDE)
         shown = Readiness(ready, {name: Check(not problem, problem or None) for name, problem in checks.items()})
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return Response(status, msgspec.json.format(msgspec.json.encode(shown)), *FIELDS)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from edgetally.access.grants import short
 from edgetally.access.token_file import TokenFile
 from edgetally.cli.flags import add_flag, add_flags, given
+from edgetally.cli.history import describe as describe_history
 from edgetally.cli.journal import describe as describe_journal
 from edgetally.cli.streams import standard_input
 from edgetally.cli.top import describe as describe_top
@@ -175,6 +176,14 @@ def parser() -> argparse.ArgumentParser:
     formats.add_argument("name", nargs="?", metavar="NAME", help="an edge, for example nginx")
 
     _token(commands)
+
+    describe_history(
+        commands.add_parser(
+            "history",
+            help="export the history, and import old logs into it",
+            description="Take minutes, hours and days out of the history, and count old logs into it.",
+        )
+    )
 
     describe_journal(
         commands.add_parser(

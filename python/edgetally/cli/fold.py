@@ -38,6 +38,14 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
     Returns:
         The exit status: 0 if a line was counted, 1 if none was, 2 if an input could not be read to its end.
     """
+    result = folded(files, config, threads=threads, now=now, errors=errors)
+    out.writelines(result.json_lines())
+    out.flush()
+    return write_summary(result, errors)
+
+
+def folded(files: list[str], config: Config, *, threads: int, now: int, errors: TextIO) -> edgetally.FoldResult:
+    """Fold logs as `fold` does, and show progress and what is wrong with them."""
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
     keep_memory()
@@ -49,8 +57,11 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
         result = _folded(files, config, threads, now, progress)
     errors.writelines(f"{rejection}\n" for rejection in result.rejections)
     errors.writelines(f"{escape(name)}: {problem} (what could be read counts)\n" for name, problem in result.damaged)
-    out.writelines(result.json_lines())
-    out.flush()
+    return result
+
+
+def write_summary(result: edgetally.FoldResult, errors: TextIO) -> int:
+    """Say what became of the lines; return the exit status."""
     wrong = wrong_lines(result.rejected)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(wrong.items()))
     errors.write(f"{_lines(result.accepted)} accepted, {wrong.total()} rejected{': ' * bool(reasons)}{reasons}\n")

@@ -101,6 +101,10 @@ class Descriptions:
             coordinates=coordinates,
         )
 
+    def stats_regions(self) -> dict[str, StatsRegion]:
+        """Return the region in history of every POP in the settings. All others have that of any unknown POP."""
+        return {code: self.pop(code).stats_region for code in self._config.pops}
+
 
 def _ids(config: Config) -> dict[str, str]:
     """Return the ids of services by their names."""

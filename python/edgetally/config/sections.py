@@ -20,11 +20,15 @@ from edgetally.sources import syslog
 REACHED = "edgetally_limit_reached_total"
 OVERFLOWED = "edgetally_service_rows_overflowed_total"
 EXPORTED_OVERFLOWED = "edgetally_exported_rows_overflowed_total"
+HISTORY_OVERFLOWED = "edgetally_history_rows_overflowed_total"
 REJECTED = "edgetally_records_rejected_total"
 """What counts whatever is beyond a limit."""
 
 LOG_MARGIN = 60
 """Seconds beside these, for clocks that differ."""
+
+MAX_DAYS = 36_500
+"""A century: further days are outside of what dates can say."""
 
 NO_TABLES: Mapping[str, Any] = MappingProxyType({})
 
@@ -362,6 +366,39 @@ class JournalSettings(Section, frozen=True):
         return forms.expanded(Path(self.data_dir or state_directory()), "journal.data_dir").absolute()
 
 
+class HistorySettings(Section, frozen=True):
+    """Minutes, hours and days, in `history.sqlite` beside the journal. Without a data directory there is none."""
+
+    minute_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that minutes are kept. 0: none are.")] = 35
+    hour_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that hours are kept. 0: none are.")] = 400
+    day_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that days are kept. 0: none are.")] = 3_650
+    max_bytes: Annotated[
+        int,
+        Meta(ge=1_000_000, description="Bytes of all minutes, hours and days."),
+        LimitEffect("The oldest minutes are removed early, then the oldest hours, then the oldest days.", REACHED),
+    ] = 20_000_000_000
+    max_open_names: Annotated[
+        int,
+        Meta(ge=1, description="Distinct names per service and dataset in the minute that is not over yet."),
+        LimitEffect("The name counts as `_other`.", HISTORY_OVERFLOWED),
+    ] = 100_000
+    max_names: Annotated[
+        int,
+        Meta(ge=1, description="Distinct names per service and dataset in a minute, an hour or a day that is over."),
+        LimitEffect("The names with the most requests stay; the others count as `_other`.", HISTORY_OVERFLOWED),
+    ] = 20_000
+    max_questions: Annotated[
+        int,
+        Meta(ge=1, description="Requests to history that are answered at a time."),
+        LimitEffect("A further request gets 503 with `Retry-After`.", REACHED),
+    ] = 64
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is kept."""
+        return any((self.minute_days, self.hour_days, self.day_days))
+
+
 class RejectedSettings(Section, frozen=True):
     """Dead letters: rejected lines, kept for inspection in `rejected.jsonl` beside the journal."""
 
@@ -608,6 +645,7 @@ class Config(Section, frozen=True):
     shelf: ShelfSettings = ShelfSettings()
     journal: JournalSettings = JournalSettings()
     node: NodeSettings = NodeSettings()
+    history: HistorySettings = HistorySettings()
     rejected: RejectedSettings = RejectedSettings()
     metrics: MetricsSettings = MetricsSettings()
     fastly_metrics: FastlyMetricsSettings = FastlyMetricsSettings()

@@ -88,6 +88,11 @@ class FoldResult:
                     yield row | {name: found.get(name, zero) for name, zero in zeros.items()}
 
 
+def sealed_of(result: FoldResult) -> list[_core.Sealed]:
+    """Return the sealed seconds of a log."""
+    return result._sealed  # noqa: SLF001 - of this module
+
+
 def _json_line(shown: tuple[Entry, str]) -> bytes:
     entry, dataset = shown
     start = b'{"service_id":"%b","dataset":"%b",' % (entry.service_id.encode(), dataset.encode())

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Self
+from math import inf
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from msgspec.structs import asdict
@@ -20,6 +21,7 @@ from edgetally.api.authorization import Authorization
 from edgetally.api.compat.routes import Compat
 from edgetally.api.doors import Doors
 from edgetally.api.fastly_metrics import FastlyMetrics
+from edgetally.api.history.asking import Asking
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
 from edgetally.api.openapi import document
@@ -31,6 +33,8 @@ from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
+from edgetally.history.history import History, has_history
+from edgetally.history.recorder import HistoryCollector
 from edgetally.http.connection import Connection
 from edgetally.http.server import Limits, Server
 from edgetally.http.tls_listener import TlsListener
@@ -48,7 +52,7 @@ from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
 from edgetally.service.cluster import open_topic
-from edgetally.service.monitor import HttpCollector, Monitor, SourceCollector
+from edgetally.service.monitor import HttpCollector, Limited, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
 from edgetally.sources.base import Source
@@ -68,6 +72,9 @@ from edgetally.window.series import ExportedSeries
 from edgetally.window.shelf import Shelf
 from edgetally.window.shelving import Shelving
 from edgetally.window.windows import Windows
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers reconnect at the same instant."""
@@ -115,7 +122,9 @@ class Service:
             split_by_pop=exported.split_by_pop,
         )
         name_series(self.exported_series, self.descriptions)
-        self.shelving = Shelving(self.shelf, self.exported_series)
+        self.history = History(config, self.journal, self.clock) if has_history(config) and config.node.reads else None
+        recorder = self.history.recorder if self.history else None
+        self.shelving = Shelving(self.shelf, self.exported_series, recorder.record if recorder else lambda _: None)
         self.windows = Windows(
             journal=self.journal,
             shelf=self.shelf,
@@ -123,7 +132,12 @@ class Service:
             clock=self.clock,
             limits=config.window.limits,
             aggregate_delay=config.window.aggregate_delay,
-            retention=partial(Retention, keep=config.shelf.keep, max_bytes=config.journal.max_bytes),
+            retention=partial(
+                Retention,
+                keep=config.shelf.keep,
+                max_bytes=config.journal.max_bytes,
+                needed_from=lambda: recorder.needed_from if recorder else inf,
+            ),
             labels=LabelLimit(config.metrics.services),
         )
 
@@ -151,6 +165,7 @@ class Service:
         body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         self.ingest = Ingest(self._open_push, body_limits)
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
+        self.asking = Asking(self.history.reader if self.history else None, max_questions=config.history.max_questions)
         self.monitor = Monitor(version("edgetally"))
         authorization = Authorization(self.policy.keys)
         app = App(
@@ -168,6 +183,8 @@ class Service:
                     self.shelf,
                     self.shelving.kept_pops,
                     self.descriptions,
+                    asking=self.asking,
+                    clock=self.clock,
                     scheme=self.policy.scheme,
                     max_domains=config.window.max_domains,
                 ),
@@ -190,7 +207,8 @@ class Service:
 
         # The monitor is served by one of the parts that it watches.
         http = HttpCollector(self.server)
-        limited = (
+        history = HistoryCollector(recorder)
+        limited: list[Limited] = [
             self.sources,
             self.group_commit,
             self.idempotency_keys,
@@ -199,13 +217,15 @@ class Service:
             self.rankings,
             self.fastly_metrics,
             self.shelf,
+            self.asking,
+            history,
             http,
-        )
-        collectors = (
+        ]
+        collectors: list[Collector] = [
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
             *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal)),
-            *(self.windows, self.shelf, self.exported_series, self.streams, http),
-        )
+            *(self.windows, self.shelf, self.exported_series, self.streams, history, http),
+        ]
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
 
         self.url = ""
@@ -220,7 +240,7 @@ class Service:
     async def __aenter__(self) -> Self:
         """Replay the journal, then listen and open the sources; raise ConfigError when one cannot be opened."""
         if self.config.node.reads:
-            self.windows.resume()
+            await self._resume()
             self._tasks = [self._start(work) for work in self.windows.tasks()]
         if not self.journal.is_shared:
             for sealer in self.windows.sealers:
@@ -268,7 +288,20 @@ class Service:
             checks["window"] = self.windows.problem
         if self.config.node.ingests:
             checks["files"] = self.sources.problem
+        if self.history:
+            checks["history"] = self.history.recorder.problem
         return {**checks, "server": "stopping" if self.server.closing else ""}
+
+    async def _resume(self) -> None:
+        """Continue the time where the journal left it, or begin a new one if the clock was set back."""
+        pairs = zip(self.windows.sealers, self.journal.partitions, strict=True)
+        set_back = [partition for sealer, partition in pairs if sealer.is_set_back]
+        if self.history:
+            for partition in set_back:
+                await self.history.rescue(partition)
+        self.windows.resume()
+        if self.history and set_back:
+            self.history.recorder.start_over(self.journal.id)
 
     def _starting(self) -> str:
         """Return why no entry can be shown yet. A journal of one process is read before the server listens."""
@@ -387,6 +420,9 @@ class Service:
         self.dead_letters.close()
         self.windows.close()
         self.shelving.close()
+        self.asking.close()
+        if self.history:
+            await asyncio.to_thread(self.history.close)
         await self.journal.close()
 
 

@@ -254,6 +254,31 @@ class OutboxExpired(Event, frozen=True):
     seconds: int
 
 
+# The history.
+
+
+class HistoryFailing(Event, frozen=True):
+    """Minutes wait until the history can be written again. Pushes and readers of recent entries do not wait for it."""
+
+    level = logging.ERROR
+    sentence = "history waits: {problem}"
+    problem: str
+
+
+class HistoryRecovered(Event, frozen=True):
+    """The minutes that waited are in the history."""
+
+    sentence = "history is written again"
+
+
+class MinutesLeftOut(Event, frozen=True):
+    """The history could not be written for too long. These minutes are shown as holes, not as 0."""
+
+    level = logging.ERROR
+    sentence = "history: {minutes} minutes left out, because too many wait"
+    minutes: int
+
+
 # Sources.
 
 

@@ -172,6 +172,44 @@ EXPORTED_OVERFLOWED = Metric(
 )
 STREAMS = Metric("edgetally_streams", "gauge", "streams", "Open streams of entries and rankings.")
 
+# History.
+
+HISTORY_FAILING = Metric(
+    "edgetally_history_failing",
+    "gauge",
+    "",
+    "Whether the history cannot be written (1) or can (0). While 1, its minutes wait in memory; records are counted.",
+)
+HISTORY_COMMITS = Metric("edgetally_history_commits_total", "counter", "commits", "Minutes committed to the history.")
+HISTORY_COMMIT_FAILURES = Metric(
+    "edgetally_history_commit_failures_total", "counter", "commits", "Commits to the history that failed."
+)
+HISTORY_COMMIT_DURATION = Metric(
+    "edgetally_history_commit_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time until a minute was durable. Nothing waits for it.",
+)
+HISTORY_LEFT_OUT = Metric(
+    "edgetally_history_minutes_left_out_total",
+    "counter",
+    "minutes",
+    "Minutes that are missing from the history because it could not be written for too long.",
+)
+HISTORY_OVERFLOWED = Metric(
+    "edgetally_history_rows_overflowed_total",
+    "counter",
+    "rows",
+    "Rows counted under `_other` because an open minute had `history.max_open_names` names.",
+)
+HISTORY_SIZE = Metric("edgetally_history_size_bytes", "gauge", "bytes", "Bytes of the history's file in use.")
+LAST_RECORDED = Metric(
+    "edgetally_history_last_committed_timestamp_seconds",
+    "gauge",
+    "seconds",
+    "Unix time of the newest second in the history; 0 before the first.",
+)
+
 # HTTP.
 
 CONNECTIONS = Metric("edgetally_http_connections", "gauge", "connections", "Open HTTP connections.")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -10,10 +11,13 @@ from jsonschema import Draft202012Validator
 from edgetally.access.grants import Keys
 from edgetally.api.authorization import Authorization
 from edgetally.api.compat.openapi import OPERATIONS
-from edgetally.api.compat.routes import HISTORY, OPENID, Compat
+from edgetally.api.compat.routes import OPENID, Compat
+from edgetally.api.history.asking import Asking
+from edgetally.api.history.openapi import HISTORY
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.validation import check
 from edgetally.window.shelf import Shelf
+from tests.support.clock import ManualClock
 from tests.support.served import Json, Served, record, served
 from tests.support.tokens import access, bearer
 
@@ -27,7 +31,7 @@ REVOKED = bearer("read", "*", revoked=True)
 MISSING = {"msg": "Provided credentials are missing or invalid"}
 FORBIDDEN = {"msg": "You are not authorized to perform this action"}
 
-ALL = [*OPERATIONS, *HISTORY]
+ALL = [*OPERATIONS]
 
 
 def concrete(template: str, service_id: str = "svc") -> str:
@@ -36,9 +40,13 @@ def concrete(template: str, service_id: str = "svc") -> str:
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[Served]:
-    """A service with tokens and an entry."""
-    async with served({"access": access(EVERY_READER, READER, OTHER, SENDER, REVOKED)}) as running:
+async def service(tmp_path: Path) -> AsyncIterator[Served]:
+    """A service with tokens, an entry and a history."""
+    settings: dict[str, Json] = {
+        "access": access(EVERY_READER, READER, OTHER, SENDER, REVOKED),
+        "journal": {"kind": "memory", "data_dir": str(tmp_path)},
+    }
+    async with served(settings) as running:
         pushed = await running.client.post("/ingest", json=[record(0)], headers=SENDER.header)
         assert pushed.json()["accepted"] == 1
         await running.to(2)
@@ -47,7 +55,17 @@ async def service() -> AsyncIterator[Served]:
 
 def test_every_handler_is_documented() -> None:
     shelf, descriptions, keys = Shelf(keep=1, cache_bytes=0), Descriptions(check({})), Keys()
-    handlers = Compat(Authorization(keys), shelf, list, descriptions, scheme="http", max_domains=1).handlers
+    asking = Asking(None, max_questions=1)
+    handlers = Compat(
+        Authorization(keys),
+        shelf,
+        list,
+        descriptions,
+        asking=asking,
+        clock=ManualClock(),
+        scheme="http",
+        max_domains=1,
+    ).handlers
 
     assert sorted(handlers) == sorted(ALL)
 
@@ -59,7 +77,7 @@ async def test_answers_are_what_the_document_says(service: Served, template: str
 
     answer = await service.client.get(concrete(template), headers=READER.header)
 
-    assert answer.status_code == (501 if template in HISTORY else 200)
+    assert answer.status_code == 200
     schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
     Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
     assert answer.headers["content-type"] == "application/json"
@@ -150,12 +168,15 @@ async def test_the_regions_of_history() -> None:
 
 
 @pytest.mark.parametrize("template", HISTORY)
-async def test_history_is_not_implemented_and_says_so(template: str) -> None:
+async def test_without_a_directory_there_is_no_history_and_the_answer_says_so(template: str) -> None:
     async with served() as running:
         answer = await running.client.get(concrete(template), params={"metric": "", "datacenter": ""})
 
-    assert answer.status_code == 501
-    assert answer.json()["msg"] == "there is no history yet"
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "msg": "there is no history: it needs a data directory, and a tier that is kept for a day or more",
+        "status": "error",
+    }
 
 
 @pytest.mark.parametrize(("header", "status"), [({}, 401), (SENDER.header, 403)])
@@ -173,7 +194,7 @@ async def test_the_refusal_of_a_token_is_delayed_and_others_are_not(header: dict
         await running.clock.advance(0.2)
 
         assert (await refused).status_code == status
-        assert found == [404, 400, 501, 404]
+        assert found == [404, 400, 404, 404]
 
 
 @pytest.mark.parametrize("path", ["/v1/domains/svc/ts/x", "/v1/nothing", "/nothing", "/ingest/a.b"])

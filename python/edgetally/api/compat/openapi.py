@@ -26,7 +26,8 @@ from edgetally.api.compat.answers import (
     VersionAnswer,
 )
 from edgetally.api.compat.products import PRODUCT
-from edgetally.api.compat.routes import HISTORY, OPENID
+from edgetally.api.compat.routes import OPENID
+from edgetally.api.history.openapi import FIELD, HISTORY, HistoryOperation
 from edgetally.model import SERVICE_ID
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ PAGING = (
 
 NAME = _query("name", {"type": "string", "minLength": 1}, "The name of a service.", required=True)
 
-OPERATIONS = {
+OPERATIONS: dict[str, Operation | HistoryOperation] = {
     "/service": Operation("The services that the token may read.", list[ListedService], PAGING),
     "/service/search": Operation("The service with this name.", ShownService, (NAME,)),
     "/service/{service_id}": Operation("A service.", ShownService),
@@ -82,14 +83,15 @@ OPERATIONS = {
     "/tokens/self": Operation("The token of the request.", TokenAnswer),
     "/verify": Operation("The bearer of the token, and the services that it may read.", Verification),
     "/stats/regions": Operation("The regions by which history is split.", RegionsAnswer),
+    **HISTORY,
 }
-"""By template: every path but those without a token, and those of history, which there is not yet."""
+"""By template: every path but those without a token."""
 
 PARTS: dict[str, Json] = {
     "service_id": {"type": "string", "pattern": f"^{SERVICE_ID}$"},
     "version": {"type": "integer", "minimum": 1},
     "product": {"type": "string", "pattern": f"^{PRODUCT}$"},
-    "field": {"type": "string", "minLength": 1},
+    "field": FIELD,
 }
 """Schemas of the parts of paths that templates have in braces."""
 
@@ -118,9 +120,6 @@ def document(ref_template: str, security: list[Json]) -> tuple[Json, Json]:
         if one.parameters is PAGING:
             responses["200"]["headers"] = {"Link": LINK}
         paths[path] = {"get": _operation(path, one.summary, one.parameters, responses, security)}
-    for path in HISTORY:
-        responses = {"501": json("There is no history yet.", ApiError), **refusals}
-        paths[path] = {"get": _operation(path, "History, which there is not yet.", (), responses, security)}
     return schemas, paths
 
 

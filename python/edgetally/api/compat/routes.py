@@ -12,6 +12,8 @@ from edgetally.api.compat.responses import not_found, respond
 from edgetally.api.compat.services import Services
 from edgetally.api.compat.tokens import Tokens
 from edgetally.api.errors import ApiRefusal
+from edgetally.api.history.metrics import MetricsHistory
+from edgetally.api.history.stats import Stats
 from edgetally.config.regions import StatsRegion
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from edgetally.access.grants import Grant
     from edgetally.api.authorization import Authorization
+    from edgetally.api.history.asking import Asking
+    from edgetally.clock import Clock
     from edgetally.config.descriptions import Descriptions
     from edgetally.http.messages import Request, Response
     from edgetally.window.shelf import Shelf
@@ -28,19 +32,6 @@ if TYPE_CHECKING:
 
 OPENID = "/realms/fastly/.well-known/openid-configuration"
 """Served without a token: clients ask for it before they send one."""
-
-HISTORY = (
-    "/metrics/domains/services/{service_id}",
-    "/metrics/origins/services/{service_id}",
-    "/stats",
-    "/stats/aggregate",
-    "/stats/field/{field}",
-    "/stats/service/{service_id}",
-    "/stats/service/{service_id}/field/{field}",
-    "/stats/usage",
-    "/stats/usage_by_month",
-    "/stats/usage_by_service",
-)
 
 ROOTS = frozenset(
     {"datacenters", "enabled-products", "entitled-products", "realms", "service", "stats", "tls", "tokens", "verify"}
@@ -77,6 +68,8 @@ class Compat:
         kept_pops: Callable[[Sequence[str]], list[str]],
         descriptions: Descriptions,
         *,
+        asking: Asking,
+        clock: Clock,
         scheme: str,
         max_domains: int,
     ) -> None:
@@ -86,6 +79,8 @@ class Compat:
         datacenters = Datacenters(kept_pops, descriptions, services)
         products = Products(services)
         tokens = Tokens(services)
+        metrics = MetricsHistory(asking, descriptions, clock)
+        stats = Stats(asking, descriptions, clock)
         # Of two templates that fit, the first one counts.
         self.handlers: dict[str, Callable[[Asked], Answers]] = {
             "/service": lambda asked: services.page(asked.request, asked.grant),
@@ -107,7 +102,22 @@ class Compat:
             "/tokens/self": lambda asked: tokens.own(asked.grant),
             "/verify": lambda asked: tokens.verify(asked.grant),
             "/stats/regions": lambda _: respond(RegionsAnswer([*get_args(StatsRegion)])),
-            **dict.fromkeys(HISTORY, _refuse_history),
+            "/stats": lambda asked: stats.every(asked.grant, asked.request),
+            "/stats/aggregate": lambda asked: stats.aggregate(asked.grant, asked.request),
+            "/stats/field/{field}": lambda asked: stats.every(asked.grant, asked.request, **asked.names),
+            "/stats/service/{service_id}": lambda asked: stats.service(asked.service_id, asked.request),
+            "/stats/service/{service_id}/field/{field}": lambda asked: stats.service(
+                request=asked.request, **asked.names
+            ),
+            "/stats/usage": lambda asked: stats.usage(asked.grant, asked.request),
+            "/stats/usage_by_month": lambda asked: stats.usage_by_month(asked.grant, asked.request),
+            "/stats/usage_by_service": lambda asked: stats.usage_by_service(asked.grant, asked.request),
+            "/metrics/domains/services/{service_id}": lambda asked: metrics.answer(
+                "domains", asked.service_id, asked.request
+            ),
+            "/metrics/origins/services/{service_id}": lambda asked: metrics.answer(
+                "origins", asked.service_id, asked.request
+            ),
         }
         """By template, as in the OpenAPI document."""
         self._templates = [(_parts(template), handler) for template, handler in self.handlers.items()]
@@ -136,9 +146,3 @@ class Compat:
 
 def _parts(template: str) -> list[str]:
     return template.strip("/").split("/")
-
-
-def _refuse_history(_: Asked) -> Response:
-    raise ApiRefusal(
-        HTTPStatus.NOT_IMPLEMENTED, "there is no history yet", detail="read the last seconds at /v1 (see /openapi.json)"
-    )

@@ -1,0 +1,1 @@
+"""The paths of api.fastly.com that answer from history."""

@@ -1,0 +1,78 @@
+"""What the engines of history have in common."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from edgetally.history.question import HistoryAnswer, HistoryQuestion
+
+
+class ServiceMinute(NamedTuple):
+    """What one service did in one minute, or in a part of it."""
+
+    service_id: str
+    minute: int
+    rows: dict[str, bytes]
+    """By dataset, as `_core.Rollup` makes them."""
+
+
+class Batch(NamedTuple):
+    """What one journal adds to history: all of it, or nothing."""
+
+    journal: str
+    """The id of the journal."""
+    first: int
+    """The first second of the journal that the batch may have."""
+    until: int
+    """The first second that it has not."""
+    minutes: Sequence[ServiceMinute]
+    known: Sequence[tuple[int, int]]
+    """Of which seconds everything is known: the first, and the one behind the last."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its rows."""
+        return sum(len(rows) for one in self.minutes for rows in one.rows.values())
+
+
+class Running(Protocol):
+    """What is not in the engine yet."""
+
+    def batches(self, services: Sequence[str] | None) -> list[Batch]:
+        """Return what these services, or all, did since the last commit, oldest first."""
+
+
+class HistoryWriter(Protocol):
+    """Keeps minutes, hours and days. It is called by one thread at a time."""
+
+    def mark(self, journal: str) -> int:
+        """Return the first second of a journal that is not here; 0 if none is."""
+
+    def commit(self, batch: Batch) -> None:
+        """Add a batch; it is durable when this returns. Raises Unavailable when that is not possible now."""
+
+    def maintain(self, now: int) -> bool:
+        """Take one step of what is due at second `now`; return whether there may be another. Raises Unavailable."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes are kept."""
+
+    @property
+    def removed_early(self) -> int:
+        """How often something was removed early because of the limit on bytes."""
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class HistoryReader(Protocol):
+    """Answers questions. It is called by any thread."""
+
+    def services(self) -> list[str]:
+        """Return the services of which anything is kept, in alphabetical order."""
+
+    def answer(self, question: HistoryQuestion) -> HistoryAnswer:
+        """Answer a question; raise TooManyValues when that would be too large."""
+
+    def close(self) -> None:
+        """Release everything. No thread may read any more."""

@@ -1,0 +1,57 @@
+"""The history of one server: what records it, and what reads it."""
+
+from edgetally import _core
+from edgetally.clock import Clock
+from edgetally.config.sections import Config
+from edgetally.history.reading import HistoryReaders
+from edgetally.history.recorder import Recorder
+from edgetally.history.retention import KeepLimits
+from edgetally.history.store import HistoryFile
+from edgetally.journal.base import Journal, Partial, Partition, Seal
+from edgetally.window.shelving import SealedSeconds
+
+
+class History:
+    """Minutes, hours and days in the data directory."""
+
+    def __init__(self, config: Config, journal: Journal, clock: Clock) -> None:
+        """Open the file, or create it; raise ConfigError when it cannot be used."""
+        self._limits = config.window.limits
+        self._file = open_file(config)
+        self.recorder = Recorder(self._file, journal.id, clock, config.history)
+        """Takes sealed seconds."""
+        self.reader = HistoryReaders(self._file.path, self.recorder)
+        """Answers questions."""
+
+    async def rescue(self, partition: Partition) -> None:
+        """Record what a journal has that is about to begin anew."""
+        last = partition.newest_seal
+        assert last
+        window = _core.Window(**self._limits._asdict())
+        async for fact in partition.read():
+            if isinstance(fact, Partial):
+                window.merge(fact.partial)
+            elif isinstance(fact, Seal):
+                sealed = window.seal(fact.second)
+                self.recorder.record(SealedSeconds(fact.second, sealed, partition.complete_after, is_new=False))
+            if fact.position >= last.position:
+                return
+
+    def close(self) -> None:
+        """Commit what there is, and release the file. This takes as long as a commit."""
+        self.recorder.close()
+        self.reader.close()
+        self._file.close()
+
+
+def has_history(config: Config) -> bool:
+    """Whether these settings keep a history: there is a directory for it, and a tier is kept."""
+    has_directory = config.journal.kind != "memory" or bool(config.journal.data_dir)
+    return has_directory and config.history.is_kept
+
+
+def open_file(config: Config) -> HistoryFile:
+    """Open the file of these settings for writing; raise ConfigError when it cannot be used."""
+    kept = config.history
+    days = {"minute": kept.minute_days, "hour": kept.hour_days, "day": kept.day_days}
+    return HistoryFile(config.journal.directory, KeepLimits(days, kept.max_bytes), names=kept.max_names)

@@ -1,0 +1,118 @@
+"""
+Opens the file of the history, and says what is wrong when it cannot be used.
+
+Other processes may have it open, too: `edgetally history` reads and writes it while the server runs.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from edgetally.errors import ConfigError, Unavailable
+
+FILE = "history.sqlite"
+
+APPLICATION = 0x45_44_54_48
+"""SQLite's application_id: the file belongs to edgetally."""
+
+VERSION = 1
+"""SQLite's user_version: the version of the tables below."""
+
+TABLES = """
+CREATE TABLE services (id INTEGER PRIMARY KEY, service_id TEXT NOT NULL UNIQUE, newest INTEGER NOT NULL) STRICT;
+CREATE TABLE minutes (id INTEGER PRIMARY KEY, minute INTEGER NOT NULL, service INTEGER NOT NULL,
+    dataset INTEGER NOT NULL, rows BLOB NOT NULL, UNIQUE (minute, service, dataset)) STRICT;
+CREATE TABLE chunks (id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, period INTEGER NOT NULL, service INTEGER NOT NULL,
+    dataset INTEGER NOT NULL, name TEXT NOT NULL, rows BLOB NOT NULL,
+    UNIQUE (tier, period, service, dataset, name)) STRICT;
+CREATE TABLE open_days (service INTEGER, dataset INTEGER, day INTEGER,
+    PRIMARY KEY (service, dataset, day)) STRICT, WITHOUT ROWID;
+CREATE TABLE marks (journal TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE known (service INTEGER, first INTEGER NOT NULL, behind INTEGER NOT NULL) STRICT;
+CREATE TABLE gone (tier INTEGER PRIMARY KEY, before INTEGER NOT NULL) STRICT;
+"""
+"""
+`minutes` is level 0: all names of a minute in one row. `chunks` is level 1: a name's windows in a period. A tier is the
+length of its windows. Keys begin with the time: what is written and removed together is stored together.
+
+`services.newest` is the newest hour of a service. `open_days` are days whose hours are not in the tier of days yet.
+`marks` has the second up to which each journal has been read, itself not included. `known` has the seconds of which
+everything is known, of one service or, without one, of all: whatever is in no row is a hole. Of a tier, everything
+before `gone.before` was removed.
+"""
+
+PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
+"""Errors that may pass."""
+
+BUSY_SECONDS = 5.0
+"""How long to wait for a commit of another process."""
+
+PAGE_BYTES = 8_192
+CACHE_KIB = 16_384
+
+WAL_BYTES = 64 << 20
+"""A write-ahead log that has grown beyond this is truncated to it."""
+
+
+def open_history(path: Path) -> sqlite3.Connection:
+    """Open the file for writing, or create it; raise ConfigError when it cannot be used, Unavailable if not now."""
+    where = "journal.data_dir"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = _connect(path)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(
+            where, f"cannot open {path}: {reason}; choose a directory that this user may write to"
+        ) from error
+    try:
+        _prepare(database, path)
+    except sqlite3.OperationalError as error:
+        database.close()
+        if error.sqlite_errorcode & 0xFF in PASSING:
+            raise Unavailable(f"the history cannot be written: {path}: {error}") from error
+        raise ConfigError(where, f"cannot use {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        database.close()
+        moving = f"to start over, move it and {path.name}-wal away; its minutes, hours and days are lost"
+        raise ConfigError(where, f"{path} is damaged ({error}): {moving}") from error
+    except ConfigError:
+        database.close()
+        raise
+    return database
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for reading."""
+    database = _connect(path)
+    database.execute("PRAGMA query_only = ON")
+    database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return database
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
+    database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    database.execute("PRAGMA journal_mode = WAL")
+    # The journal forgets what is committed here, so a power cut must not undo it.
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    database.execute("BEGIN IMMEDIATE")
+    ((application,),) = database.execute("PRAGMA application_id")
+    ((version,),) = database.execute("PRAGMA user_version")
+    ((tables,),) = database.execute("SELECT count(*) FROM sqlite_schema")
+    if not tables and not application:
+        for statement in TABLES.strip().split(";\n"):
+            database.execute(statement.rstrip(";"))
+        database.execute(f"PRAGMA application_id = {APPLICATION}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+    elif application != APPLICATION:
+        raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
+    elif version > VERSION:
+        problem = (
+            f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
+        )
+        raise ConfigError("journal.data_dir", problem)
+    database.execute("COMMIT")
