@@ -356,23 +356,54 @@ def test_lines_are_rows_that_add_up_to_entries(sealed: list[_core.Sealed]) -> No
         assert found == {key: counters for key, counters in sums(sealed, dataset, 3600).items() if counters}
 
 
-@given(sealed=TRAFFIC)
+@given(sealed=TRAFFIC, step=st.sampled_from(STEPS))
 @settings(max_examples=25)
-def test_a_period_is_like_a_sealed_second(sealed: list[_core.Sealed]) -> None:
-    closed = minutes(sealed)
-    stored: dict[str, list[Part]] = {
-        dataset: pack([part for _, part in parts_of(closed, dataset)], 60) for dataset in ("domains", "origins")
-    }
-    period = _core.sealed_period(
-        stored["domains"], stored["origins"], service_id="shop", start=START, end=END, second=7
-    )
-    assert (period.service_id, period.second) == ("shop", 7)
-    assert period.records == sum(one.records for one in sealed)
-    assert period.late == sum(one.late for one in sealed)
+def test_periods_are_like_sealed_seconds(sealed: list[_core.Sealed], step: int) -> None:
+    periods = sealed_periods(minutes(sealed), step)
+    assert {one.service_id for one in periods} == {"shop"}
+    starts = sorted({one.second // step for one in sealed})
+    assert [one.second for one in periods] == starts
+    assert sum(one.records for one in periods) == sum(one.records for one in sealed)
+    assert sum(one.late for one in periods) == sum(one.late for one in sealed)
     for dataset in DATASETS:
-        assert sums([period], dataset, 10**12) == {
-            key: counters for key, counters in sums(sealed, dataset, 10**12).items() if counters
+        wanted = sums(sealed, dataset, step).items()
+        assert sums(periods, dataset, 1) == {
+            key._replace(start=key.start // step): counters for key, counters in wanted if counters
         }
+
+
+def sealed_periods(closed: Minutes, step: int, start: int = START) -> list[_core.Sealed]:
+    domains, origins = (pack((part for _, part in parts_of(closed, dataset)), 60) for dataset in ("domains", "origins"))
+    return _core.sealed_periods(domains, origins, service_id="shop", start=start, end=END, step=step)
+
+
+def test_a_ranking_counts_in_minutes_too() -> None:
+    names = {-61: "a.example", 0: "b.example", 60: "b.example", 3599: "c.example"}
+    sealed = seal([[{"ts": MIDNIGHT + second, "status": 200, "domain": name} for second, name in names.items()]])
+    ranking = json.loads(
+        _core.ranking(
+            sealed_periods(minutes(sealed), 60),
+            service_id="shop",
+            of="domains",
+            by="requests",
+            rows=9,
+            pop=None,
+            matching="",
+            focus=None,
+            second=MIDNIGHT // 60 + 1,
+            since=START // 60,
+            aggregate_delay=2,
+            unit=60,
+        )
+    )
+    assert ranking["second"] == MIDNIGHT + 60
+    assert (ranking["Timestamp"], ranking["since"]) == (MIDNIGHT + 62, START)
+    assert (ranking["window"], ranking["ago"]) == (600, 3600)
+    assert [(row["name"], row["now"][0]) for row in ranking["rows"]] == [("b.example", 2), ("a.example", 1)]
+    # Of several minutes, only those from here on.
+    assert [one.second for one in sealed_periods(minutes(sealed), 60, MIDNIGHT + 1)] == [
+        (MIDNIGHT + later) // 60 for later in (0, 60, 3599)
+    ]
 
 
 @given(sealed=TRAFFIC, data=st.data())
@@ -387,7 +418,7 @@ def test_damage_is_an_error(sealed: list[_core.Sealed], data: st.DataObject) -> 
         with pytest.raises(ValueError, match="damaged"):
             pack([part], 3600)
         with pytest.raises(ValueError, match="damaged"):
-            _core.sealed_period([part], [], service_id="shop", start=START, end=END, second=7)
+            _core.sealed_periods([part], [], service_id="shop", start=START, end=END, step=3600)
 
 
 def test_other_versions_are_refused() -> None:

@@ -72,7 +72,7 @@ __all__ = [
     "reasons",
     "refusal",
     "seal_envelope",
-    "sealed_period",
+    "sealed_periods",
 ]
 
 AGGREGATE: Final[str]
@@ -921,6 +921,7 @@ def ranking(
     second: int,
     since: int,
     aggregate_delay: int,
+    unit: int = 1,
 ) -> bytes:
     """
     Rank the names of a service by what they did in the last seconds.
@@ -939,6 +940,7 @@ def ranking(
         second: The second to show.
         since: The first second of which anything is known.
         aggregate_delay: Seconds between the start of a second and its seal.
+        unit: The length of a `second`: 60 for minutes, as `sealed_periods` numbers them. The answer has seconds.
 
     Returns:
         A JSON object in UTF-8; the API documentation describes it.
@@ -978,14 +980,24 @@ def seal_envelope(second: int, *, writer: str, terms: bytes) -> bytes:
         ValueError: One of them is longer.
     """
 
-def sealed_period(
-    domains: Sequence[_Part], origins: Sequence[_Part], *, service_id: str, start: int, end: int, second: int
-) -> Sealed:
+def sealed_periods(
+    domains: Sequence[_Part], origins: Sequence[_Part], *, service_id: str, start: int, end: int, step: int
+) -> list[Sealed]:
     """
-    Return what some parts have between `start` and `end` as one sealed second, with the number `second`.
+    Return what some parts have as sealed seconds, for a `ranking` of minutes, say; they have entries, too.
 
-    It is what a `ranking` takes, and has entries. Origins have no addresses.
+    Args:
+        domains: Parts of domains.
+        origins: Parts of origins, which have no addresses here.
+        service_id: The service.
+        start: Periods that begin earlier are left out, but for the one that this is in.
+        end: Periods that begin from here on are left out.
+        step: The length of periods in seconds.
+
+    Returns:
+        A sealed second for each period that has rows, in their order. Its `second` is the begin of the period divided
+        by `step`.
 
     Raises:
-        ValueError: A part is damaged, or another version wrote it.
+        ValueError: A part is damaged, another version wrote it, or its periods do not add up to those of `step`.
     """

@@ -93,7 +93,7 @@ pub use ranking::{columns, ranking};
 pub use record::MAX_WEIGHT;
 pub use rejection::{Reason, Rejection};
 pub use rollup::{
-    HistoryError, HistoryQuery, HistoryQuestion, Rollup, history_lines, merge_minutes, names_in, pack, sealed_period,
+    HistoryError, HistoryQuery, HistoryQuestion, Rollup, history_lines, merge_minutes, names_in, pack, sealed_periods,
 };
 pub use schema::dataset::Dataset;
 pub use schema::formula::{Formula, Measurement};

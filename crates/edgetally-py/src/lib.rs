@@ -628,7 +628,7 @@ mod _core {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay))]
+    #[pyo3(signature = (sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
     fn ranking<'py>(
@@ -644,11 +644,23 @@ mod _core {
         second: u64,
         since: u64,
         aggregate_delay: u64,
+        unit: u64,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let dataset = dataset(of)?;
         let by = core::By::named(by, dataset).ok_or_else(|| PyKeyError::new_err(by.to_owned()))?;
-        let question =
-            core::Question { service_id, dataset, by, rows, pop, matching, focus, second, since, aggregate_delay };
+        let question = core::Question {
+            service_id,
+            dataset,
+            by,
+            rows,
+            pop,
+            matching,
+            focus,
+            second,
+            since,
+            aggregate_delay,
+            unit,
+        };
         let ranking = py.detach(|| {
             let sealed: Vec<&core::Sealed> = sealed.iter().map(|one| &one.get().inner).collect();
             core::ranking(&sealed, &question)
@@ -710,23 +722,23 @@ mod _core {
         Ok(PyBytes::new(py, &lines.map_err(history_error)?))
     }
 
-    /// A period as a sealed second.
+    /// Periods as sealed seconds.
     #[pyfunction]
-    #[pyo3(signature = (domains, origins, *, service_id, start, end, second))]
+    #[pyo3(signature = (domains, origins, *, service_id, start, end, step))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
-    fn sealed_period(
+    fn sealed_periods(
         py: Python<'_>,
         domains: Vec<Part<'_>>,
         origins: Vec<Part<'_>>,
         service_id: &str,
         start: u64,
         end: u64,
-        second: u64,
-    ) -> PyResult<Sealed> {
+        step: u64,
+    ) -> PyResult<Vec<Sealed>> {
         let mut parts = self::parts(&domains);
         parts.append(&mut self::parts(&origins));
-        let inner = py.detach(|| core::sealed_period(&parts, service_id, (start, end), second));
-        Ok(Sealed { inner: inner.map_err(history_error)? })
+        let sealed = py.detach(|| core::sealed_periods(&parts, service_id, (start, end), step));
+        Ok(sealed.map_err(history_error)?.into_iter().map(|inner| Sealed { inner }).collect())
     }
 
     /// Code and sentence of every reason to reject a line.

@@ -158,12 +158,12 @@ impl RankingWriter<'_> {
             self.json.string(text);
         }
         for (name, value) in [
-            ("second", question.second),
-            ("Timestamp", question.second + question.aggregate_delay),
+            ("second", question.second * question.unit),
+            ("Timestamp", question.second * question.unit + question.aggregate_delay),
             ("AggregateDelay", question.aggregate_delay),
-            ("since", question.since),
-            ("window", WINDOW),
-            ("ago", AGO),
+            ("since", question.since * question.unit),
+            ("window", WINDOW * question.unit),
+            ("ago", AGO * question.unit),
         ] {
             self.json.text(",");
             self.number(name, value);

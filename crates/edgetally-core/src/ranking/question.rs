@@ -26,4 +26,7 @@ pub struct Question<'a> {
     pub since: u64,
     /// Seconds between the start of a second and its seal.
     pub aggregate_delay: u64,
+    /// How many seconds each of them is long: 1, or 60 if they are minutes, which are numbered like seconds. The answer has
+    /// seconds.
+    pub unit: u64,
 }

@@ -26,11 +26,11 @@ mod metric;
 mod name_sum;
 mod open_minute;
 mod query;
-mod sealed_period;
+mod sealed_periods;
 
 pub use crate::rollup::adding::{merge_minutes, names_in, pack};
 pub use crate::rollup::error::HistoryError;
 pub use crate::rollup::lines::history_lines;
 pub use crate::rollup::open_minute::Rollup;
 pub use crate::rollup::query::{HistoryQuery, HistoryQuestion};
-pub use crate::rollup::sealed_period::sealed_period;
+pub use crate::rollup::sealed_periods::sealed_periods;

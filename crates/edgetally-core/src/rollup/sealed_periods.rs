@@ -1,4 +1,6 @@
-//! A period as a sealed second, for rankings and entries.
+//! Periods as sealed seconds, for rankings and entries.
+
+use std::collections::BTreeMap;
 
 use crate::partial::{EncodedCounters, write_counters};
 use crate::rollup::body::Body;
@@ -9,37 +11,50 @@ use crate::schema::counters::{Kind, add};
 use crate::window::sealed::Sealed;
 use crate::window::tally::{Limits, Tally};
 
-/// What parts of domains and of origins have in `start..end`, as one sealed second with the number `second`. Origins have no
-/// addresses.
-pub fn sealed_period(
+/// What parts of domains and of origins have in periods of `step` seconds that begin in `start..end`: each period that has
+/// rows as a sealed second, numbered in periods from 1970. Origins have no addresses.
+pub fn sealed_periods(
     parts: &[(Option<&str>, &[u8])],
     service_id: &str,
     (start, end): (u64, u64),
-    second: u64,
-) -> Result<Sealed, HistoryError> {
-    let mut tally = Tally::default();
-    let mut lines = [0; 3];
+    step: u64,
+) -> Result<Vec<Sealed>, HistoryError> {
+    let mut periods: BTreeMap<u64, (Tally, [u64; 3])> = BTreeMap::new();
     for (name, bytes) in parts {
         let part = HistoryPart::read(*name, bytes)?;
+        if step == 0 || !step.is_multiple_of(part.head.step) {
+            return Err(HistoryError::UnevenPeriods(part.head.step));
+        }
         for (name, body) in part.bodies() {
             let body = Body::read(body, part.head.pops.len())?;
-            let period = start..end;
-            let is_within = |row: usize| period.contains(&part.head.begin(body.rows[row].1));
-            let mut counters: Vec<Vec<(u16, u64)>> = vec![vec![]; body.rows.len()];
+            // The counters of each row that is wanted.
+            let is_within = |begin: u64| (start / step * step..end).contains(&begin);
+            let mut wanted: Vec<Option<Vec<(u16, u64)>>> =
+                body.rows.iter().map(|(_, period)| is_within(part.head.begin(*period)).then(Vec::new)).collect();
+            if wanted.iter().all(Option::is_none) {
+                continue;
+            }
             for column in body.columns() {
                 body.read_column(column, |row, value| {
-                    if value != 0 && is_within(row) {
-                        counters[row].push((column, value));
+                    if let Some(counters) = &mut wanted[row]
+                        && value != 0
+                    {
+                        counters.push((column, value));
                     }
                 })?;
             }
-            for ((pop, _), counters) in body.rows.iter().zip(&counters) {
-                add_row(&mut tally, &mut lines, part.head.pops[*pop as usize], name, counters);
+            for ((pop, period), counters) in body.rows.iter().zip(&wanted) {
+                let Some(counters) = counters else { continue };
+                let (tally, lines) = periods.entry(part.head.begin(*period) / step).or_default();
+                add_row(tally, lines, part.head.pops[*pop as usize], name, counters);
             }
         }
     }
-    [tally.records, tally.late, tally.overflowed] = lines;
-    Ok(Sealed::new(&tally, service_id, second))
+    let seal = |(second, (mut tally, lines)): (u64, (Tally, [u64; 3]))| {
+        [tally.records, tally.late, tally.overflowed] = lines;
+        Sealed::new(&tally, service_id, second)
+    };
+    Ok(periods.into_iter().map(seal).collect())
 }
 
 /// Adds a row, whose columns are in ascending order.
