@@ -2,9 +2,11 @@
 """A followed file is renamed, copied, truncated, replaced or moved, with and without a server to see it."""
 
 import gzip
+import itertools
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -312,6 +314,44 @@ async def test_rotated_again_and_compressed_while_the_server_starts(
         await reading.clock.advance(5)
         assert sorted(await reading.lines(6)) == [b"%d begun, %d ended" % (n, n) for n in range(1, 7)]
         await reading.nothing(2 * QUIET_SECONDS)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+async def test_rotation_moves_files_into_another_directory(log: Path, ending: str, *, is_known: bool) -> None:
+    """By `olddir` of logrotate. A directory below that of the log is found without having seen it."""
+    old = log.parent / "old" if not is_known else log.parent.with_name(f"{log.parent.name}-old")
+    old.mkdir()
+    seconds = itertools.count(int(time.time()) + 1)
+
+    def rotate(ending: str = "") -> None:
+        second = next(seconds)
+        written_at(log, second)
+        moved = log.rename(old / f"access.log-{second}")
+        if ending:
+            moved.with_name(f"{moved.name}.gz").write_bytes(gzip.compress(moved.read_bytes()))
+            written_at(moved.with_name(f"{moved.name}.gz"), second)
+            moved.unlink()
+
+    async with following(log) as reading:
+        append(log, LONG)
+        if is_known:
+            rotate()
+            log.write_bytes(LONG[64:])
+        await reading.lines(15 if is_known else 8)
+        checkpoints = reading.checkpoints
+    append(log, b"rest\n")
+    rotate(ending)
+    append(log, b"between\n")
+    rotate(ending)
+    append(log, b"new\n")
+
+    async with following(log, checkpoints=checkpoints) as reading:
+        assert sorted(await reading.lines(3)) == [b"between", b"new", b"rest"]
+        await reading.nothing(2 * QUIET_SECONDS)
+        checkpoints = reading.checkpoints
+    async with following(log, checkpoints=checkpoints) as reading:
+        await reading.nothing(5)
 
 
 # --- while the server is down ---------------------------------------------------------------------------------------

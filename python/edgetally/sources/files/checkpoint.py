@@ -1,5 +1,6 @@
 """How far a file was read, and how to recognise it again."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -12,6 +13,9 @@ SURE_BYTES = 256
 
 MAX_ENDED = 32
 """Generations that are remembered after they were read to their end."""
+
+MAX_MOVED_TO = 4
+"""Directories that are remembered because rotation moves files there."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -62,6 +66,8 @@ class History(msgspec.Struct, frozen=True):
     """Generations that were written before this are known or of no interest; in nanoseconds since 1970."""
     ended: tuple[EndedGeneration, ...] = ()
     """The last of them, newest last, at most MAX_ENDED."""
+    moved_to: tuple[str, ...] = ()
+    """Other directories into which rotation has moved files; see `path_text`. At most MAX_MOVED_TO, newest last."""
 
     def encode(self) -> str:
         """Return it as the journal keeps it."""
@@ -71,7 +77,12 @@ class History(msgspec.Struct, frozen=True):
         """Return the history after the generation of `checkpoint` was read to its end."""
         identity = EndedGeneration(checkpoint.inode, checkpoint.head, checkpoint.digest)
         ended = tuple(one for one in self.ended if one != identity)
-        return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:])
+        return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:], self.moved_to)
+
+    def with_moved_to(self, directories: Iterable[str]) -> "History":
+        """Return the history after rotation has moved files into these directories."""
+        known = dict.fromkeys((*self.moved_to, *directories))
+        return History(self.watermark, self.ended, tuple(known)[-MAX_MOVED_TO:])
 
 
 def digest_of(head: bytes) -> str:

@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from edgetally.clock import Clock
 from edgetally.model import Defaults
 from edgetally.sources.base import READ_BYTES, path_from, path_text
@@ -108,7 +110,7 @@ class FollowedPath:
         if self._unresolved and self._unresolved[oldest].is_absent:
             # Whatever was written since is new.
             absent = self._unresolved.pop(oldest)
-            history = History(max(history.watermark, absent.modified), history.ended)
+            history = msgspec.structs.replace(history, watermark=max(history.watermark, absent.modified))
         self._next = max(self._unresolved, default=-1) + 1
         self._rotated = RotatedFiles(self.name, shared.clock, history, was_away=not self._is_first)
         for one in self._unresolved.values():
@@ -137,9 +139,32 @@ class FollowedPath:
 
     @property
     def places(self) -> set[Path]:
+        """Where to look: where the log has been, and below that while a file of before is not found."""
+        return self._homes | self._below()
+
+    @property
+    def _homes(self) -> set[Path]:
         """Where the log has been. Rotation leaves older files beside it: of a link, where it leads to."""
         before = (path_from(one.path) for one in self._unresolved.values() if one.path)
-        return {*self._names(), *before, *(one.file.path for one in self.generations)}
+        names = self._names()
+        elsewhere = (directory / one.name for one in names for directory in self._moved_to())
+        return {*names, *elsewhere, *before, *(one.file.path for one in self.generations)}
+
+    def _below(self) -> set[Path]:
+        """Return where rotation may have moved a file that is not found: below the log is where people let it move."""
+        if self._give_up_at == math.inf or not self._unresolved:
+            return set()
+        below = set()
+        for name in self._names():
+            with contextlib.suppress(OSError), os.scandir(name.parent) as entries:
+                below |= {Path(one.path) / name.name for one in entries if one.is_dir(follow_symlinks=False)}
+        return below
+
+    def _moved_to(self) -> set[Path]:
+        """Return the other directories into which rotation moves files (`olddir`), as far as that was seen."""
+        here = {one.file: one.file.place() for one in self.generations}
+        moved = {place.parent for file, place in here.items() if place and place.parent != file.path.parent}
+        return moved | {path_from(one) for one in self._rotated.history.moved_to}
 
     def poll(self) -> bool:
         """Look at the path and at the open generations; return whether `settle` is due: another file has the name."""
@@ -174,14 +199,21 @@ class FollowedPath:
         rotated = self._had_name(look)
         if self._rotated.is_torn(rotated):
             return
+        self._note_moved_to()
         added: list[Generation] = []
         if self._is_first and rotated:
             since = int((self._clock.now() - self._quiet_seconds) * 1e9)
             if file := self._rotated.note_past(rotated, since):
                 added.append(self._add(file, self._take_key(), file.end()))
             self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
+        known = self._rotated.history.moved_to
         self._resumed += self._resume(look, rotated)
         self._adopt()
+        if self._rotated.history.moved_to != known:
+            # There may be more.
+            self._resumed += added
+            self._rotated.look_again_at = self._clock.now()
+            return
         has_file = self._arrived is not None or self._current is not None
         if has_file and self._unresolved:
             self._give_up_in_time()
@@ -272,13 +304,20 @@ class FollowedPath:
 
     def _had_name(self, look: Look) -> Rotated:
         """Return the files that have had the name."""
-        places = self.places
+        places = self._homes
         rotated = look.rotated(places)
         for place in places - self._names():
             # Where a link led before it moved on may be a file that was never looked at.
             with contextlib.suppress(OSError):
                 rotated[place] = found_at(place)
         return rotated
+
+    def _note_moved_to(self) -> None:
+        """Take note of new directories into which rotation moves files."""
+        known = self._rotated.history
+        self._rotated.history = known.with_moved_to(sorted(map(path_text, self._moved_to())))
+        if self._rotated.history != known:
+            self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
 
     def _key(self, number: int) -> str:
         return f"{self.name}{BEHIND_NAME}{number}" if number else self.name
@@ -342,9 +381,13 @@ class FollowedPath:
     def _resume(self, look: Look, rotated: Rotated) -> list[Generation]:
         """Read on where generations of before were left, as far as their files are found; return them."""
         resumed = []
+        rotated = rotated | look.rotated(self._below())
         for number, checkpoint in list(self._unresolved.items()):
             if file := self._rotated.file_of(checkpoint, self.path, look, rotated, self.generations):
                 del self._unresolved[number]
+                if checkpoint.path and file.path.parent != path_from(checkpoint.path).parent:
+                    self._rotated.history = self._rotated.history.with_moved_to([path_text(file.path.parent)])
+                    self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
                 resumed.append(self._add(file, self._key(number), checkpoint))
                 del self.uncommitted[self._key(number)]
         return resumed

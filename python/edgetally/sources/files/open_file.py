@@ -142,6 +142,14 @@ class OpenFile:
             return False
         return (status.st_dev, status.st_ino) == self.identity
 
+    def place(self) -> Path | None:
+        """Return where it is now; None if it was removed, or if the system does not tell."""
+        try:
+            path = Path(f"/proc/self/fd/{self.descriptor}").readlink()
+        except OSError:
+            return None
+        return path if self.has_name(path) else None
+
     def start(self) -> Checkpoint:
         """Return the checkpoint of its beginning, with which the file is found again even before anything is read."""
         try:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from edgetally.clock import Clock
 from edgetally.sources.base import path_from
 from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, History, digest_of
@@ -88,7 +90,7 @@ class RotatedFiles:
         """
         self._seen = set(rotated.values())
         *_, newest = recent = sorted(rotated, key=lambda path: rotated[path].modified)[-RECENT:]
-        self.history = History(watermark=rotated[newest].modified + 1)
+        self.history = msgspec.structs.replace(self.history, watermark=rotated[newest].modified + 1)
         for path in recent:
             file = None if is_compressed(path.name) else open_quietly(path)
             if file is None:
