@@ -20,7 +20,7 @@ from tests.support.nodes import ReaderNode, becomes, partial_of, reading
 
 pytestmark = needs_kafka()
 
-THREE = TERMS._replace(partitions=3)
+THREE = TERMS._replace(partitions=3, aggregate_delay=4)
 
 SERVICES = [f"service-{number}" for number in range(6)]
 

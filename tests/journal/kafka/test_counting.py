@@ -1,17 +1,24 @@
 """What is appended counts once, whatever its senders repeat, and every reader shows the same."""
 
 import asyncio
+import shutil
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Producer
 
 from edgetally import _core
 from edgetally.clock import SystemClock
+from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.kafka import naps
 from edgetally.journal.kafka import topic as topics
 from edgetally.journal.kafka.address import parse
 from tests.support.cluster import TERMS, create, open_journal
 from tests.support.kafka import DEADLINE, Brokers, needs_kafka
-from tests.support.nodes import WrongClock, partial_of, reading
+from tests.support.nodes import WrongClock, becomes, partial_of, reading
 
 pytestmark = needs_kafka()
 
@@ -121,3 +128,53 @@ def write_log(brokers: Brokers, topic: str, terms: bytes, first: int, last: int)
                 append(envelope, second + 0.6)
         append(_core.seal_envelope(second - 1, writer="writer", terms=terms), second + 0.9)
     assert producer.flush(DEADLINE) == 0
+
+
+async def test_a_node_that_stood_still_refuses_what_waited_at_its_door(
+    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(one_broker.url())
+    async with reading(open_journal(url, terms=QUICK)) as node:
+        push, push_id = partial_of(SystemClock().now()), b"n" * 16
+        await node.journal.append(push, push_id=push_id)
+        # As SIGSTOP does, or a hypervisor: a request is the first that is read.
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 60, time=time.time)
+        monkeypatch.setattr(naps, "time", clock)
+        with pytest.raises(Unavailable, match="this node stood still"):
+            await node.journal.append(push, push_id=b"o" * 16)
+        with pytest.raises(Unavailable, match="this node stood still"):
+            await node.journal.append(push, push_id=b"o" * 16)
+        assert node.journal.naps.count == 1
+        # What cannot be repeated is taken.
+        await node.journal.append(push)
+        await node.shows(lambda: node.requests == {"svc": 2})
+        await becomes(lambda: not node.journal.naps.is_waking)
+        await node.journal.append(push, push_id=b"o" * 16)
+        await node.shows(lambda: node.requests == {"svc": 3})
+
+
+async def test_an_outbox_from_a_backup_counts_nothing_again(one_broker: Brokers, tmp_path: Path) -> None:
+    url = create(one_broker.url())
+    (broker,) = one_broker.each
+    async with reading(open_journal(url, terms=QUICK)) as node:
+        await node.shows(lambda: node.newest)
+        first = open_journal(url, tmp_path / "first", terms=QUICK)
+        broker.signal(signal.SIGSTOP)
+        appending = asyncio.create_task(first.append(partial_of(SystemClock().now()), {"access.log": "1"}))
+        assert first.outbox
+        await becomes(lambda: first.outbox and first.outbox.waiting)
+        shutil.copytree(tmp_path / "first", tmp_path / "backup")
+        broker.signal(signal.SIGCONT)
+        await appending
+        await first.close()
+
+        again = open_journal(url, tmp_path / "backup", terms=QUICK)
+        assert again.checkpoints() == {"access.log": "1"}
+        await again.append(partial_of(SystemClock().now()), {"access.log": "2"})
+        await node.shows(lambda: node.requests == {"svc": 2})
+        await becomes(lambda: again.outbox and not again.outbox.waiting)
+        await becomes(lambda: node.journal.partitions[0].copies == 1)
+        with pytest.raises(ConfigError, match="in use by another process"):
+            open_journal(url, tmp_path / "backup", terms=QUICK)
+        await again.close()
+        assert node.requests == {"svc": 2}

@@ -19,6 +19,7 @@ from edgetally.journal.base import Checkpoints
 from edgetally.journal.kafka.consumer import ConsumerThread
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.log import KafkaLog
+from edgetally.journal.kafka.naps import Naps
 from edgetally.journal.kafka.outbox import Outbox
 from edgetally.journal.kafka.partition import KafkaPartition, SealWriter
 from edgetally.journal.kafka.producer import ProducerThread
@@ -83,6 +84,8 @@ class KafkaJournal:
         """What is appended."""
         self.outbox = Outbox(directory, self.log, clock) if directory else None
         """Of followed files."""
+        self.naps = Naps()
+        """Notices when this process stood still."""
         self._records: dict[str, str] = {}
         self._is_said = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,6 +113,8 @@ class KafkaJournal:
             await self.outbox.append(partial, checkpoints)
             return
         if partial:
+            if push_id and self.naps.is_waking:
+                raise Unavailable("this node stood still: a push that waited here may count at another node")
             if problem := self.failing or self._full(len(partial)):
                 raise Unavailable(problem)
             task = asyncio.create_task(self._append(partial, push_id))
@@ -160,6 +165,7 @@ class KafkaJournal:
     async def close(self) -> None:
         """Stop the clients. What is not acknowledged by now may have been appended."""
         self._watch.close()
+        self.naps.close()
         self.log.close()
         if self.outbox:
             await self.outbox.close()
@@ -173,6 +179,7 @@ class KafkaJournal:
             if self.outbox:
                 self.outbox.resume()
             self._watch.start(lambda: tell(loop, self._say))
+            self.naps.start()
 
     def _read(self) -> None:
         self._start()
