@@ -199,3 +199,63 @@ impl LogReader {
         self.held.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::envelope::{LogPart, part_envelope, seal_envelope};
+
+    const HORIZON: u32 = 5;
+    const ID: Id = [1; 16];
+
+    /// Reads a seal in each of these seconds.
+    fn read_seals(reader: &mut LogReader, seconds: std::ops::Range<u64>) {
+        for second in seconds {
+            reader.read(&seal_envelope(second - 2, "", b""), second * 1000).expect("it is an envelope");
+        }
+    }
+
+    fn part(number: u64, born: u64) -> Vec<u8> {
+        part_envelope(born, &ID, LogPart { attempt: 1, number, count: 2, partial: b"rows" })
+    }
+
+    #[test]
+    fn a_reader_has_to_begin_before_the_parts_that_it_has_not_all_of() {
+        // The first part stands before the beginning.
+        let mut reader = LogReader::new(HORIZON, 2, false);
+        read_seals(&mut reader, 1000..1001);
+        reader.read(&part(1, 999), 1_001_000).expect("it is an envelope");
+        read_seals(&mut reader, 1002..1034);
+        let missing = reader.missing();
+        assert!(missing > 0 && 1000 - missing < 999 - MAX_AHEAD, "{missing}");
+
+        let mut reader = LogReader::new(HORIZON, 2, false);
+        read_seals(&mut reader, 1000 - missing..1000);
+        reader.read(&part(0, 999), 999_000).expect("it is an envelope");
+        reader.read(&part(1, 999), 1_001_000).expect("it is an envelope");
+        read_seals(&mut reader, 1002..1034);
+        assert_eq!(0, reader.missing());
+    }
+
+    #[test]
+    fn parts_that_never_come_do_not_keep_a_reader_waiting() {
+        // It was made long after the beginning, so no part of it can stand before.
+        let mut reader = LogReader::new(HORIZON, 2, false);
+        read_seals(&mut reader, 1000..1020);
+        reader.read(&part(1, 1020), 1_020_000).expect("it is an envelope");
+        read_seals(&mut reader, 1020..1040);
+        assert_eq!(0, reader.missing());
+        assert_eq!(4, reader.held_bytes());
+        read_seals(&mut reader, 1040..1100);
+        assert_eq!(0, reader.held_bytes());
+    }
+
+    #[test]
+    fn beats_are_missing_after_an_outage_and_none_from_the_beginning_of_a_log() {
+        let mut reader = LogReader::new(HORIZON, 2, false);
+        read_seals(&mut reader, 1000..1010);
+        read_seals(&mut reader, 1500..1501);
+        assert_eq!(u64::from(reader.needed()) - 11, reader.missing());
+        assert_eq!(0, LogReader::new(HORIZON, 2, true).missing());
+    }
+}
