@@ -1,5 +1,9 @@
 //! Effective seals: how far the seals of a partition reach.
 
+/// How many milliseconds a broker's clock may be behind the writer's without a delay. A writer whose clock is ahead seals
+/// as much too early.
+const TOLERANCE: u64 = 250;
+
 /// How far a partition is sealed, and the time of its log.
 #[derive(Debug)]
 pub struct EffectiveSeals {
@@ -45,7 +49,7 @@ impl EffectiveSeals {
     ///
     /// It counts for no more than the brokers' clocks admit: a writer whose clock is ahead cannot make records late.
     pub fn seal(&mut self, second: u64) -> bool {
-        let clamp = (self.appended.saturating_add(500) / 1000).saturating_sub(self.aggregate_delay);
+        let clamp = (self.appended.saturating_add(TOLERANCE) / 1000).saturating_sub(self.aggregate_delay);
         let reached = second.min(clamp);
         let is_news = self.effective.is_none_or(|effective| effective < reached);
         if is_news {
@@ -63,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_is_a_little_behind_delays_nothing() {
-        for (appended, effective) in [(11_499, 9), (11_500, 10), (12_000, 10), (15_000, 10)] {
+        for (appended, effective) in [(11_749, 9), (11_750, 10), (12_000, 10), (15_000, 10)] {
             let mut seals = EffectiveSeals::new(2);
             seals.advance(appended);
             assert!(seals.seal(10));
@@ -96,7 +100,7 @@ mod tests {
                 let effective = seals.effective();
                 prop_assert_eq!(is_news, effective != before);
                 prop_assert!(effective >= before);
-                prop_assert!(effective <= Some(((latest + 500) / 1000).saturating_sub(delay)));
+                prop_assert!(effective <= Some(((latest + TOLERANCE) / 1000).saturating_sub(delay)));
                 prop_assert!(effective == before || effective <= Some(second));
                 before = effective;
             }
