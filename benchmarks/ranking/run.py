@@ -1,18 +1,30 @@
-"""How long a ranking takes. See README.md."""
+"""How long a ranking takes, and what pushes notice of rankings. See README.md."""
 
+import contextlib
+import http.client
 import json
 import random
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from benchmarks.harness import row
+from benchmarks.harness import Server, percentile, row, serve
 from edgetally import _core
 
 POPS, SECONDS, ROUNDS = 10, 300, 9
 LAST = 1_795_322_466
 TARGETS = {1_000: 15, 10_000: 50}
 """Milliseconds by the number of domains."""
+
+DOMAINS, READERS = 1_000, 16
+PUSHES, PHASES, PHASE_SECONDS = 20, 8, 8
+"""Pushes a second; phases with and without readers in turns."""
+SHARE = 1.25
+"""The p99 of pushes beside rankings may be so much of that without."""
 
 
 def partial(domains: int, second: int) -> bytes:
@@ -97,12 +109,75 @@ def measure(domains: int) -> float:
     return statistics.median(whole)
 
 
+@contextlib.contextmanager
+def reading(server: Server) -> Iterator[None]:
+    """Let readers take a ranking each, every second."""
+    port = str(urlsplit(server.url).port)
+    command = [sys.executable, str(Path(__file__).with_name("readers.py")), port, str(READERS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as readers:
+        assert readers.stdout
+        assert readers.stdout.readline() == "reading\n"
+        yield
+        assert readers.poll() is None, "a reader failed"
+        readers.terminate()
+
+
+def bodies() -> list[bytes]:
+    """Return pushes of one second, without a time: each domain has a request in each POP, one in 50 a failure."""
+    choice = random.Random(1)
+    lines = []
+    for domain in range(DOMAINS):
+        for pop in range(POPS):
+            failed = choice.random() < 0.02
+            record = {"domain": f"www{domain}.example.com", "pop": f"P{pop:02}", "status": 503 if failed else 200}
+            lines.append(json.dumps(record | {"cache": "MISS", "resp_body_bytes": 2000}).encode())
+    return [b"\n".join(lines[at::PUSHES]) for at in range(PUSHES)]
+
+
+def push(server: Server, pushes: list[bytes]) -> list[float]:
+    """Push for a while at a steady rate; return the milliseconds that each took."""
+    taken = []
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(server.url).netloc)) as connection:
+        begin = time.monotonic()
+        for number in range(PUSHES * PHASE_SECONDS):
+            time.sleep(max(0.0, begin + number / PUSHES - time.monotonic()))
+            start = time.perf_counter()
+            connection.request("POST", "/ingest/shop", pushes[number % PUSHES])
+            answer = json.loads(connection.getresponse().read())
+            taken.append(1000 * (time.perf_counter() - start))
+            assert answer["rejected"] == 0
+    return taken
+
+
+def measure_pushes() -> tuple[float, float]:
+    """Return the p99 of pushes, in milliseconds, without readers of rankings and beside them."""
+    alone: list[float] = []
+    beside: list[float] = []
+    pushes = bodies()
+    with serve() as server:
+        push(server, pushes)
+        for phase in range(PHASES):
+            if phase % 2:
+                with reading(server):
+                    beside += push(server, pushes)
+            else:
+                alone += push(server, pushes)
+    print(f"ranking: {PUSHES} pushes a second, {DOMAINS:,} domains in {POPS} POPs, {READERS} readers")
+    for name, taken in (("alone", alone), ("beside", beside)):
+        shares = (0.5, 0.9, 0.99, 1)
+        print(f"  ms of pushes, {name:6}    " + " ".join(f"{percentile(taken, share):6.1f}" for share in shares))
+    return percentile(alone, 0.99), percentile(beside, 0.99)
+
+
 def main() -> None:
-    """Measure both sizes."""
+    """Measure both sizes, and pushes."""
     for domains, target in TARGETS.items():
         taken = measure(domains)
         size = f"{domains:,} domains in {POPS} POPs"
         row("ranking: 40 rows", f"< {target} ms", f"{taken:.1f} ms", size, met=taken < target)
+    alone, beside = measure_pushes()
+    compared = f"{alone:.1f} ms without; {READERS} readers, {DOMAINS:,} domains in {POPS} POPs"
+    row("ranking: p99 of pushes", f"< {SHARE}x", f"{beside:.1f} ms", compared, met=beside < SHARE * alone)
 
 
 if __name__ == "__main__":
