@@ -200,6 +200,10 @@ async def test_a_second_that_is_not_kept(service: Served, browser: Browser) -> N
     await seal(service, 0, *traffic(0))
     async with looking(browser, address(service, f"#service=svc&at={START - 5000}"), wait_for_row=False) as look:
         await look.is_in_state("gone", "not kept")
+        await expect(look.page.locator("#notice")).to_contain_text("Go on")
+        await look.page.click("#freeze")
+        await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")
+        await expect(look.page.locator("#notice")).to_be_hidden()
 
 
 async def test_keys_alone_are_enough(service: Served, browser: Browser) -> None:

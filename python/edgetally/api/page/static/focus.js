@@ -139,7 +139,9 @@ function codes(focus, ranking, quiet) {
     const fetches = (focus.now.origin_fetches ?? 0) + (focus.now.compute_bereqs ?? 0);
     const prefixes = ["origin_status_", "compute_origin_status_"];
     const answered = prefixes.reduce((sum, prefix) => sum + classes(focus.now, prefix), 0);
-    if (fetches) rows.push(["fetches unanswered", full(Math.max(0, fetches - answered)), ""]);
+    const unanswered = Math.max(0, fetches - answered);
+    const count = unanswered ? html("span", { class: "bad" }, full(unanswered)) : "0";
+    if (fetches) rows.push(["fetches unanswered", count, ""]);
   }
   const known =
     classes(focus.now, ranking.of === "origins" ? "all_status_" : "status_") +

@@ -70,6 +70,7 @@ function show(next) {
   if (next.of !== look.of || next.service !== look.service || next.by !== look.by) {
     [order, sortedAt, chosen] = [[], 0, ""];
   }
+  if (connection.problem === "gone") notice("");
   const same = question(next) === question(look) && !connection.isStopped;
   look = next;
   controls();
@@ -122,6 +123,7 @@ function draw() {
   const state = drawState();
   byId("refused").hidden = state.name !== "refused";
   byId("picture").hidden = !ranking;
+  if (state.name === "gone") notice("That second is not kept any more. Go on, to see what is now.");
   if (!ranking) return;
   const quiet = starting(ranking);
   drawTiles(ranking, quiet);
