@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import make
 from tests.support.clock import START, TIMEOUT_SECONDS
 from tests.support.programs import skip_or_fail
 from tests.support.served import Served, record, served
@@ -83,6 +84,26 @@ async def test_one_sentence_says_what_is_wrong(service: Served) -> None:
     ):
         done = await run(url)
         assert (done.returncode, done.stdout, done.stderr) == (status, "", f"edgetally: {problem}\n")
+
+
+async def test_a_service_without_entries_is_no_error_but_may_be_a_typing_error(service: Served) -> None:
+    done = await run(service.url, "--service", "scv")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(" edgetally  scv ")
+    assert done.stderr == "edgetally: no recent entries of service scv; there are some of: svc\n"
+
+
+async def test_a_certificate_that_is_not_trusted_is_not_one_for_another_host(tmp_path: Path) -> None:
+    pair = make(tmp_path / "tls")
+    async with served({"api": pair.settings}) as running:
+        assert (await run(running.url, "--service", "svc", "--ca", str(pair.cert))).returncode == 0
+        unknown = await run(running.url, "--service", "svc")
+        assert unknown.stderr.endswith("certificate): name the one that signed it with --ca\n")
+        # Another way to write 127.0.0.1, which is not in the certificate.
+        elsewhere = running.url.replace("127.0.0.1", "127.1")
+        other = await run(elsewhere, "--service", "svc", "--ca", str(pair.cert))
+        assert f"cannot reach {elsewhere}: its certificate is for another host" in other.stderr
 
 
 async def test_an_order_that_a_dataset_does_not_have_is_an_error() -> None:

@@ -75,6 +75,10 @@ def _print(answer: Received, look: TopLook, *, as_json: bool) -> None:
 def _service(server: RemoteServer, named: str, *, may_ask: bool) -> str:
     """Return the service to look at."""
     services = server.services()
+    if named and named not in services and not may_ask:
+        # It may only be idle, so it is no error.
+        others = f"; there are some of: {', '.join(services[:20])}" if services else ""
+        sys.stderr.write(f"edgetally: no recent entries of service {named}{others}\n")
     if named or len(services) == 1:
         return named or services[0]
     if not services:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as lost: a stream sends something every 15."""
 
+OTHER_HOST = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH, which Python does not name."""
+
 RANKING = msgspec.json.Decoder(RankingAnswer)
 
 
@@ -179,5 +182,7 @@ def _problem(response: http.client.HTTPResponse) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in OTHER_HOST:
+            return f"its certificate is for another host ({error.verify_message.rstrip('.')}): use a name that is in it"
         return f"its certificate is not trusted ({error.verify_message}): name the one that signed it with --ca"
     return reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
