@@ -119,7 +119,7 @@ class KafkaJournal:
                 raise Unavailable(problem)
             task = asyncio.create_task(self._append(partial, push_id))
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._ended)
             # A caller that is cancelled has appended all the same.
             await asyncio.shield(task)
         store(self._records, checkpoints)
@@ -180,6 +180,12 @@ class KafkaJournal:
                 self.outbox.resume()
             self._watch.start(lambda: tell(loop, self._say))
             self.naps.start()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # A caller that was cancelled does not retrieve it.
+            task.exception()
 
     def _read(self) -> None:
         self._start()
