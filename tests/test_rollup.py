@@ -445,6 +445,25 @@ def test_longer_periods_are_not_divided() -> None:
         query("domains", 60, set()).add(hours, [""])
 
 
+def test_periods_and_series_of_nothing_but_zeros_are_left_out() -> None:
+    caches = {"a.example": ["HIT", "MISS"], "b.example": ["MISS", "MISS"], "c.example": ["MISS", "HIT"]}
+    sealed = seal(
+        [
+            [
+                {"ts": MIDNIGHT + 60 * minute, "status": 200, "domain": name, "cache": cache}
+                for name, shown in caches.items()
+                for minute, cache in enumerate(shown)
+            ]
+        ]
+    )
+    asked = query("domains", 60, {"name"}, metrics=["edge_hit_ratio"])
+    asked.add([part for _, part in parts_of(minutes(sealed), "domains")], sorted(caches))
+    assert json.loads(asked.page(3)[0]) == [
+        {"dimensions": {"name": name}, "values": [{"edge_hit_ratio": 1, "timestamp": start}]}
+        for name, start in (("a.example", MIDNIGHT), ("c.example", MIDNIGHT + 60))
+    ]
+
+
 def test_an_answer_is_bounded() -> None:
     sealed = seal([[{"ts": MIDNIGHT + later, "status": 200, "domain": "a.example"} for later in (0, 60, 120)]])
     parts = [part for _, part in parts_of(minutes(sealed), "domains")]

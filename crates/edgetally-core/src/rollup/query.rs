@@ -204,8 +204,9 @@ impl HistoryQuery {
         let mut json = JsonBuffer::default();
         let mut values = 0;
         json.text("[");
-        for (number, (key, sums)) in self.series.iter().take(limit).enumerate() {
-            json.text(if number == 0 { "{\"dimensions\":{" } else { ",{\"dimensions\":{" });
+        for (key, sums) in self.series.iter().take(limit) {
+            let start = json.len;
+            json.text(if start == 1 { "{\"dimensions\":{" } else { ",{\"dimensions\":{" });
             for (number, (name, value)) in self.dimensions(key).enumerate() {
                 if number > 0 {
                     json.text(",");
@@ -214,25 +215,14 @@ impl HistoryQuery {
                 json.string(value);
             }
             json.text("},\"values\":[");
-            let mut is_first = true;
-            for (period, sums) in (self.first..).zip(sums.chunks_exact(self.metrics.sums)) {
-                if sums.iter().all(|sum| *sum == 0) {
-                    continue;
-                }
-                let start = json.len;
-                json.text(if is_first { "{" } else { ",{" });
-                let written = self.metrics.write(&mut json, sums);
-                if written == 0 {
-                    json.len = start;
-                    continue;
-                }
-                json.key("timestamp");
-                json.integer(period * self.question.step);
-                json.text("}");
-                is_first = false;
-                values += written;
+            let written = self.write_periods(&mut json, sums);
+            values += written;
+            if written == 0 {
+                // All that was asked for are ratios, and all of them are 0.
+                json.len = start;
+            } else {
+                json.text("]}");
             }
-            json.text("]}");
             if values > self.question.most {
                 return Err(HistoryError::TooMany);
             }
@@ -241,6 +231,28 @@ impl HistoryQuery {
         let last = if self.series.len() > limit { self.series.keys().take(limit).next_back() } else { None };
         let last = last.map(|key| self.dimensions(key).map(|(_, value)| value.to_owned()).collect());
         Ok((json.written().to_vec(), last))
+    }
+
+    /// Writes an object for each period that is not 0; returns how many values these have.
+    fn write_periods(&self, json: &mut JsonBuffer, sums: &[u64]) -> usize {
+        let mut values = 0;
+        for (period, sums) in (self.first..).zip(sums.chunks_exact(self.metrics.sums)) {
+            if sums.iter().all(|sum| *sum == 0) {
+                continue;
+            }
+            let start = json.len;
+            json.text(if values == 0 { "{" } else { ",{" });
+            let written = self.metrics.write(json, sums);
+            if written == 0 {
+                json.len = start;
+                continue;
+            }
+            json.key("timestamp");
+            json.integer(period * self.question.step);
+            json.text("}");
+            values += written;
+        }
+        values
     }
 
     /// Name and value of the dimensions that series are split by.
