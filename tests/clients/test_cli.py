@@ -109,6 +109,69 @@ def test_an_unknown_token_is_explained(standin: Standin) -> None:
     assert "401 Unauthorized: Provided credentials are missing or invalid" in refused
 
 
+class TestHistory:
+    """What was pushed is in the running minute, and so in the running hour and day."""
+
+    def test_domains(self, standin: Standin) -> None:
+        asked = ("stats", "domain-inspector", "--service-id", "shop", "--downsample", "minute", "--group-by", "domain")
+        metrics = ("--metric", "requests", "--metric", "bandwidth", "--metric", "edge_requests,edge_hit_ratio")
+        output = standin.run(CLI, *asked, *metrics, "--datacenter", "AMS,FRA")
+
+        heading, *rows = [line for line in cells(output.partition("---")[2]) if len(line) > 1]
+        assert heading == ["DOMAIN", "TIMESTAMP", "REQUESTS", "BANDWIDTH", "EDGE REQUESTS", "EDGE HIT RATIO"]
+        assert [[row[0], *row[2:]] for row in rows] == [
+            ["a.example", "8", "40000002400", "8", "0.5000"],
+            ["b.example", "8", "40000002400", "8", "0.5000"],
+        ]
+        (found,) = of_json(standin, "stats", "domain-inspector", "--service-id", "shop")["data"]
+        assert [one["edge_requests"] for one in found["values"]] == [len(TRAFFIC)]
+
+    def test_origins(self, standin: Standin) -> None:
+        asked = ("stats", "origin-inspector", "--service-id", "shop", "--group-by", "host", "--region", "europe,usa")
+        output = standin.run(CLI, *asked, "--metric", "responses,status_2xx,status_4xx", "--limit", "10")
+
+        heading, *rows = [line for line in cells(output.partition("---")[2]) if len(line) > 1]
+        assert heading == ["HOST", "TIMESTAMP", "RESPONSES", "STATUS 2XX", "STATUS 4XX", "STATUS 5XX"]
+        assert [[row[0], *row[2:]] for row in rows] == [["app", "16", "8", "8", "0"]]
+
+    @pytest.mark.parametrize("by", ["minute", "hour", "day"])
+    def test_a_service(self, standin: Standin, by: str) -> None:
+        output = standin.run(CLI, "stats", "historical", "--service-id", "shop", "--by", by, "--from", "2 days ago")
+
+        shown = dict(re.findall(r"^ *([A-Z][\w ]+): +(.+)$", output, re.MULTILINE))
+        assert (shown["Hit Rate"], shown["Response BW"]) == ("50.00%", "80000004800")
+        assert [int(shown[name]) for name in ("Requests", "Hit", "Miss", "Pass", "Error")] == [16, 8, 8, 0, 0]
+
+    def test_one_field(self, standin: Standin) -> None:
+        output = standin.run(CLI, "stats", "historical", "--service-id", "shop", "--field", "status_503")
+
+        assert "status_503: 0" in output
+
+    def test_all_services_together(self, standin: Standin) -> None:
+        mine = standin.run(CLI, "stats", "aggregate", "--by", "hour")
+        every = standin.run(CLI, "stats", "aggregate", "--by", "hour", token=OPERATOR.token)
+
+        assert [re.findall(r"Requests: +(\d+)", one) for one in (mine, every)] == [["16"], ["32"]]
+
+    def test_usage(self, standin: Standin) -> None:
+        usage = {row[0]: row[1:] for row in cells(standin.run(CLI, "stats", "usage"))}
+        by_service = cells(standin.run(CLI, "stats", "usage", "--by-service", token=OPERATOR.token))
+
+        assert usage["europe"] == usage["usa"] == ["40000002400", "8", "0"]
+        assert usage["asia"] == ["0", "0", "0"]
+        assert sorted(row[:2] for row in by_service[1:]) == [
+            [region, service] for region in ("europe", "usa") for service in ("blog", "shop")
+        ]
+
+    def test_regions(self, standin: Standin) -> None:
+        assert standin.run(CLI, "stats", "regions").split()[:3] == ["usa", "europe", "asia"]
+
+    def test_what_is_not_valid_is_explained(self, standin: Standin) -> None:
+        refused = standin.run(CLI, "stats", "domain-inspector", "--service-id", "shop", "--metric", "request", status=1)
+
+        assert "no such metric: 'request'" in refused
+
+
 @pytest.fixture
 def quiet(tmp_path: Path) -> Iterator[Standin]:
     """A server without entries, under Fastly's names: `stats realtime` takes no address."""

@@ -130,3 +130,31 @@ def test_services_beyond_the_token_are_refused(standin: Standin) -> None:
         ("RealtimeApi", "getStatsLast120Seconds", {"service_id": "blog"}),
     ]
     assert [result["status"] for result in call(standin, *calls)] == [403, 403]
+
+
+def test_history(standin: Standin) -> None:
+    domains, origins, blocks, usage = (
+        result["data"]
+        for result in call(
+            standin,
+            (
+                "DomainInspectorHistoricalApi",
+                "getDomainInspectorHistorical",
+                {"service_id": "shop", "group_by": "domain", "metric": "requests", "downsample": "minute"},
+            ),
+            (
+                "OriginInspectorHistoricalApi",
+                "getOriginInspectorHistorical",
+                {"service_id": "shop", "group_by": "host"},
+            ),
+            ("HistoricalApi", "getHistStatsService", {"service_id": "shop", "by": "hour"}),
+            ("HistoricalApi", "getUsage", {}),
+        )
+    )
+
+    # The client's model of values has no timestamp.
+    shown = [(series["dimensions"]["domain"], series["values"][0]["requests"]) for series in domains["data"]]
+    assert shown == [("a.example", 8), ("b.example", 8)]
+    assert [series["values"][0]["responses"] for series in origins["data"]] == [16]
+    assert [block["requests"] for block in blocks["data"]] == [16]
+    assert usage["data"]["usa"]["requests"] == 8

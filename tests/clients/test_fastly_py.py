@@ -9,7 +9,10 @@ import fastly
 import httpx
 import pytest
 from fastly.api.dictionary_api import DictionaryApi
+from fastly.api.domain_inspector_historical_api import DomainInspectorHistoricalApi
 from fastly.api.domain_inspector_realtime_api import DomainInspectorRealtimeApi
+from fastly.api.historical_api import HistoricalApi
+from fastly.api.origin_inspector_historical_api import OriginInspectorHistoricalApi
 from fastly.api.origin_inspector_realtime_api import OriginInspectorRealtimeApi
 from fastly.api.pop_api import PopApi
 from fastly.api.product_brotli_compression_api import ProductBrotliCompressionApi
@@ -218,3 +221,35 @@ class TestAround:
             ProductBrotliCompressionApi(around).get_product_brotli_compression("shop")
         assert refused.value.status == 400
         assert TlsCertificatesApi(around).list_tls_certs().data == []
+
+    def test_the_history_of_the_inspectors_is_read_without_a_check(self, around: fastly.ApiClient) -> None:
+        """The client's models contradict each other: it refuses every answer with data, Fastly's, too."""
+        domains, origins = DomainInspectorHistoricalApi(around), OriginInspectorHistoricalApi(around)
+        with pytest.raises(fastly.ApiValueError, match="allOf"):
+            domains.get_domain_inspector_historical("shop")
+
+        by_domain = domains.get_domain_inspector_historical(
+            "shop", group_by="domain", metric="requests", downsample="minute", _check_return_type=False
+        )
+        by_host = origins.get_origin_inspector_historical("shop", group_by="host", _check_return_type=False)
+
+        assert [
+            (series["dimensions"], [one["requests"] for one in series["values"]]) for series in by_domain["data"]
+        ] == [({"domain": "a.example"}, [8]), ({"domain": "b.example"}, [8])]
+        assert [(series["dimensions"], series["values"][0]["responses"]) for series in by_host["data"]] == [
+            ({"host": "app"}, 16)
+        ]
+
+    def test_the_history_of_services_is_read(self, around: fastly.ApiClient) -> None:
+        history = HistoricalApi(around)
+
+        assert [block.requests for block in history.get_hist_stats_service("shop", by="minute").data.value] == [16]
+        assert [block.requests for block in history.get_hist_stats_aggregated().data.value] == [16]
+        assert list(history.get_hist_stats(_check_return_type=False)["data"]) == ["shop"]
+        assert [block["hits"] for block in history.get_hist_stats_service_field("shop", "hits").data.value] == [8]
+        assert list(history.get_hist_stats_field("hits", _check_return_type=False)["data"]) == ["shop"]
+        usage = history.get_usage(_check_return_type=False)["data"]
+        assert {name: one["requests"] for name, one in usage.items() if one["requests"]} == {"europe": 8, "usa": 8}
+        assert history.get_usage_service(_check_return_type=False)["data"]["usa"]["shop"]["requests"] == 8
+        assert history.get_usage_month(_check_return_type=False)["data"]["services"] == {"shop": {"name": "Web shop"}}
+        assert len(history.get_regions(_check_return_type=False)["data"]) == 9

@@ -16,6 +16,9 @@ from tests.support.served import Answer, answer_of
 PACE = 0.02
 """Seconds between two actions of a client. Nothing depends on it but the size of the load."""
 
+RECORDED_TRIES = 200
+"""How often the history is asked until it has everything."""
+
 MARKER = "marker.example"
 """The domain of the last record of every service."""
 
@@ -266,6 +269,22 @@ class Reader:
             recorded = entry(raw).recorded
             assert self.entries[recorded] == bytes(raw), f"{self.service_id}: {recorded} has changed"
         return len(answer.data)
+
+    async def recorded(self, expected: Sum) -> Sum:
+        """Return what the minutes of the history add up to. They come a moment after the entries, so wait for them."""
+        path = f"/metrics/domains/services/{self.service_id}?downsample=minute&start=0&metric=requests,resp_body_bytes"
+        async with httpx.AsyncClient(timeout=30) as client:
+            for _ in range(RECORDED_TRIES):
+                answer = await client.get(f"{await self._target.url()}{path}")
+                assert answer.status_code == 200, answer.text
+                values = [one for series in answer.json()["data"] for one in series["values"]]
+                found = Sum(
+                    sum(one.get("requests", 0) for one in values), sum(one.get("resp_body_bytes", 0) for one in values)
+                )
+                if found == expected:
+                    break
+                await asyncio.sleep(PACE)
+        return found
 
     def sum(self) -> Sum:
         found = Sum()

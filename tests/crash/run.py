@@ -50,7 +50,7 @@ SENDERS = 3
 
 EXPECTED = (
     *("started", "file_unavailable", "following", "file_rotated", "file_truncated", "listening"),
-    *("journal_opened", "journal_failing", "journal_recovered"),
+    *("journal_opened", "journal_failing", "journal_recovered", "history_failing", "history_recovered"),
 )
 """The events that it may log. Any other means that something is wrong."""
 
@@ -311,6 +311,10 @@ async def compare(readers: list[Reader], account: Account) -> None:
         assert found == expected, f"{reader.service_id}: entries add up to {found}, but {expected} was acknowledged"
         assert await reader.compare("1") > 0
         await reader.compare("h/limit/120")
+        recorded = await reader.recorded(expected)
+        assert recorded == expected, (
+            f"{reader.service_id}: minutes add up to {recorded}, but {expected} was acknowledged"
+        )
 
 
 def environment(scenario: str, directory: Path) -> dict[str, str]:

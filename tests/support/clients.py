@@ -164,7 +164,7 @@ def flags(directory: Path) -> list[str]:
     tokens = write(directory / "tokens.jsonl", OPERATOR, SENDER, READER)
     config = directory / "edgetally.toml"
     config.write_text(SETTINGS)
-    return ["--config", str(config), "--token-file", str(tokens)]
+    return ["--config", str(config), "--token-file", str(tokens), "--data-dir", str(directory / "data")]
 
 
 @contextmanager
