@@ -75,11 +75,19 @@ async def test_the_strip_says_since_when_it_fails(service: Served, browser: Brow
 async def test_a_pop_that_fails_has_a_column_however_little_traffic_it_has(service: Served, browser: Browser) -> None:
     busy = [one for pop in range(14) for one in traffic(0, count=2, pop=f"P{pop:02}")]
     await seal(service, 0, *busy, *traffic(0, pop="SMALL", status=503))
-    async with looking(browser, address(service)) as look:
+    async with looking(browser, address(service), width=1800) as look:
         await expect(look.page.locator("thead th.pop")).to_have_text(
             [*(f"P{n:02}" for n in range(11)), "SMALL", "3 more"]
         )
         await expect(look.page.locator("td.pop .failing")).to_have_text("100")
+    # On a narrower page, fewer have a column: it is never beyond the edge.
+    async with looking(browser, address(service), width=1280) as look:
+        await expect(look.page.locator("thead th.pop", has_text="SMALL")).to_be_in_viewport(ratio=1)
+        await expect(look.page.locator("thead th.pop").last).to_be_in_viewport(ratio=1)
+        assert 3 < await look.page.locator("thead th.pop").count() < 13
+        await look.page.set_viewport_size({"width": 1800, "height": 800})
+        await seal(service, 1, *traffic(1))
+        await expect(look.page.locator("thead th.pop")).to_have_count(13)
 
 
 async def test_a_service_that_comes_later_can_be_chosen(service: Served, browser: Browser) -> None:

@@ -6,7 +6,7 @@ import { change, full, offload, percent, percentile, short } from "./format.js";
 
 /** How many columns of origins come before the latency buckets. */
 const BEFORE_BUCKETS = 7;
-const MAX_POPS = 12;
+export const MAX_POPS = 12;
 
 /**
  * One sum by column name, and its latency buckets.

@@ -2,7 +2,7 @@
 
 /** @import { Look, Ranking, Row } from "./types.js" */
 
-import { COLUMNS, changed, choosePops, counts, popColumns, statuses, tooltip } from "./columns.js";
+import { COLUMNS, changed, choosePops, counts, MAX_POPS, popColumns, statuses, tooltip } from "./columns.js";
 import { drawPaths, html, picture, set, write } from "./element.js";
 import { percent, short } from "./format.js";
 import { areas, CLASSES, depth, largest, slices } from "./picture.js";
@@ -11,7 +11,18 @@ import { question } from "./state.js";
 const SPARK_HEIGHT = 20;
 /** POPs are chosen anew after so many seconds, or with another question. */
 const CHOOSE_EVERY = 5;
+/** As many POPs have a column, however narrow the page is. */
+const FEWEST_POPS = 3;
 const BAR = { width: 84, height: 12 };
+
+/**
+ * How a ranking is drawn.
+ * @typedef {object} How
+ * @property {string[]} order
+ * @property {string} chosen
+ * @property {boolean} quiet no change is shown
+ * @property {(columns: number) => HTMLElement | null} focus makes the row below the one that is open
+ */
 
 /** Draws rankings into a table. */
 export class Rows {
@@ -27,21 +38,38 @@ export class Rows {
     this.shape = "";
     /** @type {{ names: string[], question: string, second: number }} */
     this.pops = { names: [], question: "", second: 0 };
+    this.scroll = /** @type {HTMLElement} */ (table.parentElement);
+    /** How wide it was when `room` began to be found. */
+    this.width = 0;
+    /** How many POPs fit. */
+    this.room = 0;
   }
 
   /**
    * Draw a ranking.
    * @param {Ranking} ranking
    * @param {Look} look
-   * @param {{
-   *   order: string[],
-   *   chosen: string,
-   *   quiet: boolean,
-   *   focus: (columns: number) => HTMLElement | null,
-   * }} how `quiet`: no change is shown; `focus`: makes the row below the one that is open
+   * @param {How} how
    */
-  draw(ranking, look, { order, chosen, quiet, focus }) {
-    const pops = popColumns(ranking, this.#pops(ranking, question(look)));
+  draw(ranking, look, how) {
+    const chosen = this.#pops(ranking, question(look));
+    if (this.width !== this.scroll.clientWidth) [this.width, this.room] = [this.scroll.clientWidth, MAX_POPS];
+    this.#draw(ranking, look, chosen, how);
+    // A POP that fails must not be beyond the edge.
+    while (Math.min(this.room, chosen.length) > FEWEST_POPS && this.scroll.scrollWidth > this.scroll.clientWidth) {
+      this.room = Math.min(this.room, chosen.length) - 1;
+      this.#draw(ranking, look, chosen, how);
+    }
+  }
+
+  /**
+   * @param {Ranking} ranking
+   * @param {Look} look
+   * @param {string[]} chosenPops
+   * @param {How} how
+   */
+  #draw(ranking, look, chosenPops, { order, chosen, quiet, focus }) {
+    const pops = popColumns(ranking, chosenPops.slice(0, this.room));
     this.#shape(ranking, look, pops.names);
     const rows = new Map(ranking.rows.map((row) => [row.name, row]));
     const most = Math.max(1, ...ranking.rows.flatMap((row) => row.pops.map(([all]) => all)));
@@ -72,6 +100,7 @@ export class Rows {
     const { question, second } = this.pops;
     if (asked !== question || ranking.second >= second + CHOOSE_EVERY) {
       this.pops = { names: choosePops(ranking), question: asked, second: ranking.second };
+      if (asked !== question) this.width = 0;
     }
     return this.pops.names;
   }

@@ -92,7 +92,7 @@ async function start() {
   notice("");
   services = found;
   controls();
-  if (look.service) return;
+  if (look.service) return void draw();
   if (found.length) return go({ service: found[0] }, { replace: true });
   notice("Send requests, and they are shown here. The command edgetally formats shows how an edge logs them.");
   connection.problem = "empty";
