@@ -239,3 +239,36 @@ async def test_what_was_folded_counts_when_the_process_stops(ingest: Ingest, jou
     journal.gate.let_all()
     await asyncio.wait([follow])
     assert journal.records == 5
+
+
+class Script(Datagrams):
+    """A source that goes back to its checkpoints, though not every block has one."""
+
+    async def blocks(self) -> AsyncIterator[Block]:
+        async for number, block in counted(super().blocks()):
+            yield block._replace(checkpoints={self.name: str(number)} if number else None)
+
+
+async def counted(blocks: AsyncIterator[Block]) -> AsyncIterator[tuple[int, Block]]:
+    number = 0
+    async for block in blocks:
+        yield number, block
+        number += 1
+
+
+async def test_what_can_go_back_is_committed_once_with_its_checkpoint(
+    ingest: Ingest, journal: Brokers, clock: ManualClock
+) -> None:
+    source = Script()
+    follow = asyncio.create_task(ingest.worker.follow(source, goes_back=True))
+    for number in range(3):
+        source.given.put_nowait(LINE * (number + 1))
+    await journal.gate.come(1)
+    # Nothing else is taken before it is durable.
+    await clock.advance(1)
+    assert (source.taken, len(journal.ids)) == (1, 1)
+
+    journal.gate.let_all()
+    source.given.put_nowait(b"")
+    await follow
+    assert journal.appended == [(1, {}), (2, {"syslog": "1"}), (3, {"syslog": "2"})]

@@ -34,7 +34,7 @@ class Worker:
     def __init__(
         self, pool: FoldPool, committer: Committer, journal: Journal, clock: Clock, *, fold_on_bytes: int = 0
     ) -> None:
-        """While a commit is under way, sources without checkpoints are folded on, up to `fold_on_bytes` of rows."""
+        """While a commit is under way, sources that cannot go back are folded on, up to `fold_on_bytes` of rows."""
         self._pool = pool
         self._fold_on_bytes = fold_on_bytes
         self._committer = committer
@@ -48,11 +48,12 @@ class Worker:
         fold = self._pool.new(defaults, framing)
         return InputStream(fold, self._pool, self._committer, source=source, counted_as=counted_as or source)
 
-    async def follow(self, source: Source, *, counted_as: str | None = None) -> None:
+    async def follow(self, source: Source, *, counted_as: str | None = None, goes_back: bool = False) -> None:
         """
         Fold what `source` yields until it ends, and commit it about every 100 ms.
 
-        In totals it is `counted_as` its own name, unless there may be any number of its kind.
+        In totals it is `counted_as` its own name, unless there may be any number of its kind. One that `goes_back` has
+        checkpoints, and can wait.
         """
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
@@ -62,7 +63,7 @@ class Worker:
                 recognised = rejected = 0
                 await complete(batch.add(block))
                 if batch.is_due:
-                    if self._fold_on_bytes and not batch.has_checkpoints:
+                    if self._fold_on_bytes and not goes_back:
                         background = await self._commit_meanwhile(batch, background)
                     else:
                         # Backpressure: until it is durable, no more is taken from the source.
@@ -115,11 +116,6 @@ class Batch:
         self._clock = clock
         self._start: float | None = None
         self._checkpoints: dict[str, str | None] = {}
-
-    @property
-    def has_checkpoints(self) -> bool:
-        """Whether the source can go back to where it was."""
-        return bool(self._checkpoints)
 
     @property
     def size(self) -> int:

@@ -51,7 +51,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
-from edgetally.service.cluster import open_topic
+from edgetally.service.cluster import ClusterMonitor, open_topic
 from edgetally.service.monitor import HttpCollector, Limited, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog
@@ -207,6 +207,7 @@ class Service:
 
         # The monitor is served by one of the parts that it watches.
         http = HttpCollector(self.server)
+        self.cluster = ClusterMonitor(self.journal, self.clock)
         history = HistoryCollector(recorder)
         limited: list[Limited] = [
             self.sources,
@@ -223,7 +224,7 @@ class Service:
         ]
         collectors: list[Collector] = [
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
-            *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal)),
+            *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal), self.cluster),
             *(self.windows, self.shelf, self.exported_series, self.streams, history, http),
         ]
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
@@ -285,11 +286,13 @@ class Service:
         """Return the problem of each part that has to be ready, empty if there is none."""
         checks = {"journal": self.journal.failing or ""}
         if self.config.node.reads:
-            checks["window"] = self.windows.problem
+            checks["window"] = self.windows.problem or self._starting()
         if self.config.node.ingests:
             checks["files"] = self.sources.problem
         if self.history:
             checks["history"] = self.history.recorder.problem
+        if self.journal.is_shared:
+            checks["clock"] = self.cluster.problem
         return {**checks, "server": "stopping" if self.server.closing else ""}
 
     async def _resume(self) -> None:
@@ -346,7 +349,7 @@ class Service:
                 self.clock,
                 quiet_seconds=sources.rotated_quiet_seconds,
                 max_files=sources.max_followed_files,
-                read=self.worker.follow,
+                read=partial(self.worker.follow, goes_back=True),
             )
             await follower.open(self.journal.checkpoints())
             self._followers.append(self._start(follower.run()))

@@ -116,6 +116,66 @@ COMMITS = Metric(
 )
 JOURNAL_SIZE = Metric("edgetally_journal_size_bytes", "gauge", "bytes", "Size of the journal file; 0 in memory.")
 
+# The journal in Kafka. Other journals have no values here.
+
+CLUSTER_ACKNOWLEDGED = Metric(
+    "edgetally_cluster_acknowledged_total", "counter", "appends", "Appends that the brokers have acknowledged."
+)
+CLUSTER_WAITING = Metric(
+    "edgetally_cluster_waiting", "gauge", "appends", "Appends that the brokers have not acknowledged yet."
+)
+CLUSTER_WAITING_BYTES = Metric(
+    "edgetally_cluster_waiting_bytes", "gauge", "bytes", "Their size. At `journal.max_pending`, pushes get 503."
+)
+CLUSTER_WAITING_SECONDS = Metric(
+    "edgetally_cluster_waiting_seconds",
+    "gauge",
+    "seconds",
+    "How long the oldest of them waits. Above 2, pushes get 503.",
+)
+CLUSTER_OUTBOX = Metric(
+    "edgetally_cluster_outbox", "gauge", "appends", "Appends of followed files that wait on disk for the brokers."
+)
+CLUSTER_OUTBOX_EXPIRED = Metric(
+    "edgetally_cluster_outbox_expired_total", "counter", "lines", "Lines dropped, as `outbox_expired` says."
+)
+CLUSTER_CLOCK_AHEAD = Metric(
+    "edgetally_cluster_clock_ahead_seconds",
+    "gauge",
+    "seconds",
+    "Own clock minus that of the brokers, from the newest acknowledgement.",
+)
+CLUSTER_BEHIND = Metric(
+    "edgetally_cluster_behind_seconds",
+    "gauge",
+    "seconds",
+    "Age of the newest append that was read, by partition. Normally between 0 and 1: each has a seal a second.",
+    ("partition",),
+)
+CLUSTER_POSITION = Metric(
+    "edgetally_cluster_position", "gauge", "", "Position up to which a partition was read.", ("partition",)
+)
+CLUSTER_END = Metric("edgetally_cluster_end", "gauge", "", "Position of its newest append known of.", ("partition",))
+CLUSTER_COPIES = Metric(
+    "edgetally_cluster_copies_total", "counter", "appends", "Copies of appends that were recognised, and not counted."
+)
+CLUSTER_REFUSED = Metric(
+    "edgetally_cluster_refused_total",
+    "counter",
+    "appends",
+    "Appends that came too late for copies to be recognised. Their senders know, and append them anew.",
+)
+CLUSTER_SEALS = Metric("edgetally_cluster_seals_total", "counter", "seals", "Seals that this node has written.")
+CLUSTER_WRITERS = Metric(
+    "edgetally_cluster_writer_changes_total",
+    "counter",
+    "",
+    "Times that another node than before wrote the newest seal.",
+)
+
+CLUSTER = tuple(one for name, one in list(globals().items()) if name.startswith("CLUSTER_"))
+"""Those of the journal in Kafka, in the order of this file."""
+
 # The window.
 
 MERGE_DURATION = Metric(

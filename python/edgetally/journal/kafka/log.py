@@ -32,6 +32,8 @@ class KafkaLog:
     def __init__(self, properties: ClientProperties, terms: Terms, producer: ProducerThread, clock: Clock) -> None:
         self.problem: str | None = None
         """Why the brokers refuse what is appended."""
+        self.clock_ahead = 0.0
+        """Own clock minus that of the brokers, in seconds, at the newest acknowledgement."""
         self._clock = clock
         self._properties = properties
         self._topic = properties.address.topic
@@ -62,6 +64,7 @@ class KafkaLog:
                 self.problem = str(error)
             else:
                 self.problem = None
+                self.clock_ahead = self._clock.now() - appended / 1000
                 return appended
             await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
 
