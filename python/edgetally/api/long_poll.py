@@ -36,6 +36,9 @@ NO_DATA = b',"Error":"No data available, please retry"'
 
 FIELDS = (*CORS, b"Cache-Control: max-age=1", b"Vary: Accept-Encoding, Fastly-Key, Authorization, Cookie")
 
+NODES_APART = 15
+"""Seconds by which nodes that read the same journal may be apart: they catch up after an outage."""
+
 CACHED_ANSWERS = 1024
 """Answers that are cached until the next second is sealed."""
 
@@ -132,7 +135,7 @@ class LongPoll:
         """Return the answer, or a future of it when there is no entry yet."""
         if answer := self.ready(query):
             return answer
-        return self._response(query, [], self._shelf.newest) if self._stopping else self._wait(query)
+        return self._nothing_new(query) if self._stopping else self._wait(query)
 
     def no_data(self) -> Entries:
         """Return the answer to a cursor that has no newer entry."""
@@ -243,7 +246,14 @@ class LongPoll:
 
     def _answer_empty(self, reader: Reader) -> None:
         if not reader.answer.done():
-            reader.answer.set_result(self._response(reader.query, [], self._shelf.newest))
+            reader.answer.set_result(self._nothing_new(reader.query))
+
+    def _nothing_new(self, query: Query) -> Entries:
+        """Return the answer to a query that has waited in vain."""
+        newest, after = self._shelf.newest, (query.cursor or 0) - self._delay
+        # The cursor may be of a node that is a little ahead, behind the same balancer: it stays, so that no entry of
+        # that time is read again.
+        return self._response(query, [], after if newest < after <= newest + NODES_APART else newest)
 
     def _is_large(self, query: Query, selected: Selection) -> bool:
         """Whether making the answer would block the event loop for too long."""
