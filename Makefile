@@ -28,7 +28,7 @@ PAGE := tests/page
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help check-page setup servers clients kafka build test check format demo screenshots dist bench crash torture-kafka fuzz docs pins clean
+.PHONY: help check-page setup servers clients kafka build test check format demo demo-cluster screenshots dist bench crash torture-kafka fuzz docs pins clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ format: $(VENV)/.dev ## Format the code and apply safe lint fixes.
 demo: build ## Serve made-up traffic, to look around; installs only what it needs to run.
 	$(BIN)/edgetally demo
 
+demo-cluster: setup $(VENV)/.kafka ## Run three brokers and five nodes with traffic, and let you kill any; needs Java 17 and Maven.
+	$(BIN)/python -m tests.torture.demo
+
 screenshots: setup ## Make the pictures of the README; needs Debian's chromium-headless-shell.
 	$(BIN)/python -m tests.page.screenshots
 
@@ -91,8 +94,9 @@ fuzz: ## Fuzz the decoder for FUZZ_SECONDS, starting from real logs (needs cargo
 crash: setup ## Crash tests: kill servers under load, break their disk, set their clock; takes 15 minutes.
 	$(BIN)/python -m tests.crash.run --kills 50
 
-torture-kafka: setup $(VENV)/.kafka ## Crash tests of a cluster: kill nodes and brokers under load; takes 15 minutes.
+torture-kafka: setup $(VENV)/.kafka ## Crash tests of a cluster: kill nodes and brokers under load; takes half an hour.
 	$(BIN)/python -m tests.crash.cluster
+	$(BIN)/python -m tests.torture.kill --seconds 600
 
 docs: setup ## Rewrite the generated pages.
 	EDGETALLY_REWRITE=1 $(BIN)/pytest --quiet tests/test_docs.py
