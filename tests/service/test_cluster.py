@@ -166,7 +166,7 @@ async def test_nodes_wait_for_brokers_and_say_so() -> None:
         await until(is_noticed)
         ready = await one.client.get("/readyz")
         assert ready.status_code == 503
-        assert set(ready.json()["checks"]) == {"journal", "window", "files", "clock", "server"}
+        assert {"journal", "window", "files", "clock", "server"} <= ready.json()["checks"].keys()
         pushed = await one.push(record("svc"))
         assert pushed.status_code == 503
         assert pushed.json()["msg"].endswith("nothing of this push was counted: send it again")

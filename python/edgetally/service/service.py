@@ -162,8 +162,9 @@ class Service:
             clock=self.clock,
             aggregate_delay=config.window.aggregate_delay,
         )
-        body_limits = BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
-        self.ingest = Ingest(self._open_push, body_limits)
+        self.ingest = Ingest(
+            self._open_push, BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
+        )
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
         self.asking = Asking(self.history.reader if self.history else None, max_questions=config.history.max_questions)
         self.monitor = Monitor(version("edgetally"))
