@@ -110,6 +110,8 @@ def test_the_manifest_starts_nodes_of_one_journal(role: str, found: dict[str, An
     assert str(config.token_file.parent) == server["volumeMounts"][0]["mountPath"]
     assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (int(user), int(group))
     assert (server["image"], server["securityContext"]) == (other["image"], other["securityContext"])
+    assert {mount["name"] for mount in server["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert "/var/lib/edgetally" in [mount["mountPath"] for mount in server["volumeMounts"]]
     labels = deployment["selector"]["matchLabels"]
     assert labels == deployment["template"]["metadata"]["labels"]
     assert labels == found[f"Service/edgetally-{role}"]["spec"]["selector"]

@@ -45,9 +45,9 @@ class History:
 
 
 def has_history(config: Config) -> bool:
-    """Whether these settings keep a history: there is a directory for it, and a tier is kept."""
+    """Whether these settings keep a history: seconds are shown, there is a directory for it, and a tier is kept."""
     has_directory = config.journal.kind != "memory" or bool(config.journal.data_dir)
-    return has_directory and config.history.is_kept
+    return config.node.reads and has_directory and config.history.is_kept
 
 
 def open_file(config: Config) -> HistoryFile:
