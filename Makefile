@@ -95,6 +95,7 @@ crash: setup ## Crash tests: kill servers under load, break their disk, set thei
 	$(BIN)/python -m tests.crash.run --kills 50
 
 torture-kafka: setup $(VENV)/.kafka ## Crash tests of a cluster: kill nodes and brokers under load; takes half an hour.
+	EDGETALLY_TORTURE=1 $(BIN)/pytest --quiet tests/journal/kafka
 	$(BIN)/python -m tests.crash.cluster
 	$(BIN)/python -m tests.torture.kill --seconds 600
 

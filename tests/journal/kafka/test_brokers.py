@@ -1,8 +1,9 @@
 """Brokers that stop, are killed, stand still, or are not there yet."""
 
 import asyncio
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tests.support.kafka import DETECTION, Broker, Brokers, brokers, needs_kafka
 from tests.support.nodes import ReaderNode, becomes, partial_of, reading
 
 pytestmark = needs_kafka()
+
+LONG = pytest.mark.skipif("EDGETALLY_TORTURE" not in os.environ, reason="takes long: `make torture-kafka` runs it")
 
 THREE = TERMS._replace(partitions=3, aggregate_delay=4)
 
@@ -91,7 +94,10 @@ def standing_still(those: Sequence[Broker]) -> Iterator[None]:
             broker.signal(signal.SIGCONT)
 
 
-async def test_brokers_that_restart_or_are_killed_cost_nothing(three_brokers: Brokers) -> None:
+@pytest.mark.parametrize("stop", [pytest.param(Broker.stop, marks=LONG), Broker.kill])
+async def test_a_broker_that_restarts_or_is_killed_costs_nothing(
+    three_brokers: Brokers, stop: Callable[[Broker], None]
+) -> None:
     url = create(three_brokers.url(), partitions=3, replicas=3)
     topic = parse(url).topic
     async with (
@@ -100,13 +106,12 @@ async def test_brokers_that_restart_or_are_killed_cost_nothing(three_brokers: Br
         traffic(one.journal) as sent,
     ):
         await one.shows(lambda: sent.sent > 20)
-        for stop in (Broker.stop, Broker.kill):
-            broker = three_brokers.leader(topic)
-            before, newest = sent.sent, one.newest
-            await asyncio.to_thread(stop, broker)
-            await one.shows(lambda: sent.sent > before + 20 and one.newest > newest + 1)  # noqa: B023 - awaited here
-            broker.start()
-            await asyncio.to_thread(three_brokers.wait)
+        broker = three_brokers.leader(topic)
+        before, newest = sent.sent, one.newest
+        await asyncio.to_thread(stop, broker)
+        await one.shows(lambda: sent.sent > before + 20 and one.newest > newest + 1)
+        broker.start()
+        await asyncio.to_thread(three_brokers.wait)
         await sent.stop()
         await shows_all(sent, one, other)
         assert one.late == other.late == 0
@@ -138,6 +143,31 @@ async def test_without_two_of_three_brokers_nothing_is_taken_and_nothing_lost(th
         await sent.stop()
         await shows_all(sent, one, other)
         assert one.late == other.late == 0
+
+
+@LONG
+async def test_a_push_of_several_partitions_counts_once_though_one_stood_still(three_brokers: Brokers) -> None:
+    url = create(three_brokers.url(), partitions=3, replicas=3)
+    push_id = b"s" * 16
+    async with reading(open_journal(url, terms=THREE)) as node:
+        first = open_journal(url, terms=THREE)
+        await first.append(partial_of(SystemClock().now(), SERVICES))
+        await node.shows(lambda: node.newest)
+        push = partial_of(SystemClock().now(), SERVICES)
+        with standing_still([three_brokers.leader(parse(url).topic)]):
+            waiting = asyncio.create_task(first.append(push, push_id=push_id))
+            await becomes(lambda: first.producer.oldest > 1)
+            # Its sender loses patience, and the node goes.
+            waiting.cancel()
+            await first.close()
+            # Until the partition has another leader.
+            await node.journal.append(push, push_id=push_id)
+        await node.journal.append(push, push_id=push_id)
+        await node.shows(lambda: node.requests == dict.fromkeys(SERVICES, 2))
+        newest = node.newest
+        await node.shows(lambda: node.newest > newest)
+        assert node.requests == dict.fromkeys(SERVICES, 2)
+        assert sum(partition.copies for partition in node.journal.partitions) > 0
 
 
 async def test_nodes_start_without_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

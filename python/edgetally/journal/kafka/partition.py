@@ -138,6 +138,9 @@ class KafkaPartition:
         """
         self._start()
         await self._caught_up.wait()
+        while self._stopped:
+            # It does not know what it would seal.
+            await self._news.wait()
         clock = self._writer.clock
         if self._covers(second):
             return

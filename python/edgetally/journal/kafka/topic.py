@@ -95,6 +95,8 @@ class TopicAdmin:
         """Raise ConfigError when a property is invalid."""
         self._properties = properties
         self._address = properties.address
+        self._known: str | None = None
+        """The topic, once it was found."""
         self._errors: list[KafkaError] = []
         self._client = new_admin(properties, self._errors.append)
 
@@ -105,8 +107,8 @@ class TopicAdmin:
         Raises ConfigError when there is no topic, or brokers refuse this client; Unavailable when no broker answers.
         """
         name = self._address.topic
-        # Asking for all topics needs no permission, and never creates one.
-        found = self._ask(seconds).topics.get(name)
+        # Asking for all topics never creates one. Once it is known to be there, asking for it alone is cheaper.
+        found = self._ask(seconds, self._known).topics.get(name)
         if found is None:
             found = self._ask_for(name)
         code = found.error.code() if found.error else KafkaError.NO_ERROR
@@ -118,6 +120,7 @@ class TopicAdmin:
             raise ConfigError("journal.kind", f"there is no topic {name}: edgetally journal create {self._address}")
         if found.error or not found.partitions:
             raise Unavailable(f"topic {name} is not ready: {found.error}")
+        self._known = name
         replicas = min(len(one.replicas) for one in found.partitions.values())
         return Topic(len(found.partitions), replicas, self._settings(seconds))
 
@@ -145,13 +148,13 @@ class TopicAdmin:
                 return
             time.sleep(ASK_SECONDS / 10)
 
-    def _ask(self, seconds: float) -> ClusterMetadata:
-        """Return what a broker knows; raise Unavailable when none answers."""
+    def _ask(self, seconds: float, topic: str | None = None) -> ClusterMetadata:
+        """Return what a broker knows of a topic, or of all; raise Unavailable when none answers."""
         waited = 0.0
         self._errors.clear()
         while True:
             try:
-                return self._client.list_topics(timeout=ASK_SECONDS)
+                return self._client.list_topics(topic, timeout=ASK_SECONDS)
             except KafkaException as error:
                 waited += ASK_SECONDS
                 self._client.poll(0)
