@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ WRONG = {
     "rows=x": "rows must be an integer (got 'x')",
     "at=x": "at must be an integer (got 'x')",
     "at=-1": "at must be an integer (got '-1')",
-    "pops=AMS": "unknown parameter 'pops' (expected one of: of, by, rows, pop, match, focus, at)",
+    "pops=AMS": "unknown parameter 'pops' (expected one of: of, by, rows, pop, match, focus, at, downsample)",
     "by=bytes": "domains cannot be ordered by 'bytes' (expected one of: trouble, requests, ",
     "of=origins&by=requests": "origins cannot be ordered by 'requests' (expected one of: trouble, responses, ",
 }
@@ -224,3 +225,63 @@ async def test_a_restart_says_the_same(tmp_path: Path) -> None:
 
     assert (before["late"], before["overflowed"]) == (1, 1)
     assert json.dumps(after) == json.dumps(before)
+
+
+@pytest.fixture
+async def remembering(tmp_path: Path) -> AsyncIterator[Served]:
+    """A server with a history, whose shelf has lost the first second."""
+    settings: dict[str, Any] = {
+        "journal": {"kind": "memory", "data_dir": str(tmp_path)},
+        "shelf": {"keep": 120},
+    }
+    async with served(settings) as running:
+        await running.push(record(0), record(0), record(0, domain="b.example", status=503, pop="FRA"))
+        await running.to(130)
+        yield running
+
+
+class TestPast:
+    async def test_a_second_that_left_the_shelf_is_answered_by_its_minute(self, remembering: Served) -> None:
+        for of, name in (("domains", "b.example"), ("origins", "app")):
+            answer = await remembering.client.get(f"/top/svc?of={of}&at={START + 5}&focus={name}")
+            ranking = msgspec.json.decode(answer.content, type=RankingAnswer)
+
+            assert (ranking.second, ranking.window, ranking.ago) == (START, 600, 3600)
+            assert ranking.all.now[0] == 3
+            assert ranking.rows[0].name == name
+            assert ranking.focus
+            assert ranking.all.series["5xx"][-1] == (of == "domains")
+            assert ranking.since == START - 60
+
+    @pytest.mark.parametrize(("downsample", "seconds"), [("minute", 60), ("hour", 3600), ("day", 86_400)])
+    async def test_minutes_hours_and_days_are_ranked(self, remembering: Served, downsample: str, seconds: int) -> None:
+        then = await remembering.get(f"/top/svc?downsample={downsample}&at={START}")
+        now = await remembering.get(f"/top/svc?downsample={downsample}")
+
+        assert then["second"] == START - START % seconds
+        assert now["second"] == START + 128 - (START + 128) % seconds
+        for ranking in (then, now):
+            assert ranking["all"]["now"][0] == 3
+            assert ranking["pops"][0]["name"] == "AMS"
+
+    @pytest.mark.parametrize("at", [0, START - 120, START + 129])
+    async def test_what_is_not_known_is_not_found(self, remembering: Served, at: int) -> None:
+        for downsample in ("second", "minute"):
+            answer = await remembering.client.get(f"/top/svc?at={at}&downsample={downsample}")
+
+            assert answer.status_code == 404
+            assert answer.json()["Error"].startswith(f"no such second: {at}")
+
+    async def test_a_stream_has_no_minutes(self, remembering: Served) -> None:
+        answer = await remembering.client.get("/top/svc?downsample=minute", headers={"Accept": "text/event-stream"})
+
+        assert answer.status_code == 400
+
+    async def test_another_unit_is_refused(self, remembering: Served) -> None:
+        answer = await remembering.client.get("/top/svc?downsample=week")
+
+        assert answer.status_code == 400
+        assert answer.json()["Error"] == "downsample must be one of: second, minute, hour, day (got 'week')"
+
+    async def test_without_a_history_there_are_seconds_alone(self, service: Served) -> None:
+        assert (await service.client.get("/top/svc?downsample=minute")).status_code == 404

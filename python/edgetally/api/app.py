@@ -193,8 +193,8 @@ class App:
         question = self._handlers.rankings.question(service_id, request.query)
         if "text/event-stream" not in request.header(b"accept").lower():
             return self._handlers.rankings.answer(question, view)
-        if "at" in request.query:
-            problem = "a stream of rankings shows the newest second: leave out `at`"
+        if "at" in request.query or "downsample" in request.query:
+            problem = "a stream of rankings shows the newest second: leave out `at` and `downsample`"
             raise Refusal(HTTPStatus.BAD_REQUEST, problem)
         return self._handlers.streams.ranking(request, question, view, grant)
 

@@ -311,7 +311,12 @@ RANKING: Json = {
         _query(
             "at",
             {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
-            "A second that is kept; default: the newest.",
+            "A second; default: the newest. One that is not on the shelf any more is answered from the history.",
+        ),
+        _query(
+            "downsample",
+            {"enum": ["second", "minute", "hour", "day"], "default": "second"},
+            "The second, or the minute, hour or day in which it lies; the times of the answer are longer by as much.",
         ),
     ],
     "responses": {

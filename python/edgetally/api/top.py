@@ -16,7 +16,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgetally.api.errors import CORS, NOT_HTML, Refusal
+from edgetally.api.errors import CORS, NOT_HTML, Refusal, response_to
 from edgetally.api.long_poll import GZIP_FROM, INLINE_BYTES
 from edgetally.http.messages import Response
 from edgetally.window.ranking import Question, Ranker, orders
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from edgetally.window.shelf import Shelf
 
-PARAMETERS = ("of", "by", "rows", "pop", "match", "focus", "at")
+PARAMETERS = ("of", "by", "rows", "pop", "match", "focus", "at", "downsample")
+UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+FINEST = 0
 OF = ("domains", "origins")
 ROWS = 40
 MAX_ROWS = 200
@@ -49,9 +51,20 @@ class Rankings:
     """Answers questions from the shelf, each once a second."""
 
     def __init__(
-        self, *, shelf: Shelf, aggregate_delay: int, rejected: Callable[[], int], max_rankings: int = 64
+        self,
+        *,
+        shelf: Shelf,
+        aggregate_delay: int,
+        rejected: Callable[[], int],
+        max_rankings: int = 64,
+        past: Callable[[Question], bytes] | None = None,
     ) -> None:
-        """Make one that shows `rejected()` as the lines that were rejected since the start."""
+        """
+        Make one that shows `rejected()` as the lines that were rejected since the start.
+
+        `past` makes rankings of minutes, hours and days, empty if nothing is known of one; None: there is no history.
+        """
+        self._past = past
         self._shelf = shelf
         self._delay = aggregate_delay
         self._rejected = rejected
@@ -65,6 +78,8 @@ class Rankings:
         """The readers of the rankings that the thread is making."""
         # One, because a ranking can wait: entries cannot.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rankings")
+        # What is now does not wait for what was.
+        self._past_thread = ThreadPoolExecutor(1, thread_name_prefix="past-rankings")
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
@@ -90,11 +105,15 @@ class Rankings:
             return made
         if question not in self._making:
             self.check_room(len(self._made) + len(self._making))
-            ranker = Ranker(self._shelf, question, self._delay)
-            if ranker.size <= INLINE_BYTES:
-                return self._made.setdefault(question, ranker.make())
+            if question.unit != 1 and self._past:
+                thread, make = self._past_thread, partial(self._past, question)
+            else:
+                ranker = Ranker(self._shelf, question, self._delay)
+                if ranker.size <= INLINE_BYTES:
+                    return self._made.setdefault(question, ranker.make())
+                thread, make = self._thread, partial(ranker.make)
             self._making[question] = []
-            made_in_thread = asyncio.get_running_loop().run_in_executor(self._thread, ranker.make)
+            made_in_thread = asyncio.get_running_loop().run_in_executor(thread, make)
             made_in_thread.add_done_callback(partial(self._deliver, question, self._newest))
         reader: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._making[question].append(reader)
@@ -114,6 +133,7 @@ class Rankings:
     def close(self) -> None:
         """Wait for the ranking that is being made."""
         self._thread.shutdown(cancel_futures=True)
+        self._past_thread.shutdown(cancel_futures=True)
 
     def question(self, service_id: str, query: Mapping[str, str]) -> Question:
         """Read the parameters of a query; raise Refusal when one is not valid."""
@@ -131,11 +151,20 @@ class Rankings:
             raise _invalid(f"rows must be from 1 to {MAX_ROWS} (got {rows})")
         newest, oldest = self._shelf.newest, self._shelf.oldest
         second = _integer("at", query["at"]) if "at" in query else newest
-        if second != newest and not oldest <= second <= newest:
-            problem = f"no such second: {second} (the oldest that is kept is {oldest}, the newest is {newest})"
-            raise Refusal(HTTPStatus.NOT_FOUND, problem)
+        unit = UNITS.get(query.get("downsample", "second"))
+        if unit is None:
+            raise _invalid(f"downsample must be one of: {', '.join(UNITS)} (got {query['downsample'][:40]!r})")
+        if unit == 1 and second < oldest and second != newest:
+            unit = FINEST
+        if second > max(newest, 0) or (unit != 1 and not self._past):
+            raise self._unknown(second)
         pop, focus = query.get("pop") or None, query.get("focus") or None
-        return Question(service_id, of, by, rows, pop, query.get("match", ""), focus, second)
+        return Question(service_id, of, by, rows, pop, query.get("match", ""), focus, second, unit)
+
+    def _unknown(self, second: int) -> Refusal:
+        oldest, newest = self._shelf.oldest, self._shelf.newest
+        problem = f"no such second: {second} (the oldest that is kept is {oldest}, the newest is {newest})"
+        return Refusal(HTTPStatus.NOT_FOUND, problem)
 
     def _deliver(self, question: Question, newest: int, made: asyncio.Future[bytes]) -> None:
         """Hand over what the thread has made."""
@@ -168,6 +197,8 @@ class Rankings:
     def _response(self, question: Question, view: RankingView, made: bytes) -> Response:
         if response := self._responses.get((question, view)):
             return response
+        if not made:
+            return response_to(self._unknown(question.second), self._newest + self._delay)
         made = self.shown(made, view)
         is_current = question in self._made
         if view.gzip and len(made) >= GZIP_FROM:

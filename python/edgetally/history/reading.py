@@ -15,13 +15,17 @@ from typing import TypeVar
 
 from edgetally import _core
 from edgetally.history.base import Batch, Running
-from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, stored_dataset, tier_of
+from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, chunks_at, stored_dataset, tier_of
 from edgetally.history.holes import Span, holes
 from edgetally.history.question import MAX_VALUES, NAME, HistoryAnswer, HistoryQuestion, TooManyValues
 from edgetally.history.sqlite_file import open_reader
-from edgetally.history.tiers import DAYS, HOUR, HOURS, MINUTE, Tier
+from edgetally.history.tiers import DAYS, HOUR, HOURS, MINUTE, TIERS, Tier
+from edgetally.window.ranking import Question
 
 T = TypeVar("T")
+
+RANKED = 130
+"""Windows that a ranking looks at: its own ten, the hour before them, and two hours of each row's picture."""
 
 NAMES_AT_ONCE = 200
 """Names whose rows are looked up together."""
@@ -83,6 +87,45 @@ class HistoryReaders:
             except OverflowError as error:
                 raise TooManyValues from error
             return HistoryAnswer(data, tuple(after) if after else None, lookup.holes())
+
+    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
+        """Rank the names of a minute, hour or day; return nothing if nothing is known of it."""
+        batches = self._running.batches([asked.service_id])
+        with self._snapshot() as database:
+            tier = tier_of(asked.unit) if asked.unit else _finest(database, asked.second)
+            window = tier.window_of(asked.second)
+            first = max(window - (RANKED - 1) * tier.seconds, 0)
+            dataset = asked.of
+            behind = window + tier.seconds
+            question = HistoryQuestion((asked.service_id,), dataset, tier, first, behind, ())
+            lookup = _Lookup(database, question, batches)
+            unknown = lookup.holes()
+            if any(start <= window and end >= behind for start, end in unknown):
+                return b""
+            parts = lookup.all_parts()
+        since = max((end for start, end in unknown if start <= window), default=first)
+        sealed = _core.sealed_periods(
+            parts if dataset == "domains" else [],
+            parts if dataset == "origins" else [],
+            service_id=asked.service_id,
+            start=first,
+            end=behind,
+            step=tier.seconds,
+        )
+        return _core.ranking(
+            sealed,
+            service_id=asked.service_id,
+            of=asked.of,
+            by=asked.by,
+            rows=asked.rows,
+            pop=asked.pop,
+            matching=asked.match,
+            focus=asked.focus,
+            second=window // tier.seconds,
+            since=min(since, window) // tier.seconds,
+            aggregate_delay=aggregate_delay,
+            unit=tier.seconds,
+        )
 
     def close(self) -> None:
         """Release the file. No thread may read any more."""
@@ -161,6 +204,11 @@ class _Lookup:
                 yield from chain.from_iterable(chunk_of(self._database, at, name) for name in names)
         yield from self._minutes
 
+    def all_parts(self) -> list[Part]:
+        """Return the rows of all names."""
+        chunks = [part for at in self._periods for part in chunks_at(self._database, at)]
+        return [*chunks, *self._minutes]
+
     def holes(self) -> list[Span]:
         """Return where nothing is known, up to the newest second of which anything is."""
         query = "SELECT service, first, behind FROM known WHERE service IS NULL OR service = ?"
@@ -232,6 +280,12 @@ class _Lookup:
         """The second behind the last window: minutes up to there count in it."""
         step = self._question.tier.seconds
         return self._question.tier.window_of(self._end - 1) + step
+
+
+def _finest(database: sqlite3.Connection, second: int) -> Tier:
+    """Return the tier with the shortest windows that still has a second."""
+    gone = dict(database.execute("SELECT tier, before FROM gone").fetchall())
+    return next((tier for tier in TIERS.values() if second >= gone.get(tier.seconds, 0)), DAYS)
 
 
 def some_of(items: Iterable[T], most: int) -> Iterator[list[T]]:

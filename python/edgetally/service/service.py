@@ -154,6 +154,9 @@ class Service:
             aggregate_delay=config.window.aggregate_delay,
             rejected=lambda: wrong_lines(self.totals.rejected).total(),
             max_rankings=config.api.max_rankings,
+            past=partial(self.history.reader.ranking, aggregate_delay=config.window.aggregate_delay)
+            if self.history
+            else None,
         )
         self.streams = Streams(
             shelf=self.shelf,

@@ -20,6 +20,8 @@ class Question(NamedTuple):
     match: str
     focus: str | None
     second: int
+    unit: int = 1
+    """1: the second. 60, 3,600 or 86,400: the minute, hour or day in which it lies. 0: the finest of these."""
 
 
 class Ranker:
