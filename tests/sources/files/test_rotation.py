@@ -142,6 +142,7 @@ async def test_renamed_twice_between_two_looks(log: Path) -> None:
         "access-20261125.log",
         "access_2026-11-25.log",
         "access-2026-11-25T04-41-06.907-size.log",
+        "access.log.2026-11-25T04:41:06Z",
     ],
 )
 async def test_generations_are_recognised_by_their_names(log: Path, name: str) -> None:
@@ -151,6 +152,51 @@ async def test_generations_are_recognised_by_their_names(log: Path, name: str) -
         log.rename(log.with_name(name))
         log.write_bytes(b"two\n")
         assert sorted(await reading.lines(2)) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("ending", ["s", "u"])
+async def test_what_multilog_and_its_like_make_of_current(tmp_path: Path, ending: str) -> None:
+    log = tmp_path / "current"
+    checkpoints = await left_behind(log)
+    append(log, b"rest\n")
+    for number in range(3):
+        log.rename(tmp_path / f"@4000000065{number:06x}0000000c.{ending}")
+        append(log, b"file %d\n" % number)
+
+    async with following(log, checkpoints=checkpoints) as reading:
+        assert sorted(await reading.lines(4)) == [b"file 0", b"file 1", b"file 2", b"rest"]
+
+
+@pytest.mark.parametrize("is_hard", [True, False])
+async def test_a_link_to_the_newest_of_dated_files(tmp_path: Path, *, is_hard: bool) -> None:
+    """By `rotatelogs -L` and cronolog: the dated names look like what rotation makes of that of the link."""
+    link = tmp_path / "access.log"
+
+    def link_to(number: int, data: bytes) -> Path:
+        log = tmp_path / f"access-{number}.log"
+        log.write_bytes(data)
+        (os.link if is_hard else os.symlink)(log, tmp_path / "next")
+        (tmp_path / "next").rename(link)
+        return log
+
+    log = link_to(1, b"past\n")
+    async with following(link) as reading:
+        append(log, LONG)
+        await reading.lines(8)
+        append(log, b"one\n")
+        log = link_to(2, b"two\n")
+        assert sorted(await reading.lines(2)) == [b"one", b"two"]
+        checkpoints = reading.checkpoints
+    append(log, b"three\n")
+    link_to(3, b"four\n")
+    link_to(4, b"five\n")
+
+    async with following(link, checkpoints=checkpoints) as reading:
+        assert sorted(await reading.lines(3)) == [b"five", b"four", b"three"]
+        await reading.nothing(2 * QUIET_SECONDS)
+        checkpoints = reading.checkpoints
+    async with following(link, checkpoints=checkpoints) as reading:
+        await reading.nothing(5)
 
 
 async def test_renamed_and_for_a_while_there_is_no_new_file(log: Path) -> None:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".br", ".lz4", ".Z", ".zip")
 """Endings of generations that rotation has compressed."""
 
-ADDED = r"[._-][0-9][0-9T._-]*"
+ADDED = r"[._-][0-9][0-9TZ:+._-]*"
 """What rotation adds to a name: a number, or a date."""
 
 REASON = "(?:-(?:size|time|manual))?"
@@ -21,6 +21,10 @@ REASON = "(?:-(?:size|time|manual))?"
 
 BEHIND = re.compile(rf"(.+?){ADDED}{REASON}")
 BEFORE_EXTENSION = re.compile(rf"(.+?){ADDED}{REASON}(\.[A-Za-z]\w*)")
+
+
+TAI64N = re.compile(r"@[0-9a-f]{24}\.[stu]")
+"""What multilog, svlogd and s6-log make of `current`."""
 
 
 def bases(name: str) -> Iterator[str]:
@@ -33,6 +37,8 @@ def bases(name: str) -> Iterator[str]:
         yield match[1]
     if match := BEFORE_EXTENSION.fullmatch(name):
         yield match[1] + match[2]
+    if TAI64N.fullmatch(name):
+        yield "current"
 
 
 def is_compressed(name: str) -> bool:

@@ -310,6 +310,10 @@ class FollowedPath:
             # Where a link led before it moved on may be a file that was never looked at.
             with contextlib.suppress(OSError):
                 rotated[place] = found_at(place)
+        # A link may lead to a dated name.
+        with contextlib.suppress(OSError):
+            now = self.path.stat().st_ino
+            rotated = {path: found for path, found in rotated.items() if found.inode != now}
         return rotated
 
     def _note_moved_to(self) -> None:
