@@ -178,3 +178,18 @@ async def test_an_outbox_from_a_backup_counts_nothing_again(one_broker: Brokers,
             open_journal(url, tmp_path / "backup", terms=QUICK)
         await again.close()
         assert node.requests == {"svc": 2}
+
+
+async def test_a_log_is_searched_to_its_end(one_broker: Brokers) -> None:
+    journal = open_journal(create(one_broker.url()), terms=QUICK._replace(horizon=20))
+    now = int(SystemClock().now())
+    partial = partial_of(now, ["a"])
+    # No copy of it can count any more, so the end of the log is an answer.
+    assert await journal.log.find(0, b"i" * 16, now - 100) is False
+    sent = [journal.log.send(*one) for _ in range(2000) for one in journal.log.envelopes(partial, b"o" * 16, now)]
+    await asyncio.gather(*sent, *(journal.log.send(*one) for one in journal.log.envelopes(partial, b"i" * 16, now)))
+
+    assert await journal.log.find(0, b"i" * 16, now) is True
+    # It was made too long ago for what was appended now.
+    assert await journal.log.find(0, b"i" * 16, now - 100) is False
+    await journal.close()

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -10,20 +11,17 @@ from edgetally import _core
 from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.kafka.clients import new_consumer
-from edgetally.journal.kafka.cursor import new_reader
+from edgetally.journal.kafka.consumer import LOST
 from edgetally.journal.kafka.producer import ProducerThread
 from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.search import AFTER_SECONDS, LogSearch
 from edgetally.journal.kafka.terms import Terms
-
-LOOK_MARGIN = 15
-"""Seconds beyond the horizon in which an envelope may still be accepted: brokers' clocks differ."""
-
-LOOK_BEFORE = 6
-"""Seconds that an envelope may have been appended before it was born: writers' clocks differ."""
 
 MESSAGES = 500
 ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 0.5
+
+STOPS = "the node stops"
 
 
 class KafkaLog:
@@ -93,13 +91,14 @@ class KafkaLog:
     # What follows runs in a thread.
 
     def _find(self, partition: int, append_id: bytes, born: int) -> bool | None:
+        search = LogSearch(self._terms, append_id, born)
         consumer = new_consumer(self._properties)
         try:
-            offset = self._offset(consumer, partition, (born - LOOK_BEFORE) * 1000)
+            offset = self._offset(consumer, partition, search.since)
             if offset is None:
                 return None
             consumer.assign([TopicPartition(self._topic, partition, offset)])
-            return self._read(consumer, append_id, (born + self._terms.horizon + LOOK_MARGIN) * 1000)
+            return self._read(consumer, partition, offset, search)
         finally:
             consumer.close()
 
@@ -110,29 +109,36 @@ class KafkaLog:
                 (found,) = consumer.offsets_for_times(
                     [TopicPartition(self._topic, partition, since)], timeout=ANSWER_SECONDS
                 )
-                low, high = consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, partition), timeout=ANSWER_SECONDS
-                )
+                low, high = self._ends(consumer, partition)
             except KafkaException:
                 time.sleep(RETRY_SECONDS)
                 continue
             offset = high if found.offset < 0 else found.offset
             # The oldest message that there is may not be the oldest since then.
             return None if 0 < low == offset else offset
-        raise Unavailable("the node stops")
+        raise Unavailable(STOPS)
 
-    def _read(self, consumer: Consumer, append_id: bytes, until: int) -> bool:
-        """Read on until append times pass `until`, or until nothing more is appended and the time has passed."""
-        reader = new_reader(self._terms, is_beginning=False)
+    def _read(self, consumer: Consumer, partition: int, offset: int, search: LogSearch) -> bool | None:
+        """Read from `offset` on until the search has an answer, or the log an end and its time has passed."""
         while not self._is_closed:
             messages = consumer.consume(MESSAGES, RETRY_SECONDS)
-            for message in messages:
-                if message.error() is not None:
-                    continue
-                appended = message.timestamp()[1]
-                if appended > until:
-                    return reader.has(append_id)
-                reader.read(message.value() or b"", appended)
-            if not messages and time.time() * 1000 > until + LOOK_MARGIN * 1000:
-                return reader.has(append_id)
-        raise Unavailable("the node stops")
+            errors = [error for message in messages if (error := message.error())]
+            if any(error.code() in LOST for error in errors):
+                return None
+            read = [message for message in messages if not message.error()]
+            is_there = search.read((message.value() or b"", message.timestamp()[1]) for message in read)
+            if is_there is not None:
+                return is_there
+            if read:
+                offset = (read[-1].offset() or 0) + 1
+            elif time.time() * 1000 > search.until + AFTER_SECONDS * 1000:
+                # Only now the end of the log means something, and only if all of it was read.
+                with suppress(KafkaException):
+                    if self._ends(consumer, partition)[1] <= offset:
+                        return False
+        raise Unavailable(STOPS)
+
+    def _ends(self, consumer: Consumer, partition: int) -> tuple[int, int]:
+        """Return the offsets of the oldest message and of the next one."""
+        low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=ANSWER_SECONDS)
+        return low, high
