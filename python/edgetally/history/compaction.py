@@ -11,6 +11,7 @@ is there. Each step is one commit: a process that is killed finds the state befo
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgetally import _core
@@ -57,18 +58,19 @@ def _compact_hour(database: sqlite3.Connection, kept: Kept, now: int) -> int:
     minute, service, dataset = oldest
     hour = hour_of(minute)
     minutes = str([*range(hour, hour + HOUR, MINUTE)])
-    parts: list[Part] = database.execute(MINUTES_OF, (minutes, service, dataset)).fetchall()
+    parts: Sequence[Part] = database.execute(MINUTES_OF, (minutes, service, dataset)).fetchall()
+    size = sum(len(rows) for _, rows in parts)
     if kept.minutes:
-        add_chunks(database, Shelfmark(MINUTE, hour, service, dataset), parts, names=kept.names)
+        parts = add_chunks(database, Shelfmark(MINUTE, hour, service, dataset), parts, names=kept.names)
     else:
         note_gone(database, MINUTE, hour + HOUR)
     if kept.hours or kept.days:
         _add_hour(database, kept, Shelfmark(HOUR, day_of(hour), service, dataset), parts)
     database.execute(REMOVE_MINUTES, (minutes, service, dataset))
-    return sum(len(rows) for _, rows in parts)
+    return size
 
 
-def _add_hour(database: sqlite3.Connection, kept: Kept, at: Shelfmark, parts: list[Part]) -> None:
+def _add_hour(database: sqlite3.Connection, kept: Kept, at: Shelfmark, parts: Sequence[Part]) -> None:
     """Add an hour to its day and, if that was added to its month already, to the month."""
     coarse: list[Part] = [*_core.pack(parts, step=HOUR, names=kept.names)]
     _, day, service, dataset = at

@@ -1,0 +1,264 @@
+"""What history takes, and how long questions about it take. See README.md."""
+
+import csv
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+from traffic import EDGE, NAMES, PER_MINUTE, POPS, SERVICE, Minute, Noise, minute, seal
+
+from benchmarks.harness import row
+from edgetally import _core
+from edgetally.history.base import Batch, ServiceMinute
+from edgetally.history.question import HistoryQuestion
+from edgetally.history.reading import HistoryReaders
+from edgetally.history.retention import KeepLimits
+from edgetally.history.store import HistoryFile
+from edgetally.history.tiers import DAY, HOUR, HOURS, MINUTE, MINUTES, Tier
+
+FIRST_DAY = 1_795_305_600 - 29 * DAY
+LAST_DAY = FIRST_DAY + 29 * DAY
+FOCUS = 100
+"""The rank of the domain that is asked about."""
+
+METRICS = {
+    "edge_requests": 0,
+    "edge_resp_header_bytes": 1,
+    "edge_resp_body_bytes": 2,
+    "edge_hit_requests": 3,
+    "edge_miss_requests": 4,
+    "http2": 5,
+    "tls_v13": 6,
+    "status_200": 7,
+    "status_404": 9,
+    "origin_fetches": 40,
+}
+"""What is asked for: measurements that are one counter each, by the counter."""
+
+LARGEST = 26
+"""Most bytes of a row."""
+
+SCALE = "1,000 domains in 10 POPs"
+ROUNDS = 7
+
+
+class Nothing:
+    """Everything is in the file."""
+
+    def batches(self, _services: object) -> list[Batch]:
+        """Return nothing."""
+        return []
+
+
+def closed(sealed: Iterable[_core.Sealed]) -> Iterator[tuple[ServiceMinute, float]]:
+    """Roll seconds up, each a minute; yield the minute, and how long its last second and its close took."""
+    for one in sealed:
+        start = one.second // MINUTE * MINUTE
+        began = time.perf_counter()
+        rollup = _core.Rollup(start)
+        rollup.add(one)
+        rows = rollup.close()
+        yield ServiceMinute(SERVICE, start, rows), time.perf_counter() - began
+
+
+def compact(file: HistoryFile, now: int) -> float:
+    """Compact what is over; return how long the longest step took."""
+    longest, left = 0.0, True
+    while left:
+        began = time.perf_counter()
+        left = file.maintain(now)
+        longest = max(longest, time.perf_counter() - began)
+    return longest
+
+
+def fill(file: HistoryFile, hour: list[Minute], busy: Minute) -> tuple[list[float], float]:
+    """
+    Fill the file with 30 days of minutes of one domain.
+
+    Of the last day, one hour has minutes of all domains, and the others have one busy minute each.
+
+    Returns:
+        How many seconds it took to close and commit each minute of that hour, and to compact the hour.
+    """
+    noise = Noise()
+    alone = [minute(noise, one.second, range(FOCUS, FOCUS + 1)) for one in hour]
+    of_one = (
+        one.at(start + place * MINUTE) for start in range(FIRST_DAY, LAST_DAY, HOUR) for place, one in enumerate(alone)
+    )
+    minutes = (one for one, _ in closed(seal(of_one)))
+    while some := list(islice(minutes, 60)):
+        file.add(some)
+        compact(file, some[-1].minute + HOUR)
+    closing_took = []
+    for one, took in closed(seal(one.partial for one in hour)):
+        began = time.perf_counter()
+        file.add([one])
+        closing_took.append(took + time.perf_counter() - began)
+    compacting_took = compact(file, LAST_DAY + HOUR)
+    for one, _ in closed(seal(busy.at(start) for start in range(LAST_DAY + HOUR, LAST_DAY + DAY, HOUR))):
+        file.add([one])
+        compact(file, one.minute + HOUR)
+    return closing_took, compacting_took
+
+
+def question(tier: Tier, start: int, *, names: Iterable[str] = (), group_by: Iterable[str] = ()) -> HistoryQuestion:
+    """Ask for the ten metrics from `start` to the end of the last day."""
+    return HistoryQuestion(
+        services=(SERVICE,),
+        dataset="domains",
+        tier=tier,
+        start=start,
+        end=LAST_DAY + DAY,
+        metrics=tuple(METRICS),
+        names=frozenset(names),
+        group_by=frozenset(group_by),
+        limit=200,
+    )
+
+
+FOCUSED = [NAMES[FOCUS]]
+A_DAY = question(MINUTES, LAST_DAY, names=FOCUSED)
+THIRTY_DAYS = question(MINUTES, FIRST_DAY, names=FOCUSED)
+A_PAGE = question(HOURS, LAST_DAY, group_by=["name"])
+BY_POP = question(HOURS, FIRST_DAY, group_by=["datacenter"])
+
+
+def check(reader: HistoryReaders, hour: list[Minute]) -> list[tuple[int, ...]]:
+    """Check the answers; return those of the domain by minute."""
+    first, *_ = json.loads(reader.answer(question(HOURS, LAST_DAY)).data)[0]["values"]
+    assert first["edge_requests"] == sum(counters[EDGE] for one in hour for *_, counters in one.rows)
+    (thirty,) = json.loads(reader.answer(THIRTY_DAYS).data)
+    assert len(thirty["values"]) == 30 * 24 * 60 - 23 * 59
+    page = json.loads(reader.answer(A_PAGE).data)
+    assert [found["dimensions"]["name"] for found in page] == NAMES[:200]
+    assert all(len(found["values"]) == 24 for found in page)
+    by_pop = json.loads(reader.answer(BY_POP).data)
+    everything = json.loads(reader.answer(question(HOURS, FIRST_DAY)).data)
+    for metric in METRICS:
+        sums = [
+            sum(value.get(metric, 0) for found in series for value in found["values"])
+            for series in (by_pop, everything)
+        ]
+        assert sums[0] == sums[1] > 0
+    (one,) = json.loads(reader.answer(A_DAY).data)
+    return [tuple(value.get(metric, 0) for metric in METRICS) for value in one["values"]]
+
+
+def forget(path: Path) -> None:
+    """Take a file out of the page cache."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def timed(answer: Callable[[], object]) -> float:
+    """Return how many milliseconds an answer takes."""
+    began = time.perf_counter()
+    answer()
+    return 1000 * (time.perf_counter() - began)
+
+
+def measure(path: Path, asked: HistoryQuestion) -> tuple[float, float]:
+    """Return the median of warm answers, and of cold ones, in milliseconds."""
+    cold = []
+    for _ in range(3):
+        forget(path)
+        with closing(HistoryReaders(path, Nothing())) as reader:
+            cold.append(timed(partial(reader.answer, asked)))
+    with closing(HistoryReaders(path, Nothing())) as reader:
+        reader.answer(asked)
+        warm = [timed(partial(reader.answer, asked)) for _ in range(ROUNDS)]
+    return statistics.median(warm), statistics.median(cold)
+
+
+def parquet(folder: Path, hour: list[Minute]) -> list[Path]:
+    """Write the hour as Parquet, sorted by name, and 23 copies of it."""
+    with (folder / "hour.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        columns = sorted(hour[0].rows[0][2])
+        writer.writerow(["name", "pop", "second", *(f"c{column}" for column in columns)])
+        for one in hour:
+            writer.writerows([name, pop, one.second, *counters.values()] for name, pop, counters in one.rows)
+    files = [folder / f"{number:02}.parquet" for number in range(24)]
+    with duckdb.connect() as database:
+        database.execute(
+            f"COPY (SELECT * FROM read_csv('{folder}/hour.csv') ORDER BY name, pop, second) "  # noqa: S608 - our own path
+            f"TO '{files[0]}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+    for copy in files[1:]:
+        shutil.copy(files[0], copy)
+    return files
+
+
+def beside(files: list[Path]) -> tuple[list[tuple[int, ...]], float]:
+    """Ask DuckDB for the day of one domain; return its rows, and the median of the milliseconds that it takes."""
+    sums = ", ".join(f"sum(c{counter})::BIGINT" for counter in METRICS.values())
+    query = (
+        f"SELECT filename, second, {sums} FROM read_parquet({[str(file) for file in files]}, filename = true) "  # noqa: S608
+        f"WHERE name = '{NAMES[FOCUS]}' GROUP BY ALL ORDER BY ALL"
+    )
+    with duckdb.connect() as database:
+        rows = database.execute(query).fetchall()
+        return rows, statistics.median(timed(lambda: database.execute(query).fetchall()) for _ in range(ROUNDS))
+
+
+def report(path: Path, files: list[Path], took: tuple[list[float], float], duckdb_ms: float) -> None:
+    """Measure, and print the rows of the table."""
+    with closing(sqlite3.connect(path)) as database:
+        size = "SELECT sum(length(rows)) FROM chunks WHERE tier = ? AND period = ? AND name != ''"
+        ((taken,),) = database.execute(size, (MINUTE, LAST_DAY))
+    rows, as_parquet = 60 * len(NAMES) * len(POPS), files[0].stat().st_size
+    print(f"history: an hour of {rows:,} rows takes {taken:,} bytes, as Parquet {as_parquet:,}")
+    per_row = taken / rows
+    compared = f"{as_parquet / rows:.1f} as Parquet"
+    row("history: bytes of a row of minutes", f"<= {LARGEST}", f"{per_row:.1f}", compared, met=per_row <= LARGEST)
+    closing_ms, compacting = 1000 * statistics.median(took[0]), took[1]
+    row("history: close and commit a minute", "<= 50 ms", f"{closing_ms:.0f} ms", SCALE, met=closing_ms <= 50)
+    row("history: compact an hour", "<= 1 s", f"{compacting:.2f} s", SCALE, met=compacting <= 1)
+    for name, asked, most_warm, most_cold, compared in (
+        ("a day of minutes of a domain", A_DAY, 20, 100, f"DuckDB on Parquet: {duckdb_ms:.0f} ms"),
+        ("30 days of minutes of a domain", THIRTY_DAYS, 150, 500, ""),
+        ("a day of hours of 200 domains", A_PAGE, 150, 500, SCALE),
+        ("30 days of hours by POP", BY_POP, 50, 500, ""),
+    ):
+        warm, cold = measure(path, asked)
+        row(
+            f"history: {name}, warm / cold",
+            f"<= {most_warm} / {most_cold} ms",
+            f"{warm:.0f} / {cold:.0f} ms",
+            compared,
+            met=warm <= most_warm and cold <= most_cold,
+        )
+
+
+def main() -> None:
+    """Fill a file, check its answers, and measure."""
+    noise = Noise()
+    hour = [minute(noise, LAST_DAY + place * MINUTE, range(len(NAMES))) for place in range(60)]
+    busy = minute(noise, LAST_DAY, range(len(NAMES)), 60 * PER_MINUTE)
+    with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as temporary:
+        folder = Path(temporary)
+        limits = KeepLimits({"minute": 10_000, "hour": 10_000, "day": 10_000}, 1 << 40)
+        with closing(HistoryFile(folder, limits, names=20_000)) as file:
+            took = fill(file, hour, busy)
+            path = file.path
+        files = parquet(folder, hour)
+        theirs, duckdb_ms = beside(files)
+        with closing(HistoryReaders(path, Nothing())) as reader:
+            ours = check(reader, hour)
+        assert ours[:60] == [found[2:] for found in theirs[:60]]
+        report(path, files, took, duckdb_ms)
+
+
+if __name__ == "__main__":
+    main()
