@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { arrange, condition, question, read, write } from "../../python/edgetally/api/page/static/state.js";
+import { arrange, condition, question, read, unit, write } from "../../python/edgetally/api/page/static/state.js";
 
 /** @import { Ranking } from "../../python/edgetally/api/page/static/types.js" */
 
@@ -68,6 +68,7 @@ test("an address says all of what is looked at", () => {
     match: "pay",
     focus: "pay & go",
     at: 1_795_322_466,
+    downsample: "second",
   });
   assert.equal(write(look), hash);
   assert.equal(write(read("")), "");
@@ -112,4 +113,19 @@ test("rows keep their position while the order rests", () => {
   assert.deepEqual(arrange([], ["b", "a"], false), { order: ["b", "a"], moved: [] });
   assert.deepEqual(arrange(["a", "gone", "b"], ["new", "b", "a"], true), { order: ["a", "b", "new"], moved: ["new"] });
   assert.deepEqual(arrange(["a", "b"], ["a", "b", "c"], true), { order: ["a", "b", "c"], moved: [] });
+});
+
+test("a strip of minutes, hours or days stands in the address and in the question", () => {
+  for (const downsample of ["minute", "hour", "day"]) {
+    const look = read(`#service=shop&downsample=${downsample}`);
+    assert.equal(look.downsample, downsample);
+    assert.equal(question(look), `top/shop?of=domains&by=trouble&downsample=${downsample}`);
+    assert.deepEqual(stateOf({ look }), ["live", `by ${downsample}`]);
+  }
+  assert.equal(read("#downsample=week").downsample, "second");
+});
+
+test("the step of the strip is a tenth of what is added up", () => {
+  assert.equal(unit(ranking()), 1);
+  assert.equal(unit(ranking({ window: 600 })), 60);
 });

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,3 +335,27 @@ async def _violations(look: Looking) -> list[Any]:
     await look.page.evaluate(script)
     found = await look.page.evaluate("axe.run()")
     return [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found["violations"]]
+
+
+async def test_beyond_the_shelf_the_strip_goes_on_in_minutes_hours_and_days(tmp_path: Path, browser: Browser) -> None:
+    settings: dict[str, Json] = {
+        "journal": {"kind": "memory", "data_dir": str(tmp_path)},
+        "shelf": {"keep": 120},
+    }
+    async with served(settings) as service:
+        await seal(service, 0, *traffic(0, count=3), *traffic(0, "bad.example", status=503))
+        await service.to(130)
+        async with looking(browser, address(service, f"#service=svc&at={START}")) as look:
+            legend = look.page.locator("#strip .legend")
+            await expect(legend).to_contain_text("at most 4 requests a minute")
+            await expect(look.page.locator("#foot")).to_contain_text("last 10 min against an hour before")
+            assert await look.names() == ["bad.example", "a.example"]
+
+            await look.page.select_option("#downsample", "hour")
+            await expect(legend).to_contain_text("at most 4 requests an hour")
+            assert re.search(r"downsample=hour", look.page.url)
+            await look.page.keyboard.press("Escape")
+            await look.is_in_state("live", "by hour")
+            await look.page.keyboard.press("-")
+            await look.is_in_state("live", "by day")
+            await expect(legend).to_contain_text("at most 4 requests a day")

@@ -3,6 +3,7 @@
 /** @import { Ranking, Row, Sum } from "./types.js" */
 
 import { change, full, offload, percent, percentile, short } from "./format.js";
+import { unit } from "./state.js";
 
 /** How many columns of origins come before the latency buckets. */
 const BEFORE_BUCKETS = 7;
@@ -24,7 +25,7 @@ export function counts(ranking, numbers) {
     all: numbers[0] ?? 0,
     buckets: ranking.of === "origins" ? numbers.slice(BEFORE_BUCKETS) : [],
     of: (name) => numbers[position.get(name) ?? -1] ?? 0,
-    seconds: Math.max(1, Math.min(ranking.window, ranking.second - ranking.since + 1)),
+    seconds: Math.max(1, Math.min(ranking.window, ranking.second - ranking.since + unit(ranking))),
   };
 }
 

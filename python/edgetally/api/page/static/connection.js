@@ -5,6 +5,9 @@
 import { question } from "./state.js";
 import { ask, backoff, follow } from "./stream.js";
 
+/** Minutes, hours and days are asked for again after so many seconds. */
+const AGAIN = 5;
+
 /** Asks for what is looked at, and says how it went. */
 export class Connection {
   /** Unix seconds by this machine since which there was no answer; 0: there is one. */
@@ -38,7 +41,8 @@ export class Connection {
     this.problem = "";
     const reading = new AbortController();
     this.#reading = reading;
-    const asking = look.at ? this.#once(look, reading.signal) : this.#live(look, reading.signal);
+    const isOnce = look.at || look.downsample !== "second";
+    const asking = isOnce ? this.#once(look, reading.signal) : this.#live(look, reading.signal);
     const ended = (/** @type {number} */ status) => {
       if (reading === this.#reading) this.#ended(look, status);
     };
@@ -87,6 +91,8 @@ export class Connection {
   async #once(look, signal) {
     const answer = await ask(question(look), { token: this.token(), accept: "application/json", signal });
     if (answer.ok) this.#answered(await answer.json());
+    // The running minute, hour or day goes on.
+    if (answer.ok && !look.at) this.#timer = setTimeout(() => this.begin(look), AGAIN * 1000);
     return answer.status;
   }
 
@@ -116,7 +122,7 @@ export class Connection {
   #ended(look, status) {
     if (status === 401 || status === 403) this.problem = "refused";
     else if (look.at && status === 404) this.problem = "gone";
-    else if (!look.at || status !== 200) {
+    else if (status !== 200 || (!look.at && look.downsample === "second")) {
       this.#tries += 1;
       const now = Date.now() / 1000;
       const seconds = backoff(this.#tries, Math.random());

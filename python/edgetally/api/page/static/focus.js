@@ -5,7 +5,7 @@
 import { drawPaths, html, picture } from "./element.js";
 import { bucket, change, full, percent, short } from "./format.js";
 import { areas, CLASSES, largest, layers, since } from "./picture.js";
-import { write } from "./state.js";
+import { EACH, SPANS, unit, write } from "./state.js";
 
 const HEIGHT = 60;
 const LATENCIES = [
@@ -61,7 +61,7 @@ export function drawFocus(ranking, look, columns, quiet) {
   const all = focus.series.requests ?? focus.series.responses ?? [];
   const svg = picture(all.length, HEIGHT, CLASSES);
   drawPaths(svg, areas(stacked, largest(all), HEIGHT));
-  const began = since(focus.series["5xx"] ?? [], ranking.second);
+  const began = since(focus.series["5xx"] ?? [], ranking.second, unit(ranking));
   const other = ranking.of === "domains" ? "origins" : "domains";
   const link = write({ ...look, of: other, by: "trouble", focus: "", match: "" });
   const parts = [codes(focus, ranking, quiet), pops(focus, ranking)];
@@ -79,7 +79,7 @@ export function drawFocus(ranking, look, columns, quiet) {
       html(
         "p",
         { class: "legend" },
-        `${focus.name}: five minutes, at most ${full(largest(all))} a second`,
+        `${focus.name}: ${SPANS.get(unit(ranking))}, at most ${full(largest(all))} ${EACH.get(unit(ranking))}`,
         html("span", { class: "bad" }, began && `5xx ${began}`),
         html("a", { href: link || "#" }, `${other} at this time${look.pop ? ` in ${look.pop}` : ""}`),
       ),

@@ -110,7 +110,8 @@ export function duration(seconds) {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
 /**
@@ -120,6 +121,15 @@ export function duration(seconds) {
  */
 export function time(second) {
   return new Date(second * 1000).toISOString().slice(11, 19);
+}
+
+/**
+ * A Unix second as a date in UTC: 2026-11-28.
+ * @param {number} second
+ * @returns {string}
+ */
+export function date(second) {
+  return new Date(second * 1000).toISOString().slice(0, 10);
 }
 
 /**

@@ -2,7 +2,9 @@
 
 /** @import { Series } from "./types.js" */
 
-import { time } from "./format.js";
+import { date, time } from "./format.js";
+
+const HOUR = 3_600;
 
 /** Status classes, from the bottom up; `none` is requests without a status. */
 export const CLASSES = /** @type {const} */ (["5xx", "4xx", "3xx", "2xx", "1xx", "none"]);
@@ -56,12 +58,14 @@ export function beginning(values) {
  * The same in words: `since 04:40:12 UTC`; empty if there is none.
  * @param {Series} values
  * @param {number} last the second at the end
+ * @param {number} [step] of the series in seconds
  * @returns {string}
  */
-export function since(values, last) {
+export function since(values, last, step = 1) {
   const began = beginning(values);
   if (!began) return "";
-  return `since ${began.isKnown ? "" : "before "}${time(last - values.length + 1 + began.index)} UTC`;
+  const at = last - (values.length - 1 - began.index) * step;
+  return `since ${began.isKnown ? "" : "before "}${step < HOUR ? time(at) : `${date(at)} ${time(at)}`} UTC`;
 }
 
 /**

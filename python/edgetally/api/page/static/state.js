@@ -5,7 +5,16 @@
 import { duration } from "./format.js";
 
 /** @type {Look} */
-const DEFAULT = { service: "", of: "domains", by: "trouble", pop: "", match: "", focus: "", at: 0 };
+const DEFAULT = {
+  service: "",
+  of: "domains",
+  by: "trouble",
+  pop: "",
+  match: "",
+  focus: "",
+  at: 0,
+  downsample: "second",
+};
 
 /** The orders of keys 1 to 6. */
 export const ORDERS = {
@@ -13,8 +22,29 @@ export const ORDERS = {
   origins: ["trouble", "responses", "5xx", "4xx", "bytes"],
 };
 
+/** What the strip can be made of, and the seconds of each. */
+export const UNITS = { second: 1, minute: 60, hour: 3_600, day: 86_400 };
+
+/** The same in words. */
+export const EACH = new Map([
+  [UNITS.second, "a second"],
+  [UNITS.minute, "a minute"],
+  [UNITS.hour, "an hour"],
+  [UNITS.day, "a day"],
+]);
+
+/** How long a strip is. */
+export const SPANS = new Map([
+  [UNITS.second, "five minutes"],
+  [UNITS.minute, "five hours"],
+  [UNITS.hour, "twelve days"],
+  [UNITS.day, "ten months"],
+]);
+
 /** For so many seconds after the start, there is no minute before to compare with. */
 const STARTING = 70;
+/** `now` in a ranking is the sum of so many seconds, minutes, hours or days. */
+const STEPS = 10;
 /** A second is late if it is not there so long after it was due. */
 const STALE = 3;
 
@@ -27,6 +57,7 @@ export function read(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const of = given.get("of") === "origins" ? "origins" : "domains";
   const at = Number(given.get("at"));
+  const units = /** @type {Look["downsample"][]} */ (Object.keys(UNITS));
   return {
     service: given.get("service") ?? DEFAULT.service,
     of,
@@ -35,6 +66,7 @@ export function read(hash) {
     match: given.get("match") ?? DEFAULT.match,
     focus: given.get("focus") ?? DEFAULT.focus,
     at: Number.isSafeInteger(at) && at > 0 ? at : DEFAULT.at,
+    downsample: units.find((one) => one === given.get("downsample")) ?? DEFAULT.downsample,
   };
 }
 
@@ -56,8 +88,17 @@ export function write(look) {
  */
 export function question(look) {
   const { service, ...parameters } = look;
-  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== 0);
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== 0 && value !== "second");
   return `top/${encodeURIComponent(service)}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}
+
+/**
+ * The seconds of one step of the strip: an old second is answered by its minute, an older one by its hour or day.
+ * @param {Ranking} ranking
+ * @returns {number}
+ */
+export function unit(ranking) {
+  return ranking.window / STEPS;
 }
 
 /**
@@ -95,6 +136,7 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
   }
   if (!ranking) return { name: "connecting", text: "connecting" };
   if (look.at) return { name: "frozen", text: `frozen, ${duration(now - look.at)} ago` };
+  if (look.downsample !== "second") return { name: "live", text: `by ${look.downsample}` };
   const behind = now - ranking.second - ranking.AggregateDelay;
   if (behind > STALE) {
     return { name: "stale", text: `stands still for ${duration(behind)}${sentence ? `: ${sentence}` : ""}` };
@@ -112,7 +154,7 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
  * @returns {boolean}
  */
 export function starting(ranking) {
-  return ranking.second - ranking.since < STARTING;
+  return ranking.second - ranking.since < STARTING * unit(ranking);
 }
 
 /**

@@ -4,12 +4,27 @@
 
 import { changed, counts, TILES } from "./columns.js";
 import { byId, drawPaths, html, offer, picture, set, write } from "./element.js";
-import { duration, full, time } from "./format.js";
+import { date, duration, full, time } from "./format.js";
 import { areas, CLASSES, largest, layers, since } from "./picture.js";
+import { EACH, UNITS, unit } from "./state.js";
 
 const STRIP_HEIGHT = 96;
-/** A minute nearer to an edge has no label, in seconds. */
+/** A label nearer to an edge is left out, in steps. */
 const EDGE = 16;
+/** Seconds between two lines of the strip, by the seconds of a step. */
+const LINES = new Map([
+  [UNITS.second, UNITS.minute],
+  [UNITS.minute, UNITS.hour],
+  [UNITS.hour, 2 * UNITS.day],
+  [UNITS.day, 50 * UNITS.day],
+]);
+
+const BEFORE = new Map([
+  [UNITS.second, "a minute"],
+  [UNITS.minute, "an hour"],
+  [UNITS.hour, "60 hours"],
+  [UNITS.day, "60 days"],
+]);
 
 const strip = byId("strip");
 const needle = /** @type {HTMLElement} */ (strip.querySelector(".needle"));
@@ -59,42 +74,47 @@ export function drawStrip(ranking, { frozen, newest }) {
   const last = all.length - 1;
   const most = largest(all);
   set(stripPicture, "viewBox", `0 0 ${all.length} ${STRIP_HEIGHT}`);
-  const first = ranking.second - last;
-  const marks = all.map((_, i) => i).filter((i) => (first + i) % 60 === 0);
+  const step = unit(ranking);
+  const first = ranking.second - last * step;
+  const marks = all.map((_, i) => i).filter((i) => (first + i * step) % (LINES.get(step) ?? step) === 0);
   const lines = marks.map((i) => `M${i} 0V${STRIP_HEIGHT}`).join("");
   drawPaths(stripPicture, [...areas(layers(series), most, STRIP_HEIGHT), lines]);
   drawMinutes(
     marks.filter((i) => i >= EDGE && i <= last - EDGE),
     first,
     all.length,
+    step,
   );
   needle.hidden = !frozen;
   const failed = series["5xx"]?.[last] ?? 0;
-  const unit = ranking.of === "domains" ? "requests" : "responses";
+  const counted = ranking.of === "domains" ? "requests" : "responses";
   set(strip, "aria-valuemin", String(ranking.since));
   set(strip, "aria-valuemax", String(Math.max(newest, ranking.second)));
   set(strip, "aria-valuenow", String(ranking.second));
-  set(strip, "aria-valuetext", `${time(ranking.second)}, ${full(all[last] ?? 0)} ${unit}, ${full(failed)} of them 5xx`);
-  const began = since(series["5xx"] ?? [], ranking.second);
+  const when = step < UNITS.hour ? time(ranking.second) : `${date(ranking.second)} ${time(ranking.second)}`;
+  set(strip, "aria-valuetext", `${when}, ${full(all[last] ?? 0)} ${counted}, ${full(failed)} of them 5xx`);
+  const began = since(series["5xx"] ?? [], ranking.second, step);
   const peak = all.some(Boolean) ? most : 0;
-  const said = [`hatched: 5xx ${began}`.trim(), `at most ${full(peak)} ${unit} a second`];
+  const said = [`hatched: 5xx ${began}`.trim(), `at most ${full(peak)} ${counted} ${EACH.get(step)}`];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
   legend.children[0].classList.toggle("bad", began !== "");
 }
 
 /**
- * Write the times of full minutes below the strip.
- * @param {number[]} marks positions, in seconds from the left
+ * Write times below the strip.
+ * @param {number[]} marks positions, in steps from the left
  * @param {number} first the second at the left
- * @param {number} length of the strip in seconds
+ * @param {number} length of the strip in steps
+ * @param {number} step in seconds
  */
-function drawMinutes(marks, first, length) {
+function drawMinutes(marks, first, length, step) {
   while (minutes.children.length > marks.length) minutes.lastChild?.remove();
   while (minutes.children.length < marks.length) minutes.append(html("span"));
   marks.forEach((mark, i) => {
     const label = /** @type {HTMLElement} */ (minutes.children[i]);
-    write(label, time(first + mark).slice(0, 5));
+    const at = first + mark * step;
+    write(label, step < UNITS.hour ? time(at).slice(0, 5) : date(at).slice(5));
     label.style.left = `${((100 * mark) / length).toFixed(2)}%`;
   });
 }
@@ -108,7 +128,8 @@ function drawMinutes(marks, first, length) {
 export function clickedSecond(ranking, x) {
   const box = stripPicture.getBoundingClientRect();
   const length = ranking.all.series["5xx"]?.length ?? 1;
-  const second = ranking.second - length + 1 + Math.floor(((x - box.left) / box.width) * length);
+  const steps = Math.floor(((x - box.left) / box.width) * length) - length + 1;
+  const second = ranking.second + steps * unit(ranking);
   return Math.max(ranking.since, Math.min(ranking.second, second));
 }
 
@@ -129,11 +150,11 @@ export function drawPops(ranking, look) {
  */
 export function drawFoot(ranking) {
   const said = [
-    `last ${ranking.window} s against a minute before`,
+    `last ${duration(ranking.window)} against ${BEFORE.get(unit(ranking))} before`,
     `late ${full(ranking.late)}`,
     `_other ${full(ranking.other)}`,
     `_invalid ${full(ranking.invalid)}`,
-    `known for ${duration(ranking.second - ranking.since + 1)}`,
+    `known for ${duration(ranking.second - ranking.since + unit(ranking))}`,
   ];
   if (ranking.rejected !== undefined) said.push(`all services since the start: rejected ${full(ranking.rejected)}`);
   write(byId("foot"), said.join(" · "));

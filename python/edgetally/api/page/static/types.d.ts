@@ -1,6 +1,6 @@
 /** The answer of `GET /top/{service_id}`: see docs/api.md. */
 
-/** Per second, oldest first; null where nothing is known. */
+/** Per second, minute, hour or day, oldest first; null where nothing is known. */
 export type Series = (number | null)[];
 
 export interface Sum {
@@ -74,6 +74,8 @@ export interface Look {
   focus: string;
   /** 0: the newest second. */
   at: number;
+  /** What the strip is made of. */
+  downsample: "second" | "minute" | "hour" | "day";
 }
 
 export interface Condition {

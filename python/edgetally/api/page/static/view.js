@@ -6,10 +6,10 @@ import { counts, isTroubled } from "./columns.js";
 import { Connection } from "./connection.js";
 import { byId, offer, set, write } from "./element.js";
 import { drawFocus } from "./focus.js";
-import { localTime, percent, time } from "./format.js";
+import { date, localTime, percent, time } from "./format.js";
 import { listen } from "./keys.js";
 import { Rows } from "./rows.js";
-import { write as address, arrange, condition, ORDERS, question, read, starting } from "./state.js";
+import { write as address, arrange, condition, ORDERS, question, read, starting, UNITS, unit } from "./state.js";
 import { clickedSecond, drawFoot, drawPops, drawStrip, drawTiles } from "./summary.js";
 
 /** Rows are sorted anew after so many seconds. */
@@ -42,6 +42,7 @@ const table = /** @type {HTMLTableElement} */ (document.querySelector("#scroll >
 const rows = new Rows(table);
 const match = /** @type {HTMLInputElement} */ (byId("match"));
 const service = /** @type {HTMLSelectElement} */ (byId("service"));
+const downsample = /** @type {HTMLSelectElement} */ (byId("downsample"));
 const help = /** @type {HTMLDialogElement} */ (byId("help"));
 const connection = new Connection({ token: () => sessionStorage.getItem(TOKEN) ?? "", take, changed: draw });
 
@@ -156,7 +157,8 @@ function drawState() {
   const seen = { look, ranking, now: now(), lostAt: server(lostAt), retryAt: server(retryAt), problem, sentence };
   const state = condition(seen);
   const second = look.at || Math.floor(now());
-  write(byId("clock"), `${time(second)} UTC`);
+  const day = look.at && now() - look.at > UNITS.day ? `${date(look.at)} ` : "";
+  write(byId("clock"), `${day}${time(second)} UTC`);
   set(byId("clock"), "title", localTime(second));
   set(document.body, "data-state", state.name);
   write(byId("state"), state.text);
@@ -182,6 +184,7 @@ function controls() {
   offer(service, [...new Set([...services, look.service])].filter(Boolean).sort());
   service.value = look.service;
   if (document.activeElement !== match) match.value = look.match;
+  downsample.value = look.downsample;
 }
 
 /**
@@ -205,13 +208,22 @@ function freeze() {
 }
 
 /**
- * Look some seconds further back or forth.
- * @param {number} seconds
+ * Look some steps of the strip further back or forth.
+ * @param {number} steps
  */
-function scrub(seconds) {
+function scrub(steps) {
   if (!ranking) return;
-  const at = (look.at || ranking.second) + seconds;
+  const at = (look.at || ranking.second) + steps * unit(ranking);
   go({ at: at >= newest(ranking) ? 0 : at }, { replace: look.at > 0 });
+}
+
+/**
+ * Make the steps of the strip longer or shorter.
+ * @param {number} by 1: longer
+ */
+function zoom(by) {
+  const units = /** @type {Look["downsample"][]} */ (Object.keys(UNITS));
+  go({ downsample: units[units.indexOf(look.downsample) + by] ?? look.downsample });
 }
 
 /**
@@ -267,6 +279,8 @@ listen(
     ArrowRight: () => scrub(1),
     "[": () => scrub(-10),
     "]": () => scrub(10),
+    "-": () => zoom(1),
+    "+": () => zoom(-1),
     Escape: back,
     c: copy,
     "?": () => help.showModal(),
@@ -280,6 +294,7 @@ byId("freeze").addEventListener("click", freeze);
 byId("help-open").addEventListener("click", () => help.showModal());
 service.addEventListener("change", () => go({ service: service.value, focus: "", match: "", pop: "", at: 0 }));
 byId("pop").addEventListener("change", (event) => go({ pop: /** @type {HTMLSelectElement} */ (event.target).value }));
+downsample.addEventListener("change", () => go({ downsample: read(`#downsample=${downsample.value}`).downsample }));
 match.addEventListener("input", () => go({ match: match.value.trim() }, { replace: true }));
 byId("strip").addEventListener("click", ({ clientX }) => ranking && go({ at: clickedSecond(ranking, clientX) }));
 table.addEventListener("click", ({ target }) => {
