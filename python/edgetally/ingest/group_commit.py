@@ -236,8 +236,8 @@ class GroupCommit:
         age = self.shared.clock.now() - min(push.arrived for push in group)
         if age > MAX_WAIT:
             raise Unavailable(WAITED.format(age))
-        first = group[0]
-        return first.key.push_id(first.defaults) if first.key else None
+        key = group[0].key
+        return key.push_id if key else None
 
     def _received(self, size: int) -> None:
         self._committer.totals.sources[SOURCE].size += size

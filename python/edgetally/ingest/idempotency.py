@@ -17,7 +17,7 @@ import msgspec
 from edgetally.clock import Clock
 from edgetally.errors import KeyReused
 from edgetally.journal.base import Checkpoints
-from edgetally.model import Defaults, Rejection, Report
+from edgetally.model import Rejection, Report
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
 
@@ -39,9 +39,14 @@ class IdempotencyKey(NamedTuple):
     content: int
     """A checksum of what the push contains."""
 
-    def push_id(self, defaults: Defaults) -> bytes:
-        """Return 16 bytes that are the same at every node for the same push, and only for it."""
-        text = msgspec.json.encode((self.name, self.content, defaults))
+    @property
+    def push_id(self) -> bytes:
+        """
+        16 bytes that are the same at every node for the same push, and only for it.
+
+        Name and content have all that its sender says. Defaults of a node are not in it: each has a POP of its own.
+        """
+        text = msgspec.json.encode((self.name, self.content))
         return hashlib.blake2b(text, digest_size=16).digest()
 
 
