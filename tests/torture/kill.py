@@ -53,7 +53,9 @@ def ask(node: ClusterNode, method: str, path: str, body: bytes | None = None, **
 
 
 class Threads:
-    """Calls in threads. One that fails ends the process: what it would have counted is missing."""
+    """Calls in threads. The first that fails ends the process: what it would have counted is missing."""
+
+    failed = threading.Event()
 
     def __init__(self, calls: Sequence[Callable[[], None]]) -> None:
         self._threads = [threading.Thread(target=self._run, args=(call,)) for call in calls]
@@ -69,10 +71,11 @@ class Threads:
     def _run(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except BaseException:
-            traceback.print_exc()
-            os.kill(os.getpid(), signal.SIGINT)
-            raise
+        except Exception:  # noqa: BLE001 - any of them
+            if not self.failed.is_set():
+                self.failed.set()
+                traceback.print_exc()
+                os.kill(os.getpid(), signal.SIGINT)
 
 
 class Load:
@@ -182,7 +185,7 @@ class Onlooker:
     def sums(self) -> Sent:
         """Return the requests that were shown, by service and domain."""
         found: Sent = Counter()
-        for (service_id, _), entry in self.entries.items():
+        for (service_id, _), entry in self.entries.copy().items():
             for domain, counts in json.loads(entry)["aggregated"].items():
                 found[service_id, domain] += counts["requests"]
         return found
