@@ -19,7 +19,7 @@ from traffic import EDGE, NAMES, PER_MINUTE, POPS, SERVICE, Minute, Noise, minut
 
 from benchmarks.harness import row
 from edgetally import _core
-from edgetally.history.base import Batch, ServiceMinute
+from edgetally.history.base import RecordedBatch, ServiceMinute
 from edgetally.history.question import HistoryQuestion
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.retention import KeepLimits
@@ -55,7 +55,7 @@ ROUNDS = 7
 class Nothing:
     """Everything is in the file."""
 
-    def batches(self, _services: object) -> list[Batch]:
+    def batches(self, _services: object) -> list[RecordedBatch]:
         """Return nothing."""
         return []
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from edgetally._core import Fold, Sealed, Window
 from edgetally.config.sections import HistorySettings
-from edgetally.history.base import Batch
+from edgetally.history.base import RecordedBatch
 from edgetally.history.question import HistoryQuestion
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.recorder import Recorder
@@ -153,5 +153,5 @@ def summed(  # noqa: PLR0913 - all but the first are keywords
 class Idle:
     """A recorder that has nothing."""
 
-    def batches(self, services: Sequence[str] | None) -> list[Batch]:  # noqa: ARG002 - there are none
+    def batches(self, services: Sequence[str] | None) -> list[RecordedBatch]:  # noqa: ARG002 - there are none
         return []

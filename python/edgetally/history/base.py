@@ -15,7 +15,7 @@ class ServiceMinute(NamedTuple):
     """By dataset, as `_core.Rollup` makes them."""
 
 
-class Batch(NamedTuple):
+class RecordedBatch(NamedTuple):
     """What one journal adds to history: all of it, or nothing."""
 
     journal: str
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 class Running(Protocol):
     """What is not in the engine yet."""
 
-    def batches(self, services: Sequence[str] | None) -> list[Batch]:
+    def batches(self, services: Sequence[str] | None) -> list[RecordedBatch]:
         """Return what these services, or all, did since the last commit, oldest first."""
 
 
@@ -47,7 +47,7 @@ class HistoryWriter(Protocol):
     def mark(self, journal: str) -> int:
         """Return the first second of a journal that is not here; 0 if none is."""
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: RecordedBatch) -> None:
         """Add a batch; it is durable when this returns. Raises Unavailable when that is not possible now."""
 
     def maintain(self, now: int) -> bool:

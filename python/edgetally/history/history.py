@@ -11,7 +11,7 @@ from edgetally.journal.base import Journal, Partial, Partition, Seal
 from edgetally.window.shelving import SealedSeconds
 
 
-class History:
+class ServerHistory:
     """Minutes, hours and days in the data directory."""
 
     def __init__(self, config: Config, journal: Journal, clock: Clock) -> None:

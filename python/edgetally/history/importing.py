@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgetally import _core
-from edgetally.history.base import Batch, ServiceMinute
+from edgetally.history.base import RecordedBatch, ServiceMinute
 from edgetally.history.question import HistoryQuestion
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.store import HistoryFile
@@ -34,7 +34,7 @@ class Imported(NamedTuple):
 class NothingRunning:
     """There is no recorder in this process."""
 
-    def batches(self, services: Sequence[str] | None) -> list[Batch]:  # noqa: ARG002 - there are none
+    def batches(self, services: Sequence[str] | None) -> list[RecordedBatch]:  # noqa: ARG002 - there are none
         """Return nothing."""
         return []
 

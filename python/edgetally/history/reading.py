@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgetally import _core
-from edgetally.history.base import Batch, Running
+from edgetally.history.base import RecordedBatch, Running
 from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, chunks_at, stored_dataset, tier_of
 from edgetally.history.holes import Span, holes
 from edgetally.history.question import MAX_VALUES, NAME, HistoryAnswer, HistoryQuestion, TooManyValues
@@ -149,7 +149,9 @@ class HistoryReaders:
 class _Lookup:
     """Looks up the rows that one question needs."""
 
-    def __init__(self, database: sqlite3.Connection, question: HistoryQuestion, batches: Sequence[Batch]) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, question: HistoryQuestion, batches: Sequence[RecordedBatch]
+    ) -> None:
         self._database = database
         self._question = question
         self._dataset = stored_dataset(question.dataset)

@@ -15,7 +15,7 @@ from typing import Protocol
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.errors import Unavailable
-from edgetally.history.base import Batch, HistoryWriter, ServiceMinute
+from edgetally.history.base import HistoryWriter, RecordedBatch, ServiceMinute
 from edgetally.history.tiers import MINUTE, MINUTES
 from edgetally.telemetry import metrics
 from edgetally.telemetry.events import HistoryFailing, HistoryRecovered, MinutesLeftOut, TaskFailed, say
@@ -123,7 +123,7 @@ class Recorder:
         # What follows changes in the thread, under the lock.
         self._lock = threading.Lock()
         self._open = OpenMinute(self._mark, self._mark)
-        self._pending: deque[Batch] = deque()
+        self._pending: deque[RecordedBatch] = deque()
         self._pending_bytes = 0
 
     @property
@@ -159,11 +159,11 @@ class Recorder:
         """Take what comes from here on as that of a journal that begins anew, with this id."""
         self._submit(partial(self._begin, journal))
 
-    def batches(self, services: Sequence[str] | None) -> list[Batch]:
+    def batches(self, services: Sequence[str] | None) -> list[RecordedBatch]:
         """Return what these services, or all, did since the last commit, oldest first."""
         with self._lock:
             pending, minute = list(self._pending), self._open
-            running = Batch(self._journal, minute.first, minute.next, [], list(minute.known))
+            running = RecordedBatch(self._journal, minute.first, minute.next, [], list(minute.known))
             rollups = dict(minute.rollups)
         chosen = [
             batch._replace(minutes=[one for one in batch.minutes if services is None or one.service_id in services])
@@ -249,7 +249,7 @@ class Recorder:
                 ServiceMinute(one, minute.minute, rollup.minute(self._limits.max_names))
                 for one, rollup in minute.rollups.items()
             ]
-            batch = Batch(self._journal, minute.first, minute.next, minutes, minute.known)
+            batch = RecordedBatch(self._journal, minute.first, minute.next, minutes, minute.known)
             with self._lock:
                 self._pending.append(batch)
                 self._pending_bytes += batch.size

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgetally import _core
 from edgetally.errors import Unavailable
-from edgetally.history.base import Batch, ServiceMinute
+from edgetally.history.base import RecordedBatch, ServiceMinute
 from edgetally.history.chunks import DATASETS
 from edgetally.history.compaction import Kept, compact
 from edgetally.history.retention import KeepLimits, remove_expired, remove_oldest, used_bytes
@@ -46,7 +46,7 @@ class HistoryFile:
         row = self._database.execute("SELECT until FROM marks WHERE journal = ?", (journal,)).fetchone()
         return row[0] if row else 0
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: RecordedBatch) -> None:
         """Add a batch and the mark of its journal, in one commit; raise Unavailable when that is not possible now."""
         with self._transaction():
             # An earlier attempt may have succeeded although an error was reported.
@@ -109,7 +109,7 @@ class HistoryFile:
         if disk.f_bavail * disk.f_frsize < reserved:
             raise OSError(f"the disk has less than {reserved >> 20} MiB left, which are reserved for the journal")
 
-    def _add(self, batch: Batch) -> None:
+    def _add(self, batch: RecordedBatch) -> None:
         for one in batch.minutes:
             self._add_minute(one)
         for first, behind in batch.known:

@@ -33,7 +33,7 @@ from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
-from edgetally.history.history import History, has_history
+from edgetally.history.history import ServerHistory, has_history
 from edgetally.history.recorder import HistoryCollector
 from edgetally.http.connection import Connection
 from edgetally.http.server import Limits, Server
@@ -122,7 +122,9 @@ class Service:
             split_by_pop=exported.split_by_pop,
         )
         name_series(self.exported_series, self.descriptions)
-        self.history = History(config, self.journal, self.clock) if has_history(config) and config.node.reads else None
+        self.history = (
+            ServerHistory(config, self.journal, self.clock) if has_history(config) and config.node.reads else None
+        )
         recorder = self.history.recorder if self.history else None
         self.shelving = Shelving(self.shelf, self.exported_series, recorder.record if recorder else lambda _: None)
         self.windows = Windows(
