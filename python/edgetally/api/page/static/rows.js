@@ -4,11 +4,13 @@
 
 import { COLUMNS, changed, choosePops, counts, MAX_POPS, popColumns, statuses, tooltip } from "./columns.js";
 import { drawPaths, html, picture, set, write } from "./element.js";
-import { percent, short } from "./format.js";
+import { duration, percent, short } from "./format.js";
 import { areas, CLASSES, depth, largest, slices } from "./picture.js";
-import { question } from "./state.js";
+import { question, unit } from "./state.js";
 
 const SPARK_HEIGHT = 20;
+/** How long the picture of a row is. */
+const SPARK_STEPS = 120;
 /** POPs are chosen anew after so many seconds, or with another question. */
 const CHOOSE_EVERY = 5;
 /** As many POPs have a column, however narrow the page is. */
@@ -124,7 +126,7 @@ export class Rows {
    * @param {string[]} pops
    */
   #shape(ranking, look, pops) {
-    const shape = JSON.stringify([ranking.of, look.by, pops]);
+    const shape = JSON.stringify([ranking.of, look.by, pops, unit(ranking)]);
     if (shape === this.shape) return;
     this.shape = shape;
     this.made.clear();
@@ -137,7 +139,15 @@ export class Rows {
       } else th.append(column.head);
       return th;
     });
-    heads.splice(1, 0, html("th", { scope: "col", class: "wide", title: "against a minute before" }, "1 min"));
+    heads.splice(
+      1,
+      0,
+      html(
+        "th",
+        { scope: "col", class: "wide", title: `against ${duration(ranking.ago)} before` },
+        duration(ranking.ago),
+      ),
+    );
     heads.splice(2, 0, html("th", { scope: "col", class: "wide" }, "status"));
     const name = html("th", { scope: "col", title: "in the order of trouble: 5xx and fetches without a response" });
     const one = ranking.of.slice(0, -1);
@@ -145,7 +155,7 @@ export class Rows {
     name.append(html("button", { type: "button", "data-by": "trouble" }, text));
     if (look.by === "trouble") name.setAttribute("aria-sort", "descending");
     const popHeads = pops.map((pop) => html("th", { scope: "col", class: "pop wide" }, pop));
-    const spark = html("th", { scope: "col" }, "2 minutes");
+    const spark = html("th", { scope: "col" }, duration(SPARK_STEPS * unit(ranking)));
     this.head.replaceChildren(html("tr", {}, name, ...heads, spark, ...popHeads));
   }
 
