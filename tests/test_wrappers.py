@@ -75,6 +75,8 @@ TIMED = {
     "journalctl -o short-full": b"Sun 2026-11-22 04:41:06 UTC edge1 nginx[12]: ",
     "journalctl -o short-unix": b"1795322466.123456 edge1 nginx[12]: ",
     "a time and a tab": b"2026-11-22T04:41:06.123Z\t",
+    "stern with times": b"edge-7d9 nginx 2026-11-22T04:41:06.1Z ",
+    "fluentd's standard output": b"2026-11-22 05:41:06.123456789 +0100 edge.access: ",
     "syslog around CRI": b"<13>2026-11-22T04:41:06Z node1 x: ",
 }
 UNTIMED = {
@@ -87,6 +89,11 @@ UNTIMED = {
     "journalctl -o short-precise": b"Nov 22 04:41:06.123456 edge1 nginx[12]: ",
     "journalctl -o with-unit, elsewhere": b"Sun 2026-11-22 05:41:06 CET edge1 nginx.service[12]: ",
     "journalctl -o json-sse": b"data: ",
+    "CEE": b"@cee: ",
+    "CEE in syslog": SYSLOG + b"@cee:",
+    "stern": b"edge-7d9 nginx ",
+    "stern with a namespace": b"default edge-7d9 nginx ",
+    "kubetail": b"[edge-7d9 nginx] ",
     "journalctl -o json-seq": b"\x1e",
     "a time without an offset": b"2026-11-22 04:41:06,123 ",
     "compose with colors": b"\x1b[36mnginx-1  | \x1b[0m",
@@ -110,6 +117,13 @@ ENVELOPES = {
     "a log beside a message": b'{"log":{"offset":1},' + message(TIMELESS)[1:],
     "an object in a log": b'{"log":' + TIMELESS + b',"stream":"stdout","time":"2026-11-22T04:41:06Z"}',
     "an object in a payload": b'{"jsonPayload":' + TIMELESS + b',"timestamp":"2026-11-22T04:41:06Z"}',
+    "GELF": json.dumps({"version": "1.1", "short_message": TIMELESS.decode(), "timestamp": SECOND + 0.5}).encode(),
+    "Splunk, from Docker": json.dumps(
+        {"event": {"line": TIMELESS.decode(), "source": "stdout"}, "time": SECOND}
+    ).encode(),
+    "Logstash": json.dumps({"@timestamp": "2026-11-22T04:41:06Z", "event": {"original": TIMELESS.decode()}}).encode(),
+    "syslog-ng": json.dumps({"ISODATE": "2026-11-22T04:41:06+00:00", "MESSAGE": TIMELESS.decode()}).encode(),
+    "a list of one": b'{"records":[' + TIMELESS + b'],"time":"2026-11-22T04:41:06Z"}',
     "comma behind an envelope": docker(TIMELESS + b"\n") + b",",
     "docker in a message": message(docker(TIMELESS + b"\n")),
     "prefix in docker": docker(b"nginx-1  | " + TIMELESS + b"\n"),
@@ -294,6 +308,37 @@ def test_what_waits_for_its_end_may_go_on_in_another_fold(lines: list[bytes]) ->
         folding.resume(junk)
 
 
+PARTS: dict[str, list[dict[str, object]]] = {
+    "Fluent Bit": [{"stream": "stdout", "_p": "P"}, {"stream": "stdout", "_p": "P"}, {"stream": "stdout", "_p": "F"}],
+    "Docker's fluentd driver": [
+        {"source": "stdout", "partial_message": "true", "partial_id": "a", "partial_last": last}
+        for last in ("false", "false", "true")
+    ],
+    "the last part unmarked": [{"partial_message": "true"}, {"partial_message": "true"}, {}],
+    "Vector": [{"_partial": True}, {"_partial": True}, {}],
+    "Docker's journald driver": [
+        {"CONTAINER_ID": "a", "CONTAINER_PARTIAL_LAST": last} for last in ("false", "false", "true")
+    ],
+    "Podman": [
+        {"CONTAINER_ID": "a", "CONTAINER_PARTIAL_MESSAGE": "true"},
+        {"CONTAINER_ID": "a", "CONTAINER_PARTIAL_MESSAGE": "true"},
+        {"CONTAINER_ID": "a"},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_shippers_mark_parts_in_their_ways(name: str) -> None:
+    key = "MESSAGE" if "CONTAINER_ID" in PARTS[name][0] else "message" if name == "Vector" else "log"
+    texts = (TIMELESS[:9], TIMELESS[9:20], TIMELESS[20:])
+    time = {"time": "2026-11-22T04:41:06Z"}
+    lines = [
+        json.dumps({**time, **marks, key: text.decode()}).encode()
+        for text, marks in zip(texts, PARTS[name], strict=True)
+    ]
+    assert fold(b"\n".join(lines * 2), "lines") == (2, 2, {}, {SECOND: 2})
+
+
 def test_a_part_without_its_end_is_one_truncated_line() -> None:
     assert fold(CRI + b"P " + RECORD + b"\n", "lines") == (0, 1, {"truncated": 1}, {})
 
@@ -313,6 +358,17 @@ def test_a_part_without_its_end_is_one_truncated_line() -> None:
         (0, {"not_json": 1}, RECORD + b"x" + RECORD),
         (0, {"not_json": 1}, RECORD + b"}"),
         (3, {}, SYSLOG + RECORD * 3),
+        (3, {}, (SYSLOG + RECORD) * 3),
+        (3, {}, (STRUCTURED + RECORD + b" ") * 3),
+        (3, {}, b"%d %b" % (len(SYSLOG + RECORD), SYSLOG + RECORD) * 3),
+        (1, {"truncated": 1}, ((SYSLOG + RECORD) * 2)[:-1]),
+        (0, {"not_json": 1}, SYSLOG + RECORD + b"<x>" + RECORD),
+        (2, {}, json.dumps({"MESSAGE": [RECORD.decode(), list(RECORD)]}).encode()),
+        (2, {"no_part": 1}, b'{"Records":[' + RECORD + b",{}," + RECORD + b"]}"),
+        (2, {}, json.dumps({"logEvents": [{"id": "1", "message": RECORD.decode()}] * 2}).encode()),
+        (0, {}, b'{"records":[]}'),
+        (0, {"no_part": 1}, b'{"records":[1]}'),
+        (3, {}, b"[" + RECORD + b"," + RECORD + b"]\n[" + RECORD + b"]\n[]\n"),
         (3, {}, RECORD + BYTE_ORDER_MARK + RECORD + b" " + BYTE_ORDER_MARK * 2 + RECORD),
         (3, {}, RECORD + b"\0" + RECORD + b"\r\0\0" + RECORD + b"\0"),
         (2, {}, (SYSLOG + RECORD + b"\0") * 2),
@@ -447,6 +503,11 @@ def test_lines_of_other_logs_are_counted_as_such_and_not_shown(line: bytes, befo
         ("caddy", 1, b'{"ts":1,"status":502}'),
         ("caddy", 0, b'{"ts":1,"logger":"http.log.error.log0","status":502,"err_id":"a1"}'),
         ("caddy", 0, b'{"ts":1,"logger":"admin.api","msg":"received request","method":"GET"}'),
+        ("caddy", 0, b'{"level":"info","ts":1,"msg":"using config from file","file":"Caddyfile"}'),
+        ("caddy", 0, b'{"level":"error","ts":1,"msg":"dial tcp: refused","request":{"host":"a"},"status":502}'),
+        ("caddy", 0, b'{"level":"error","ts":1,"status":502}'),
+        ("caddy", 1, b'{"level":"info","ts":1,"msg":"handled request","request":{"method":"GET"},"status":200}'),
+        ("caddy", 1, b'{"level":"info","ts":1,"request":{"method":"GET"},"status":200}'),
         ("traefik", 1, b'{"time":"2026-11-22T04:41:06Z","DownstreamStatus":200}'),
         ("traefik", 0, b'{"time":"2026-11-22T04:41:06Z","level":"info","msg":"Configuration loaded"}'),
         ("traefik", 0, b'{"time":"2026-11-22T04:41:06Z","DownstreamStatus":200,"RouterName":"ping@internal"}'),
@@ -470,6 +531,11 @@ def test_what_an_access_line_is_belongs_to_the_format(format: str, accepted: int
         "2026-11-22 05:41:06.907 +0100",
         "22/Nov/2026:04:41:06 +0000",
         "[22/Nov/2026:05:41:06 +0100]",
+        "22/Nov/2026:04:41:06.123 +0000",
+        "20261122T044106Z",
+        "20261122T054106.5+0100",
+        "2026-11-22 05:41:06.123 +0100 CET",
+        "2026-11-22T05:41:06+01:00[Europe/Berlin]",
     ],
 )
 def test_common_spellings_of_times_are_read(time: str) -> None:
@@ -511,6 +577,8 @@ def test_lines_without_a_time_are_counted() -> None:
         (1, b'{"ts":1795322466,"upstream_response_time":0.1, 0.2 : -,"status":200}'),
         (0, b'{"ts":,"status":200}'),
         (0, b'{"ts":1795322466,"status":}'),
+        (0, b'{"ts":1795322466,"status":200,"origin_status":,"bereq_bytes":}'),
+        (1, b'{"ts":1795322466,"status":200,"origin_status":"","bereq_bytes":null}'),
         (0, b'{"ts":1795322466,"status":200, 404}'),
     ],
 )
@@ -531,6 +599,11 @@ def test_only_fields_that_count_can_make_a_line_unreadable(accepted: int, line: 
         ("edge_hit_requests", "Origin; fwd=uri-miss, Edge; hit"),
         ("edge_miss_requests", 'Origin; hit, "Edge, Inc; x"; fwd=stale'),
         ("edge_hit_requests", "MISS, HIT"),
+        ("edge_hit_requests", "ExampleCache; hit,"),
+        ("edge_miss_requests", 'ExampleCache; fwd="uri-miss"'),
+        ("edge_hit_requests", "TCP_MEM_HIT:HIER_NONE"),
+        ("edge_miss_requests", "MISS/200"),
+        ("edge_hit_requests", "Hit from cloudfront"),
         (None, "ExampleCache; fwd=bypass"),
         (None, "ExampleCache; fwd=method"),
     ],

@@ -25,6 +25,9 @@ CADDY: dict[Path, str] = {
     ("resp_headers", "X-Edgetally-Origin-Status", FIRST): "origin_status",
     ("resp_headers", "X-Edgetally-Origin-Ttfb-Ms", FIRST): "origin_ttfb_ms",
     ("logger",): "logger",
+    ("msg",): "msg",
+    ("level",): "level",
+    ("request", "method"): "method",
     ("duration",): "edge_time_s",
     ("request", "remote_ip"): "ipv6",
 }
@@ -94,7 +97,15 @@ def members(line: bytes, format: str) -> Members:
         # The line may have every field of a record, too: no other key has the same name.
         named = values_at(line, CADDY)
         logger = values.present(named.pop(b"logger", None)) or b""
-        if logger and not logger.startswith(b"http.log.access"):
+        event, level, method = (named.pop(name, None) for name in (b"msg", b"level", b"method"))
+        has_request = not_empty(method) or any(
+            not_empty(named.get(name)) for name in (b"domain", b"proto", b"tls", b"ipv6")
+        )
+        is_message_of_requests = values.present(event) in (None, b"handled request")
+        is_access = not not_empty(level) or (has_request and is_message_of_requests)
+        if logger:
+            is_access = logger.startswith(b"http.log.access")
+        if not is_access:
             raise Rejected("other_log")
         return named
     if format == "traefik":

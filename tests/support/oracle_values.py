@@ -13,11 +13,12 @@ MAX_COUNTER = 2**64 - 1
 
 _NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})([.,][0-9]+)?"
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.,][0-9]+)?)?"
     rb" ?(?:[Zz]|UTC|GMT|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
 )
+_BASIC = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})[Tt]([0-9]{2})([0-9]{2})([0-9]{2}.*)")
 _COMMON_LOG = re.compile(
-    rb"(\[)?([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    rb"(\[)?([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2}(?:[.,][0-9]+)?)"
     rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
 )
 _HEADER_DATE = re.compile(
@@ -215,6 +216,8 @@ def end(value: Value | None, duration: Value | None = None) -> int | None:
 
 def _calendar(text: bytes) -> Fraction:
     """Read a date as servers write it."""
+    if basic := _BASIC.fullmatch(text):
+        return _rfc3339(b"%b-%b-%bT%b:%b:%b" % basic.groups())
     named = _COMMON_LOG.fullmatch(text) or _HEADER_DATE.fullmatch(text)
     if not named:
         return _rfc3339(text)
@@ -230,7 +233,7 @@ def _rfc3339(text: bytes) -> Fraction:
     match = _RFC3339.fullmatch(text)
     if not match:
         raise Rejected("bad_ts")
-    year, month, day, hour, minute, sec = (int(group) for group in match.groups()[:6])
+    year, month, day, hour, minute, sec = (int(group or 0) for group in match.groups()[:6])
     part, sign, offset_hour, offset_minute = match[7], match[8], int(match[9] or 0), int(match[10] or 0)
     if hour > 23 or minute > 59 or sec > 60 or offset_hour > 23 or offset_minute > 59:
         raise Rejected("bad_ts")
@@ -275,17 +278,29 @@ def is_ipv6(value: Value | None) -> bool:
 def cache_result(value: Value | None) -> str | None:
     """Map the edge's own word to hit, miss, pass, synth, error or None; of several caches, that of the last one."""
     said = word(value)
-    last = re.findall(r'(?:"(?:\\.|[^"\\])*"|[^,])+', said)[-1].strip() if said.strip(",") else said
+    members = [member.strip() for member in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^,])+', said)]
+    last = next(filter(None, reversed(members)), "")
     if ";" in last:
         name, *parameters = (part.strip() for part in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^;])+', last))
         pairs = [tuple(part.strip() for part in (each + "=?1").split("=")[:2]) for each in parameters]
         if " " not in name or name.startswith('"'):
-            forwards = [word for key, word in pairs if key == "fwd" and word in (*_MISSES, *_PASSES)]
+            words = [unquoted(word) for key, word in pairs if key == "fwd"]
+            forwards = [word for word in words if word in (*_MISSES, *_PASSES)]
             if ("hit", "?1") in pairs:
                 return "hit"
             if forwards:
                 return "miss" if forwards[-1] in _MISSES else "pass"
-    return _word_result(said) or _word_result(last)
+    return _word_result(said) or known_result(last) or known_result(last.split(";")[0].strip())
+
+
+def unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def known_result(said: str) -> str | None:
+    """Map a word, of which more may be said behind it."""
+    more = re.match(r"([^:/ ]*)(?:[:/]| from | \()", said)
+    return _word_result(said) or (_word_result(more[1]) if more else None)
 
 
 _MISSES = ("uri-miss", "vary-miss", "miss", "stale", "partial", "request")
@@ -295,11 +310,13 @@ _PASSES = ("bypass", "method")
 """The same, where it did not look for an answer."""
 
 _WORDS = {
-    "hit": "hit stale updating revalidated refreshhit originshieldhit",
-    "miss": "miss hitmiss expired tcp_client_refresh",
-    "pass": "pass bypass scarce hitpass pipe uncacheable dynamic ignored",
-    "synth": "synth redirect",
-    "error": "error limitexceeded capacityexceeded",
+    "hit": "hit stale updating revalidated refreshhit originshieldhit tcp_refresh_unmodified tcp_refresh_fail_old "
+    "remote_hit partial_hit",
+    "miss": "miss hitmiss expired tcp_client_refresh tcp_refresh_modified",
+    "pass": "pass bypass scarce hitpass pipe uncacheable dynamic ignored tcp_tunnel config_nocache cache_noconfig "
+    "private_nostore",
+    "synth": "synth redirect tcp_redirect",
+    "error": "error limitexceeded capacityexceeded tcp_refresh_fail_err",
 }
 """Whole words."""
 
@@ -316,13 +333,13 @@ _SENTENCES = (
 """Why Apache did not cache, in whole sentences."""
 
 _STARTS = {
-    "hit": ("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_"),
+    "hit": ("hit-", "hit_", "cache hit", "conditional cache hit", "tcp_hit_", "tcp_mem_hit_"),
     "miss": ("miss-", "miss_", "cache miss", "conditional cache miss", "tcp_miss_"),
     "pass": (
         *("hitpass-", "pass-", "pipe-", "response status ", "cache-control: ", "cache invalidated by "),
         *("no last-modified; ", "broken expires header: ", "s-maxage or max-age zero "),
     ),
-    "synth": ("function",),
+    "synth": ("function", "lambda"),
     "error": ("error-", "err_"),
 }
 """How other words begin."""

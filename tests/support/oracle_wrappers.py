@@ -45,6 +45,8 @@ PREFIXES = [
     re.compile(rb"data: (?=\{)"),
     re.compile(rb"[A-Za-z0-9][A-Za-z0-9._@ /-]*\| ?"),
     re.compile(rb"\[(?=[^\]]*/)[A-Za-z0-9._/:-]+\] "),
+    re.compile(rb"\[(?=[^\]]*-)[a-z0-9.-]+(?: [a-z0-9.-]+){1,2}\] (?=\{|[0-9]{4}-)"),
+    re.compile(rb"(?=[a-z])(?=[^{]*-[^{]* (?:\{|[0-9]{4}-))[a-z0-9.-]+(?: [a-z0-9.-]+){1,2}? (?=\{|[0-9]{4}-)"),
 ]
 
 OTHER_LOG = re.compile(
@@ -110,12 +112,15 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
         return None
     if not isinstance(members, dict) or of_record(format) & members.keys():
         return None
-    times = [name for name in members if name in ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "date")]
+    times = [name for name in members if name in TIMES]
     at = second(str(members[times[-1]]).encode()) if times else None
     log, stream, entry = (members.get(name) for name in ("log", "stream", "MESSAGE"))
+    is_part = marked_part(members)
+    if is_part is not None and (text := marked_text(members)) is not None:
+        return Wrapped(encoded(text), at, is_part, "stderr" if stream == "stderr" else "stdout")
     if isinstance(log, str) and isinstance(stream, str):
-        tag = members.get("logtag", "F" if log.endswith("\n") or is_object(encoded(log)) else "P")
-        return Wrapped(encoded(log), at, tag.startswith("P"), "stderr" if stream == "stderr" else "stdout")
+        is_part = not (log.endswith("\n") or is_object(encoded(log)))
+        return Wrapped(encoded(log), at, is_part, "stderr" if stream == "stderr" else "stdout")
     if isinstance(entry, list):
         is_bytes = all(isinstance(byte, int) and 0 <= byte < 256 for byte in entry)
         return Wrapped(bytes(entry), at) if is_bytes else None
@@ -126,8 +131,37 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
     return shipped({name: value for name, value in members.items() if name in HOLDERS}, at)
 
 
-HOLDERS = ("log", "message", "msg", "line", "textPayload", "jsonPayload")
+TIMES = ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "date", "timereported", "TimeGenerated")
+
+HOLDERS = (
+    *("log", "message", "msg", "line", "event", "original", "body", "json", "log_processed"),
+    *("short_message", "full_message", "textPayload", "jsonPayload", "properties"),
+    *("LogEntry", "LogMessage", "@message", "stringValue"),
+)
 """Where shippers put a line, or the object that they made of it."""
+
+
+def marked_part(members: dict[str, object]) -> bool | None:
+    """Whether a line goes on in another envelope, as the last of the marks says; None without one."""
+    lasts = [str(members[name]).lower() for name in members if name in ("partial_last", "CONTAINER_PARTIAL_LAST")]
+    if lasts:
+        return lasts[-1] != "true"
+    found = None
+    for name, value in members.items():
+        if name in ("logtag", "_p"):
+            found = str(value).startswith("P")
+        elif name in ("partial_message", "CONTAINER_PARTIAL_MESSAGE", "_partial"):
+            found = str(value).lower() == "true"
+    return found
+
+
+def marked_text(members: dict[str, object]) -> str | None:
+    """Find the text of a line that may be a part."""
+    texts = [members[name] for name in (*(n for n in members if n in HOLDERS and n != "log"), "log") if name in members]
+    held = [text for text in texts if isinstance(text, str) and '"' in text.partition("{")[2]]
+    entry = members.get("MESSAGE")
+    plain = [text for text in (members.get("log"), entry) if isinstance(text, str)]
+    return next(iter([*held, *plain]), None)
 
 
 def shipped(held: dict[str, object], at: int | None) -> Wrapped | None:
@@ -189,6 +223,19 @@ def messages(line: bytes) -> list[bytes]:
     """Split a line at zero bytes; empty if another message starts with neither a priority nor a brace."""
     found = [message for message in map(stripped, line.split(b"\0")) if message]
     return found if len(found) > 1 and all(message[:1] in b"{<" for message in found[1:]) else []
+
+
+def run_together(line: bytes) -> list[bytes]:
+    """Split a line after records that a message of syslog follows; empty if anything else follows one."""
+    found: list[bytes] = []
+    while line:
+        record = re.search(rb'\{[ \t\r]*["}]', line)
+        if not record or (found and not re.match(rb"(?:[0-9]+ )?<[0-9]{1,3}>", line)):
+            return []
+        end = object_end(line, record.start()) or len(line)
+        found.append(line[:end])
+        line = re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*m|[ \t\r\0\x1e])*", b"", line[end:])
+    return found if len(found) > 1 else []
 
 
 COMPRESSED = re.compile(
@@ -314,7 +361,7 @@ class Input:
             self.lines += len(records) - 1
             for record in records:
                 self.element(number, record, second, depth)
-        elif reason in ("not_json", "truncated") and (found := messages(text)):
+        elif reason in ("not_json", "truncated") and (found := messages(text) or run_together(text)):
             self.lines += len(found) - 1
             for message in found:
                 self.text(number, message, second, max(depth, 1))

@@ -24,7 +24,7 @@ impl Fold {
         }
         if let Some(mut array) = self.array.take() {
             for chunk in block.chunks(CHUNK) {
-                let lines = array.split(chunk);
+                let lines = array.split_arrays(chunk);
                 self.fold_block(&lines, now);
             }
             self.array = Some(array);

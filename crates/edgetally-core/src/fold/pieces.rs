@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::decode::scan;
-use crate::value::text::is_blank;
+use crate::value::text::{is_blank, trim};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const RECORD_SEPARATOR: u8 = 0x1E;
@@ -77,6 +77,33 @@ pub fn messages(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> 
         }
     }
     (messages.len() > 1).then_some(messages)
+}
+
+/// The messages of syslog of a line that has several: `{…}<134>1 … {…}83 <134>1 … {…}`. `None` if there is only one, or if
+/// anything else follows a record.
+pub fn syslog_messages(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
+    let (mut messages, mut at) = (vec![], range.start);
+    while at < range.end {
+        if !messages.is_empty() && !starts_message(&block[at..range.end]) {
+            return None;
+        }
+        // Braces occur in headers. A record goes on with the quote of a key, or ends.
+        let is_record = |brace: &usize| matches!(trim(&block[*brace + 1..range.end]), [b'"' | b'}', ..]);
+        let record = memchr::memchr_iter(b'{', &block[at..range.end]).map(|brace| at + brace).find(is_record)?;
+        let end = scan::nested_end(block, record, range.end).unwrap_or(range.end);
+        messages.push(at..end);
+        at = strip_start(block, end..range.end);
+    }
+    (messages.len() > 1).then_some(messages)
+}
+
+/// Whether `text` starts with a priority, perhaps behind a count of octets.
+fn starts_message(text: &[u8]) -> bool {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = if count > 0 { text[count..].strip_prefix(b" ") } else { Some(text) };
+    let Some([b'<', priority @ ..]) = text else { return false };
+    let digits = priority.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=3).contains(&digits) && priority.get(digits) == Some(&b'>')
 }
 
 /// The records of a line that has several, or the punctuation of an array: `{…}{…}`, `{…},`, `[{…},`, `]`. `None` if there is

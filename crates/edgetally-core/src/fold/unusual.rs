@@ -4,14 +4,14 @@
 
 use std::ops::Range;
 
-use crate::fold::pieces::{messages, records, strip, strip_start};
+use crate::fold::pieces::{messages, records, strip, strip_start, syslog_messages};
 use crate::fold::settings::Framing;
 use crate::fold::spread_record::{SpreadRecord, starts_spread};
 use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
 use crate::value::text::is_blank;
-use crate::wrapper::Content;
+use crate::wrapper::{Content, Element};
 
 /// Envelopes within envelopes that are opened.
 const MAX_DEPTH: u8 = 3;
@@ -201,7 +201,7 @@ impl Fold {
             }
             return Ok(());
         }
-        if let Some(messages) = messages(block, range) {
+        if let Some(messages) = messages(block, range.clone()).or_else(|| syslog_messages(block, range)) {
             return self.fold_messages(block, messages, second, now, depth);
         }
         if is_other_log(text) { Err(Rejection::new(Reason::OtherLog, 0)) } else { Err(rejection) }
@@ -240,8 +240,36 @@ impl Fold {
         let may_be_envelope = is_worth_a_look(rejection.reason)
             && !matches!(rejection.reason, Reason::NotJson | Reason::Truncated)
             && depth < MAX_DEPTH;
-        let opened = if may_be_envelope { self.unwrap(block, range, second, now, depth) } else { None };
-        opened.unwrap_or(Err(rejection))
+        if !may_be_envelope {
+            return Err(rejection);
+        }
+        let opened = self.unwrap(block, range.clone(), second, now, depth);
+        opened.or_else(|| self.fold_list(block, range, second, now, depth)).unwrap_or(Err(rejection))
+    }
+
+    /// Folds the records of which the object `block[range]` has a list; nothing if it has none.
+    fn fold_list(
+        &mut self,
+        block: &[u8],
+        range: Range<usize>,
+        second: Option<u64>,
+        now: u64,
+        depth: u8,
+    ) -> Option<Result<(), Rejection>> {
+        let (elements, own_second) = self.unwrapper.list(&block[range.clone()])?;
+        let second = own_second.or(second);
+        // Records are counted as lines.
+        self.report.lines = (self.report.lines + elements.len() as u64).saturating_sub(1);
+        for element in elements {
+            let (text, place) = match &element {
+                Element::Object(object) => (block, range.start + object.start..range.start + object.end),
+                Element::Text(text) => (&text[..], 0..text.len()),
+            };
+            if let Err(rejection) = self.fold_content(text, place.clone(), second, now, depth + 1) {
+                self.reject(rejection, &text[place]);
+            }
+        }
+        Some(Ok(()))
     }
 
     /// Appends a line to the record that is spread over several, and folds that once it is complete.

@@ -6,8 +6,8 @@
 use crate::decode::slots::Slots;
 use crate::format::spec::FormatSpec;
 use crate::schema::record_fields::{
-    DOMAIN, EDGE_TIME_S, IPV6, LOGGER, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO, REQ_BODY_BYTES,
-    RESP_BODY_BYTES, TLS,
+    DOMAIN, EDGE_TIME_S, EVENT, IPV6, LEVEL, LOGGER, METHOD, ORIGIN, ORIGIN_ADDR, ORIGIN_STATUS, ORIGIN_TTFB_MS, PROTO,
+    REQ_BODY_BYTES, RESP_BODY_BYTES, TLS,
 };
 
 /// `ts` is the end of the request in seconds. `status` is 0 if the client left first.
@@ -22,6 +22,9 @@ pub static FORMAT: FormatSpec = FormatSpec {
         ("duration", EDGE_TIME_S),
         ("request>remote_ip", IPV6),
         ("logger", LOGGER),
+        ("msg", EVENT),
+        ("level", LEVEL),
+        ("request>method", METHOD),
         ("resp_headers[X-Edgetally-Origin]", ORIGIN),
         ("resp_headers[X-Edgetally-Origin-Addr]", ORIGIN_ADDR),
         ("resp_headers[X-Edgetally-Origin-Status]", ORIGIN_STATUS),
@@ -32,8 +35,14 @@ pub static FORMAT: FormatSpec = FormatSpec {
     ..FormatSpec::OBJECTS
 };
 
-/// Access loggers are `http.log.access` and what is named below it. The error logger repeats requests that failed.
+/// Access loggers are `http.log.access` and what is named below it. The error logger repeats requests that failed. A line with a
+/// level and without a logger is one of them if it has a request, and the message that all requests have, or none.
 fn is_other_log(slots: &Slots, block: &[u8]) -> bool {
     let logger = slots.text(block, LOGGER);
-    !logger.is_empty() && !logger.starts_with(b"http.log.access")
+    if !logger.is_empty() {
+        return !logger.starts_with(b"http.log.access");
+    }
+    let has_request = [DOMAIN, METHOD, PROTO, TLS, IPV6].iter().any(|slot| !slots.is_empty(*slot));
+    let is_access = has_request && matches!(slots.text(block, EVENT), b"" | b"handled request");
+    !slots.is_empty(LEVEL) && !is_access
 }

@@ -2,7 +2,7 @@
 
 use crate::decode::Decoder;
 use crate::format::Format;
-use crate::schema::record_fields::{SKIP, SLOTS};
+use crate::schema::record_fields::{EVENT, LEVEL, SKIP, SLOTS};
 use crate::value::text::trim;
 
 /// The name of the format that finds the most fields in the lines of `log`, the first of [`Format::names`] if several do.
@@ -31,7 +31,10 @@ fn count_fields_of_line(format: &Format, decoder: &mut Decoder, line: &[u8]) -> 
     if line.is_empty() || decoder.decode(line, 0..line.len()).is_err() {
         return 0;
     }
-    (0..SLOTS).filter(|slot| *slot != SKIP && !decoder.record.text(line, *slot).is_empty()).count()
+    // Any log may have a level and a message.
+    (0..SLOTS)
+        .filter(|slot| !matches!(*slot, SKIP | EVENT | LEVEL) && !decoder.record.text(line, *slot).is_empty())
+        .count()
         + decoder.elements.len()
 }
 

@@ -24,13 +24,36 @@ impl ArraySplitter {
 
     /// The elements in `piece`, each with a newline at its end. Bytes around them become blanks.
     pub fn split(&mut self, piece: &[u8]) -> Vec<u8> {
+        let lines = self.split_array(piece);
+        self.keep_trailing(&piece[lines.len()..]);
+        lines
+    }
+
+    /// The same, and other arrays may follow the first one, as several lines with one each.
+    pub fn split_arrays(&mut self, mut piece: &[u8]) -> Vec<u8> {
+        let mut lines = vec![];
+        loop {
+            let array = self.split_array(piece);
+            piece = &piece[array.len()..];
+            lines.extend_from_slice(&array);
+            let blanks = piece.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
+            if !self.trailing.is_empty() || piece.get(blanks) != Some(&b'[') {
+                self.keep_trailing(piece);
+                return lines;
+            }
+            *self = Self::new(self.max_sample);
+            piece = &piece[blanks..];
+        }
+    }
+
+    /// The elements of the array in `piece`, up to its end.
+    fn split_array(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut lines = if self.closed { vec![] } else { piece.to_vec() };
         let end = lines.iter_mut().position(|byte| {
             *byte = self.translate(*byte);
             self.closed
         });
         lines.truncate(end.map_or(lines.len(), |end| end + 1));
-        self.keep_trailing(&piece[lines.len()..]);
         lines
     }
 
@@ -97,6 +120,17 @@ mod tests {
             got.extend(splitter.split(&array[cut..]));
             assert_eq!(String::from_utf8_lossy(want), String::from_utf8_lossy(&got), "cut at {cut}");
             assert_eq!(None, splitter.error_at_end());
+        }
+    }
+
+    #[test]
+    fn other_arrays_may_follow_wherever_the_stream_is_cut() {
+        let arrays = b"[7,8]\r\n [9]\n[]\n x [1]";
+        for cut in 0..arrays.len() {
+            let mut splitter = ArraySplitter::new(MAX_SAMPLE);
+            let got = [splitter.split_arrays(&arrays[..cut]), splitter.split_arrays(&arrays[cut..])].concat();
+            assert_eq!(" 7\n8\n 9\n \n", String::from_utf8_lossy(&got), "cut at {cut}");
+            assert_eq!(Some((Reason::NotJson, &b"x [1]"[..])), splitter.error_at_end(), "cut at {cut}");
         }
     }
 

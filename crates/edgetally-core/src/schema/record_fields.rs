@@ -48,6 +48,10 @@ pub const METHOD: usize = 41;
 pub const LOGGER: usize = 42;
 /// The end of the request, if `ts` is absent. Nothing is added to it.
 pub const END: usize = 43;
+/// What happened, in words.
+pub const EVENT: usize = 44;
+/// How bad that is.
+pub const LEVEL: usize = 45;
 /// The start of the request, if `ts` and its end are absent. The time at the edge is added to it.
 pub const START: usize = 61;
 
@@ -120,7 +124,7 @@ pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Timestamp,
         SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD
-        | LOGGER | END | START | IPV6 => Form::Key,
+        | LOGGER | END | EVENT | LEVEL | START | IPV6 => Form::Key,
         EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD | COLLAPSED => Form::Keyword,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS | EDGE_TIME_MS => {
             Form::Milliseconds

@@ -41,7 +41,7 @@ impl CacheStatus {
 
 /// Every word that a server is known to write, in its own spelling, the common ones first. Case does not matter, `*` stands
 /// for any text, and the first match wins.
-pub const CACHE_WORDS: [(&str, CacheStatus); 66] = {
+pub const CACHE_WORDS: [(&str, CacheStatus); 81] = {
     use CacheStatus::{Error, Hit, Miss, Nothing, Pass, Synth};
     [
         // nginx, and what most servers share
@@ -81,6 +81,22 @@ pub const CACHE_WORDS: [(&str, CacheStatus); 66] = {
         ("TCP_DENIED", Nothing),
         ("ERR_*", Error),
         ("UDP_*", Nothing),
+        // Squid
+        ("TCP_REFRESH_UNMODIFIED", Hit),
+        ("TCP_REFRESH_FAIL_OLD", Hit),
+        ("TCP_REFRESH_MODIFIED", Miss),
+        ("TCP_REFRESH_FAIL_ERR", Error),
+        ("TCP_MEM_HIT_*", Hit),
+        ("TCP_TUNNEL", Pass),
+        ("TCP_REDIRECT", Synth),
+        ("TCP_DENIED_*", Nothing),
+        ("NONE_*", Nothing),
+        // Azure Front Door
+        ("REMOTE_HIT", Hit),
+        ("PARTIAL_HIT", Hit),
+        ("CONFIG_NOCACHE", Pass),
+        ("CACHE_NOCONFIG", Pass),
+        ("PRIVATE_NOSTORE", Pass),
         // Apache
         ("cache hit*", Hit),
         ("conditional cache hit*", Hit),
@@ -108,6 +124,7 @@ pub const CACHE_WORDS: [(&str, CacheStatus); 66] = {
         ("LimitExceeded", Error),
         ("CapacityExceeded", Error),
         ("Function*", Synth),
+        ("Lambda*", Synth),
         // Cloudflare
         ("dynamic", Pass),
         ("ignored", Pass),
@@ -127,16 +144,28 @@ pub fn cache_status(word: &[u8]) -> CacheStatus {
     if word.is_empty() {
         return CacheStatus::Nothing;
     }
-    let separator = memchr::memchr2(b';', b',', word);
-    if separator.is_some() {
-        // Several caches: the last one is nearest to the client.
-        let last = split(word, b',').last().unwrap_or_default();
-        if let Some(status) = field_member(last) {
-            return status;
-        }
+    if memchr::memchr2(b';', b',', word).is_none() {
+        return known_word(word);
     }
+    // Several caches: the last one is nearest to the client.
+    let last = split(word, b',').filter(|member| !member.is_empty()).last().unwrap_or_default();
+    if let Some(status) = field_member(last) {
+        return status;
+    }
+    let name = split(last, b';').next().unwrap_or_default();
+    let found = [word_status(word), known_word(last), known_word(name)];
+    found.into_iter().find(|status| *status != CacheStatus::Unknown).unwrap_or(CacheStatus::Unknown)
+}
+
+/// The status of a word, of which more may be said behind it: `TCP_MEM_HIT:HIER_NONE`, `MISS/200`, `Hit from cloudfront`.
+fn known_word(word: &[u8]) -> CacheStatus {
     match word_status(word) {
-        CacheStatus::Unknown if separator.is_some() => word_status(split(word, b',').last().unwrap_or_default()),
+        CacheStatus::Unknown => {
+            let end = memchr::memchr3(b':', b'/', b' ', word).unwrap_or(word.len());
+            let is_more =
+                !word[end..].starts_with(b" ") || word[end..].starts_with(b" from ") || word[end..].starts_with(b" (");
+            if is_more { word_status(&word[..end]) } else { CacheStatus::Unknown }
+        }
         status => status,
     }
 }
@@ -163,6 +192,7 @@ fn field_member(member: &[u8]) -> Option<CacheStatus> {
             return Some(CacheStatus::Hit);
         }
         if key.eq_ignore_ascii_case(b"fwd") {
+            let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
             let is = |word: &&[u8]| word.eq_ignore_ascii_case(value);
             let misses: [&[u8]; 6] = [b"uri-miss", b"vary-miss", b"miss", b"stale", b"partial", b"request"];
             let passes: [&[u8]; 2] = [b"bypass", b"method"];
@@ -257,10 +287,42 @@ mod tests {
             ("MISS, HIT", Hit),
             ("HIT, MISS", Miss),
             ("No Last-Modified; hit", Pass),
+            ("c; fwd=\"uri-miss\"", Miss),
+            ("c; hit,", Hit),
+            ("c; fwd=miss, ", Miss),
+            ("HIT; ttl=5", Hit),
             ("c; fwd=sideways", Unknown),
             ("c; stored", Unknown),
             ("; hit", Unknown),
             (",", Unknown),
+        ];
+        for (word, want) in cases {
+            assert_eq!(*want, cache_status(word.as_bytes()), "{word}");
+        }
+    }
+
+    #[test]
+    fn more_may_be_said_behind_a_word() {
+        let cases: &[(&str, CacheStatus)] = &[
+            ("TCP_MEM_HIT:HIER_NONE", CacheStatus::Hit),
+            ("TCP_MISS:HIER_DIRECT", CacheStatus::Miss),
+            ("TCP_MISS_ABORTED/000", CacheStatus::Miss),
+            ("TCP_REFRESH_UNMODIFIED/304", CacheStatus::Hit),
+            ("NONE_NONE:HIER_NONE", CacheStatus::Nothing),
+            ("MISS/200", CacheStatus::Miss),
+            ("NONE/UNKNOWN", CacheStatus::Nothing),
+            ("Hit from cloudfront", CacheStatus::Hit),
+            ("RefreshHit from cloudfront", CacheStatus::Hit),
+            ("Miss from cloudfront", CacheStatus::Miss),
+            ("Error from cloudfront", CacheStatus::Error),
+            ("LambdaGeneratedResponse from cloudfront", CacheStatus::Synth),
+            ("HIT from proxy.example:3128", CacheStatus::Hit),
+            ("TCP_HIT from a2-3.deploy.akamaitechnologies.com (AkamaiGHost/11.0) (-)", CacheStatus::Hit),
+            ("HIT (3)", CacheStatus::Hit),
+            ("MISS from a, HIT from b", CacheStatus::Hit),
+            ("hit list", CacheStatus::Unknown),
+            ("/hit", CacheStatus::Unknown),
+            (":", CacheStatus::Unknown),
         ];
         for (word, want) in cases {
             assert_eq!(*want, cache_status(word.as_bytes()), "{word}");

@@ -13,8 +13,8 @@ pub enum Timestamp {
     Junk,
 }
 
-/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), RFC 3339, the time of the common
-/// log format, or that of HTTP and mail headers.
+/// Reads Unix time in seconds, milliseconds, microseconds or nanoseconds (by its magnitude), RFC 3339 and its neighbors in
+/// ISO 8601, the time of the common log format, or that of HTTP and mail headers.
 #[inline]
 pub fn timestamp(text: &[u8]) -> Timestamp {
     // Nearly every edge writes ten digits and a fraction.
@@ -26,14 +26,20 @@ pub fn timestamp(text: &[u8]) -> Timestamp {
         return Timestamp::Second(floor);
     }
     if is_date(text) {
-        return rfc3339(text).map_or(Timestamp::Junk, Timestamp::Second);
+        return rfc3339(text).map_or(Timestamp::Junk, |(second, _)| Timestamp::Second(second));
     }
     match number(text) {
         Number::Absent | Number::Negative => Timestamp::Absent,
         Number::Value { floor, .. } => Timestamp::Second(whole_seconds(floor)),
         Number::Huge => Timestamp::Junk,
-        Number::Junk => common_log(text).or_else(|| header_date(text)).map_or(Timestamp::Junk, Timestamp::Second),
+        Number::Junk => date(text).map_or(Timestamp::Junk, |(second, _)| Timestamp::Second(second)),
     }
+}
+
+/// The second and its nanoseconds of a date that does not start like RFC 3339.
+#[cold]
+fn date(text: &[u8]) -> Option<(u64, u64)> {
+    basic(text).or_else(|| common_log(text)).or_else(|| header_date(text))
 }
 
 /// The second in which a request ended that started at `text`, which lies in `second`, and took `nanoseconds`.
@@ -46,13 +52,10 @@ const SECOND: u64 = 1_000_000_000;
 
 /// The nanoseconds of the timestamp `text` within its second.
 fn fraction(text: &[u8]) -> u64 {
-    if is_date(text) {
-        let Some([b'.' | b',', digits @ ..]) = text.get(19..) else {
-            return 0;
-        };
-        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-        let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
-        return digits.fold((0, SECOND / 10), read).0;
+    let date = if is_date(text) { rfc3339(text) } else { None };
+    if let Some((_, nanoseconds)) = date.or_else(|| if number(text) == Number::Junk { self::date(text) } else { None })
+    {
+        return nanoseconds;
     }
     let whole = number(text).floor().unwrap_or_default();
     let nanoseconds = SECOND / unit(whole);
@@ -80,58 +83,77 @@ fn unit(value: u64) -> u64 {
     [1, 1_000, 1_000_000].into_iter().find(|unit| value < FAR * unit).unwrap_or(SECOND)
 }
 
-/// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, a blank instead of `T`, or a comma
-/// before the fraction, as ISO 8601 has it.
-fn rfc3339(text: &[u8]) -> Option<u64> {
-    let (stamp, rest) = text.split_at_checked(19)?;
-    let digits = |at: usize, len: usize| {
-        let part = &stamp[at..at + len];
-        part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0')))
-    };
-    let separators = [stamp[4], stamp[7], stamp[13], stamp[16]];
-    if separators != *b"--::" || !matches!(stamp[10], b'T' | b't' | b' ') {
+/// RFC 3339: `2026-11-22T02:51:07.763Z`, with an offset instead of `Z`, a blank instead of `T`, a comma before the fraction, or
+/// without seconds, as ISO 8601 has them.
+fn rfc3339(text: &[u8]) -> Option<(u64, u64)> {
+    let (stamp, rest) = text.split_first_chunk::<16>()?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2] = stamp else {
         return None;
-    }
-    let date = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
-    let time = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
-    let rest = match rest {
-        [b'.' | b',', fraction @ ..] => {
-            let len = fraction.iter().position(|byte| !byte.is_ascii_digit())?;
-            if len == 0 {
-                return None;
-            }
-            &fraction[len..]
-        }
-        rest => rest,
     };
-    unix(date, time, offset(rest)?)
+    let date = (year([*y1, *y2, *y3, *y4])?, two([*m1, *m2])?, two([*d1, *d2])?);
+    let (second, rest) = match rest {
+        [b':', s1, s2, rest @ ..] => (two([*s1, *s2])?, rest),
+        [b'.' | b',', ..] => return None,
+        rest => (0, rest),
+    };
+    let (nanoseconds, rest) = nanoseconds(rest)?;
+    Some((unix(date, (two([*h1, *h2])?, two([*n1, *n2])?, second), offset(rest)?)?, nanoseconds))
 }
 
-/// The common log format: `22/Nov/2026:04:41:06 +0000`, perhaps between brackets.
-#[cold]
-fn common_log(text: &[u8]) -> Option<u64> {
-    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
-    let (stamp, rest) = text.split_first_chunk::<20>()?;
-    let [d1, d2, b'/', _, _, _, b'/', y1, y2, y3, y4, b':', h1, h2, b':', m1, m2, b':', s1, s2] = stamp else {
+/// The basic format of ISO 8601: `20261122T024107Z`.
+fn basic(text: &[u8]) -> Option<(u64, u64)> {
+    let (stamp, rest) = text.split_first_chunk::<15>()?;
+    let [y1, y2, y3, y4, m1, m2, d1, d2, b'T' | b't', h1, h2, n1, n2, s1, s2] = stamp else {
         return None;
     };
-    let month = (1..).zip(MONTHS).find(|(_, name)| stamp[3..].starts_with(&name[..]))?.0;
-    let year = two([*y1, *y2])? * 100 + two([*y3, *y4])?;
-    unix((year, month, two([*d1, *d2])?), (two([*h1, *h2])?, two([*m1, *m2])?, two([*s1, *s2])?), offset(rest)?)
+    let date = (year([*y1, *y2, *y3, *y4])?, two([*m1, *m2])?, two([*d1, *d2])?);
+    let (nanoseconds, rest) = nanoseconds(rest)?;
+    let time = (two([*h1, *h2])?, two([*n1, *n2])?, two([*s1, *s2])?);
+    Some((unix(date, time, offset(rest)?)?, nanoseconds))
+}
+
+/// The common log format: `22/Nov/2026:04:41:06 +0000`, perhaps with a fraction, perhaps between brackets.
+fn common_log(text: &[u8]) -> Option<(u64, u64)> {
+    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+    let (stamp, rest) = text.split_first_chunk::<20>()?;
+    let [d1, d2, b'/', _, _, _, b'/', y1, y2, y3, y4, b':', h1, h2, b':', n1, n2, b':', s1, s2] = stamp else {
+        return None;
+    };
+    let date = (year([*y1, *y2, *y3, *y4])?, month(&stamp[3..])?, two([*d1, *d2])?);
+    let (nanoseconds, rest) = nanoseconds(rest)?;
+    let time = (two([*h1, *h2])?, two([*n1, *n2])?, two([*s1, *s2])?);
+    Some((unix(date, time, offset(rest)?)?, nanoseconds))
 }
 
 /// The date of a header of HTTP or a mail: `Sun, 22 Nov 2026 04:41:06 GMT`, with an offset instead of `GMT`.
-#[cold]
-fn header_date(text: &[u8]) -> Option<u64> {
+fn header_date(text: &[u8]) -> Option<(u64, u64)> {
     let (stamp, rest) = text.split_first_chunk::<25>()?;
-    let [_, _, _, b',', b' ', d1, d2, b' ', _, _, _, b' ', y1, y2, y3, y4, b' ', h1, h2, b':', m1, m2, b':', s1, s2] =
+    let [_, _, _, b',', b' ', d1, d2, b' ', _, _, _, b' ', y1, y2, y3, y4, b' ', h1, h2, b':', n1, n2, b':', s1, s2] =
         stamp
     else {
         return None;
     };
-    let month = (1..).zip(MONTHS).find(|(_, name)| stamp[8..].starts_with(&name[..]))?.0;
-    let year = two([*y1, *y2])? * 100 + two([*y3, *y4])?;
-    unix((year, month, two([*d1, *d2])?), (two([*h1, *h2])?, two([*m1, *m2])?, two([*s1, *s2])?), offset(rest)?)
+    let date = (year([*y1, *y2, *y3, *y4])?, month(&stamp[8..])?, two([*d1, *d2])?);
+    Some((unix(date, (two([*h1, *h2])?, two([*n1, *n2])?, two([*s1, *s2])?), offset(rest)?)?, 0))
+}
+
+/// The nanoseconds of the fraction that `text` may start with, and what follows; nothing if there is no digit behind its point.
+fn nanoseconds(text: &[u8]) -> Option<(u64, &[u8])> {
+    let [b'.' | b',', fraction @ ..] = text else { return Some((0, text)) };
+    let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
+    let (nanoseconds, _) = fraction[..len].iter().fold((0, SECOND / 10), read);
+    (len > 0).then(|| (nanoseconds, &fraction[len..]))
+}
+
+/// The number of the month whose name `text` starts with.
+fn month(text: &[u8]) -> Option<i64> {
+    (1..).zip(MONTHS).find(|(_, name)| text.starts_with(&name[..])).map(|(number, _)| number)
+}
+
+/// The number of four digits.
+fn year([y1, y2, y3, y4]: [u8; 4]) -> Option<i64> {
+    Some(two([y1, y2])? * 100 + two([y3, y4])?)
 }
 
 /// The names of the months, as logs abbreviate them.
@@ -149,7 +171,7 @@ fn unix((year, month, day): (i64, i64, i64), (hour, minute, second): (i64, i64, 
 
 /// The offset from UTC in seconds, perhaps behind a blank: `Z`, `UTC`, `GMT`, `+hh:mm`, `+hhmm` or `+hh`.
 fn offset(text: &[u8]) -> Option<i64> {
-    let text = text.strip_prefix(b" ").unwrap_or(text);
+    let text = without_zone_name(text.strip_prefix(b" ").unwrap_or(text));
     let (sign, h1, h2, m1, m2) = match text {
         [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
         [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, h1, h2, m1, m2),
@@ -165,6 +187,16 @@ fn offset(text: &[u8]) -> Option<i64> {
         b'+' => Some(seconds),
         b'-' => Some(-seconds),
         _ => None,
+    }
+}
+
+/// An offset without the name that Go or Java write behind it: `+0100 CET`, `+01:00[Europe/Berlin]`.
+fn without_zone_name(text: &[u8]) -> &[u8] {
+    let end = memchr::memchr2(b' ', b'[', text).unwrap_or(text.len());
+    match &text[end..] {
+        [b' ', name @ ..] if end > 1 && name.iter().all(u8::is_ascii_uppercase) => &text[..end],
+        [b'[', .., b']'] => &text[..end],
+        _ => text,
     }
 }
 
@@ -209,6 +241,10 @@ mod tests {
             ("2026-11-22T02:20:35.632Z", 368_000_000, 1),
             ("2026-11-22T02:20:35.63200000001+00:00", 367_999_999, 0),
             ("2026-11-22T02:20:35,632Z", 368_000_000, 1),
+            ("20261122T022035.632Z", 367_999_999, 0),
+            ("20261122T022035.632Z", 368_000_000, 1),
+            ("22/Nov/2026:02:20:35.632 +0000", 368_000_000, 1),
+            ("2026-11-22T02:20Z", 999_999_999, 0),
             ("2026-11-22T02:20:35Z", 1_000_000_000, 1),
             ("2026-11-22T02:20:35-09:30", 999_999_999, 0),
         ];
@@ -243,6 +279,14 @@ mod tests {
             ("2026-11-22 02:20:35 UTC", at),
             ("Sun, 22 Nov 2026 02:20:35 GMT", at),
             ("Sun, 22 Nov 2026 03:20:35 +0100", at),
+            ("2026-11-22T02:20Z", Timestamp::Second(1_795_314_000)),
+            ("2026-11-22 03:20+01:00", Timestamp::Second(1_795_314_000)),
+            ("20261122T022035Z", at),
+            ("2026-11-22 03:20:35.632 +0100 CET", at),
+            ("2026-11-22T03:20:35+01:00[Europe/Berlin]", at),
+            ("20261122T032035.907+0100", at),
+            ("22/Nov/2026:02:20:35.123 +0000", at),
+            ("[22/Nov/2026:03:20:35,123 +0100]", at),
             ("2000-02-29T00:00:00Z", Timestamp::Second(951_782_400)),
             ("", Timestamp::Absent),
             ("-1", Timestamp::Absent),
@@ -258,6 +302,12 @@ mod tests {
             ("2026-11-22T02:20:35  +0100", Timestamp::Junk),
             ("2026-11-22T02:20:35x01:00", Timestamp::Junk),
             ("22/Nov/2026:02:20:35", Timestamp::Junk),
+            ("22/Nov/2026:02:20:35.123", Timestamp::Junk),
+            ("22/Nov/2026:02:20:35. +0000", Timestamp::Junk),
+            ("20261122T0220Z", Timestamp::Junk),
+            ("20261322T022035Z", Timestamp::Junk),
+            ("2026-11-22T02Z", Timestamp::Junk),
+            ("2026-11-22T02:20.5Z", Timestamp::Junk),
             ("22/nov/2026:02:20:35 +0000", Timestamp::Junk),
             ("31/Nov/2026:02:20:35 +0000", Timestamp::Junk),
             ("[22/Nov/2026:02:20:35 +0000", Timestamp::Junk),

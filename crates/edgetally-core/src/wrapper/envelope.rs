@@ -5,6 +5,8 @@
 //! {"MESSAGE":"{\"ts\":…}","__REALTIME_TIMESTAMP":"1795322466123456",…}                journalctl -o json
 //! {"MESSAGE":[123,34,116,…],…}                                                        the same, not valid UTF-8
 //! {"message":"{\"ts\":…}",…}                                                          Vector, Logstash, Filebeat
+//! {"log":"{\"ts\":…","partial_message":"true","partial_last":"false",…}               Docker's fluentd driver
+//! {"short_message":"{\"ts\":…}",…}                                                    GELF
 //! ```
 
 use std::ops::Range;
@@ -12,6 +14,7 @@ use std::ops::Range;
 use crate::decode::cursor::{Cursor, Token};
 use crate::decode::scan;
 use crate::value::text::{unescape_into, unescape_string};
+use crate::wrapper::part_marks::{PartMarks, is_part_mark};
 use crate::wrapper::time_memo::TimeMemo;
 
 /// An object that may have a record in one of its strings.
@@ -37,22 +40,28 @@ pub struct Opened {
     pub envelope: Envelope,
     /// The second at which what is inside was written.
     pub second: Option<u64>,
+    /// Whether it is a part because of a mark.
+    pub is_marked_part: bool,
 }
 
 /// Writes to `inside` what the envelope `line` holds; nothing if it is none that is known.
 ///
 /// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it. If `known` is a string
-/// of it with a whole record, nothing but that may be what it holds, and it is not written.
+/// of it with a whole record, nothing but that may be what it holds, and it is not written. If a marked part `is_waiting`, a text may
+/// be its end.
 pub fn open(
     line: &[u8],
     known: Option<&Range<usize>>,
+    is_waiting: bool,
     inside: &mut Vec<u8>,
     times: &mut TimeMemo,
     is_of_record: impl Fn(&[u8]) -> bool,
 ) -> Option<Opened> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
     let (mut log, mut entry, mut text, mut object) = (None, None, None, None);
-    let (mut stream, mut tag, mut time) = (None, None, None);
+    let (mut stream, mut time) = (None, None);
+    // The last text that may be a part, and what says whether it is one.
+    let (mut held, mut marks, mut is_of_container) = (None, PartMarks::default(), false);
     // The string that `inside` is of.
     let mut unescaped = None;
     let mut at = 0;
@@ -62,33 +71,28 @@ pub fn open(
     loop {
         let (key, value_at) = cursor.key(at + 1).ok()?;
         let name = &line[key];
-        let holds = matches!(name, b"MESSAGE") || HOLDERS.contains(&name);
-        let (value, next) = if let Some(&Range { start, end }) = known
-            && value_at + 1 == start
-        {
-            unescaped = Some(start);
-            (Token::String(start..end), end + 1)
-        } else if holds && unescaped.is_none() && cursor.byte(value_at).ok()? == b'"' {
-            let from = value_at + 1;
-            let to = from + unescape_string(&line[from..], inside)?;
-            unescaped = Some(from);
-            (Token::String(from..to), to + 1)
-        } else {
-            cursor.token(value_at).ok()?
-        };
+        let holds = name == b"MESSAGE" || is_holder(name);
+        let into = holds.then_some(&mut *inside);
+        let (value, next) = value(cursor, value_at, known, into, &mut unescaped)?;
         match (name, value) {
             (b"MESSAGE", value) => entry = Some(value),
             (_, Token::String(range)) if holds => {
                 if name == b"log" {
                     log = Some(range);
-                } else if may_hold_record(&line[range.clone()]) {
-                    text = Some(range);
+                } else {
+                    held = Some(range.clone());
+                    if may_hold_record(&line[range.clone()]) {
+                        text = Some(range);
+                    }
                 }
             }
             (_, Token::Nested(range)) if holds && line[range.start] == b'{' => object = Some(range),
             (b"stream", Token::String(range)) => stream = Some(range),
-            (b"logtag", Token::String(range)) => tag = Some(range),
+            (name, Token::String(range) | Token::Scalar(range)) if marks.read(name, &line[range.clone()]) => {
+                is_of_container |= name.starts_with(b"CONTAINER");
+            }
             (name, value) if is_time(name) => time = Some(value),
+            (b"CONTAINER_ID" | b"CONTAINER_ID_FULL" | b"CONTAINER_NAME", _) => is_of_container = true,
             (key, _) if is_of_record(key) => return None,
             _ => {}
         }
@@ -107,18 +111,25 @@ pub fn open(
         }
         Some(())
     };
+    let entry_of_container = if is_of_container { entry_text(entry.as_ref()) } else { None };
+    let part = held.or_else(|| log.clone()).or(entry_of_container);
+    // Some mark all parts but the last one.
+    let is_docker = log.is_some() && stream.is_some();
+    let is_last = |text: &Range<usize>| is_waiting && !is_docker && !line[text.clone()].starts_with(b"{");
+    let part = part.filter(|text| marks.is_part.is_some() || is_last(text));
     if stream.is_none() {
         text = text.or(log.take().filter(|log| may_hold_record(&line[log.clone()])));
     }
     let envelope = match (log, stream, entry, text, object) {
+        (_, stream, ..) if let Some(part) = part => {
+            unescape(part)?;
+            let is_stderr = stream.is_some_and(|stream: Range<usize>| &line[stream] == b"stderr");
+            Envelope::Docker { is_part: marks.is_part == Some(true), is_stderr }
+        }
         (Some(log), Some(stream), _, _, _) => {
             unescape(log)?;
-            let is_part = match tag {
-                // A shipper that reads logs of CRI, and keeps the tag.
-                Some(tag) => line[tag].starts_with(b"P"),
-                // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
-                None => !is_known && !inside.ends_with(b"\n") && !is_object(inside),
-            };
+            // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
+            let is_part = !is_known && !inside.ends_with(b"\n") && !is_object(inside);
             Envelope::Docker { is_part, is_stderr: &line[stream] == b"stderr" }
         }
         (_, _, Some(Token::String(entry)), _, _) => {
@@ -145,20 +156,91 @@ pub fn open(
         Some(Token::String(range) | Token::Scalar(range)) => times.second(&line[range]),
         _ => None,
     };
-    Some(Opened { envelope, second })
+    Some(Opened { envelope, second, is_marked_part: marks.is_part == Some(true) })
 }
 
-/// Keys under which shippers and log drivers put a line, or the object that they made of it.
-const HOLDERS: [&[u8]; 6] = [b"log", b"message", b"msg", b"line", b"textPayload", b"jsonPayload"];
+/// The value at `at`, and where it ends. The first string that goes `into` a buffer is unescaped on the way.
+fn value(
+    cursor: Cursor<'_>,
+    at: usize,
+    known: Option<&Range<usize>>,
+    into: Option<&mut Vec<u8>>,
+    unescaped: &mut Option<usize>,
+) -> Option<(Token, usize)> {
+    if let Some(&Range { start, end }) = known
+        && at + 1 == start
+    {
+        *unescaped = Some(start);
+        return Some((Token::String(start..end), end + 1));
+    }
+    match into {
+        Some(inside) if unescaped.is_none() && cursor.byte(at).ok()? == b'"' => {
+            let from = at + 1;
+            let to = from + unescape_string(&cursor.block[from..], inside)?;
+            *unescaped = Some(from);
+            Some((Token::String(from..to), to + 1))
+        }
+        _ => cursor.token(at).ok(),
+    }
+}
+
+/// Whether shippers and log drivers put a line, or the object that they made of it, into a member called `name`.
+fn is_holder(name: &[u8]) -> bool {
+    HOLDERS.contains(&name)
+}
+
+const HOLDERS: [&[u8]; 18] = [
+    b"log",
+    b"message",
+    b"msg",
+    b"line",
+    b"event",
+    b"original",
+    b"body",
+    b"json",
+    b"log_processed",
+    // GELF
+    b"short_message",
+    b"full_message",
+    // Google Cloud
+    b"textPayload",
+    b"jsonPayload",
+    // Azure
+    b"properties",
+    b"LogEntry",
+    b"LogMessage",
+    // CloudWatch
+    b"@message",
+    // OpenTelemetry
+    b"stringValue",
+];
+
+/// The text of an entry of the journal.
+fn entry_text(entry: Option<&Token>) -> Option<Range<usize>> {
+    match entry {
+        Some(Token::String(range)) => Some(range.clone()),
+        _ => None,
+    }
+}
 
 /// Whether a member called `name` says when the record was written.
 pub fn is_time(name: &[u8]) -> bool {
-    matches!(name, b"time" | b"__REALTIME_TIMESTAMP" | b"@timestamp" | b"timestamp" | b"date")
+    matches!(
+        name,
+        b"time"
+            | b"__REALTIME_TIMESTAMP"
+            | b"@timestamp"
+            | b"timestamp"
+            | b"date"
+            | b"timereported"
+            | b"ISODATE"
+            | b"TimeGenerated"
+    )
 }
 
 /// Whether the text of a member called `name` says which envelope this is.
 pub fn decides_envelope(name: &[u8]) -> bool {
-    matches!(name, b"stream" | b"logtag") || HOLDERS.contains(&name)
+    name == b"stream" || is_holder(name) || is_part_mark(name)
 }
 
 /// Whether the content of a string may be a record, perhaps with something before it. Any log may have such a key, so there has
@@ -173,7 +255,7 @@ fn is_object(text: &[u8]) -> bool {
 }
 
 /// Writes to `inside` the bytes that a list of numbers stands for: `[123,34]`; nothing if one is not a byte.
-fn bytes_into(list: &[u8], inside: &mut Vec<u8>) -> Option<()> {
+pub fn bytes_into(list: &[u8], inside: &mut Vec<u8>) -> Option<()> {
     inside.clear();
     let numbers = list.strip_prefix(b"[")?.strip_suffix(b"]")?;
     if numbers.trim_ascii().is_empty() {
@@ -194,7 +276,7 @@ mod tests {
 
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
-        let opened = open(line.as_bytes(), None, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
+        let opened = open(line.as_bytes(), None, false, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 
@@ -217,12 +299,41 @@ mod tests {
             (format!(r#"{{"@timestamp":"2026-11-22T04:41:06Z","message":"{escaped}"}}"#), Envelope::Message),
             (format!(r#"{{"date":1795322466.123,"log":"{escaped}"}}"#), Envelope::Message),
             (format!(r#"{{"log":{{"offset":1}},"message":"{escaped}",{time}}},"#), Envelope::Message),
+            (format!(r#"{{"log":"{escaped}","stream":"stdout","_p":"P",{time}}}"#), docker(true, false)),
+            (format!(r#"{{"log":"{escaped}","stream":"stderr","_p":"F",{time}}}"#), docker(false, true)),
+            (
+                format!(r#"{{{time},"partial_message":"true","partial_last":"false","log":"{escaped}"}}"#),
+                docker(true, false),
+            ),
+            (
+                format!(r#"{{{time},"partial_last":"true","partial_message":"true","log":"{escaped}"}}"#),
+                docker(false, false),
+            ),
+            (format!(r#"{{{time},"message":"{escaped}","_partial":true}}"#), docker(true, false)),
+            (format!(r#"{{{time},"CONTAINER_PARTIAL_MESSAGE":"true","MESSAGE":"{escaped}"}}"#), docker(true, false)),
+            (format!(r#"{{{time},"CONTAINER_PARTIAL_LAST":"true","MESSAGE":"{escaped}"}}"#), docker(false, false)),
+            (format!(r#"{{"version":"1.1","short_message":"{escaped}","timestamp":1795322466.5}}"#), Envelope::Message),
             (format!(r#"{{"jsonPayload":{RECORD},"timestamp":"2026-11-22T04:41:06Z"}}"#), Envelope::Message),
         ];
         for (line, envelope) in cases {
             let (found, inside) = opened(&line).expect("it is an envelope");
             assert_eq!((envelope, Some(1_795_322_466)), (found.envelope, found.second), "{line}");
             assert_eq!(RECORD, inside.trim_end(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_part_may_be_any_text() {
+        for (line, is_part) in [
+            (r#"{"log":"a","source":"stdout","partial_message":"true","partial_last":"false"}"#, true),
+            (r#"{"log":"a","partial_message":"true","partial_last":"true"}"#, false),
+            (r#"{"message":"a","_partial":true}"#, true),
+            (r#"{"log":"a","stream":"stdout","_p":"P"}"#, true),
+            (r#"{"MESSAGE":"a","CONTAINER_PARTIAL_MESSAGE":"true"}"#, true),
+        ] {
+            let envelope = Envelope::Docker { is_part, is_stderr: false };
+            let want = Opened { envelope, second: None, is_marked_part: is_part };
+            assert_eq!(Some((want, "a".to_owned())), opened(line), "{line}");
         }
     }
 

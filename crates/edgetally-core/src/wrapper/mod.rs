@@ -7,10 +7,13 @@
 
 mod envelope;
 mod envelope_template;
+mod list;
+mod part_marks;
 mod prefix;
 mod time_memo;
 
 pub use crate::wrapper::envelope::Envelope;
+pub use crate::wrapper::list::Element;
 pub use crate::wrapper::prefix::Prefix;
 
 use crate::value::text::is_blank;
@@ -30,6 +33,8 @@ pub enum Wrapper {
     Prefix(Prefix),
     /// An object around it.
     Envelope(Envelope),
+    /// An object with a list of records.
+    List,
 }
 
 impl Wrapper {
@@ -45,6 +50,7 @@ impl Wrapper {
             Self::Envelope(Envelope::Docker { .. }) => "docker json-file",
             Self::Envelope(Envelope::Journal) => "journald",
             Self::Envelope(Envelope::Message) => "message",
+            Self::List => "list of records",
         }
     }
 }
@@ -86,6 +92,8 @@ pub struct RecordStart {
 pub struct Unwrapper {
     /// Parts of standard output and standard error whose lines have not ended.
     parts: [Parts; 2],
+    /// Whether the last part was one because of a mark. Some mark all parts but the last one.
+    has_marked_part: bool,
     last: Option<Wrapper>,
     is_enveloped: bool,
     template: EnvelopeTemplate,
@@ -160,14 +168,23 @@ impl Unwrapper {
             opened
         } else {
             let record = at..end;
-            let opened = envelope::open(line, Some(&record), &mut vec![], &mut self.times, is_of_record)?;
-            self.template.learn(line, &record, opened.envelope);
+            let opened = envelope::open(line, Some(&record), false, &mut vec![], &mut self.times, is_of_record)?;
+            if !opened.is_marked_part {
+                self.template.learn(line, &record, opened.envelope);
+            }
             opened
         };
         (!matches!(opened.envelope, Envelope::Docker { is_part: true, .. })).then_some(())?;
         let wrapper = Wrapper::Envelope(opened.envelope);
         self.last = Some(wrapper);
         Some(Unwrapped { wrapper, content: Content::Line(at), second: opened.second })
+    }
+
+    /// The records of which the object `line` has a list, and the second that it says; nothing if it has none.
+    pub fn list(&mut self, line: &[u8]) -> Option<(Vec<Element>, Option<u64>)> {
+        let found = list::list(line, &mut self.times)?;
+        self.last = Some(Wrapper::List);
+        Some(found)
     }
 
     /// The wrapper of the last line that had one.
@@ -219,7 +236,9 @@ impl Unwrapper {
         max_line: usize,
         is_of_record: impl Fn(&[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        let opened = envelope::open(line, None, buffer, &mut self.times, is_of_record)?;
+        let is_waiting = self.has_marked_part && self.is_waiting();
+        let opened = envelope::open(line, None, is_waiting, buffer, &mut self.times, is_of_record)?;
+        self.has_marked_part = opened.is_marked_part;
         let wrapper = Wrapper::Envelope(opened.envelope);
         let mut content = None;
         if let Envelope::Docker { is_part, is_stderr } = opened.envelope {
@@ -285,6 +304,7 @@ impl Unwrapper {
             let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
             let Some((bytes, rest)) = rest.split_at_checked(len) else { return };
             *parts = Parts { bytes: bytes.to_vec(), is_too_long: *is_too_long == 1 };
+            self.has_marked_part |= !bytes.is_empty();
             left = rest;
         }
     }

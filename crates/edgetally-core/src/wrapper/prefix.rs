@@ -56,15 +56,16 @@ pub struct Found {
 pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     match line.first()? {
         b'<' => priority(line, times),
+        b'@' => cookie(line),
         b'[' => bracketed_name(line).or_else(|| monotonic(line)),
         b'0'..=b'9' => counted(line, times)
             .or_else(|| timestamped(line, times))
-            .or_else(|| blank_date(line, 0))
+            .or_else(|| blank_date(line, 0, times))
             .or_else(|| named(line)),
         b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W' => {
             month(line, 0).or_else(|| weekday(line, times)).or_else(|| named(line))
         }
-        b'a'..=b'z' | b'A'..=b'Z' => event(line).or_else(|| named(line)),
+        b'a'..=b'z' | b'A'..=b'Z' => event(line).or_else(|| pod_and_container(line)).or_else(|| named(line)),
         _ => None,
     }
 }
@@ -172,14 +173,24 @@ fn monotonic(line: &[u8]) -> Option<Found> {
     Some(Found { prefix: Prefix::Syslog, end, second: None })
 }
 
+/// The cookie of CEE, which rsyslog looks for: `@cee: `.
+fn cookie(line: &[u8]) -> Option<Found> {
+    let end = line.strip_prefix(b"@cee:")?.iter().take_while(|byte| is_blank(**byte)).count() + b"@cee:".len();
+    (line.get(end) == Some(&b'{')).then_some(Found { prefix: Prefix::Syslog, end, second: None })
+}
+
 /// A date and a time of day with a blank between, right before a record: `2026-11-22 04:41:06.123 `. Without an offset from
-/// UTC, it says no second.
-fn blank_date(line: &[u8], start: usize) -> Option<Found> {
+/// UTC, it says no second. Behind an offset, a tag may follow, as in the output of Fluentd: `2026-11-22 04:41:06 +0000 edge: `.
+fn blank_date(line: &[u8], start: usize, times: &mut TimeMemo) -> Option<Found> {
     let date = line.get(start..start + DATE).filter(|date| is_date(date))?;
     let at = start + date.len();
     let at = at + fraction_len(&line[at..]);
     let blanks = line[at..].iter().take_while(|byte| is_blank(**byte)).count();
     let end = at + blanks;
+    if let Some([b'+' | b'-', .., b' ']) = line.get(end..end + 6) {
+        let second = Some(times.second(&line[start..end + 5])?);
+        return Some(Found { prefix: Prefix::Time, end: usual_message(line, end + 6)?, second });
+    }
     let is_before_record = blanks > 0 && line.get(end) == Some(&b'{');
     is_before_record.then_some(Found { prefix: Prefix::Time, end, second: None })
 }
@@ -284,10 +295,37 @@ fn bracketed_name(line: &[u8]) -> Option<Found> {
     let bracket = memchr::memchr(b']', &line[..line.len().min(MAX_NAME)])?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':');
     let name = &line[1..bracket];
-    if !name.contains(&b'/') || !name.iter().all(is_name) || line.get(bracket + 1) != Some(&b' ') {
+    if line.get(bracket + 1) != Some(&b' ') {
         return None;
     }
-    Some(Found { prefix: Prefix::Name, end: bracket + 2, second: None })
+    let end = bracket + 2;
+    let is_one = name.contains(&b'/') && name.iter().all(is_name);
+    let is_known = is_one || names_len(&[name, b" "].concat()) == Some(name.len() + 1) && is_message(&line[end..]);
+    is_known.then_some(Found { prefix: Prefix::Name, end, second: None })
+}
+
+/// `pod container `, perhaps with a namespace before it, as `stern` shows it.
+fn pod_and_container(line: &[u8]) -> Option<Found> {
+    let end = names_len(line)?;
+    is_message(&line[end..]).then_some(Found { prefix: Prefix::Name, end, second: None })
+}
+
+/// The length of two or three names of Kubernetes, each with a blank behind it. Those of pods have a dash.
+fn names_len(text: &[u8]) -> Option<usize> {
+    let is_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    let (mut names, mut at) = (0, 0);
+    while let Some(name) = token(text, at).filter(|name| names < 3 && !name.is_empty() && name.iter().all(is_name)) {
+        (names, at) = (names + 1, at + name.len() + 1);
+        if is_message(&text[at..]) {
+            break;
+        }
+    }
+    (names > 1 && text[..at].contains(&b'-')).then_some(at)
+}
+
+/// Whether `text` starts like a record, or like a time before one.
+fn is_message(text: &[u8]) -> bool {
+    matches!(text, [b'{', ..] | [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..])
 }
 
 /// What stands from `at` up to a blank, if a blank ends it.
@@ -339,6 +377,12 @@ mod tests {
             ("nginx-1  | ", Prefix::Name, None),
             ("web.1.x7k@node-2    | ", Prefix::Name, None),
             ("[pod/edge-7d9/nginx] ", Prefix::Name, None),
+            ("2026-11-22 05:41:06.123456789 +0100 edge.access: ", Prefix::Time, SECOND),
+            ("@cee: ", Prefix::Syslog, None),
+            ("@cee:", Prefix::Syslog, None),
+            ("[edge-7d9 nginx] ", Prefix::Name, None),
+            ("edge-7d9 nginx ", Prefix::Name, None),
+            ("default edge-7d9 nginx ", Prefix::Name, None),
         ];
         for (before, want, second) in cases {
             let line = format!("{before}{{\"ts\":1795322466,\"domain\":\"{{a}}\",\"status\":200}}");
@@ -371,6 +415,12 @@ mod tests {
             "2026-11-22 04:41:06 INFO started",
             "[123] x",
             "data: x",
+            "a b {\"status\":200}",
+            "one-word {\"status\":200}",
+            "edge-7d9 nginx started",
+            "Edge-7d9 nginx {\"status\":200}",
+            "[edge-7d9 nginx] started",
+            "[warn] {\"status\":200}",
             "2026/11/22 04:41:06 [error] 12#12: *1 open() failed",
         ];
         for line in lines {
