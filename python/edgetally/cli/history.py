@@ -99,8 +99,8 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
         importer.close()
         file.close()
     status = write_summary(result, sys.stderr)
-    present = f"; {imported.present} are in the history already, and stay as they are (see --add)"
-    sys.stderr.write(f"{imported.minutes} minutes added{present if imported.present else ''}\n")
+    present = f"; in the history already, and left as they are (see --add): {imported.present}"
+    sys.stderr.write(f"minutes added: {imported.minutes}{present if imported.present else ''}\n")
     return status
 
 

@@ -1,0 +1,132 @@
+"""`edgetally history`: old logs go into the history, and rows come out of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgetally.cli.main import main
+from tests.support.history import MIDNIGHT
+
+
+@pytest.fixture(autouse=True)
+def _yesterday(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands run a day after the logs."""
+    monkeypatch.setattr("edgetally.clock.SystemClock.now", lambda _: MIDNIGHT + 90_000.0)
+
+
+def log(path: Path, *seconds: int, pop: str = "AMS", **fields: object) -> Path:
+    """Write a log: one request at each of these seconds after midnight."""
+    records = [
+        {"ts": MIDNIGHT + second, "domain": "a.example", "pop": pop, "status": 200, "service_id": "svc", **fields}
+        for second in seconds
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    return path
+
+
+def load(directory: Path, *arguments: str | Path) -> int:
+    return main(["history", "import", "--data-dir", str(directory), *map(str, arguments)])
+
+
+def rows(directory: Path, capfdbinary: pytest.CaptureFixture[bytes], *arguments: str) -> list[dict[str, Any]]:
+    capfdbinary.readouterr()
+    assert main(["history", "export", "--data-dir", str(directory), *arguments]) == 0
+    return [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+
+
+def test_what_is_imported_is_exported(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    one = log(tmp_path / "one.log", 0, 1, 59, 60, resp_body_bytes=7)
+    two = log(tmp_path / "two.log", 2, 3_600, pop="FRA", domain="b.example", status=503)
+    assert load(tmp_path, one, two) == 0
+    assert capfdbinary.readouterr().err.decode().splitlines()[-1] == "minutes added: 3"
+
+    exported = rows(tmp_path, capfdbinary)
+    assert [
+        (one["service_id"], one["domain"], one["datacenter"], one["timestamp"] - MIDNIGHT, one["requests"])
+        for one in exported
+    ] == [
+        ("svc", "a.example", "AMS", 0, 3),
+        ("svc", "a.example", "AMS", 60, 1),
+        ("svc", "b.example", "FRA", 0, 1),
+        ("svc", "b.example", "FRA", 3_600, 1),
+    ]
+    assert [one.get("resp_body_bytes", 0) for one in exported] == [21, 7, 0, 0]
+    assert [one.get("status_503", 0) for one in exported] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("downsample", "windows"), [("hour", [(0, 5), (3_600, 1)]), ("day", [(0, 6)])])
+def test_hours_and_days_are_sums_of_minutes(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], downsample: str, windows: list[tuple[int, int]]
+) -> None:
+    assert load(tmp_path, log(tmp_path / "a.log", 0, 1, 59, 60, 3_599, 3_600)) == 0
+    for dataset in ("domains", "channel"):
+        exported = rows(tmp_path, capfdbinary, "--downsample", downsample, "--dataset", dataset)
+        assert [(one["timestamp"] - MIDNIGHT, one["requests"]) for one in exported] == windows
+
+
+def test_only_windows_and_services_that_are_asked_for_are_exported(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    mine = log(tmp_path / "mine.log", 0, 60, 120, 180)
+    other = log(tmp_path / "other.log", 60, service_id="other")
+    assert load(tmp_path, mine, other) == 0
+
+    some = rows(tmp_path, capfdbinary, "--from", str(MIDNIGHT + 60), "--to", str(MIDNIGHT + 180), "--service", "svc")
+    assert [one["timestamp"] - MIDNIGHT for one in some] == [60, 120]
+    assert {one["service_id"] for one in some} == {"svc"}
+    assert len(rows(tmp_path, capfdbinary)) == 5
+
+
+def test_an_import_that_is_repeated_counts_nothing_twice(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    first = log(tmp_path / "first.log", 0, 60)
+    assert load(tmp_path, first) == 0
+    longer = log(tmp_path / "longer.log", 0, 60, 120)
+    assert load(tmp_path, longer) == 0
+    assert capfdbinary.readouterr().err.decode().splitlines()[-1] == (
+        "minutes added: 1; in the history already, and left as they are (see --add): 2"
+    )
+    assert [one["requests"] for one in rows(tmp_path, capfdbinary)] == [1, 1, 1]
+
+
+def test_the_log_of_another_edge_is_added(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert load(tmp_path, log(tmp_path / "one.log", 0, 60)) == 0
+    assert load(tmp_path, "--add", log(tmp_path / "two.log", 1, 2, pop="FRA")) == 0
+
+    assert [
+        (one["datacenter"], one["timestamp"] - MIDNIGHT, one["requests"]) for one in rows(tmp_path, capfdbinary)
+    ] == [
+        ("AMS", 0, 1),
+        ("AMS", 60, 1),
+        ("FRA", 0, 2),
+    ]
+
+
+def test_lines_that_do_not_count_are_reported_as_by_fold(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    broken = log(tmp_path / "a.log", 0)
+    broken.write_text(broken.read_text() + "what is this\n")
+    assert load(tmp_path, broken) == main(["fold", str(broken)]) == 0
+    nothing = tmp_path / "nothing.log"
+    nothing.write_text("what is this\n")
+    assert load(tmp_path, nothing) == main(["fold", str(nothing)]) != 0
+    assert "1 rejected" in capfdbinary.readouterr().err.decode()
+    assert [one["requests"] for one in rows(tmp_path, capfdbinary)] == [1]
+
+
+def test_without_a_history_there_is_nothing_to_export(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["history", "export", "--data-dir", str(tmp_path)]) == 2
+    assert f"there is no history in {tmp_path}" in capfdbinary.readouterr().err.decode()
+
+
+@pytest.mark.parametrize("when", ["yesteryear", "", "2026-13-01"])
+def test_a_time_that_is_none_is_refused(when: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["history", "export", "--from", when])
+    assert "expected Unix seconds, a date, or `2 weeks ago`" in capfdbinary.readouterr().err.decode()
