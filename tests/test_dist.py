@@ -18,11 +18,6 @@ from tests.support.pages import ROOT, blocks
 pytestmark = pytest.mark.timeout(300)  # it may have to compile, and downloads what edgetally depends on
 
 GOLDEN = ROOT / "tests" / "golden" / "nginx.log"
-README_LOG = b"""\
-{"ts":1763769600,"domain":"shop.example","status":200}
-{"ts":1763769600,"domain":"shop.example","status":404}
-oops
-"""
 
 
 class Environment:
@@ -95,7 +90,8 @@ def test_the_installed_server_has_all_that_it_imports(environment: Environment) 
 
 
 def test_the_example_of_the_readme_runs_as_installed(environment: Environment) -> None:
-    environment.write("access.log", README_LOG)
+    (log,) = [block.text for block in blocks(ROOT / "docs" / "library.md") if block.info == "json access.log"]
+    environment.write("access.log", log.encode())
     examples = "".join(block.text for block in blocks(ROOT / "README.md") if block.info == "python")
     assert examples
 

@@ -39,7 +39,10 @@ FLAGS: dict[str, tuple[str, str, object]] = {
 }
 """Every flag of `serve` that is a setting: what is given, the setting, and what it is then."""
 
-OTHER_FLAGS = {"--config", "--help"}
+ROLE = ("--role", "node.role")
+"""The flag that has a meaning only with a journal that nodes share."""
+
+OTHER_FLAGS = {"--config", "--help", ROLE[0]}
 
 
 def settings(*command: str) -> Config:
@@ -68,8 +71,14 @@ def flags_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 def test_every_flag_of_serve_has_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert flags_of("serve", capsys) - OTHER_FLAGS == set(FLAGS)
     assert {one.flag.name: path for path, one in SETTINGS.items() if one.flag} == {
-        flag: setting for flag, (_, setting, _) in FLAGS.items()
+        flag: setting for flag, (_, setting, _) in (*FLAGS.items(), (ROLE[0], ("", ROLE[1], "")))
     }
+
+
+def test_a_role_goes_with_a_shared_journal_only() -> None:
+    assert serve("--journal", "kafka://b1/topic", "--role", "read").node.role == "read"
+    with pytest.raises(ConfigError, match="expected all, got read: roles need --journal kafka://"):
+        serve("--role", "read")
 
 
 @pytest.mark.parametrize("flag", FLAGS)

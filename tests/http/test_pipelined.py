@@ -91,11 +91,11 @@ def slow_journal(service: Served, pipeline: Pipeline) -> Iterator[None]:
     journal = service.service.journal
     append, waits = journal.append, itertools.cycle(pipeline.commits)
 
-    async def wait(partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
         await iterations(next(waits))
         if FULL.encode() in partial:
             raise Unavailable("the disk is full")
-        await append(partial, checkpoints)
+        await append(partial, checkpoints, push_id=push_id)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "append", wait)

@@ -36,9 +36,9 @@ def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     commits = Gate()
     append = service.service.journal.append
 
-    async def wait(partial: bytes, checkpoints: Checkpoints | None = None) -> None:
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
         await commits.pass_through()
-        await append(partial, checkpoints)
+        await append(partial, checkpoints, push_id=push_id)
 
     monkeypatch.setattr(service.service.journal, "append", wait)
     yield commits

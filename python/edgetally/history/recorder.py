@@ -109,6 +109,7 @@ class Recorder:
         self._mark = writer.mark(journal)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._given = self._taken = 0
+        self._is_closed = False
         self.failing: str | None = None
         """Why nothing can be committed at the moment."""
         self.commits = self.failures = 0
@@ -173,9 +174,11 @@ class Recorder:
         return [*chosen, running._replace(minutes=[self._made(minute, one) for one in wanted])]
 
     def close(self) -> None:
-        """Commit what there is, also of the open minute, and wait for that."""
-        self._submit(self._close_minute)
-        self._thread.shutdown()
+        """Commit what there is, also of the open minute, and wait for that. May be called again."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._submit(self._close_minute)
+            self._thread.shutdown()
 
     def _submit(self, work: Callable[[], None]) -> None:
         self._given += 1
