@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,57 @@ async def test_a_broker_that_restarts_or_is_killed_costs_nothing(
         await shows_all(sent, one, other)
         assert one.late == other.late == 0
         await becomes(lambda: not one.journal.failing)
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[None]:
+    """Lay the files of `directory` on a file system of 220 MB."""
+    files = directory.with_name("files")
+    directory.rename(files)
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=220m", "tmpfs", directory], check=True)
+    try:
+        shutil.copytree(files, directory, dirs_exist_ok=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write a file until its disk is full."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+
+
+@LONG
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+async def test_a_broker_whose_disk_is_full_costs_nothing(tmp_path: Path) -> None:
+    with brokers(tmp_path / "nodes", 3, extra=DETECTION) as cluster:
+        url = create(cluster.url(), partitions=3, replicas=3)
+        full = cluster.leader(parse(url).topic)
+        await asyncio.to_thread(full.stop)
+        with small_disk(full.data):
+            full.start()
+            await asyncio.to_thread(cluster.wait)
+            async with (
+                reading(open_journal(url, terms=THREE)) as one,
+                reading(open_journal(url, terms=THREE)) as other,
+                traffic(one.journal) as sent,
+            ):
+                await one.shows(lambda: sent.sent > 20)
+                await asyncio.to_thread(fill, full.data / "filler")
+                # It exits at the next segment or index that it cannot write.
+                await becomes(lambda: not full.is_running)
+                before, newest = sent.sent, one.newest
+                await one.shows(lambda: sent.sent > before + 20 and one.newest > newest + 1)
+                (full.data / "filler").unlink()
+                full.start()
+                await asyncio.to_thread(cluster.wait)
+                await sent.stop()
+                await shows_all(sent, one, other)
+                assert one.late == other.late == 0
+            full.kill()
 
 
 async def test_without_two_of_three_brokers_nothing_is_taken_and_nothing_lost(three_brokers: Brokers) -> None:
