@@ -511,7 +511,10 @@ def test_a_truncated_array_is_one_rejection_and_its_complete_elements_count() ->
         (1, [(2, "truncated")], b'[{"status":200,"x":{[}}'),
         (1, [], b'[{"status":200}]\r\n \t'),
         (1, [(2, "not_json")], b'[{"status":200}]]'),
-        (1, [(2, "not_json")], b'[{"status":200}]\n[{"status":200}]\n[{"status":200}]'),
+        # Other arrays may follow, as several lines with one each.
+        (3, [], b'[{"status":200}]\n[{"status":200}]\n[{"status":200}]'),
+        (2, [(3, "truncated")], b'[{"status":200}]\n[{"status":200},'),
+        (2, [(3, "not_json")], b'[{"status":200}]\n[{"status":200}]\n' + GOOD),
         (1, [(2, "not_json")], b'[{"status":200}]' + GOOD * 3),
         (1, [(2, "not_json")], b'[{"status":200}]' + b"x" * 600_000),
     ],
@@ -527,8 +530,8 @@ def test_how_an_array_may_end(accepted: int, rejected: list[tuple[int, str]], ar
 
 
 def test_data_after_an_array_is_shown_from_its_start() -> None:
-    (rejection,) = report_on(b"[]\n [7]" + b"x" * 2000, framing="arrays").rejections
-    assert rejection == _core.Rejection(line=2, reason="not_json", at=0, sample=b"[7]" + b"x" * 1021)
+    (rejection,) = report_on(b"[]\n {7}" + b"x" * 2000, framing="arrays").rejections
+    assert rejection == _core.Rejection(line=2, reason="not_json", at=0, sample=b"{7}" + b"x" * 1021)
 
 
 def test_elements_are_counted_from_the_bracket() -> None:

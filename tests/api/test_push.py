@@ -314,8 +314,14 @@ async def test_an_array_that_is_cut_off_is_reported(service: Served, status: int
     assert await counted(service) == came
 
 
-async def test_data_after_an_array_is_rejected(service: Served) -> None:
+async def test_an_array_may_follow_another_one(service: Served) -> None:
     answer = await service.client.post("/ingest", content=ARRAY + b"\n" + ARRAY)
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 6, "rejected": 0, "errors": []})
+    assert await counted(service) == 6
+
+
+async def test_other_data_after_an_array_is_rejected(service: Served) -> None:
+    answer = await service.client.post("/ingest", content=ARRAY + b"\n" + LINES)
     assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
     assert [error["line"] for error in answer.json()["errors"]] == [4]
     assert await counted(service) == 3
