@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from edgetally.errors import ConfigError, Unavailable
+from edgetally.journal.sqlite_file import lay_out
 
 FILE = "history.sqlite"
 
@@ -100,19 +101,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA synchronous = FULL")
     database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     database.execute("BEGIN IMMEDIATE")
-    ((application,),) = database.execute("PRAGMA application_id")
-    ((version,),) = database.execute("PRAGMA user_version")
-    ((tables,),) = database.execute("SELECT count(*) FROM sqlite_schema")
-    if not tables and not application:
-        for statement in TABLES.strip().split(";\n"):
-            database.execute(statement.rstrip(";"))
-        database.execute(f"PRAGMA application_id = {APPLICATION}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
-    elif application != APPLICATION:
-        raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
-    elif version > VERSION:
-        problem = (
-            f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
-        )
-        raise ConfigError("journal.data_dir", problem)
+    tables = [statement.rstrip(";") for statement in TABLES.strip().split(";\n")]
+    lay_out(database, path, application=APPLICATION, version=VERSION, tables=tables)
     database.execute("COMMIT")

@@ -5,6 +5,7 @@ One process opens it at a time. It is opened so that a commit returns when its w
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgetally.errors import ConfigError, Unavailable
@@ -80,25 +81,39 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     # Takes the lock, and keeps it because of locking_mode.
     database.execute("BEGIN IMMEDIATE")
-    ((application,),) = database.execute("PRAGMA application_id")
-    ((version,),) = database.execute("PRAGMA user_version")
-    ((tables,),) = database.execute("SELECT count(*) FROM sqlite_schema")
-    if not tables and not application:
-        for statement in TABLES.strip().split("\n"):
-            database.execute(statement)
-        database.execute(f"PRAGMA application_id = {APPLICATION}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
-    elif application != APPLICATION:
-        raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
-    elif version > VERSION:
-        problem = (
-            f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
-        )
-        raise ConfigError("journal.data_dir", problem)
+    lay_out(database, path, application=APPLICATION, version=VERSION, tables=TABLES.strip().split("\n"))
     # Not among the tables above: earlier versions work with it as well as without.
     database.execute("CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)")
     database.execute("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (new_id(),))
     database.execute("COMMIT")
+
+
+def lay_out(database: sqlite3.Connection, path: Path, *, application: int, version: int, tables: Sequence[str]) -> None:
+    """
+    Create the tables of a new file, within a transaction; raise ConfigError for a file of another kind.
+
+    Args:
+        database: The open file.
+        path: Its path.
+        application: Number in the file that says what it is for.
+        version: Newest version of the tables that is understood.
+        tables: Statements that create them.
+    """
+    ((found_application,),) = database.execute("PRAGMA application_id")
+    ((found_version,),) = database.execute("PRAGMA user_version")
+    ((count,),) = database.execute("SELECT count(*) FROM sqlite_schema")
+    if not count and not found_application:
+        for statement in tables:
+            database.execute(statement)
+        database.execute(f"PRAGMA application_id = {application}")
+        database.execute(f"PRAGMA user_version = {version}")
+    elif found_application != application:
+        raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
+    elif found_version > version:
+        problem = (
+            f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
+        )
+        raise ConfigError("journal.data_dir", problem)
 
 
 def damaged(path: Path, error: sqlite3.DatabaseError) -> ConfigError:
