@@ -92,7 +92,7 @@ class Given:
                     is_table = setting.table or setting.named_table or setting.is_open_table
                     _put(merged, setting, _tables(text) if is_table else Text(text))
                 except ValueError:
-                    # What may have a password in it is not shown.
+                    # The value may contain a password, so it is not shown.
                     shown = "" if setting.is_open_table else f", got {text[:40]!r}"
                     yield ConfigError(variable, f"expected {setting.words} in JSON or TOML{shown}")
             elif variable in MISSPELT or "__" in variable.removeprefix(PREFIX):

@@ -33,7 +33,7 @@ MAX_GAP = 60
 
 
 class SecondsToRecord(Protocol):
-    """What a seal has made final; see `edgetally.window.shelving.SealedSeconds`."""
+    """The seconds that one seal has made final; see `edgetally.window.shelving.SealedSeconds`."""
 
     @property
     def newest(self) -> int:

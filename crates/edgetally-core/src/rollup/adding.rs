@@ -102,7 +102,7 @@ fn add_up<'a>(
     }
 }
 
-/// What bodies are added up in.
+/// The sum of several bodies.
 struct Adding<'p, 'a> {
     parts: &'p [HistoryPart<'a>],
     head: Head<'a>,

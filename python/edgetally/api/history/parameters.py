@@ -29,7 +29,7 @@ MAX_DIGITS = 18
 MAX_SHOWN = 40
 
 NAME_PARAMETERS = {"domains": "domain", "origins": "host"}
-"""What a name is called, by dataset."""
+"""The parameter and the dimension that hold a name, by dataset."""
 
 DEFAULT_METRICS = {"domains": "edge_requests", "origins": "responses"}
 

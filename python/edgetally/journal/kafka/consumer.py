@@ -34,7 +34,7 @@ HELD_BYTES = 64 << 20
 """Partials that are read and not merged yet. Beyond this, reading pauses."""
 
 LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION)  # noqa: SLF001 - their names
-"""What was to be read next is not there any more."""
+"""Errors of a consumer whose next message was deleted or truncated."""
 
 
 class Taker(Protocol):

@@ -44,7 +44,7 @@ class KafkaPartition:
     """One ordered sequence of partials and seals, shared by all nodes."""
 
     is_persistent = False
-    """What is forgotten is only dropped from memory, so a reader forgets all that it has merged."""
+    """The log keeps everything: `forget` only frees memory, so a reader forgets each fact that it has merged."""
     is_nearly_full = False
 
     def __init__(
