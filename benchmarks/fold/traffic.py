@@ -75,7 +75,8 @@ def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[byte
         service, name, pop = random.randrange(SERVICES), random.randrange(domains), random.randrange(POPS)
         domain, status, hit = f"www{name}.example{service}.com", pick(STATUSES), random.random() < 0.7
         cache, protocol, tls = pick(HITS if hit else FETCHES), pick(PROTOCOLS), pick(TLS)
-        header, body = random.randrange(200, 500), random.randrange(60_000)
+        header = random.randrange(200, 500)
+        body: Any = random.randrange(60_000)
         total, received, ttfb = header + body, body, f"{random.expovariate(20):.3f}"
         addr, origin_status = f"10.0.{service}.{name % 8}:8080", status
         if odd:
@@ -85,7 +86,7 @@ def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[byte
             body, total = random.choice([(body, header + body), ("", header), (body, header), (body, "")])
             received, ttfb = random.choice([received, "", total]), random.choice(ODD_TTFBS)
             addr = random.choice([addr, addr.removesuffix(":8080"), f"Host{service}:80", ""])
-        fetch: tuple[object, ...] = ("",) * 6
+        fetch: tuple[Any, ...] = ("",) * 6
         if not hit:
             fetch = (addr, origin_status, random.randrange(100, 400), random.choice([total, 0]) if odd else total)
             fetch += (received, ttfb)
