@@ -1,6 +1,7 @@
 """Minutes, hours and days: what is read of them, against entries of the API that are summed here."""
 
 import json
+import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -354,6 +355,30 @@ def test_lines_are_rows_that_add_up_to_entries(sealed: list[_core.Sealed]) -> No
             assert key not in found
             found[key] = Counter({field.removesuffix("_us"): value for field, value in row.items()})
         assert found == {key: counters for key, counters in sums(sealed, dataset, 3600).items() if counters}
+
+
+@given(sealed=TRAFFIC, step=st.sampled_from(STEPS), dataset=st.sampled_from(["domains", "origins"]))
+@settings(max_examples=25)
+def test_what_a_database_makes_of_counters_is_what_is_added_up_here(
+    sealed: list[_core.Sealed], step: int, dataset: str
+) -> None:
+    parts = [part for _, part in parts_of(minutes(sealed), dataset)]
+    rows = [json.loads(line) for line in _core.counter_rows(parts, '"service":"shop"').splitlines()]
+    assert {row["service"] for row in rows} <= {"shop"}
+    chunks = _core.summed_chunks(b"".join(map(row_binary, rows)), step=step)
+    assert _core.counter_rows(chunks, '"a":0') == _core.counter_rows(pack(parts, step), '"a":0')
+
+
+def row_binary(row: Mapping[str, Any]) -> bytes:
+    """Return a row as ClickHouse does, its values in two halves."""
+    columns, values = row["counters.id"], row["counters.value"]
+    texts = [one.encode() for one in (row["name"], row["pop"])]
+    written = b"".join(bytes([len(one)]) + one for one in texts) + struct.pack("<I", row["time"])
+    for half in ([value & 0xFFFF_FFFF for value in values], [value >> 32 for value in values]):
+        counted = bytes([len(columns)])
+        written += counted + struct.pack(f"<{len(columns)}H", *columns)
+        written += counted + struct.pack(f"<{len(columns)}Q", *half)
+    return written
 
 
 @given(sealed=TRAFFIC, step=st.sampled_from(STEPS))

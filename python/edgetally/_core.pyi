@@ -57,6 +57,7 @@ __all__ = [
     "cache_words",
     "check_format",
     "columns",
+    "counter_rows",
     "detect_format",
     "domain_names",
     "envelopes",
@@ -73,6 +74,7 @@ __all__ = [
     "refusal",
     "seal_envelope",
     "sealed_periods",
+    "summed_chunks",
 ]
 
 AGGREGATE: Final[str]
@@ -741,6 +743,10 @@ class HistoryQuery:
         """
 
     @property
+    def columns(self) -> list[int]:
+        """The numbers of the counters that it reads: others need not be in parts."""
+
+    @property
     def series(self) -> int:
         """Number of series so far."""
 
@@ -778,6 +784,23 @@ def columns(of: str) -> list[str]:
 
     Raises:
         KeyError: Unknown dataset.
+    """
+
+def counter_rows(parts: Sequence[_Part], members: str) -> bytes:
+    """
+    Encode counters for a database, as newline-delimited JSON.
+
+    Args:
+        parts: Where the rows are.
+        members: What every object begins with, as JSON: `"service":"shop"`.
+
+    Returns:
+        An object per name, POP and period: the members, `name`, `time` (of its first second), `pop`, `counters.id` and
+        `counters.value`. The last two are lists of the same length: the numbers of the counters that are not 0, which
+        never change, and their values.
+
+    Raises:
+        ValueError: A part is damaged, or another version wrote it.
     """
 
 def detect_format(lines: bytes) -> str | None:
@@ -1000,4 +1023,20 @@ def sealed_periods(
 
     Raises:
         ValueError: A part is damaged, another version wrote it, or its periods do not add up to those of `step`.
+    """
+
+def summed_chunks(rows: bytes, *, step: int) -> list[tuple[str, bytes]]:
+    """
+    Read what a database has made of `counter_rows`.
+
+    Args:
+        rows: In ClickHouse's `RowBinary`: name and pop as `String`, the first second of the period as `UInt32`, and two
+            sums by number as `Tuple(Array(UInt16), Array(UInt64))`: of the low 32 bits of values, and of the others.
+        step: The length of periods in seconds.
+
+    Returns:
+        Each name with one chunk of all its periods, in alphabetical order.
+
+    Raises:
+        ValueError: These are no such rows.
     """

@@ -566,6 +566,11 @@ mod _core {
         }
 
         #[getter]
+        fn columns(&self) -> Vec<u16> {
+            locked(&self.inner).columns()
+        }
+
+        #[getter]
         fn series(&self) -> usize {
             locked(&self.inner).series()
         }
@@ -720,6 +725,23 @@ mod _core {
         let (parts, dataset) = (self::parts(&parts), self::dataset(dataset)?);
         let lines = py.detach(|| core::history_lines(&parts, dataset, service_id, start, end));
         Ok(PyBytes::new(py, &lines.map_err(history_error)?))
+    }
+
+    /// The counters of some parts as lines of JSON.
+    #[pyfunction]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn counter_rows<'py>(py: Python<'py>, parts: Vec<Part<'py>>, members: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let parts = self::parts(&parts);
+        let rows = py.detach(|| core::counter_rows(&parts, members)).map_err(history_error)?;
+        Ok(PyBytes::new(py, &rows))
+    }
+
+    /// Sums of a database as chunks.
+    #[pyfunction]
+    #[pyo3(signature = (rows, *, step))]
+    fn summed_chunks<'py>(py: Python<'py>, rows: &[u8], step: u64) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+        let chunks = py.detach(|| core::summed_chunks(rows, step)).map_err(history_error)?;
+        Ok(chunks.into_iter().map(|(name, chunk)| (name, PyBytes::new(py, &chunk))).collect())
     }
 
     /// Periods as sealed seconds.

@@ -26,6 +26,7 @@ mod metric;
 mod name_sum;
 mod open_minute;
 mod query;
+mod rows;
 mod sealed_periods;
 
 pub use crate::rollup::adding::{merge_minutes, names_in, pack};
@@ -33,4 +34,5 @@ pub use crate::rollup::error::HistoryError;
 pub use crate::rollup::lines::history_lines;
 pub use crate::rollup::open_minute::Rollup;
 pub use crate::rollup::query::{HistoryQuery, HistoryQuestion};
+pub use crate::rollup::rows::{counter_rows, summed_chunks};
 pub use crate::rollup::sealed_periods::sealed_periods;

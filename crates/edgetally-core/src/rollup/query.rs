@@ -193,6 +193,12 @@ impl HistoryQuery {
         Ok(adding.sums.len() - 1)
     }
 
+    /// The columns that are read.
+    #[must_use]
+    pub fn columns(&self) -> Vec<u16> {
+        self.metrics.feeds.iter().map(|(column, _)| *column).collect()
+    }
+
     /// How many series there are so far.
     #[must_use]
     pub fn series(&self) -> usize {
