@@ -20,3 +20,14 @@ def holes(known: Iterable[Span], start: int, end: int) -> list[Span]:
     if start < end:
         found.append((start, end))
     return found
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Join spans that touch or overlap."""
+    found: list[Span] = []
+    for first, behind in sorted(spans):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(behind, found[-1][1])
+        else:
+            found.append((first, behind))
+    return found

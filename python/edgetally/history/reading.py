@@ -16,16 +16,14 @@ from typing import TypeVar
 from edgetally import _core
 from edgetally.history.base import RecordedBatch, Running
 from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, chunks_at, stored_dataset, tier_of
-from edgetally.history.holes import Span, holes
+from edgetally.history.holes import Span, holes, joined
 from edgetally.history.question import MAX_VALUES, NAME, HistoryAnswer, HistoryQuestion, TooManyValues
+from edgetally.history.ranked import PastQuestion
 from edgetally.history.sqlite_file import open_reader
 from edgetally.history.tiers import DAYS, HOUR, HOURS, MINUTE, TIERS, Tier
 from edgetally.window.ranking import Question
 
 T = TypeVar("T")
-
-RANKED = 130
-"""Windows that a ranking looks at: its own ten, the hour before them, and two hours of each row's picture."""
 
 NAMES_AT_ONCE = 200
 """Names whose rows are looked up together."""
@@ -92,40 +90,13 @@ class HistoryReaders:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it."""
         batches = self._running.batches([asked.service_id])
         with self._snapshot() as database:
-            tier = tier_of(asked.unit) if asked.unit else _finest(database, asked.second)
-            window = tier.window_of(asked.second)
-            first = max(window - (RANKED - 1) * tier.seconds, 0)
-            dataset = asked.of
-            behind = window + tier.seconds
-            question = HistoryQuestion((asked.service_id,), dataset, tier, first, behind, ())
-            lookup = _Lookup(database, question, batches)
+            past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else _finest(database, asked.second))
+            lookup = _Lookup(database, past.needed, batches)
             unknown = lookup.holes()
-            if any(start <= window and end >= behind for start, end in unknown):
+            if past.is_unknown(unknown):
                 return b""
             parts = lookup.all_parts()
-        since = max((end for start, end in unknown if start <= window), default=first)
-        sealed = _core.sealed_periods(
-            parts if dataset == "domains" else [],
-            parts if dataset == "origins" else [],
-            service_id=asked.service_id,
-            start=first,
-            end=behind,
-            step=tier.seconds,
-        )
-        return _core.ranking(
-            sealed,
-            service_id=asked.service_id,
-            of=asked.of,
-            by=asked.by,
-            rows=asked.rows,
-            pop=asked.pop,
-            matching=asked.match,
-            focus=asked.focus,
-            second=window // tier.seconds,
-            since=min(since, window) // tier.seconds,
-            aggregate_delay=aggregate_delay,
-            unit=tier.seconds,
-        )
+        return past.ranking(parts, unknown, aggregate_delay)
 
     def close(self) -> None:
         """Release the file. No thread may read any more."""
@@ -223,7 +194,7 @@ class _Lookup:
         ).fetchone()
         found = holes(known, max(self._start, gone), min(self._end, newest))
         if self._start < min(gone, self._end):
-            found = _joined([(self._start, min(gone, self._end)), *found])
+            found = joined([(self._start, min(gone, self._end)), *found])
         return found
 
     def _mark(self, journal: str) -> int:
@@ -295,14 +266,3 @@ def some_of(items: Iterable[T], most: int) -> Iterator[list[T]]:
     rest = iter(items)
     while some := list(islice(rest, most)):
         yield some
-
-
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    """Join spans that touch."""
-    joined: list[Span] = []
-    for first, behind in sorted(spans):
-        if joined and first <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(behind, joined[-1][1])
-        else:
-            joined.append((first, behind))
-    return joined
