@@ -17,10 +17,13 @@ The library folds logs without a server:
 docs/library.md has more. `edgetally serve` is the server.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# As `typing` has it, whose import would take as long as all else that `edgetally --help` needs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from edgetally.offline.entry import Entry
     from edgetally.offline.fold import FoldResult, fold, rows
     from edgetally.offline.line_report import Rejection
@@ -37,6 +40,7 @@ _MODULES = {
     "FoldResult": "edgetally.offline.fold",
     "Rejection": "edgetally.offline.line_report",
     "Window": "edgetally.offline.streaming",
+    "__version__": "edgetally._core",
     "fold": "edgetally.offline.fold",
     "formats": "edgetally.snippets",
     "rows": "edgetally.offline.fold",
@@ -45,12 +49,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - of any of these types
-    if name == "__version__":
-        value: Any = import_module("importlib.metadata").version("edgetally")
-    elif name in _MODULES:
-        value = getattr(import_module(_MODULES[name]), name)
-    else:
+    from importlib import import_module  # noqa: PLC0415 - the command needs none of these
+
+    if name not in _MODULES:
         raise AttributeError(f"module 'edgetally' has no attribute {name!r}")
+    value: Any = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

@@ -80,6 +80,7 @@ __all__ = [
 AGGREGATE: Final[str]
 """The POP of all series that are not split by POP."""
 
+__version__: Final[str]
 MAX_WEIGHT: Final[int]
 """Largest weight that a record or a source may have."""
 

@@ -1,9 +1,11 @@
-"""The only module that reads the time. Everything else is given a clock, which tests control."""
+"""
+The only module that reads the time. Everything else is given a clock, which tests control.
 
-import asyncio
+Commands that only read the time import no event loop.
+"""
+
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from functools import lru_cache
 from typing import Protocol
 
@@ -49,6 +51,8 @@ class SystemClock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Make a call on the running event loop once `now()` is `when` or later."""
+        import asyncio  # noqa: PLC0415 - see above
+
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
 
 
@@ -59,12 +63,16 @@ def http_date() -> bytes:
 
 @lru_cache(maxsize=1)
 def _http_date(second: int) -> bytes:
+    from email.utils import formatdate  # noqa: PLC0415 - only servers write dates
+
     # A seal makes thousands of responses in one second, and this takes longer than all else of a response.
     return formatdate(second, usegmt=True).encode()
 
 
 async def sleep_until(clock: Clock, when: float) -> None:
     """Return once the time is `when` or later."""
+    import asyncio  # noqa: PLC0415 - see above
+
     # Timers of event loops may fire a little early.
     while clock.now() < when:
         waiter = asyncio.get_running_loop().create_future()

@@ -15,7 +15,6 @@ Everything edgetally raises on purpose.
 Anything else that escapes is a bug, and is allowed to look like one.
 """
 
-import difflib
 import errno
 import os
 from collections.abc import Iterable
@@ -28,6 +27,8 @@ def reason(error: OSError) -> str:
 
 def hint(name: str, names: Iterable[str]) -> str:
     """Return `; did you mean …?` with the one of `names` that `name` may be a misspelling of, or nothing."""
+    import difflib  # noqa: PLC0415 - only for errors
+
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -1,6 +1,5 @@
 """Flags: made from the declarations of settings, and read with the environment and a file."""
 
-import argparse
 import re
 from pathlib import Path
 from typing import Any
@@ -62,10 +61,14 @@ def get(config: Config, setting: str) -> Any:  # noqa: ANN401 - settings are of 
     return getattr(getattr(config, section), name)
 
 
-def flags_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit):
         parser().parse_args([*command.split(), "--help"])
-    return set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out))
+    return capsys.readouterr().out
+
+
+def flags_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z-]+", help_of(command, capsys)))
 
 
 def test_every_flag_of_serve_has_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,20 +142,14 @@ def test_fold_takes_its_defaults_like_serve_does() -> None:
     assert (config.records.service_id, config.records.pop) == ("shop", "AMS")
 
 
-def test_the_help_shows_the_default_of_the_declaration() -> None:
-    shown = re.sub(r"\s+", " ", help_of("serve"))
+def test_the_help_shows_the_default_of_the_declaration(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = re.sub(r"\s+", " ", help_of("serve", capsys))
 
     assert "address and port to listen on (default 127.0.0.1:8480)" in shown
     assert "seconds between the start of a second and its seal (default 2)" in shown
     assert "POP of records that name none (default local)" in shown
     assert "answers with none (default 40)" in shown
     assert "--log-level debug|info|warning|error" in shown
-
-
-def help_of(command: str) -> str:
-    (commands,) = [one for one in parser()._actions if isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001
-    text: str = commands.choices[command].format_help()
-    return text
 
 
 # --- the environment -----------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def test_progress_is_shown_on_terminals_only(
     errors: io.StringIO, *, shows: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # As if a second had passed already.
-    monkeypatch.setattr(cli, "tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
+    monkeypatch.setattr("tqdm.tqdm", lambda **how: tqdm(**(how | {"delay": 0})))
     path = write(tmp_path / "a.log", LINE)
 
     cli.fold([str(path)], check({}), threads=1, now=NOW, out=io.BytesIO(), errors=errors)

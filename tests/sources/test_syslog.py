@@ -32,13 +32,11 @@ from edgetally.sources.syslog import (
     MAX_UNFINISHED_BYTES,
     QUIET_SECONDS,
     STALL_SECONDS,
-    Address,
-    SocketAccess,
     SyslogConnection,
     SyslogDatagrams,
     SyslogListener,
-    address,
 )
+from edgetally.sources.syslog_address import Address, SocketAccess, parse
 from tests.support.clock import TIMEOUT_SECONDS, ManualClock
 from tests.support.ingest import Ingest
 from tests.support.programs import program
@@ -158,7 +156,7 @@ def events(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def listened_on(events: pytest.LogCaptureFixture) -> Address:
     """Return the last address that a source logged."""
     found = [match[1] for line in events.messages if (match := re.fullmatch("syslog:(.*): listening", line))]
-    return address(found[-1])
+    return parse(found[-1])
 
 
 def closings(events: pytest.LogCaptureFixture) -> list[str]:
@@ -238,7 +236,7 @@ async def received(source: SyslogDatagrams) -> AsyncIterator[AsyncGenerator[Bloc
     ],
 )
 def test_an_address_is_written_as_it_is_read(text: str, want: Address) -> None:
-    assert address(text) == want
+    assert parse(text) == want
     assert str(want) == text
 
 
@@ -265,7 +263,7 @@ def test_an_address_is_written_as_it_is_read(text: str, want: Address) -> None:
 )
 def test_anything_else_is_not_an_address(text: str) -> None:
     with pytest.raises(ConfigError, match="must be udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH") as raised:
-        address(text)
+        parse(text)
     assert raised.value.where == "sources.syslog"
     assert repr(text) in raised.value.problem
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetally.telemetry.events import EVENTS, Event, LineRejected, escape
+from edgetally.escaping import escape
+from edgetally.telemetry.events import EVENTS, Event, LineRejected
 
 RESERVED = {"time", "level", "event", "message", "traceback"}
 """Fields of every line."""

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgetally.telemetry.events import escape
+from edgetally.escaping import escape
 from edgetally.telemetry.histogram import BOUNDS, Histogram
 from edgetally.telemetry.prometheus import Family, Metric, Value, expose
 

@@ -35,6 +35,9 @@ mod _core {
     use crate::locked;
 
     #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "as Python has it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
     const MAX_WEIGHT: u64 = core::MAX_WEIGHT;
     #[pymodule_export]
     const MAX_POP_BYTES: usize = core::MAX_POP_BYTES;

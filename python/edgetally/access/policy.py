@@ -17,7 +17,7 @@ from edgetally.access.grants import Grant, Keys, short
 from edgetally.access.token_file import Token, TokenFile
 from edgetally.config.sections import NAMED_TABLES, SECTIONS, Config
 from edgetally.errors import ConfigError
-from edgetally.sources import syslog
+from edgetally.sources import syslog_address
 from edgetally.telemetry.events import (
     CertificateNotReloaded,
     CertificateReloaded,
@@ -148,7 +148,7 @@ def _exposures(config: Config, tokens: Tokens) -> Iterator[ConfigError]:
             "--allow-anonymous",
         )
     for index, one in enumerate(config.sources.syslog):
-        where = syslog.address(one.listen)
+        where = syslog_address.parse(one.listen)
         if where.kind != "unix" and not is_loopback(where.host):
             yield ConfigError(
                 f"sources.syslog[{index}]",

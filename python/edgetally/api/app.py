@@ -17,9 +17,9 @@ from edgetally.api.page import accepts_page
 from edgetally.api.query import Query, parse, parse_filter
 from edgetally.api.top import RankingView
 from edgetally.clock import sleep_until
+from edgetally.escaping import escape
 from edgetally.http.messages import Response
 from edgetally.model import SERVICE_ID
-from edgetally.telemetry.events import escape
 
 if TYPE_CHECKING:
     import asyncio

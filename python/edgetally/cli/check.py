@@ -1,16 +1,43 @@
-"""What `edgetally check` prints of settings that are valid: a summary, and what is allowed and dangerous."""
+"""`edgetally check`: of settings that are valid, a summary, and what is allowed and dangerous."""
 
+import argparse
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgetally.access.policy import Policy
+from edgetally.cli.flags import SERVER, add_flags
+from edgetally.cli.streams import say
+from edgetally.config.given import Given
 from edgetally.config.sections import Config
+from edgetally.escaping import escape
 from edgetally.sources.files.open_file import open_regular
 
 
-def summary(config: Config, policy: Policy) -> Iterator[str]:
+def describe(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    command.description = (
+        "Check the settings of a server with its certificate and tokens, and print all that is wrong, or what "
+        "`edgetally serve` with the same flags would do. Nothing is created or opened. Exit status: 0 if the settings "
+        "are valid, 2 if not."
+    )
+    command.set_defaults(command=_check)
+    add_flags(command, SERVER)
+
+
+def _check(_: argparse.Namespace, settings: Given) -> int:
+    config = settings.config()
+    policy = Policy(config)
+    for line in _summary(config, policy):
+        sys.stdout.write(f"{escape(line)}\n")
+    for warning in _warnings(config, policy):
+        say(f"warning: {warning}")
+    return 0
+
+
+def _summary(config: Config, policy: Policy) -> Iterator[str]:
     """Yield lines on what a server with these settings would do."""
     journal = config.journal.directory if config.journal.kind == "sqlite" else "memory"
     yield "ok"
@@ -20,7 +47,7 @@ def summary(config: Config, policy: Policy) -> Iterator[str]:
     yield f"sources: {', '.join([*sources, *['standard input'] * config.sources.stdin])}"
 
 
-def warnings(config: Config, policy: Policy) -> Iterator[str]:
+def _warnings(config: Config, policy: Policy) -> Iterator[str]:
     """Yield what is valid, and probably not meant."""
     yield from map(str, policy.warnings())
     if config.journal.kind == "sqlite":

@@ -1,18 +1,76 @@
-"""The text of `edgetally explain`: what the lines of a log are read as."""
+"""`edgetally explain`: what the lines of a log are read as."""
 
+import argparse
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
-from edgetally.errors import InputError
+from edgetally.cli.flags import RECORDS, add_flags, up_to
+from edgetally.cli.streams import standard_input
+from edgetally.clock import SystemClock
+from edgetally.config.given import Given
+from edgetally.errors import ConfigError, InputError, reason
+from edgetally.escaping import escape
 from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
-from edgetally.offline.explain import Explainer, Explanation, Transport, detect
+from edgetally.offline.explain import FRAMINGS, Explainer, Explanation, Transport, detect, lines_of
 from edgetally.offline.line_report import Rejection
-from edgetally.snippets import CANONICAL
-from edgetally.telemetry.events import escape
+from edgetally.snippets import CANONICAL, format_of
 
 SHOWN_BYTES = 160
 """How much of a line is shown."""
+
+MAX_LINES = 1_000_000
+
+
+def describe(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    command.description = (
+        "Show how the first lines of a log are read: the keys and counters that each line adds to, with its wrapper "
+        "and its time, or why and at which byte it is rejected. Gzip, zstd, xz and bzip2 are decompressed. If the "
+        "format is not set, it is detected."
+    )
+    command.set_defaults(command=_explain)
+    add_flags(command, RECORDS)
+    command.add_argument("file", nargs="?", default="-", metavar="FILE", help="a log; - is standard input (default)")
+    command.add_argument(
+        "--as",
+        dest="transport",
+        default="follow",
+        choices=tuple(FRAMINGS),
+        metavar="TRANSPORT",
+        help="how the log would arrive: fold (read by `edgetally fold`), follow (a followed file, the default), stdin, "
+        "push, or syslog (over TCP)",
+    )
+    command.add_argument(
+        "--lines", type=up_to(MAX_LINES), default=10, metavar="COUNT", help="number of lines (default 10)"
+    )
+
+
+def _explain(arguments: argparse.Namespace, settings: Given) -> int:
+    records = settings.config().records
+    format = format_of(records.format, "records.format")
+    defaults = Defaults(records.service_id, records.pop, format, records.weight)
+    name = "<stdin>" if arguments.file == "-" else arguments.file
+    detect_format = not settings.gives("records.format")
+    now = int(SystemClock().now())
+    try:
+        log = standard_input() if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115 - below
+    except OSError as error:
+        raise ConfigError(name, reason(error)) from error
+    with log:
+        lines = lines_of(log, name)
+        for text in explained(
+            lines,
+            defaults=defaults,
+            now=now,
+            max_lines=arguments.lines,
+            detect_format=detect_format,
+            transport=arguments.transport,
+        ):
+            sys.stdout.write(text + "\n")
+    return 0
 
 
 def explained(

@@ -2,12 +2,21 @@
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgetally.config.forms import expanded
 from edgetally.config.given import Given
 from edgetally.config.sections import SETTINGS
+
+SERVER = [path for path, one in SETTINGS.items() if one.flag]
+"""Settings of the server."""
+
+RECORDS = [path for path in SERVER if SETTINGS[path].section == "records"]
+"""Settings of the commands that read logs and do not serve."""
+
+MAX_SHOWN = 40
+"""Characters of a wrong argument that a message repeats."""
 
 CONFIG_VARIABLE = "EDGETALLY_CONFIG"
 """Names the settings file where there is no --config."""
@@ -42,6 +51,18 @@ def add_flag(command: argparse.ArgumentParser, path: str) -> None:
             command.add_argument(flag.name, dest=path, action="extend", nargs="+", metavar=metavar, help=text)
         else:
             command.add_argument(flag.name, dest=path, metavar=metavar, help=text)
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """Return a function that reads an integer from 1 to `most`."""
+
+    def count(text: str) -> int:
+        # Longer digits are not worth reading, and Python refuses to read very long ones.
+        if not (text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"expected an integer from 1 to {most}, got {text[:MAX_SHOWN]!r}")
+        return int(text)
+
+    return count
 
 
 def given(arguments: argparse.Namespace) -> Given:

@@ -1,26 +1,58 @@
-"""The printing of `edgetally fold`: entries to one side; rejected lines, progress and a summary to the other."""
+"""`edgetally fold`: entries to one side; rejected lines, progress and a summary to the other."""
 
+import argparse
+import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from tqdm import tqdm
-
 import edgetally
+from edgetally.cli.flags import RECORDS, add_flags, up_to
 from edgetally.cli.streams import standard_input
+from edgetally.clock import SystemClock
+from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
+from edgetally.escaping import escape
 from edgetally.malloc import keep_memory
 from edgetally.model import OTHER_LOG, wrong_lines
 from edgetally.snippets import format_of
-from edgetally.telemetry.events import escape
 
 OK, NOTHING, DAMAGED = 0, 1, 2
 """Exit statuses."""
 
+MAX_THREADS = 1024
+
 MAX_CACHE_WORDS = 10
 """Unknown cache words that are shown."""
+
+
+def describe(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    command.description = (
+        "Count whole logs and print one line of JSON per service, dataset and second, sorted by these. Gzip, zstd, xz "
+        "and bzip2 are decompressed. Exit status: 0 if a line was counted, 1 if none was, 2 if a file could not be "
+        "read to its end; what could be read counts."
+    )
+    command.set_defaults(command=_fold)
+    add_flags(command, RECORDS)
+    command.add_argument("files", nargs="*", metavar="FILE", help="logs; - is standard input (default)")
+    command.add_argument(
+        "--threads",
+        type=up_to(MAX_THREADS),
+        metavar="COUNT",
+        help="threads that count a plain file (default: one per core)",
+    )
+
+
+def _fold(arguments: argparse.Namespace, settings: Given) -> int:
+    config = settings.config()
+    threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
+    now = int(SystemClock().now())
+    files = arguments.files or ["-"]
+    return fold(files, config, threads=threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
 
 
 def fold(files: list[str], config: Config, *, threads: int, now: int, out: BinaryIO, errors: TextIO) -> int:
@@ -52,6 +84,8 @@ def folded(files: list[str], config: Config, *, threads: int, now: int, errors: 
     with ExitStack() as until_read:
         progress = None
         if errors.isatty():
+            from tqdm import tqdm  # noqa: PLC0415 - slow to import, and needed on terminals only
+
             bar = tqdm(total=_size(files), unit="B", unit_scale=True, delay=1, leave=False, file=errors)
             progress = until_read.enter_context(bar).update
         result = _folded(files, config, threads, now, progress)

@@ -5,23 +5,19 @@ import os
 import sys
 from pathlib import Path
 
-from edgetally.cli.flags import add_flags
+from edgetally.cli.flags import MAX_SHOWN, RECORDS, add_flags
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
-from edgetally.config.sections import SETTINGS, Config
+from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
 
 DATASETS = ("domains", "origins", "channel")
 DOWNSAMPLE = ("minute", "hour", "day")
 
-RECORDS = [path for path, one in SETTINGS.items() if one.flag and one.section == "records"]
-
-MAX_SHOWN = 40
-"""Characters of a wrong argument that a message repeats."""
-
 
 def describe(command: argparse.ArgumentParser) -> None:
     """Add the commands."""
+    command.description = "Take minutes, hours and days out of the history, and count old logs into it."
     below = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     export = below.add_parser(

@@ -23,6 +23,10 @@ ANSWER_SECONDS = 10.0
 
 def describe(command: argparse.ArgumentParser) -> None:
     """Add the commands."""
+    command.description = (
+        "Create and check the topic of a journal in Kafka. Exit status: 0; 1 if no broker can be reached; 2 if a "
+        "setting or the topic is wrong."
+    )
     below = command.add_subparsers(title="commands", required=True, metavar="COMMAND")
     create = below.add_parser(
         "create",

@@ -15,13 +15,15 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from edgetally.errors import ConfigError, OutputError
-from edgetally.sources.stdin import is_readable
+from edgetally.escaping import escape
+from edgetally.sources.descriptor import is_readable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO, TextIO
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -92,6 +94,11 @@ def open_all() -> None:
     sys.stdin = io.TextIOWrapper(io.BufferedReader(raw))
     sys.stdout = _text(StandardOutput(out, "w", closefd=False), sys.stdout)
     sys.stderr = _text(StandardError(errors, "w", closefd=False), sys.stderr, line_buffering=True)
+
+
+def say(message: str) -> None:
+    """Print a message of the command itself on standard error."""
+    sys.stderr.write(f"edgetally: {escape(message)}\n")
 
 
 def _descriptor(stream: TextIO | None, wrong_direction: int) -> int:

@@ -9,7 +9,7 @@ from edgetally.errors import ConfigError
 from edgetally.journal.kafka import address as kafka
 from edgetally.model import MAX_POP_BYTES, SERVICE_ID
 from edgetally.snippets import format_of
-from edgetally.sources.syslog import is_host
+from edgetally.sources.syslog_address import is_host
 
 MAX_PORT = 65_535
 MAX_NAME = 255

@@ -5,10 +5,7 @@ Flags that can be repeated add to what the others say. Every error names a setti
 `EDGETALLY_API__LISTEN` or `edgetally.toml: api.listen`.
 """
 
-import difflib
-import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -122,6 +119,8 @@ class Given:
 
 def load(path: Path) -> Plain:
     """Read settings from a TOML file as they are there; raise ConfigError, naming the file."""
+    import tomllib  # noqa: PLC0415 - often there is no file
+
     try:
         return tomllib.loads(read_file(path).decode("utf-8-sig"))
     except OSError as error:
@@ -153,6 +152,9 @@ def _put(merged: Plain, setting: Setting, value: object) -> None:
 
 def _tables(text: str) -> object:
     """Read a value of TOML or JSON; raise ValueError when it is neither."""
+    import json  # noqa: PLC0415 - variables are rarely tables
+    import tomllib  # noqa: PLC0415 - the same
+
     try:
         try:
             return json.loads(text)
@@ -165,6 +167,8 @@ def _tables(text: str) -> object:
 def _hint(variable: str) -> str:
     if variable in MISSPELT:
         return f"did you mean {MISSPELT[variable].variable}?"
+    import difflib  # noqa: PLC0415 - only for errors
+
     # Without what all of them have in common, by which they would all be alike.
     names = [one.removeprefix(PREFIX) for one in VARIABLES]
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, cutoff=0.8)

@@ -15,7 +15,7 @@ from edgetally.journal.kafka import address as kafka
 from edgetally.journal.kafka.properties import check_names, is_property
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
 from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
-from edgetally.sources import syslog
+from edgetally.sources import syslog_address
 
 REACHED = "edgetally_limit_reached_total"
 OVERFLOWED = "edgetally_service_rows_overflowed_total"
@@ -514,7 +514,7 @@ class SyslogSettings(Section, frozen=True):
 
     listen: Annotated[
         str,
-        Form("udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH", syslog.address),
+        Form("udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH", syslog_address.parse),
         Meta(description="`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:/PATH` (datagrams)."),
     ]
     service_id: Annotated[ServiceId | None, Meta(description="Service of its records that name none.")] = None
@@ -539,10 +539,10 @@ class SyslogSettings(Section, frozen=True):
     ] = None
 
     @property
-    def socket_access(self) -> syslog.SocketAccess:
+    def socket_access(self) -> syslog_address.SocketAccess:
         """Who may write to a unix socket."""
-        return syslog.SocketAccess(
-            mode=syslog.ANY_USER.mode if self.mode is None else forms.mode(self.mode),
+        return syslog_address.SocketAccess(
+            mode=syslog_address.ANY_USER.mode if self.mode is None else forms.mode(self.mode),
             owner=-1 if self.owner is None else forms.user_id(self.owner),
             group=-1 if self.group is None else forms.group_id(self.group),
         )
@@ -593,7 +593,7 @@ class SourcesSettings(Section, frozen=True):
         for index in _repeated(files):
             yield f"follow[{index}]", f"{self.follow[index].path} is followed twice: its lines would count twice"
         # Port 0 is another free port each time.
-        addresses = [str(syslog.address(one.listen)) for one in self.syslog]
+        addresses = [str(syslog_address.parse(one.listen)) for one in self.syslog]
         for index in _repeated(addresses):
             if not addresses[index].endswith(":0"):
                 yield f"syslog[{index}]", f"{addresses[index]} is given twice"

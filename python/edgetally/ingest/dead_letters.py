@@ -19,9 +19,10 @@ import msgspec
 from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
+from edgetally.escaping import escape
 from edgetally.model import Rejection
 from edgetally.telemetry import metrics
-from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, escape, say
+from edgetally.telemetry.events import DeadLettersFailing, DeadLettersRecovered, say
 from edgetally.telemetry.prometheus import Family
 
 MAX_RECENT = 100

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, product
 from typing import Any, TypedDict, Unpack
 
@@ -15,12 +14,16 @@ from edgetally.offline.entry import Entry
 from edgetally.offline.inputs import Inputs, inputs_of
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.parallel_fold import ParallelFold
+from edgetally.offline.threads import map_on
 
 KEYS = {"channel": (), "domains": ("domain",), "origin_insights": ("origin", "address"), "origins": ("origin",)}
 """The columns of a row's key, by dataset."""
 
 ENCODED = 64
 """Entries that are encoded before the first of them is handed out."""
+
+SHARED = 1 << 20
+"""Bytes of sealed seconds from which on all threads encode their entries together."""
 
 
 class FoldResult:
@@ -70,11 +73,11 @@ class FoldResult:
     def json_lines(self) -> Iterator[bytes]:
         """Yield what `edgetally fold` prints: a line of JSON per service, dataset and second, sorted by these."""
         entries = sorted(self, key=lambda entry: (entry.service_id, entry.second))
-        with ThreadPoolExecutor(self._threads) as pool:
-            for _, seconds in groupby(entries, key=lambda entry: entry.service_id):
-                shown = [(entry, dataset) for dataset, entry in product(DATASETS, seconds) if dataset in entry.datasets]
-                for start in range(0, len(shown), ENCODED):
-                    yield from pool.map(_json_line, shown[start : start + ENCODED])
+        threads = self._threads if sum(one.size for one in self._sealed) > SHARED else 1
+        for _, seconds in groupby(entries, key=lambda entry: entry.service_id):
+            shown = [(entry, dataset) for dataset, entry in product(DATASETS, seconds) if dataset in entry.datasets]
+            for start in range(0, len(shown), ENCODED):
+                yield from map_on(threads, _json_line, shown[start : start + ENCODED])
 
     def _rows(self, dataset: str) -> Iterator[dict[str, Any]]:
         names = KEYS[dataset]

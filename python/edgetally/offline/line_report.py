@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from edgetally import _core
-from edgetally.telemetry.events import escape
+from edgetally.escaping import escape
 
 MAX_REJECTIONS = 10
 """Rejected lines that are described. All are counted."""

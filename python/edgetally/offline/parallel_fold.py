@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +13,7 @@ from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.inputs import Input, blocks_of
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.ordered_merge import OrderedMerge
+from edgetally.offline.threads import map_on
 
 SHARED = 8 << 20
 """Bytes of a plain file from which on all threads fold it together."""
@@ -46,6 +46,8 @@ class ParallelFold:
         self, *, defaults: Defaults, max_line: int, limits: KeyLimits, now: int, threads: int, progress: Progress
     ) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
+        self._used = 1
+        """How many of them have folded anything: the first of them."""
         self._window = _core.Window(**limits._asdict())
         self._merge = OrderedMerge(self._window, 1)
         self._now = now
@@ -83,9 +85,9 @@ class ParallelFold:
 
     def seal(self) -> list[_core.Sealed]:
         """Seal all seconds, oldest first. This is the end: nothing can be read after it."""
-        with ThreadPoolExecutor(len(self._folds)) as pool:
-            for partial in filter(None, pool.map(_core.Fold.drain, self._folds)):
-                self._window.merge(partial)
+        fed = self._folds[: self._used]
+        for partial in filter(None, map_on(len(fed), _core.Fold.drain, fed)):
+            self._window.merge(partial)
         return self._window.seal(FOREVER)
 
     def _read_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
@@ -128,6 +130,9 @@ class ParallelFold:
         self._merge.add(0, self._folds[0].drain(), wait=False)
         self._merge = OrderedMerge(self._window, len(self._folds))
         others = len(self._folds) - 1
+        self._used = len(self._folds)
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most logs need no threads
+
         with ThreadPoolExecutor(others) as pool:
             theirs = pool.map(work, range(others))
             try:

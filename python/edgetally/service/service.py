@@ -7,13 +7,13 @@ It makes the parts in the order of the flow, and stops them in the order in whic
 import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
-from importlib.metadata import version
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from msgspec.structs import asdict
 
+from edgetally import __version__
 from edgetally.access.policy import Policy
 from edgetally.api.admin import Admin
 from edgetally.api.app import App, Handlers, endpoint
@@ -54,7 +54,7 @@ from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
 from edgetally.service.cluster import ClusterMonitor, open_topic
 from edgetally.service.monitor import HttpCollector, Limited, Monitor, SourceCollector
 from edgetally.snippets import format_of
-from edgetally.sources import syslog
+from edgetally.sources import syslog_address
 from edgetally.sources.base import Source
 from edgetally.sources.files.follower import Follow, Follower
 from edgetally.sources.stdin import Stdin
@@ -172,7 +172,7 @@ class Service:
         )
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
         self.asking = Asking(self.history.reader if self.history else None, max_questions=config.history.max_questions)
-        self.monitor = Monitor(version("edgetally"))
+        self.monitor = Monitor(__version__)
         authorization = Authorization(self.policy.keys)
         app = App(
             authorization=authorization,
@@ -183,7 +183,7 @@ class Service:
                 streams=self.streams,
                 ingest=self.ingest,
                 admin=Admin(self.monitor, self.dead_letters),
-                index=Index(self.shelf, version=version("edgetally"), scheme=self.policy.scheme),
+                index=Index(self.shelf, version=__version__, scheme=self.policy.scheme),
                 compat=Compat(
                     authorization,
                     self.shelf,
@@ -360,7 +360,7 @@ class Service:
             await follower.open(self.journal.checkpoints())
             self._followers.append(self._start(follower.run()))
         for index, one in enumerate(sources.syslog):
-            where, defaults = syslog.address(one.listen), self._defaults(one)
+            where, defaults = syslog_address.parse(one.listen), self._defaults(one)
             setting = f"sources.syslog[{index}]"
             if where.kind == "tcp":
                 most = sources.max_syslog_connections
@@ -459,7 +459,7 @@ def name_series(series: ExportedSeries, descriptions: Descriptions) -> None:
 
 def openapi() -> bytes:
     """Return the OpenAPI document of this version, as JSON."""
-    return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, version("edgetally")))
+    return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, __version__))
 
 
 async def first(events: list[asyncio.Event]) -> None:

@@ -6,7 +6,7 @@ Every other file here is one edge. Its name before the dot is the name of the ed
 """
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from edgetally import _core
@@ -39,7 +39,7 @@ class Snippet(NamedTuple):
 def snippets() -> list[Snippet]:
     """Return the snippets of all edges in alphabetical order."""
     found = []
-    for file in resources.files(__name__).iterdir():
+    for file in Path(__file__).parent.iterdir():
         if file.is_file() and not file.name.endswith((".py", ".pyc")):
             text = file.read_text("utf-8")
             found.append(

@@ -1,12 +1,11 @@
 """
 Decoders of compressed streams, in pieces of bounded size, and the names of what cannot be decoded.
 
-A kilobyte can decompress to a gigabyte, so a decoder never holds more than one piece.
+A kilobyte can decompress to a gigabyte, so a decoder never holds more than one piece. The modules that decode are
+imported with the first stream that needs them.
 """
 
-import bz2
 import codecs
-import lzma
 import sys
 import zlib
 from abc import ABC, abstractmethod
@@ -14,11 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar, NamedTuple, Protocol
 
 from edgetally.errors import InputError, Mislabelled
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 PIECE_BYTES = 1 << 20
 """Largest piece that a decoder yields."""
@@ -70,8 +64,8 @@ class Compressed(ABC):
     name: ClassVar[str]
     magic: ClassVar[bytes]
     """How every stream starts."""
-    errors: ClassVar[type[Exception]]
-    """What a decompressor raises when a stream is damaged."""
+    errors: type[Exception] = OSError
+    """What a decompressor raises when a stream is damaged, once one is open."""
 
     def __init__(self) -> None:
         self._stream = self.open()
@@ -166,10 +160,15 @@ class Zstd(Compressed):
 
     name = "zstd"
     magic = b"\x28\xb5\x2f\xfd"
-    errors = zstd.ZstdError
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - see above
+        else:
+            from backports import zstd  # noqa: PLC0415 - see above
+
+        self.errors = zstd.ZstdError
         return zstd.ZstdDecompressor()
 
 
@@ -178,10 +177,12 @@ class Xz(Compressed):
 
     name = "xz"
     magic = b"\xfd7zXZ\0"
-    errors = lzma.LZMAError
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
+        import lzma  # noqa: PLC0415 - see above
+
+        self.errors = lzma.LZMAError
         return lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
 
@@ -190,10 +191,11 @@ class Bzip2(Compressed):
 
     name = "bzip2"
     magic = b"BZh"
-    errors = OSError
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
+        import bz2  # noqa: PLC0415 - see above
+
         return bz2.BZ2Decompressor()
 
 

@@ -1,7 +1,6 @@
 """Standard input, until it ends."""
 
 import asyncio
-import fcntl
 import os
 import select
 import sys
@@ -12,6 +11,7 @@ from concurrent.futures import CancelledError
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.descriptor import is_readable
 from edgetally.telemetry.events import StdinEnded, StdinFailed, StdinOpened, say
 
 READ_AHEAD = 4
@@ -72,11 +72,3 @@ class Stdin:
             except OSError as error:
                 self._problem = reason(error)
                 return b""
-
-
-def is_readable(descriptor: int) -> bool:
-    """Return whether a file is open for reading."""
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
-    except OSError:
-        return False

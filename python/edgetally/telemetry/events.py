@@ -11,6 +11,8 @@ from typing import ClassVar
 
 import msgspec
 
+from edgetally.escaping import escape
+
 log = logging.getLogger("edgetally")
 
 
@@ -39,25 +41,6 @@ class SourceEvent(Event, frozen=True):
     """Something that happened to one source."""
 
     source: str
-
-
-def escape(value: str | float | bytes) -> str | int | float:
-    """
-    Return `value` with everything that is not printable as a backslash escape.
-
-    Bytes of file names that are no UTF-8, which Python reads as surrogates, are escaped as bytes.
-    """
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "backslashreplace")
-    if isinstance(value, str) and not value.isprintable():
-        return "".join(one if one.isprintable() else _escaped(one) for one in value)
-    return value
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) & 0xFF:02x}"
-    return character.encode("unicode_escape").decode()
 
 
 def say(event: Event, *, error: BaseException | None = None) -> None:

@@ -11,7 +11,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Self, TextIO
 
-from edgetally.telemetry.events import Event, EventsSuppressed, LogLinesDropped, escape, say
+from edgetally.escaping import escape
+from edgetally.telemetry.events import Event, EventsSuppressed, LogLinesDropped, say
 from edgetally.telemetry.log_writer import LogWriter
 from edgetally.telemetry.systemd import is_systemd_journal
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from prometheus_client import CollectorRegistry, metrics_core
 from prometheus_client.samples import Sample
 
-from edgetally.telemetry.events import escape
+from edgetally.escaping import escape
 from edgetally.telemetry.histogram import Histogram
 
 OPENMETRICS = "application/openmetrics-text"

@@ -6,7 +6,6 @@ Some are ours, because the journal counts exactly only with them. All others can
 
 import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -67,7 +66,7 @@ CONSUMER = MappingProxyType(
     }
 )
 
-DEFAULTS = MappingProxyType({"compression.type": "zstd", "client.id": f"edgetally-{socket.gethostname()}"})
+DEFAULTS = MappingProxyType({"compression.type": "zstd", "client.id": f"edgetally-{os.uname().nodename}"})
 """What `[journal.kafka]` may change."""
 
 OURS = MappingProxyType(

@@ -1,0 +1,72 @@
+"""What commands import. Imports are nearly all that a command does before its first line, so each has to be needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgetally.cli.commands import COMMANDS
+
+LINE = b'{"ts":1763769600,"domain":"shop.example","status":200}\n'
+
+PRINTED = """\
+import atexit, sys
+before = set(sys.modules)
+atexit.register(lambda: print(*sorted(set(sys.modules) - before), file=sys.stderr))
+from edgetally.cli.main import main
+sys.exit(main())
+"""
+"""Runs a command, and prints the modules that it imported."""
+
+HELP = {"edgetally", "cli", "cli.main", "cli.commands", "cli.streams", "errors", "escaping"}
+HELP |= {"sources", "sources.descriptor"}
+"""Everything of ours that is imported before a command is known."""
+
+NEVER = {"asyncio", "concurrent.futures", "dataclasses", "difflib", "email", "http", "importlib.metadata", "json"}
+NEVER |= {"importlib.resources", "logging", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tomllib", "tqdm"}
+NEVER |= {"urllib.request", "uvloop", "xml", "zipfile"}
+"""Modules that take long to import, and that no command needs which only counts."""
+
+EVEN_LESS = {"edgetally._core", "inspect", "msgspec", "pathlib", "typing"}
+"""Modules that settings and counting need, but `--help` does not."""
+
+MOST = 160
+"""Modules that `fold` imports at most."""
+
+
+def imported(*arguments: str | Path) -> set[str]:
+    command = [sys.executable, "-W", "error", "-c", PRINTED, *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {one.removeprefix("edgetally.") for one in modules if one.partition(".")[0] == "edgetally"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["flod"]])
+def test_no_command_is_imported_before_it_is_known(arguments: list[str]) -> None:
+    found = imported(*arguments)
+
+    assert ours(found) <= HELP
+    assert found & (NEVER | EVEN_LESS) - {"difflib"} == set()
+
+
+def test_fold_imports_nothing_that_only_others_need(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(LINE)
+
+    found = imported("fold", tmp_path / "log")
+
+    assert found & NEVER == set()
+    assert {one for one in ours(found) if one.startswith("cli.")} <= HELP | {"cli.fold", "cli.flags"}
+    assert {one.partition(".")[0] for one in ours(found)} & {"access", "api", "http", "service", "telemetry"} == set()
+    assert len(found) <= MOST
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_imports_no_other_command(command: str) -> None:
+    found = {one.removeprefix("cli.") for one in ours(imported(command, "--help")) if one.startswith("cli.")}
+
+    assert found & COMMANDS.keys() == {command}
