@@ -94,7 +94,7 @@ pub use record::MAX_WEIGHT;
 pub use rejection::{Reason, Rejection};
 pub use rollup::{
     HistoryError, HistoryQuery, HistoryQuestion, Rollup, counter_rows, history_lines, merge_minutes, names_in, pack,
-    sealed_periods, summed_chunks,
+    pack_twice, sealed_periods, summed_chunks,
 };
 pub use schema::dataset::Dataset;
 pub use schema::formula::{Formula, Measurement};

@@ -78,6 +78,13 @@ mod _core {
         parts.iter().map(|(name, bytes)| (name.as_deref(), bytes.as_bytes())).collect()
     }
 
+    /// Names and their chunks.
+    type NamedChunks<'py> = Vec<(String, Bound<'py, PyBytes>)>;
+
+    fn named_chunks(py: Python<'_>, chunks: Vec<(String, Vec<u8>)>) -> NamedChunks<'_> {
+        chunks.into_iter().map(|(name, chunk)| (name, PyBytes::new(py, &chunk))).collect()
+    }
+
     fn by_dataset(
         py: Python<'_>,
         minutes: Vec<(core::Dataset, Vec<u8>)>,
@@ -699,10 +706,25 @@ mod _core {
         parts: Vec<Part<'py>>,
         step: u64,
         names: usize,
-    ) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+    ) -> PyResult<NamedChunks<'py>> {
         let parts = self::parts(&parts);
         let chunks = py.detach(|| core::pack(&parts, step, names)).map_err(history_error)?;
-        Ok(chunks.into_iter().map(|(name, chunk)| (name, PyBytes::new(py, &chunk))).collect())
+        Ok(named_chunks(py, chunks))
+    }
+
+    /// Adds parts up in periods of two lengths: chunks for each.
+    #[pyfunction]
+    #[pyo3(signature = (parts, *, steps, names))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn pack_twice<'py>(
+        py: Python<'py>,
+        parts: Vec<Part<'py>>,
+        steps: (u64, u64),
+        names: usize,
+    ) -> PyResult<(NamedChunks<'py>, NamedChunks<'py>)> {
+        let parts = self::parts(&parts);
+        let [first, second] = py.detach(|| core::pack_twice(&parts, steps, names)).map_err(history_error)?;
+        Ok((named_chunks(py, first), named_chunks(py, second)))
     }
 
     /// The names in some parts.

@@ -1,7 +1,7 @@
 """The rows of the file that compaction, retention and readers share: how chunks and minutes are looked up."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from edgetally import _core
@@ -48,20 +48,25 @@ def chunk_of(database: sqlite3.Connection, at: Shelfmark, name: str) -> Iterator
     yield from database.execute(query, (*at, name))
 
 
-def add_chunks(database: sqlite3.Connection, at: Shelfmark, parts: Sequence[Part], *, names: int) -> Sequence[Part]:
-    """
-    Add parts to the chunks that are there; all but `names` names are `_other` then.
+def has_chunks(database: sqlite3.Connection, at: Shelfmark) -> bool:
+    """Whether there are any chunks."""
+    query = "SELECT 1 FROM chunks WHERE tier = ? AND period = ? AND service = ? AND dataset = ? LIMIT 1"
+    return database.execute(query, at).fetchone() is not None
 
-    Returns:
-        The same parts; or the chunks that were made of them alone, which are added up faster.
-    """
+
+def add_chunks(database: sqlite3.Connection, at: Shelfmark, parts: Sequence[Part], *, names: int) -> None:
+    """Add parts to the chunks that are there; all but `names` names are `_other` then."""
     there = chunks_at(database, at)
-    packed: list[Part] = [*_core.pack([*there, *parts], step=at.tier, names=names)]
+    packed = _core.pack([*there, *parts], step=at.tier, names=names)
     if there:
         database.execute("DELETE FROM chunks WHERE tier = ? AND period = ? AND service = ? AND dataset = ?", at)
+    insert_chunks(database, at, packed)
+
+
+def insert_chunks(database: sqlite3.Connection, at: Shelfmark, packed: Iterable[tuple[str, bytes]]) -> None:
+    """Write chunks where there are none."""
     insert = "INSERT INTO chunks (tier, period, service, dataset, name, rows) VALUES (?, ?, ?, ?, ?, ?)"
     database.executemany(insert, ((*at, name, rows) for name, rows in packed))
-    return parts if there else packed
 
 
 def note_gone(database: sqlite3.Connection, tier: int, before: int) -> None:

@@ -11,12 +11,11 @@ is there. Each step is one commit: a process that is killed finds the state befo
 """
 
 import sqlite3
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgetally import _core
-from edgetally.history.chunks import Part, Shelfmark, add_chunks, chunks_at, note_gone
-from edgetally.history.tiers import DAY, DAYS, HOUR, HOURS, MINUTE, day_of, hour_of
+from edgetally.history.chunks import Part, Shelfmark, add_chunks, chunks_at, has_chunks, insert_chunks, note_gone
+from edgetally.history.tiers import DAY, DAYS, HOUR, HOURS, MINUTE, MINUTES, day_of, hour_of
 
 STEP_BYTES = 16 << 20
 """A step ends when it has read about so much. It bounds the write-ahead log."""
@@ -58,33 +57,39 @@ def _compact_hour(database: sqlite3.Connection, kept: Kept, now: int) -> int:
     minute, service, dataset = oldest
     hour = hour_of(minute)
     minutes = str([*range(hour, hour + HOUR, MINUTE)])
-    parts: Sequence[Part] = database.execute(MINUTES_OF, (minutes, service, dataset)).fetchall()
-    size = sum(len(rows) for _, rows in parts)
-    if kept.minutes:
-        parts = add_chunks(database, Shelfmark(MINUTE, hour, service, dataset), parts, names=kept.names)
-    else:
-        note_gone(database, MINUTE, hour + HOUR)
+    parts: list[Part] = database.execute(MINUTES_OF, (minutes, service, dataset)).fetchall()
+    of_hour = _add_minutes(database, kept, Shelfmark(MINUTE, hour, service, dataset), parts)
     if kept.hours or kept.days:
-        _add_hour(database, kept, Shelfmark(HOUR, day_of(hour), service, dataset), parts)
+        _add_hour(database, kept, Shelfmark(HOUR, day_of(hour), service, dataset), of_hour)
     database.execute(REMOVE_MINUTES, (minutes, service, dataset))
-    return size
+    return sum(len(rows) for _, rows in parts)
 
 
-def _add_hour(database: sqlite3.Connection, kept: Kept, at: Shelfmark, parts: Sequence[Part]) -> None:
+def _add_minutes(database: sqlite3.Connection, kept: Kept, at: Shelfmark, parts: list[Part]) -> list[Part]:
+    """Add minutes to the chunks of their hour, and return them added up."""
+    if not kept.minutes:
+        note_gone(database, MINUTE, MINUTES.next_period(at.period))
+    elif has_chunks(database, at):
+        add_chunks(database, at, parts, names=kept.names)
+    else:
+        # As always, but for a journal that began anew, or an import.
+        by_minute, of_hour = _core.pack_twice(parts, steps=(MINUTE, HOUR), names=kept.names)
+        insert_chunks(database, at, by_minute)
+        return [*of_hour]
+    return [*_core.pack(parts, step=HOUR, names=kept.names)]
+
+
+def _add_hour(database: sqlite3.Connection, kept: Kept, at: Shelfmark, of_hour: list[Part]) -> None:
     """Add an hour to its day and, if that was added to its month already, to the month."""
-    coarse: list[Part] = [*_core.pack(parts, step=HOUR, names=kept.names)]
     _, day, service, dataset = at
     open_day = (service, dataset, day)
     is_open = database.execute("SELECT 1 FROM open_days WHERE service = ? AND dataset = ? AND day = ?", open_day)
     if kept.days and not is_open.fetchone():
-        there = database.execute(
-            "SELECT 1 FROM chunks WHERE tier = ? AND period = ? AND service = ? AND dataset = ? LIMIT 1", at
-        )
-        if there.fetchone():
-            _add_to_month(database, kept, at, coarse)
+        if has_chunks(database, at):
+            _add_to_month(database, kept, at, of_hour)
         else:
             database.execute("INSERT INTO open_days VALUES (?, ?, ?)", open_day)
-    add_chunks(database, at, coarse, names=kept.names)
+    add_chunks(database, at, of_hour, names=kept.names)
 
 
 def _compact_day(database: sqlite3.Connection, kept: Kept, now: int) -> bool:

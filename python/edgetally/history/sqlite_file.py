@@ -100,6 +100,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     # The journal forgets what is committed here, so a power cut must not undo it.
     database.execute("PRAGMA synchronous = FULL")
     database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    # Some systems overwrite what is deleted: an hour of minutes would be written twice as often.
+    database.execute("PRAGMA secure_delete = OFF")
     database.execute("BEGIN IMMEDIATE")
     tables = [statement.rstrip(";") for statement in TABLES.strip().split(";\n")]
     lay_out(database, path, application=APPLICATION, version=VERSION, tables=tables)

@@ -14,32 +14,79 @@ use crate::value::key::OTHER;
 /// A body, and which of the parts it is of.
 type PartBody<'a> = (usize, &'a [u8]);
 
+/// A name and its chunk.
+type NamedChunk = (String, Vec<u8>);
+
 /// Adds parts up, in periods of `step` seconds: a chunk of each name, in alphabetical order. Beyond `names`, those with the
 /// fewest requests count as `_other`.
 ///
 /// # Panics
 ///
 /// If there are more than 4 billion POPs.
-pub fn pack(parts: &[(Option<&str>, &[u8])], step: u64, names: usize) -> Result<Vec<(String, Vec<u8>)>, HistoryError> {
+pub fn pack(parts: &[(Option<&str>, &[u8])], step: u64, names: usize) -> Result<Vec<NamedChunk>, HistoryError> {
     let parts = parts.iter().map(|(name, bytes)| HistoryPart::read(*name, bytes)).collect::<Result<Vec<_>, _>>()?;
     let mut chunks = vec![];
+    add_up(&parts, step, names, |name, head, rows| chunks.push((name.to_owned(), own_chunk(head, rows))))?;
+    Ok(chunks)
+}
+
+/// The same for two lengths of periods, reading the parts once. The second is a multiple of the first.
+pub fn pack_twice(
+    parts: &[(Option<&str>, &[u8])],
+    (step, longer): (u64, u64),
+    names: usize,
+) -> Result<[Vec<NamedChunk>; 2], HistoryError> {
+    let parts = parts.iter().map(|(name, bytes)| HistoryPart::read(*name, bytes)).collect::<Result<Vec<_>, _>>()?;
+    if step == 0 || !longer.is_multiple_of(step) {
+        return Err(HistoryError::UnevenPeriods(step));
+    }
+    let mut chunks = [vec![], vec![]];
     add_up(&parts, step, names, |name, head, rows| {
-        // Its own POPs, and periods from its first one.
-        let pops: BTreeSet<u32> = rows.rows.iter().map(|(pop, _)| *pop).collect();
-        let pops: Vec<u32> = pops.into_iter().collect();
-        let first = rows.rows.iter().map(|(_, period)| *period).min().unwrap_or_default();
-        for (pop, period) in &mut rows.rows {
-            *pop = u32::try_from(pops.partition_point(|other| *other < *pop)).expect("POPs are limited");
-            *period -= first;
-        }
-        let head = Head {
-            step,
-            first: head.first + u64::from(first),
-            pops: pops.iter().map(|pop| head.pops[*pop as usize]).collect(),
-        };
-        chunks.push((name.to_owned(), write_chunk(&head, rows)));
+        let (longer_head, mut longer_rows) = in_longer_periods(head, rows, longer);
+        chunks[0].push((name.to_owned(), own_chunk(head, rows)));
+        chunks[1].push((name.to_owned(), own_chunk(&longer_head, &mut longer_rows)));
     })?;
     Ok(chunks)
+}
+
+/// The same rows added up in longer periods.
+fn in_longer_periods<'a>(head: &Head<'a>, rows: &NameRows, step: u64) -> (Head<'a>, NameRows) {
+    let first = head.begin(0) / step;
+    let mut longer = NameRows::default();
+    let mut places = Vec::with_capacity(rows.rows.len());
+    for (pop, period) in &rows.rows {
+        // Below the number of the shorter period.
+        let row = (*pop, u32::try_from(head.begin(*period) / step - first).unwrap_or(*period));
+        if longer.rows.last() != Some(&row) {
+            longer.rows.push(row);
+        }
+        places.push(longer.rows.len() - 1);
+    }
+    for (column, values) in &rows.columns {
+        let mut sums = vec![0; longer.rows.len()];
+        places.iter().zip(values).for_each(|(place, value)| add(&mut sums[*place], *value));
+        longer.columns.push((*column, sums));
+    }
+    (Head { step, first, pops: head.pops.clone() }, longer)
+}
+
+/// A chunk with its own POPs, and periods from its first one.
+fn own_chunk(head: &Head<'_>, rows: &mut NameRows) -> Vec<u8> {
+    let mut numbers = vec![None; head.pops.len()];
+    rows.rows.iter().for_each(|(pop, _)| numbers[*pop as usize] = Some(0));
+    let mut pops = vec![];
+    for (number, pop) in numbers.iter_mut().zip(&head.pops) {
+        if let Some(number) = number {
+            *number = u32::try_from(pops.len()).expect("POPs are limited");
+            pops.push(*pop);
+        }
+    }
+    let first = rows.rows.iter().map(|(_, period)| *period).min().unwrap_or_default();
+    for (pop, period) in &mut rows.rows {
+        *pop = numbers[*pop as usize].unwrap_or_default();
+        *period -= first;
+    }
+    write_chunk(&Head { step: head.step, first: head.first + u64::from(first), pops }, rows)
 }
 
 /// Adds minutes up, which are of the same minute. Beyond `names`, those with the fewest requests count as `_other`.
@@ -144,24 +191,25 @@ impl<'p, 'a> Adding<'p, 'a> {
 
     /// The sum of some bodies.
     fn sum(&mut self, bodies: &[PartBody<'_>]) -> Result<NameRows, HistoryError> {
-        let mut read = vec![];
+        let mut read = Vec::with_capacity(bodies.len());
         for (number, body) in bodies {
-            let body = Body::read(body, self.pops[*number].len())?;
+            let mut body = Body::read(body, self.pops[*number].len())?;
             let (head, pops) = (&self.parts[*number].head, &self.pops[*number]);
-            let row = |(pop, period): &RowAt| {
-                let period = (head.begin(*period) / self.head.step).checked_sub(self.head.first);
-                let period = period.and_then(|period| u32::try_from(period).ok()).ok_or(HistoryError::Damaged)?;
-                Ok((pops[*pop as usize], period))
-            };
-            let rows = body.rows.iter().map(row).collect::<Result<Vec<RowAt>, HistoryError>>()?;
-            read.push((body, rows));
+            for (pop, period) in &mut body.rows {
+                let new = (head.begin(*period) / self.head.step).checked_sub(self.head.first);
+                *period = new.and_then(|period| u32::try_from(period).ok()).ok_or(HistoryError::Damaged)?;
+                *pop = pops[*pop as usize];
+            }
+            read.push(body);
         }
-        self.sum.start(read.iter().flat_map(|(_, rows)| rows.iter().copied()));
-        for (body, rows) in &read {
-            let at: Vec<usize> = rows.iter().map(|row| self.sum.place(*row)).collect();
-            for column in body.columns() {
-                let values = self.sum.column(column).ok_or(HistoryError::Damaged)?;
-                body.read_column(column, |row, value| add(&mut values[at[row]], value))?;
+        self.sum.start(read.iter().flat_map(|body| body.rows.iter().copied()));
+        let mut at: Vec<usize> = vec![];
+        for body in &read {
+            at.clear();
+            at.extend(body.rows.iter().map(|row| self.sum.place(*row)));
+            for number in 0..body.columns.len() {
+                let values = self.sum.column(body.columns[number].0).ok_or(HistoryError::Damaged)?;
+                body.read_column_at(number, |row, value| add(&mut values[at[row]], value))?;
             }
         }
         Ok(self.sum.finish())

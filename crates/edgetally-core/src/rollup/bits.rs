@@ -28,14 +28,13 @@ impl BitWriter {
             self.bits(value & ((1 << 32) - 1), 32);
             return self.bits(value >> 32, count - 32);
         }
-        let all = u128::from(value) << self.count | u128::from(self.pending);
+        self.pending |= value << self.count;
         self.count += count;
-        let [low, high] = [all, all >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
-        self.pending = low;
         if self.count >= 64 {
-            self.bytes.extend_from_slice(&low.to_le_bytes());
-            self.pending = high;
+            self.bytes.extend_from_slice(&self.pending.to_le_bytes());
             self.count -= 64;
+            // What did not fit: fewer than 56 bits.
+            self.pending = value >> 1 >> (count - self.count - 1);
         }
     }
 
@@ -134,11 +133,24 @@ impl<'a> BitReader<'a> {
     /// Reads a number of any size.
     #[inline]
     pub fn long(&mut self, before: &mut u32) -> u64 {
-        let length = i64::from(*before).wrapping_add(unzigzag(self.short(1)));
+        let next = self.next();
+        let run = next.trailing_ones();
+        let is_short = run < MAX_RUN;
+        let difference = if is_short { u64::from(run) << 1 | (next >> (run + 1)) & 1 } else { self.short(1) };
+        let length = i64::from(*before).wrapping_add(unzigzag(difference));
         // No other length was written.
         let length = u32::try_from(length.clamp(0, 64)).unwrap_or_default();
         *before = length;
-        if length > 1 { self.bits(length - 1) | 1 << (length - 1) } else { u64::from(length) }
+        let (coded, rest) = (run + 2, length.saturating_sub(1));
+        let bits = if is_short && coded + rest <= AT_ONCE {
+            // Most numbers are read at once, with their length.
+            self.at += (coded + rest) as usize;
+            (next >> coded) & ((1 << rest) - 1)
+        } else {
+            self.at += if is_short { coded as usize } else { 0 };
+            self.bits(rest)
+        };
+        if length == 0 { 0 } else { bits | 1 << rest }
     }
 
     /// Whether everything that was read had been written.

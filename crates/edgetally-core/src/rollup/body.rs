@@ -78,7 +78,8 @@ pub struct Body<'a> {
     /// In ascending order.
     pub rows: Vec<RowAt>,
     runs: Vec<usize>,
-    columns: Vec<(u16, Range<usize>)>,
+    /// Number and bytes of each column, in ascending order.
+    pub columns: Vec<(u16, Range<usize>)>,
 }
 
 impl<'a> Body<'a> {
@@ -125,7 +126,15 @@ impl<'a> Body<'a> {
     /// Calls `found` with row and value of `column`, for each row that is not 0, and for some that are.
     #[inline]
     pub fn read_column(&self, column: u16, found: impl FnMut(usize, u64)) -> Result<(), HistoryError> {
-        let Ok(at) = self.columns.binary_search_by_key(&column, |(column, _)| *column) else { return Ok(()) };
+        match self.columns.binary_search_by_key(&column, |(column, _)| *column) {
+            Ok(at) => self.read_column_at(at, found),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The same for the column at position `at`.
+    #[inline]
+    pub fn read_column_at(&self, at: usize, found: impl FnMut(usize, u64)) -> Result<(), HistoryError> {
         let bytes = &self.bytes[self.columns[at].1.clone()];
         column::read(bytes, &self.runs, self.rows.len(), found).ok_or(HistoryError::Damaged)
     }

@@ -29,7 +29,7 @@ mod query;
 mod rows;
 mod sealed_periods;
 
-pub use crate::rollup::adding::{merge_minutes, names_in, pack};
+pub use crate::rollup::adding::{merge_minutes, names_in, pack, pack_twice};
 pub use crate::rollup::error::HistoryError;
 pub use crate::rollup::lines::history_lines;
 pub use crate::rollup::open_minute::Rollup;

@@ -10,27 +10,63 @@ pub struct NameSum {
     sum: NameRows,
     /// Where each column is in the sum; [`NOWHERE`] if it has none.
     places: [u16; COLUMNS],
+    /// Which row is that of each POP and period, POP by POP; empty if most of them have none.
+    grid: Vec<u32>,
+    /// How many periods a POP has in the grid.
+    span: usize,
 }
 
 const NOWHERE: u16 = u16::MAX;
 
+/// A grid may have so many cells, and so many for each row.
+const SMALL_GRID: usize = 1_024;
+const CELLS_PER_ROW: usize = 4;
+
 impl Default for NameSum {
     fn default() -> Self {
-        Self { sum: NameRows::default(), places: [NOWHERE; COLUMNS] }
+        Self { sum: NameRows::default(), places: [NOWHERE; COLUMNS], grid: vec![], span: 0 }
     }
 }
 
 impl NameSum {
     /// Starts with these rows, which may come several times.
-    pub fn start(&mut self, rows: impl Iterator<Item = RowAt>) {
-        self.sum.rows = rows.collect();
-        self.sum.rows.sort_unstable();
-        self.sum.rows.dedup();
+    pub fn start(&mut self, rows: impl Iterator<Item = RowAt> + Clone) {
+        let (mut count, mut pops, mut span) = (0, 0, 0);
+        for (pop, period) in rows.clone() {
+            (count, pops, span) = (count + 1, pops.max(pop as usize + 1), span.max(period as usize + 1));
+        }
+        self.sum.rows.clear();
+        self.grid.clear();
+        self.span = span;
+        if pops.saturating_mul(span) > SMALL_GRID.max(CELLS_PER_ROW.saturating_mul(count)) {
+            self.sum.rows.extend(rows);
+            self.sum.rows.sort_unstable();
+            self.sum.rows.dedup();
+            return;
+        }
+        self.grid.resize(pops * span, 0);
+        for (pop, period) in rows {
+            self.grid[pop as usize * span + period as usize] = 1;
+        }
+        let (mut cells, mut number) = (self.grid.iter_mut(), 0);
+        for pop in (0..).take(pops) {
+            for (period, cell) in (0..).zip(cells.by_ref().take(span)) {
+                if *cell != 0 {
+                    self.sum.rows.push((pop, period));
+                    *cell = number;
+                    number += 1;
+                }
+            }
+        }
     }
 
     /// Which row this is.
+    #[inline]
     pub fn place(&self, row: RowAt) -> usize {
-        self.sum.rows.partition_point(|other| *other < row)
+        if self.grid.is_empty() {
+            return self.sum.rows.partition_point(|other| *other < row);
+        }
+        self.grid[row.0 as usize * self.span + row.1 as usize] as usize
     }
 
     /// The values of a column; `None` if there is no such column.

@@ -85,14 +85,22 @@ impl Rollup {
     pub fn minute(&self, names: usize) -> Vec<(Dataset, Vec<u8>)> {
         let sealed = Sealed::new(&self.tally, "", self.start);
         let mut minutes = vec![];
-        for (dataset, rows, strings, channel, lines) in [
-            (Dataset::Domains, &sealed.domain_rows, &sealed.domains, &sealed.channel_rows[..], self.lines),
-            (Dataset::Origins, &sealed.origin_rows, &sealed.origins, &[], [0; 3]),
+        for (dataset, rows, totals, strings, channel, lines) in [
+            (
+                Dataset::Domains,
+                &sealed.domain_rows,
+                &sealed.domain_totals,
+                &sealed.domains,
+                &sealed.channel_rows[..],
+                self.lines,
+            ),
+            (Dataset::Origins, &sealed.origin_rows, &sealed.origin_totals, &sealed.origins, &[], [0; 3]),
         ] {
             if rows.is_empty() && channel.is_empty() && lines == [0; 3] {
                 continue;
             }
-            let minute = write_minute(&sealed, rows, strings, channel, lines);
+            let all = if totals.is_empty() { rows } else { totals };
+            let minute = write_minute(&sealed, rows, strings, all.iter().chain(channel), lines);
             let bounded = if strings.len() > names { merge_minutes(&[&minute], names) } else { Ok(minute) };
             minutes.push((dataset, bounded.expect("it was written here")));
         }
@@ -107,12 +115,12 @@ impl Rollup {
     }
 }
 
-/// The rows of one dataset as a minute, and the sum of all in front.
-fn write_minute(
+/// The rows of one dataset as a minute, and in front the sum of `all`.
+fn write_minute<'a>(
     sealed: &Sealed,
     rows: &[SealedRow],
     strings: &SortedStrings,
-    channel: &[SealedRow],
+    all: impl Iterator<Item = &'a SealedRow> + Clone,
     lines: [u64; 3],
 ) -> Vec<u8> {
     // Lines are in a POP without a name.
@@ -121,7 +129,7 @@ fn write_minute(
     let shift = u32::from(head.pops.len() > sealed.pops.len());
     let mut writer = MinuteWriter::new(head);
     let mut sum = NameSum::default();
-    add_rows(&mut sum, sealed, rows.iter().chain(channel), shift, lines);
+    add_rows(&mut sum, sealed, all, shift, lines);
     writer.push("", &sum.finish());
     for rows in rows.chunk_by(|one, other| one.name() == other.name()) {
         add_rows(&mut sum, sealed, rows.iter(), shift, [0; 3]);
