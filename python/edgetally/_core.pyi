@@ -70,6 +70,7 @@ __all__ = [
     "pack",
     "pack_twice",
     "partition",
+    "ranked_names",
     "ranking",
     "reasons",
     "refusal",
@@ -951,6 +952,34 @@ def partition(service_id: str, partitions: int) -> int:
         ValueError: There are no partitions.
     """
 
+def ranked_names(
+    sealed: list[Sealed],
+    *,
+    of: str,
+    by: str,
+    rows: int,
+    pop: str | None,
+    matching: str,
+    focus: str | None,
+    second: int,
+) -> tuple[list[str], int]:
+    """
+    Return which names have a row in a `ranking`, in their order, and how many others there are.
+
+    Args:
+        sealed: What is shown, and what that is compared with. Counters that `by` does not need may be missing.
+        of: As for `ranking`.
+        by: The same; so are all others.
+        rows: The same.
+        pop: The same.
+        matching: The same.
+        focus: The same.
+        second: The same.
+
+    Raises:
+        KeyError: Unknown dataset, or unknown column.
+    """
+
 def ranking(
     sealed: list[Sealed],
     *,
@@ -965,6 +994,8 @@ def ranking(
     since: int,
     aggregate_delay: int,
     unit: int = 1,
+    holes: Sequence[tuple[int, int]] = ...,
+    others: int | None = None,
 ) -> bytes:
     """
     Rank the names of a service by what they did in the last seconds.
@@ -984,6 +1015,8 @@ def ranking(
         since: The first second of which anything is known.
         aggregate_delay: Seconds between the start of a second and its seal.
         unit: The length of a `second`: 60 for minutes, as `sealed_periods` numbers them. The answer has seconds.
+        holes: Of which seconds after `since` nothing is known: the first, and the one behind the last.
+        others: How many names have no row. None: those of `sealed`.
 
     Returns:
         A JSON object in UTF-8; the API documentation describes it.
@@ -1024,7 +1057,15 @@ def seal_envelope(second: int, *, writer: str, terms: bytes) -> bytes:
     """
 
 def sealed_periods(
-    domains: Sequence[_Part], origins: Sequence[_Part], *, service_id: str, start: int, end: int, step: int
+    domains: Sequence[_Part],
+    origins: Sequence[_Part],
+    *,
+    service_id: str,
+    start: int,
+    end: int,
+    step: int,
+    order: tuple[str, str] | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Sealed]:
     """
     Return what some parts have as sealed seconds, for a `ranking` of minutes, say; they have entries, too.
@@ -1036,6 +1077,8 @@ def sealed_periods(
         start: Periods that begin earlier are left out, but for the one that this is in.
         end: Periods that begin from here on are left out.
         step: The length of periods in seconds.
+        order: `of` and `by` of a ranking: only the counters that names are ordered by are there, for `ranked_names`.
+        names: Only these names have rows; sums over all names are right all the same. None: all.
 
     Returns:
         A sealed second for each period that has rows, in their order. Its `second` is the begin of the period divided

@@ -89,12 +89,12 @@ pub use format::{Format, FormatError};
 pub use partial::PartialError;
 pub use ranking::columns::By;
 pub use ranking::question::Question;
-pub use ranking::{columns, ranking};
+pub use ranking::{columns, ranked_names, ranking};
 pub use record::MAX_WEIGHT;
 pub use rejection::{Reason, Rejection};
 pub use rollup::{
-    HistoryError, HistoryQuery, HistoryQuestion, Rollup, counter_rows, history_lines, merge_minutes, names_in, pack,
-    pack_twice, sealed_periods, summed_chunks,
+    HistoryError, HistoryQuery, HistoryQuestion, PeriodRows, Rollup, counter_rows, history_lines, merge_minutes,
+    names_in, pack, pack_twice, sealed_periods, summed_chunks,
 };
 pub use schema::dataset::Dataset;
 pub use schema::formula::{Formula, Measurement};

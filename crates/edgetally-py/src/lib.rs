@@ -74,6 +74,14 @@ mod _core {
     /// A chunk with its name, or a minute.
     type Part<'py> = (Option<String>, Bound<'py, PyBytes>);
 
+    fn inner(sealed: &[Py<Sealed>]) -> Vec<&core::Sealed> {
+        sealed.iter().map(|one| &one.get().inner).collect()
+    }
+
+    fn by(name: &str, dataset: core::Dataset) -> PyResult<core::By> {
+        core::By::named(name, dataset).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+    }
+
     fn parts<'a>(parts: &'a [Part<'_>]) -> Vec<(Option<&'a str>, &'a [u8])> {
         parts.iter().map(|(name, bytes)| (name.as_deref(), bytes.as_bytes())).collect()
     }
@@ -643,7 +651,10 @@ mod _core {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1))]
+    #[pyo3(signature = (
+        sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1, holes=vec![],
+        others=None,
+    ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
     fn ranking<'py>(
@@ -660,9 +671,11 @@ mod _core {
         since: u64,
         aggregate_delay: u64,
         unit: u64,
+        holes: Vec<(u64, u64)>,
+        others: Option<usize>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let dataset = dataset(of)?;
-        let by = core::By::named(by, dataset).ok_or_else(|| PyKeyError::new_err(by.to_owned()))?;
+        let by = self::by(by, dataset)?;
         let question = core::Question {
             service_id,
             dataset,
@@ -673,14 +686,48 @@ mod _core {
             focus,
             second,
             since,
+            holes: &holes,
+            others,
             aggregate_delay,
             unit,
         };
-        let ranking = py.detach(|| {
-            let sealed: Vec<&core::Sealed> = sealed.iter().map(|one| &one.get().inner).collect();
-            core::ranking(&sealed, &question)
-        });
+        let ranking = py.detach(|| core::ranking(&inner(&sealed), &question));
         Ok(PyBytes::new(py, &ranking))
+    }
+
+    /// The names that have a row in a ranking, and how many others there are.
+    #[pyfunction]
+    #[pyo3(signature = (sealed, *, of, by, rows, pop, matching, focus, second))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    fn ranked_names(
+        py: Python<'_>,
+        sealed: Vec<Py<Sealed>>,
+        of: &str,
+        by: &str,
+        rows: usize,
+        pop: Option<&str>,
+        matching: &str,
+        focus: Option<&str>,
+        second: u64,
+    ) -> PyResult<(Vec<String>, usize)> {
+        let dataset = dataset(of)?;
+        let question = core::Question {
+            service_id: "",
+            dataset,
+            by: self::by(by, dataset)?,
+            rows,
+            pop,
+            matching,
+            focus,
+            second,
+            since: 0,
+            holes: &[],
+            others: None,
+            aggregate_delay: 0,
+            unit: 1,
+        };
+        Ok(py.detach(|| core::ranked_names(&inner(&sealed), &question)))
     }
 
     /// Adds minutes up.
@@ -771,8 +818,9 @@ mod _core {
 
     /// Periods as sealed seconds.
     #[pyfunction]
-    #[pyo3(signature = (domains, origins, *, service_id, start, end, step))]
+    #[pyo3(signature = (domains, origins, *, service_id, start, end, step, order=None, names=None))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
+    #[expect(clippy::too_many_arguments, reason = "all but two are keywords")]
     fn sealed_periods(
         py: Python<'_>,
         domains: Vec<Part<'_>>,
@@ -781,10 +829,20 @@ mod _core {
         start: u64,
         end: u64,
         step: u64,
+        order: Option<(String, String)>,
+        names: Option<Vec<String>>,
     ) -> PyResult<Vec<Sealed>> {
         let mut parts = self::parts(&domains);
         parts.append(&mut self::parts(&origins));
-        let sealed = py.detach(|| core::sealed_periods(&parts, service_id, (start, end), step));
+        let rows = match (order, names) {
+            (Some((of, by)), _) => {
+                let of = dataset(&of)?;
+                core::PeriodRows::Order(of, self::by(&by, of)?)
+            }
+            (None, Some(names)) => core::PeriodRows::Names(names.into_iter().collect()),
+            (None, None) => core::PeriodRows::All,
+        };
+        let sealed = py.detach(|| core::sealed_periods(&parts, service_id, (start, end), step, &rows));
         Ok(sealed.map_err(history_error)?.into_iter().map(|inner| Sealed { inner }).collect())
     }
 

@@ -96,6 +96,14 @@ const MOST: usize = 2;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted([u128; 2]);
 
+impl Wanted {
+    /// Whether a counter of such rows is one of them.
+    pub fn has(&self, kind: Kind, counter: usize) -> bool {
+        let half = usize::from(matches!(kind, Kind::Compute | Kind::ComputeOrigin));
+        !kind.is_channel() && self.0[half] >> counter & 1 == 1
+    }
+}
+
 /// The columns of one dataset.
 #[derive(Debug)]
 pub(crate) struct RankingColumns {

@@ -55,6 +55,14 @@ pub fn ranking(sealed: &[&Sealed], question: &Question<'_>) -> Vec<u8> {
     writer.json.written().to_vec()
 }
 
+/// The names that have a row in the ranking that answers `question`, and how many others there are. Of `sealed`, what is
+/// shown and what that is compared with is looked at, and only the counters that names are ordered by.
+#[must_use]
+pub fn ranked_names(sealed: &[&Sealed], question: &Question<'_>) -> (Vec<String>, usize) {
+    let choice = choose(&Seconds::new(sealed, question), question);
+    (choice.rows.iter().map(|row| row.name.to_owned()).collect(), choice.others)
+}
+
 /// Sums now and before.
 type Both = [Sums; 2];
 
@@ -106,7 +114,7 @@ impl RankingWriter<'_> {
             }
         }
         self.json.text("],\"rest\":{");
-        self.number("names", choice.others as u64);
+        self.number("names", question.others.unwrap_or(choice.others) as u64);
         self.json.text(",");
         self.both(&all);
         self.json.text("},\"pops\":[");

@@ -24,6 +24,10 @@ pub struct Question<'a> {
     pub second: u64,
     /// The first second of which anything is known.
     pub since: u64,
+    /// Of which seconds after that nothing is known: the first, and the one behind the last.
+    pub holes: &'a [(u64, u64)],
+    /// How many names have no row, if not all names are given.
+    pub others: Option<usize>,
     /// Seconds between the start of a second and its seal.
     pub aggregate_delay: u64,
     /// How many seconds each of them is long: 1, or 60 if they are minutes, which are numbered like seconds. The answer has

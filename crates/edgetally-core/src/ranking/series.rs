@@ -14,9 +14,8 @@ pub const OF_ALL: u64 = 300;
 /// Requests and statuses by class, of each second from `first`.
 #[derive(Debug)]
 pub struct Series {
-    first: u64,
-    since: u64,
-    values: Vec<[u64; FAILURES + 1]>,
+    /// None: nothing is known of it.
+    values: Vec<Option<[u64; FAILURES + 1]>>,
 }
 
 impl Series {
@@ -29,14 +28,18 @@ impl Series {
     ) -> Self {
         let columns = RankingColumns::of(question.dataset);
         let first = (question.second + 1).saturating_sub(len);
-        let mut series = Self { first, since: question.since, values: vec![] };
-        series.values.resize_with((question.second + 1 - first).try_into().unwrap_or_default(), Default::default);
+        let is_known = |second: u64| {
+            let mut holes = question.holes.iter();
+            second >= question.since && !holes.any(|(first, behind)| (*first..*behind).contains(&second))
+        };
+        let values = (first..=question.second).map(|second| is_known(second).then(Default::default));
+        let mut series = Self { values: values.collect() };
         let wanted = columns.of_series();
         for second in seconds.last(len) {
             let mut sums = Sums::default();
             rows(second).for_each(|row| columns.add(&mut sums, second.sealed, row, &wanted));
             let at = usize::try_from(second.sealed.second - first).unwrap_or(usize::MAX);
-            if let Some(values) = series.values.get_mut(at) {
+            if let Some(Some(values)) = series.values.get_mut(at) {
                 values.copy_from_slice(&sums[REQUESTS..=FAILURES]);
             }
         }
@@ -52,13 +55,12 @@ impl Series {
             before = ",";
             json.key(&columns.names()[column]);
             let mut before = "[";
-            for (second, values) in (self.first..).zip(&self.values) {
+            for values in &self.values {
                 json.text(before);
                 before = ",";
-                if second < self.since {
-                    json.text("null");
-                } else {
-                    json.integer(values[column]);
+                match values {
+                    Some(values) => json.integer(values[column]),
+                    None => json.text("null"),
                 }
             }
             json.text("]");

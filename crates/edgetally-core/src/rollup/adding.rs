@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use crate::rollup::body::{Body, NameRows, RowAt};
+use crate::rollup::body::{Body, NameRows};
 use crate::rollup::columns::requests;
 use crate::rollup::container::{Head, HistoryPart, MinuteWriter, write_chunk};
 use crate::rollup::error::HistoryError;

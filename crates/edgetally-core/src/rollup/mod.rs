@@ -35,4 +35,4 @@ pub use crate::rollup::lines::history_lines;
 pub use crate::rollup::open_minute::Rollup;
 pub use crate::rollup::query::{HistoryQuery, HistoryQuestion};
 pub use crate::rollup::rows::{counter_rows, summed_chunks};
-pub use crate::rollup::sealed_periods::sealed_periods;
+pub use crate::rollup::sealed_periods::{PeriodRows, sealed_periods};

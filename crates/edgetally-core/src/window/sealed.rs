@@ -119,6 +119,20 @@ impl Sealed {
         }
     }
 
+    /// Takes rows without a name as the sums of all rows, some of which may be missing.
+    pub(crate) fn with_totals(mut self) -> Self {
+        for (rows, totals, names) in [
+            (&mut self.domain_rows, &mut self.domain_totals, &self.domains),
+            (&mut self.origin_rows, &mut self.origin_totals, &self.origins),
+        ] {
+            // The empty name is the first.
+            let count = rows.partition_point(|row| names.get(row.name()).is_empty());
+            *totals = rows[..count].into();
+            *rows = rows[count..].into();
+        }
+        self
+    }
+
     /// Calls `found` with counter and value of every counter of `row`; returns the set of these counters.
     #[inline]
     pub(crate) fn for_each_counter(&self, row: &SealedRow, found: impl FnMut(usize, u64)) -> CounterSet {
