@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { areas, beginning, depth, largest, layers, slices } from "../../python/edgetally/api/page/static/picture.js";
+import {
+  areas,
+  beginning,
+  depth,
+  gaps,
+  largest,
+  layers,
+  slices,
+} from "../../python/edgetally/api/page/static/picture.js";
 
 /**
  * The area of a path of right angles.
@@ -33,6 +41,12 @@ test("the area of a layer is the sum of its numbers", () => {
   ];
   const paths = areas(stacked, 10, 100);
   assert.deepEqual(paths.map(area), [100, 80]);
+});
+
+test("gaps are where nothing is known after something was", () => {
+  assert.equal(gaps([null, null, 4, null, null, 0, null], 10), "M3 0H5V10H3ZM6 0H7V10H6Z");
+  assert.equal(gaps([null, null], 10), "");
+  assert.equal(gaps([null, 1, 2], 10), "");
 });
 
 test("nothing is drawn where nothing is known or came", () => {

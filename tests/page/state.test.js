@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { arrange, condition, question, read, unit, write } from "../../python/edgetally/api/page/static/state.js";
+import {
+  arrange,
+  condition,
+  question,
+  read,
+  starting,
+  unit,
+  write,
+} from "../../python/edgetally/api/page/static/state.js";
 
 /** @import { Ranking } from "../../python/edgetally/api/page/static/types.js" */
 
@@ -56,6 +64,15 @@ function stateOf(change = {}) {
   const { name, text } = condition({ ...seen, ...change });
   return [name, text];
 }
+
+test("nothing is compared with a gap", () => {
+  const at = (/** @type {number} */ gap) => {
+    const requests = new Array(300).fill(7).map((one, i) => (i === gap ? null : one));
+    return starting(ranking({ all: { now: [0], before: [0], series: { requests } } }));
+  };
+  // The last ten seconds, and the ten a minute before.
+  assert.deepEqual([229, 230, 239, 240, 289, 290, 299].map(at), [false, true, true, false, false, true, true]);
+});
 
 test("an address says all of what is looked at", () => {
   const hash = "#service=shop&of=origins&by=5xx&pop=FRA&match=pay&focus=pay+%26+go&at=1795322466";

@@ -50,6 +50,23 @@ export function picture(width, height, classes) {
 }
 
 /**
+ * Make a function that keeps the hatching of a picture as it is, however wide the picture is drawn.
+ * @param {string} pattern
+ * @returns {(svg: SVGSVGElement) => void} to be called with the picture that is shown
+ */
+export function hatching(pattern) {
+  const observer = new ResizeObserver(([{ contentRect, target }]) => {
+    const steps = /** @type {SVGSVGElement} */ (target).viewBox.baseVal.width;
+    if (!contentRect.width) return; // hidden
+    set(byId(pattern), "patternTransform", `scale(${steps / contentRect.width} 1) rotate(45)`);
+  });
+  return (svg) => {
+    observer.disconnect();
+    observer.observe(svg);
+  };
+}
+
+/**
  * Set the paths of a picture.
  * @param {SVGSVGElement} svg
  * @param {string[]} paths

@@ -2,12 +2,13 @@
 
 /** @import { Fields, FocusPart, Look, Ranking } from "./types.js" */
 
-import { drawPaths, html, picture } from "./element.js";
+import { drawPaths, hatching, html, picture } from "./element.js";
 import { bucket, change, full, percent, short } from "./format.js";
-import { areas, CLASSES, largest, layers, since } from "./picture.js";
+import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
 import { EACH, SPANS, unit, write } from "./state.js";
 
 const HEIGHT = 60;
+const hatch = hatching("hatch-focus");
 const LATENCIES = [
   "0_to_1ms",
   "1_to_5ms",
@@ -59,8 +60,9 @@ export function drawFocus(ranking, look, columns, quiet) {
   if (!focus) return null;
   const stacked = layers(focus.series);
   const all = focus.series.requests ?? focus.series.responses ?? [];
-  const svg = picture(all.length, HEIGHT, CLASSES);
-  drawPaths(svg, areas(stacked, largest(all), HEIGHT));
+  const svg = picture(all.length, HEIGHT, ["unknown", ...CLASSES]);
+  drawPaths(svg, [gaps(all, HEIGHT), ...areas(stacked, largest(all), HEIGHT)]);
+  hatch(svg);
   const began = since(focus.series["5xx"] ?? [], ranking.second, unit(ranking));
   const other = ranking.of === "domains" ? "origins" : "domains";
   const link = write({ ...look, of: other, by: "trouble", focus: "", match: "" });

@@ -69,6 +69,24 @@ export function since(values, last, step = 1) {
 }
 
 /**
+ * Where nothing is known, after something was: from top to bottom.
+ * @param {Series} values
+ * @param {number} height of the picture; a second is one wide
+ * @returns {string} empty if there is no such second
+ */
+export function gaps(values, height) {
+  let path = "";
+  let start = values.findIndex((one) => one !== null);
+  while (start >= 0 && start < values.length) {
+    let end = start;
+    while (values[end] === null) end += 1;
+    if (end > start) path += `M${start} 0H${end}V${height}H${start}Z`;
+    start = end + 1;
+  }
+  return path;
+}
+
+/**
  * Areas on top of each other: one path per layer.
  * @param {Series[]} stacked from the bottom up, all of the same length
  * @param {number} top the value at the upper edge

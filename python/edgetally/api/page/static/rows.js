@@ -89,7 +89,7 @@ export class Rows {
     }
     for (const name of this.made.keys()) if (!rows.has(name)) this.made.delete(name);
     this.#place(wanted);
-    this.#rest(ranking);
+    this.#rest(ranking, look);
   }
 
   /**
@@ -229,13 +229,16 @@ export class Rows {
   /**
    * Draw the row of all names without one.
    * @param {Ranking} ranking
+   * @param {Look} look
    */
-  #rest(ranking) {
+  #rest(ranking, look) {
     const { rest } = ranking;
     if (!rest.names) return this.foot.replaceChildren();
     const now = counts(ranking, rest.now);
     const tr = html("tr", { class: "rest", title: tooltip(ranking, rest) });
-    tr.append(html("th", { scope: "row" }, `${rest.names} more`));
+    // With a filter, they are also those that it leaves out.
+    const others = look.match ? "others" : "more";
+    tr.append(html("th", { scope: "row" }, `${rest.names} ${others}`));
     COLUMNS[ranking.of].forEach((column, i) => {
       tr.append(html("td", { class: column.wide ? "wide" : "" }, column.text(now)));
       if (i === 0) tr.append(html("td", { class: "wide" }), html("td", { class: "wide" }));

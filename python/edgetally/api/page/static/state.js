@@ -149,12 +149,15 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
 }
 
 /**
- * Whether there is no minute before to compare with, so that no change is shown.
+ * Whether there is no minute before to compare with, so that no change is shown: not yet, or nothing is known of it.
  * @param {Ranking} ranking
  * @returns {boolean}
  */
 export function starting(ranking) {
-  return ranking.second - ranking.since < STARTING * unit(ranking);
+  if (ranking.second - ranking.since < STARTING * unit(ranking)) return true;
+  const values = ranking.all.series.requests ?? ranking.all.series.responses ?? [];
+  const ago = ranking.ago / unit(ranking);
+  return [...values.slice(-STEPS), ...values.slice(-STEPS - ago, -ago)].includes(null);
 }
 
 /**

@@ -3,9 +3,9 @@
 /** @import { Look, Ranking } from "./types.js" */
 
 import { changed, counts, TILES } from "./columns.js";
-import { byId, drawPaths, html, offer, picture, set, write } from "./element.js";
+import { byId, drawPaths, hatching, html, offer, picture, set, write } from "./element.js";
 import { date, duration, full, time } from "./format.js";
-import { areas, CLASSES, largest, layers, since } from "./picture.js";
+import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
 import { EACH, UNITS, unit } from "./state.js";
 
 const STRIP_HEIGHT = 96;
@@ -30,14 +30,10 @@ const strip = byId("strip");
 const needle = /** @type {HTMLElement} */ (strip.querySelector(".needle"));
 const legend = /** @type {HTMLElement} */ (strip.querySelector(".legend"));
 const minutes = /** @type {HTMLElement} */ (strip.querySelector(".minutes"));
-const stripPicture = picture(1, STRIP_HEIGHT, [...CLASSES, "minutes"]);
+const stripPicture = picture(1, STRIP_HEIGHT, ["unknown", ...CLASSES, "minutes"]);
 strip.prepend(stripPicture);
 // The strip is as wide as the page, its hatching is not.
-new ResizeObserver(([{ contentRect }]) => {
-  const seconds = stripPicture.viewBox.baseVal.width;
-  if (!contentRect.width) return; // hidden
-  set(byId("hatch-strip"), "patternTransform", `scale(${seconds / contentRect.width} 1) rotate(45)`);
-}).observe(stripPicture);
+hatching("hatch-strip")(stripPicture);
 
 /**
  * Draw the sums of all names.
@@ -78,7 +74,8 @@ export function drawStrip(ranking, { frozen, newest }) {
   const first = ranking.second - last * step;
   const marks = all.map((_, i) => i).filter((i) => (first + i * step) % (LINES.get(step) ?? step) === 0);
   const lines = marks.map((i) => `M${i} 0V${STRIP_HEIGHT}`).join("");
-  drawPaths(stripPicture, [...areas(layers(series), most, STRIP_HEIGHT), lines]);
+  const unknown = gaps(all, STRIP_HEIGHT);
+  drawPaths(stripPicture, [unknown, ...areas(layers(series), most, STRIP_HEIGHT), lines]);
   drawMinutes(
     marks.filter((i) => i >= EDGE && i <= last - EDGE),
     first,
@@ -95,7 +92,10 @@ export function drawStrip(ranking, { frozen, newest }) {
   set(strip, "aria-valuetext", `${when}, ${full(all[last] ?? 0)} ${counted}, ${full(failed)} of them 5xx`);
   const began = since(series["5xx"] ?? [], ranking.second, step);
   const peak = all.some(Boolean) ? most : 0;
-  const said = [`hatched: 5xx ${began}`.trim(), `at most ${full(peak)} ${counted} ${EACH.get(step)}`];
+  const said = [
+    `hatched: 5xx ${began}${unknown && " · grey: unknown"}`.replace("  ", " "),
+    `at most ${full(peak)} ${counted} ${EACH.get(step)}`,
+  ];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
   legend.children[0].classList.toggle("bad", began !== "");
