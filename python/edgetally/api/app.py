@@ -12,6 +12,7 @@ from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.compat.routes import is_compat
+from edgetally.api.encoding import takes_gzip
 from edgetally.api.errors import CORS, Refusal, response_to
 from edgetally.api.page import accepts_page
 from edgetally.api.query import Query, parse, parse_filter
@@ -146,7 +147,7 @@ class App:
 
     def _route_page(self, request: Request, name: str) -> Response:
         if name or (self._doors.reads and accepts_page(request)):
-            gzip = _takes_gzip(request)
+            gzip = takes_gzip(request)
             page = self._handlers.page.answer(request, name or "index.html", gzip=gzip)
             if not page:
                 raise _no_such_endpoint(request)
@@ -175,12 +176,12 @@ class App:
     def _read(self, request: Request, path: str, service_id: str, suffix: list[str]) -> Response | asyncio.Future[Any]:
         _check(service_id)
         dataset = _dataset(request, path)
-        gzip = _takes_gzip(request)
+        gzip = takes_gzip(request)
         return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
 
     def _stream(self, request: Request, path: str, service_id: str, grant: Grant) -> Response:
         _check(service_id)
-        gzip = _takes_gzip(request)
+        gzip = takes_gzip(request)
         dataset = _dataset(request, path)
         query = Query(
             service_id, dataset, cursor=None, limit=None, gzip=False, filter=parse_filter(dataset, request.query)
@@ -189,7 +190,7 @@ class App:
 
     def _rank(self, request: Request, service_id: str, grant: Grant) -> Response | asyncio.Future[Response]:
         _check(service_id)
-        view = RankingView(_takes_gzip(request), grant.may("read", ANY))
+        view = RankingView(takes_gzip(request), grant.may("read", ANY))
         question = self._handlers.rankings.question(service_id, request.query)
         if "text/event-stream" not in request.header(b"accept").lower():
             return self._handlers.rankings.answer(question, view)
@@ -204,7 +205,7 @@ class App:
             return partial(handler.targets, require(request, "read"))
         target = request.query.get("target", "")
         grant = require(request, "read", target or None)
-        accept, gzip = request.header(b"accept"), _takes_gzip(request)
+        accept, gzip = request.header(b"accept"), takes_gzip(request)
         return partial(handler.scrape, grant, target, accept=accept, gzip=gzip)
 
     async def _await(self, request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:
@@ -266,18 +267,3 @@ def endpoint(path: str) -> str:
     if path.startswith("/v1/"):
         return "read"
     return {"v1": "read", "top": "read", "ingest": "push"}.get(path.strip("/").partition("/")[0], "other")
-
-
-def _takes_gzip(request: Request) -> bool:
-    return accepts_gzip(request.header(b"accept-encoding"))
-
-
-def accepts_gzip(accepted: str) -> bool:
-    """Return whether an `Accept-Encoding` permits gzip: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3."""
-    weights: dict[str, str] = {}
-    for coding in accepted.lower().split(","):
-        name, _, weight = coding.partition(";")
-        weights[name.strip()] = weight.strip().removeprefix("q=")
-    weight = weights.get("gzip", weights.get("*", "0"))
-    # Without a weight it is 1; `0`, `0.` and `0.000` exclude the coding.
-    return not weight or weight.strip("0.") != ""

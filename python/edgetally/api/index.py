@@ -15,6 +15,8 @@ from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgetally.access.grants import Grant
     from edgetally.http.messages import Request
     from edgetally.window.shelf import Shelf
@@ -25,15 +27,18 @@ FIELDS = (b"Cache-Control: no-store", b"Vary: Accept", NOT_HTML)
 class Index:
     """Lists the services that a token may read, with links to one of them and to the endpoints."""
 
-    def __init__(self, shelf: Shelf, *, version: str, scheme: str) -> None:
+    def __init__(self, shelf: Shelf, past: Callable[[], frozenset[str]], *, version: str, scheme: str) -> None:
+        """`past` returns the services of the history."""
         self._shelf = shelf
+        self._past = past
         self._version = version
         self._scheme = scheme
 
     def answer(self, request: Request, grant: Grant) -> Response:
         """Return the index for the holder of `grant`."""
         base = base_address(request, self._scheme)
-        services = [service_id for service_id in self._shelf.services if grant.may("read", service_id)]
+        known = sorted({*self._shelf.services, *self._past()})
+        services = [service_id for service_id in known if grant.may("read", service_id)]
         # Links work even where no service has entries yet.
         example = services[0] if services else "default"
         endpoints = ENDPOINTS if grant.may("read", ANY) else OPEN_ENDPOINTS

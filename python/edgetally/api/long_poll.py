@@ -18,6 +18,7 @@ from http import HTTPStatus
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS
 from edgetally.api.query import Query
 from edgetally.http.messages import Response
@@ -44,9 +45,6 @@ CACHED_ANSWERS = 1024
 
 CACHED_BYTES = 256_000_000
 """Bytes of the cached answers. Those of waiting readers come first, and most of them are the same."""
-
-GZIP_FROM = 1024
-"""Bytes from which an answer is worth compressing."""
 
 WAKE_BATCH = 64
 """Readers that are answered before other tasks have their turn: a seal may wake thousands."""

@@ -16,8 +16,9 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS, NOT_HTML, Refusal, response_to
-from edgetally.api.long_poll import GZIP_FROM, INLINE_BYTES
+from edgetally.api.long_poll import INLINE_BYTES
 from edgetally.http.messages import Response
 from edgetally.window.ranking import Question, Ranker, orders
 

@@ -183,7 +183,7 @@ class Service:
                 streams=self.streams,
                 ingest=self.ingest,
                 admin=Admin(self.monitor, self.dead_letters),
-                index=Index(self.shelf, version=__version__, scheme=self.policy.scheme),
+                index=Index(self.shelf, lambda: self.asking.services, version=__version__, scheme=self.policy.scheme),
                 compat=Compat(
                     authorization,
                     self.shelf,
@@ -257,6 +257,7 @@ class Service:
                 raise self._failure
             await self._listen()
             await self._open_sources()
+            self.asking.find_services()
             self._log_journal()
         except EdgetallyError:
             await self._stop_sources()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -55,6 +56,21 @@ async def service() -> AsyncIterator[Served]:
         await running.push(record(0, service_id="shop"), record(0, service_id="news", domain="n.example"))
         await running.to(2)
         yield running
+
+
+async def test_services_that_are_only_in_the_history_are_listed(tmp_path: Path) -> None:
+    settings: dict[str, Json] = {"journal": {"kind": "memory", "data_dir": str(tmp_path)}}
+    async with served(settings) as before:
+        await before.push(record(0, service_id="old"))
+        await before.to(2)
+    async with served(settings) as now:
+        await now.push(record(0, service_id="young"))
+        await now.to(2)
+        # They are found in a thread.
+        while (listed := [one["id"] for one in (await now.client.get("/service")).json()]) != ["old", "young"]:
+            assert listed == ["young"]
+        assert (await now.get("/service/old"))["id"] == "old"
+        assert (await now.get("/"))["services"] == ["old", "young"]
 
 
 async def test_services_are_listed(service: Served) -> None:

@@ -184,6 +184,17 @@ async def test_answers_are_not_stored(running: Served) -> None:
     assert "Accept-Encoding" in answer.headers["vary"]
 
 
+async def test_large_answers_are_compressed_for_who_takes_it(running: Served) -> None:
+    for path, is_large in (("/stats", True), (f"{DOMAINS}?downsample=minute", False)):
+        packed = await running.client.get(path, headers={"Accept-Encoding": "gzip"})
+        plain = await running.client.get(path, headers={"Accept-Encoding": "identity"})
+
+        assert ("content-encoding" in packed.headers) == is_large
+        assert "content-encoding" not in plain.headers
+        assert packed.json() == plain.json()
+        assert "Accept-Encoding" in plain.headers["vary"]
+
+
 async def test_a_restart_with_another_journal_goes_on(tmp_path: Path) -> None:
     settings: dict[str, Json] = {"journal": {"kind": "memory", "data_dir": str(tmp_path)}}
     async with served(settings) as running:

@@ -75,7 +75,7 @@ class Compat:
     ) -> None:
         """`kept_pops` returns the POPs that are kept of some services; `max_domains` of a service are listed."""
         self._authorization = authorization
-        services = Services(shelf, descriptions, scheme=scheme, max_domains=max_domains)
+        services = Services(shelf, descriptions, lambda: asking.services, scheme=scheme, max_domains=max_domains)
         datacenters = Datacenters(kept_pops, descriptions, services)
         products = Products(services)
         tokens = Tokens(services)

@@ -24,7 +24,7 @@ from edgetally.model import domain_names
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgetally.access.grants import Grant
     from edgetally.config.descriptions import Descriptions
@@ -40,23 +40,33 @@ INLINE_SERVICES = 1_000
 class Services:
     """Answers what clients ask about services."""
 
-    def __init__(self, shelf: Shelf, descriptions: Descriptions, *, scheme: str, max_domains: int) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        descriptions: Descriptions,
+        past: Callable[[], frozenset[str]],
+        *,
+        scheme: str,
+        max_domains: int,
+    ) -> None:
+        """`past` returns the services of the history, the same object while they are the same."""
         self._shelf = shelf
+        self._past = past
         self._descriptions = descriptions
         self._scheme = scheme
         self._max_domains = max_domains
         self._all: list[str] = []
-        self._all_of = (-1, -1)
-        """What the list was made of: turnover of the shelf, and version of the descriptions."""
+        self._all_of: tuple[int, int, frozenset[str]] = (-1, -1, frozenset())
+        """What the list was made of: turnover of the shelf, version of the descriptions, services of the history."""
 
     def visible(self, grant: Grant) -> Sequence[str]:
         """Return the ids of the services that there are and that a token may read, in alphabetical order."""
         if grant.services is not None:
             return [service_id for service_id in grant.services if self._exists(service_id)]
-        of = (self._shelf.turnover, self._descriptions.version)
+        of = (self._shelf.turnover, self._descriptions.version, self._past())
         if self._all_of != of:
             self._all_of = of
-            self._all = sorted({*self._shelf.services, *self._descriptions.services})
+            self._all = sorted({*self._shelf.services, *self._descriptions.services, *of[-1]})
         return self._all
 
     def names(self, grant: Grant) -> dict[str, str]:
@@ -144,7 +154,11 @@ class Services:
             raise not_found("Cannot load version")
 
     def _exists(self, service_id: str) -> bool:
-        return self._shelf.has_service(service_id) or service_id in self._descriptions.services
+        return (
+            self._shelf.has_service(service_id)
+            or service_id in self._descriptions.services
+            or service_id in self._past()
+        )
 
     def _fields(self, service_id: str) -> dict[str, Any]:
         """Return what every answer says of a service."""

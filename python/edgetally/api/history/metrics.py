@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from msgspec import UNSET
 
-from edgetally.api.compat.responses import respond
 from edgetally.api.history.answers import FiltersAnswer, Hole, MetricsAnswer, MetricsMeta, SeriesAnswer
 from edgetally.api.history.parameters import NAME_PARAMETERS, Filters, MetricsParameters, cursor_of
 from edgetally.api.history.times import iso
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from edgetally.history.base import HistoryReader
     from edgetally.history.question import HistoryAnswer
     from edgetally.http.messages import Request, Response
-
-VARY = b"Vary: Accept-Encoding, Fastly-Key, Authorization"
 
 
 class MetricsHistory:
@@ -61,12 +58,12 @@ class MetricsHistory:
             after=asked.after,
         )
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> MetricsAnswer:
             answer = reader.answer(question)
             data = cast("list[SeriesAnswer]", msgspec.Raw(answer.data))
-            return respond(MetricsAnswer(data=data, meta=_meta(asked, answer, name)), VARY)
+            return MetricsAnswer(data=data, meta=_meta(asked, answer, name))
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
 
 def _meta(asked: MetricsParameters, answer: HistoryAnswer, name: str) -> MetricsMeta:

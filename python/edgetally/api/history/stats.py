@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 import msgspec
 
-from edgetally.api.compat.responses import respond
 from edgetally.api.history.answers import (
     BlocksAnswer,
     BlocksByServiceAnswer,
@@ -85,17 +84,17 @@ class Stats:
         """Answer `/stats/service/{id}`, or one field of it."""
         asked, field = self._asked(request), field and field_of(field)
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> BlocksAnswer:
             blocks = self._blocks(reader, asked, [service_id], field)
-            return respond(BlocksAnswer(meta=_meta(asked), data=_of_service(blocks, service_id)))
+            return BlocksAnswer(meta=_meta(asked), data=_of_service(blocks, service_id))
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def every(self, grant: Grant, request: Request, field: str | None = None) -> asyncio.Future[Response]:
         """Answer `/stats`, or one field of it."""
         asked, field = self._asked(request), field and field_of(field)
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> BlocksByServiceAnswer:
             found, size = {}, 0
             for service_id in _visible(reader, grant, asked):
                 blocks = _of_service(self._blocks(reader, asked, [service_id], field), service_id)
@@ -104,42 +103,42 @@ class Stats:
                     raise TooManyValues
                 if blocks:
                     found[service_id] = blocks
-            return respond(BlocksByServiceAnswer(meta=_meta(asked), data=found))
+            return BlocksByServiceAnswer(meta=_meta(asked), data=found)
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def aggregate(self, grant: Grant, request: Request) -> asyncio.Future[Response]:
         """Answer `/stats/aggregate`."""
         asked = self._asked(request)
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> BlocksAnswer:
             blocks = self._blocks(reader, asked, _visible(reader, grant, asked), None)
-            return respond(BlocksAnswer(meta=_meta(asked), data=blocks))
+            return BlocksAnswer(meta=_meta(asked), data=blocks)
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def usage(self, grant: Grant, request: Request) -> asyncio.Future[Response]:
         """Answer `/stats/usage`."""
         asked = self._asked(request)
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> UsageAnswer:
             usage = self._usage(reader, asked, _visible(reader, grant, asked))
-            return respond(UsageAnswer(meta=_meta(asked), data=_with_every_region(usage)))
+            return UsageAnswer(meta=_meta(asked), data=_with_every_region(usage))
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def usage_by_service(self, grant: Grant, request: Request) -> asyncio.Future[Response]:
         """Answer `/stats/usage_by_service`."""
         asked = self._asked(request)
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> UsageByServiceAnswer:
             data: dict[StatsRegion, dict[str, Usage]] = {region: {} for region in REGIONS}
             for service_id in _visible(reader, grant, asked):
                 for region, usage in self._usage(reader, asked, [service_id]).items():
                     data[region][service_id] = usage
-            return respond(UsageByServiceAnswer(meta=_meta(asked), data=data))
+            return UsageByServiceAnswer(meta=_meta(asked), data=data)
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def usage_by_month(self, grant: Grant, request: Request) -> asyncio.Future[Response]:
         """Answer `/stats/usage_by_month`."""
@@ -148,13 +147,13 @@ class Stats:
         start = int(datetime(year, month, 1, tzinfo=UTC).timestamp())
         asked = StatsParameters(DAYS, Interval(start, next_month(start)), Filters(), "all", frozenset())
 
-        def make(reader: HistoryReader) -> Response:
+        def make(reader: HistoryReader) -> UsageByMonthAnswer:
             services = _visible(reader, grant, asked)
             usage = _with_every_region(self._usage(reader, asked, services))
             named = {one: NamedService(self._descriptions.service_name(one)) for one in services}
-            return respond(UsageByMonthAnswer(meta=_meta(asked), data=MonthlyUsage(services=named, total=usage)))
+            return UsageByMonthAnswer(meta=_meta(asked), data=MonthlyUsage(services=named, total=usage))
 
-        return self._asking.respond(make)
+        return self._asking.respond(request, make)
 
     def _asked(self, request: Request) -> StatsParameters:
         return StatsParameters.of(request.query, int(self._clock.now()))
