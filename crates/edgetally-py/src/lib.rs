@@ -748,12 +748,7 @@ mod _core {
     #[pyfunction]
     #[pyo3(signature = (parts, *, step, names))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
-    fn pack<'py>(
-        py: Python<'py>,
-        parts: Vec<Part<'py>>,
-        step: u64,
-        names: usize,
-    ) -> PyResult<NamedChunks<'py>> {
+    fn pack<'py>(py: Python<'py>, parts: Vec<Part<'py>>, step: u64, names: usize) -> PyResult<NamedChunks<'py>> {
         let parts = self::parts(&parts);
         let chunks = py.detach(|| core::pack(&parts, step, names)).map_err(history_error)?;
         Ok(named_chunks(py, chunks))

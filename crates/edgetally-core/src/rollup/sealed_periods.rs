@@ -142,14 +142,7 @@ impl AddingPeriods {
 }
 
 /// Adds a row, whose columns are in ascending order.
-fn add_row(
-    tally: &mut Tally,
-    lines: &mut [u64; 3],
-    pop: &str,
-    name: &str,
-    counters: &[(u16, u64)],
-    has_totals: bool,
-) {
+fn add_row(tally: &mut Tally, lines: &mut [u64; 3], pop: &str, name: &str, counters: &[(u16, u64)], has_totals: bool) {
     for (line, column) in lines.iter_mut().zip(LINES) {
         counters.iter().filter(|(other, _)| *other == column).for_each(|(_, value)| add(line, *value));
     }
