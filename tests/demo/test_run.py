@@ -27,7 +27,7 @@ async def test_the_demo_shows_where_to_look_and_what_comes_in(monkeypatch: pytes
         # Every address that it prints has something to show.
         urls = re.findall(rf"{running.url}[^\s'`]*", shown[0])
         assert shown[0].strip().startswith(f"{running.url}/#service=shop\n")
-        assert len(urls) == 7
+        assert len(urls) == 8
         for url in urls:
             answer = await running.client.get(url)
             assert answer.status_code == 200

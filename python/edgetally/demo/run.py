@@ -12,6 +12,7 @@ import msgspec
 
 from edgetally.clock import sleep_until
 from edgetally.demo.traffic import INCIDENT, SITES, records
+from edgetally.demo.yesterday import Yesterday, hours, last_outage
 from edgetally.service.service import Service
 
 BATCH_SECONDS = 0.25
@@ -36,6 +37,10 @@ Open that address in a browser, or run this in another terminal:
 
   {_command()} top {service.url} --service {example}
 
+The last day and a half is made up, too, with an outage in the evening:
+
+  {service.url}/#service={example}&downsample=minute&at={last_outage(int(service.clock.now()))}
+
 For programs:
 
   domains            {service.url}/v1/domains/{example}/ts/h
@@ -49,7 +54,7 @@ The last second of {example}, by domain and by POP:
 
 The busiest domains of {example}, second by second (stop with Ctrl-C):
 """)
-    await asyncio.gather(_push(service), _watch(service, example))
+    await asyncio.gather(_push(service), _watch(service, example), _remember(service))
 
 
 def _command() -> str:
@@ -66,6 +71,15 @@ async def _push(service: Service) -> None:
             body = b"\n".join(records(site, start, BATCH_SECONDS, chance))
             await asyncio.to_thread(_request, service.url, "POST", "/ingest", body)
         start += BATCH_SECONDS
+
+
+async def _remember(service: Service) -> None:
+    """Add what was before, hour by hour."""
+    if service.history:
+        now = int(service.clock.now())
+        yesterday = await asyncio.to_thread(Yesterday)
+        for hour in hours(now):
+            await asyncio.to_thread(yesterday.add, service.config, hour, now)
 
 
 async def _watch(service: Service, service_id: str) -> None:

@@ -71,10 +71,11 @@ def is_incident(ts: float) -> bool:
 def records(site: Site, start: float, seconds: float, chance: random.Random) -> Iterator[bytes]:
     """Yield the lines that a site's edges log between `start` and `start + seconds`."""
     for _ in range(round(site.requests_per_second * seconds)):
-        yield msgspec.json.encode(_record(site, start + chance.random() * seconds, chance))
+        yield msgspec.json.encode(one_record(site, start + chance.random() * seconds, chance))
 
 
-def _record(site: Site, ts: float, chance: random.Random) -> dict[str, object]:
+def one_record(site: Site, ts: float, chance: random.Random) -> dict[str, object]:
+    """Make the record of one request."""
     # Squares favour the first of a tuple: some domains and POPs are busier than others.
     domain = site.domains[int(chance.random() ** 2 * len(site.domains))]
     body = int(chance.lognormvariate(9, 1.5))
