@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from edgetally._core import Fold, Sealed, Window
 from edgetally.config.sections import HistorySettings
-from edgetally.history.base import RecordedBatch
+from edgetally.history.base import HistoryReader, RecordedBatch
 from edgetally.history.question import HistoryQuestion
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.recorder import Recorder
@@ -48,7 +48,7 @@ def sealed_seconds(records: Iterable[dict[str, object]]) -> list[Sealed]:
 class Keeping:
     """What writes and reads one history."""
 
-    def __init__(self, directory: Path, *, journal: str = JOURNAL, **settings: int) -> None:
+    def __init__(self, directory: Path, *, journal: str = JOURNAL, **settings: Any) -> None:  # noqa: ANN401 - as declared
         kept = HistorySettings(**settings)
         days = {"minute": kept.minute_days, "hour": kept.hour_days, "day": kept.day_days}
         self.file = HistoryFile(directory, KeepLimits(days, kept.max_bytes), names=kept.max_names)
@@ -77,29 +77,39 @@ class Keeping:
 
     def ask(self, **question: Any) -> Series:  # noqa: ANN401 - of any type
         """Ask, and join all pages."""
-        asked = HistoryQuestion(**{"services": ("svc",), "dataset": "domains", "start": 0, "end": 1 << 37, **question})
-        found: Series = {}
-        while True:
-            answer = self.readers.answer(asked)
-            page = json.loads(answer.data)
-            for series in page:
-                dimensions = tuple(series["dimensions"].values())
-                assert dimensions not in found
-                found[dimensions] = {values.pop("timestamp"): values for values in series["values"]}
-            assert len(page) <= asked.limit
-            if answer.next_after is None:
-                return found
-            assert len(page) == asked.limit
-            asked = asked._replace(after=answer.next_after)
+        return asked_of(self.readers, **question)
 
     def holes(self, start: int, end: int, tier: str = "minute") -> list[tuple[int, int]]:
-        question = HistoryQuestion(("svc",), "domains", TIERS[tier], start, end, ("requests",))
-        return list(self.readers.answer(question).holes)
+        return holes_of(self.readers, start, end, tier)
 
     def close(self) -> None:
         self.recorder.close()
         self.readers.close()
         self.file.close()
+
+
+def asked_of(reader: HistoryReader, **question: Any) -> Series:  # noqa: ANN401 - of any type
+    """Ask any engine, and join all pages."""
+    asked = HistoryQuestion(**{"services": ("svc",), "dataset": "domains", "start": 0, "end": 1 << 37, **question})
+    found: Series = {}
+    while True:
+        answer = reader.answer(asked)
+        page = json.loads(answer.data)
+        for series in page:
+            dimensions = tuple(series["dimensions"].values())
+            assert dimensions not in found
+            found[dimensions] = {values.pop("timestamp"): values for values in series["values"]}
+        assert len(page) <= asked.limit
+        if answer.next_after is None:
+            return found
+        assert len(page) == asked.limit
+        asked = asked._replace(after=answer.next_after)
+
+
+def holes_of(reader: HistoryReader, start: int, end: int, tier: str) -> list[tuple[int, int]]:
+    """Return what any engine does not know."""
+    question = HistoryQuestion(("svc",), "domains", TIERS[tier], start, end, ("requests",))
+    return list(reader.answer(question).holes)
 
 
 @contextmanager

@@ -191,7 +191,7 @@ async def served(
         def is_settled() -> bool:
             # Of seconds that a previous process sealed, nothing is exported.
             sealed, exported = service.shelf.newest, service.exported_series.newest
-            is_recorded = service.history is None or service.history.recorder.is_idle
+            is_recorded = all(one.is_idle for one in service.history.recorders)
             return sealed >= int(clock.now()) - delay and exported in (0, sealed) and is_recorded
 
         clock.settled = is_settled

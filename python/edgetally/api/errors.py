@@ -23,6 +23,9 @@ CORS = (
 NOT_HTML = b"X-Content-Type-Options: nosniff"
 """For answers that repeat part of a request: some browsers guess the content type."""
 
+NOT_READ = "the history cannot be read now; try again in a second"
+"""The reason is in the log: it names machines that are nobody's business."""
+
 
 class Refusal(Exception):
     """The request is not served."""

@@ -17,9 +17,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.api.encoding import GZIP_FROM
-from edgetally.api.errors import CORS, NOT_HTML, Refusal, response_to
+from edgetally.api.errors import CORS, NOT_HTML, NOT_READ, Refusal, response_to
 from edgetally.api.long_poll import INLINE_BYTES
+from edgetally.errors import Unavailable
 from edgetally.http.messages import Response
+from edgetally.telemetry.events import HistoryNotRead, say
 from edgetally.window.ranking import Question, Ranker, orders
 
 if TYPE_CHECKING:
@@ -190,7 +192,11 @@ class Rankings:
                 made.exception()  # marks it as retrieved
         elif made.cancelled():
             answer.cancel()
-        elif error := made.exception():
+        elif isinstance(error := made.exception(), Unavailable):
+            say(HistoryNotRead(problem=str(error)))
+            refusal = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READ, RETRY_AFTER)
+            answer.set_result(response_to(refusal, self._newest + self._delay))
+        elif error:
             answer.set_exception(error)
         else:
             answer.set_result(self._response(question, view, made.result()))

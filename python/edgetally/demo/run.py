@@ -75,7 +75,7 @@ async def _push(service: Service) -> None:
 
 async def _remember(service: Service) -> None:
     """Add what was before, hour by hour."""
-    if service.history:
+    if service.history.reader:
         now = int(service.clock.now())
         yesterday = await asyncio.to_thread(Yesterday)
         for hour in hours(now):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from edgetally.history.question import HistoryAnswer, HistoryQuestion
+from edgetally.window.ranking import Question
 
 
 class ServiceMinute(NamedTuple):
@@ -34,6 +35,10 @@ class RecordedBatch(NamedTuple):
         return sum(len(rows) for one in self.minutes for rows in one.rows.values())
 
 
+class Later(Exception):
+    """Another process is about to commit this batch: offer it again."""
+
+
 class Running(Protocol):
     """What is not in the engine yet."""
 
@@ -48,7 +53,7 @@ class HistoryWriter(Protocol):
         """Return the first second of a journal that is not here; 0 if none is."""
 
     def commit(self, batch: RecordedBatch) -> None:
-        """Add a batch; it is durable when this returns. Raises Unavailable when that is not possible now."""
+        """Add a batch; it is durable when this returns. Raises Unavailable when that is not possible now, or Later."""
 
     def maintain(self, now: int) -> bool:
         """Take one step of what is due at second `now`; return whether there may be another. Raises Unavailable."""
@@ -69,10 +74,17 @@ class HistoryReader(Protocol):
     """Answers questions. It is called by any thread."""
 
     def services(self) -> list[str]:
-        """Return the services of which anything is kept, in alphabetical order."""
+        """Return the services of which anything is kept, in alphabetical order. Raises Unavailable."""
 
     def answer(self, question: HistoryQuestion) -> HistoryAnswer:
-        """Answer a question; raise TooManyValues when that would be too large."""
+        """Answer a question; raise TooManyValues when that would be too large. Raises Unavailable."""
 
     def close(self) -> None:
         """Release everything. No thread may read any more."""
+
+
+class RankingReader(HistoryReader, Protocol):
+    """Ranks names, too."""
+
+    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
+        """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""

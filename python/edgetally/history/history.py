@@ -3,6 +3,7 @@
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.config.sections import Config
+from edgetally.history.no_history import NoHistory
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.recorder import Recorder
 from edgetally.history.retention import KeepLimits
@@ -11,7 +12,7 @@ from edgetally.journal.base import Journal, Partial, Partition, Seal
 from edgetally.window.shelving import SealedSeconds
 
 
-class ServerHistory:
+class ServerHistory(NoHistory):
     """Minutes, hours and days in the data directory."""
 
     def __init__(self, config: Config, journal: Journal, clock: Clock) -> None:
@@ -20,8 +21,12 @@ class ServerHistory:
         self._file = open_file(config)
         self.recorder = Recorder(self._file, journal.id, clock, config.history)
         """Takes sealed seconds."""
-        self.reader = HistoryReaders(self._file.path, self.recorder)
-        """Answers questions."""
+        self.recorders = (self.recorder,)
+        self.reader: HistoryReaders = HistoryReaders(self._file.path, self.recorder)
+
+    def record(self, seconds: SealedSeconds) -> None:
+        """Take what all partitions have sealed."""
+        self.recorder.record(seconds)
 
     async def rescue(self, partition: Partition) -> None:
         """Record what a journal has that is about to begin anew."""
@@ -36,6 +41,15 @@ class ServerHistory:
                 self.recorder.record(SealedSeconds(fact.second, sealed, partition.complete_after, is_new=False))
             if fact.position >= last.position:
                 return
+
+    def start_over(self, journal: str) -> None:
+        """Take what comes from here on as that of a journal that begins anew, with this id."""
+        self.recorder.start_over(journal)
+
+    @property
+    def needed_from(self) -> float:
+        """The first second whose facts the next process would need."""
+        return self.recorder.needed_from
 
     def close(self) -> None:
         """Commit what there is, and release the file. This takes as long as a commit."""

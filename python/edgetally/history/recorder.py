@@ -15,7 +15,7 @@ from typing import Protocol
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.errors import Unavailable
-from edgetally.history.base import HistoryWriter, RecordedBatch, ServiceMinute
+from edgetally.history.base import HistoryWriter, Later, RecordedBatch, ServiceMinute
 from edgetally.history.tiers import MINUTE, MINUTES
 from edgetally.telemetry import metrics
 from edgetally.telemetry.events import HistoryFailing, HistoryRecovered, MinutesLeftOut, TaskFailed, say
@@ -97,11 +97,24 @@ class OpenMinute:
         self.minute = minute
 
 
+def tell(problem: str | None) -> None:
+    """Log why the history cannot be written any more, or that it can be again."""
+    say(HistoryFailing(problem=problem) if problem else HistoryRecovered())
+
+
 class Recorder:
     """Adds up the sealed seconds of one journal."""
 
-    def __init__(self, writer: HistoryWriter, journal: str, clock: Clock, limits: NameLimits) -> None:
-        """`journal` is the id of the journal."""
+    def __init__(
+        self,
+        writer: HistoryWriter,
+        journal: str,
+        clock: Clock,
+        limits: NameLimits,
+        tell: Callable[[str | None], None] = tell,
+    ) -> None:
+        """`journal` is the id of the journal. `tell` is called when commits fail, and when they succeed again."""
+        self._tell = tell
         self._writer = writer
         self._journal = journal
         self._clock = clock
@@ -156,9 +169,9 @@ class Recorder:
         """Take what a seal has made final. Seals have to come in their order."""
         self._submit(partial(self._take, seconds))
 
-    def start_over(self, journal: str) -> None:
-        """Take what comes from here on as that of a journal that begins anew, with this id."""
-        self._submit(partial(self._begin, journal))
+    def start_over(self, journal: str, first: int = 0) -> None:
+        """Take what comes from second `first` on as that of a journal that begins anew there, with this id."""
+        self._submit(partial(self._begin, journal, first))
 
     def batches(self, services: Sequence[str] | None) -> list[RecordedBatch]:
         """Return what these services, or all, did since the last commit, oldest first."""
@@ -270,12 +283,12 @@ class Recorder:
             self.left_out += left_out
             say(MinutesLeftOut(minutes=left_out))
 
-    def _begin(self, journal: str) -> None:
+    def _begin(self, journal: str, first: int) -> None:
         self._close_minute()
         with self._lock:
             self._journal = journal
-            self._open = OpenMinute(0, 0)
-        self._mark = 0
+            self._open = OpenMinute(first, first)
+        self._mark = first
 
     def _commit(self) -> None:
         """Commit the minutes that wait; then take steps of compaction and retention until all is done."""
@@ -283,7 +296,10 @@ class Recorder:
             while self._pending:
                 start = self._clock.now()
                 batch = self._pending[0]
-                self._writer.commit(batch)
+                try:
+                    self._writer.commit(batch)
+                except Later:
+                    break
                 self.commit_time.observe(self._clock.now() - start)
                 self.commits += 1
                 with self._lock:
@@ -299,33 +315,37 @@ class Recorder:
         except Unavailable as error:
             self.failures += 1
             if not self.failing:
-                say(HistoryFailing(problem=str(error)))
+                self._tell(str(error))
             self.failing = str(error)
         else:
             if self.failing:
-                say(HistoryRecovered())
+                self._tell(None)
             self.failing = None
 
 
 class HistoryCollector:
     """The metrics of the history, which are all 0 if there is none."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
-        self._recorder = recorder
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        """In a cluster, each partition has a recorder."""
+        self._recorders = recorders
 
     @property
     def limits_reached(self) -> Mapping[str, int]:
         """How often, by setting."""
-        return {"history.max_bytes": self._recorder.removed_early if self._recorder else 0}
+        return {"history.max_bytes": sum(one.removed_early for one in self._recorders)}
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""
-        one = self._recorder
-        yield metrics.HISTORY_FAILING.sample(int(one is not None and one.failing is not None))
-        yield metrics.HISTORY_COMMITS.sample(one.commits if one else 0)
-        yield metrics.HISTORY_COMMIT_FAILURES.sample(one.failures if one else 0)
-        yield metrics.HISTORY_COMMIT_DURATION.sample(one.commit_time if one else Histogram())
-        yield metrics.HISTORY_LEFT_OUT.sample(one.left_out if one else 0)
-        yield metrics.HISTORY_OVERFLOWED.sample(one.overflowed if one else 0)
-        yield metrics.HISTORY_SIZE.sample(one.size if one else 0)
-        yield metrics.LAST_RECORDED.sample(max(one.needed_from - 1, 0) if one else 0)
+        all_of = self._recorders
+        commit_time = Histogram()
+        for one in all_of:
+            commit_time.add(one.commit_time)
+        yield metrics.HISTORY_FAILING.sample(int(any(one.failing is not None for one in all_of)))
+        yield metrics.HISTORY_COMMITS.sample(sum(one.commits for one in all_of))
+        yield metrics.HISTORY_COMMIT_FAILURES.sample(sum(one.failures for one in all_of))
+        yield metrics.HISTORY_COMMIT_DURATION.sample(commit_time)
+        yield metrics.HISTORY_LEFT_OUT.sample(sum(one.left_out for one in all_of))
+        yield metrics.HISTORY_OVERFLOWED.sample(sum(one.overflowed for one in all_of))
+        yield metrics.HISTORY_SIZE.sample(sum(one.size for one in all_of))
+        yield metrics.LAST_RECORDED.sample(max(min((one.needed_from for one in all_of), default=0) - 1, 0))

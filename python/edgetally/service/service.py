@@ -7,7 +7,6 @@ It makes the parts in the order of the flow, and stops them in the order in whic
 import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -34,6 +33,7 @@ from edgetally.config.descriptions import Descriptions
 from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.history.history import ServerHistory, has_history
+from edgetally.history.no_history import NoHistory
 from edgetally.history.recorder import HistoryCollector
 from edgetally.http.connection import Connection
 from edgetally.http.server import Limits, Server
@@ -122,11 +122,10 @@ class Service:
             split_by_pop=exported.split_by_pop,
         )
         name_series(self.exported_series, self.descriptions)
-        self.history = (
-            ServerHistory(config, self.journal, self.clock) if has_history(config) and config.node.reads else None
+        self.history = _history(config, self.journal, self.clock)
+        self.shelving = Shelving(
+            self.shelf, self.exported_series, record=self.history.record, record_part=self.history.record_part
         )
-        recorder = self.history.recorder if self.history else None
-        self.shelving = Shelving(self.shelf, self.exported_series, recorder.record if recorder else lambda _: None)
         self.windows = Windows(
             journal=self.journal,
             shelf=self.shelf,
@@ -138,7 +137,7 @@ class Service:
                 Retention,
                 keep=config.shelf.keep,
                 max_bytes=config.journal.max_bytes,
-                needed_from=lambda: recorder.needed_from if recorder else inf,
+                needed_from=lambda: self.history.needed_from,
             ),
             labels=LabelLimit(config.metrics.services),
         )
@@ -157,7 +156,7 @@ class Service:
             rejected=lambda: wrong_lines(self.totals.rejected).total(),
             max_rankings=config.api.max_rankings,
             past=partial(self.history.reader.ranking, aggregate_delay=config.window.aggregate_delay)
-            if self.history
+            if self.history.reader
             else None,
         )
         self.streams = Streams(
@@ -171,7 +170,7 @@ class Service:
             self._open_push, BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
         )
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
-        self.asking = Asking(self.history.reader if self.history else None, max_questions=config.history.max_questions)
+        self.asking = Asking(self.history.reader, max_questions=config.history.max_questions)
         self.monitor = Monitor(__version__)
         authorization = Authorization(self.policy.keys)
         app = App(
@@ -214,7 +213,7 @@ class Service:
         # The monitor is served by one of the parts that it watches.
         http = HttpCollector(self.server)
         self.cluster = ClusterMonitor(self.journal, self.clock)
-        history = HistoryCollector(recorder)
+        history = HistoryCollector(self.history.recorders)
         limited: list[Limited] = [
             self.sources,
             self.group_commit,
@@ -296,8 +295,8 @@ class Service:
             checks["window"] = self.windows.problem or self._starting()
         if self.config.node.ingests:
             checks["files"] = self.sources.problem
-        if self.history:
-            checks["history"] = self.history.recorder.problem
+        if self.history.reader:
+            checks["history"] = self.history.problem
         if self.journal.is_shared:
             checks["clock"] = self.cluster.problem
         return {**checks, "server": "stopping" if self.server.closing else ""}
@@ -306,12 +305,11 @@ class Service:
         """Continue the time where the journal left it, or begin a new one if the clock was set back."""
         pairs = zip(self.windows.sealers, self.journal.partitions, strict=True)
         set_back = [partition for sealer, partition in pairs if sealer.is_set_back]
-        if self.history:
-            for partition in set_back:
-                await self.history.rescue(partition)
+        for partition in set_back:
+            await self.history.rescue(partition)
         self.windows.resume()
-        if self.history and set_back:
-            self.history.recorder.start_over(self.journal.id)
+        if set_back:
+            self.history.start_over(self.journal.id)
 
     def _starting(self) -> str:
         """Return why no entry can be shown yet. A journal of one process is read before the server listens."""
@@ -431,8 +429,7 @@ class Service:
         self.windows.close()
         self.shelving.close()
         self.asking.close()
-        if self.history:
-            await asyncio.to_thread(self.history.close)
+        await asyncio.to_thread(self.history.close)
         await self.journal.close()
 
 
@@ -440,6 +437,10 @@ def _journal(config: Config, clock: Clock) -> Journal:
     if config.journal.kind == "memory":
         return MemoryJournal()
     return open_topic(config, clock) if is_kafka(config.journal.kind) else SqliteJournal(config.journal.directory)
+
+
+def _history(config: Config, journal: Journal, clock: Clock) -> NoHistory:
+    return ServerHistory(config, journal, clock) if has_history(config) else NoHistory()
 
 
 def _dead_letters(config: Config, clock: Clock) -> DeadLetters:

@@ -254,6 +254,14 @@ class HistoryRecovered(Event, frozen=True):
     sentence = "history is written again"
 
 
+class HistoryNotRead(Event, frozen=True):
+    """A question about minutes, hours or days got no answer. Clients are told to try again."""
+
+    level = logging.ERROR
+    sentence = "history is not read: {problem}"
+    problem: str
+
+
 class MinutesLeftOut(Event, frozen=True):
     """The history could not be written for too long. These minutes are shown as holes, not as 0."""
 

@@ -42,9 +42,11 @@ class Shelving:
         shelf: Shelf,
         series: ExportedSeries | None = None,
         record: Callable[[SealedSeconds], None] = lambda _: None,
+        record_part: Callable[[int, SealedSeconds], None] = lambda *_: None,
     ) -> None:
-        """`record` adds them to the history."""
+        """`record` adds them to the history, or `record_part` those of each partition."""
         self._record = record
+        self.record_part = record_part
         self._shelf = shelf
         self._series = series
         self._kept_pops = _core.KeptPops()

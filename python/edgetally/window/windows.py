@@ -12,7 +12,7 @@ from edgetally.telemetry.prometheus import Family
 from edgetally.window.joined import Joined
 from edgetally.window.sealer import Sealer, SealerTotals
 from edgetally.window.shelf import Shelf
-from edgetally.window.shelving import Shelving
+from edgetally.window.shelving import Put, SealedSeconds, Shelving
 
 MAX_LAG = 5.0
 """Seconds after which a second that was due and is not sealed means that something is wrong."""
@@ -41,10 +41,11 @@ class Windows:
         """What was merged and sealed."""
         self._partitions = partitions = journal.partitions
         self._joined = Joined(shelving.put, len(partitions), keep=shelf.keep) if len(partitions) > 1 else None
+        self._shelving = shelving
         self.sealers: Sequence[Sealer] = [
             Sealer(
                 partition=partition,
-                put=self._joined.part(number) if self._joined else shelving.put,
+                put=self._put(number),
                 clock=clock,
                 limits=limits,
                 aggregate_delay=aggregate_delay,
@@ -105,6 +106,17 @@ class Windows:
         """Wait for what is being merged."""
         for sealer in self.sealers:
             sealer.close()
+
+    def _put(self, number: int) -> Put:
+        """Return where the sealed seconds of a partition go."""
+        shown = self._joined.part(number) if self._joined else self._shelving.put
+
+        async def put(seconds: SealedSeconds) -> None:
+            # It does not wait for other partitions.
+            self._shelving.record_part(number, seconds)
+            await shown(seconds)
+
+        return put
 
     @property
     def _slowest(self) -> str:

@@ -12,10 +12,12 @@ import msgspec
 
 from edgetally.api.compat.responses import FIELDS
 from edgetally.api.encoding import GZIP_FROM, takes_gzip
-from edgetally.api.errors import Refusal, response_to
+from edgetally.api.errors import NOT_READ, Refusal, response_to
 from edgetally.api.history.parameters import HistoryRefusal, invalid
+from edgetally.errors import Unavailable
 from edgetally.history.question import MAX_VALUES, TooManyValues
 from edgetally.http.messages import Response
+from edgetally.telemetry.events import HistoryNotRead, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,6 +98,9 @@ class Asking:
                     "longer windows, fewer metrics, or a filter"
                 )
                 return response_to(invalid(problem), 0)
+            except Unavailable as error:
+                say(HistoryNotRead(problem=str(error)))
+                return response_to(HistoryRefusal(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READ, b"Retry-After: 1"), 0)
             except Refusal as refusal:
                 return response_to(refusal, 0)
 
