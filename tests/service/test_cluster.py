@@ -1,28 +1,21 @@
 """A cluster: nodes of every role with one real broker, and what a client sees of them."""
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
-from edgetally.service.service import Service
 from tests.support.cluster import create
-from tests.support.kafka import DEADLINE, Brokers, brokers, free_ports, needs_kafka
-from tests.support.served import PLAIN, ndjson
+from tests.support.cluster_services import PARTITIONS, Node, node, record, until
+from tests.support.kafka import Brokers, brokers, free_ports, needs_kafka
 
 pytestmark = needs_kafka()
 
-PARTITIONS = 3
 SERVICES = [f"shop{number}" for number in range(5)]
-
-Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,62 +27,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 @pytest.fixture
 def url(broker: Brokers) -> str:
     return create(broker.url(), partitions=PARTITIONS)
-
-
-class Node:
-    """A node, and a client of it."""
-
-    def __init__(self, service: Service, client: httpx.AsyncClient) -> None:
-        self.service = service
-        self.client = client
-
-    async def get(self, path: str) -> Json:
-        answer = await self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        body: Json = answer.json()
-        return body
-
-    async def push(self, *records: Json, key: str | None = None) -> httpx.Response:
-        headers = {"Idempotency-Key": key} if key else {}
-        return await self.client.post("/ingest", content=ndjson(records), headers=headers)
-
-    async def is_ready(self) -> bool:
-        return (await self.client.get("/readyz")).status_code == 200
-
-
-@asynccontextmanager
-async def node(url: str, role: str = "all", **settings: dict[str, object]) -> AsyncIterator[Node]:
-    given: dict[str, dict[str, object]] = {
-        **settings,
-        "journal": {"kind": url, "partitions": PARTITIONS, **settings.get("journal", {})},
-        "node": {"role": role},
-        "api": {"listen": "127.0.0.1:0", "error_delay": 0.0},
-    }
-    async with (
-        Service(check(given)) as service,
-        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=DEADLINE) as client,
-    ):
-        yield Node(service, client)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until a condition holds: other nodes and the broker send no event."""
-    async with asyncio.timeout(DEADLINE):
-        while not await condition():  # noqa: ASYNC110 - they are asked over HTTP
-            await asyncio.sleep(0.02)
-
-
-def record(service_id: str, **fields: object) -> Json:
-    return {
-        "ts": time.time(),
-        "service_id": service_id,
-        "pop": "AMS",
-        "domain": "a.example",
-        "status": 200,
-        "origin": "app",
-        "origin_status": 200,
-        **fields,
-    }
 
 
 async def requests(reader: Node, service_id: str) -> int:
