@@ -28,6 +28,27 @@ def test_valid_settings_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_history_in_clickhouse_is_named_and_its_password_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    monkeypatch.setenv("EDGETALLY_HISTORY__CLICKHOUSE", "https://ch.example:8443/edge")
+    monkeypatch.setenv("EDGETALLY_HISTORY__CLICKHOUSE_USER", "me")
+    monkeypatch.setenv("EDGETALLY_HISTORY__CLICKHOUSE_PASSWORD_FILE", str(secret))
+    flags = ["--journal", "kafka://b1:9092/edge", "--role", "read"]
+
+    assert main(["check", *flags]) == 2
+    assert f"CLICKHOUSE_PASSWORD_FILE: cannot read {secret}: No such file" in capsys.readouterr().err
+
+    secret.write_text("s3cret\n")
+    assert main(["check", *flags]) == 0
+    shown = capsys.readouterr()
+    _, listens, history, _ = shown.out.splitlines()
+    assert listens.endswith(", journal in kafka://b1:9092/edge")
+    assert history == "history in ClickHouse at ch.example:8443/edge, as me"
+    assert "s3cret" not in shown.out + shown.err
+
+
 def test_tokens_and_the_certificate_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tokens = write(tmp_path / "tokens.jsonl", bearer("read", "*"), bearer("read", "*", revoked=True))
     pair = make(tmp_path / "tls")

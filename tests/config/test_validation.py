@@ -48,6 +48,29 @@ POP = "expected 1 to 64 bytes of printable characters, got "
             id="no choice",
         ),
         pytest.param(
+            {"history": {"clickhouse": "ch:8123"}},
+            "history.clickhouse",
+            "expected http://HOST:PORT/DATABASE or https://HOST:PORT/DATABASE, got 'ch:8123'",
+            id="no address of ClickHouse",
+        ),
+        pytest.param(
+            {"history": {"clickhouse": "http://me:secret@ch:8123/edgetally"}},
+            "history.clickhouse",
+            "expected no user in the address: set clickhouse_user and clickhouse_password_file instead",
+            id="a password in an address",
+        ),
+        pytest.param(
+            {"history": {"clickhouse": "http://ch:8123/edgetally"}},
+            "history.clickhouse",
+            "it is for the nodes of a cluster, which need --journal kafka://",
+            id="ClickHouse for one process",
+        ),
+        pytest.param(
+            {"history": {"clickhouse_password_env": "PASSWORD"}},
+            *("history.clickhouse_password_env", "history.clickhouse is needed too"),
+            id="a password for nobody",
+        ),
+        pytest.param(
             {"api": {"poll_timeout": "40"}},
             *("api.poll_timeout", "expected a number above 0, at most 3600, got a string"),
             id="a number as text",

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgetally.access.policy import Policy
 from edgetally.cli.flags import SERVER, add_flags
 from edgetally.cli.streams import say
+from edgetally.config import clickhouse
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.escaping import escape
@@ -38,12 +39,15 @@ def _check(_: argparse.Namespace, settings: Given) -> int:
 
 
 def _summary(config: Config, policy: Policy) -> Iterator[str]:
-    """Yield lines on what a server with these settings would do."""
-    journal = config.journal.directory if config.journal.kind == "sqlite" else "memory"
+    """Yield lines on what a server with these settings would do; raise ConfigError when a secret is not there."""
+    journal = config.journal.directory if config.journal.kind == "sqlite" else config.journal.kind
+    history = _clickhouse(config)
     yield "ok"
     yield f"listens on {policy.scheme}://{config.api.listen}, {_tokens(config, policy)}, journal in {journal}"
     sources = ["push", *(f"file {one.path}" for one in config.sources.follow)]
     sources += [f"syslog {one.listen}" for one in config.sources.syslog]
+    if history:
+        yield f"history in {history}"
     yield f"sources: {', '.join([*sources, *['standard input'] * config.sources.stdin])}"
 
 
@@ -56,6 +60,15 @@ def _warnings(config: Config, policy: Policy) -> Iterator[str]:
         yield f"{config.token_file}: other users may write tokens into it: chmod 600"
     for followed in config.sources.follow:
         yield from _followed(followed.path)
+
+
+def _clickhouse(config: Config) -> str:
+    """Return where a history in ClickHouse is, empty if there is none; raise ConfigError without its password."""
+    kept = config.history
+    if not kept.clickhouse:
+        return ""
+    clickhouse.password(kept.clickhouse_password_file, kept.clickhouse_password_env)
+    return f"ClickHouse at {clickhouse.parse(kept.clickhouse)}, as {kept.clickhouse_user}"
 
 
 def _directory(path: Path) -> Iterator[str]:

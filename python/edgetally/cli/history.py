@@ -105,6 +105,8 @@ def _directory(config: Config) -> Path:
 
     if not has_history(config):
         raise ConfigError("history", "these settings keep no history")
+    if config.history.clickhouse:
+        raise ConfigError("history.clickhouse", "this command is for a history in a file: ask ClickHouse instead")
     return config.journal.directory
 
 

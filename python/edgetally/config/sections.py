@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from edgetally.config import clickhouse as clickhouse_address
 from edgetally.config import forms
 from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
 from edgetally.config.regions import BillingRegion, Region, StatsRegion
@@ -369,6 +370,22 @@ class JournalSettings(Section, frozen=True):
 class HistorySettings(Section, frozen=True):
     """Minutes, hours and days, in `history.sqlite` beside the journal. Without a data directory there is none."""
 
+    clickhouse: Annotated[
+        str | None,
+        Form(clickhouse_address.WORDS, clickhouse_address.is_address),
+        Meta(
+            description="Kafka: keep one history of all nodes in ClickHouse instead, over its HTTP interface. Its size "
+            "has no limit then."
+        ),
+    ] = None
+    clickhouse_user: Annotated[str, Meta(description="User that ClickHouse knows.")] = "default"
+    clickhouse_password_file: Annotated[
+        Path | None, Meta(description="File of its password. Without one, and without a variable, it has none.")
+    ] = None
+    clickhouse_password_env: Annotated[
+        str | None, Meta(description="Environment variable that has its password, instead of a file.")
+    ] = None
+
     minute_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that minutes are kept. 0: none are.")] = 35
     hour_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that hours are kept. 0: none are.")] = 400
     day_days: Annotated[int, Meta(ge=0, le=MAX_DAYS, description="Days that days are kept. 0: none are.")] = 3_650
@@ -392,6 +409,14 @@ class HistorySettings(Section, frozen=True):
         Meta(ge=1, description="Requests to history that are answered at a time."),
         LimitEffect("A further request gets 503 with `Retry-After`.", REACHED),
     ] = 64
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield a second password, and what is nothing without ClickHouse."""
+        if self.clickhouse_password_file and self.clickhouse_password_env:
+            yield "clickhouse_password_env", "history.clickhouse_password_file is set, too: remove one"
+        for name in ("clickhouse_password_file", "clickhouse_password_env") if not self.clickhouse else ():
+            if getattr(self, name):
+                yield name, "history.clickhouse is needed too"
 
     @property
     def is_kept(self) -> bool:
@@ -665,6 +690,11 @@ class Config(Section, frozen=True):
     def _role_conflicts(self) -> Iterator[tuple[str, str]]:
         if self.node.role != "all" and not kafka.is_kafka(self.journal.kind):
             yield "node.role", f"expected all, got {self.node.role}: roles need --journal {kafka.WORDS}"
+        if self.history.clickhouse and not kafka.is_kafka(self.journal.kind):
+            yield (
+                "history.clickhouse",
+                f"it is for the nodes of a cluster, which need --journal {kafka.WORDS}: remove it",
+            )
         for name in ("follow", "syslog", "stdin") if not self.node.ingests else ():
             if getattr(self.sources, name):
                 yield f"sources.{name}", "a node with the role read has no sources: remove it, or choose the role all"

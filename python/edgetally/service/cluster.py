@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, cast
 
 from edgetally.clock import Clock
 from edgetally.config.sections import Config
+from edgetally.history.clickhouse.history import ClusterHistory
+from edgetally.history.clickhouse.tables import JournalKey
 from edgetally.journal.base import Journal
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.extra import require
@@ -49,6 +51,17 @@ def open_topic(config: Config, clock: Clock) -> "KafkaJournal":
         max_pending=settings.max_pending,
         directory=settings.directory if has_outbox else None,
     )
+
+
+def join_history(config: Config, journal: Journal, clock: Clock) -> ClusterHistory:
+    """Keep the history of a journal in Kafka together with its other readers; raise ConfigError when that is wrong."""
+    shared = cast("KafkaJournal", journal)
+
+    def owns(partition: int) -> bool:
+        return shared.partitions[partition].newest_writer == shared.node
+
+    key = JournalKey(shared.id, len(shared.partitions))
+    return ClusterHistory(config, key, clock, node=shared.node, owns=owns)
 
 
 class ClusterMonitor:

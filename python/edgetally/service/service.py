@@ -51,7 +51,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.journal.retention import Retention
 from edgetally.journal.sqlite import SqliteJournal
 from edgetally.model import DATASETS, Defaults, measurements, wrong_lines
-from edgetally.service.cluster import ClusterMonitor, open_topic
+from edgetally.service.cluster import ClusterMonitor, join_history, open_topic
 from edgetally.service.monitor import HttpCollector, Limited, Monitor, SourceCollector
 from edgetally.snippets import format_of
 from edgetally.sources import syslog_address
@@ -440,7 +440,9 @@ def _journal(config: Config, clock: Clock) -> Journal:
 
 
 def _history(config: Config, journal: Journal, clock: Clock) -> NoHistory:
-    return ServerHistory(config, journal, clock) if has_history(config) else NoHistory()
+    if not has_history(config):
+        return NoHistory()
+    return join_history(config, journal, clock) if config.history.clickhouse else ServerHistory(config, journal, clock)
 
 
 def _dead_letters(config: Config, clock: Clock) -> DeadLetters:

@@ -1,0 +1,119 @@
+"""Answers questions about the history of a cluster, from ClickHouse and what this node has in memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from edgetally import _core
+from edgetally.clock import Clock
+from edgetally.history.base import RecordedBatch
+from edgetally.history.chunks import tier_of
+from edgetally.history.clickhouse.client import ClickHouse
+from edgetally.history.clickhouse.expiry import gone_before
+from edgetally.history.clickhouse.lookup import ClickHouseLookup, texts
+from edgetally.history.clickhouse.tables import JournalKey, Tables
+from edgetally.history.question import MAX_VALUES, HistoryAnswer, HistoryQuestion, TooManyValues
+from edgetally.history.ranked import PastQuestion
+from edgetally.history.tiers import DAYS, TIERS
+from edgetally.window.ranking import Question
+
+
+class RunningPartitions(Protocol):
+    """What this node has of each partition that it has not seen in ClickHouse."""
+
+    def batches(self, services: Sequence[str] | None) -> Iterable[tuple[int, RecordedBatch]]:
+        """Return what these services, or all, did: the partition, and a batch."""
+
+
+class ClickHouseReader:
+    """Answers in any thread."""
+
+    def __init__(
+        self,
+        server: ClickHouse,
+        tables: Tables,
+        running: RunningPartitions,
+        *,
+        journal: JournalKey,
+        days: Mapping[str, int],
+        clock: Clock,
+    ) -> None:
+        self._server = server
+        self._tables = tables
+        self._running = running
+        self._journal = journal
+        self._days = days
+        self._clock = clock
+
+    def services(self) -> list[str]:
+        """Return the services of which anything is kept, in alphabetical order; raise Unavailable without an answer."""
+        self._tables.prepare()
+        oldest = min(gone_before(self._days, tier, self._now) for tier in TIERS.values())
+        query = f"SELECT DISTINCT service FROM services WHERE newest >= toDateTime({oldest}, 'UTC') FORMAT JSONEachRow"
+        kept = set(texts(self._server.ask(query)))
+        running = {one.service_id for _, batch in self._running.batches(None) for one in batch.minutes}
+        return sorted(kept | running)
+
+    def answer(self, question: HistoryQuestion) -> HistoryAnswer:
+        """Answer a question; raise TooManyValues when that would be too large, Unavailable without an answer."""
+        lookup = self._lookup(question)
+        query = _core.HistoryQuery(
+            dataset=question.dataset,
+            metrics=question.metrics,
+            start=lookup.first,
+            end=lookup.behind,
+            step=question.tier.seconds,
+            group_by=question.group_by,
+            name_key=question.name_key,
+            pops=question.pops,
+            regions=dict(question.region_of),
+            default_region=question.default_region,
+            only_regions=question.regions,
+            after=question.after,
+            most=MAX_VALUES,
+        )
+        try:
+            for names in lookup.names():
+                for parts in lookup.parts(names, query.columns):
+                    query.add(parts, names)
+                if query.series > question.limit:
+                    break
+            data, after = query.page(question.limit)
+        except OverflowError as error:
+            raise TooManyValues from error
+        return HistoryAnswer(data, tuple(after) if after else None, lookup.holes())
+
+    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
+        """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""
+        there = (tier for tier in TIERS.values() if asked.second >= gone_before(self._days, tier, self._now))
+        past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else next(there, DAYS))
+        lookup = self._lookup(past.needed)
+        unknown = lookup.holes()
+        return b"" if past.is_unknown(unknown) else past.ranking(lookup.all_parts(), unknown, aggregate_delay)
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
+
+    @property
+    def _now(self) -> int:
+        return int(self._clock.now())
+
+    def _lookup(self, question: HistoryQuestion) -> ClickHouseLookup:
+        # Before the marks: what is inserted in between is found there.
+        batches = [*self._running.batches(question.services)]
+        self._tables.prepare()
+        return ClickHouseLookup(
+            self._server,
+            question,
+            journals=self._journals(),
+            memory=[((self._journal.number, partition), batch) for partition, batch in batches],
+            days=self._days,
+            now=self._now,
+        )
+
+    def _journals(self) -> list[JournalKey]:
+        """Return all journals: one that has more partitions follows another."""
+        lines = self._server.ask("SELECT DISTINCT id, partitions FROM journals FORMAT JSONEachRow").splitlines()
+        rows = map(msgspec.json.decode, lines)
+        return [*{JournalKey(row["id"], row["partitions"]) for row in rows} | {self._journal}]
