@@ -151,6 +151,7 @@ async def following(
         task.cancel()
         await asyncio.wait([task])
         await reading.follower.close()
+        assert task.cancelled(), task
 
 
 def append(path: Path, data: bytes) -> None:

@@ -1,17 +1,13 @@
 """The server is killed after any commit while a log is rotated: nothing is lost, nothing counts twice."""
 
-import asyncio
 import gzip
 import os
-import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sources.files.following import QUIET_SECONDS, START, Journaled, append, following
-from tests.support.clock import ManualClock
+from tests.sources.files.following import QUIET_SECONDS, Journaled, append, following
 
 Step = Callable[[Path, int], Awaitable[None] | None]
 
@@ -128,91 +124,3 @@ async def test_killed_after_any_commit(tmp_path: Path, step: Step, at_once: int)
             await reading.clock.advance(5)
             left = await reading.lines(0)
         assert sorted(one.lines + left) == expected, (one, left)
-
-
-class RandomLog:
-    """A log that is written and rotated at random, and what has to be counted of it."""
-
-    def __init__(self, path: Path, kind: str, rng: random.Random) -> None:
-        self.path = path
-        self.wanted: Counter[bytes] = Counter()
-        self._kind = kind
-        self._rng = rng
-        self._rotations = 0
-        self._written = 0
-        self._second = START
-
-    def write(self, count: int) -> None:
-        """Write lines."""
-        for _ in range(count):
-            self._written += 1
-            line = b"%d %060d" % (self._rotations, self._written)
-            append(self.path, line + b"\n")
-            self.wanted[line] += 1
-        self._set_time(self.path)
-
-    def rotate(self) -> None:
-        """Rotate, and write to the new file."""
-        self._rotations += 1
-        old = self.path.with_name(f"access.log.20261129-{self._rotations:06}")
-        if self._kind == "copied":
-            old.write_bytes(self.path.read_bytes())
-            self._set_time(old)
-            os.truncate(self.path, 0)
-        elif self._kind == "split":
-            begun = b"%d %060d" % (self._rotations, self._written)
-            append(self.path, b"P %b, \n" % begun)
-            self._set_time(self.path)
-            self.path.rename(old)
-            self.path.write_bytes(b"F ended\n")
-            self.wanted[begun + b", ended"] += 1
-        else:
-            self.path.rename(old)
-            self.path.write_bytes(b"")
-        for one in sorted(self.path.parent.glob("*[0-9]"))[:-1] if self._kind in {"split", "compressed"} else ():
-            packed = one.with_name(f"{one.name}.gz")
-            packed.write_bytes(gzip.compress(one.read_bytes()))
-            os.utime(packed, ns=(one.stat().st_mtime_ns,) * 2)
-            one.unlink()
-        self.write(self._rng.choice([6, 12]))
-
-    def _set_time(self, path: Path) -> None:
-        """Let writing take a while, as by a server."""
-        self._second += 1
-        os.utime(path, (self._second, self._second))
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("kind", ["renamed", "copied", "compressed", "split"])
-async def test_killed_at_random_while_the_log_is_rotated_at_random(tmp_path: Path, kind: str, seed: int) -> None:
-    rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    log = RandomLog(tmp_path / "access.log", kind, rng)
-    clock = ManualClock(START)
-    counted: Counter[bytes] = Counter()
-    async with following(log.path, clock=clock) as reading:
-        checkpoints = reading.checkpoints
-    log.write(1)
-    for _ in range(5):
-        async with following(
-            log.path, checkpoints=checkpoints, clock=clock, quiet_seconds=2, seed=rng.randrange(99)
-        ) as reading:
-            for _ in range(5):
-                for _ in range(rng.randrange(12)):
-                    await asyncio.sleep(0)
-                if rng.random() < 0.5:
-                    await clock.advance(rng.choice([0, 0.05, 0.1, 0.3, 1.5]))
-                elif rng.random() < 0.3:
-                    log.write(rng.randrange(1, 8))
-                else:
-                    for _ in range(rng.choice([1, 1, 2, 3])):
-                        log.rotate()
-            # What is committed while it stops does not come any more.
-            if reading.commits:
-                checkpoints = reading.commits[-1].checkpoints
-                counted.update(reading.commits[-1].lines)
-        for _ in range(rng.choice([0, 0, 1, 2])):
-            log.rotate()
-    async with following(log.path, checkpoints=checkpoints, clock=clock) as reading:
-        await clock.advance(60)
-        counted.update(reading.commits[-1].lines if reading.commits else [])
-    assert counted == log.wanted

@@ -17,6 +17,9 @@ MAX_ENDED = 32
 MAX_MOVED_TO = 4
 """Directories that are remembered because rotation moves files there."""
 
+TAIL_BYTES = 512
+"""The bytes before the offset have to be those that were read: files of one log may all begin in the same way."""
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """How far one generation was read."""
@@ -35,6 +38,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Where it was, links resolved; see `path_text`."""
     pending: bytes = b""
     """Parts of records before `offset` whose end comes behind it: a container runtime has split their lines."""
+    tail: str = ""
+    """Digest of the last bytes before `offset`, at most TAIL_BYTES. Empty if it is not known."""
 
     @property
     def is_absent(self) -> bool:
@@ -57,6 +62,10 @@ class EndedGeneration(msgspec.Struct, frozen=True):
     inode: int
     head: int
     digest: str
+    offset: int = 0
+    """How long it was; 0 if that is not known."""
+    tail: str = ""
+    """Digest of its last bytes, as that of a checkpoint."""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -75,7 +84,9 @@ class History(msgspec.Struct, frozen=True):
 
     def with_ended(self, checkpoint: Checkpoint) -> "History":
         """Return the history after the generation of `checkpoint` was read to its end."""
-        identity = EndedGeneration(checkpoint.inode, checkpoint.head, checkpoint.digest)
+        identity = EndedGeneration(
+            checkpoint.inode, checkpoint.head, checkpoint.digest, checkpoint.offset, checkpoint.tail
+        )
         ended = tuple(one for one in self.ended if one != identity)
         return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:], self.moved_to)
 

@@ -19,6 +19,9 @@ ADDED = r"[._-][0-9][0-9TZ:+._-]*"
 REASON = "(?:-(?:size|time|manual))?"
 """What Caddy 2.11 adds behind the date: why it rotated."""
 
+DATE_BEFORE = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}[0-9TZ:+._-]*?[._-]?([^0-9TZ:+._-].*)")
+"""A date before the name: a number alone may tell logs apart."""
+
 BEHIND = re.compile(rf"(.+?){ADDED}{REASON}")
 BEFORE_EXTENSION = re.compile(rf"(.+?){ADDED}{REASON}(\.[A-Za-z]\w*)")
 
@@ -37,6 +40,8 @@ def bases(name: str) -> Iterator[str]:
         yield match[1]
     if match := BEFORE_EXTENSION.fullmatch(name):
         yield match[1] + match[2]
+    if match := DATE_BEFORE.fullmatch(name):
+        yield match[1]
     if TAI64N.fullmatch(name):
         yield "current"
 
@@ -70,14 +75,22 @@ class Listing:
     def __init__(self, path: Path) -> None:
         """Read the directory; one that cannot be read is empty."""
         self.path = path
+        self.changing: set[str] = set()
+        """Logs that were rotated meanwhile: files may be missing."""
         self._names: dict[int, list[str]] = {}
         self._generations: dict[str, Rotated] = {}
+        inodes: dict[str, int] = {}
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
+                    inodes[entry.name] = entry.inode()
                     self._add(entry)
+            with os.scandir(path) as entries:
+                again = {entry.name: entry.inode() for entry in entries}
         except OSError:
-            pass  # what is wrong with it is reported for the files that are followed in it
+            return  # what is wrong with it is reported for the files that are followed in it
+        for name, _ in inodes.items() ^ again.items():
+            self.changing.update(bases(plain(name)))
 
     def named(self, inode: int) -> list[Path]:
         """Return the paths that have this inode."""
@@ -118,6 +131,10 @@ class Look:
             if listing := self._listings.get(place.parent):
                 found |= listing.rotated(place.name)
         return found
+
+    def is_changing(self, places: Iterable[Path]) -> bool:
+        """Whether any of `places` was rotated during the look."""
+        return any(place.name in listing.changing for place in places if (listing := self._listings.get(place.parent)))
 
 
 def found_at(path: Path) -> Found:

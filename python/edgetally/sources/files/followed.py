@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ from edgetally.sources.files.checkpoint import Checkpoint, History, absence, dec
 from edgetally.sources.files.directory import Directories, Look, Rotated, found_at
 from edgetally.sources.files.generation import Generation, Others
 from edgetally.sources.files.handover import Handover
-from edgetally.sources.files.open_file import Extent, OpenFile
+from edgetally.sources.files.open_file import NOTHING, Extent, OpenFile
 from edgetally.sources.files.rotated_files import LOOK_AGAIN_SECONDS, RotatedFiles
 from edgetally.telemetry.events import FileRotated, FileUnavailable, Following, RotatedFileLost, say
 
@@ -98,7 +98,7 @@ class FollowedPath:
         self._current: Generation | None = None
         self._arrived: OpenFile | None = None
         """The file that has taken the name, until it is a generation."""
-        self._arrived_as = b""
+        self._arrived_as = NOTHING
         """How it began when it was opened."""
         self._unresolved = self._known(checkpoints)
         """Generations of before, by number, whose files are not found yet."""
@@ -197,7 +197,7 @@ class FollowedPath:
         A checkpoint whose file is not found is kept as long as the path has no file: a disk may not be mounted yet.
         """
         rotated = self._had_name(look)
-        if self._rotated.is_torn(rotated):
+        if self._is_torn(look, rotated):
             return
         self._note_moved_to()
         added: list[Generation] = []
@@ -235,22 +235,24 @@ class FollowedPath:
         resumed, self._resumed = self._resumed, []
         self._start(self, resumed + added)
 
-    async def look_around(self, generation: Generation, truncated: Checkpoint | None) -> Others:
-        """Return other generations that appeared since the last look, and the copy of what was truncated."""
+    async def look_around(self, generation: Generation, *, is_truncated: bool) -> Others:
+        """Return other generations that appeared since the last look, and the copy of this one if it was truncated."""
+        truncated = generation if is_truncated else None
         copy: Generation | None = None
         missed: Sequence[Generation] | None = None
         while missed is None:
-            rotated = self._had_name(await self._directories.look(self.places))
-            if self._rotated.is_torn(rotated):
+            look = await self._directories.look(self.places)
+            rotated = self._had_name(look)
+            if self._is_torn(look, rotated):
                 continue
-            if truncated and truncated.head and not copy:
+            if truncated and not copy:
                 file = self._rotated.copy_of(truncated, rotated, self.generations)
                 if file:
-                    copy = self._add(file, self._take_key(), truncated, older_than=generation)
+                    copy = self._add(file, self._take_key(), truncated.known(), older_than=generation)
                     copy.finish()
-                elif self._rotated.is_torn(rotated):
+                elif self._is_torn(look, rotated):
                     continue  # it may have been compressed since
-            missed = [] if self._unresolved else self._missed(rotated, generation)
+            missed = [] if self._unresolved else self._missed(rotated, generation, truncated)
         if truncated:
             generation.has_begun = False
         self._put_in_order()
@@ -316,6 +318,10 @@ class FollowedPath:
             rotated = {path: found for path, found in rotated.items() if found.inode != now}
         return rotated
 
+    def _is_torn(self, look: Look, rotated: Rotated) -> bool:
+        """Whether it was rotated during the look or since, which then has to be repeated."""
+        return self._rotated.is_torn(rotated, was_changing=look.is_changing(self._homes))
+
     def _note_moved_to(self) -> None:
         """Take note of new directories into which rotation moves files."""
         known = self._rotated.history
@@ -338,7 +344,7 @@ class FollowedPath:
         try:
             if not self._arrived:
                 self._arrived = OpenFile(self.path)
-                self._arrived_as = self._arrived.signature()
+                self._arrived_as = self._arrived.beginning()
         except OSError as error:
             self._set_unavailable(error)
             return False
@@ -351,7 +357,8 @@ class FollowedPath:
             return False
         if not self._current:
             self._say_start(same[0].reader.offset, "checkpoint")
-        self._arrived.close()
+        if same[0].file is not self._arrived:
+            self._arrived.close()
         self.unavailable, self._current, self._arrived = None, same[0], None
         self._current.is_copied = True
         return True
@@ -365,7 +372,7 @@ class FollowedPath:
         self.unavailable = None
         before, self._current = self._current, self._add(file, self._take_key(), at)
         # A copy that was made before it was opened was there at the look.
-        self._current.is_copied, self._current.signature = before is None, self._arrived_as
+        self._current.is_copied, self._current.reader.began = before is None, self._arrived_as
         if before:
             before.quiet_since = self._clock.now()
             say(FileRotated(source=self.name))
@@ -386,14 +393,21 @@ class FollowedPath:
         """Read on where generations of before were left, as far as their files are found; return them."""
         resumed = []
         rotated = rotated | look.rotated(self._below())
-        for number, checkpoint in list(self._unresolved.items()):
-            if file := self._rotated.file_of(checkpoint, self.path, look, rotated, self.generations):
-                del self._unresolved[number]
-                if checkpoint.path and file.path.parent != path_from(checkpoint.path).parent:
-                    self._rotated.history = self._rotated.history.with_moved_to([path_text(file.path.parent)])
-                    self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
-                resumed.append(self._add(file, self._key(number), checkpoint))
-                del self.uncommitted[self._key(number)]
+        for has_inode, number in itertools.product((True, False), list(self._unresolved)):
+            checkpoint = self._unresolved.get(number)
+            if checkpoint is None:
+                continue
+            file = self._rotated.file_of(
+                checkpoint, self._arrived, look, rotated, self.generations, has_inode=has_inode
+            )
+            if file is None:
+                continue
+            del self._unresolved[number]
+            if checkpoint.path and file.path.parent != path_from(checkpoint.path).parent:
+                self._rotated.history = self._rotated.history.with_moved_to([path_text(file.path.parent)])
+                self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
+            resumed.append(self._add(file, self._key(number), checkpoint))
+            del self.uncommitted[self._key(number)]
         return resumed
 
     def _give_up_in_time(self) -> None:
@@ -419,18 +433,20 @@ class FollowedPath:
             if one.before and not one.before.is_asked:
                 one.before.abandon()
                 one.before = None
-        for older, newer in pairwise(self.generations):
+        for older, newer in itertools.pairwise(self.generations):
             if not newer.has_begun and newer.before is None and (older.after is None or older.after.is_over):
                 older.after = newer.before = Handover(older, newer, newer.taken)
 
-    def _missed(self, rotated: Rotated, older_than: Generation | None = None) -> list[Generation] | None:
+    def _missed(
+        self, rotated: Rotated, older_than: Generation | None = None, truncated: Generation | None = None
+    ) -> list[Generation] | None:
         """
         Read files from their beginning that had the name while nothing looked; return them, the oldest first.
 
         Returns None when one was renamed or compressed since the look, which then has to be repeated.
         """
         newest = max([one.reader.began_at.modified or one.reader.modified for one in self.generations], default=0)
-        files = self._rotated.missed(rotated, self.generations, self._arrived, newest)
+        files = self._rotated.missed(rotated, self.generations, self._arrived, newest, truncated)
         if files is None:
             return None
         return [self._add(file, self._take_key(), file.start(), older_than) for file in files]

@@ -44,8 +44,8 @@ class FollowedLog(Protocol):
     uncommitted: dict[str, str | None]
     """Changes of what the journal keeps of other generations, and of the history. The next commit has to have them."""
 
-    async def look_around(self, generation: "Generation", truncated: Checkpoint | None) -> Others:
-        """Return other generations that appeared since the last look, and the copy of what was truncated."""
+    async def look_around(self, generation: "Generation", *, is_truncated: bool) -> Others:
+        """Return other generations that appeared since the last look, and the copy of this one if it was truncated."""
 
     def committed(self, changes: dict[str, str | None]) -> None:
         """Take note that these changes are durable."""
@@ -107,8 +107,6 @@ class Generation:
         """Parts of records that were handed on and whose end was not."""
         self.is_copied = False
         """Rotation may have copied and truncated it before anything of it was read."""
-        self.signature = b""
-        """How the file began at the last look, as long as nothing of it was read."""
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._changed = asyncio.Event()
         self._is_last = False
@@ -207,9 +205,10 @@ class Generation:
     async def _prepare(self) -> AsyncIterator[Block]:
         """Do what comes before anything is read of the file."""
         self.poll()
-        while not self.reader.offset and self._is_look_due():
+        # A file of which nothing was read may have been truncated since the last look: its copy is read.
+        while not self.reader.offset and self.is_copied and self.reader.look_again():
             async with self._log.commits:
-                others = await self._log.look_around(self, None)
+                others = await self._log.look_around(self, is_truncated=False)
                 changes = dict(self._log.uncommitted)
                 yield Block(b"", checkpoints=changes)
                 self._log.committed(changes)
@@ -251,18 +250,12 @@ class Generation:
         """Whether the next generation waits for parts of records."""
         return self.after is not None and self.after.is_asked and not self.after.is_over
 
-    def _is_look_due(self) -> bool:
-        """Whether a file of which nothing was read may have been truncated since the last look: its copy is read."""
-        if not self.is_copied:
-            return False
-        before, self.signature = self.signature, self.file.signature()
-        return not self.signature.startswith(before) if before else bool(self.signature)
-
     def _is_parts_due(self) -> bool:
         """Whether to ask for the parts of records that the generation before ends with."""
         # Before there is anything to read, the same process may still write to the older file.
         is_offered = self.before is not None and self.before.is_offered
-        return self.reader.size > 0 or self._is_last or self._is_asked or is_offered
+        has_content = self.reader.size > 0 or bool(self.reader.began.head)
+        return has_content or self._is_last or self._is_asked or is_offered
 
     async def _truncate(self) -> tuple[Others, Block]:
         """
@@ -271,19 +264,17 @@ class Generation:
         The unfinished line ends here, unless a copy of the file has the rest of it.
         """
         say(FileTruncated(source=self.name))
-        known = self.known()
-        self.is_copied, self.signature = True, self.file.signature()
-        others = await self._log.look_around(self, known)
+        began = self.file.beginning()
+        self.is_copied = True
+        others = await self._log.look_around(self, is_truncated=True)
         # The copy goes on with the parts of records, too.
         resume = b"" if others.copy else None
         is_passed_over = others.copy or self.reader.is_within_line
         unfinished = b"" if is_passed_over else self.reader.unfinished
-        self.reader.start_over()
+        self.reader.start_over(began)
         self._pending = b""
         self.wake()
-        # Files that were written since are looked for after a restart.
-        checkpoint = msgspec.structs.replace(self.checkpoint(), modified=known.modified)
-        self._log.uncommitted[self.key] = checkpoint.encode()
+        self._log.uncommitted[self.key] = self.checkpoint().encode()
         return others, Block(unfinished, end=True, resume=resume)
 
     async def _wait_out(self, error: OSError) -> None:

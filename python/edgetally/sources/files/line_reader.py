@@ -5,13 +5,11 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 
-from edgetally.sources.base import READ_BYTES, path_text
-from edgetally.sources.files.checkpoint import HEAD_BYTES, Checkpoint, digest_of
-from edgetally.sources.files.open_file import Extent, OpenFile, open_quietly
+import msgspec
 
-TAIL_BYTES = 64
-"""The bytes before the offset have to be those that were read: a file that was truncated and has grown again may begin
-as it did before."""
+from edgetally.sources.base import READ_BYTES, path_text
+from edgetally.sources.files.checkpoint import HEAD_BYTES, TAIL_BYTES, Checkpoint, digest_of
+from edgetally.sources.files.open_file import Extent, FirstBytes, OpenFile, open_quietly
 
 NULS = re.compile(rb"(?:^|(?<=\n))\0+")
 """A hole before a line: the file was truncated while a server went on writing at its old position."""
@@ -35,17 +33,23 @@ class LineReader:
         """Bytes that were handed on."""
         self.size, self.modified = file.extent()
         """What the file had when it was last looked at."""
+        self.began = file.beginning()
+        """How it began before other generations were last looked for, as long as nothing was read."""
         self.unfinished = b""
         """What was read of a line that has no end yet."""
         self.is_within_line = at.within_line
         """The line at the offset began before the file was followed: the rest of it is passed over."""
         self.began_at = at
         """Where reading began."""
+        self._looked_at = self.modified
+        """When it was last written, as of then."""
         self._fetch = fetch
         self._head = self._tail = b""
         self._head_at = 0
         """Where the head begins: behind a hole of zeros, if the file has one."""
         self._is_verified = False
+        self._confirmed = at.modified
+        """When the file was last written, at a time at which it still had what was read."""
 
     @property
     def behind(self) -> int:
@@ -68,15 +72,30 @@ class LineReader:
             offset=self.offset,
             head=len(self._head),
             digest=digest_of(self._head),
-            modified=self.modified,
+            modified=self._confirmed,
             within_line=self.is_within_line or not self._is_between_lines(),
             path=path_text(self.file.path),
             pending=pending,
+            tail=digest_of(self._tail),
         )
 
     def known(self, pending: bytes) -> Checkpoint:
         """Return the checkpoint of what is known to have been in the file, whatever is in it now."""
-        return self.checkpoint(pending) if self._is_verified else self.began_at
+        if not self._is_verified:
+            return self.began_at
+        known = self.checkpoint(pending)
+        if known.offset:
+            return known
+        head = max(self.unfinished[:HEAD_BYTES], self.began.head, key=len)
+        return msgspec.structs.replace(known, head=len(head), digest=digest_of(head))
+
+    def look_again(self) -> bool:
+        """Return whether a file of which nothing was read has changed since others were looked for, and was empty."""
+        if self.began.head:
+            return False  # reading shows whether it is another one
+        before, self._looked_at = self._looked_at, self.modified
+        self.began = self.file.beginning()
+        return bool(self.began.head) or before != self._looked_at
 
     async def read(self) -> bytes | None:
         """
@@ -88,30 +107,37 @@ class LineReader:
             return None
         if self.file.is_compressed:
             await self._fetch(self.file, self.offset)
-        self.size = self.file.extent().size
-        if self.size < self.offset + len(self.unfinished) or not self._is_same():
+        modified, self.size = self.modified, self.file.extent().size
+        if self.size < self.offset + len(self.unfinished):
             return None
-        data = self.file.read(READ_BYTES, self.offset)
-        before = self.offset, self._tail, self._head_at
+        before = self.offset, self._head, self._tail, self._head_at
+        data = at_offset = self.file.read(READ_BYTES, self.offset)
         while data[:1] == b"\0" and self._is_between_lines():
             self._skip_hole(data)
             data = self.file.read(READ_BYTES, self.offset)
+        # Not before it is read: it may be truncated, and written to again, at any moment.
+        is_seen = self._begins_as_seen(data) and any(one.startswith(self.unfinished) for one in (data, at_offset))
+        if not is_seen or not self._is_same():
+            self.offset, self._head, self._tail, self._head_at = before
+            return None
+        self._confirmed = modified
         end = data.rfind(b"\n") + 1
         if not end and len(data) < READ_BYTES:
             self.unfinished = data
             if not self._head:
                 # As long as there is only a hole, nothing would show that the file was truncated again.
-                self.offset, self._tail, self._head_at = before
+                self.offset, self._head, self._tail, self._head_at = before
             return b""
         self.unfinished = data[end:] if end else b""
         lines = data[:end] if end else data
         self._advance(lines)
         return self._cleaned(lines)
 
-    def start_over(self) -> None:
-        """Read from the beginning what has replaced the content."""
+    def start_over(self, began: FirstBytes) -> None:
+        """Read from the beginning what has replaced the content. It began so when other generations were looked for."""
         self.offset, self._head, self._tail, self.unfinished, self._head_at = 0, b"", b"", b"", 0
         self.is_within_line, self._is_verified = False, True
+        self.began = began
 
     def reopen(self) -> None:
         """Replace the handle of a network file system that has become stale."""
@@ -164,14 +190,21 @@ class LineReader:
         head = self.file.read(len(self._head), self._head_at)
         return head == self._head and self.file.read(len(self._tail), tail_at) == self._tail
 
+    def _begins_as_seen(self, data: bytes) -> bool:
+        """Whether the file still begins as it was seen to, if nothing was handed on: `data` comes next."""
+        at, head = self.began
+        return bool(self._head) or not head or (at == self._head_at and data.startswith(head))
+
     async def _verify(self) -> bool:
         """Compare the file with the checkpoint where reading began, before anything is read."""
         is_same = digest_of(self.file.head(self.began_at.head)) == self.began_at.digest
-        self._head_at = min(self.offset, self.file.beginning())
+        self._head_at = min(self.offset, self.file.begins_at())
         self._head = self.file.read(min(self.offset - self._head_at, HEAD_BYTES), self._head_at)
         tail_at = max(0, self.offset - TAIL_BYTES)
         if self.file.is_compressed:
             await self._fetch(self.file, tail_at)
         self._tail = self.file.read(self.offset - tail_at, tail_at)
+        if self.began_at.tail:
+            is_same = is_same and digest_of(self._tail) == self.began_at.tail
         self._is_verified = is_same
         return is_same

@@ -12,7 +12,7 @@ from edgetally.errors import InputError
 from edgetally.sources.base import path_text
 from edgetally.sources.compression import HEAD_BYTES as MAGIC_BYTES
 from edgetally.sources.compression import Identity, by_magic, foreign
-from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, digest_of
+from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, TAIL_BYTES, Checkpoint, digest_of
 from edgetally.sources.files.directory import is_compressed
 
 FIRST_PIECE_BYTES = 4096
@@ -31,6 +31,18 @@ class Extent(NamedTuple):
     """Bytes. Of a compressed file that is not decompressed to its end yet, only that there are more."""
     modified: int
     """When it was last written, in nanoseconds since 1970 by the clock of its file system."""
+
+
+class FirstBytes(NamedTuple):
+    """How a file begins."""
+
+    at: int
+    """Where the first byte is that is not zero."""
+    head: bytes
+    """Its first bytes from there on, at most HEAD_BYTES."""
+
+
+NOTHING = FirstBytes(0, b"")
 
 
 def open_regular(path: Path) -> int:
@@ -55,6 +67,8 @@ class OpenFile:
         self.identity = status.st_dev, status.st_ino
         self.path = Path(os.path.realpath(path))
         """Where it was when it was opened, links resolved."""
+        self.opened_as = Extent(status.st_size, status.st_mtime_ns)
+        """How much there was then."""
 
     def extent(self) -> Extent:
         """Return size and time of the file now."""
@@ -65,15 +79,20 @@ class OpenFile:
         """Return up to `size` bytes from `offset` on; fewer only at the end."""
         return os.pread(self.descriptor, size, offset)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return self.extent().size == 0
+
     def head(self, size: int) -> bytes:
         """Return the first `size` bytes behind a hole, or all when there are fewer."""
         data = self.read(size, 0)
         if data[:1] == b"\0":
-            data = self.read(size, self.beginning())
+            data = self.read(size, self.begins_at())
         return b"" if data[:1] == b"\0" else data
 
-    def beginning(self) -> int:
-        """Return the first byte that is not zero: what a server writes at its old position begins behind a hole."""
+    def begins_at(self) -> int:
+        """Return where the first byte is that is not zero: at its old position, a server writes behind a hole."""
         at = 0
         if self.read(1, 0) != b"\0":
             return at
@@ -84,23 +103,34 @@ class OpenFile:
             at += len(data) - len(data.lstrip(b"\0"))
         return at
 
-    def signature(self) -> bytes:
-        """Return where it begins, and its first bytes; empty when there is nothing in it, or it cannot be read."""
+    def beginning(self) -> FirstBytes:
+        """Return how it begins; with nothing when there is nothing in it, or it cannot be read."""
         try:
             if head := self.head(HEAD_BYTES):
-                return b"%d " % self.beginning() + head
+                return FirstBytes(self.begins_at(), head)
         except OSError:
             pass  # reading reports it
-        return b""
+        return NOTHING
 
     def has_read(self, checkpoint: Checkpoint) -> bool:
-        """Whether this has everything that was read up to `checkpoint`, as far as its beginning tells."""
+        """Whether this has everything that was read up to `checkpoint`, as far as its beginning and end tell."""
         if not self.is_compressed and checkpoint.offset > self.extent().size:
             return False
         try:
-            return checkpoint.digest == digest_of(self.head(checkpoint.head))
+            return checkpoint.digest == digest_of(self.head(checkpoint.head)) and self.has_tail(
+                checkpoint.offset, checkpoint.tail
+            )
         except OSError:
             return checkpoint.inode == self.identity[1]  # compared once it can be read
+
+    def has_tail(self, offset: int, tail: str) -> bool:
+        """Whether the bytes before `offset` have this digest, if it is known. Raises OSError."""
+        return not tail or tail == digest_of(self.tail(offset))
+
+    def tail(self, offset: int) -> bytes:
+        """Return the bytes before `offset`, at most TAIL_BYTES."""
+        at = max(0, offset - TAIL_BYTES)
+        return self.read(offset - at, at)
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether this is the file of `checkpoint`, or a copy of it, and still has all that was read."""
@@ -114,7 +144,7 @@ class OpenFile:
     def begins(self, other: "OpenFile") -> bool:
         """Whether `other` begins with all of this file: rotation copies it, and has not truncated it yet."""
         if other.is_compressed:
-            return self._has_head_of(other)
+            return other.has_head_of(self)
         try:
             size = self.extent().size
             if not 0 < size <= other.extent().size:
@@ -123,7 +153,8 @@ class OpenFile:
         except OSError:
             return False
 
-    def _has_head_of(self, other: "OpenFile") -> bool:
+    def has_head_of(self, other: "OpenFile") -> bool:
+        """Whether this begins as all of `other`, as far as it is recognised by."""
         try:
             head = other.head(HEAD_BYTES)
             return bool(head) and self.head(len(head)) == head
@@ -156,7 +187,8 @@ class OpenFile:
             head = self.head(HEAD_BYTES)
         except OSError:
             head = b""  # reading reports it, and is retried
-        modified = self.extent().modified
+        # What was rotated away from it since is newer.
+        modified = self.opened_as.modified
         return Checkpoint(self.identity[1], 0, len(head), digest_of(head), modified, path=path_text(self.path))
 
     def end(self) -> Checkpoint:
@@ -164,12 +196,12 @@ class OpenFile:
         size, modified = self.extent()
         try:
             head = self.head(HEAD_BYTES)
-            within_line = size > 0 and self.read(1, size - 1) != b"\n"
+            tail = self.tail(size)
         except OSError:  # reading reports it, and is retried
-            head, within_line = b"", False
-        return Checkpoint(
-            self.identity[1], size, len(head), digest_of(head), modified, within_line, path_text(self.path)
-        )
+            head = tail = b""
+        within_line = bool(tail) and not tail.endswith(b"\n")
+        inode, path = self.identity[1], path_text(self.path)
+        return Checkpoint(inode, size, len(head), digest_of(head), modified, within_line, path, tail=digest_of(tail))
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -192,7 +224,7 @@ class CompressedFile(OpenFile):
         """Compressed bytes that were decompressed."""
         self._pieces = self._decompress()
         try:
-            self._beginning = super().beginning()
+            self._begins_at = super().begins_at()
             self._head = super().head(HEAD_BYTES)
         except OSError:
             self.close()
@@ -223,15 +255,19 @@ class CompressedFile(OpenFile):
 
     def begins(self, other: OpenFile) -> bool:
         """Whether `other` begins like this file, which is then its copy: how long it is shows later."""
-        return self._has_head_of(other)
+        return other.has_head_of(self)
+
+    def has_tail(self, offset: int, tail: str) -> bool:  # noqa: ARG002 - the same for all files
+        """Leave it to the reader to find out: decompressing so much takes too long here."""
+        return True
 
     def head(self, size: int) -> bytes:
         """Return the first `size` bytes behind a hole, at most HEAD_BYTES, without losing the place."""
         return self._head[:size]
 
-    def beginning(self) -> int:
-        """Return the first byte that is not zero."""
-        return self._beginning
+    def begins_at(self) -> int:
+        """Return where the first byte is that is not zero."""
+        return self._begins_at
 
     def _start_over(self) -> None:
         self._pieces = self._decompress()

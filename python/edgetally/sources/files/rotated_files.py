@@ -20,6 +20,9 @@ RECENT = 2
 LOOK_AGAIN_SECONDS = 1.0
 """When files that were rotated while the server was down are looked for again: the first look may see half of it."""
 
+YOUNG_SECONDS = 300.0
+"""A renamed file without content is looked at again for this long, as a server may still write to it."""
+
 MAX_TORN = 10
 """Looks in a row during which files are renamed: then what was seen is taken."""
 
@@ -66,11 +69,11 @@ class RotatedFiles:
         self._gone = 0
         """Looks in a row after which files were renamed, before they were opened."""
 
-    def is_torn(self, rotated: Rotated) -> bool:
-        """Return whether files were renamed during the look, which then has to be repeated."""
+    def is_torn(self, rotated: Rotated, *, was_changing: bool) -> bool:
+        """Return whether files were renamed during the look or since, which then has to be repeated."""
         now = self._clock.now()
         seen = self._seen or set()
-        is_torn = any(one not in seen and _inode(path) != one.inode for path, one in rotated.items())
+        is_torn = was_changing or any(one not in seen and _inode(path) != one.inode for path, one in rotated.items())
         self._torn = self._torn + 1 if is_torn else 0
         if 0 < self._torn < MAX_TORN:
             self.look_again_at = now
@@ -103,24 +106,46 @@ class RotatedFiles:
         return None
 
     def file_of(
-        self, checkpoint: Checkpoint, path: Path, look: Look, rotated: Rotated, opened: Sequence[Opened]
+        self,
+        checkpoint: Checkpoint,
+        arrived: OpenFile | None,
+        look: Look,
+        rotated: Rotated,
+        opened: Sequence[Opened],
+        *,
+        has_inode: bool,
     ) -> OpenFile | None:
-        """Open the file of `checkpoint`, wherever it is now; None if it is not found."""
-        for place in dict.fromkeys([path, *_places(checkpoint, look, rotated)]):
+        """
+        Return the file of `checkpoint`, open, wherever it is now: that which has arrived, or one of those rotated.
+
+        Either it still has its inode, or it is a copy: all of the first kind come first.
+        """
+
+        def is_it(file: OpenFile, *, is_rotated: bool) -> bool:
+            # Of a short file the digests are of everything that was read.
+            is_short = is_rotated and checkpoint.head > 0 and (checkpoint.offset <= checkpoint.head or checkpoint.tail)
+            is_same = file.has_read(checkpoint) if is_short else file.matches(checkpoint)
+            is_same = is_same and has_inode == (file.identity[1] == checkpoint.inode)
+            return is_same and not _is_open(file, opened) and (checkpoint.offset > 0 or not self._is_read(file))
+
+        # It may have lost the name by now, and a copy of it may be found elsewhere.
+        if arrived and is_it(arrived, is_rotated=False):
+            return arrived
+        for place in dict.fromkeys(_places(checkpoint, look, rotated)):
             file = open_quietly(place)
-            if file is None:
-                continue
-            # Of a short file the digest is of everything that was read.
-            is_same = file.matches(checkpoint) or (
-                place in rotated and checkpoint.offset <= checkpoint.head > 0 and file.has_read(checkpoint)
-            )
-            if is_same and not _is_open(file, opened) and (checkpoint.offset or not self._is_read(file)):
+            if file and is_it(file, is_rotated=place in rotated):
                 return file
-            file.close()
+            if file:
+                file.close()
         return None
 
     def missed(
-        self, rotated: Rotated, opened: Sequence[Opened], arrived: OpenFile | None, newest: int
+        self,
+        rotated: Rotated,
+        opened: Sequence[Opened],
+        arrived: OpenFile | None,
+        newest: int,
+        truncated: Opened | None = None,
     ) -> list[OpenFile] | None:
         """
         Open the files that had the name while nothing looked.
@@ -130,6 +155,7 @@ class RotatedFiles:
             opened: The generations that are read.
             arrived: The file that is about to be read, if any.
             newest: When the newest of the generations was last written, as far as it was read.
+            truncated: The generation that was truncated, and whose copy is open if there is one.
 
         Returns:
             The files, the oldest first; None if one was renamed or compressed since the look, which then has to be
@@ -137,16 +163,9 @@ class RotatedFiles:
         """
         limit = min(self._look_back_to, max(self.history.watermark, newest if self._was_away else 0))
         seen, self._seen = self._seen or set(), set(rotated.values())
-        keys = {(one.file.path.parent, one.file.identity[1]) for one in opened}
         others = [one.file for one in opened] + ([arrived] if arrived else [])
         files: list[OpenFile] = []
-        for path, found in rotated.items():
-            if found in seen or (found.directory, found.inode) in keys or found.modified < limit:
-                continue
-            if is_compressed(path.name) and path.with_name(plain(path.name)).exists():
-                # It is being compressed: what it was is removed afterwards.
-                self._look_again(found, LOOK_AGAIN_SECONDS)
-                continue
+        for path, found in self._unknown(rotated, seen, opened, limit):
             try:
                 file = self._open(path, found)
             except FileNotFoundError:
@@ -160,10 +179,16 @@ class RotatedFiles:
                 return None
             if file is None:
                 continue
-            if _is_open(file, opened) or (arrived and arrived.identity == file.identity) or self._is_read(file):
+            if any(one.identity == file.identity for one in others) or self._is_read(file):
                 file.close()
-            elif any(map(file.begins, others)) or any(file.is_copy(one.known()) for one in opened):
-                # What is copied is read where it is, until that is truncated.
+            elif file.is_empty:
+                # A copy may just begin, or a server still write to it.
+                file.close()
+                self._seen.discard(found)
+                if self._clock.now() - found.modified / 1e9 < YOUNG_SECONDS:
+                    self._look_again(found, LOOK_AGAIN_SECONDS)
+            elif any(map(file.begins, others)) or any(map(file.is_copy, _gone(opened, truncated))):
+                # What is copied is read where it is, until it is noticed that it was truncated.
                 file.close()
                 self._seen.discard(found)
             else:
@@ -172,15 +197,36 @@ class RotatedFiles:
         self._was_away, self._look_back_to = False, math.inf
         return sorted(files, key=lambda one: one.extent().modified)
 
-    def copy_of(self, truncated: Checkpoint, rotated: Rotated, opened: Sequence[Opened]) -> OpenFile | None:
-        """Open the copy of what was truncated, if there is one."""
-        for path in sorted(rotated, key=lambda path: rotated[path].modified, reverse=True):
-            file = open_quietly(path)
-            if file and file.is_copy(truncated) and not _is_open(file, opened):
+    def copy_of(self, truncated: Opened, rotated: Rotated, opened: Sequence[Opened]) -> OpenFile | None:
+        """Open the copy of what was truncated, if there is one: the oldest that can be, as others may begin like it."""
+        known = truncated.known()
+        if not known.head:
+            return None
+        since = known.modified - TIME_STEP
+        others = [one.file for one in opened if one is not truncated]
+        for path in sorted(rotated, key=lambda path: (rotated[path].modified < since, rotated[path].modified)):
+            file = None if _is_being_compressed(path) else open_quietly(path)
+            if file is None:
+                continue
+            is_known = _is_open(file, opened) or self._is_read(file) or any(map(file.begins, others))
+            if file.is_copy(known) and not is_known:
                 return file
-            if file:
-                file.close()
+            file.close()
         return None
+
+    def _unknown(
+        self, rotated: Rotated, seen: set[Found], opened: Sequence[Opened], limit: float
+    ) -> Iterator[tuple[Path, Found]]:
+        """Yield the files that no look has seen, that are not read, and that were written since `limit`."""
+        inodes = {(one.file.path.parent, one.file.identity[1]) for one in opened}
+        for path, found in rotated.items():
+            if found in seen or (found.directory, found.inode) in inodes or found.modified < limit:
+                continue
+            if _is_being_compressed(path):
+                # What it was is removed afterwards.
+                self._look_again(found, LOOK_AGAIN_SECONDS)
+            else:
+                yield path, found
 
     def _open(self, path: Path, found: Found) -> OpenFile | None:
         """Open a file, None if it cannot be read; raise FileNotFoundError when it is no longer there."""
@@ -212,6 +258,7 @@ class RotatedFiles:
         return any(
             one.digest == digest_of(head[: one.head])
             and (one.head >= SURE_BYTES or one.head == len(head) or (one.head and one.inode == file.identity[1]))
+            and file.has_tail(one.offset, one.tail)
             for one in self.history.ended
         )
 
@@ -235,6 +282,16 @@ def _places(checkpoint: Checkpoint, look: Look, rotated: Rotated) -> Iterator[Pa
 
 def _is_open(file: OpenFile, opened: Sequence[Opened]) -> bool:
     return any(one.file.identity == file.identity for one in opened)
+
+
+def _is_being_compressed(path: Path) -> bool:
+    return is_compressed(path.name) and path.with_name(plain(path.name)).exists()
+
+
+def _gone(opened: Sequence[Opened], truncated: Opened | None) -> Iterator[Checkpoint]:
+    """Yield what was truncated and is not noticed yet."""
+    known = ((one.file, one.known()) for one in opened if one is not truncated)
+    return (checkpoint for file, checkpoint in known if not file.has_read(checkpoint))
 
 
 def _inode(path: Path) -> int:
