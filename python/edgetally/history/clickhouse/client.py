@@ -129,7 +129,7 @@ class ClickHouse:
         """Raise the last error again if it was just now: a server that is away is not asked by everyone."""
         with self._lock:
             if self._is_closed:
-                raise Unavailable("the history is closed")
+                raise Unavailable(f"ClickHouse at {self._address} has not answered in time")
             if self._problem and self._clock.now() < self._failed_until:
                 raise Unavailable(self._problem)
 
