@@ -111,7 +111,7 @@ test("every state has words of its own", () => {
   ]);
   assert.deepEqual(stateOf({ lostAt: NOW - 12 }), ["offline", "no connection for 12 s, trying again"]);
   assert.deepEqual(stateOf({ problem: "refused" })[0], "refused");
-  assert.deepEqual(stateOf({ problem: "gone" }), ["gone", "that second is not kept any more"]);
+  assert.deepEqual(stateOf({ problem: "gone" }), ["gone", "nothing is known of that time"]);
   assert.deepEqual(stateOf({ ranking: ranking({ since: NOW - 60 }) })[0], "starting");
 });
 

@@ -208,7 +208,7 @@ async def test_freeze_scrub_and_a_link(service: Served, browser: Browser) -> Non
 async def test_a_second_that_is_not_kept(service: Served, browser: Browser) -> None:
     await seal(service, 0, *traffic(0))
     async with looking(browser, address(service, f"#service=svc&at={START - 5000}"), wait_for_row=False) as look:
-        await look.is_in_state("gone", "not kept")
+        await look.is_in_state("gone", "nothing is known")
         await expect(look.page.locator("#notice")).to_contain_text("Go on")
         await look.page.click("#freeze")
         await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")

@@ -3,7 +3,7 @@
 /** @import { Fields, FocusPart, Look, Ranking } from "./types.js" */
 
 import { drawPaths, hatching, html, picture } from "./element.js";
-import { bucket, change, full, percent, short } from "./format.js";
+import { bucket, change, duration, full, percent, short } from "./format.js";
 import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
 import { EACH, SPANS, unit, write } from "./state.js";
 
@@ -150,7 +150,7 @@ function codes(focus, ranking, quiet) {
     classes(focus.now, "compute_resp_status_");
   const none = Math.max(0, whole(focus.now, ranking) - known);
   if (none) rows.push(["without a status", full(none), ""]);
-  return table("Codes in 10 s", ["code", "now", "1 min"], rows);
+  return table(`Codes in ${duration(ranking.window)}`, ["code", "now", duration(ranking.ago)], rows);
 }
 
 /**
@@ -202,7 +202,7 @@ function latencies(focus, ranking) {
     const meter = html("meter", { value: String(value), max: String(most), "aria-label": `${value} of ${most}` });
     return [bucket(i), full(value), meter];
   });
-  return table("First byte in 10 s", ["time", "responses", "share of the largest"], rows);
+  return table(`First byte in ${duration(ranking.window)}`, ["time", "responses", "share of the largest"], rows);
 }
 
 /**

@@ -128,7 +128,7 @@ function idleFor(ranking) {
  */
 export function condition({ look, ranking, now, lostAt, retryAt, problem, sentence }) {
   if (problem === "refused") return { name: "refused", text: "a token is needed" };
-  if (problem === "gone") return { name: "gone", text: "that second is not kept any more" };
+  if (problem === "gone") return { name: "gone", text: "nothing is known of that time" };
   if (problem === "empty") return { name: "idle", text: "no requests yet" };
   if (lostAt) {
     const again = retryAt > now ? `, again in ${duration(retryAt - now)}` : ", trying again";

@@ -19,6 +19,7 @@ const HIDDEN = 30;
 /** Services that came since are offered after so many seconds. */
 const SERVICES_EVERY = 10;
 const TOKEN = "edgetally-token";
+const GONE = "It is not kept any more, or no server was running then. Go on, to see what is now.";
 
 let look = read(location.hash);
 /** @type {Ranking | null} */
@@ -113,8 +114,8 @@ async function refresh() {
  * @param {Ranking} next
  */
 function take(next) {
-  // The answer to a question about one second has the time of that second.
-  if (!look.at) ahead = next.Timestamp - Date.now() / 1000;
+  // The answer to a question about one second has the time of that second, and that of a minute its beginning.
+  if (!look.at && unit(next) === UNITS.second) ahead = next.Timestamp - Date.now() / 1000;
   [ranking, sentence] = [next, ""];
   draw();
 }
@@ -124,7 +125,7 @@ function draw() {
   const state = drawState();
   byId("refused").hidden = state.name !== "refused";
   byId("picture").hidden = !ranking;
-  if (state.name === "gone") notice("That second is not kept any more. Go on, to see what is now.");
+  if (state.name === "gone") notice(GONE);
   if (!ranking) return;
   const quiet = starting(ranking);
   drawTiles(ranking, quiet);
