@@ -4,6 +4,8 @@ import asyncio
 import json
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -18,6 +20,9 @@ PACE = 0.02
 
 RECORDED_TRIES = 200
 """How often the history is asked until it has everything."""
+
+ALL = 250_000_000_000
+"""A second behind all others."""
 
 MARKER = "marker.example"
 """The domain of the last record of every service."""
@@ -50,6 +55,10 @@ class Account:
         self.found: dict[str, Sum] = {}
         """The sum of the entries of each service so far."""
         self.events: Counter[str] = Counter()
+        self.resting = False
+        """Whether nobody may begin to push."""
+        self.pushing = 0
+        """How many push, and are not answered yet."""
         self._changed = asyncio.Event()
 
     def note(self, event: str) -> None:
@@ -58,6 +67,18 @@ class Account:
 
     def acknowledge(self, service_id: str, records: Sum) -> None:
         self.acknowledged[service_id] = self.acknowledged.get(service_id, Sum()) + records
+
+    @asynccontextmanager
+    async def rest(self) -> AsyncIterator[None]:
+        """Wait until all pushes are answered; meanwhile nobody pushes."""
+        self.resting = True
+        try:
+            while self.pushing:
+                self._changed.clear()
+                await self._changed.wait()
+            yield
+        finally:
+            self.resting = False
 
     async def counted(self, service_id: str) -> None:
         """Wait until the entries of a service add up to what was acknowledged."""
@@ -108,8 +129,12 @@ class Sender:
 
     async def run(self) -> None:
         while not self.stopping:
-            sizes = [self._rng.choice([1, 1, 5, 50, 500]) for _ in range(self._rng.choice([1, 1, 8]))]
-            await self._push([self._batch([line(self._rng) for _ in range(size)]) for size in sizes])
+            if not self._account.resting:
+                sizes = [self._rng.choice([1, 1, 5, 50, 500]) for _ in range(self._rng.choice([1, 1, 8]))]
+                self._account.pushing += 1
+                await self._push([self._batch([line(self._rng) for _ in range(size)]) for size in sizes])
+                self._account.pushing -= 1
+                self._account.note("rounds of pushes")
             await asyncio.sleep(PACE)
         await self._push([self._batch([line(self._rng, domain=MARKER)])])
 
@@ -272,7 +297,9 @@ class Reader:
 
     async def recorded(self, expected: Sum) -> Sum:
         """Return what the minutes of the history add up to. They come a moment after the entries, so wait for them."""
-        path = f"/metrics/domains/services/{self.service_id}?downsample=minute&start=0&metric=requests,resp_body_bytes"
+        # The clock may have been set back behind some of them.
+        query = f"downsample=minute&start=0&end={ALL}&metric=requests,resp_body_bytes"
+        path = f"/metrics/domains/services/{self.service_id}?{query}"
         async with httpx.AsyncClient(timeout=30) as client:
             for _ in range(RECORDED_TRIES):
                 answer = await client.get(f"{await self._target.url()}{path}")

@@ -4,6 +4,9 @@ Crash tests: a server under load is killed, its disk fails, its clock is set; ev
     python -m tests.crash.run --kills 50 --seed 1            every scenario
     python -m tests.crash.run --kills 5 --seed 1 disk        one of them
 
+Two scenarios set the clock for the history: minutes, hours and days end, and the server is killed as soon as they are
+written; and the journal begins anew, so what was sealed is in the history alone.
+
 Senders push with an `Idempotency-Key` until they are answered; an edge writes a log and rotates it; readers chain
 `Timestamp`. What was acknowledged or logged is compared with the sums of all entries that the readers got, and with
 the same entries when they are read again.
@@ -39,7 +42,7 @@ listen = "127.0.0.1:0"
 poll_timeout = 2.0
 error_delay = 0.0
 [shelf]
-keep = 3600
+keep = 86400
 [log]
 format = "json"
 [sources]
@@ -52,9 +55,15 @@ EXPECTED = (
     *("started", "file_unavailable", "following", "file_rotated", "file_truncated", "listening"),
     *("journal_opened", "journal_failing", "journal_recovered", "history_failing", "history_recovered"),
 )
-"""The events that it may log. Any other means that something is wrong."""
+"""The events that it may log; `clock_set_back`, too, if it was. Any other means that something is wrong."""
 
 MNT_DETACH = 2
+
+LATER = 100_000
+"""Seconds that no clock was ahead."""
+
+TURN_SECONDS = 5.0
+"""For so long the first commit after the end of a minute is waited for."""
 
 TMPFS_BYTES = 160 << 20
 """The size of the small disk: more than the journal keeps free, if it can."""
@@ -211,13 +220,82 @@ async def fill_disk(run: Run) -> None:
 
 async def set_clock(run: Run) -> None:
     """Set the wall clock forward or back, by less than what makes the journal start anew, and kill the server."""
-    shift = run.rng.choice([-40.0, -20.0, -3.0, 0.0, 3.0, 20.0])
-    # In place and of constant length: the server may read it at any moment.
-    with (run.directory / "wall").open("r+b", buffering=0) as file:
-        file.write(b"%+010.3f" % shift)
+    Wall(run.directory).set(run.rng.choice([-40.0, -20.0, -3.0, 0.0, 3.0, 20.0]))
     run.account.note("clock settings")
     await run.account.after("acknowledged", run.rng.randrange(3, 40))
     await kill(run)
+
+
+class Wall:
+    """The wall clock of a server, which reads from a file how many seconds it is ahead."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "wall"
+
+    @property
+    def ahead(self) -> float:
+        return float(self.path.read_bytes())
+
+    def set(self, ahead: float) -> None:
+        # In place and of constant length: the server may read it at any moment.
+        with self.path.open("r+b" if self.path.exists() else "wb", buffering=0) as file:
+            file.write(b"%+014.3f" % ahead)
+
+    def until_end_of(self, seconds: int) -> None:
+        """Set it to a moment before the next minute, hour or day."""
+        now = time.time() + self.ahead
+        self.set(self.ahead + seconds - now % seconds - 0.3)
+
+
+async def turn(run: Run) -> None:
+    """Let a minute, an hour or a day end, and kill the server in the middle of the commits that follow."""
+    wall, history = Wall(run.directory), run.data / "history.sqlite-wal"
+    step = run.rng.choice([60, 60, 3_600, 3_600, 86_400])
+    # Keys of pushes are forgotten after ten minutes, so nothing may be unanswered when the clock is set further.
+    async with run.account.rest():
+        wall.until_end_of(step)
+        before = run.account.events["entries"]
+        state = _state(history)
+        deadline = time.monotonic() + TURN_SECONDS
+        while _state(history) == state and time.monotonic() < deadline:  # noqa: ASYNC110 - a file sets no event
+            await asyncio.sleep(0)
+        # The minute is committed first, then the hour is compacted.
+        await asyncio.sleep(run.rng.choice([0.0, 0.0, run.rng.random() * 0.02, run.rng.random() * 0.3]))
+        await run.server.kill()
+        run.account.note("kills")
+        run.account.note(f"turns of {step} s")
+        await run.server.start()
+        assert await run.server.ready(), run.server.log[-3:]
+    assert run.account.events["entries"] >= before
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
+
+
+async def begin_anew(run: Run) -> None:
+    """Set the clock back so far that the journal begins anew, and kill the server while minutes are recorded twice."""
+    wall = Wall(run.directory)
+    async with run.account.rest():
+        wall.set(wall.ahead - run.rng.choice([70, 300, 4_000]) * run.rng.random() - 70)
+        await asyncio.sleep(run.rng.random() * 0.3)
+        for _ in range(run.rng.randrange(1, 3)):
+            await run.server.kill()
+            run.account.note("kills")
+            await run.server.start()
+            await asyncio.sleep(run.rng.choice([0.0, run.rng.random() * 0.5]))
+        assert await run.server.ready(), run.server.log[-3:]
+        run.account.note("clocks set back")
+    await run.account.after("acknowledged", run.rng.randrange(3, 40))
+    if run.rng.random() < 0.5:
+        wall.until_end_of(run.rng.choice([60, 3_600]))
+        await run.account.after("acknowledged", run.rng.randrange(3, 40))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is written."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 async def rotate(run: Run) -> None:
@@ -234,11 +312,16 @@ async def rotate(run: Run) -> None:
         await run.account.after("acknowledged", run.rng.randrange(1, 20))
 
 
+CLOCKS = ("clock", "turn", "anew")
+"""Scenarios that set the clock."""
+
 SCENARIOS: dict[str, Scenario] = {
     "kill": kill,
     "disk": break_disk,
     "full": fill_disk,
     "clock": set_clock,
+    "turn": turn,
+    "anew": begin_anew,
     "rotate": rotate,
 }
 
@@ -272,6 +355,8 @@ async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Res
         logs: list[Writer | RotatingLog]
         if scenario == "rotate":
             logs = [one(directory / one.__name__, account, next(rngs)) for one in ROTATING_LOGS]
+        elif scenario == "anew":
+            logs = []
         else:
             logs = [Writer("file", directory / "access.log", account, next(rngs))]
         server = Server(directory, data, logs, environment(scenario, directory))
@@ -288,7 +373,8 @@ async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Res
                 for task in (
                     *(one.run() for one in logs),
                     *(one.run() for one in senders),
-                    *(one.run() for one in readers),
+                    # What a journal had that begins anew is in the history alone.
+                    *(one.run() for one in readers if scenario != "anew"),
                 ):
                     group.create_task(task)
                 await asyncio.gather(*counted)
@@ -296,9 +382,15 @@ async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Res
                     await SCENARIOS[scenario](run)
                 for one in (*logs, *senders):
                     one.stopping = True
-            odd = [one for one in server.log if not any(f'"{event}"' in one for event in EXPECTED)]
+            expected = (*EXPECTED, "clock_set_back") if scenario == "anew" else EXPECTED
+            odd = [one for one in server.log if not any(f'"{event}"' in one for event in expected)]
             assert not odd, odd
-            await compare(readers, account)
+            if scenario == "anew":
+                # What was open when the clock was set back is now far ahead.
+                Wall(directory).set(LATER)
+            else:
+                await compare(readers, account)
+            await compare_history(readers, account)
             return Result(scenario, account, server.starts, (data / "journal.sqlite").stat().st_size)
         finally:
             await server.kill()
@@ -311,6 +403,12 @@ async def compare(readers: list[Reader], account: Account) -> None:
         assert found == expected, f"{reader.service_id}: entries add up to {found}, but {expected} was acknowledged"
         assert await reader.compare("1") > 0
         await reader.compare("h/limit/120")
+
+
+async def compare_history(readers: list[Reader], account: Account) -> None:
+    """Compare the sum of all minutes of the history with what was acknowledged."""
+    for reader in readers:
+        expected = account.acknowledged[reader.service_id]
         recorded = await reader.recorded(expected)
         assert recorded == expected, (
             f"{reader.service_id}: minutes add up to {recorded}, but {expected} was acknowledged"
@@ -324,9 +422,10 @@ def environment(scenario: str, directory: Path) -> dict[str, str]:
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, HERE / "shim.c", "-ldl"], check=True)
         Disk(directory / "disk")
         return {"LD_PRELOAD": str(shim), "CRASH_TEST_DISK": str(directory / "disk")}
-    if scenario == "clock":
-        (directory / "wall").write_text("+00000.000")
-        return {"CRASH_TEST_CLOCK": str(directory / "wall")}
+    if scenario in CLOCKS:
+        wall = Wall(directory)
+        wall.set(0)
+        return {"CRASH_TEST_CLOCK": str(wall.path)}
     return {}
 
 

@@ -11,6 +11,9 @@ from edgetally.history.store import HistoryFile
 from edgetally.journal.base import Journal, Partial, Partition, Seal
 from edgetally.window.shelving import SealedSeconds
 
+LATEST = (1 << 62) - 1
+"""A second behind all others."""
+
 
 class ServerHistory(NoHistory):
     """Minutes, hours and days in the data directory."""
@@ -29,7 +32,7 @@ class ServerHistory(NoHistory):
         self.recorder.record(seconds)
 
     async def rescue(self, partition: Partition) -> None:
-        """Record what a journal has that is about to begin anew."""
+        """Record what a journal has that is about to begin anew. Afterwards, the journal may forget it."""
         last = partition.newest_seal
         assert last
         window = _core.Window(**self._limits._asdict())
@@ -40,7 +43,12 @@ class ServerHistory(NoHistory):
                 sealed = window.seal(fact.second)
                 self.recorder.record(SealedSeconds(fact.second, sealed, partition.complete_after, is_new=False))
             if fact.position >= last.position:
-                return
+                break
+        # What was open has no seal, and the journal forgets it with the others.
+        if left := window.seal(LATEST):
+            newest = max(one.second for one in left)
+            self.recorder.record(SealedSeconds(newest, left, partition.complete_after, is_new=False))
+        await self.recorder.finish()
 
     def start_over(self, journal: str) -> None:
         """Take what comes from here on as that of a journal that begins anew, with this id."""

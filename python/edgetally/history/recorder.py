@@ -5,10 +5,11 @@ It works in a thread of its own, and nothing waits for it. A minute that cannot 
 committed later. Meanwhile the journal keeps the facts from which the next process would make it again.
 """
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -169,6 +170,10 @@ class Recorder:
         """Take what a seal has made final. Seals have to come in their order."""
         self._submit(partial(self._take, seconds))
 
+    async def finish(self) -> None:
+        """Commit what there is, also of the open minute, if that is possible now."""
+        await asyncio.wrap_future(self._submit(self._close_minute))
+
     def start_over(self, journal: str, first: int = 0) -> None:
         """Take what comes from second `first` on as that of a journal that begins anew there, with this id."""
         self._submit(partial(self._begin, journal, first))
@@ -193,9 +198,9 @@ class Recorder:
             self._submit(self._close_minute)
             self._thread.shutdown()
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, work: Callable[[], None]) -> Future[None]:
         self._given += 1
-        self._thread.submit(self._work, work)
+        return self._thread.submit(self._work, work)
 
     # What follows runs in the thread.
 
