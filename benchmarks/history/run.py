@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import duckdb
+from server import beside_compaction, starts
 from traffic import EDGE, NAMES, PER_MINUTE, POPS, SERVICE, Minute, Noise, minute, seal
 
 from benchmarks.harness import row
@@ -47,6 +48,9 @@ METRICS = {
 
 LARGEST = 26
 """Most bytes of a row."""
+
+MORE_MS = 20
+"""Most milliseconds that a start takes longer for history."""
 
 SCALE = "1,000 domains in 10 POPs"
 ROUNDS = 7
@@ -241,6 +245,28 @@ def report(path: Path, files: list[Path], took: tuple[list[float], float], duckd
         )
 
 
+def report_server(directory: Path, hour: list[Minute]) -> None:
+    """Measure a server that has this history, or is compacting such hours."""
+    without, beside = beside_compaction(hour)
+    for name, usual, now in zip(without._fields, without, beside, strict=True):
+        row(
+            f"history: p99 of {name} while hours are compacted",
+            "as without",
+            f"{now:.1f} ms",
+            f"without: {usual:.1f} ms",
+            met=now <= 1.5 * usual + 2,
+        )
+    empty, full = starts(directory)
+    compared = f"without a history: {empty:.0f} ms"
+    row(
+        "history: more until the first answer",
+        f"<= {MORE_MS} ms",
+        f"{full - empty:.0f} ms",
+        compared,
+        met=full - empty <= MORE_MS,
+    )
+
+
 def main() -> None:
     """Fill a file, check its answers, and measure."""
     noise = Noise()
@@ -258,6 +284,7 @@ def main() -> None:
             ours = check(reader, hour)
         assert ours[:60] == [found[2:] for found in theirs[:60]]
         report(path, files, took, duckdb_ms)
+        report_server(folder, hour)
 
 
 if __name__ == "__main__":
