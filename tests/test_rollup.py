@@ -306,6 +306,8 @@ def test_names_beyond_a_limit_count_as_other(sealed: list[_core.Sealed], open_na
         for _, part in parts_of(closed, dataset):
             assert len(names_of([part]) - {_core.OTHER}) <= kept
         packed = [pack([part for _, part in parts_of(closed, dataset)], step, kept) for step in (60, 3600)]
+        twice = _core.pack_twice([part for _, part in parts_of(closed, dataset)], steps=(60, 3600), names=kept)
+        assert list(twice) == packed
         # The same names have rows, whatever the step.
         assert names_of(packed[0]) == names_of(packed[1])
         assert len(names_of(packed[0]) - {_core.OTHER}) <= kept
@@ -444,6 +446,12 @@ def test_damage_is_an_error(sealed: list[_core.Sealed], data: st.DataObject) -> 
             pack([part], 3600)
         with pytest.raises(ValueError, match="damaged"):
             _core.sealed_periods([part], [], service_id="shop", start=START, end=END, step=3600)
+
+
+def test_the_second_length_is_a_multiple_of_the_first() -> None:
+    for steps in ((60, 90), (0, 60), (3600, 60)):
+        with pytest.raises(ValueError, match="do not add up"):
+            _core.pack_twice([], steps=steps, names=1)
 
 
 def test_other_versions_are_refused() -> None:
