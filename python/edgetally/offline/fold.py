@@ -19,9 +19,6 @@ from edgetally.offline.threads import map_on
 KEYS = {"channel": (), "domains": ("domain",), "origin_insights": ("origin", "address"), "origins": ("origin",)}
 """The columns of a row's key, by dataset."""
 
-ENCODED = 64
-"""Entries that are encoded before the first of them is handed out."""
-
 SHARED = 1 << 20
 """Bytes of sealed seconds from which on all threads encode their entries together."""
 
@@ -72,12 +69,16 @@ class FoldResult:
 
     def json_lines(self) -> Iterator[bytes]:
         """Yield what `edgetally fold` prints: a line of JSON per service, dataset and second, sorted by these."""
-        entries = sorted(self, key=lambda entry: (entry.service_id, entry.second))
         threads = self._threads if sum(one.size for one in self._sealed) > SHARED else 1
+        return map_on(threads, _json_line, self._shown())
+
+    def _shown(self) -> Iterator[tuple[Entry, str]]:
+        """Yield what `json_lines` shows, in its order."""
+        entries = sorted(self, key=lambda entry: (entry.service_id, entry.second))
         for _, seconds in groupby(entries, key=lambda entry: entry.service_id):
-            shown = [(entry, dataset) for dataset, entry in product(DATASETS, seconds) if dataset in entry.datasets]
-            for start in range(0, len(shown), ENCODED):
-                yield from map_on(threads, _json_line, shown[start : start + ENCODED])
+            for dataset, entry in product(DATASETS, seconds):
+                if dataset in entry.datasets:
+                    yield entry, dataset
 
     def _rows(self, dataset: str) -> Iterator[dict[str, Any]]:
         names = KEYS[dataset]

@@ -99,7 +99,6 @@ class ParallelFold:
                 self._feed(0, piece)
                 if self._fed[0] >= REGION:
                     self._drain(0)
-                self.report.add(fold.report(), name)
         finally:
             fold.finish(self._now)
             self.report.add(fold.report(), name)

@@ -30,6 +30,13 @@ const fn locate(index: usize) -> (usize, usize) {
 impl<T> ChunkedVec<T> {
     /// Element `index`.
     #[inline]
+    pub fn get(&self, index: usize) -> &T {
+        let (chunk, at) = locate(index);
+        &self.chunks[chunk][at]
+    }
+
+    /// The same, to be changed.
+    #[inline]
     pub fn get_mut(&mut self, index: usize) -> &mut T {
         let (chunk, at) = locate(index);
         &mut self.chunks[chunk][at]

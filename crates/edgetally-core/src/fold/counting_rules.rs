@@ -6,10 +6,10 @@
 use crate::fold::channel_rows::{ChannelRows, ClientPart};
 use crate::fold::key_interner::Key;
 use crate::fold::row_table::{RowMut, RowTable};
+use crate::fold::waiting::Waiting;
 use crate::partial::Writer;
-use crate::record::extras::Extras;
-use crate::record::origin_fetch::{Fetch, Sizes, latency};
-use crate::record::{Client, Record};
+use crate::record::Client;
+use crate::record::origin_fetch::{Fetch, Fetches, Sizes, latency};
 use crate::schema::counters::{Compute, Delivery, Kind, Origin, compute, delivery, origin};
 use crate::value::cache_status::CacheStatus;
 use crate::value::key::{self, INVALID};
@@ -28,13 +28,54 @@ pub struct FoldRows {
 }
 
 impl FoldRows {
-    /// Adds a record of `weight` to the rows of its second and scope.
+    /// Adds records to the rows of their seconds and scopes, in their order.
+    ///
+    /// It takes several steps over all of them, so that keys and rows are loaded for several at once.
+    #[inline(never)]
+    pub fn count(&mut self, batch: &mut [Option<Waiting<'_>>]) {
+        if batch.len() > 1 {
+            self.find_keys(batch);
+            self.touch(batch);
+        }
+        for waiting in batch.iter().flatten() {
+            self.count_one(waiting);
+        }
+    }
+
+    /// Finds the keys that nearly all records have: a domain for delivery, and one fetch or none.
     #[inline]
-    pub fn count(&mut self, record: &Record<'_>, extras: Option<&Extras>, second: u64, scope: u32, weight: u64) {
-        let key = Key { scope, name: bound(record.domain), address: &[] };
+    fn find_keys(&self, batch: &mut [Option<Waiting<'_>>]) {
+        for waiting in batch.iter_mut().flatten().filter(|waiting| !waiting.record.compute) {
+            waiting.domain = Some(self.delivery.candidate(waiting.domain_key()));
+            if let Fetches::One(fetch) = &waiting.record.fetches {
+                waiting.origin = Some(self.origins.candidate(waiting.origin_key(fetch)));
+            }
+        }
+    }
+
+    /// Loads the keys that were found and their rows, for all records at once.
+    #[inline]
+    fn touch(&self, batch: &mut [Option<Waiting<'_>>]) {
+        let mut seen = 0;
+        for waiting in batch.iter().flatten() {
+            seen ^= waiting.domain.map_or(0, |found| self.delivery.touch_key(found));
+            seen ^= waiting.origin.map_or(0, |found| self.origins.touch_key(found));
+        }
+        for waiting in batch.iter().flatten() {
+            seen ^= waiting.domain.map_or(0, |found| self.delivery.touch_row(found));
+            seen ^= waiting.origin.map_or(0, |found| self.origins.touch_row(found));
+        }
+        // Otherwise the compiler would leave all of it out.
+        std::hint::black_box(seen);
+    }
+
+    #[inline]
+    fn count_one(&mut self, waiting: &Waiting<'_>) {
+        let Waiting { record, second, scope, weight, .. } = waiting;
+        let (second, scope, weight) = (*second, *scope, *weight);
         let fetches = record.fetches.as_slice();
         let origins = if record.compute {
-            let row = &mut self.compute.row(second, key);
+            let row = &mut self.compute.row(second, waiting.domain_key(), None);
             if let Some(client) = &record.client {
                 compute_client(row, client, weight);
             }
@@ -43,13 +84,14 @@ impl FoldRows {
             }
             &mut self.compute_origins
         } else {
-            let row = &mut self.delivery.row(second, key);
+            let row = &mut self.delivery.row(second, waiting.domain_key(), waiting.domain);
             if let Some(client) = &record.client {
                 let (header, body) =
                     (client.resp.header.saturating_mul(weight), client.resp.body.saturating_mul(weight));
                 let sent = Sizes { header, body };
                 delivery_client(row, client, sent, weight);
-                self.channel.count_client(&ClientPart { client, extras, fetches, sent }, second, scope, weight);
+                let part = ClientPart { client, extras: waiting.extras.as_ref(), fetches, sent };
+                self.channel.count_client(&part, second, scope, weight);
             }
             for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
                 delivery_fetch(row, fetch, weight);
@@ -60,8 +102,7 @@ impl FoldRows {
             &mut self.origins
         };
         for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
-            let key = Key { scope, name: bound(fetch.name), address: bound(fetch.address) };
-            origin_response(&mut origins.row(second, key), fetch, weight);
+            origin_response(&mut origins.row(second, waiting.origin_key(fetch), waiting.origin), fetch, weight);
         }
     }
 
@@ -95,6 +136,18 @@ impl FoldRows {
         self.origins.clear();
         self.compute_origins.clear();
         self.channel.clear();
+    }
+}
+
+impl Waiting<'_> {
+    #[inline]
+    fn domain_key(&self) -> Key<'_> {
+        Key { scope: self.scope, name: bound(self.record.domain), address: &[] }
+    }
+
+    #[inline]
+    fn origin_key<'f>(&self, fetch: &Fetch<'f>) -> Key<'f> {
+        Key { scope: self.scope, name: bound(fetch.name), address: bound(fetch.address) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Input: from the blocks of a source to lines, as its framing says.
 
 use crate::fold::Fold;
+use crate::fold::batch::Batch;
 use crate::fold::report::MAX_SAMPLE;
 use crate::fold::settings::Framing;
 use crate::framing::json_array::ArraySplitter;
@@ -152,14 +153,16 @@ impl Fold {
     /// Folds every line that ends in `block`; returns the bytes after the last newline.
     fn fold_lines<'a>(&mut self, block: &'a [u8], now: u64) -> &'a [u8] {
         let mut left = block;
+        let mut batch = Batch::new();
         while let Some(end) = memchr::memchr(b'\n', left) {
             self.line += 1;
             self.report.lines += 1;
-            if let Err(rejection) = self.fold_line(left, end, now) {
+            if let Err(rejection) = self.fold_line(left, end, now, &mut batch) {
                 self.reject_line(rejection, &left[..end]);
             }
             left = &left[end + 1..];
         }
+        batch.count(&mut self.rows);
         left
     }
 }

@@ -69,14 +69,23 @@ impl<T> KeyInterner<T> {
     /// The number of `key` with this hash, if it has one.
     #[inline]
     pub fn find(&self, hash: u64, key: Key<'_>) -> Option<usize> {
-        let is_key = |number: usize| {
-            let known = &self.keys[number];
-            known.hash == hash && known.scope == key.scope && {
-                let (name, address) = known.texts(&self.text);
-                are_equal(name, key.name) && are_equal(address, key.address)
-            }
-        };
-        self.index.find(hash, is_key).map(|number| number as usize)
+        self.index.find(hash, |number| self.is_key(number, hash, key)).map(|number| number as usize)
+    }
+
+    /// The number of the key that has this hash, probably: it was not compared.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<usize> {
+        self.index.find(hash, |_| true).map(|number| number as usize)
+    }
+
+    /// Whether key `number` is `key` with this hash.
+    #[inline]
+    pub fn is_key(&self, number: usize, hash: u64, key: Key<'_>) -> bool {
+        let known = &self.keys[number];
+        known.hash == hash && known.scope == key.scope && {
+            let (name, address) = known.texts(&self.text);
+            are_equal(name, key.name) && are_equal(address, key.address)
+        }
     }
 
     /// Adds `key` with this hash, which has no number yet.
@@ -104,6 +113,12 @@ impl<T> KeyInterner<T> {
     }
 
     /// The value of key `number`.
+    #[inline]
+    pub fn value(&self, number: usize) -> &T {
+        &self.keys[number].value
+    }
+
+    /// The same, to be changed.
     #[inline]
     pub fn value_mut(&mut self, number: usize) -> &mut T {
         &mut self.keys[number].value

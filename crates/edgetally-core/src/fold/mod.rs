@@ -11,10 +11,11 @@
 //! and not once per line.
 //!
 //! ```text
-//! block ──framing──▶ lines ──decode──▶ slots ──record──▶ Record ──counting_rules──▶ rows ──drain──▶ partial
+//! block ──framing──▶ lines ──decode──▶ slots ──record──▶ Record ──batch──▶ rows ──drain──▶ partial
 //!                             format.decoder()     format.correct()
 //! ```
 
+mod batch;
 mod channel_rows;
 mod chunked_vec;
 mod counting_rules;
@@ -29,15 +30,18 @@ pub mod settings;
 mod spread_record;
 pub mod unknown_words;
 mod unusual;
+mod waiting;
 
 use std::ops::Range;
 
 use crate::decode::Decoder;
+use crate::fold::batch::Batch;
 use crate::fold::counting_rules::FoldRows;
 use crate::fold::report::Report;
 use crate::fold::scopes::Scopes;
 use crate::fold::settings::Settings;
 use crate::fold::spread_record::SpreadRecord;
+use crate::fold::waiting::Waiting;
 use crate::format::compressed::{compressed, is_plain_text};
 use crate::framing::json_array::ArraySplitter;
 use crate::framing::syslog_stream::SyslogSplitter;
@@ -157,9 +161,9 @@ impl Fold {
         self.rows.clear();
     }
 
-    /// Folds the line `block[..end]`.
+    /// Folds the line `block[..end]`; a plain record waits in `batch` to be counted.
     #[inline]
-    fn fold_line(&mut self, block: &[u8], end: usize, now: u64) -> Result<(), Rejection> {
+    fn fold_line<'b>(&mut self, block: &'b [u8], end: usize, now: u64, batch: &mut Batch<'b>) -> Result<(), Rejection> {
         if end > self.settings.max_line {
             return Err(Rejection::new(Reason::TooLong, self.settings.max_line));
         }
@@ -175,27 +179,60 @@ impl Fold {
             return Ok(());
         }
         if block[range.start] != b'{' || self.unwrapper.is_enveloped() || !self.spread.is_empty() {
+            batch.count(&mut self.rows);
             return self.fold_unusual(block, range.start..end, now);
         }
-        match self.fold_record(block, range.clone(), now) {
-            Err(rejection) if is_worth_a_look(rejection.reason) => self.fold_broken(block, range, rejection, now),
-            result => result,
+        match self.read_record(block, range.clone(), now, batch.next()) {
+            Ok(()) => batch.push(&mut self.rows),
+            Err(rejection) if is_worth_a_look(rejection.reason) => {
+                batch.count(&mut self.rows);
+                return self.fold_broken(block, range, rejection, now);
+            }
+            Err(rejection) => return Err(rejection),
         }
+        Ok(())
     }
 
     /// Folds the record `block[line]`.
-    #[inline]
     fn fold_record(&mut self, block: &[u8], line: Range<usize>, now: u64) -> Result<(), Rejection> {
-        self.decoder.decode(block, line)?;
-        self.fold_decoded(block, now)
+        let mut waiting = [None];
+        self.read_record(block, line, now, &mut waiting[0])?;
+        self.rows.count(&mut waiting);
+        Ok(())
     }
 
-    /// Folds the record that was just decoded. Without a time of its own, it counts in the second of its wrapper, or else in
+    /// Folds the record that was just decoded.
+    fn fold_decoded(&mut self, block: &[u8], now: u64) -> Result<(), Rejection> {
+        let mut waiting = [None];
+        self.read_decoded(block, now, &mut waiting[0])?;
+        self.rows.count(&mut waiting);
+        Ok(())
+    }
+
+    /// Reads the record `block[line]` into `waiting`, to be counted.
+    #[inline]
+    fn read_record<'b>(
+        &mut self,
+        block: &'b [u8],
+        line: Range<usize>,
+        now: u64,
+        waiting: &mut Option<Waiting<'b>>,
+    ) -> Result<(), Rejection> {
+        self.decoder.decode(block, line)?;
+        self.read_decoded(block, now, waiting)
+    }
+
+    /// Reads the record that was just decoded into `waiting`. Without a time of its own, it counts in the second of its wrapper, or else in
     /// `now`.
     ///
     /// It is not inlined, so that everything that it calls has one caller and is.
     #[inline(never)]
-    fn fold_decoded(&mut self, block: &[u8], now: u64) -> Result<(), Rejection> {
+    fn read_decoded<'b>(
+        &mut self,
+        block: &'b [u8],
+        now: u64,
+        waiting: &mut Option<Waiting<'b>>,
+    ) -> Result<(), Rejection> {
         if self.settings.format.is_other_log(&self.decoder.record, block) {
             return Err(Rejection::new(Reason::OtherLog, 0));
         }
@@ -217,7 +254,6 @@ impl Fold {
             self.report.unknown_cache_words.count(slots.text(block, field::CACHE));
         }
         let extras = if record.client.is_some() { extras(slots, block) } else { None };
-        self.rows.count(&record, extras.as_ref(), second, scope, weight);
         self.scopes.count(scope, second);
         self.report.accepted += 1;
         if own_second.is_none() {
@@ -225,6 +261,7 @@ impl Fold {
             self.report.with_wrapper_time += u64::from(has_wrapper);
             self.report.without_time += u64::from(!has_wrapper);
         }
+        *waiting = Some(Waiting { record, extras, second, scope, weight, domain: None, origin: None });
         Ok(())
     }
 

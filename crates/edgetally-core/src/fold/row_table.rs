@@ -26,6 +26,13 @@ struct LastRow {
     row: u32,
 }
 
+/// The hash of a key, and the number of the key that has it, probably.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyCandidate {
+    hash: u64,
+    number: Option<usize>,
+}
+
 /// Rows of counters in the order `O`.
 #[derive(Debug)]
 pub struct RowTable<O> {
@@ -90,11 +97,31 @@ fn nonzero_bits(counters: &[u64], bits: &[u128]) -> u128 {
 }
 
 impl<O: CounterOrder> RowTable<O> {
-    /// The row of `key` in `second`. A new row is all zeros.
+    /// The key that has the hash of `key`, probably.
     #[inline]
-    pub fn row(&mut self, second: u64, key: Key<'_>) -> RowMut<'_, O> {
+    pub fn candidate(&self, key: Key<'_>) -> KeyCandidate {
         let hash = self.keys.hash(key);
-        let number = self.keys.find(hash, key).unwrap_or_else(|| self.insert(second, hash, key));
+        KeyCandidate { hash, number: self.keys.candidate(hash) }
+    }
+
+    /// Loads the candidate's key.
+    #[inline]
+    pub fn touch_key(&self, found: KeyCandidate) -> u64 {
+        found.number.map_or(0, |number| u64::from(self.keys.value(number).row))
+    }
+
+    /// Loads what every record touches of the candidate's last row.
+    #[inline]
+    pub fn touch_row(&self, found: KeyCandidate) -> u64 {
+        found.number.map_or(0, |number| self.hot.get(self.keys.value(number).row as usize).counters[0])
+    }
+
+    /// The row of `key` in `second`; `found` is its candidate, if it was looked for. A new row is all zeros.
+    #[inline]
+    pub fn row(&mut self, second: u64, key: Key<'_>, found: Option<KeyCandidate>) -> RowMut<'_, O> {
+        let hash = found.map_or_else(|| self.keys.hash(key), |found| found.hash);
+        let number = found.and_then(|found| found.number).filter(|number| self.keys.is_key(*number, hash, key));
+        let number = number.or_else(|| self.keys.find(hash, key)).unwrap_or_else(|| self.insert(second, hash, key));
         let row = match *self.keys.value_mut(number) {
             last if last.second == second => last.row,
             _ => self.find_row(second, number),
@@ -191,11 +218,11 @@ mod tests {
         let mut table = RowTable::<InOrder>::default();
         for round in 1..=3 {
             for (second, key) in rows {
-                table.row(second, key).add(1, 1);
-                table.row(second, key).add(HOT + 1, 0);
+                table.row(second, key, None).add(1, 1);
+                table.row(second, key, None).add(HOT + 1, 0);
             }
             // Only the last row has a cold counter.
-            table.row(rows[4].0, rows[4].1).add(HOT + 1, 5);
+            table.row(rows[4].0, rows[4].1, None).add(HOT + 1, 5);
             let mut got = vec![];
             table.for_each(|second, key, counters| got.push(format!("{second} {key:?} {counters:?}")));
             let want = rows.iter().enumerate().map(|(row, (second, key))| {
