@@ -359,3 +359,26 @@ async def test_beyond_the_shelf_the_strip_goes_on_in_minutes_hours_and_days(tmp_
             await look.page.keyboard.press("-")
             await look.is_in_state("live", "by day")
             await expect(legend).to_contain_text("at most 4 requests a day")
+
+
+async def test_a_time_without_a_server_is_grey_and_not_0(tmp_path: Path, browser: Browser) -> None:
+    settings: dict[str, Json] = {
+        "journal": {"kind": "memory", "data_dir": str(tmp_path)},
+        "shelf": {"keep": 120},
+    }
+    async with served(settings, ManualClock()) as before:
+        await seal(before, 0, *traffic(0))
+        await before.to(90)
+    async with served(settings, ManualClock(START + 1200)) as service:
+        await seal(service, 1200, *traffic(1200))
+        await service.to(1400)
+        async with looking(browser, address(service, f"#service=svc&at={START + 1200}")) as look:
+            await expect(look.page.locator("#strip .legend")).to_contain_text("grey: unknown")
+            await expect(look.page.locator("#strip .punknown")).to_have_attribute(
+                "d", re.compile(r"^M\d+ 0H\d+V96H\d+Z$")
+            )
+            # A minute of an hour ago is not known, so nothing is compared with it.
+            await expect(look.page.locator("#tiles .change").first).to_have_text("")
+        async with looking(browser, address(service, f"#service=svc&at={START + 600}"), wait_for_row=False) as look:
+            await look.is_in_state("gone", "nothing is known")
+            await expect(look.page.locator("#notice")).to_contain_text("no server was running")
