@@ -77,6 +77,12 @@ TIMED = {
     "a time and a tab": b"2026-11-22T04:41:06.123Z\t",
     "stern with times": b"edge-7d9 nginx 2026-11-22T04:41:06.1Z ",
     "fluentd's standard output": b"2026-11-22 05:41:06.123456789 +0100 edge.access: ",
+    "time in brackets": b"[2026-11-22T04:41:06Z] ",
+    "common log time in brackets": b"[22/Nov/2026:04:41:06 +0000] ",
+    "multilog": b"@400000006b02726c1a2b3c4d ",
+    "CRI without tags": CRI,
+    "aws logs tail": b"2026-11-22T04:41:06.123000+00:00 edge/nginx/0123456789abcdef ",
+    "docker service logs with times": b"2026-11-22T04:41:06.1Z web.1.x7kabc@node-2    | ",
     "syslog around CRI": b"<13>2026-11-22T04:41:06Z node1 x: ",
 }
 UNTIMED = {
@@ -95,6 +101,21 @@ UNTIMED = {
     "stern with a namespace": b"default edge-7d9 nginx ",
     "kubetail": b"[edge-7d9 nginx] ",
     "journalctl -o json-seq": b"\x1e",
+    "journalctl -o short-monotonic": b"[    4.567890] edge1 nginx[12]: ",
+    "journalctl -o short-delta": b"[    4.567890 <    0.000123 >] edge1 nginx[12]: ",
+    "journalctl -o export": b"MESSAGE=",
+    "journalctl -o verbose": b"    MESSAGE=",
+    "kail": b"default/edge-7d9[nginx]: ",
+    "a tag alone": b"nginx[12]: ",
+    "host and tag alone": b"edge1 nginx: ",
+    "podman": b"3f2a1b9c0d1e ",
+    "grep": b"/var/log/nginx/access.log-20261122:",
+    "grep -n": b"access.log:12:",
+    "color of grep": b"\x1b[m\x1b[K",
+    "slashes": b"2026/11/22 04:41:06.123 ",
+    "T without an offset": b"2026-11-22T04:41:06 ",
+    "svlogd": b"2026-11-22_04:41:06.12345 ",
+    "caddy's console": b"2026/11/22 04:41:06.123\tINFO\thttp.log.access.log0\thandled request\t",
     "a time without an offset": b"2026-11-22 04:41:06,123 ",
     "compose with colors": b"\x1b[36mnginx-1  | \x1b[0m",
     "compose": b"nginx-1  | ",
@@ -124,6 +145,29 @@ ENVELOPES = {
     "Logstash": json.dumps({"@timestamp": "2026-11-22T04:41:06Z", "event": {"original": TIMELESS.decode()}}).encode(),
     "syslog-ng": json.dumps({"ISODATE": "2026-11-22T04:41:06+00:00", "MESSAGE": TIMELESS.decode()}).encode(),
     "a list of one": b'{"records":[' + TIMELESS + b'],"time":"2026-11-22T04:41:06Z"}',
+    "parsed beside descriptions": b'{"@timestamp":"2026-11-22T04:41:06Z","event":{"a":1},"json":'
+    + TIMELESS
+    + b',"log":{}}',
+    "Kafka": json.dumps({"payload": TIMELESS.decode(), "timestamp": SECOND}).encode(),
+    "Elasticsearch": b'{"_index":"x","_source":' + TIMELESS + b',"timestamp":1795322466}',
+    "Loki": json.dumps({"streams": [{"stream": {}, "values": [[f"{SECOND}000000000", TIMELESS.decode()]]}]}).encode(),
+    "OpenTelemetry": json.dumps(
+        {
+            "resourceLogs": [
+                {
+                    "resource": {},
+                    "scopeLogs": [
+                        {
+                            "logRecords": [
+                                {"timeUnixNano": f"{SECOND}000000000", "body": {"stringValue": TIMELESS.decode()}}
+                            ]
+                        }
+                    ],
+                }
+            ]
+        }
+    ).encode(),
+    "newlines in a text": message(b"\n" + TIMELESS + b"\n"),
     "comma behind an envelope": docker(TIMELESS + b"\n") + b",",
     "docker in a message": message(docker(TIMELESS + b"\n")),
     "prefix in docker": docker(b"nginx-1  | " + TIMELESS + b"\n"),
@@ -575,6 +619,11 @@ def test_lines_without_a_time_are_counted() -> None:
         (1, b'{"ts":1795322466,"status":200,"upstream_response_time":}'),
         (1, b'{"ts":1795322466,"upstream_response_time":,"request_time":0.000,"status":200}'),
         (1, b'{"ts":1795322466,"upstream_response_time":0.1, 0.2 : -,"status":200}'),
+        (1, b'{"ts":1795322466,"upstream_addr":10.0.0.7:80, unix:/a : b,"status":200}'),
+        (1, b'{"ts":1795322466,"ua":Mozilla/5.0 (X11; Linux), like,"status":200}'),
+        (1, b'{"ts":1795322466,"status":200,"x":1,}'),
+        (1, b'{"ts":1795322466,,"status":200}'),
+        (0, b'{"ts":1795322466,"x":a"b,"status":200}'),
         (0, b'{"ts":,"status":200}'),
         (0, b'{"ts":1795322466,"status":}'),
         (0, b'{"ts":1795322466,"status":200,"origin_status":,"bereq_bytes":}'),
@@ -585,6 +634,83 @@ def test_lines_without_a_time_are_counted() -> None:
 def test_only_fields_that_count_can_make_a_line_unreadable(accepted: int, line: bytes, framing: Framing) -> None:
     found = fold((line + b"\n") * 2, framing)
     assert (found.accepted, found.rejected) == (2 * accepted, {} if accepted else {"not_json": 2})
+
+
+# --- parts of several containers ------------------------------------------------------------------------------------
+
+
+def test_parts_of_several_containers_are_put_together_wherever_the_fold_goes_on() -> None:
+    def part(text: bytes, container: str, *, is_last: bool) -> bytes:
+        mark = {"partial_message": "true", "partial_id": container, "partial_last": str(is_last).lower()}
+        return json.dumps({"log": text.decode(), "container_id": container, **mark}).encode() + b"\n"
+
+    blog = RECORD.replace(b"shop", b"blog")
+    lines = [
+        part(RECORD[:9], "a", is_last=False),
+        part(blog[:30], "b", is_last=False),
+        part(RECORD[9:20], "a", is_last=False),
+        part(blog[30:], "b", is_last=True),
+        part(RECORD[20:], "a", is_last=True),
+    ]
+    assert fold(b"".join(lines), "lines") == (2, 2, {}, {SECOND: 2})
+    for stop in range(len(lines)):
+        first, second = (_core.Fold(service_id="default", pop="local") for _ in range(2))
+        first.feed(b"".join(lines[:stop]), NOW)
+        second.resume(first.pending)
+        second.feed(b"".join(lines[stop:]), NOW)
+        assert (first.report().accepted + second.report().accepted, bytes(second.pending)) == (2, b"")
+
+
+# --- records that begin beside their brace ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{ "ts": 1795322466,\n  "status": 200 }\n',
+        b'{"ts": 1795322466,\n"domain": "a.example",\n"status": 200}\n',
+        b'{"ts": 1795322466, "x": {\n  "y": [\n    1,\n    2]},\n  "status":\n  200}\n',
+        b'[{"ts": 1795322466,\r\n  "status": 200},\r\n',
+    ],
+)
+def test_a_record_over_several_lines_may_begin_beside_its_brace(record: bytes) -> None:
+    assert fold(record * 2, "lines") == (2, 2, {}, {SECOND: 2})
+
+
+def test_a_line_that_was_cut_behind_a_comma_costs_no_other() -> None:
+    assert fold(b'{"ts":1795322466,\n' + RECORD + b"\n", "lines") == (1, 2, {"truncated": 1}, {SECOND: 1})
+
+
+# --- pushes that begin like an array ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_bracket_with_a_time_begins_no_array(framing: Framing) -> None:
+    line = b"[2026-11-22 04:41:06.123][12][info][main] [source/server/server.cc:1] starting\n"
+    for cut in (0, 1, 2, 3):
+        assert fold(line + RECORD, framing, cut=cut) == (1, 2, {"other_log": 1}, {SECOND: 1})
+
+
+# --- what a rejected line is instead ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"status":200}'.encode("utf-16"), "UTF-16"),
+        (b'192.0.2.1 - - [22/Nov/2026:04:41:06 +0000] "GET / HTTP/1.1" 200 12 "-" "curl"', "combined log format"),
+        (b"ts=2026-11-22T04:41:06Z status=200", "logfmt"),
+        (b"{'status': 200}", "single quotes"),
+        (b"my own words: here {" + b'"status":200}', "no known wrapper"),
+        (b'{"records":[{"data":"eyJzdGF0dXMiOjIwMH0="}]}', "base64"),
+        (b'{"ts":"2026-11-22 04:41:06","status":200}', "no offset from UTC"),
+        (b"x", "not a JSON object"),
+    ],
+)
+def test_the_reason_says_what_a_line_is(line: bytes, words: str) -> None:
+    folding = _core.Fold(service_id="default", pop="local")
+    folding.feed(line + b"\n", NOW)
+    assert words in folding.report().rejections[0].sentence
 
 
 # --- cache words -----------------------------------------------------------------------------------------------------

@@ -339,7 +339,7 @@ async def test_a_push_without_any_record_that_counts_is_a_bad_request(service: S
     assert (answer.json()["accepted"], answer.json()["rejected"], len(answer.json()["errors"])) == (0, 12, 10)
     assert answer.json()["errors"][0] == {
         "line": 1,
-        "reason": "not_json: not a JSON object, or data after the end of the array",
+        "reason": "not_json: not a JSON object: expected one record per line, in JSON",
     }
 
 

@@ -75,7 +75,7 @@ def test_fold_takes_limits_from_a_settings_file(tmp_path: Path) -> None:
             ["fold"],
             b"no\n",
             1,
-            "<stdin>:1: not_json: not a JSON object, or data after the end of the array",
+            "<stdin>:1: not_json: not a JSON object: expected one record per line, in JSON",
             id="nothing counted",
         ),
         pytest.param(["fold"], b"", 1, "0 lines accepted, 0 rejected", id="nothing there"),

@@ -254,7 +254,7 @@ async def test_rejected_lines_are_logged(ingest: Ingest, journal: Ledger, caplog
         (logging.WARNING, "script: line rejected: status must be an integer up to 999 (bad_status)"),
         (
             logging.WARNING,
-            "script: line rejected: not a JSON object, or data after the end of the array (not_json)",
+            "script: line rejected: not a JSON object: expected one record per line, in JSON (not_json)",
         ),
     ]
     assert "'{\"status\":9999}'" in caplog.text

@@ -191,7 +191,8 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str], *, only: bool) -
         scanner.take()
         return
     while True:
-        scanner.skip_blanks()
+        if scanner.skip_commas(top=True):
+            return
         path = (*above, scanner.string().decode("latin-1"))
         scanner.skip_blanks()
         scanner.expect(b":")
@@ -202,10 +203,8 @@ def walk(scanner: Scanner, above: Path, paths: dict[Path, str], *, only: bool) -
             yield from walk(scanner, path, paths, only=only)
         elif paths.get(path) == "origins" and scanner.peek() == b"[":
             yield path, scanner.objects()
-        elif scanner.lenient and not is_asked_for(path, paths, only=only):
-            scanner.ignored()
         else:
-            yield path, scanner.value()
+            yield path, scanner.value_or_rest(is_asked_for=is_asked_for(path, paths, only=only))
         if not scanner.another(b"}"):
             return
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 BLANKS = b" \t\r"
 
 
-LIST = re.compile(rb"[ \t\r]*[,:][ \t\r]*[^,}\] \t\r\"{\[:]+(?=[,}\] \t\r])")
-"""Another element of a list without brackets."""
+REST = re.compile(rb"(?:[^,}\"{\[]|,(?=[ \t\r]*[^,}\" \t\r]))*+(?=[,}])")
+"""What may follow up to the next member: anything without quotes and brackets."""
 
 
 class Rejected(Exception):
@@ -128,7 +128,8 @@ class Scanner:
             self.take()
             return members
         while True:
-            self.skip_blanks()
+            if self.skip_commas(top=top):
+                return members
             key = self.string()
             self.skip_blanks()
             self.expect(b":")
@@ -136,10 +137,8 @@ class Scanner:
             looked_into = top and key == b"origins" and self.peek() == b"["
             if looked_into:
                 members[key] = self.objects()
-            elif top and self.lenient and key not in FIELDS:
-                self.ignored()
             else:
-                members[key] = self.value()
+                members[key] = self.value_or_rest(is_asked_for=key in FIELDS) if top else self.value()
             if not self.another(b"}"):
                 return members
 
@@ -169,12 +168,26 @@ class Scanner:
             return Nested.SKIPPED
         return Text(self.scalar(), quoted=False)
 
-    def ignored(self) -> None:
-        """Skip the value of a member that no field asks for: nothing at all, or a list without brackets."""
-        if self.peek() not in b",}":
-            self.value()
-        while more := LIST.match(self.line, self.at):
-            self.at = more.end()
+    def value_or_rest(self, *, is_asked_for: bool) -> Value:
+        """Read a value; leniently, one that no field asks for with all up to the next member."""
+        if is_asked_for or not self.lenient:
+            return self.value()
+        value = self.value() if self.peek() in b'"{[' else None
+        rest = REST.match(self.line, self.at)
+        if not rest:
+            raise Rejected("not_json")
+        self.at = rest.end()
+        return value or Text(rest[0].strip(BLANKS), quoted=False)
+
+    def skip_commas(self, *, top: bool) -> bool:
+        """Skip blanks and, leniently, commas too many; return whether the object ends behind them."""
+        self.skip_blanks()
+        while top and self.lenient and self.peek() == b",":
+            self.take()
+            self.skip_blanks()
+        is_end = top and self.lenient and self.peek() == b"}"
+        self.at += is_end
+        return is_end
 
     def string(self) -> bytes:
         self.expect(b'"')

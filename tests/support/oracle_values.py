@@ -13,7 +13,7 @@ MAX_COUNTER = 2**64 - 1
 
 _NUMBER = re.compile(rb"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.,][0-9]+)?)?"
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt _]([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.,][0-9]+)?)?"
     rb" ?(?:[Zz]|UTC|GMT|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
 )
 _BASIC = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})[Tt]([0-9]{2})([0-9]{2})([0-9]{2}.*)")
@@ -22,10 +22,18 @@ _COMMON_LOG = re.compile(
     rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))(?(1)\])"
 )
 _HEADER_DATE = re.compile(
-    rb".{3}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    rb"(?:[^,]{0,9}, )?([0-9]{2})([ -])([A-Z][a-z]{2})\2([0-9]{4}|[0-9]{2}) "
+    rb"([0-9]{2}):([0-9]{2}):([0-9]{2}(?:[.,][0-9]+)?)"
     rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))",
+)
+_CTIME = re.compile(
+    rb".{3} ([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}(?:[.,][0-9]+)?)"
+    rb"( ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)) ([0-9]{4})",
     re.DOTALL,
 )
+_SLASHED = re.compile(rb"([0-9]{4})/([0-9]{2})/([0-9]{2}.*)", re.DOTALL)
+_WITH_COMMA = re.compile(rb"([0-9]{10}),([0-9]+)")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _LIST_BORDER = re.compile(rb",| : ")
 _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
 
@@ -187,14 +195,16 @@ def second(value: Value | None, duration: Value | None) -> int | None:
     read = number(text)
     if read is not None and read[0]:
         return None
-    moment = _calendar(text) if read is None else _unix(read[1])
+    moment = _calendar(text) if read is None else _unix(text, read[1])
     # Both are cut to nanoseconds.
     took = floor((milliseconds(duration) or 0) * 10**6)
     return (floor(moment * 10**9) + took) // 10**9
 
 
-def _unix(ticks: Fraction) -> Fraction:
-    """Detect the unit of a Unix time by its magnitude."""
+def _unix(text: bytes, ticks: Fraction) -> Fraction:
+    """Detect the unit of a Unix time by its magnitude. Fourteen digits of a date are none."""
+    if len(text) == 14 and 20 * 10**12 <= floor(ticks) < 21 * 10**12:
+        raise Rejected("bad_ts")
     if floor(ticks) > MAX_COUNTER:
         raise Rejected("bad_ts")
     if floor(ticks) < 10**11:
@@ -218,14 +228,24 @@ def _calendar(text: bytes) -> Fraction:
     """Read a date as servers write it."""
     if basic := _BASIC.fullmatch(text):
         return _rfc3339(b"%b-%b-%bT%b:%b:%b" % basic.groups())
-    named = _COMMON_LOG.fullmatch(text) or _HEADER_DATE.fullmatch(text)
-    if not named:
+    if slashed := _SLASHED.fullmatch(text):
+        return _rfc3339(b"-".join(slashed.groups()))
+    if comma := _WITH_COMMA.fullmatch(text):
+        return Fraction(Decimal(b".".join(comma.groups()).decode()))
+    if common := _COMMON_LOG.fullmatch(text):
+        _, day, month, year, *time = common.groups()
+    elif header := _HEADER_DATE.fullmatch(text):
+        day, _, month, year, *time = header.groups()
+    elif ctime := _CTIME.fullmatch(text):
+        month, day, *time, year = ctime.groups()
+    else:
         return _rfc3339(text)
-    day, month, year, hour, minute, sec, offset = (group.decode() for group in named.groups()[-7:])
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    if month not in months:
+    if month.decode() not in _MONTHS:
         raise Rejected("bad_ts")
-    return _rfc3339(f"{year}-{months.index(month) + 1:02}-{day}T{hour}:{minute}:{sec}{offset}".encode())
+    number = _MONTHS.index(month.decode()) + 1
+    hour, minute, sec, offset = time
+    day = day.replace(b" ", b"0")
+    return _rfc3339(b"%b-%02d-%bT%b:%b:%b%b" % (b"20"[: 4 - len(year)] + year, number, day, hour, minute, sec, offset))
 
 
 def _rfc3339(text: bytes) -> Fraction:

@@ -16,7 +16,7 @@ from tests.support.oracle_json import BLANKS, Rejected, Scanner, Text
 Decode = Callable[[bytes, int | None], object]
 """Makes a record of a text, for which its wrapper may say a second. Raises Rejected."""
 
-DEPTH = 3
+DEPTH = 6
 """How many wrappers may be around each other."""
 
 # --- prefixes ------------------------------------------------------------------------------------------------------
@@ -25,13 +25,15 @@ ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|
 MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 FRACTION = rb"(?:[.,][0-9]*)?"
 RFC3164 = MONTH + rb" [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}" + FRACTION
-BLANK_DATE = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
+BLANK_DATE = rb"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T_][0-9]{2}:[0-9]{2}:[0-9]{2}"
 STRUCTURED = rb'(?:-|(?:\[(?:[^\]"]|"(?:\\.|[^"\\])*")*\])+)'
 RECORD = rb'(?=\{[ \t\r]*["}])'
 HOST_AND_TAG = rb"(?:%b|[^ ]+ %b|(?:[^ ]+ )?[^ ]+: %b|(?:[^ ]+ )?(?:[^ ]+: )?(?=\{))" % (RECORD, RECORD, RECORD)
 """The host, and the tag with its colon. A sender may leave out either."""
 
-CRI = re.compile(rb"(?P<time>" + ISO + rb") (?P<stream>stdout|stderr) (?P<tag>[PF])(?::[^ ]*)?(?: |$)")
+NAMES = rb"(?=[A-Za-z./])[A-Za-z0-9._/@\[\]:-]+(?: [A-Za-z0-9._/@\[\]:-]+)?"
+
+CRI = re.compile(rb"(?P<time>" + ISO + rb") (?P<stream>stdout|stderr) (?:(?=\{)|(?P<tag>[PF])(?::[^ ]*)?(?: |$))")
 PREFIXES = [
     re.compile(rb"(?:[0-9]{1,7} )?<[0-9]{1,3}>[1-9] (?P<time>[^ ]+) [^ ]+ [^ ]+ [^ ]+ [^ ]+ " + STRUCTURED + rb" "),
     re.compile(rb"(?:(?:[0-9]{1,7} )?<[0-9]{1,3}>)?(?:" + RFC3164 + rb"|(?P<time>" + ISO + rb")) " + HOST_AND_TAG),
@@ -39,18 +41,24 @@ PREFIXES = [
     re.compile(rb"[A-Z][a-z]{2} " + BLANK_DATE + FRACTION + rb" (?!UTC)[^ ]+ " + HOST_AND_TAG),
     re.compile(rb"[A-Z][a-z]{2} (?P<time>" + BLANK_DATE + FRACTION + rb" )UTC " + HOST_AND_TAG),
     re.compile(rb"(?P<time>[0-9.]{10,}) " + HOST_AND_TAG),
-    re.compile(rb"\[ *[0-9]*\.[0-9.]*\] " + HOST_AND_TAG),
+    re.compile(rb"\[(?=[^\]]*\.)[ 0-9.<>]*\] " + HOST_AND_TAG),
+    re.compile(rb"\[(?P<time>[0-9][^\]]{,46})\] (?=\{)"),
+    re.compile(rb"MESSAGE="),
+    re.compile(BLANK_DATE + FRACTION + rb"\t[^\t]*\thttp\.log\.access[^\t]*\t[^\t]*\t(?=\{)"),
     re.compile(BLANK_DATE + FRACTION + rb"[ \t\r]+(?=\{)"),
-    re.compile(rb"(?P<time>" + ISO + rb")[ \t\r](?=\{)"),
+    re.compile(rb"(?P<time>" + ISO + rb")[ \t\r]+(?=\{)"),
     re.compile(rb"data: (?=\{)"),
-    re.compile(rb"[A-Za-z0-9][A-Za-z0-9._@ /-]*\| ?"),
+    re.compile(rb"(?:[0-2][0-9]:[0-9]{2}:[0-9]{2} )?[A-Za-z0-9][A-Za-z0-9._@ /-]*\| ?"),
+    re.compile(NAMES + rb": ?" + RECORD),
+    re.compile(rb'[0-9]{1,8}:(?=\{")'),
+    re.compile(rb"(?:[0-9A-Fa-f]{12}|[0-9A-Fa-f]{64}) (?=\{|[0-9]{4}-)"),
     re.compile(rb"\[(?=[^\]]*/)[A-Za-z0-9._/:-]+\] "),
     re.compile(rb"\[(?=[^\]]*-)[a-z0-9.-]+(?: [a-z0-9.-]+){1,2}\] (?=\{|[0-9]{4}-)"),
     re.compile(rb"(?=[a-z])(?=[^{]*-[^{]* (?:\{|[0-9]{4}-))[a-z0-9.-]+(?: [a-z0-9.-]+){1,2}? (?=\{|[0-9]{4}-)"),
 ]
 
 OTHER_LOG = re.compile(
-    rb"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}(?: \[|\.[0-9]{3})"  # nginx, Caddy
+    rb"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9:]{8}(?: \[|\.[0-9]{3})|nginx: \[|AH[0-9]{5}: "  # nginx, Caddy, Apache
     rb"|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [0-9]{2} [0-9:]{8}"  # Apache, Traffic Server
     rb"|\[[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3}\]\["  # Envoy
     rb"|[0-9-]{10}T[0-9:]{8}(?:Z|[+-][0-9:]{5}) [A-Z]{3} |time=\"[0-9-]{10}T[0-9:]{8}"  # Traefik
@@ -60,7 +68,9 @@ OTHER_LOG = re.compile(
     rb"|Connect from |\[(?:NOTICE\]  |WARNING\] |ALERT\]   )"  # HAProxy
     rb"|[^ ]* \[[0-9]{2}/[A-Za-z]{3}/[0-9:]{13}\.[0-9]{3}\] [^ ]*/[^ ]*: "
     rb"|Child \("  # Varnish
-    rb"|(?:Started|Starting|Stopped|Reloading|Reloaded) |-- (?:Logs begin at|Boot) |==> "  # systemd, tail
+    rb"|(?:Started|Starting|Stopped|Reloading|Reloaded) |-- (?:(?:Logs|Journal) begin|Boot|No entries|Reboot)|==> "
+    rb"|_[A-Z_]+=|(?:PRIORITY|MESSAGE_ID|TID|UNIT|INVOCATION_ID)=|SYSLOG_|CODE_|JOB_"  # journalctl
+    rb"|.{3} [0-9]{4}-.* \[s="
 )
 
 
@@ -131,12 +141,23 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
     return shipped({name: value for name, value in members.items() if name in HOLDERS}, at)
 
 
-TIMES = ("time", "__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "date", "timereported", "TimeGenerated")
+TIMES = (
+    "time",
+    "__REALTIME_TIMESTAMP",
+    "@timestamp",
+    "timestamp",
+    "date",
+    "timereported",
+    "ISODATE",
+    "TimeGenerated",
+    "timeUnixNano",
+)
 
 HOLDERS = (
     *("log", "message", "msg", "line", "event", "original", "body", "json", "log_processed"),
     *("short_message", "full_message", "textPayload", "jsonPayload", "properties"),
     *("LogEntry", "LogMessage", "@message", "stringValue"),
+    *("payload", "Log_s", "rawmsg", "_source", "hits", "_raw", "result"),
 )
 """Where shippers put a line, or the object that they made of it."""
 
@@ -170,8 +191,10 @@ def shipped(held: dict[str, object], at: int | None) -> Wrapped | None:
     log = texts.pop("log", None)
     if texts or log:
         return Wrapped(encoded([*filter(None, [log]), *texts.values()][-1]), at)
-    objects = [value for value in held.values() if isinstance(value, dict)]
-    return Wrapped(encoded(json.dumps(objects[-1])), at) if objects else None
+    objects = {name: value for name, value in held.items() if isinstance(value, dict)}
+    # Shippers describe the file and the event in objects of these names, too.
+    found = [value for name, value in objects.items() if name not in ("log", "event")] or list(objects.values())
+    return Wrapped(encoded(json.dumps(found[-1])), at) if found else None
 
 
 def encoded(text: str) -> bytes:
@@ -234,7 +257,7 @@ def run_together(line: bytes) -> list[bytes]:
             return []
         end = object_end(line, record.start()) or len(line)
         found.append(line[:end])
-        line = re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*m|[ \t\r\0\x1e])*", b"", line[end:])
+        line = re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*[mK]|[ \t\r\0\x1e])*", b"", line[end:])
     return found if len(found) > 1 else []
 
 
@@ -247,8 +270,13 @@ UNREADABLE = ("too_long", "not_json", "truncated", "bad_columns")
 """Reasons for which compressed data would be rejected."""
 
 
-STARTS_SPREAD = re.compile(rb"[ \t\r,\[]*\{")
-"""The first line of a record that is spread over several."""
+def spread_start(text: bytes) -> bytes | None:
+    """Return the first line of a record that is spread over several: it ends behind a comma, or before a value."""
+    first = text.lstrip(BLANKS + b",[").rstrip(BLANKS)
+    has_end = not first.startswith(b"{") or object_end(first, 0) is not None
+    is_in_string = b'"' in re.sub(rb'"(?:[^"\\]|\\.)*"', b"", first, flags=re.DOTALL)
+    return None if has_end or is_in_string or first[-1:] not in b"{,[:" else first
+
 
 # --- an input ------------------------------------------------------------------------------------------------------
 
@@ -354,9 +382,12 @@ class Input:
         if depth < DEPTH and (wrapped := self.unwrap(text, unstripped)):
             self.wrapped(number, wrapped, second, depth)
             if OTHER_LOG.match(text):
-                self.results[before:] = [(number, "other_log")] * len(self.results[before:])
-        elif STARTS_SPREAD.fullmatch(text):
-            self.start_spread(number, second, depth)
+                self.results[before:] = [
+                    (number, "other_log") if result == "not_json" else (at, result)
+                    for at, result in self.results[before:]
+                ]
+        elif reason in ("not_json", "truncated") and (first := spread_start(text)):
+            self.start_spread(number, first, second, depth)
         elif reason in ("not_json", "truncated") and (records := several(text)) is not None:
             self.lines += len(records) - 1
             for record in records:
@@ -372,8 +403,8 @@ class Input:
 
     def element(self, number: int, text: bytes, second: int | None, depth: int) -> None:
         """Read one of several records in a line."""
-        if STARTS_SPREAD.fullmatch(text):
-            self.start_spread(number, second, depth)
+        if first := spread_start(text):
+            self.start_spread(number, first, second, depth)
             return
         before = len(self.results)
         self.one(number, text, second)
@@ -382,10 +413,10 @@ class Input:
             del self.results[before:]
             self.wrapped(number, wrapped, second, depth)
 
-    def start_spread(self, number: int, second: int | None, depth: int) -> None:
+    def start_spread(self, number: int, first: bytes, second: int | None, depth: int) -> None:
         """Keep the first line of a record that is spread over several."""
         self.lines -= 1
-        self.spread, self.started_at, self.is_wrapped, self.spread_second = [b"{"], number, depth > 0, second
+        self.spread, self.started_at, self.is_wrapped, self.spread_second = [first], number, depth > 0, second
 
     def unwrap(self, text: bytes, unstripped: bytes) -> Wrapped | None:
         """Take a text out of its wrapper. A part keeps the blanks at its end."""
@@ -416,7 +447,7 @@ class Input:
         text, is_indented = stripped(line), line[0] in BLANKS
         if text.startswith((b'"', b"}")):
             return True
-        if len(self.spread) == 1:
+        if self.spread == [b"{"]:
             return False
         return is_indented or (text.startswith((b"{", b"]", b",")) and not text.startswith(b'{"'))
 
@@ -461,8 +492,8 @@ def is_plain_text(line: bytes) -> bool:
 
 def stripped(line: bytes) -> bytes:
     """Remove blanks, zero bytes and byte order marks around a line."""
-    line = re.sub(rb"(?:[ \t\r\0]|\x1b\[[0-9;]*m)*\Z", b"", line)
-    return re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*m|[ \t\r\0\x1e])*", b"", line)
+    line = re.sub(rb"(?:[ \t\r\0]|\x1b\[[0-9;]*[mK])*\Z", b"", line)
+    return re.sub(rb"\A(?:\xef\xbb\xbf|\x1b\[[0-9;]*[mK]|[ \t\r\0\x1e])*", b"", line)
 
 
 def read(data: bytes, limit: int, format: str, decode: Decode) -> Input:

@@ -38,6 +38,15 @@ PREFIXES = (
         b"\x1b[36m",
     ),
     *(b"\x1b[36mnginx-1  | \x1b[0m", b"nginx-1  |"),
+    *(b"nginx: ", b"edge1 nginx[12]: ", b"default/edge-7d9[nginx]: ", b"access.log:", b"/l/access.log-1:12:", b"12:"),
+    *(
+        b"[2026-11-22T02:20:34Z] ",
+        b"[22/Nov/2026:02:20:34 +0000] ",
+        b"2026/11/22 02:20:34.907 ",
+        b"2026-11-22T02:20:34 ",
+    ),
+    *(b"3f2a1b9c0d1e ", b"02:20:34 web.1  | ", b"[  4.5 <  0.1 >] edge1 nginx: ", b"MESSAGE=", b"\x1b[K"),
+    b"2026/11/22 02:20:34.907\tINFO\thttp.log.access.log0\thandled request\t",
     *(b"nginx-1  | ", b"web.1.x7k@node-2    | ", b"[pod/edge-7d9/nginx] ", b"edge-1 | 2026-11-22T02:20:33.907Z "),
 )
 """What may stand before a record that starts with its brace."""
@@ -116,6 +125,9 @@ def spread(choice: Choice, format: str) -> list[bytes]:
         del lines[choice.number(1, len(lines) - 1) :]
     else:
         lines[-1] += choice.of([b"", b"", b",", b" ", b"x"])
+    if choice.number(0, 3) == 3 and len(lines) > 2:
+        # The first member beside the brace.
+        lines[:2] = [lines[0] + choice.of([b"", b" "]) + lines[1].strip()]
     if choice.number(0, 2) == 2:
         return lines
     if choice.number(0, 2) == 2:

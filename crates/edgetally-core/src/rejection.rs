@@ -86,7 +86,7 @@ impl Reason {
         match self {
             Self::Compressed => "compressed data: expected lines of text",
             Self::TooLong => "line longer than records.max_line",
-            Self::NotJson => "not a JSON object, or data after the end of the array",
+            Self::NotJson => "not a JSON object: expected one record per line, in JSON",
             Self::Truncated => {
                 "line ends inside its JSON object or array: look for a size limit on the way from the edge"
             }
@@ -97,7 +97,7 @@ impl Reason {
             Self::ForeignService => "the token does not allow this service",
             Self::NoPart => "no status and no origin field (origin_ip, origin_addr, origin_status)",
             Self::BadStatus => "status must be an integer up to 999",
-            Self::BadTs => "ts must be Unix time or an RFC 3339 date",
+            Self::BadTs => "ts must be Unix time or a date with its offset from UTC, as in RFC 3339",
             Self::TooOld => "ts is further back than records.max_lateness: look for delayed lines or a wrong clock",
             Self::TooNew => "ts is further ahead than records.max_ahead: check the edge's clock",
         }

@@ -297,7 +297,8 @@ proptest! {
         let is_joint = |two: &[u8]| two == b"}{" || two == b"}," || (two[0] == 0 && two[1] != 0);
         let is_one = |line: &[u8]| {
             let packed: Vec<u8> = line.iter().copied().filter(|byte| !b" \t\r".contains(byte)).collect();
-            packed != b"{" && !packed.windows(2).any(is_joint)
+            let may_go_on = packed.contains(&b'{') && packed.last().is_some_and(|last| b",{[:".contains(last));
+            !may_go_on && !packed.windows(2).any(is_joint)
         };
         prop_assume!(bytes.split(|byte| *byte == b'\n').all(is_one));
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !blank(line)).count();

@@ -252,7 +252,7 @@ mod _core {
         #[pyo3(signature = (*, line, reason, at, sample))]
         fn new(line: u64, reason: &str, at: usize, sample: &[u8]) -> PyResult<Self> {
             let reason = core::Reason::named(reason).ok_or_else(|| PyKeyError::new_err(reason.to_owned()))?;
-            Ok(Self { inner: core::RejectedLine { line, reason, at, sample: sample.to_vec() } })
+            Ok(Self { inner: core::RejectedLine { line, reason, at, sample: sample.to_vec(), is_after_array: false } })
         }
 
         #[getter]

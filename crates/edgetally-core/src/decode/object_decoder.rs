@@ -14,17 +14,8 @@ pub struct ObjectDecoder<'d> {
     template: &'d mut Template,
     record: &'d mut Slots,
     elements: &'d mut Vec<Slots>,
-    /// In the second pass over a broken line: the last member that was decoded.
-    skipping: Option<LastMember>,
-}
-
-/// A member before the one that is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastMember {
-    /// Its value counts.
-    Counts,
-    /// No field of a record has its key.
-    Ignored,
+    /// Whether this is the second pass over a broken line.
+    is_lenient: bool,
 }
 
 impl<'d> ObjectDecoder<'d> {
@@ -36,7 +27,7 @@ impl<'d> ObjectDecoder<'d> {
         record: &'d mut Slots,
         elements: &'d mut Vec<Slots>,
     ) -> Self {
-        Self { keys, template, record, elements, skipping: None }
+        Self { keys, template, record, elements, is_lenient: false }
     }
 
     /// Decodes the line of `cursor`, from `position` on; returns where its object ends.
@@ -70,10 +61,10 @@ impl<'d> ObjectDecoder<'d> {
         }
     }
 
-    /// Decodes a line that is not JSON a second time, without its members that no field asks for.
+    /// Decodes a line that is not JSON a second time: values that no field asks for may be anything without quotes.
     ///
-    /// nginx writes `"x":,` and `"x":0.1, 0.2,` for variables that are empty or lists, if they are not between quotes. Nothing
-    /// is learned from such a line. If it is still broken, it is rejected as before.
+    /// nginx writes `"x":,` and `"x":0.1, 0.2,` for variables that are empty or lists, if they are not between quotes, and the
+    /// last comma may be one too many. Nothing is learned from such a line. If it is still broken, it is rejected as before.
     #[cold]
     fn decode_again(&mut self, cursor: Cursor<'_>, rejection: Rejection) -> Result<usize, Rejection> {
         if cursor.block[cursor.start] != b'{' {
@@ -81,7 +72,7 @@ impl<'d> ObjectDecoder<'d> {
         }
         self.record.clear();
         self.elements.clear();
-        self.skipping = Some(LastMember::Counts);
+        self.is_lenient = true;
         let mut position = Position::start(cursor);
         loop {
             position = self.decode_member(cursor, position).map_err(|_| rejection)?;
@@ -94,14 +85,25 @@ impl<'d> ObjectDecoder<'d> {
         }
     }
 
-    /// Where the list ends whose first element stands before the separator at `at`, if there is one.
+    /// Where the value at `at` ends, which no field asks for: with everything up to the next member, if it has no quotes.
     #[cold]
-    fn skip_list(&self, cursor: Cursor<'_>, at: usize) -> Option<usize> {
-        if self.skipping != Some(LastMember::Ignored) || !matches!(cursor.byte(at).ok()?, b',' | b':') {
-            return None;
+    fn skip_value(cursor: Cursor<'_>, at: usize) -> Result<usize, Rejection> {
+        let is_whole = matches!(cursor.byte(at)?, b'"' | b'{' | b'[');
+        let from = if is_whole { cursor.token(at)?.1 } else { at };
+        scan::member_end(cursor.block, from, cursor.end).ok_or(Rejection::new(Reason::NotJson, at))
+    }
+
+    /// The last of the commas from the comma or the brace at `at` on; the brace that closes the object, if that comes first.
+    #[cold]
+    fn skip_commas(cursor: Cursor<'_>, mut at: usize) -> Result<usize, Rejection> {
+        loop {
+            let next = cursor.skip_blanks(at + 1);
+            match cursor.byte(next)? {
+                b',' => at = next,
+                b'}' => return Ok(next),
+                _ => return Ok(at),
+            }
         }
-        let element = cursor.skip_blanks(at + 1);
-        Some(cursor.skip_blanks(scan::scalar_end(cursor.block, element, cursor.end)?))
     }
 
     /// Decodes the next value after `position` the general way, and teaches the template; returns where it ends.
@@ -113,10 +115,10 @@ impl<'d> ObjectDecoder<'d> {
         // Whether the byte at `at` opens the object that we are in.
         let mut opens = at == cursor.start;
         loop {
-            if self.skipping.is_some() {
-                while let Some(end) = self.skip_list(cursor, at) {
-                    at = end;
-                }
+            if self.is_lenient && cursor.byte(at)? == if opens { b'{' } else { b',' } {
+                let first = Self::skip_commas(cursor, at)?;
+                opens &= first == at;
+                at = first;
                 if object == ROOT && cursor.byte(at)? == b'}' {
                     return Ok(Position { at, object, segment });
                 }
@@ -136,12 +138,6 @@ impl<'d> ObjectDecoder<'d> {
             let (key, value_at) = cursor.key(at + 1)?;
             let is_object = cursor.byte(value_at)? == b'{';
             let meaning = self.keys.meaning(object, &cursor.block[key]);
-            if let Some(last) = &mut self.skipping {
-                *last = if meaning == Meaning::Slot(SKIP) { LastMember::Ignored } else { LastMember::Counts };
-                if *last == LastMember::Ignored && matches!(cursor.byte(value_at)?, b',' | b'}') {
-                    return Ok(Position { at: value_at, object, segment });
-                }
-            }
             let is_plain = matches!(meaning, Meaning::Slot(_));
             let slot = match meaning {
                 Meaning::Object(inner) if is_object && cursor.empty_object(value_at)?.is_none() => {
@@ -152,10 +148,10 @@ impl<'d> ObjectDecoder<'d> {
                     let next = cursor.headers(value_at, inner, self.keys, self.record)?;
                     let literal = &cursor.block[position.at..value_at];
                     let objects = (position.object, object);
-                    let segment = if self.skipping.is_none() {
-                        self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment)
-                    } else {
+                    let segment = if self.is_lenient {
                         segment
+                    } else {
+                        self.template.learn(literal, SKIP, Notation::Headers(inner), objects, segment)
                     };
                     return Ok(Position { at: next, object, segment });
                 }
@@ -169,8 +165,11 @@ impl<'d> ObjectDecoder<'d> {
                     return Ok(Position { at: cursor.elements(value_at, self.elements)?, object, segment });
                 }
             }
+            if self.is_lenient && meaning == Meaning::Slot(SKIP) {
+                return Ok(Position { at: Self::skip_value(cursor, value_at)?, object, segment });
+            }
             let (token, next) = cursor.token(value_at)?;
-            if self.skipping.is_some() {
+            if self.is_lenient {
                 put(self.record, slot, cursor.block, &token);
                 return Ok(Position { at: next, object, segment });
             }

@@ -5,6 +5,8 @@
 
 use wide::u8x16;
 
+use crate::value::text::is_blank;
+
 /// Bytes that are compared together.
 const LANES: usize = 16;
 
@@ -107,6 +109,26 @@ pub fn scalar_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     (to > from && !is_broken).then_some(to)
 }
 
+/// Where the rest of a member ends, of which quotes and brackets are no part: at the comma before the next key or before another
+/// comma or a brace, or at the brace. Nothing if a quote or a bracket comes first, or `end`.
+pub fn member_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += block[at..end].iter().position(|byte| matches!(byte, b',' | b'}' | b'"' | b'{' | b'['))?;
+        match block[at] {
+            b',' => {
+                let next = block[at + 1..end].iter().find(|byte| !is_blank(**byte))?;
+                if matches!(next, b'"' | b',' | b'}') {
+                    return Some(at);
+                }
+                at += 1;
+            }
+            b'}' => return Some(at),
+            _ => return None,
+        }
+    }
+}
+
 /// Which of some bytes are in a string, its opening quote included. `in_string` has all bits set if the first one is.
 #[inline]
 fn in_strings(quotes: u32, in_string: u32) -> u32 {
@@ -202,6 +224,11 @@ impl Walk {
     /// A walk over an object.
     pub const fn over_object() -> Self {
         Self { kind: (b'{', b'}'), depth: 0, in_string: false }
+    }
+
+    /// Whether what was walked over ends within a string.
+    pub const fn is_in_string(&self) -> bool {
+        self.in_string
     }
 
     /// Walks from `at` to `end`; returns where all has closed, or else where to continue.

@@ -23,12 +23,8 @@ impl Fold {
             };
             block = records;
         }
-        if let Some(mut array) = self.array.take() {
-            for chunk in block.chunks(CHUNK) {
-                let lines = array.split_arrays(chunk);
-                self.fold_block(&lines, now);
-            }
-            self.array = Some(array);
+        if self.array.is_some() {
+            self.fold_array(block, now);
         } else if self.settings.framing == Framing::Stream {
             for chunk in block.chunks(CHUNK) {
                 let lines = self.syslog.split(chunk);
@@ -38,6 +34,23 @@ impl Fold {
             self.fold_block(block, now);
         }
         self.spill_if_large();
+    }
+
+    /// Folds the elements of the array, and what follows from a record on as lines.
+    fn fold_array(&mut self, mut block: &[u8], now: u64) {
+        while let Some(mut array) = self.array.take() {
+            let chunk = &block[..block.len().min(CHUNK)];
+            let (lines, rest) = array.split_arrays(chunk);
+            self.fold_block(&lines, now);
+            block = &block[chunk.len() - rest.len()..];
+            if rest.is_empty() {
+                self.array = Some(array);
+                if block.is_empty() {
+                    return;
+                }
+            }
+        }
+        self.fold_block(block, now);
     }
 
     /// Whether what was fed so far does not say if the input is an array or lines.
@@ -55,20 +68,23 @@ impl Fold {
             self.line += memchr::memchr_iter(b'\n', &block[..blanks]).count() as u64;
             block = &block[blanks..];
         }
-        let second = match (has_bracket, block) {
-            (_, []) => return None,
-            (true, [second, ..]) | (false, [b'[', second, ..]) => Some(*second),
-            (false, [b'[']) => {
-                self.unfinished.push(b'[');
-                return None;
-            }
-            (false, _) => None,
-        };
-        self.has_started = true;
-        // Not an array: `[pod/edge/nginx] {…}`.
-        if second.is_some_and(|second| !second.is_ascii_alphabetic()) {
-            self.start_array();
+        if block.is_empty() {
+            return None;
         }
+        if has_bracket || block[0] == b'[' {
+            // What follows the bracket decides: a time or the name of a container may be in it, as in `[pod/edge/nginx] {…}`.
+            let from = usize::from(!has_bracket);
+            let blanks = block[from..].iter().take_while(|byte| is_blank(**byte)).count();
+            match block.get(from + blanks) {
+                None if self.unfinished.len() < MAX_SAMPLE => {
+                    self.unfinished.extend_from_slice(block);
+                    return None;
+                }
+                Some(byte) if byte.is_ascii_alphanumeric() => {}
+                _ => self.start_array(),
+            }
+        }
+        self.has_started = true;
         Some(block)
     }
 
@@ -103,7 +119,7 @@ impl Fold {
         {
             self.line += 1;
             self.report.lines += 1;
-            self.report.reject(self.line, Rejection::new(reason, 0), sample);
+            self.report.reject_end_of_array(self.line, reason, sample);
         }
         self.has_started = false;
         self.has_compressed = false;

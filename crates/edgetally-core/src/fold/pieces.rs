@@ -15,11 +15,11 @@ const COLOR: usize = 20;
 pub fn strip(block: &[u8], mut range: Range<usize>) -> Range<usize> {
     range.start = strip_start(block, range.clone());
     while let [.., last] = &block[range.clone()] {
-        if *last == b'm'
+        if matches!(last, b'm' | b'K')
             && let Some(start) = color_at_end(&block[range.clone()])
         {
             range.end = range.start + start;
-        } else if is_blank(*last) || *last == 0 {
+        } else if is_blank(*last) || matches!(last, 0 | b'\n') {
             range.end -= 1;
         } else {
             break;
@@ -33,7 +33,7 @@ pub fn strip_start(block: &[u8], range: Range<usize>) -> usize {
     let mut start = range.start;
     while let [first, rest @ ..] = &block[start..range.end] {
         start += match *first {
-            b' ' | b'\t' | b'\r' | 0 | RECORD_SEPARATOR => 1,
+            b' ' | b'\t' | b'\r' | b'\n' | 0 | RECORD_SEPARATOR => 1,
             0xEF if rest.starts_with(b"\xBB\xBF") => 3,
             ESCAPE => match color(&block[start..range.end]) {
                 Some(len) => len,
@@ -45,11 +45,11 @@ pub fn strip_start(block: &[u8], range: Range<usize>) -> usize {
     start
 }
 
-/// The length of the color at the start of `text`, as terminals have them: `ESC[36m`.
+/// The length of the color at the start of `text`, as terminals have them: `ESC[36m`, or `ESC[K` as grep adds.
 fn color(text: &[u8]) -> Option<usize> {
     let parameters = text.strip_prefix(&[ESCAPE, b'['])?.iter().take(COLOR);
     let len = parameters.take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
-    (text.get(len + 2) == Some(&b'm')).then_some(len + 3)
+    matches!(text.get(len + 2), Some(b'm' | b'K')).then_some(len + 3)
 }
 
 /// Where the color starts that ends `text`.
@@ -128,7 +128,8 @@ pub fn records(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
                 has_punctuation = true;
                 at += 1;
             }
-            byte if is_blank(byte) => at += 1,
+            // A text in an envelope may have several lines.
+            byte if is_blank(byte) || byte == b'\n' => at += 1,
             // Files that were joined may each have one.
             _ if block[at..range.end].starts_with(BYTE_ORDER_MARK) => at += BYTE_ORDER_MARK.len(),
             _ => return None,

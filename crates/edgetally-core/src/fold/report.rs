@@ -2,7 +2,9 @@
 
 use crate::fold::unknown_words::UnknownWords;
 use crate::format::compressed::compressed;
+use crate::format::foreign::{foreign, foreign_object};
 use crate::rejection::{Reason, Rejection};
+use crate::value::timestamp::lacks_offset;
 
 /// The most rejected lines that a report describes.
 const MAX_REJECTIONS: usize = 10;
@@ -20,16 +22,32 @@ pub struct RejectedLine {
     pub at: usize,
     /// The start of the line.
     pub sample: Vec<u8>,
+    /// Whether it follows the end of an array.
+    pub is_after_array: bool,
 }
 
 impl RejectedLine {
-    /// Why, in words: of compressed data, by what it is.
+    /// Why, in words. What the line is instead is named if it is known.
     #[must_use]
     pub fn sentence(&self) -> &'static str {
-        let named = if self.reason == Reason::Compressed { compressed(&self.sample) } else { None };
+        let named = match self.reason {
+            Reason::Compressed => compressed(&self.sample),
+            Reason::NotJson if self.is_after_array => Some(AFTER_ARRAY),
+            Reason::NotJson => foreign(&self.sample),
+            Reason::NoPart => foreign_object(&self.sample),
+            Reason::BadTs => {
+                let value = self.sample.get(self.at..).unwrap_or_default();
+                let end = memchr::memchr2(b'"', b'\\', value).unwrap_or(value.len());
+                lacks_offset(&value[..end]).then_some(WITHOUT_OFFSET)
+            }
+            _ => None,
+        };
         named.unwrap_or(self.reason.sentence())
     }
 }
+
+const AFTER_ARRAY: &str = "data after the end of the array: expected records or other arrays";
+const WITHOUT_OFFSET: &str = "ts has no offset from UTC: expected Z or +hh:mm behind the time";
 
 /// What became of the lines since the last report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +75,17 @@ impl Report {
         // Lines of other logs are expected: they are counted, and not shown.
         if rejection.reason != Reason::OtherLog && self.rejections.len() < MAX_REJECTIONS {
             let sample = text[..text.len().min(MAX_SAMPLE)].to_vec();
-            self.rejections.push(RejectedLine { line, reason: rejection.reason, at: rejection.at, sample });
+            let Rejection { reason, at } = rejection;
+            self.rejections.push(RejectedLine { line, reason, at, sample, is_after_array: false });
+        }
+    }
+
+    /// Counts a wrong end of an array, and what follows it as a line.
+    pub(crate) fn reject_end_of_array(&mut self, line: u64, reason: Reason, trailing: &[u8]) {
+        let before = self.rejections.len();
+        self.reject(line, Rejection::new(reason, 0), trailing);
+        if let Some(one) = self.rejections.get_mut(before) {
+            one.is_after_array = reason == Reason::NotJson;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A record that is spread over several lines, as pretty-printers write it.
 
 use crate::decode::scan::Walk;
-use crate::value::text::is_blank;
+use crate::value::text::{is_blank, trim};
 
 /// The lines of a record up to here, with blanks instead of newlines; empty if there is none.
 #[derive(Debug)]
@@ -73,7 +73,13 @@ impl SpreadRecord {
     }
 }
 
-/// Whether `text` is the first line of a record that is spread over several: its brace, perhaps with the bracket of an array.
-pub fn starts_spread(text: &[u8]) -> bool {
-    matches!(text, [before @ .., b'{'] if before.iter().all(|byte| is_blank(*byte) || matches!(byte, b',' | b'[')))
+/// What of `text` begins a record that is spread over several lines: its brace, perhaps behind the bracket of an array and before
+/// members, of which the last is followed by a comma or has no value yet. Nothing if it does not.
+pub fn spread_start(text: &[u8]) -> Option<&[u8]> {
+    let before = text.iter().take_while(|byte| is_blank(**byte) || matches!(byte, b',' | b'[')).count();
+    let first = trim(&text[before..]);
+    let goes_on = matches!(first, [b'{', .., b',' | b'{' | b'[' | b':'] | b"{");
+    let mut walk = Walk::over_object();
+    // A line that was cut mostly ends within a string.
+    (goes_on && walk.run(first, 0, first.len()).is_err() && !walk.is_in_string()).then_some(first)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::fold::pieces::{messages, records, strip, strip_start, syslog_messages};
 use crate::fold::settings::Framing;
-use crate::fold::spread_record::{SpreadRecord, starts_spread};
+use crate::fold::spread_record::{SpreadRecord, spread_start};
 use crate::fold::{Fold, is_worth_a_look};
 use crate::format::other_log::is_other_log;
 use crate::rejection::{Reason, Rejection};
@@ -14,7 +14,7 @@ use crate::value::text::is_blank;
 use crate::wrapper::{Content, Element};
 
 /// Envelopes within envelopes that are opened.
-const MAX_DEPTH: u8 = 3;
+const MAX_DEPTH: u8 = 6;
 
 impl Fold {
     /// Folds a line of values between tabs.
@@ -76,6 +76,9 @@ impl Fold {
         now: u64,
         depth: u8,
     ) -> Option<Result<(), Rejection>> {
+        if depth == 0 {
+            self.unwrapper.begin();
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         let (decoder, max_line) = (&self.decoder, self.settings.max_line);
         let is_of_record = |key: &[u8]| decoder.is_of_record(key);
@@ -98,7 +101,12 @@ impl Fold {
                     }
                     Ok(())
                 }
-                Content::Part => self.skip_part(),
+                Content::Part => {
+                    for text in self.unwrapper.take_pushed_out() {
+                        self.reject_cut(self.line, &text);
+                    }
+                    self.skip_part()
+                }
                 Content::TooLong => Err(Rejection::new(Reason::TooLong, max_line)),
             }
         });
@@ -179,17 +187,17 @@ impl Fold {
         if !matches!(rejection.reason, Reason::NotJson | Reason::Truncated) {
             return self.open(block, range, second, rejection, now, depth);
         }
-        if starts_spread(text) {
-            self.spread = SpreadRecord::new(b"{", self.line, depth > 0, second);
+        if let Some(first) = spread_start(text) {
+            self.spread = SpreadRecord::new(first, self.line, depth > 0, second);
             return self.skip_part();
         }
         if let Some(records) = records(block, range.clone()) {
             // Records are counted as lines.
             self.report.lines = (self.report.lines + records.len() as u64).saturating_sub(1);
             for record in records {
-                if starts_spread(&block[record.clone()]) {
+                if let Some(first) = spread_start(&block[record.clone()]) {
                     self.report.lines -= 1;
-                    self.spread = SpreadRecord::new(b"{", self.line, depth > 0, second);
+                    self.spread = SpreadRecord::new(first, self.line, depth > 0, second);
                     continue;
                 }
                 let result = self.fold_wrapped(block, record.clone(), second, now);
@@ -220,6 +228,7 @@ impl Fold {
         // Messages are counted as lines.
         self.report.lines += messages.len() as u64 - 1;
         for message in messages {
+            self.unwrapper.begin();
             if let Err(rejection) = self.fold_content(block, message.clone(), second, now, depth.max(1)) {
                 self.reject(rejection, &block[message]);
             }
@@ -261,9 +270,9 @@ impl Fold {
         // Records are counted as lines.
         self.report.lines = (self.report.lines + elements.len() as u64).saturating_sub(1);
         for element in elements {
-            let (text, place) = match &element {
-                Element::Object(object) => (block, range.start + object.start..range.start + object.end),
-                Element::Text(text) => (&text[..], 0..text.len()),
+            let (text, place, second) = match &element {
+                Element::Object(object) => (block, range.start + object.start..range.start + object.end, second),
+                Element::Text(text, own_second) => (&text[..], 0..text.len(), own_second.or(second)),
             };
             if let Err(rejection) = self.fold_content(text, place.clone(), second, now, depth + 1) {
                 self.reject(rejection, &text[place]);

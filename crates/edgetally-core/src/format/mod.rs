@@ -11,6 +11,7 @@ mod cloudfront;
 pub mod compressed;
 pub mod detect;
 mod error;
+pub mod foreign;
 pub mod other_log;
 mod registry;
 mod spec;

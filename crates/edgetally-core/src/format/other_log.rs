@@ -13,15 +13,18 @@
 //! Child (12) Started                                                         Varnish
 //! Started nginx.service - …                                                  systemd
 //! -- Boot 4d5a8f3c9a2b4c5d8e7f6a5b4c3d2e1f --                                 journalctl
+//! _PID=12, PRIORITY=6, Sun 2026-11-22 04:41:06.123456 UTC [s=…               journalctl -o export, verbose
 //! ==> access.log <==                                                         tail
 //! /docker-entrypoint.sh: Configuration complete; ready for start up  images of nginx
 //! ```
 
 /// Starts of lines, in which `9` stands for a digit and `A` for a letter.
-const STARTS: [&[u8]; 34] = [
+const STARTS: [&[u8]; 47] = [
     b"9999/99/99 99:99:99 [",
     b"9999/99/99 99:99:99.999",
+    b"nginx: [",
     b"[AAA AAA 99 99:99:99",
+    b"AH99999: ",
     b"[AAA 99 99:99:99",
     b"[9999-99-99 99:99:99.999][",
     b"9999-99-99A99:99:99Z AAA ",
@@ -45,8 +48,19 @@ const STARTS: [&[u8]; 34] = [
     b"Reloading ",
     b"Reloaded ",
     b"-- Logs begin at ",
+    b"-- Journal begins at ",
+    b"-- No entries --",
+    b"-- Reboot --",
     b"-- Boot ",
     b"==> ",
+    b"PRIORITY=",
+    b"SYSLOG_",
+    b"MESSAGE_ID=",
+    b"CODE_",
+    b"TID=",
+    b"UNIT=",
+    b"INVOCATION_ID=",
+    b"JOB_",
     b"/docker-entrypoint.",
     b"99-listen-on-ipv9",
     b"99-envsubst",
@@ -65,13 +79,22 @@ pub fn is_other_log(line: &[u8]) -> bool {
     let starts_like = |line: &[u8], start: &[u8]| {
         line.len() >= start.len() && start.iter().zip(line).all(|(pattern, byte)| fits(*pattern, *byte))
     };
-    STARTS.iter().any(|start| starts_like(line, start)) || {
+    STARTS.iter().any(|start| starts_like(line, start)) || is_journal_field(line) || {
         // A connection that ended before its request: behind the address and the time, a colon ends the first word.
         let behind_address = memchr::memchr(b' ', line).map_or(&[][..], |blank| &line[blank + 1..]);
         let behind_time = behind_address.get(CONNECTION_TIME.len()..).unwrap_or_default();
         let word = memchr::memchr(b' ', behind_time).map_or(&[][..], |blank| &behind_time[..blank]);
         starts_like(behind_address, CONNECTION_TIME) && word.contains(&b'/') && word.ends_with(b":")
     }
+}
+
+/// Whether `line` begins an entry of the journal, or is one of its fields that the journal itself adds: `_PID=12`.
+fn is_journal_field(line: &[u8]) -> bool {
+    let name = line.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'_').count();
+    let is_field = line.starts_with(b"_") && name > 1 && line.get(name) == Some(&b'=');
+    let is_entry =
+        matches!(line, [_, _, _, b' ', _, _, _, _, b'-', ..]) && memchr::memmem::find(line, b" [s=").is_some();
+    is_field || is_entry
 }
 
 /// When a connection was accepted.
@@ -102,12 +125,27 @@ mod tests {
             "==> /var/log/nginx/access.log <==",
             "/docker-entrypoint.sh: Configuration complete; ready for start up",
             "#Version: 1.0",
+            "nginx: [warn] conflicting server name",
+            "AH00558: apache2: Could not reliably determine the server's name",
+            "-- No entries --",
+            "__CURSOR=s=1;i=2",
+            "_PID=12",
+            "PRIORITY=6",
+            "Sun 2026-11-22 04:41:06.123456 UTC [s=1;i=2]",
         ];
         for line in others {
             assert!(is_other_log(line.as_bytes()), "{line}");
         }
-        let broken =
-            ["", "x", "example\",\"status\":200}", "192.0.2.1 - - [22/Nov/2026:04:41:06 +0000] \"GET /\"", "2026"];
+        let broken = [
+            "",
+            "x",
+            "example\",\"status\":200}",
+            "192.0.2.1 - - [22/Nov/2026:04:41:06 +0000] \"GET /\"",
+            "2026",
+            "_",
+            "_=1",
+            "STATUS=200",
+        ];
         for line in broken {
             assert!(!is_other_log(line.as_bytes()), "{line}");
         }

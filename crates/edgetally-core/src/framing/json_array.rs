@@ -29,19 +29,23 @@ impl ArraySplitter {
         lines
     }
 
-    /// The same, and other arrays may follow the first one, as several lines with one each.
-    pub fn split_arrays(&mut self, mut piece: &[u8]) -> Vec<u8> {
-        let mut lines = vec![];
+    /// The same, and what follows from a record on, if one follows: the input goes on in lines. Other arrays may come before it, as
+    /// several lines with one each.
+    pub fn split_arrays<'a>(&mut self, mut piece: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
+        let mut elements = vec![];
         loop {
             let array = self.split_array(piece);
             piece = &piece[array.len()..];
-            lines.extend_from_slice(&array);
+            elements.extend_from_slice(&array);
             let blanks = piece.iter().take_while(|byte| is_blank(**byte) || **byte == b'\n').count();
-            if !self.trailing.is_empty() || piece.get(blanks) != Some(&b'[') {
-                self.keep_trailing(piece);
-                return lines;
+            match piece.get(blanks) {
+                Some(b'[') if self.trailing.is_empty() => *self = Self::new(self.max_sample),
+                Some(b'{') if self.trailing.is_empty() => return (elements, &piece[blanks..]),
+                _ => {
+                    self.keep_trailing(piece);
+                    return (elements, &[]);
+                }
             }
-            *self = Self::new(self.max_sample);
             piece = &piece[blanks..];
         }
     }
@@ -128,9 +132,22 @@ mod tests {
         let arrays = b"[7,8]\r\n [9]\n[]\n x [1]";
         for cut in 0..arrays.len() {
             let mut splitter = ArraySplitter::new(MAX_SAMPLE);
-            let got = [splitter.split_arrays(&arrays[..cut]), splitter.split_arrays(&arrays[cut..])].concat();
+            let got = [&arrays[..cut], &arrays[cut..]].map(|piece| splitter.split_arrays(piece).0).concat();
             assert_eq!(" 7\n8\n 9\n \n", String::from_utf8_lossy(&got), "cut at {cut}");
             assert_eq!(Some((Reason::NotJson, &b"x [1]"[..])), splitter.error_at_end(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn records_may_follow_wherever_the_stream_is_cut() {
+        let input = b"[7,8]\r\n [9]\n {}\n{}";
+        for cut in 0..=input.len() {
+            let mut splitter = ArraySplitter::new(MAX_SAMPLE);
+            let (mut got, rest) = splitter.split_arrays(&input[..cut]);
+            let rest = [rest, &input[cut..]].concat();
+            let (elements, rest) = if rest.starts_with(b"{") { (vec![], &*rest) } else { splitter.split_arrays(&rest) };
+            got.extend(elements);
+            assert_eq!((" 7\n8\n 9\n".into(), &b"{}\n{}"[..]), (String::from_utf8_lossy(&got), rest), "cut at {cut}");
         }
     }
 

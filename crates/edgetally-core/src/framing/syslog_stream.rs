@@ -94,7 +94,7 @@ fn read_count<'a>(
         b' ' if octets > 0 => (SyslogState::Counted { left: octets }, &left[1..]),
         _ => {
             // Not a count: the digits are the start of a line.
-            lines.extend_from_slice(octets.to_string().as_bytes());
+            lines.extend_from_slice(format!("{octets:0digits$}").as_bytes());
             (SyslogState::Delimited, left)
         }
     }
@@ -112,6 +112,7 @@ mod tests {
             (b"7 {\"a\":1}\n7 {\"b\":2}\n{\"c\":3}\n", "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"),
             (b"9 {\"a\":\n1}\n", "{\"a\": 1} \n"),
             (b"12x34\n{}\n", "12x34\n{}\n"),
+            (b"04:41:06 web.1 | {}\n002 {}\n", "04:41:06 web.1 | {}\n{}\n"),
             (b"\r\n\n{}\r\n", "{}\r\n"),
         ];
         for (stream, want) in cases {

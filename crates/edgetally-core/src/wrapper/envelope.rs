@@ -14,7 +14,8 @@ use std::ops::Range;
 use crate::decode::cursor::{Cursor, Token};
 use crate::decode::scan;
 use crate::value::text::{unescape_into, unescape_string};
-use crate::wrapper::part_marks::{PartMarks, is_part_mark};
+use crate::wrapper::part_marks::{PartMarks, SourceMarks, is_part_mark};
+use crate::wrapper::parts::SourceHash;
 use crate::wrapper::time_memo::TimeMemo;
 
 /// An object that may have a record in one of its strings.
@@ -42,17 +43,19 @@ pub struct Opened {
     pub second: Option<u64>,
     /// Whether it is a part because of a mark.
     pub is_marked_part: bool,
+    /// Where it came from.
+    pub source: SourceHash,
 }
 
 /// Writes to `inside` what the envelope `line` holds; nothing if it is none that is known.
 ///
 /// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it. If `known` is a string
-/// of it with a whole record, nothing but that may be what it holds, and it is not written. If a marked part `is_waiting`, a text may
-/// be its end.
+/// of it with a whole record, nothing but that may be what it holds, and it is not written. If a marked part of the
+/// same source `waits`, a text may be its end.
 pub fn open(
     line: &[u8],
     known: Option<&Range<usize>>,
-    is_waiting: bool,
+    waits: impl Fn(SourceHash) -> bool,
     inside: &mut Vec<u8>,
     times: &mut TimeMemo,
     is_of_record: impl Fn(&[u8]) -> bool,
@@ -62,6 +65,7 @@ pub fn open(
     let (mut stream, mut time) = (None, None);
     // The last text that may be a part, and what says whether it is one.
     let (mut held, mut marks, mut is_of_container) = (None, PartMarks::default(), false);
+    let mut source = SourceMarks::default();
     // The string that `inside` is of.
     let mut unescaped = None;
     let mut at = 0;
@@ -74,6 +78,7 @@ pub fn open(
         let holds = name == b"MESSAGE" || is_holder(name);
         let into = holds.then_some(&mut *inside);
         let (value, next) = value(cursor, value_at, known, into, &mut unescaped)?;
+        source.read(name, &line[value_at..next]);
         match (name, value) {
             (b"MESSAGE", value) => entry = Some(value),
             (_, Token::String(range)) if holds => {
@@ -86,7 +91,9 @@ pub fn open(
                     }
                 }
             }
-            (_, Token::Nested(range)) if holds && line[range.start] == b'{' => object = Some(range),
+            (name, Token::Nested(range)) if holds && line[range.start] == b'{' => {
+                object = object.filter(|_| is_description(name)).or(Some(range));
+            }
             (b"stream", Token::String(range)) => stream = Some(range),
             (name, Token::String(range) | Token::Scalar(range)) if marks.read(name, &line[range.clone()]) => {
                 is_of_container |= name.starts_with(b"CONTAINER");
@@ -104,6 +111,8 @@ pub fn open(
         }
     }
     let is_known = known.is_some();
+    let is_stderr = stream.as_ref().is_some_and(|stream: &Range<usize>| &line[stream.clone()] == b"stderr");
+    let source = source.hash(is_stderr);
     let mut unescape = |text: Range<usize>| {
         if unescaped != Some(text.start) {
             (!is_known).then_some(())?;
@@ -115,22 +124,21 @@ pub fn open(
     let part = held.or_else(|| log.clone()).or(entry_of_container);
     // Some mark all parts but the last one.
     let is_docker = log.is_some() && stream.is_some();
-    let is_last = |text: &Range<usize>| is_waiting && !is_docker && !line[text.clone()].starts_with(b"{");
+    let is_last = |text: &Range<usize>| waits(source) && !is_docker && !line[text.clone()].starts_with(b"{");
     let part = part.filter(|text| marks.is_part.is_some() || is_last(text));
     if stream.is_none() {
         text = text.or(log.take().filter(|log| may_hold_record(&line[log.clone()])));
     }
     let envelope = match (log, stream, entry, text, object) {
-        (_, stream, ..) if let Some(part) = part => {
+        _ if let Some(part) = part => {
             unescape(part)?;
-            let is_stderr = stream.is_some_and(|stream: Range<usize>| &line[stream] == b"stderr");
             Envelope::Docker { is_part: marks.is_part == Some(true), is_stderr }
         }
-        (Some(log), Some(stream), _, _, _) => {
+        (Some(log), Some(_), _, _, _) => {
             unescape(log)?;
             // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
             let is_part = !is_known && !inside.ends_with(b"\n") && !is_object(inside);
-            Envelope::Docker { is_part, is_stderr: &line[stream] == b"stderr" }
+            Envelope::Docker { is_part, is_stderr }
         }
         (_, _, Some(Token::String(entry)), _, _) => {
             unescape(entry)?;
@@ -156,7 +164,7 @@ pub fn open(
         Some(Token::String(range) | Token::Scalar(range)) => times.second(&line[range]),
         _ => None,
     };
-    Some(Opened { envelope, second, is_marked_part: marks.is_part == Some(true) })
+    Some(Opened { envelope, second, is_marked_part: marks.is_part == Some(true), source })
 }
 
 /// The value at `at`, and where it ends. The first string that goes `into` a buffer is unescaped on the way.
@@ -189,7 +197,7 @@ fn is_holder(name: &[u8]) -> bool {
     HOLDERS.contains(&name)
 }
 
-const HOLDERS: [&[u8]; 18] = [
+const HOLDERS: [&[u8]; 25] = [
     b"log",
     b"message",
     b"msg",
@@ -213,7 +221,24 @@ const HOLDERS: [&[u8]; 18] = [
     b"@message",
     // OpenTelemetry
     b"stringValue",
+    // Kafka
+    b"payload",
+    // Log Analytics
+    b"Log_s",
+    // rsyslog
+    b"rawmsg",
+    // Elasticsearch
+    b"_source",
+    b"hits",
+    // Splunk
+    b"_raw",
+    b"result",
 ];
+
+/// Whether shippers describe the file and the event in an object called `name`, too.
+fn is_description(name: &[u8]) -> bool {
+    matches!(name, b"log" | b"event")
+}
 
 /// The text of an entry of the journal.
 fn entry_text(entry: Option<&Token>) -> Option<Range<usize>> {
@@ -235,6 +260,7 @@ pub fn is_time(name: &[u8]) -> bool {
             | b"timereported"
             | b"ISODATE"
             | b"TimeGenerated"
+            | b"timeUnixNano"
     )
 }
 
@@ -276,7 +302,8 @@ mod tests {
 
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
-        let opened = open(line.as_bytes(), None, false, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
+        let opened =
+            open(line.as_bytes(), None, |_| false, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 
@@ -314,6 +341,8 @@ mod tests {
             (format!(r#"{{{time},"CONTAINER_PARTIAL_LAST":"true","MESSAGE":"{escaped}"}}"#), docker(false, false)),
             (format!(r#"{{"version":"1.1","short_message":"{escaped}","timestamp":1795322466.5}}"#), Envelope::Message),
             (format!(r#"{{"jsonPayload":{RECORD},"timestamp":"2026-11-22T04:41:06Z"}}"#), Envelope::Message),
+            (format!(r#"{{{time},"event":{{"a":1}},"json":{RECORD},"log":{{"offset":1}}}}"#), Envelope::Message),
+            (format!(r#"{{"payload":"{escaped}","timestamp":1795322466123}}"#), Envelope::Message),
         ];
         for (line, envelope) in cases {
             let (found, inside) = opened(&line).expect("it is an envelope");
@@ -332,8 +361,8 @@ mod tests {
             (r#"{"MESSAGE":"a","CONTAINER_PARTIAL_MESSAGE":"true"}"#, true),
         ] {
             let envelope = Envelope::Docker { is_part, is_stderr: false };
-            let want = Opened { envelope, second: None, is_marked_part: is_part };
-            assert_eq!(Some((want, "a".to_owned())), opened(line), "{line}");
+            let (found, inside) = opened(line).expect("it is an envelope");
+            assert_eq!((envelope, is_part, "a"), (found.envelope, found.is_marked_part, &*inside), "{line}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::decode::cursor::{Cursor, Token};
 use crate::decode::scan;
 use crate::wrapper::envelope::{Envelope, Opened, decides_envelope, is_time};
+use crate::wrapper::parts::SourceHash;
 use crate::wrapper::time_memo::TimeMemo;
 
 /// The most bytes around a record that are learned.
@@ -83,7 +84,7 @@ impl EnvelopeTemplate {
         let last = self.members.iter().rfind(|member| member.varies())?;
         let envelope = self.envelope.filter(|_| line[at..] == self.text[last.range.end..])?;
         // Parts are read the general way.
-        Some(Opened { envelope, second, is_marked_part: false })
+        Some(Opened { envelope, second, is_marked_part: false, source: SourceHash::default() })
     }
 
     /// Follows `line` from where it `matched`, up to its record, or else behind the last value that varies.
@@ -196,7 +197,7 @@ mod tests {
 
     /// What `line` is, read the general way.
     fn opened(line: &[u8], record: &Range<usize>) -> Option<Opened> {
-        open(line, Some(record), false, &mut vec![], &mut TimeMemo::default(), |key| key == b"status")
+        open(line, Some(record), |_| false, &mut vec![], &mut TimeMemo::default(), |key| key == b"status")
     }
 
     /// What `line` is, as the template expects it.
@@ -227,7 +228,8 @@ mod tests {
             template.learn(&line, &record, found.envelope);
         }
         let (line, record) = with_record(lines[2]).expect("it has a record");
-        let want = Opened { envelope: Envelope::Journal, second: Some(1_795_322_468), is_marked_part: false };
+        let (envelope, source) = (Envelope::Journal, SourceHash::default());
+        let want = Opened { envelope, second: Some(1_795_322_468), is_marked_part: false, source };
         assert_eq!(Some(want), expected(&template, &line, &record));
     }
 

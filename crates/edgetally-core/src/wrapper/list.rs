@@ -4,6 +4,8 @@
 //! {"records":[{"ts":…},{"ts":…}]}                      Azure
 //! {"logEvents":[{"message":"{\"ts\":…}"},…]}           CloudWatch
 //! {"MESSAGE":["{\"ts\":…}",…]}                         journalctl -o json, of a repeated field
+//! {"stream":{…},"values":[["1795322466…","{\"ts\":…}"]]} Loki, in a list of `streams`
+//! {"resourceLogs":[{"scopeLogs":[{"logRecords":[…]}]}]} OpenTelemetry, as JSON
 //! ```
 
 use std::ops::Range;
@@ -15,7 +17,21 @@ use crate::wrapper::time_memo::TimeMemo;
 
 /// Lists of records, or of envelopes, that an object may have.
 fn is_list(name: &[u8]) -> bool {
-    matches!(name, b"records" | b"Records" | b"logEvents" | b"events" | b"entries" | b"MESSAGE")
+    matches!(
+        name,
+        b"records"
+            | b"Records"
+            | b"logEvents"
+            | b"events"
+            | b"entries"
+            | b"MESSAGE"
+            | b"streams"
+            | b"values"
+            | b"resourceLogs"
+            | b"scopeLogs"
+            | b"logRecords"
+            | b"hits"
+    )
 }
 
 /// What is in a list.
@@ -23,8 +39,8 @@ fn is_list(name: &[u8]) -> bool {
 pub enum Element {
     /// An object, which is there in the line.
     Object(Range<usize>),
-    /// A text without its escapes.
-    Text(Vec<u8>),
+    /// A text without its escapes, and the second that is said of it.
+    Text(Vec<u8>, Option<u64>),
 }
 
 /// The records in the object `line`, if it has a list of them, and the second that it says.
@@ -48,11 +64,11 @@ pub fn list(line: &[u8], times: &mut TimeMemo) -> Option<(Vec<Element>, Option<u
             _ => return None,
         }
     }
-    Some((elements(cursor, list?.start)?, second))
+    Some((elements(cursor, list?.start, times)?, second))
 }
 
 /// The elements of the array at `at`; nothing if one is neither an object nor a text.
-fn elements(cursor: Cursor<'_>, mut at: usize) -> Option<Vec<Element>> {
+fn elements(cursor: Cursor<'_>, mut at: usize, times: &mut TimeMemo) -> Option<Vec<Element>> {
     let mut elements = vec![];
     if cursor.byte(cursor.skip_blanks(at + 1)).ok()? == b']' {
         return Some(elements);
@@ -62,13 +78,17 @@ fn elements(cursor: Cursor<'_>, mut at: usize) -> Option<Vec<Element>> {
         let mut text = vec![];
         elements.push(match value {
             Token::Nested(range) if cursor.block[range.start] == b'{' => Element::Object(range),
+            Token::Nested(range) if let Some((time, line)) = pair(cursor, range.start) => {
+                unescape_into(&cursor.block[line], &mut text);
+                Element::Text(text, times.second(&cursor.block[time]))
+            }
             Token::Nested(range) => {
                 bytes_into(&cursor.block[range], &mut text)?;
-                Element::Text(text)
+                Element::Text(text, None)
             }
             Token::String(range) => {
                 unescape_into(&cursor.block[range], &mut text);
-                Element::Text(text)
+                Element::Text(text, None)
             }
             Token::Scalar(_) => return None,
         });
@@ -79,6 +99,14 @@ fn elements(cursor: Cursor<'_>, mut at: usize) -> Option<Vec<Element>> {
             _ => return None,
         }
     }
+}
+
+/// A time and a line, as Loki writes them: the first two texts of the list at `at`.
+fn pair(cursor: Cursor<'_>, at: usize) -> Option<(Range<usize>, Range<usize>)> {
+    let (Token::String(time), next) = cursor.token(cursor.skip_blanks(at + 1)).ok()? else { return None };
+    let comma = cursor.skip_blanks(next);
+    let (Token::String(line), _) = cursor.token(cursor.skip_blanks(comma + 1)).ok()? else { return None };
+    (cursor.byte(comma).ok()? == b',').then_some((time, line))
 }
 
 #[cfg(test)]
@@ -95,13 +123,14 @@ mod tests {
             (format!(r#"{{"records":[{RECORD}, {RECORD}],"time":"2026-11-22T04:41:06Z"}}"#), 2),
             (format!(r#"{{"time":1795322466,"MESSAGE":[ "{escaped}",[{}]]}}"#, bytes.join(",")), 2),
             (r#"{"logEvents":[ ],"time":1795322466}"#.to_owned(), 0),
+            (format!(r#"{{"time":1795322466,"values":[ [ "1" , "{escaped}"],["2","{escaped}",{{"a":"b"}}]]}}"#), 2),
         ] {
             let (elements, second) = list(line.as_bytes(), &mut TimeMemo::default()).expect("it has a list");
             assert_eq!((count, Some(1_795_322_466)), (elements.len(), second), "{line}");
             for element in elements {
                 let text = match element {
                     Element::Object(range) => line.as_bytes()[range].to_vec(),
-                    Element::Text(text) => text,
+                    Element::Text(text, _) => text,
                 };
                 assert_eq!(RECORD.as_bytes(), text, "{line}");
             }

@@ -9,6 +9,7 @@ mod envelope;
 mod envelope_template;
 mod list;
 mod part_marks;
+mod parts;
 mod prefix;
 mod time_memo;
 
@@ -18,6 +19,7 @@ pub use crate::wrapper::prefix::Prefix;
 
 use crate::value::text::is_blank;
 use crate::wrapper::envelope_template::{EnvelopeTemplate, Matched};
+use crate::wrapper::parts::{Parts, SourceHash, TooLong};
 use crate::wrapper::time_memo::TimeMemo;
 
 /// Prefixes that may stand behind each other: `nginx-1  | 2026-11-22T04:41:06Z {…}`.
@@ -47,8 +49,9 @@ impl Wrapper {
             Self::Prefix(Prefix::Time) => "timestamp",
             Self::Prefix(Prefix::Name) => "container name",
             Self::Prefix(Prefix::Event) => "server-sent event",
+            Self::Prefix(Prefix::Console) => "caddy console",
             Self::Envelope(Envelope::Docker { .. }) => "docker json-file",
-            Self::Envelope(Envelope::Journal) => "journald",
+            Self::Prefix(Prefix::Field) | Self::Envelope(Envelope::Journal) => "journald",
             Self::Envelope(Envelope::Message) => "message",
             Self::List => "list of records",
         }
@@ -90,24 +93,22 @@ pub struct RecordStart {
 /// Takes lines out of their wrappers, and puts the parts of split ones together.
 #[derive(Debug, Default)]
 pub struct Unwrapper {
-    /// Parts of standard output and standard error whose lines have not ended.
-    parts: [Parts; 2],
-    /// Whether the last part was one because of a mark. Some mark all parts but the last one.
-    has_marked_part: bool,
+    /// Parts of lines that have not ended.
+    parts: Parts,
+    /// What the wrappers around the text that is looked at say of where it came from.
+    source: SourceHash,
     last: Option<Wrapper>,
     is_enveloped: bool,
     template: EnvelopeTemplate,
     times: TimeMemo,
 }
 
-/// Parts of one line.
-#[derive(Debug, Default)]
-struct Parts {
-    bytes: Vec<u8>,
-    is_too_long: bool,
-}
-
 impl Unwrapper {
+    /// Begins a line, or a message of one: nothing is around it.
+    pub fn begin(&mut self) {
+        self.source = SourceHash::default();
+    }
+
     /// Takes `line`, which has no blanks before it, out of its wrapper; nothing when it has none.
     ///
     /// Content that had to be put together is written to `buffer`. A line may have `max_line` bytes. An object with a key that
@@ -168,7 +169,7 @@ impl Unwrapper {
             opened
         } else {
             let record = at..end;
-            let opened = envelope::open(line, Some(&record), false, &mut vec![], &mut self.times, is_of_record)?;
+            let opened = envelope::open(line, Some(&record), |_| false, &mut vec![], &mut self.times, is_of_record)?;
             if !opened.is_marked_part {
                 self.template.learn(line, &record, opened.envelope);
             }
@@ -196,13 +197,18 @@ impl Unwrapper {
     /// Ends an input: takes the parts of lines that have not ended.
     pub fn take_parts(&mut self) -> Vec<Vec<u8>> {
         self.is_enveloped = false;
-        self.parts.iter_mut().map(|parts| std::mem::take(parts).bytes).collect()
+        self.parts.take()
     }
 
     /// Whether parts of a line wait for their end.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.parts.iter().any(|parts| !parts.bytes.is_empty())
+        !self.parts.is_empty()
+    }
+
+    /// Takes the parts of lines that others pushed out.
+    pub fn take_pushed_out(&mut self) -> Vec<Vec<u8>> {
+        self.parts.take_pushed_out()
     }
 
     fn strip(&mut self, line: &[u8], buffer: &mut Vec<u8>, max_line: usize) -> Option<Unwrapped> {
@@ -217,11 +223,16 @@ impl Unwrapper {
             if first.is_some() && is_header && line.get(found_end) != Some(&b'{') {
                 break;
             }
+            if found.prefix == Prefix::Name {
+                self.source.add(&line[at..found_end]);
+            }
             at = found_end;
             second = found.second.or(second);
             first = first.or(Some(found.prefix));
             if let Prefix::Cri { is_part, is_stderr } = found.prefix {
-                let content = self.join(&line[at..], is_part, is_stderr, max_line, buffer).unwrap_or(Content::Line(at));
+                let source = self.source.of_stream(is_stderr);
+                let content = self.join(&line[at..], is_part, false, source, max_line, buffer);
+                let content = content.unwrap_or(Content::Line(at));
                 return Some(Unwrapped { wrapper: Wrapper::Prefix(found.prefix), content, second });
             }
         }
@@ -236,14 +247,15 @@ impl Unwrapper {
         max_line: usize,
         is_of_record: impl Fn(&[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        let is_waiting = self.has_marked_part && self.is_waiting();
-        let opened = envelope::open(line, None, is_waiting, buffer, &mut self.times, is_of_record)?;
-        self.has_marked_part = opened.is_marked_part;
+        let (parts, around) = (&self.parts, self.source);
+        let waits = |source: SourceHash| parts.has_marked(around.and(source));
+        let opened = envelope::open(line, None, waits, buffer, &mut self.times, is_of_record)?;
+        self.source = around.and(opened.source);
         let wrapper = Wrapper::Envelope(opened.envelope);
         let mut content = None;
-        if let Envelope::Docker { is_part, is_stderr } = opened.envelope {
+        if let Envelope::Docker { is_part, .. } = opened.envelope {
             let text = std::mem::take(buffer);
-            content = self.join(&text, is_part, is_stderr, max_line, buffer);
+            content = self.join(&text, is_part, opened.is_marked_part, self.source, max_line, buffer);
             if content.is_none() {
                 *buffer = text;
             }
@@ -252,32 +264,24 @@ impl Unwrapper {
         Some(Unwrapped { wrapper, content, second: opened.second })
     }
 
-    /// Joins `text` with the parts before it; nothing when it is a whole line by itself.
+    /// Joins `text` with the parts before it from the same `source`; nothing when it is a whole line by itself.
     fn join(
         &mut self,
         text: &[u8],
         is_part: bool,
-        is_stderr: bool,
+        is_marked: bool,
+        source: SourceHash,
         max_line: usize,
         buffer: &mut Vec<u8>,
     ) -> Option<Content> {
-        let parts = &mut self.parts[usize::from(is_stderr)];
-        if !is_part && parts.bytes.is_empty() {
-            return None;
-        }
-        // The newline that ends a line is not a part of it.
-        let text = if is_part { text } else { &text[..without_newline(text)] };
-        parts.is_too_long |= parts.bytes.len() + text.len() > max_line;
-        if !parts.is_too_long {
-            parts.bytes.extend_from_slice(text);
-        }
         if is_part {
+            self.parts.push(source, text, is_marked, max_line);
             return Some(Content::Part);
         }
-        buffer.clear();
-        buffer.append(&mut parts.bytes);
-        if std::mem::take(&mut parts.is_too_long) {
-            return Some(Content::TooLong);
+        // The newline that ends a line is not a part of it.
+        match self.parts.end(source, &text[..without_newline(text)], max_line)? {
+            Ok(line) => *buffer = line,
+            Err(TooLong) => return Some(Content::TooLong),
         }
         Some(padded(buffer))
     }
@@ -285,28 +289,12 @@ impl Unwrapper {
     /// The parts that wait for their end, as [`Unwrapper::resume`] takes them; empty when there are none.
     #[must_use]
     pub fn waiting(&self) -> Vec<u8> {
-        let mut bytes = vec![];
-        if self.is_waiting() {
-            for parts in &self.parts {
-                bytes.extend_from_slice(&(parts.bytes.len() as u64).to_le_bytes());
-                bytes.push(u8::from(parts.is_too_long));
-                bytes.extend_from_slice(&parts.bytes);
-            }
-        }
-        bytes
+        self.parts.to_bytes()
     }
 
     /// Goes on where another one was that said this when asked what is `waiting`. Anything else is ignored.
     pub fn resume(&mut self, waiting: &[u8]) {
-        let mut left = waiting;
-        for parts in &mut self.parts {
-            let Some((len, [is_too_long, rest @ ..])) = left.split_first_chunk::<8>() else { return };
-            let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
-            let Some((bytes, rest)) = rest.split_at_checked(len) else { return };
-            *parts = Parts { bytes: bytes.to_vec(), is_too_long: *is_too_long == 1 };
-            self.has_marked_part |= !bytes.is_empty();
-            left = rest;
-        }
+        self.parts = Parts::from_bytes(waiting);
     }
 }
 
@@ -334,6 +322,7 @@ mod tests {
         let (mut unwrapper, mut buffer) = (Unwrapper::default(), vec![]);
         let mut all = vec![];
         for line in lines {
+            unwrapper.begin();
             let found = unwrapper.unwrap(line.as_bytes(), &mut buffer, max_line, |key| key == b"status");
             all.push(found.map(|found| match found.content {
                 Content::Line(at) => line[at..].to_owned(),
@@ -370,6 +359,54 @@ mod tests {
             assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 100), "{a}");
             let want = [Some("…"), Some("error {"), Some("…"), Some("too long")].map(|text| text.map(str::to_owned));
             assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 20), "{a}");
+        }
+    }
+
+    /// Writes a text of a source, of which it is the last part or not.
+    type Writer<'a> = &'a dyn Fn(&str, &str, &str) -> String;
+
+    #[test]
+    fn parts_of_several_sources_are_told_apart() {
+        let (half, other) = RECORD.split_at(17);
+        let blog = RECORD.replace("a.example", "b.example");
+        let (blog_half, blog_other) = blog.split_at(20);
+        let escape = |text: &str| text.replace('"', "\\\"");
+        let journal = |text: &str, id: &str, last: &str| {
+            let (text, mark) =
+                (escape(text), format!(r#""CONTAINER_PARTIAL_LAST":"{last}","CONTAINER_PARTIAL_ID":"{id}""#));
+            format!(r#"{{"MESSAGE":"{text}",{mark}}}"#)
+        };
+        let podman = |text: &str, id: &str, last: &str| {
+            let mark = if last == "true" { "" } else { r#","CONTAINER_PARTIAL_MESSAGE":"true""# };
+            format!(r#"{{"MESSAGE":"{}","CONTAINER_ID":"{id}"{mark}}}"#, escape(text))
+        };
+        let fluent_bit = |text: &str, pod: &str, last: &str| {
+            let tag = if last == "true" { "F" } else { "P" };
+            let pod = format!(r#""kubernetes":{{"pod_name":"{pod}"}}"#);
+            format!(r#"{{"log":"{}","stream":"stdout","_p":"{tag}",{pod}}}"#, escape(text))
+        };
+        let vector = |text: &str, file: &str, last: &str| {
+            let mark = if last == "true" { "" } else { r#","_partial":true"# };
+            format!(r#"{{"file":"{file}","message":"{}","stream":"stdout"{mark}}}"#, escape(text))
+        };
+        let docker = |text: &str, tag: &str, last: &str| {
+            let newline = if last == "true" { "\\n" } else { "" };
+            format!(r#"{{"log":"{}{newline}","stream":"stdout","attrs":{{"tag":"{tag}"}}}}"#, escape(text))
+        };
+        let kubectl = |text: &str, pod: &str, last: &str| {
+            let tag = if last == "true" { "F" } else { "P" };
+            format!("[pod/{pod}/nginx] 2026-11-22T04:41:06Z stdout {tag} {text}")
+        };
+        let writers: [Writer<'_>; 6] = [&journal, &podman, &fluent_bit, &vector, &docker, &kubectl];
+        for write in writers {
+            let lines = [
+                write(half, "a", "false"),
+                write(blog_half, "b", "false"),
+                write(other, "a", "true"),
+                write(blog_other, "b", "true"),
+            ];
+            let want = [Some("…"), Some("…"), Some(RECORD), Some(&blog)].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&lines.each_ref().map(String::as_str), 100), "{}", lines[0]);
         }
     }
 

@@ -7,6 +7,8 @@
 //! {"message":"{\"ts\":…","_partial":true}                                             Vector
 //! ```
 
+use crate::wrapper::parts::SourceHash;
+
 /// What an envelope says of a line that may be in parts.
 #[derive(Debug, Default)]
 pub struct PartMarks {
@@ -35,4 +37,55 @@ impl PartMarks {
 /// Whether a member called `name` is a mark of a part.
 pub fn is_part_mark(name: &[u8]) -> bool {
     PartMarks::default().read(name, b"")
+}
+
+/// What an envelope says of where its line is from.
+#[derive(Debug, Default)]
+pub struct SourceMarks {
+    /// Of all members that say so.
+    members: SourceHash,
+    /// Of the id that all parts of a line share.
+    id: Option<SourceHash>,
+}
+
+impl SourceMarks {
+    /// Reads a member.
+    pub fn read(&mut self, name: &[u8], value: &[u8]) {
+        if is_source(name) {
+            self.members.add(value);
+        } else if matches!(name, b"partial_id" | b"CONTAINER_PARTIAL_ID") {
+            let mut id = SourceHash::default();
+            id.add(value);
+            self.id = Some(id);
+        }
+    }
+
+    /// Where the line is from.
+    pub fn hash(&self, is_stderr: bool) -> SourceHash {
+        self.id.unwrap_or_else(|| self.members.of_stream(is_stderr))
+    }
+}
+
+/// Whether a member called `name` says which container, file or host a line is from.
+fn is_source(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"container_id"
+            | b"container_name"
+            | b"CONTAINER_ID"
+            | b"CONTAINER_ID_FULL"
+            | b"CONTAINER_NAME"
+            | b"kubernetes"
+            | b"docker"
+            | b"container"
+            | b"attrs"
+            | b"file"
+            | b"filename"
+            | b"path"
+            | b"tag"
+            | b"host"
+            | b"hostname"
+            | b"_HOSTNAME"
+            | b"source"
+    )
 }

@@ -11,11 +11,16 @@
 //! [ 1234.567890] edge1 nginx[12]: {"ts":…}                                       journalctl -o short-monotonic
 //! nginx-1  | {"ts":…}                                                            docker compose logs
 //! [pod/edge-7d9/nginx] {"ts":…}                                                  kubectl logs --prefix
+//! MESSAGE={"ts":…}                                                               journalctl -o export, verbose
+//! access.log:12:{"ts":…}                                                         grep
+//! @400000006ba29e2c1a2b3c4d {"ts":…}                                             multilog
+//! 2026/11/22 04:41:06.123⇥INFO⇥http.log.access⇥handled request⇥{"status":…}  Caddy, `format console`
 //! ```
 
 use crate::decode::scan;
+use crate::value::date::MONTHS;
 use crate::value::text::{is_blank, trim};
-use crate::value::timestamp::MONTHS;
+use crate::value::timestamp::lacks_offset;
 use crate::wrapper::time_memo::TimeMemo;
 
 /// Bytes in which a name before `|` or in brackets has to end.
@@ -39,6 +44,10 @@ pub enum Prefix {
     Name,
     /// The name of a field of a server-sent event.
     Event,
+    /// The name of a field of an entry of the journal of systemd.
+    Field,
+    /// The columns of Caddy's console format.
+    Console,
 }
 
 /// A prefix, and what it tells.
@@ -56,16 +65,26 @@ pub struct Found {
 pub fn prefix(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     match line.first()? {
         b'<' => priority(line, times),
-        b'@' => cookie(line),
-        b'[' => bracketed_name(line).or_else(|| monotonic(line)),
+        b'@' => cookie(line).or_else(|| tai64n(line)),
+        b'[' => bracketed_name(line).or_else(|| monotonic(line)).or_else(|| bracketed_time(line, times)),
         b'0'..=b'9' => counted(line, times)
             .or_else(|| timestamped(line, times))
+            .or_else(|| console(line))
             .or_else(|| blank_date(line, 0, times))
-            .or_else(|| named(line)),
-        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W' => {
-            month(line, 0).or_else(|| weekday(line, times)).or_else(|| named(line))
-        }
-        b'a'..=b'z' | b'A'..=b'Z' => event(line).or_else(|| pod_and_container(line)).or_else(|| named(line)),
+            .or_else(|| named(line))
+            .or_else(|| line_number(line))
+            .or_else(|| id(line)),
+        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W' => month(line, 0)
+            .or_else(|| weekday(line, times))
+            .or_else(|| field(line))
+            .or_else(|| named(line))
+            .or_else(|| tagged(line)),
+        b'a'..=b'z' | b'A'..=b'Z' => event(line)
+            .or_else(|| pod_and_container(line))
+            .or_else(|| named(line))
+            .or_else(|| tagged(line))
+            .or_else(|| id(line)),
+        b'/' | b'.' => tagged(line),
         _ => None,
     }
 }
@@ -164,13 +183,84 @@ fn weekday(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     Some(Found { prefix: Prefix::Syslog, end: message(line, zone_at + zone.len() + 1), second })
 }
 
-/// `journalctl -o short-monotonic`: `[ 1234.567890] host tag[pid]: `.
+/// `journalctl -o short-monotonic` and `short-delta`: `[ 1234.567890] host tag[pid]: `, `[ 1234.567890 <    0.000123 >] …`.
 fn monotonic(line: &[u8]) -> Option<Found> {
     let bracket = memchr::memchr(b']', &line[..line.len().min(MAX_NAME)])?;
     let time = line[1..bracket].trim_ascii_start();
-    let is_time = time.contains(&b'.') && time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let is_time = time.contains(&b'.') && time.iter().all(|byte| byte.is_ascii_digit() || b". <>".contains(byte));
     let end = usual_message(line, bracket + 2).filter(|_| is_time && line.get(bracket + 1) == Some(&b' '))?;
     Some(Found { prefix: Prefix::Syslog, end, second: None })
+}
+
+/// A time between brackets, right before a record: `[22/Nov/2026:04:41:06 +0000] `.
+fn bracketed_time(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
+    let bracket = memchr::memchr(b']', &line[..line.len().min(MAX_TIME)])?;
+    let (time, end) = (&line[1..bracket], bracket + 2);
+    let second = if time.first()?.is_ascii_digit() { times.second(time) } else { None };
+    let is_before_record = line[bracket + 1..].starts_with(b" {");
+    (is_before_record && (second.is_some() || lacks_offset(time))).then_some(Found {
+        prefix: Prefix::Time,
+        end,
+        second,
+    })
+}
+
+/// The most bytes of a time in brackets.
+const MAX_TIME: usize = 48;
+
+/// The label of multilog, right before a record: seconds since 1970 in hexadecimal, and ten more, behind `@4`.
+fn tai64n(line: &[u8]) -> Option<Found> {
+    let end = LABEL + 1;
+    let (label, is_before_record) = (line.get(1..LABEL)?, line[LABEL..].starts_with(b" {"));
+    let is_label = label.starts_with(b"4") && label.iter().all(u8::is_ascii_hexdigit);
+    let seconds = u64::from_str_radix(std::str::from_utf8(&label[1..16]).ok()?, 16).ok()?;
+    (is_before_record && is_label).then_some(Found { prefix: Prefix::Time, end, second: seconds.checked_sub(10) })
+}
+
+/// Bytes of the label of multilog.
+const LABEL: usize = 25;
+
+/// An access line of Caddy's console format: a time without an offset, the level, the logger and the message, before tabs.
+fn console(line: &[u8]) -> Option<Found> {
+    let date = line.get(..DATE).filter(|date| date[4] == b'/' && is_date(date))?;
+    let mut tabs = memchr::memchr_iter(b'\t', line);
+    let (time_end, level_end, logger_end, end) = (tabs.next()?, tabs.next()?, tabs.next()?, tabs.next()? + 1);
+    let is_time = date.len() + fraction_len(&line[date.len()..]) == time_end;
+    let is_access = line[level_end + 1..logger_end].starts_with(b"http.log.access");
+    let is_before_record = line.get(end) == Some(&b'{');
+    (is_time && is_access && is_before_record).then_some(Found { prefix: Prefix::Console, end, second: None })
+}
+
+/// A field of an entry of the journal, as `journalctl -o export` and `verbose` write it: `MESSAGE=`.
+fn field(line: &[u8]) -> Option<Found> {
+    let name = b"MESSAGE=";
+    line.starts_with(name).then_some(Found { prefix: Prefix::Field, end: name.len(), second: None })
+}
+
+/// What a program or `grep` puts before a record: `nginx[12]: `, `edge1 nginx: `, `access.log:`, `access.log:12:`.
+fn tagged(line: &[u8]) -> Option<Found> {
+    let brace = memchr::memchr(b'{', &line[..line.len().min(MAX_NAME)])?;
+    let is_record = matches!(trim(&line[brace + 1..]), [b'"' | b'}', ..]);
+    let names = line[..brace].strip_suffix(b" ").unwrap_or(&line[..brace]).strip_suffix(b":")?;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-/@[]:".contains(byte);
+    // A host may stand before the tag of a program.
+    let mut names = names.split(|byte| *byte == b' ');
+    let is_tag =
+        names.by_ref().take(2).all(|name| !name.is_empty() && name.iter().all(is_name)) && names.next().is_none();
+    (is_record && is_tag).then_some(Found { prefix: Prefix::Name, end: brace, second: None })
+}
+
+/// The number of a line, as `grep -n` puts it right before a record: `12:`.
+fn line_number(line: &[u8]) -> Option<Found> {
+    let digits = line.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+    line[digits..].starts_with(b":{\"").then_some(Found { prefix: Prefix::Name, end: digits + 1, second: None })
+}
+
+/// The id of a container, right before a record, as `podman logs` shows it: `3f2a1b9c0d1e `.
+fn id(line: &[u8]) -> Option<Found> {
+    let id = token(line, 0).filter(|id| matches!(id.len(), 12 | 64))?;
+    let is_id = id.iter().all(u8::is_ascii_hexdigit) && is_message(&line[id.len() + 1..]);
+    is_id.then_some(Found { prefix: Prefix::Name, end: id.len() + 1, second: None })
 }
 
 /// The cookie of CEE, which rsyslog looks for: `@cee: `.
@@ -198,9 +288,14 @@ fn blank_date(line: &[u8], start: usize, times: &mut TimeMemo) -> Option<Found> 
 /// Bytes of a date with its time of day.
 const DATE: usize = 19;
 
-/// Whether `text` is written like `2026-11-22 04:41:06`.
+/// Whether `text` is written like `2026-11-22 04:41:06`, perhaps with slashes, or with `T` or `_` instead of the blank.
 fn is_date(text: &[u8]) -> bool {
-    let fits = |(byte, pattern): (&u8, &u8)| if *pattern == b'9' { byte.is_ascii_digit() } else { byte == pattern };
+    let fits = |(byte, pattern): (&u8, &u8)| match *pattern {
+        b'9' => byte.is_ascii_digit(),
+        b'-' => matches!(byte, b'-' | b'/'),
+        b' ' => matches!(byte, b' ' | b'T' | b'_'),
+        same => *byte == same,
+    };
     text.len() == DATE && text.iter().zip(b"9999-99-99 99:99:99").all(fits)
 }
 
@@ -265,6 +360,11 @@ fn timestamped(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
     let rest = &line[at..];
     for (stream, is_stderr) in [(&b"stdout "[..], false), (b"stderr ", true)] {
         let Some(tag) = rest.strip_prefix(stream) else { continue };
+        if tag.starts_with(b"{") {
+            // The first runtimes wrote no tags.
+            let end = at + stream.len();
+            return Some(Found { prefix: Prefix::Cri { is_part: false, is_stderr }, end, second });
+        }
         // Nothing may follow the tag of the last part of a line.
         let end = memchr::memchr(b' ', tag).unwrap_or(tag.len());
         // More tags may follow behind a colon.
@@ -276,18 +376,20 @@ fn timestamped(line: &[u8], times: &mut TimeMemo) -> Option<Found> {
         let end = (at + stream.len() + end + 1).min(line.len());
         return Some(Found { prefix: Prefix::Cri { is_part, is_stderr }, end, second });
     }
-    if matches!(rest.first(), Some(b'{')) {
-        return Some(Found { prefix: Prefix::Time, end: at, second });
+    let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+    if rest.get(blanks) == Some(&b'{') {
+        return Some(Found { prefix: Prefix::Time, end: at + blanks, second });
     }
     Some(Found { prefix: Prefix::Syslog, end: message(line, at), second })
 }
 
-/// `name  | `, as `docker compose logs` shows it.
+/// `name  | `, as `docker compose logs` shows it, or `04:41:06 name  | `, as foreman does.
 fn named(line: &[u8]) -> Option<Found> {
     let bar = memchr::memchr(b'|', &line[..line.len().min(MAX_NAME)])?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@' | b' ' | b'/');
     let end = bar + 1 + usize::from(line.get(bar + 1) == Some(&b' '));
-    line[..bar].iter().all(is_name).then_some(Found { prefix: Prefix::Name, end, second: None })
+    let from = if matches!(line, [b'0'..=b'2', _, b':', _, _, b':', _, _, b' ', ..]) { 9.min(bar) } else { 0 };
+    line[from..bar].iter().all(is_name).then_some(Found { prefix: Prefix::Name, end, second: None })
 }
 
 /// `[pod/name/container] `, as `kubectl logs --prefix` shows it.
@@ -383,6 +485,31 @@ mod tests {
             ("[edge-7d9 nginx] ", Prefix::Name, None),
             ("edge-7d9 nginx ", Prefix::Name, None),
             ("default edge-7d9 nginx ", Prefix::Name, None),
+            ("default/edge-7d9[nginx]: ", Prefix::Name, None),
+            ("nginx: ", Prefix::Name, None),
+            ("edge1 nginx[12]: ", Prefix::Name, None),
+            ("access.log:", Prefix::Name, None),
+            ("/var/log/nginx/access.log-20261122:12:", Prefix::Name, None),
+            ("./access.log:", Prefix::Name, None),
+            ("12:", Prefix::Name, None),
+            ("3f2a1b9c0d1e ", Prefix::Name, None),
+            ("af2a1b9c0d1e ", Prefix::Name, None),
+            ("04:41:06 web.1  | ", Prefix::Name, None),
+            ("[    4.567890 <    0.000123 >] edge1 nginx: ", Prefix::Syslog, None),
+            ("[2026-11-22T04:41:06Z] ", Prefix::Time, SECOND),
+            ("[1795322466] ", Prefix::Time, SECOND),
+            ("[22/Nov/2026:05:41:06 +0100] ", Prefix::Time, SECOND),
+            ("[2026-11-22 04:41:06.123] ", Prefix::Time, None),
+            ("2026-11-22T04:41:06 ", Prefix::Time, None),
+            ("2026-11-22_04:41:06.12345 ", Prefix::Time, None),
+            ("2026/11/22 04:41:06 ", Prefix::Time, None),
+            ("2026/11/22 04:41:06.123 ", Prefix::Time, None),
+            ("2026-11-22T04:41:06Z  ", Prefix::Time, SECOND),
+            ("@400000006b02726c1a2b3c4d ", Prefix::Time, SECOND),
+            ("2026-11-22T04:41:06Z stdout ", cri(false, false), SECOND),
+            ("MESSAGE=", Prefix::Field, None),
+            ("2026/11/22 04:41:06.123\tINFO\thttp.log.access\thandled request\t", Prefix::Console, None),
+            ("2026/11/22 04:41:06.123\t\u{1b}[34mINFO\u{1b}[0m\thttp.log.access.log0\tx\t", Prefix::Console, None),
         ];
         for (before, want, second) in cases {
             let line = format!("{before}{{\"ts\":1795322466,\"domain\":\"{{a}}\",\"status\":200}}");
@@ -422,6 +549,15 @@ mod tests {
             "[edge-7d9 nginx] started",
             "[warn] {\"status\":200}",
             "2026/11/22 04:41:06 [error] 12#12: *1 open() failed",
+            "2026/11/22 04:41:06.123\tERROR\thttp.log.error\tdial tcp\t{\"status\":502}",
+            "error: no {\"status\":200}",
+            "a b c: {\"status\":200}",
+            "nginx: {x}",
+            "12: x",
+            "MESSAGE_ID=x",
+            "@400000006b02726c1a2b3c4d x",
+            "@600000006b02726c1a2b3c4d {}",
+            "[2026-11-22T04:41:06.123Z] \"GET / HTTP/1.1\" 200",
         ];
         for line in lines {
             assert_eq!(None, prefix(line.as_bytes(), &mut TimeMemo::default()), "{line}");
