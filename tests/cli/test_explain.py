@@ -172,6 +172,21 @@ def test_a_format_is_detected_in_its_wrapper(line: bytes) -> None:
     assert detected(f"{time} stdout F ".encode() + line)[0] == detected(line)[0]
 
 
+@pytest.mark.parametrize(
+    "log",
+    [
+        [b'<134>1 2026-11-22T04:41:06Z h caddy 12 - [ex@1 route="/a/{id}"] ' + CADDY],
+        [CADDY.strip() * 3],
+        [b"[\n", CADDY.strip() + b",\n", b"]\n"],
+        [line + b"\n" for line in json.dumps(json.loads(CADDY), indent=2).encode().split(b"\n")],
+        [b'{"records":[' + CADDY.strip() + b"]}\n"],
+        [b"10.0.0.7 " + CADDY],
+    ],
+)
+def test_a_format_is_detected_whatever_is_around_its_records(log: list[bytes]) -> None:
+    assert detected(*log)[0].startswith("format: caddy, detected by its fields")
+
+
 def test_the_time_is_named() -> None:
     assert f"{COUNTED}9 (no time: the current second)" in printed(RECORD)
     assert f"{COUNTED}17 (field ts)" in printed(b'{"ts":17,"status":200}')

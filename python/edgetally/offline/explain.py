@@ -32,6 +32,9 @@ FRAMINGS: dict[Transport, Framing] = {
 }
 """How records are separated, by transport."""
 
+MAX_DEPTH = 6
+"""Wrappers around each other that are looked into for a format."""
+
 TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
 """Strings, and the braces outside of them."""
 
@@ -193,19 +196,22 @@ def _entries(partial: bytes) -> list[Entry]:
 
 def detect(lines: list[bytes]) -> str | None:
     """Return the format that finds the most fields in these lines; None if none finds any."""
-    return _core.detect_format(b"".join(map(_opened, lines)))
+    one_line = [line.rstrip(b"\r\n") for line in lines]
+    # A record may be spread over all of them.
+    records = [record for text in (*one_line, b" ".join(one_line)) for record in _records(text)]
+    return _core.detect_format(b"\n".join([*one_line, *records]))
 
 
-def _opened(line: bytes) -> bytes:
-    """Return the record inside of an object that is its wrapper; any other line as it is."""
-    fold = _core.Fold()
-    fold.feed(line, 0)
-    fold.finish(0)
-    if fold.wrapper is None:
-        return line
-    try:
-        members = msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return line  # text before a record does no harm
-    texts = [value for value in members.values() if isinstance(value, str) and value.startswith("{")]
-    return texts[0].encode() + b"\n" if texts else line
+def _records(text: bytes, depth: int = 0) -> Iterator[bytes]:
+    """Yield the objects in a text, and those in their strings and lists: a record may be in wrappers."""
+    for found in split(text) if depth < MAX_DEPTH else []:
+        yield found
+        try:
+            members = msgspec.json.decode(found, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        for value in members.values():
+            if isinstance(value, str):
+                yield from _records(value.replace("\n", " ").encode("utf-8", "surrogatepass"), depth + 1)
+            elif isinstance(value, dict | list):
+                yield from _records(msgspec.json.encode(value), depth + 1)
