@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import random
 import shutil
-import time
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +18,6 @@ PATIENCE_SECONDS = 30
 
 LINES_PER_GENERATION = 12
 """Enough bytes to know a file by how it begins."""
-
-LOOK_SECONDS = 0.5
-"""Within this time, a running server looks at a file, even on a busy machine."""
-
 
 MAX_HOLE_BYTES = 1 << 20
 """Once a hole is longer, the server that made it is restarted: every copy takes as much of the disk."""
@@ -169,15 +164,10 @@ class Copied(RotatingLog):
     """
     Copied and truncated (`copytruncate`).
 
-    Nothing is written between the copy and the truncation: what is would be lost, whatever reads the log. Nor is it
-    truncated again before a running server has looked: a copy is only looked for when the file shows that there is one.
+    Nothing is written between the copy and the truncation: what is would be lost, whatever reads the log.
     """
 
-    at_once = (1,)
-    rotated_at = 0.0
-
     async def rotate(self, log: IO[bytes]) -> IO[bytes]:
-        await asyncio.sleep(max(0, self.rotated_at + LOOK_SECONDS - time.monotonic()))
         for number in range(self.rotations - 1, 0, -1):
             self.directory.joinpath(f"access.log.{number}").rename(self.directory / f"access.log.{number + 1}")
         with self.path.open("rb") as source, self.directory.joinpath("access.log.1").open("wb") as copy:
@@ -187,7 +177,6 @@ class Copied(RotatingLog):
         await asyncio.sleep(self.rng.choice([0, PACE]))
         with self.path.open("r+b") as file:
             file.truncate(0)
-        self.rotated_at = time.monotonic()
         if log.tell() > MAX_HOLE_BYTES:
             log.seek(0)
         return log

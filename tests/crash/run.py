@@ -43,6 +43,8 @@ poll_timeout = 2.0
 error_delay = 0.0
 [shelf]
 keep = 86400
+[records]
+max_lateness = 86400
 [log]
 format = "json"
 [sources]

@@ -363,9 +363,11 @@ class RotatedFileUnreadable(SourceEvent, frozen=True):
 
 
 class FileTruncated(SourceEvent, frozen=True):
-    """A followed file no longer has what was read of it. Lines may be lost: rotate by renaming instead."""
+    """A followed file no longer has what was read of it. Lines that no copy has are lost: better rotate by renaming."""
 
-    sentence = "{source}: truncated, reading from the beginning"
+    sentence = "{source}: truncated, reading from the beginning; what was behind byte {offset} is in {copy}"
+    offset: int
+    copy: str
 
 
 class ReceiveBufferTooSmall(SourceEvent, frozen=True):

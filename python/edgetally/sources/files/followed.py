@@ -33,6 +33,10 @@ HISTORY = BEHIND_NAME + "history"
 """Ends the name under which the journal keeps the history of a source."""
 
 
+MIN_MISSES = 3
+"""Looks at which a file is not found before it is given up: on a busy machine, a second may pass between two looks."""
+
+
 def absolute(path: Path) -> Path:
     """Return `path` from the root on, without `..` as far as that leads to the same place; links stay."""
     straight = Path(os.path.normpath(path.absolute()))
@@ -121,6 +125,8 @@ class FollowedPath:
         """Generations of before that are not read on yet, because others are not found."""
         self._give_up_at = math.inf
         """When files that are not found are given up."""
+        self._misses = 0
+        """Looks at which they were not found."""
 
     @property
     def behind(self) -> int:
@@ -209,7 +215,8 @@ class FollowedPath:
         known = self._rotated.history.moved_to
         self._resumed += self._resume(look, rotated)
         self._adopt()
-        if self._rotated.history.moved_to != known:
+        is_torn = bool(self._unresolved) and self._is_torn(look, rotated)
+        if is_torn or self._rotated.history.moved_to != known:
             # There may be more.
             self._resumed += added
             self._rotated.look_again_at = self._clock.now()
@@ -413,7 +420,8 @@ class FollowedPath:
     def _give_up_in_time(self) -> None:
         """Forget checkpoints whose files were not found for a while: rotation may rename or compress them now."""
         self._give_up_at = min(self._give_up_at, self._clock.now() + LOOK_AGAIN_SECONDS)
-        if self._clock.now() < self._give_up_at:
+        self._misses += 1
+        if self._clock.now() < self._give_up_at or self._misses < MIN_MISSES:
             return
         for number, checkpoint in self._unresolved.items():
             self.uncommitted[self._key(number)] = None

@@ -9,7 +9,7 @@ import msgspec
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
-from edgetally.sources.base import Block, Changes
+from edgetally.sources.base import Block, Changes, path_text
 from edgetally.sources.files.checkpoint import Checkpoint
 from edgetally.sources.files.line_reader import LineReader
 from edgetally.sources.files.open_file import Extent, OpenFile
@@ -263,10 +263,11 @@ class Generation:
 
         The unfinished line ends here, unless a copy of the file has the rest of it.
         """
-        say(FileTruncated(source=self.name))
         began = self.file.beginning()
         self.is_copied = True
         others = await self._log.look_around(self, is_truncated=True)
+        copy = path_text(others.copy.file.path) if others.copy else "no copy"
+        say(FileTruncated(source=self.name, offset=self.known().offset, copy=copy))
         # The copy goes on with the parts of records, too.
         resume = b"" if others.copy else None
         is_passed_over = others.copy or self.reader.is_within_line
