@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fold.clickhouse import ClickHouse
 from benchmarks.fold.question import (
     ANSWERED,
     BASE,
@@ -298,7 +300,7 @@ class DuckDB:
         """  # noqa: S608 - made of constants
 
 
-CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB], int | None]] = {
+CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB | ClickHouse], int | None]] = {
     "edgetally": (Edgetally, None),
     "edgetally, 1 thread": (Edgetally, 1),
     "polars": (Polars, None),
@@ -306,6 +308,9 @@ CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB], int | None]] = {
     "duckdb": (DuckDB, None),
     "duckdb, 1 thread": (DuckDB, 1),
 }
+"""By name, with a number of threads; `None`: one per core."""
+if find_spec("chdb"):
+    CONTENDERS |= {"clickhouse": (ClickHouse, None), "clickhouse, 1 thread": (ClickHouse, 1)}
 
 
 def answer(out: Path) -> Answer:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import os
 import resource
 import subprocess
@@ -100,22 +99,29 @@ def ratio(question: str, target: float, reached: float, compared: str) -> None:
 
 
 def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cost]:
-    """Check and measure the contenders that answer all of the question, in turns."""
+    """Check and measure the contenders that answer all of the question, in turns; return the cheapest run of each."""
+    if "clickhouse" not in CONTENDERS:
+        print("clickhouse: skipped, chdb is not installed (500 MB, so `make bench` does not)")
     for log, kind in ((write(directory / "odd.ndjson", ODD_LINES, odd=True), "odd lines"), (path, "lines")):
         found = check(log)
         rows = sum(map(len, found.values()))
         numbers = sum(len(shown) for table in found.values() for shown in table.values())
         size = log.stat().st_size // LINE
         print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
-    best = dict.fromkeys(CONTENDERS, Cost(math.inf, math.inf, math.inf))
-    for _ in range(runs):
-        # In turns, so that a slow moment of the machine hits all of them.
-        best = {name: min(cost, measure(name, path)) for name, cost in best.items()}
+    # In turns, so that a slow moment of the machine hits all of them.
+    costs = [{name: measure(name, path) for name in CONTENDERS} for _ in range(runs)]
+    best = {name: min(one[name] for one in costs) for name in CONTENDERS}
     print(f"\n{'':<22}{'CPU s':>8}{'wall s':>8}{'lines per CPU s':>18}{'CPU, relative':>15}{'memory MB':>12}")
     for name, cost in best.items():
         speed, relative = count / cost.cpu_s, cost.cpu_s / best[OURS_ALONE].cpu_s
         memory = f"{cost.memory_mb:.0f}"
         print(f"{name:<22}{cost.cpu_s:>8.2f}{cost.wall_s:>8.2f}{speed:>18,.0f}{relative:>14.1f}x{memory:>12}")
+    print()
+    for other in list(CONTENDERS)[2:]:
+        ratio("fold: CPU time of the same work", 10, best[other].cpu_s / best[OURS_ALONE].cpu_s, other)
+    for other in list(CONTENDERS)[2::2]:
+        walls = [min(one[name].wall_s for one in costs) for name in (other, OURS)]
+        ratio("fold: wall clock of the same work on all cores", 10, walls[0] / walls[1], other)
     return best
 
 
@@ -124,10 +130,10 @@ def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> No
     if (os.cpu_count() or 1) > 1:
         pairs = [(measure(OURS_ALONE, path), measure(OURS, path)) for _ in range(runs)]
         speed_ups = sorted(one.wall_s / all_.wall_s for one, all_ in pairs)
-        ratio("fold: speed on all cores", 1.8, speed_ups[len(speed_ups) // 2], "one thread, median of pairs")
+        ratio("fold: speed on all cores", 1.9, speed_ups[len(speed_ups) // 2], "one thread, median of pairs")
     many = write(directory / "many.ndjson", count, many=True)
     cost = min(measure(OURS_ALONE, many) for _ in range(runs))
-    ratio("fold: lines per CPU s over 100,000 keys a second", 0.4, alone.cpu_s / cost.cpu_s, "over 2,000")
+    ratio("fold: lines per CPU s over 100,000 keys a second", 0.5, alone.cpu_s / cost.cpu_s, "over 2,000")
     many.unlink()
 
 
@@ -150,8 +156,8 @@ def part(directory: Path, path: Path, count: int, best: dict[str, Cost]) -> None
     else:
         compared = f"simdjson's parse, {count / parse:,.0f}"
         print(f"lines per CPU s: fold alone {count / fold:,.0f}, {compared}")
-        ratio("fold alone: lines per CPU s", 0.7, parse / fold, compared)
-        ratio("fold, the whole job: lines per CPU s", 0.7, parse / best[OURS_ALONE].cpu_s, compared)
+        ratio("fold alone: lines per CPU s", 1, parse / fold, compared)
+        ratio("fold, the whole job: lines per CPU s", 1, parse / best[OURS_ALONE].cpu_s, compared)
     small = directory / "small.ndjson"
     small.write_bytes(fewer.read_bytes()[: fewer.stat().st_size // 10 // LINE * LINE])
     contender = ["-m", MODULE, "--contender", OURS_ALONE, "--out", str(directory)]
@@ -177,10 +183,6 @@ def main() -> None:
         directory, count, runs = Path(name), arguments.lines, arguments.runs
         path = write(directory / "log.ndjson", count)
         best = compare(directory, path, count, runs)
-        print()
-        for other in list(CONTENDERS)[2:]:
-            times = best[other].cpu_s / best[OURS_ALONE].cpu_s
-            ratio("fold: CPU time of the same work", 10, times, other)
         scale(directory, path, count, runs, best[OURS_ALONE])
         part(directory, path, count, best)
 

@@ -14,7 +14,7 @@ from edgetally import _core
 
 LINES = 100_000
 ROUNDS = 9
-TARGET = 0.6
+TARGETS = {"caddy": 0.9, "traefik": 0.9, "cloudflare": 0.6, "cloudfront": 0.6}
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0"
 
 Record = dict[str, Any]
@@ -129,7 +129,8 @@ def main() -> None:
         print(
             f"  {name:<12}{LINES / theirs:>12,.0f} lines/s of {len(log) / LINES:.0f} bytes, median ratio {middle:.0%}"
         )
-        row(f"fold: lines/s of {name}", f">= {TARGET:.0%}", f"{ratio:.0%}", "canonical lines", met=ratio >= TARGET)
+        target = TARGETS[name]
+        row(f"fold: lines/s of {name}", f">= {target:.0%}", f"{ratio:.0%}", "canonical lines", met=ratio >= target)
 
 
 if __name__ == "__main__":
