@@ -39,6 +39,14 @@ class Sum(NamedTuple):
         return Sum(self.requests + other.requests, self.size + other.size)
 
 
+class Recorded(NamedTuple):
+    """What the history has."""
+
+    sum: Sum
+    holes: list[dict[str, str]]
+    """Of which times nothing is known, after the first server was started."""
+
+
 class Target(Protocol):
     """The server, which crashes and restarts."""
 
@@ -295,8 +303,8 @@ class Reader:
             assert self.entries[recorded] == bytes(raw), f"{self.service_id}: {recorded} has changed"
         return len(answer.data)
 
-    async def recorded(self, expected: Sum) -> Sum:
-        """Return what the minutes of the history add up to. They come a moment after the entries, so wait for them."""
+    async def recorded(self, expected: Sum) -> Recorded:
+        """Return what the history has of all minutes. It comes a moment after the entries, so wait for it."""
         # The clock may have been set back behind some of them.
         query = f"downsample=minute&start=0&end={ALL}&metric=requests,resp_body_bytes"
         path = f"/metrics/domains/services/{self.service_id}?{query}"
@@ -311,7 +319,8 @@ class Reader:
                 if found == expected:
                     break
                 await asyncio.sleep(PACE)
-        return found
+        # The first hole is the time before the first server.
+        return Recorded(found, answer.json()["meta"]["holes"][1:])
 
     def sum(self) -> Sum:
         found = Sum()

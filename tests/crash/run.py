@@ -392,7 +392,8 @@ async def crash(scenario: str, *, kills: int, seed: int, directory: Path) -> Res
                 Wall(directory).set(LATER)
             else:
                 await compare(readers, account)
-            await compare_history(readers, account)
+            # On a full disk the journal gives up what the history waits to write, and the history says so.
+            await compare_history(readers, account, may_be_incomplete=scenario == "full")
             return Result(scenario, account, server.starts, (data / "journal.sqlite").stat().st_size)
         finally:
             await server.kill()
@@ -407,13 +408,17 @@ async def compare(readers: list[Reader], account: Account) -> None:
         await reader.compare("h/limit/120")
 
 
-async def compare_history(readers: list[Reader], account: Account) -> None:
+async def compare_history(readers: list[Reader], account: Account, *, may_be_incomplete: bool) -> None:
     """Compare the sum of all minutes of the history with what was acknowledged."""
     for reader in readers:
         expected = account.acknowledged[reader.service_id]
         recorded = await reader.recorded(expected)
-        assert recorded == expected, (
-            f"{reader.service_id}: minutes add up to {recorded}, but {expected} was acknowledged"
+        if may_be_incomplete and recorded.sum.requests < expected.requests:
+            assert recorded.holes, f"{reader.service_id}: minutes are missing as if nothing had happened in them"
+            account.note("histories with holes")
+            continue
+        assert recorded.sum == expected, (
+            f"{reader.service_id}: minutes add up to {recorded.sum}, but {expected} was acknowledged"
         )
 
 
