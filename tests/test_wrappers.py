@@ -222,6 +222,13 @@ def test_envelopes_hold_records_of_other_formats(format: str, wrap: Callable[[by
     assert found == (2, 2, {}, {SECOND: 2})
 
 
+def test_access_lines_of_caddys_console_format_count_and_its_errors_do_not() -> None:
+    record = b'{"request":{"host":"a.example","proto":"HTTP/2.0"},"size":9,"status":502}\n'
+    level = b"2026/11/22 04:41:06.123\t\x1b[31mERROR\x1b[0m\t"
+    lines = level + b"http.log.access.log0\thandled request\t" + record + level + b"http.log.error\tdial tcp\t" + record
+    assert fold(lines, "lines", format="caddy") == (1, 2, {"other_log": 1}, {NOW: 1})
+
+
 def test_records_are_taken_out_whatever_services_are_allowed() -> None:
     folding = _core.Fold(service_id="default", pop="local", services=["mine"])
     folding.feed(docker(b'{"service_id":"mine","status":200}\n') + b"\n", NOW)
