@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgetally.sources.files.directory import Directories
+from edgetally.sources.files.directory import Directories, bases
 from edgetally.sources.files.followed import FollowedPath
 from edgetally.sources.files.rotated_files import RotatedFiles
 from edgetally.telemetry.events import RotatedFileLost
@@ -143,6 +143,14 @@ async def test_renamed_twice_between_two_looks(log: Path) -> None:
         "access_2026-11-25.log",
         "access-2026-11-25T04-41-06.907-size.log",
         "access.log.2026-11-25T04:41:06Z",
+        "access.log.2026112910",
+        "access.log-2026112910-1764410400",
+        "access.2026-11-29.log",
+        "access.1.log",
+        "20261129-access.log",
+        "2026-11-29_access.log",
+        "2026-11-29T10:00:00Z-access.log",
+        "20261129access.log",
     ],
 )
 async def test_generations_are_recognised_by_their_names(log: Path, name: str) -> None:
@@ -152,6 +160,55 @@ async def test_generations_are_recognised_by_their_names(log: Path, name: str) -
         log.rename(log.with_name(name))
         log.write_bytes(b"two\n")
         assert sorted(await reading.lines(2)) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("name", ["2-access.log", "2026-access.log", "access.log", "20261129-error.log"])
+def test_other_logs_are_no_generations(name: str) -> None:
+    assert "access.log" not in bases(name)
+
+
+@pytest.mark.parametrize("name", ["2026112910{}-access.log", "access.2026-11-29-{}.log", "access.log.2026112910{}"])
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_renamed_several_times_to_odd_names(log: Path, name: str, *, is_down: bool) -> None:
+    def rotate() -> None:
+        append(log, b"rest\n")
+        for number in range(3):
+            written_at(log, int(time.time()) + 1 + number)
+            log.rename(log.with_name(name.format(number)))
+            log.write_bytes(b"%d\n" % number)
+
+    async with following(log) as reading:
+        append(log, LONG)
+        await reading.lines(8)
+        if not is_down:
+            rotate()
+            assert sorted(await reading.lines(4)) == [b"0", b"1", b"2", b"rest"]
+        checkpoints = reading.checkpoints
+    if is_down:
+        rotate()
+        async with following(log, checkpoints=checkpoints) as reading:
+            assert sorted(await reading.lines(4)) == [b"0", b"1", b"2", b"rest"]
+    async with following(log, checkpoints=reading.checkpoints) as reading:
+        await reading.nothing(5)
+
+
+async def test_its_directory_is_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "access.log"
+    log.parent.mkdir()
+    log.write_bytes(b"past\n")
+    async with following(log) as reading:
+        append(log, LONG)
+        await reading.lines(8)
+        append(log, b"one\n")
+        log.parent.rename(tmp_path / "logs.1")
+        log.parent.mkdir()
+        log.write_bytes(b"two\n")
+        assert sorted(await reading.lines(2)) == [b"one", b"two"]
+        append(tmp_path / "logs.1" / "access.log", b"late\n")
+        assert await reading.lines(1) == [b"late"]
+        await reading.nothing(2 * QUIET_SECONDS)
+    async with following(log, checkpoints=reading.checkpoints) as reading:
+        await reading.nothing(5)
 
 
 @pytest.mark.parametrize("ending", ["s", "u"])

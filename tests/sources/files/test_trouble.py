@@ -4,6 +4,7 @@
 import errno
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,15 +119,24 @@ async def test_what_is_not_a_file_is_waited_for_like_a_file(
     assert names(caplog) == ["file_unavailable"]
 
 
-async def test_a_path_becomes_something_else_while_it_is_followed(log: Path) -> None:
+@pytest.mark.parametrize(
+    ("make", "remove", "problem"),
+    [
+        (Path.mkdir, Path.rmdir, "Is a directory"),
+        (os.mkfifo, Path.unlink, "not a regular file (--stdin reads pipes)"),
+    ],
+)
+async def test_a_path_becomes_something_else_while_it_is_followed(
+    log: Path, make: Callable[[Path], None], remove: Callable[[Path], None], problem: str
+) -> None:
     async with following(log) as reading:
         append(log, b"one\n")
         log.rename(log.with_name("access.log.1"))
-        log.mkdir()
+        make(log)
         assert await reading.lines(1) == [b"one"]
         await reading.nothing(1)
-        assert reading.follower.paths[log].problem == "Is a directory"
-        log.rmdir()
+        assert reading.follower.paths[log].problem == problem
+        remove(log)
         log.write_bytes(b"two\n")
         assert await reading.lines(1) == [b"two"]
         assert reading.follower.paths[log].problem is None
