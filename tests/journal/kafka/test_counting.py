@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from edgetally import _core
 from edgetally.clock import SystemClock
-from edgetally.errors import ConfigError, Unavailable
+from edgetally.errors import ConfigError, Unavailable, Unknown
 from edgetally.journal.kafka import naps
 from edgetally.journal.kafka import topic as topics
 from edgetally.journal.kafka.address import parse
@@ -85,6 +85,20 @@ async def test_an_append_that_was_refused_as_expired_goes_out_under_a_new_id(one
         await node.shows(lambda: node.requests == {"svc": 1})
         assert node.journal.partitions[0].refused == 1
         await behind.close()
+
+
+async def test_an_append_of_which_nobody_knows_whether_it_counts_is_not_a_success(
+    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has lost its first messages meanwhile."""
+    url = create(one_broker.url())
+    behind = open_journal(url, terms=QUICK._replace(horizon=5), clock=WrongClock(-600.0))
+    monkeypatch.setattr(behind.log, "_find", lambda *_: None)
+
+    with pytest.raises(Unknown, match="it may count"):
+        await behind.append(partial_of(SystemClock().now()))
+
+    await behind.close()
 
 
 async def test_readers_of_any_beginning_show_the_same(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:

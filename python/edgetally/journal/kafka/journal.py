@@ -24,6 +24,7 @@ from edgetally.journal.kafka.outbox import Outbox
 from edgetally.journal.kafka.partition import KafkaPartition, SealWriter
 from edgetally.journal.kafka.producer import ProducerThread
 from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.settlement import AppendAttempt, new_id, settle
 from edgetally.journal.kafka.terms import Terms
 from edgetally.journal.kafka.watch import TopicWatch
 from edgetally.journal.memory import store
@@ -200,35 +201,37 @@ class KafkaJournal:
         return f"{self.producer.waiting_bytes} bytes wait for the brokers (journal.max_pending)"
 
     async def _append(self, partial: bytes, push_id: bytes | None) -> None:
-        append_id, born = push_id or secrets.token_bytes(16), int(self._clock.now())
-        missing: set[int] | None = None
-        while True:
-            if len(partial) <= INLINE_BYTES:
-                envelopes = self.log.envelopes(partial, append_id, born)
-            else:
-                envelopes = await asyncio.to_thread(self.log.envelopes, partial, append_id, born)
-            those = [one for one in envelopes if missing is None or one[0] in missing]
-            appended = await self._send(those)
-            refusals = {number: refusal for number, at in appended if (refusal := self.log.refusal(born, at))}
-            if not refusals:
-                return
-            newest = max(at for _, at in appended) // 1000
-            if "expired" not in refusals.values():
-                # The own clock is ahead. A copy that counted is known by its id.
-                missing, born = set(refusals), newest
-                continue
-            if push_id:
-                raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
-            found = {number: await self.log.find(number, append_id, born) for number in refusals}
-            missing = {number for number, is_there in found.items() if is_there is False}
-            if not missing:
-                return
-            append_id, born = secrets.token_bytes(16), newest
+        await self._deliver(partial, AppendAttempt(push_id or new_id(), int(self._clock.now())), push_id)
 
-    async def _send(self, envelopes: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
-        """Append envelopes; return the partition and the append time of each."""
-        appended = await asyncio.gather(*(self.log.send(number, value) for number, value in envelopes))
-        return [(number, at) for (number, _), at in zip(envelopes, appended, strict=True)]
+    async def _deliver(
+        self, partial: bytes, attempt: AppendAttempt, push_id: bytes | None, only: int | None = None
+    ) -> None:
+        """Send an append until readers have counted it, in each partition or only one; raise Unknown if it may not."""
+        if len(partial) <= INLINE_BYTES:
+            envelopes = self.log.envelopes(partial, *attempt)
+        else:
+            envelopes = await asyncio.to_thread(self.log.envelopes, partial, *attempt)
+        parts: dict[int, list[bytes]] = {}
+        for number, envelope in envelopes:
+            if only in (None, number):
+                parts.setdefault(number, []).append(envelope)
+        settling = (self._settle(partial, attempt, push_id, *one) for one in parts.items())
+        # Each partition is settled, whatever becomes of the others.
+        for error in await asyncio.gather(*settling, return_exceptions=True):
+            if error:
+                raise error
+
+    async def _settle(
+        self, partial: bytes, attempt: AppendAttempt, push_id: bytes | None, partition: int, envelopes: Sequence[bytes]
+    ) -> None:
+        """Send what one partition gets of an append, and do what its append time demands."""
+        times = await asyncio.gather(*(self.log.send(partition, envelope) for envelope in envelopes))
+        # Senders repeat a push at any node, under the same id: what is in the log by now does not end that.
+        found = await settle(self.log, partition, attempt, times, searches=push_id is None)
+        if found == "unknown":
+            raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
+        if found != "counts":
+            await self._deliver(partial, found, push_id, partition)
 
     def _say(self) -> None:
         """Log it when appending becomes impossible, or possible again."""

@@ -8,15 +8,11 @@ partial, checkpoint ──▶ one local commit ──▶ cluster ──▶ ackno
 A partial and the checkpoint of its file share a commit. After a restart, what is still here goes out again under its
 id, which readers count once, and the file is read on from its checkpoint.
 
-An append that the cluster acknowledged too late is refused by all readers. But a process before may have sent a copy in
-time. So the log is searched for the id, up to where no copy could count any more: that answer is final.
-
 The tables are in the file of the embedded journal, beside its checkpoints. So a node that changes to a cluster goes on
 where it stopped.
 """
 
 import asyncio
-import secrets
 import sqlite3
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +22,7 @@ from typing import NamedTuple, Protocol
 from edgetally.clock import Clock
 from edgetally.errors import Unavailable
 from edgetally.journal.base import Checkpoints
+from edgetally.journal.kafka.settlement import AppendAttempt, SearchedLog, new_id, settle
 from edgetally.journal.memory import store
 from edgetally.journal.sqlite_file import FILE, damaged, open_file
 from edgetally.telemetry.events import OutboxExpired, OutboxResumed, say
@@ -43,10 +40,8 @@ WAL_CHECKPOINT_PAGES = 1000
 NO_PARTITION = "-"
 """All partitions of an append are settled."""
 
-ID_BYTES = 16
 
-
-class ClusterLog(Protocol):
+class ClusterLog(SearchedLog, Protocol):
     """What the outbox needs of the cluster."""
 
     def envelopes(self, partial: bytes, append_id: bytes, born: int) -> Sequence[tuple[int, bytes]]:
@@ -54,12 +49,6 @@ class ClusterLog(Protocol):
 
     def send(self, partition: int, envelope: bytes) -> Awaitable[int]:
         """Append an envelope, however long it takes; return its append time in milliseconds."""
-
-    def refusal(self, born: int, appended: int) -> str | None:
-        """Return why readers refuse an envelope with this append time: `expired` or `early`. None if they do not."""
-
-    async def find(self, partition: int, append_id: bytes, born: int) -> bool | None:
-        """Return whether readers have counted this id; None if the log is too short to tell."""
 
     def records(self, partial: bytes) -> int:
         """Return how many records are in a partial."""
@@ -173,7 +162,7 @@ class Outbox:
 
     async def _append(self, partial: bytes, checkpoints: Checkpoints, stored: asyncio.Future[None]) -> None:
         """Store and send a partial. It goes on when the caller is cancelled."""
-        append_id, born = secrets.token_bytes(ID_BYTES), int(self._clock.now())
+        append_id, born = new_id(), int(self._clock.now())
         added = UnsentAppend(0, append_id, born, partial) if partial else None
         try:
             number = await self._write(checkpoints, added=added)
@@ -205,20 +194,13 @@ class Outbox:
     async def _settle(self, append: UnsentAppend, left: set[int], partition: int, envelopes: Sequence[bytes]) -> None:
         """Send what one partition gets of an append, and do what its append time demands. `left` are its partitions."""
         times = await asyncio.gather(*(self._log.send(partition, envelope) for envelope in envelopes))
-        refusals = {self._log.refusal(append.born, appended): appended for appended in times}
-        if refusals.keys() == {None}:
+        found = await settle(self._log, partition, AppendAttempt(append.append_id, append.born), times)
+        if found == "counts":
             return
-        append_id = append.append_id
-        if "expired" in refusals:
-            is_there = await self._log.find(partition, append_id, append.born)
-            if is_there:
-                return
-            if is_there is None:
-                self._drop(append, partition)
-                return
-            append_id = secrets.token_bytes(ID_BYTES)
-        # Otherwise the clock of this node was ahead: a copy that counted is recognised by its id.
-        again = UnsentAppend(0, append_id, max(times) // 1000, append.partial, str(partition))
+        if found == "unknown":
+            self._drop(append, partition)
+            return
+        again = UnsentAppend(0, *found, append.partial, str(partition))
         # In one commit: after a restart, the partition gets one of them.
         left.discard(partition)
         changed = append._replace(partitions=",".join(map(str, left)) or NO_PARTITION)
