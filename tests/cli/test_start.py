@@ -70,3 +70,13 @@ def test_a_command_imports_no_other_command(command: str) -> None:
     found = {one.removeprefix("cli.") for one in ours(imported(command, "--help")) if one.startswith("cli.")}
 
     assert found & COMMANDS.keys() == {command}
+
+
+def test_the_server_imports_nothing_that_only_few_need() -> None:
+    program = "import sys, edgetally.service.process; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    few = {"confluent_kafka", "edgetally.history.clickhouse", "edgetally.journal.kafka.journal"}
+    never = {"argparse", "email", "http.client", "http.server", "importlib.metadata", "importlib.resources"}
+    never |= {"prometheus_client", "tqdm", "tomllib", "urllib.request", "zipfile"}
+    assert set(done.stdout.split()) & (few | never) == set()

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, cast
 
 from edgetally.clock import Clock
 from edgetally.config.sections import Config
-from edgetally.history.clickhouse.history import ClusterHistory
-from edgetally.history.clickhouse.tables import JournalKey
 from edgetally.journal.base import Journal
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.extra import require
@@ -15,6 +13,7 @@ from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family, Metric
 
 if TYPE_CHECKING:
+    from edgetally.history.clickhouse.history import ClusterHistory
     from edgetally.journal.kafka.journal import KafkaJournal
 
 MAX_CLOCK_ERROR = 30.0
@@ -53,8 +52,12 @@ def open_topic(config: Config, clock: Clock) -> "KafkaJournal":
     )
 
 
-def join_history(config: Config, journal: Journal, clock: Clock) -> ClusterHistory:
+def join_history(config: Config, journal: Journal, clock: Clock) -> "ClusterHistory":
     """Keep the history of a journal in Kafka together with its other readers; raise ConfigError when that is wrong."""
+    # Imported here, because a history in a file needs no client.
+    from edgetally.history.clickhouse.history import ClusterHistory  # noqa: PLC0415
+    from edgetally.history.clickhouse.tables import JournalKey  # noqa: PLC0415
+
     shared = cast("KafkaJournal", journal)
 
     def owns(partition: int) -> bool:

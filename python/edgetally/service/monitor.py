@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.registry import Collector
-
 from edgetally.http.server import LIMITS, Server
 from edgetally.telemetry import metrics
 from edgetally.telemetry.histogram import Histogram
-from edgetally.telemetry.prometheus import Exposition, Family, expose
+from edgetally.telemetry.process import ProcessCollector
+from edgetally.telemetry.prometheus import Collector, Exposition, Family, expose
 
 if TYPE_CHECKING:
     from edgetally.sources.files.followed import FollowedPath
@@ -36,13 +34,13 @@ class Limited(Protocol):
 
 
 class Monitor:
-    """A registry of metrics, and readiness checks."""
+    """The metrics of all parts, and readiness checks."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry()
         self.loop_lag = Histogram()
         """How late timers of the event loop were."""
         self._version = version
+        self._collectors: Sequence[Collector] = ()
         self._limited: Sequence[Limited] = ()
         self._checks: Callable[[], Mapping[str, str]] = dict
 
@@ -50,9 +48,7 @@ class Monitor:
         self, *, collectors: Sequence[Collector], limited: Sequence[Limited], checks: Callable[[], Mapping[str, str]]
     ) -> None:
         """Collect the metrics of these parts, in this order. `checks` returns the problem of each check, if any."""
-        for one in (*collectors, self):
-            self.registry.register(one)
-        ProcessCollector(registry=self.registry)
+        self._collectors = (*collectors, self, ProcessCollector())
         self._limited = limited
         self._checks = checks
 
@@ -62,7 +58,7 @@ class Monitor:
 
     def expose(self, accept: str) -> Exposition:
         """Return all metrics in a format that an `Accept` header asks for."""
-        return expose(self.registry, accept)
+        return expose(self._collectors, accept)
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics of the whole process."""

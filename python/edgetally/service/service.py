@@ -74,7 +74,7 @@ from edgetally.window.shelving import Shelving
 from edgetally.window.windows import Windows
 
 if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
+    from edgetally.telemetry.prometheus import Collector
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: thousands of readers reconnect at the same instant."""

@@ -310,7 +310,7 @@ LOOP_LAG = Metric(
 )
 BUILD = Metric("edgetally_build_info", "gauge", "", "Always 1; the labels name the versions.", ("version", "python"))
 
-# Collected by the client library, on Linux only.
+# With the names of Prometheus' client libraries.
 
 VIRTUAL = Metric("process_virtual_memory_bytes", "gauge", "bytes", "Virtual memory.")
 RESIDENT = Metric("process_resident_memory_bytes", "gauge", "bytes", "Resident memory.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from http import HTTPStatus
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgetally.http.messages import Response
@@ -45,7 +45,7 @@ class LivePage:
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[str, Response, Response, Response]] = {}
-        for file in resources.files(__name__).joinpath("static").iterdir():
+        for file in (Path(__file__).parent / "static").iterdir():
             content_type = CONTENT_TYPES.get(file.name.rpartition(".")[2])
             if content_type:
                 self._files[file.name] = _responses(file.read_bytes(), content_type)
