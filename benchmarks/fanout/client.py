@@ -3,6 +3,9 @@ Ten thousand readers in one process, with as little as possible between the sock
 
 Prints a line when all requests were sent and, when all were answered, a JSON array: for each answer, the seconds from
 the seal to its last byte.
+
+Of a server that has no seal, everything is asked at once after that line: then the seconds are those since the first
+request, and one answer is enough for all.
 """
 
 import json
@@ -13,22 +16,33 @@ import sys
 import time
 
 
+def request(path: str) -> bytes:
+    """Return what a reader sends."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nFastly-Key: 0123456789abcdef\r\n"
+        "Accept: application/json\r\nUser-Agent: fan-out\r\n\r\n"
+    ).encode()
+
+
 def main() -> None:
     """Send the requests, and print when the answers arrived."""
     port, readers, services, cursor = map(int, sys.argv[1:5])
+    path = sys.argv[5] if len(sys.argv) > 5 else ""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     poll = select.epoll()
     sockets = {}
     for number in range(readers):
         connection = socket.create_connection(("127.0.0.1", port))
-        connection.send(
-            b"GET /v1/domains/s%d/ts/%d HTTP/1.1\r\nHost: localhost\r\nFastly-Key: 0123456789abcdef\r\n"
-            b"Accept: application/json\r\nUser-Agent: fan-out\r\n\r\n" % (number % services, cursor)
-        )
+        if not path:
+            connection.send(request(f"/v1/domains/s{number % services}/ts/{cursor}"))
         poll.register(connection, select.EPOLLIN)
         sockets[connection.fileno()] = connection
     print("waiting", flush=True)
+    began = time.time()
+    if path:
+        for connection in sockets.values():
+            connection.send(request(path))
     answers = []
     parts = dict.fromkeys(sockets, b"")
     while len(answers) < readers:
@@ -43,7 +57,7 @@ def main() -> None:
         assert head.startswith(b"HTTP/1.1 200"), head
         found = json.loads(body)
         (entry,) = found["Data"]
-        delays.append(when - entry["recorded"] - found["AggregateDelay"])
+        delays.append(when - (began if path else entry["recorded"] + found["AggregateDelay"]))
     print(json.dumps(delays), flush=True)
 
 

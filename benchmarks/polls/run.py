@@ -21,9 +21,11 @@ DOMAINS = 36
 
 TARGET = 0.5
 
+PINNED = ["taskset", "-c", "0"]
+
 NGINX = """
 daemon off; worker_processes 1; pid {root}/pid; error_log {root}/error.log; {user}
-events {{ worker_connections 1024; }}
+worker_rlimit_nofile 32768; events {{ worker_connections 16384; multi_accept on; }}
 http {{
     access_log off; sendfile on; tcp_nopush on; open_file_cache max=10; keepalive_requests 1000000000;
     server {{ listen 127.0.0.1:{port}; root {root}; location / {{ default_type application/json; }} }}
@@ -67,12 +69,12 @@ def fill(server: Server) -> str:
     return answer
 
 
-def nginx(root: Path, body: bytes, port: int) -> tuple[subprocess.Popen[bytes], str]:
-    """Start nginx on the first core with `body` as a file; return it and the URL of the file."""
+def nginx(root: Path, body: bytes, port: int, *, pinned: bool = True) -> tuple[subprocess.Popen[bytes], str]:
+    """Start nginx with `body` as a file, on the first core if pinned; return it and the URL of the file."""
     (root / "answer.json").write_bytes(body)
     user = "user root;" if os.geteuid() == 0 else ""
     (root / "nginx.conf").write_text(NGINX.format(root=root, user=user, port=port))
-    server = subprocess.Popen(["taskset", "-c", "0", "nginx", "-c", str(root / "nginx.conf")])
+    server = subprocess.Popen([*PINNED * pinned, "nginx", "-c", str(root / "nginx.conf")])
     wait_for((root / "pid").exists)
     return server, f"http://127.0.0.1:{port}/answer.json"
 
