@@ -1,7 +1,8 @@
 //! Decoding: from a line to slots, with a lenient decoder of one JSON object.
 //!
 //! A [`Template`] decodes members that look like those of the lines before. Where a line differs, one member is decoded the
-//! general way, here, and the template learns it. The result never depends on what the template expected.
+//! general way, here, and the template learns it. The result never depends on what the template expected. Logs with lines
+//! of several kinds have a template for each: a cache writes requests and fetches, and pushes mix the lines of edges.
 //!
 //! The format says what a key means (see [`KeyTree`]). An object that holds fields is entered; any other object is passed
 //! over. So the object in which a value stands says where in the line it is, and what stands between two values may lead
@@ -45,21 +46,47 @@ impl Default for Shape {
     }
 }
 
+/// The most kinds of lines that are told apart.
+const KINDS: usize = 4;
+/// The most lines that are passed over after those that no template knew, before one is looked for again.
+const MAX_PASSED_OVER: u32 = 255;
+
 /// Decodes lines into slots, and learns what they look like.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     shape: Shape,
-    template: Template,
+    /// One for each kind of line; there is at least one.
+    templates: Vec<Template>,
+    /// The template of the last line.
+    current: usize,
+    /// How many lines that differ are still decoded with the current template, because the last search was in vain.
+    passing_over: u32,
+    /// How many were passed over before that search.
+    passed_over: u32,
     /// The values of the last line.
     pub record: Slots,
     /// The values of each element of its `origins`.
     pub elements: Vec<Slots>,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(Shape::default())
+    }
+}
+
 impl Decoder {
     /// A decoder of lines of this shape.
     pub fn new(shape: Shape) -> Self {
-        Self { shape, ..Self::default() }
+        Self {
+            shape,
+            templates: vec![Template::default()],
+            current: 0,
+            passing_over: 0,
+            passed_over: 0,
+            record: Slots::default(),
+            elements: vec![],
+        }
     }
 
     /// Decodes `block[line]`, which has no blanks around it.
@@ -71,16 +98,63 @@ impl Decoder {
             Shape::Columns(columns) => columns.decode(block, line, &mut self.record),
             Shape::Objects(keys) => {
                 let cursor = Cursor { block, start: line.start, end: line.end };
-                let (template, record, elements) = (&mut self.template, &mut self.record, &mut self.elements);
-                let position = template.follow::<false>(cursor, Position::start(cursor), keys, record);
+                let template = &mut self.templates[self.current];
+                let position = template.follow::<false>(cursor, Position::start(cursor), keys, &mut self.record);
                 // Nearly every line is as expected.
                 if position.is_end(cursor) && position.at + 1 == line.end {
                     return Ok(());
                 }
-                let end = ObjectDecoder::new(keys, template, record, elements).decode(cursor, position)?;
-                cursor.finish(end)
+                self.decode_other(cursor, position)
             }
         }
+    }
+
+    /// Decodes a line that differs from what the current template expects at `position`.
+    #[inline(never)]
+    fn decode_other(&mut self, cursor: Cursor<'_>, mut position: Position) -> Result<(), Rejection> {
+        let Shape::Objects(keys) = &self.shape else { return Ok(()) };
+        let before = self.current;
+        let mut is_new = false;
+        if self.passing_over > 0 {
+            self.passing_over -= 1;
+        } else if self.templates[before].is_known() && !position.is_cut_off(cursor) {
+            // The next one knows most lines that the current one does not.
+            for other in 1..self.templates.len() {
+                self.current = (before + other) % self.templates.len();
+                self.record.clear();
+                let template = &mut self.templates[self.current];
+                position = template.follow::<false>(cursor, Position::start(cursor), keys, &mut self.record);
+                if position.is_end(cursor) && position.at + 1 == cursor.end {
+                    self.passed_over = 0;
+                    return Ok(());
+                }
+                if position.is_cut_off(cursor) {
+                    break;
+                }
+            }
+            if !position.is_cut_off(cursor) {
+                self.record.clear();
+                position = Position::start(cursor);
+                is_new = self.templates.len() < KINDS;
+                if is_new {
+                    self.current = self.templates.len();
+                    self.templates.push(Template::default());
+                } else {
+                    self.current = before;
+                    position = self.templates[before].follow::<false>(cursor, position, keys, &mut self.record);
+                    self.passed_over = (2 * self.passed_over + 1).min(MAX_PASSED_OVER);
+                    self.passing_over = self.passed_over;
+                }
+            }
+        }
+        let (template, record) = (&mut self.templates[self.current], &mut self.record);
+        let end = ObjectDecoder::new(keys, template, record, &mut self.elements).decode(cursor, position);
+        if end.is_err() && is_new {
+            // A line that is no record is not worth a template.
+            self.templates.pop();
+            self.current = before;
+        }
+        cursor.finish(end?)
     }
 
     /// Decodes the record at `line.start` in a string of another object, without unescaping it; returns where it ends.
@@ -92,7 +166,8 @@ impl Decoder {
         self.record.clear();
         self.elements.clear();
         let cursor = Cursor { block, start: line.start, end: line.end };
-        let position = self.template.follow::<true>(cursor, Position::start(cursor), keys, &mut self.record);
+        let template = &mut self.templates[self.current];
+        let position = template.follow::<true>(cursor, Position::start(cursor), keys, &mut self.record);
         position.is_end(cursor).then_some(position.at + 1)
     }
 
@@ -261,6 +336,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_kind_of_line_has_a_template() {
+        let kinds = [
+            r#"{"domain":"a.example","status":"200","cache":"HIT","proto":"HTTP/1.1"}"#,
+            r#"{"domain":"b.example","origin":"o","origin_status":"200"}"#,
+            r#"{"ts":1795314035.1,"domain":"c.example","status":"404"}"#,
+        ];
+        let block = kinds.repeat(50).join("\n") + &" ".repeat(64);
+        let mut decoder = Decoder::default();
+        let mut decode_all = || {
+            let mut at = 0;
+            for line in kinds.repeat(50) {
+                assert_eq!(Ok(()), decoder.decode(block.as_bytes(), at..at + line.len()));
+                assert!(line.contains(&*String::from_utf8_lossy(decoder.record.text(block.as_bytes(), field::DOMAIN))));
+                at += line.len() + 1;
+            }
+            (decoder.templates.len(), decoder.passed_over)
+        };
+        assert_eq!((kinds.len(), 0), decode_all(), "each was learned once, and found from then on");
     }
 
     #[test]

@@ -91,6 +91,12 @@ impl Position {
         Self { at: cursor.start, object: ROOT, segment: 0 }
     }
 
+    /// Whether too little of the block follows to expect anything, so that the rest of the line is decoded the general way.
+    #[inline]
+    pub fn is_cut_off(self, cursor: Cursor<'_>) -> bool {
+        cursor.block.len() < self.at + LITERAL + VALUE
+    }
+
     /// Whether the brace is here that ends the object of the line, of which a part was decoded.
     #[inline]
     pub fn is_end(self, cursor: Cursor<'_>) -> bool {
@@ -230,6 +236,11 @@ impl Default for Template {
 }
 
 impl Template {
+    /// Whether it has learned anything.
+    pub fn is_known(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
     /// Reads values into `slots` from `position` on, as long as the line matches; returns how far that was.
     ///
     /// A broken line ends it, too. Only the first literal starts with anything but a comma or a closing brace, so members
