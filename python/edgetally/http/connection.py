@@ -67,7 +67,9 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         server = self.server
         is_idle = reader.state is IDLE and not (reader.requests or self._pipeline.exchanges or self._ending)
-        if is_idle and self._writer.state is READY and (cached := server.cache.get(data)):
+        # What is longer than any key is not looked up: that would hash all of a body.
+        may_be_cached = is_idle and self._writer.state is READY and len(data) <= CACHEABLE_REQUEST
+        if may_be_cached and (cached := server.cache.get(data)):
             self._progress = server.clock.now()
             server.cache.hits += 1
             self._writer.send(cached, b"\r\n")
