@@ -31,7 +31,7 @@ INLINE_DRAIN_BYTES = 2 << 20
 MAX_POOLED_FOLDS = 8
 """How many used folds are kept for the next pushes."""
 
-MAX_POOLED_PARTIAL_BYTES = 1 << 18
+MAX_POOLED_PARTIAL_BYTES = 1 << 20
 """A fold is not kept if its partial was larger than this, because then it has too much memory: about five times as
 much as the partial."""
 

@@ -36,8 +36,8 @@ SOURCE = "push"
 OPEN_PUSH_BYTES = 16 * 1024
 """About what a push takes before it has sent anything."""
 
-GROUP_BYTES = 4 << 20
-"""Pushes are folded together up to about this size."""
+GROUP_BYTES = 16 << 20
+"""Pushes are folded together up to about this size: enough lines that most have keys in common."""
 
 MAX_PASSED_OVER = 64
 """How many waiting pushes that cannot be folded with the first one are passed over, in search of those that can."""
