@@ -19,6 +19,7 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.piece_reader import ByteReader, PieceReader
 from edgetally.sources.syslog_address import ANY_USER, Address, SocketAccess
 from edgetally.telemetry.events import (
     DatagramsDropped,
@@ -222,7 +223,7 @@ class SyslogConnection:
 
     framing: Framing = "stream"
 
-    def __init__(self, name: str, reader: asyncio.StreamReader, defaults: Defaults, clock: Clock) -> None:
+    def __init__(self, name: str, reader: ByteReader, defaults: Defaults, clock: Clock) -> None:
         self.name = name
         self.defaults = defaults
         self._reader = reader
@@ -279,6 +280,10 @@ class SyslogConnection:
 
     async def _wait(self, reading: asyncio.Task[bytes], seconds: float | None) -> bool:
         """Wait until something is read, at most `seconds`; return whether it is."""
+        if not reading.done():
+            await asyncio.sleep(0)  # what has come already needs no timer
+        if reading.done():
+            return True
         if seconds is None:
             await asyncio.wait([reading])
             return True
@@ -327,7 +332,8 @@ class SyslogListener:
         """Accept connections from now on, and follow each."""
         accept = partial(self._accept, follow)
         try:
-            self._server = await asyncio.start_server(accept, self._where.host, self._where.port, limit=READ_BYTES)
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(partial(PieceReader, accept), self._where.host, self._where.port)
         except OSError as error:
             raise ConfigError(self._setting, f"cannot listen on {self._where}: {reason(error)}") from error
         port = self._server.sockets[0].getsockname()[1]
@@ -341,13 +347,13 @@ class SyslogListener:
             task.cancel()
         await asyncio.gather(*self.connections, return_exceptions=True)
 
-    async def _accept(self, follow: Follow, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, follow: Follow, reader: PieceReader, transport: asyncio.Transport) -> None:
         if len(self.connections) >= self._max_connections:
             self.refused += 1
-            writer.close()
+            transport.close()
             return
         # If it is lost already, it has no address.
-        host, port, *_ = writer.get_extra_info("peername") or ("unknown", 0)
+        host, port, *_ = transport.get_extra_info("peername") or ("unknown", 0)
         name = f"syslog:{self._where} from {host}:{port}"
         task = asyncio.create_task(follow(SyslogConnection(name, reader, self._defaults, self._clock)))
         self.connections.add(task)
@@ -355,4 +361,4 @@ class SyslogListener:
             await asyncio.wait([task])
         finally:
             self.connections.discard(task)
-            writer.close()
+            transport.close()
