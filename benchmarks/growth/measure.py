@@ -52,7 +52,7 @@ SECONDS = 6.0
 RATE = 100_000
 """Lines per second over the connections."""
 
-QUIET_RATE = 2_000
+QUIET_RATE = 20_000
 """Lines per second beside the readers: enough for every one of them to have an entry of each second."""
 
 
