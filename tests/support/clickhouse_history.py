@@ -14,7 +14,7 @@ from tests.support.clickhouse import ClickHouseServer
 from tests.support.clock import ManualClock
 from tests.support.history import Series, asked_of, holes_of
 
-PARTITIONS = 3
+PARTITIONS = 2
 
 numbers = count()
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally.history.tiers import DAY, TIERS
+from edgetally.window.ranking import Question
 from tests.history.test_oracle import moments, questions, records
 from tests.support.clickhouse import ClickHouseServer, clickhouse, needs_clickhouse
 from tests.support.clickhouse_history import keeping_in
@@ -25,12 +26,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
 
 
 @given(
-    given_records=st.lists(records, max_size=25),
+    given_records=st.lists(records, max_size=15),
     asked=st.lists(questions(), min_size=1, max_size=4),
     sealed_until=moments,
     limit=st.integers(1, 3),
 )
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 def test_it_answers_as_the_file_does(
     server: ClickHouseServer,
     given_records: list[dict[str, object]],
@@ -57,3 +58,41 @@ def test_it_answers_as_the_file_does(
             found, expected = there.ask(**whole), file.ask(**whole)
             assert list(found) == list(expected)
             assert found == expected
+            window = (question["start"], question["end"], question["tier"])
+            assert there.holes(*window) == file.holes(*window)
+        of = "origins" if question["dataset"] == "origins" else "domains"
+        step = TIERS[question["tier"]].seconds
+        ranking = Question("svc", of, "trouble", 2, None, "", None, window[0], step)
+        assert there.history.reader.ranking(ranking, 2) == file.readers.ranking(ranking, 2)
+        assert there.history.reader.services() == file.readers.services()
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=6, unique=True), pop=st.text(max_size=5))
+@settings(deadline=None, max_examples=8)
+def test_any_name_comes_back_as_it_is(server: ClickHouseServer, names: list[str], pop: str) -> None:
+    written = [
+        {"ts": MIDNIGHT, "service_id": "svc", "pop": pop, "domain": "a.example", "origin": name, "origin_status": 200}
+        for name in [*names, "a'b", "a\\b", 'a"b', "a\tb", "%s", "\u00e9\U0001f600"]
+    ]
+    sealed = sealed_seconds(written)
+    asked: dict[str, Any] = {
+        "dataset": "origins",
+        "tier": TIERS["minute"],
+        "metrics": ("responses",),
+        "group_by": frozenset(["name", "datacenter"]),
+    }
+    with (
+        TemporaryDirectory() as directory,
+        keeping(Path(directory)) as file,
+        keeping_in(server, now=MIDNIGHT + DAY) as there,
+    ):
+        for kept in (file, there):
+            kept.seal(MIDNIGHT, sealed)
+            kept.seal(MIDNIGHT + 59)
+            kept.settle()
+        expected = file.ask(**asked, limit=3)
+        assert len(expected) >= 5
+        assert there.ask(**asked, limit=3) == expected
+        for name, code in expected:
+            only = {"names": frozenset([name]), "pops": frozenset([code])}
+            assert there.ask(**asked, **only) == {(name, code): expected[name, code]}

@@ -108,8 +108,8 @@ class ClickHouse:
             connection.connect()
         connection.sock.settimeout(ANSWER_SECONDS)
         connection.request("POST", target, body, self._headers)
-        response = connection.getresponse()
-        return response.status, response.read()
+        with connection.getresponse() as response:
+            return response.status, response.read()
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         """Return a connection, and whether it is a new one."""

@@ -81,7 +81,11 @@ class ClickHouseLookup:
         )
         # Whole days, because of an hour or a day all parts are counted.
         self._wide = (day_of(self._from), day_of(self._end_of_windows - 1) + DAY)
-        self._memory = self._minutes_of(memory, set(pairs))
+        in_memory = [(pair, batch) for pair, batch in memory if pair in pairs]
+        self._newest = self._marks.newest(self._of, self._wide[0])
+        for pair, batch in in_memory:
+            self._newest[pair] = max([self._newest[pair], *(behind for _, behind in batch.known)])
+        self._memory = self._minutes_of(in_memory)
         self._find_unmade()
         self._find_minutes()
         self._known = self._find_known()
@@ -128,11 +132,13 @@ class ClickHouseLookup:
         yield self._memory_parts
 
     def all_parts(self) -> list[Part]:
-        """Return the rows of all names."""
-        step = self._question.tier.seconds
+        """Return the rows of the names of the question, or of all if it has none."""
+        question, step = self._question, self._question.tier.seconds
+        names = [f"name IN ({', '.join(map(text, sorted(question.names)))})"] if question.names else []
         found: list[Part] = [*self._memory_parts]
         for tier, conditions in self._tables(self.first, self.behind):
-            found += _core.summed_chunks(self._server.ask(sums_of(tier, conditions, step=step)), step=step)
+            query = sums_of(tier, [*conditions, *names], step=step)
+            found += _core.summed_chunks(self._server.ask(query), step=step)
         return found
 
     def holes(self) -> list[Span]:
@@ -140,7 +146,7 @@ class ClickHouseLookup:
         found: list[Span] = []
         for pairs in set(self._pairs_of.values()):
             known = [span for pair in pairs for span in self._known[pair]]
-            newest = max((behind for _, behind in known), default=0)
+            newest = max((self._newest[pair] for pair in pairs), default=0)
             found += holes(known, self._from, min(self._question.end, newest))
         gone = min(self._gone, self._question.end)
         if self._start < gone:
@@ -148,12 +154,12 @@ class ClickHouseLookup:
         return joined(found)
 
     def _minutes_of(
-        self, memory: Iterable[tuple[Pair, RecordedBatch]], pairs: set[Pair]
+        self, memory: Iterable[tuple[Pair, RecordedBatch]]
     ) -> dict[PartitionAt, dict[int, tuple[MinuteMark, RecordedBatch]]]:
         """Return the parts of minutes that are in memory."""
         found: dict[PartitionAt, dict[int, tuple[MinuteMark, RecordedBatch]]] = defaultdict(dict)
         for pair, batch in memory:
-            if pair in pairs and (batch.minutes or batch.known):
+            if batch.minutes or batch.known:
                 mark = MinuteMark.of(batch)
                 if self._from <= mark.minute < self._end_of_windows:
                     found[PartitionAt(*pair, mark.minute)][mark.part] = mark, batch

@@ -1,7 +1,7 @@
 """Marks: which minutes, hours and days are in ClickHouse, and of which seconds everything is known."""
 
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import NamedTuple
@@ -108,14 +108,14 @@ class Marks:
     def split(self, of: str, start: int, end: int) -> Mapping[PartitionAt, set[int]]:
         """Return the minutes that have parts, or one that is not the whole minute, and which."""
         query = (
-            f"SELECT journal, partition, toUInt32(time) AS at, groupUniqArray(part) AS parts FROM marks "
+            f"SELECT journal, partition, toUInt32(time) AS at, groupUniqArray(part) AS found FROM marks "
             f"WHERE tier = {MINUTE} AND {of} AND {between(start, end)} GROUP BY journal, partition, at "
-            f"HAVING parts != [{WHOLE}] FORMAT JSONEachRow"
+            f"HAVING found != [{WHOLE}] FORMAT JSONEachRow"
         )
         found = {}
         for line in self._server.ask(query).splitlines():
             row = msgspec.json.decode(line)
-            found[PartitionAt(int(row["journal"]), row["partition"], row["at"])] = set(row["parts"])
+            found[PartitionAt(int(row["journal"]), row["partition"], row["at"])] = set(row["found"])
         return found
 
     def unmade(self, of: str, start: int, end: int, tier: int) -> Mapping[PartitionAt, tuple[int, int]]:
@@ -141,6 +141,15 @@ class Marks:
         )
         for journal, partition, first, behind in struct.iter_unpack("<QHII", self._server.ask(query)):
             yield journal, partition, (first, behind)
+
+    def newest(self, of: str, start: int) -> Counter[tuple[int, int]]:
+        """Return behind which second nothing is known of each journal and partition, if anything is since `start`."""
+        query = (
+            "SELECT journal, partition, max(known.behind[-1]) FROM marks "
+            f"WHERE {of} AND {between(start, 1 << 32)} GROUP BY journal, partition FORMAT RowBinary"
+        )
+        found = struct.iter_unpack("<QHI", self._server.ask(query))
+        return Counter({(journal, partition): behind for journal, partition, behind in found})
 
     def range(self, of: str, start: int, end: int) -> Span | None:
         """Return the first second that any mark is of, and the one behind the last; None if there are no marks."""

@@ -57,7 +57,7 @@ class ClickHouseReader:
 
     def answer(self, question: HistoryQuestion) -> HistoryAnswer:
         """Answer a question; raise TooManyValues when that would be too large, Unavailable without an answer."""
-        lookup = self._lookup(question)
+        lookup = self._lookup(question, [*self._running.batches(question.services)])
         query = _core.HistoryQuery(
             dataset=question.dataset,
             metrics=question.metrics,
@@ -88,9 +88,9 @@ class ClickHouseReader:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""
         there = (tier for tier in TIERS.values() if asked.second >= gone_before(self._days, tier, self._now))
         past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else next(there, DAYS))
-        lookup = self._lookup(past.needed)
-        unknown = lookup.holes()
-        return b"" if past.is_unknown(unknown) else past.ranking(lookup.all_parts(), unknown, aggregate_delay)
+        batches = [*self._running.batches([asked.service_id])]
+        holes = self._lookup(past.shown, batches).holes()
+        return past.ranking(lambda question: self._lookup(question, batches).all_parts(), holes, aggregate_delay)
 
     def close(self) -> None:
         """Nothing of its own is open."""
@@ -99,9 +99,8 @@ class ClickHouseReader:
     def _now(self) -> int:
         return int(self._clock.now())
 
-    def _lookup(self, question: HistoryQuestion) -> ClickHouseLookup:
-        # Before the marks: what is inserted in between is found there.
-        batches = [*self._running.batches(question.services)]
+    def _lookup(self, question: HistoryQuestion, batches: Iterable[tuple[int, RecordedBatch]]) -> ClickHouseLookup:
+        """Look up; the batches have to be older than the marks: what is inserted in between is found there."""
         self._tables.prepare()
         return ClickHouseLookup(
             self._server,

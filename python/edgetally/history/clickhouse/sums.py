@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from edgetally.history.clickhouse.tables import TABLE_OF
 
-LOW, HIGH = "bitAnd(value, 4294967295)", "bitShiftRight(value, 32)"
+EMPTY = "''"
+
+LARGE = 1 << 32
+"""Values from here on have a second half. There are few, so it costs nothing to look for them."""
 
 
 def sums_of(
@@ -25,9 +28,15 @@ def sums_of(
         wanted = f"[{', '.join(map(str, columns))}]"
         values = f"arrayFilter((value, id) -> has({wanted}, id), {values}, {ids})"
         ids = f"arrayFilter(id -> has({wanted}, id), {ids})"
-    halves = (f"sumMap({ids}, arrayMap(value -> {half}, {values}))" for half in (LOW, HIGH))
+    are_large = f"arrayFilter((one, value) -> value >= {LARGE}, {{}}, {values})"
+    low = f"{ids}, arrayMap(value -> bitAnd(value, {LARGE - 1}), {values})"
+    high = f"{are_large.format(ids)}, arrayMap(value -> bitShiftRight(value, 32), {are_large.format(values)})"
+    grouped = ""
+    if step > tier or not by_pop:
+        # Otherwise nearly all rows would be groups of one.
+        low, high, grouped = f"sumMap({low})", f"sumMap({high})", "GROUP BY name, at_pop, at"
     return (
-        f"SELECT name, {'pop' if by_pop else chr(39) * 2} AS at_pop, "
-        f"toUInt32(intDiv(toUInt32(time), {step}) * {step}) AS at, {', '.join(halves)} "
-        f"FROM {TABLE_OF[tier]} FINAL WHERE {' AND '.join(where)} GROUP BY name, at_pop, at FORMAT RowBinary"
+        f"SELECT name, {'pop' if by_pop else EMPTY} AS at_pop, "
+        f"toUInt32(intDiv(toUInt32(time), {step}) * {step}) AS at, {low}, {high} "
+        f"FROM {TABLE_OF[tier]} FINAL WHERE {' AND '.join(where)} {grouped} FORMAT RowBinary"
     )

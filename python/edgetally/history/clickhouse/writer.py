@@ -19,7 +19,7 @@ from edgetally.history.clickhouse.inserting import in_inserts, row_members
 from edgetally.history.clickhouse.keeper import Keeper
 from edgetally.history.clickhouse.marks import Marks, MinuteMark, PartitionAt, best_of, mark_row
 from edgetally.history.clickhouse.tables import WHOLE, JournalKey, Tables
-from edgetally.history.tiers import MINUTE, day_of
+from edgetally.history.tiers import DAY, MINUTE, day_of
 
 LOOK_SECONDS = 5
 """How long after its end a minute of another node is looked for, and how long until that is repeated."""
@@ -40,7 +40,7 @@ class Sharing:
         """The name of this process."""
         self._lock = threading.Lock()
         self._services: dict[str, int] = {}
-        """The newest day of each service that was noted."""
+        """The newest day of services that were noted, for two days."""
         self._is_noted = False
 
     def prepare(self) -> None:
@@ -62,6 +62,8 @@ class Sharing:
         )
         with self._lock:
             self._services.update(news)
+            newest = max(self._services.values(), default=0)
+            self._services = {one: day for one, day in self._services.items() if day >= newest - DAY}
 
 
 class PartitionWriter:
