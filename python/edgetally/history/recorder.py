@@ -113,9 +113,16 @@ class Recorder:
         clock: Clock,
         limits: NameLimits,
         tell: Callable[[str | None], None] = tell,
+        share: int = 1,
     ) -> None:
-        """`journal` is the id of the journal. `tell` is called when commits fail, and when they succeed again."""
+        """
+        Record a journal, by its id.
+
+        `tell` is called when commits fail, and when they succeed again. `share` recorders have the memory for what
+        waits.
+        """
         self._tell = tell
+        self._share = share
         self._writer = writer
         self._journal = journal
         self._clock = clock
@@ -281,7 +288,7 @@ class Recorder:
         """Drop the oldest minutes that wait, if all together are too large."""
         left_out = 0
         with self._lock:
-            while self._pending_bytes > PENDING_BYTES and len(self._pending) > 1:
+            while self._pending_bytes > PENDING_BYTES // self._share and len(self._pending) > 1:
                 self._pending_bytes -= self._pending.popleft().size
                 left_out += 1
         if left_out:

@@ -52,7 +52,7 @@ class ClusterHistory(NoHistory):
         self._journal = journal
         failing = Failing()
         self.recorders = [
-            Recorder(writer, journal.id, clock, settings, partial(failing.tell, number))
+            Recorder(writer, journal.id, clock, settings, partial(failing.tell, number), share=journal.partitions)
             for number, writer in enumerate(self._writers)
         ]
         self._next = [0] * journal.partitions
