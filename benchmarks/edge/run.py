@@ -29,10 +29,10 @@ FRESH_MS = 150
 LATE_SECONDS = 1.0
 """How long after the last line everything has to be counted."""
 
-STEP = 0.8
-"""The next rate that is tried, if one is not held."""
+IS_LONG = SECONDS >= 30
+STEP, TRIES = (0.85, 8) if IS_LONG else (0.6, 2)
+"""The next rate that is tried if one is not held, as a share of it, and how many are."""
 
-TRIES = 4
 DRAIN_EVERY = 100_000
 """Lines that the bare fold adds up before it is drained: what a tenth of a second brings."""
 
