@@ -320,10 +320,17 @@ async def test_an_array_may_follow_another_one(service: Served) -> None:
     assert await counted(service) == 6
 
 
-async def test_other_data_after_an_array_is_rejected(service: Served) -> None:
+async def test_records_may_follow_an_array(service: Served) -> None:
     answer = await service.client.post("/ingest", content=ARRAY + b"\n" + LINES)
-    assert (answer.status_code, answer.json()["accepted"]) == (200, 3)
-    assert [error["line"] for error in answer.json()["errors"]] == [4]
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 6, "rejected": 0, "errors": []})
+    assert await counted(service) == 6
+
+
+async def test_other_data_after_an_array_is_rejected(service: Served) -> None:
+    answer = await service.client.post("/ingest", content=ARRAY + b"\nno\n" + LINES)
+    said = "not_json: data after the end of the array: expected records or other arrays"
+    errors = [{"line": 4, "reason": said}]
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 3, "rejected": 1, "errors": errors})
     assert await counted(service) == 3
 
 
