@@ -240,7 +240,7 @@ async def torture(
     """Run one scenario so often, and so long; raise AssertionError when a number is wrong."""
     rngs = (random.Random(seed + number) for number in itertools.count())  # noqa: S311 - repeatable, not secret
     url = create(
-        cluster.url(), PARTITIONS, min(3, len(cluster.each)), {"retention.ms": "7200000", "segment.ms": "600000"}
+        cluster.url(), PARTITIONS, min(3, len(cluster.each)), {"retention.ms": "172800000", "segment.ms": "600000"}
     )
     account = Account()
     logs = [

@@ -11,20 +11,12 @@ import { EACH, UNITS, unit } from "./state.js";
 const STRIP_HEIGHT = 96;
 /** A label nearer to an edge is left out, in steps. */
 const EDGE = 16;
-/** Seconds between two lines of the strip, by the seconds of a step; of days, see below. */
+/** Seconds between lines of the strip, by those of a step; days: see below. */
 const LINES = new Map([
   [UNITS.second, UNITS.minute],
   [UNITS.minute, UNITS.hour],
   [UNITS.hour, 2 * UNITS.day],
 ]);
-/**
- * Whether the strip has a line at a step: of days, at the first one of a month.
- * @param {number} second
- * @param {number} step
- * @returns {boolean}
- */
-const isMarked = (second, step) =>
-  step === UNITS.day ? date(second).endsWith("-01") : second % (LINES.get(step) ?? step) === 0;
 
 const BEFORE = new Map([
   [UNITS.second, "a minute"],
@@ -79,7 +71,9 @@ export function drawStrip(ranking, { frozen, newest }) {
   set(stripPicture, "viewBox", `0 0 ${all.length} ${STRIP_HEIGHT}`);
   const step = unit(ranking);
   const first = ranking.second - last * step;
-  const marks = all.map((_, i) => i).filter((i) => isMarked(first + i * step, step));
+  const isMarked = (/** @type {number} */ second) =>
+    step === UNITS.day ? date(second).endsWith("-01") : second % (LINES.get(step) ?? step) === 0;
+  const marks = all.map((_, i) => i).filter((i) => isMarked(first + i * step));
   const lines = marks.map((i) => `M${i} 0V${STRIP_HEIGHT}`).join("");
   const unknown = gaps(all, STRIP_HEIGHT);
   drawPaths(stripPicture, [unknown, ...areas(layers(series), most, STRIP_HEIGHT), lines]);

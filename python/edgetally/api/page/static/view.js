@@ -19,7 +19,6 @@ const HIDDEN = 30;
 /** Services that came since are offered after so many seconds. */
 const SERVICES_EVERY = 10;
 const TOKEN = "edgetally-token";
-const GONE = "It is not kept any more, or no server was running then. Go on, to see what is now.";
 
 let look = read(location.hash);
 /** @type {Ranking | null} */
@@ -114,7 +113,6 @@ async function refresh() {
  * @param {Ranking} next
  */
 function take(next) {
-  // The answer to a question about one second has the time of that second, and that of a minute its beginning.
   if (!look.at && unit(next) === UNITS.second) ahead = next.Timestamp - Date.now() / 1000;
   [ranking, sentence] = [next, ""];
   draw();
@@ -125,7 +123,7 @@ function draw() {
   const state = drawState();
   byId("refused").hidden = state.name !== "refused";
   byId("picture").hidden = !ranking;
-  if (state.name === "gone") notice(GONE);
+  if (state.name === "gone") notice("It is not kept any more, or no server was running. Go on, to see what is now.");
   if (!ranking) return;
   const quiet = starting(ranking);
   drawTiles(ranking, quiet);
