@@ -287,10 +287,10 @@ def highest(way: Way, pool: Sequence[Sequence[Block]]) -> Trial:
 
 
 def main() -> None:
-    """Measure every road, or those that were named."""
+    """Measure the roads that were named; without names those with a target, in the long form all."""
     names = sys.argv[1:]
     for way in WAYS:
-        if names and not any(way.name.startswith(name) for name in names):
+        if not (any(map(way.name.startswith, names)) if names else IS_LONG or way.target):
             continue
         plain = blocks(way.block)
         alone = bare(plain)
