@@ -54,6 +54,7 @@ __all__ = [
     "Sealed",
     "SeriesTotals",
     "Window",
+    "__version__",
     "cache_words",
     "check_format",
     "columns",
