@@ -19,8 +19,7 @@ def ranked(
     past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else _finest(database, asked.second))
 
     def rows(question: HistoryQuestion) -> list[Part]:
-        lookup = Lookup(database, question, batches)
-        return list(lookup.parts(sorted(question.names))) if question.names else lookup.all_parts()
+        return Lookup(database, question, batches).all_parts()
 
     return past.ranking(rows, unknown(database, past.shown, batches), aggregate_delay)
 

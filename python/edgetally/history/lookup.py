@@ -6,18 +6,16 @@ where the journal's mark in the snapshot ends.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from edgetally import _core
 from edgetally.history.base import RecordedBatch
-from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, chunks_at, stored_dataset, tier_of
+from edgetally.history.chunks import DATASETS, Part, Shelfmark, chunk_of, chunks_at, stored_dataset, tier_of
 from edgetally.history.holes import Span, holes, joined
+from edgetally.history.paging import NAMES_AT_ONCE, names_of, some_of
 from edgetally.history.question import NAME, HistoryQuestion
 from edgetally.history.tiers import DAYS, HOURS, MINUTE, Tier
-
-T = TypeVar("T")
 
 # Two queries: SQLite looks at the ends of an index for one of them, and at all of it for both.
 FIRST_AND_LAST = "SELECT (SELECT min(minute) FROM minutes), (SELECT max(minute) FROM minutes)"
@@ -25,8 +23,8 @@ LIMITS_OF_TIER = (
     "SELECT (SELECT min(period) FROM chunks WHERE tier = ?1), (SELECT max(period) FROM chunks WHERE tier = ?1)"
 )
 
-NAMES_AT_ONCE = 200
-"""Names whose rows are looked up together."""
+PARTS_AT_ONCE = 256
+"""Parts that are in memory at the same time."""
 
 
 def uncommitted(database: sqlite3.Connection, batches: Sequence[RecordedBatch]) -> list[RecordedBatch]:
@@ -93,22 +91,13 @@ class Lookup:
 
     def names(self) -> Iterator[list[str]]:
         """Yield the names that count, sorted, some at a time."""
-        question = self._question
-        if question.names:
-            yield from some_of(sorted(question.names), NAMES_AT_ONCE)
-        elif NAME not in question.group_by:
-            yield [EVERYTHING]
-        else:
-            after = question.after[0] if question.after else EVERYTHING
-            if question.after and len(question.after) > 1:
-                # The name may have more series than those of the page before.
-                yield [after]
-            while names := self._names_after(after):
-                yield names
-                after = names[-1]
+        return names_of(self._question, self._names_after)
 
-    def parts(self, names: Sequence[str]) -> Iterator[Part]:
-        """Yield the rows of some names, which are sorted."""
+    def parts(self, names: Sequence[str], _columns: Sequence[int]) -> Iterator[list[Part]]:
+        """Yield the rows of some names, which are sorted, with all counters, some at a time."""
+        return some_of(self._parts_of(names), PARTS_AT_ONCE)
+
+    def _parts_of(self, names: Sequence[str]) -> Iterator[Part]:
         is_range = NAME in self._question.group_by and not self._question.names
         for at in self._periods:
             if is_range and len(names) > 1:
@@ -122,7 +111,9 @@ class Lookup:
         yield from self._minutes
 
     def all_parts(self) -> list[Part]:
-        """Return the rows of all names."""
+        """Return the rows of the names of the question, or of all if it has none."""
+        if self._question.names:
+            return [*self._parts_of(sorted(self._question.names))]
         chunks = [part for at in self._periods for part in chunks_at(self._database, at)]
         return [*chunks, *self._minutes]
 
@@ -164,7 +155,7 @@ class Lookup:
 
     def _running_minutes(self) -> Iterator[Part]:
         """Yield the minutes that are not in the file yet."""
-        dataset = ("domains", "origins")[self._dataset]
+        dataset = DATASETS[self._dataset]
         for batch in self._batches:
             for one in batch.minutes:
                 if self._start <= one.minute < self._end_of_windows and dataset in one.rows:
@@ -176,10 +167,3 @@ class Lookup:
         """The second behind the last window: minutes up to there count in it."""
         step = self._question.tier.seconds
         return self._question.tier.window_of(self._end - 1) + step
-
-
-def some_of(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    """Yield `items` in lists of at most `most`."""
-    rest = iter(items)
-    while some := list(islice(rest, most)):
-        yield some

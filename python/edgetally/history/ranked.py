@@ -13,7 +13,6 @@ from edgetally.window.ranking import SPAN, Question
 RANKED = 130
 """Windows that a ranking looks at: its own ten, the hour before them, and two hours of each row's picture."""
 
-
 WINDOW, AGO = 10, 60
 """So many windows are added up, and compared with as many that ended so many earlier. As in the core."""
 

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgetally import _core
 from edgetally.history.base import Running
 from edgetally.history.file_ranking import ranked
-from edgetally.history.lookup import Lookup, some_of, uncommitted, unknown
-from edgetally.history.question import MAX_VALUES, HistoryAnswer, HistoryQuestion, TooManyValues
+from edgetally.history.lookup import Lookup, uncommitted, unknown
+from edgetally.history.paging import page_of
+from edgetally.history.question import HistoryAnswer, HistoryQuestion
 from edgetally.history.sqlite_file import open_reader
 from edgetally.history.tiers import HOUR, TIERS
 from edgetally.window.ranking import Question
 
 OLDEST = "SELECT min(period) FROM chunks WHERE tier = ?"
-
-PARTS_AT_ONCE = 256
-"""Parts that are in memory at the same time."""
 
 
 class HistoryReaders:
@@ -48,32 +45,8 @@ class HistoryReaders:
         batches = self._running.batches(question.services)
         with self._snapshot() as database:
             batches = uncommitted(database, batches)
-            lookup = Lookup(database, question, batches)
-            query = _core.HistoryQuery(
-                dataset=question.dataset,
-                metrics=question.metrics,
-                start=lookup.first,
-                end=lookup.behind,
-                step=question.tier.seconds,
-                group_by=question.group_by,
-                name_key=question.name_key,
-                pops=question.pops,
-                regions=dict(question.region_of),
-                default_region=question.default_region,
-                only_regions=question.regions,
-                after=question.after,
-                most=MAX_VALUES,
-            )
-            try:
-                for names in lookup.names():
-                    for parts in some_of(lookup.parts(names), PARTS_AT_ONCE):
-                        query.add(parts, names)
-                    if query.series > question.limit:
-                        break
-                data, after = query.page(question.limit)
-            except OverflowError as error:
-                raise TooManyValues from error
-            return HistoryAnswer(data, tuple(after) if after else None, unknown(database, question, batches))
+            data, after = page_of(question, Lookup(database, question, batches))
+            return HistoryAnswer(data, after, unknown(database, question, batches))
 
     def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it."""

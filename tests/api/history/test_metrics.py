@@ -170,7 +170,7 @@ async def test_what_is_not_valid_is_refused_with_the_reason(running: Served, que
 
 
 async def test_too_many_values_are_refused(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgetally.history.reading.MAX_VALUES", 1)
+    monkeypatch.setattr("edgetally.history.paging.MAX_VALUES", 1)
     answer = await running.client.get(f"{DOMAINS}?downsample=minute")
 
     assert answer.status_code == 400

@@ -18,7 +18,7 @@ import msgspec
 
 from edgetally import _core
 from edgetally.history.base import RecordedBatch
-from edgetally.history.chunks import DATASETS, EVERYTHING, Part, stored_dataset
+from edgetally.history.chunks import DATASETS, Part, stored_dataset
 from edgetally.history.clickhouse.client import ClickHouse, text
 from edgetally.history.clickhouse.expiry import gone_before
 from edgetally.history.clickhouse.marks import (
@@ -34,7 +34,7 @@ from edgetally.history.clickhouse.marks import (
 from edgetally.history.clickhouse.sums import sums_of
 from edgetally.history.clickhouse.tables import TABLE_OF, JournalKey
 from edgetally.history.holes import Span, holes, joined
-from edgetally.history.lookup import NAMES_AT_ONCE, some_of
+from edgetally.history.paging import NAMES_AT_ONCE, names_of
 from edgetally.history.question import DATACENTER, NAME, REGION, HistoryQuestion
 from edgetally.history.tiers import DAY, DAYS, HOUR, MINUTE, MINUTES, day_of, hour_of
 
@@ -100,19 +100,7 @@ class ClickHouseLookup:
 
     def names(self) -> Iterator[list[str]]:
         """Yield the names that count, sorted, some at a time."""
-        question = self._question
-        if question.names:
-            yield from some_of(sorted(question.names), NAMES_AT_ONCE)
-        elif NAME not in question.group_by:
-            yield [EVERYTHING]
-        else:
-            after = question.after[0] if question.after else EVERYTHING
-            if question.after and len(question.after) > 1:
-                # The name may have more series than those of the page before.
-                yield [after]
-            while names := self._names_after(after):
-                yield names
-                after = names[-1]
+        return names_of(self._question, self._names_after)
 
     def parts(self, names: Sequence[str], columns: Sequence[int]) -> Iterator[list[Part]]:
         """Yield the rows of some names, with these counters, some windows at a time."""

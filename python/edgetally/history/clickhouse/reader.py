@@ -5,7 +5,6 @@ from typing import Protocol
 
 import msgspec
 
-from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.history.base import RecordedBatch
 from edgetally.history.chunks import tier_of
@@ -13,7 +12,8 @@ from edgetally.history.clickhouse.client import ClickHouse
 from edgetally.history.clickhouse.expiry import gone_before
 from edgetally.history.clickhouse.lookup import ClickHouseLookup, texts
 from edgetally.history.clickhouse.tables import JournalKey, Tables
-from edgetally.history.question import MAX_VALUES, HistoryAnswer, HistoryQuestion, TooManyValues
+from edgetally.history.paging import page_of
+from edgetally.history.question import HistoryAnswer, HistoryQuestion
 from edgetally.history.ranked import PastQuestion
 from edgetally.history.tiers import DAYS, TIERS
 from edgetally.window.ranking import Question
@@ -58,31 +58,8 @@ class ClickHouseReader:
     def answer(self, question: HistoryQuestion) -> HistoryAnswer:
         """Answer a question; raise TooManyValues when that would be too large, Unavailable without an answer."""
         lookup = self._lookup(question, [*self._running.batches(question.services)])
-        query = _core.HistoryQuery(
-            dataset=question.dataset,
-            metrics=question.metrics,
-            start=lookup.first,
-            end=lookup.behind,
-            step=question.tier.seconds,
-            group_by=question.group_by,
-            name_key=question.name_key,
-            pops=question.pops,
-            regions=dict(question.region_of),
-            default_region=question.default_region,
-            only_regions=question.regions,
-            after=question.after,
-            most=MAX_VALUES,
-        )
-        try:
-            for names in lookup.names():
-                for parts in lookup.parts(names, query.columns):
-                    query.add(parts, names)
-                if query.series > question.limit:
-                    break
-            data, after = query.page(question.limit)
-        except OverflowError as error:
-            raise TooManyValues from error
-        return HistoryAnswer(data, tuple(after) if after else None, lookup.holes())
+        data, after = page_of(question, lookup)
+        return HistoryAnswer(data, after, lookup.holes())
 
     def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""
