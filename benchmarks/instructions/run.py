@@ -40,7 +40,7 @@ class Counts(NamedTuple):
     """What was counted, and by what."""
 
     by: dict[str, str]
-    """What the counts depend on beside the code."""
+    """The versions of compiler, C library and valgrind, and the processor: others count differently."""
     instructions: dict[str, int]
     """By stage."""
 
@@ -76,7 +76,7 @@ def count(core: str = _core.__file__) -> Counts:
 
 
 def counted_by(core: str) -> dict[str, str]:
-    """Return what the counts depend on beside the code."""
+    """Return the versions of compiler, C library and valgrind, and the processor: others count differently."""
     compiler = re.search(rb"rustc version (\S+)", Path(core).read_bytes())
     valgrind = subprocess.run(["valgrind", "--version"], check=True, capture_output=True, text=True)
     described = Path("/proc/cpuinfo").read_text()
