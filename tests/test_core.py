@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgetally import _core
-from edgetally.config import sections
+from edgetally.config import log_sections
 from edgetally.model import Framing
 from tests.support import records, records_formats, records_wrapped
 from tests.support.oracle import Folded, fold
@@ -202,11 +202,11 @@ def test_the_example_of_the_manual_runs() -> None:
 
 
 def test_defaults_are_those_of_the_settings() -> None:
-    limits = sections.WindowSettings().limits
+    limits = log_sections.WindowSettings().limits
     defaults = {name: one.default for name, one in inspect.signature(_core.Window).parameters.items()}
     assert defaults == limits._asdict()
     defaults = {name: one.default for name, one in inspect.signature(_core.Fold).parameters.items()}
-    records = sections.RecordsSettings()
+    records = log_sections.RecordsSettings()
     assert [defaults[name] for name in ("service_id", "pop", "max_line", "weight")] == [
         *(records.service_id, records.pop, records.max_line, records.weight)
     ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from edgetally.config.sections import RecordsSettings
+from edgetally.config.log_sections import RecordsSettings
 from edgetally.model import DATASETS, measurements, reasons
 from tests.support.oracle_fields import FIELDS, RATIOS
 

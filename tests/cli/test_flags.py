@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from edgetally.cli.commands import parser
@@ -92,10 +91,10 @@ def test_a_flag_sets_its_setting_and_no_other(flag: str) -> None:
 
     section, name = setting.split(".")
     assert get(config, setting) == expected != get(Config(), setting)
-    untouched = msgspec.structs.replace(getattr(config, section), **{name: get(Config(), setting)})
+    untouched = getattr(config, section).replace(**{name: get(Config(), setting)})
     if section == "api":
-        untouched = msgspec.structs.replace(untouched, tls_cert=None, tls_key=None)
-    assert msgspec.structs.replace(config, **{section: untouched}) == Config()
+        untouched = untouched.replace(tls_cert=None, tls_key=None)
+    assert config.replace(**{section: untouched}) == Config()
 
 
 @pytest.mark.parametrize("flag", sorted(FLAGS.keys() - {"--allow-anonymous", "--stdin", "--follow", "--syslog"}))

@@ -24,14 +24,15 @@ HELP |= {"sources", "sources.descriptor"}
 """Everything of ours that is imported before a command is known."""
 
 NEVER = {"asyncio", "concurrent.futures", "dataclasses", "difflib", "email", "http", "importlib.metadata", "json"}
+NEVER |= {"datetime", "inspect", "msgspec", "edgetally.config.sections", "edgetally.config.variables"}
 NEVER |= {"importlib.resources", "logging", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tomllib", "tqdm"}
 NEVER |= {"urllib.request", "uvloop", "xml", "zipfile"}
 """Modules that take long to import, and that no command needs which only counts."""
 
-EVEN_LESS = {"edgetally._core", "inspect", "msgspec", "pathlib", "typing"}
+EVEN_LESS = {"edgetally._core", "pathlib", "typing"}
 """Modules that settings and counting need, but `--help` does not."""
 
-MOST = 160
+MOST = 100
 """Modules that `fold` imports at most."""
 
 

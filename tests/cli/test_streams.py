@@ -230,7 +230,8 @@ sys.exit(main())
     ("module", "arguments"),
     [
         ("edgetally.cli.commands", "formats"),
-        ("msgspec", "fold log"),
+        ("edgetally.config.given", "fold log"),
+        ("msgspec", "fold --weight 2 log"),
         ("edgetally.cli.fold", "fold log"),
         ("edgetally.offline.fold", "fold log"),
         ("edgetally.cli.explain", "explain log"),

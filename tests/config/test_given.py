@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgetally.config.given import VARIABLES, Given, load
+from edgetally.config.given import Given, load
 from edgetally.config.sections import SETTINGS, Config, FollowSettings, SyslogSettings
 from edgetally.config.validation import check
+from edgetally.config.variables import VARIABLES
 from edgetally.errors import ConfigError
 
 FLAGS: dict[str, object] = dict.fromkeys(path for path, one in SETTINGS.items() if one.flag)

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
 
 from edgetally.config.declaration import Setting, declared
-from edgetally.config.forms import address
 from edgetally.config.sections import (
     NAMED_TABLES,
     SECTIONS,
@@ -16,6 +14,7 @@ from edgetally.config.sections import (
     FollowSettings,
     SyslogSettings,
 )
+from edgetally.config.server_forms import address
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from edgetally.http.server import Limits
@@ -164,4 +163,4 @@ def test_almost_an_address_is_invalid_too(listen: str) -> None:
 
 
 def test_the_http_server_has_the_same_defaults() -> None:
-    assert Limits() == Limits(**asdict(ClientsSettings()))
+    assert Limits() == Limits(**ClientsSettings().values())

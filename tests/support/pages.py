@@ -254,10 +254,9 @@ def settings() -> str:
     for name, section in SECTIONS.items():
         here = [one for one in SETTINGS.values() if one.section == name]
         page += [f"## {name}", str(section.__doc__), _settings_table(here)]
-        for table in (one for one in here if one.table):
-            page += [f"### {table.path}", str(table.table.__doc__)]
-            page += [_block("toml", _toml(f"[[{table.path}]]", EXAMPLES[table.path]))]
-            page += [_settings_table(declared(table.path, table.table))]
+        for path, table in ((one.path, one.table) for one in here if one.table):
+            page += [f"### {path}", str(table.__doc__), _block("toml", _toml(f"[[{path}]]", EXAMPLES[path]))]
+            page += [_settings_table(declared(path, table))]
     for name, (example, values) in NAMED_EXAMPLES.items():
         named = NAMED_TABLES[name].named_table
         assert named

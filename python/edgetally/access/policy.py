@@ -10,8 +10,6 @@ import os
 import ssl
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import asdict
-
 from edgetally.access.certificate import Certificate
 from edgetally.access.grants import Grant, Keys, short
 from edgetally.access.token_file import Token, TokenFile
@@ -170,7 +168,7 @@ def _grants(tokens: Sequence[Token] | None) -> dict[str, Grant] | None:
 
 def _by_path(config: Config) -> dict[str, object]:
     found = {
-        f"{section}.{name}": value for section in SECTIONS for name, value in asdict(getattr(config, section)).items()
+        f"{section}.{name}": value for section in SECTIONS for name, value in getattr(config, section).values().items()
     }
     return found | {name: getattr(config, name) for name in NAMED_TABLES}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgetally.access.policy import Policy
-from edgetally.cli.flags import SERVER, add_flags
+from edgetally.cli.flags import add_flags, server
 from edgetally.cli.streams import say
 from edgetally.config import clickhouse
 from edgetally.config.given import Given
@@ -25,7 +25,7 @@ def describe(command: argparse.ArgumentParser) -> None:
         "are valid, 2 if not."
     )
     command.set_defaults(command=_check)
-    add_flags(command, SERVER)
+    add_flags(command, server())
 
 
 def _check(_: argparse.Namespace, settings: Given) -> int:

@@ -3,8 +3,6 @@
 import argparse
 from tempfile import TemporaryDirectory
 
-from msgspec.structs import replace
-
 from edgetally.access.policy import is_loopback
 from edgetally.cli.flags import add_flag
 from edgetally.config.given import Given
@@ -36,7 +34,7 @@ def _demo(_: argparse.Namespace, settings: Given) -> int:
         raise ConfigError("TMPDIR", error.strerror or str(error)) from error
     with temporary as directory:
         # A directory of its own, because the tokens of a real server would keep the demo's traffic out.
-        journal = replace(config.journal, data_dir=directory)
+        journal = config.journal.replace(data_dir=directory)
         # The demo prints on the terminal that the log would go to.
-        config = replace(config, journal=journal, log=replace(config.log, level="warning"))
+        config = config.replace(journal=journal, log=config.log.replace(level="warning"))
         return run(config, companion=demonstrate)

@@ -49,7 +49,7 @@ def describe(command: argparse.ArgumentParser) -> None:
 
 
 def _explain(arguments: argparse.Namespace, settings: Given) -> int:
-    records = settings.config().records
+    records = settings.log_config().records
     format = format_of(records.format, "records.format")
     defaults = Defaults(records.service_id, records.pop, format, records.weight)
     name = "<stdin>" if arguments.file == "-" else arguments.file

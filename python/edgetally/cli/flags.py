@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgetally.config.forms import expanded
-from edgetally.config.given import Given
-from edgetally.config.sections import SETTINGS
+from edgetally.config.given import Given, setting_at
+from edgetally.config.log_sections import LOG_SETTINGS
 
-SERVER = [path for path, one in SETTINGS.items() if one.flag]
-"""Settings of the server."""
-
-RECORDS = [path for path in SERVER if SETTINGS[path].section == "records"]
+RECORDS = [path for path, one in LOG_SETTINGS.items() if one.flag and one.section == "records"]
 """Settings of the commands that read logs and do not serve."""
 
 MAX_SHOWN = 40
@@ -20,6 +17,13 @@ MAX_SHOWN = 40
 
 CONFIG_VARIABLE = "EDGETALLY_CONFIG"
 """Names the settings file where there is no --config."""
+
+
+def server() -> list[str]:
+    """Return the settings of the server."""
+    from edgetally.config.sections import SETTINGS  # noqa: PLC0415 - other commands need only those above
+
+    return [path for path, one in SETTINGS.items() if one.flag]
 
 
 def add_flags(command: argparse.ArgumentParser, paths: Iterable[str]) -> None:
@@ -36,7 +40,7 @@ def add_flags(command: argparse.ArgumentParser, paths: Iterable[str]) -> None:
 
 def add_flag(command: argparse.ArgumentParser, path: str) -> None:
     """Add the flag of a setting."""
-    setting = SETTINGS[path]
+    setting = setting_at(path)
     flag = setting.flag
     assert flag
     text = flag.help or _lower(setting.description.removesuffix("."))
@@ -72,7 +76,8 @@ def given(arguments: argparse.Namespace) -> Given:
     if file is None and (named := environment.get(CONFIG_VARIABLE)):
         file = Path(named)
     return Given(
-        flags={path: value for path, value in vars(arguments).items() if path in SETTINGS},
+        # No other argument has a dot in its name.
+        flags={path: value for path, value in vars(arguments).items() if "." in path},
         environment=environment,
         file=file and expanded(file, str(file)),
     )

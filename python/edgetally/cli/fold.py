@@ -13,7 +13,7 @@ from edgetally.cli.flags import RECORDS, add_flags, up_to
 from edgetally.cli.streams import standard_input
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
-from edgetally.config.sections import Config
+from edgetally.config.log_sections import LogConfig
 from edgetally.errors import ConfigError
 from edgetally.escaping import escape
 from edgetally.malloc import keep_memory
@@ -48,14 +48,14 @@ def describe(command: argparse.ArgumentParser) -> None:
 
 
 def _fold(arguments: argparse.Namespace, settings: Given) -> int:
-    config = settings.config()
+    config = settings.log_config()
     threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
     now = int(SystemClock().now())
     files = arguments.files or ["-"]
     return fold(files, config, threads=threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
 
 
-def fold(files: list[str], config: Config, *, threads: int, now: int, out: BinaryIO, errors: TextIO) -> int:
+def fold(files: list[str], config: LogConfig, *, threads: int, now: int, out: BinaryIO, errors: TextIO) -> int:
     """
     Fold logs and print their entries.
 
@@ -76,7 +76,7 @@ def fold(files: list[str], config: Config, *, threads: int, now: int, out: Binar
     return write_summary(result, errors)
 
 
-def folded(files: list[str], config: Config, *, threads: int, now: int, errors: TextIO) -> edgetally.FoldResult:
+def folded(files: list[str], config: LogConfig, *, threads: int, now: int, errors: TextIO) -> edgetally.FoldResult:
     """Fold logs as `fold` does, and show progress and what is wrong with them."""
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
@@ -116,7 +116,7 @@ def _lines(count: int) -> str:
 
 
 def _folded(
-    files: list[str], config: Config, threads: int, now: int, progress: Callable[[int], object] | None
+    files: list[str], config: LogConfig, threads: int, now: int, progress: Callable[[int], object] | None
 ) -> edgetally.FoldResult:
     records, window = config.records, config.window
     format = format_of(records.format, "records.format")

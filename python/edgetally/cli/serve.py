@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgetally.cli.flags import SERVER, add_flags
+from edgetally.cli.flags import add_flags, server
 from edgetally.config.given import Given
 
 
@@ -13,7 +13,7 @@ def describe(command: argparse.ArgumentParser) -> None:
         "over the settings file. SIGHUP reloads tokens, the certificate, services and POPs."
     )
     command.set_defaults(command=_serve)
-    add_flags(command, SERVER)
+    add_flags(command, server())
 
 
 def _serve(_: argparse.Namespace, settings: Given) -> int:

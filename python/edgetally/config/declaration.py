@@ -1,5 +1,5 @@
 """
-How a setting is declared: once, as an annotated field of the struct of its section.
+How a setting is declared: once, as an annotated field of its section.
 
     pop: Annotated[Pop, Meta(description="POP of records that name none."), Flag("--pop", "CODE")] = "local"
 
@@ -8,24 +8,80 @@ environment variable, its error messages and its row in `docs/settings.md`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
-
-import msgspec
-from msgspec import NODEFAULT, Meta
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, Union, dataclass_transform, get_args, get_origin
 
 PREFIX = "EDGETALLY_"
 """What every environment variable of a setting begins with."""
 
+REQUIRED = object()
+"""The default of a setting that has none."""
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of settings. They never change after the start."""
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Section:
+    """
+    A table of settings. They never change after the start.
+
+    Neither a dataclass nor a struct of msgspec: importing either takes longer than a command that counts a small log.
+    """
+
+    annotations: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """The type of each setting."""
+
+    def __init_subclass__(cls) -> None:
+        cls.annotations = {**cls.__annotations__, **cls.annotations}
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - of any type
+        for name in values.keys() - self.annotations.keys():
+            raise TypeError(f"no such setting: {name}")
+        for name in self.annotations:
+            if name not in values:
+                # Raises AttributeError when a required one is missing.
+                values[name] = getattr(type(self), name)
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings never change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.values().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values().items())})"
+
+    def values(self) -> dict[str, Any]:
+        """Return the value of each setting, by name."""
+        return {name: self.__dict__[name] for name in self.annotations}
+
+    def replace(self, **values: Any) -> Self:  # noqa: ANN401 - of any type
+        """Return the same settings with some others instead."""
+        return type(self)(**{**self.__dict__, **values})
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Yield settings whose values exclude each other, and the problem of each."""
         return iter(())
+
+
+class Meta(NamedTuple):
+    """What a setting is for, and the bounds of a number."""
+
+    description: str = ""
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+
+    def contains(self, number: float) -> bool:
+        """Whether a number is within the bounds. What is no number is not."""
+        return (
+            (self.ge is None or number >= self.ge)
+            and (self.gt is None or number > self.gt)
+            and (self.le is None or number <= self.le)
+        )
 
 
 class Flag(NamedTuple):
@@ -63,7 +119,7 @@ class Setting(NamedTuple):
     name: str
     annotation: Any
     default: Any
-    """NODEFAULT if the setting is required."""
+    """REQUIRED if there is none."""
     description: str
     flag: Flag | None
     limit: LimitEffect | None
@@ -81,7 +137,7 @@ class Setting(NamedTuple):
     @property
     def is_required(self) -> bool:
         """Whether there is no default."""
-        return self.default is NODEFAULT
+        return self.default is REQUIRED
 
     @property
     def is_switch(self) -> bool:
@@ -133,6 +189,10 @@ class Setting(NamedTuple):
         """What its text has to look like, if not every text will do."""
         return next((one for one in _taken_apart(self.annotation)[1] if isinstance(one, Form)), None)
 
+    def contains(self, value: float) -> bool:
+        """Whether a number is within the bounds."""
+        return all(one.contains(value) for one in _taken_apart(self.annotation)[1] if isinstance(one, Meta))
+
     @property
     def words(self) -> str:
         """Its type and bounds, for people."""
@@ -149,24 +209,29 @@ class Setting(NamedTuple):
         return names.get(kind, "a list of tables") + "".join(_bounds(one) for one in notes if isinstance(one, Meta))
 
 
-@cache
 def declared(section: str, kind: type[Section]) -> list[Setting]:
-    """Return the settings that the struct of a section declares."""
-    found = []
-    for field in msgspec.structs.fields(kind):
-        notes = _taken_apart(field.type)[1]
-        found.append(
-            Setting(
-                section=section,
-                name=field.name,
-                annotation=field.type,
-                default=field.default,
-                description=next((one.description for one in notes if isinstance(one, Meta) and one.description), ""),
-                flag=next((one for one in notes if isinstance(one, Flag)), None),
-                limit=next((one for one in notes if isinstance(one, LimitEffect)), None),
-            )
-        )
-    return found
+    """Return the settings that a section declares."""
+    key = section, kind
+    if key not in _DECLARED:
+        _DECLARED[key] = [_setting(section, kind, name) for name in kind.annotations]
+    return _DECLARED[key]
+
+
+_DECLARED: dict[tuple[str, type[Section]], list[Setting]] = {}
+
+
+def _setting(section: str, kind: type[Section], name: str) -> Setting:
+    annotation = kind.annotations[name]
+    notes = _taken_apart(annotation)[1]
+    return Setting(
+        section=section,
+        name=name,
+        annotation=annotation,
+        default=getattr(kind, name, REQUIRED),
+        description=next((one.description for one in notes if isinstance(one, Meta) and one.description), ""),
+        flag=next((one for one in notes if isinstance(one, Flag)), None),
+        limit=next((one for one in notes if isinstance(one, LimitEffect)), None),
+    )
 
 
 def _taken_apart(kind: Any) -> tuple[Any, list[object]]:  # noqa: ANN401 - any type

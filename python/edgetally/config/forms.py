@@ -1,27 +1,11 @@
 """What the text of some settings has to look like."""
 
-import grp
-import pwd
 import re
 from pathlib import Path
 
 from edgetally.errors import ConfigError
-from edgetally.journal.kafka import address as kafka
 from edgetally.model import MAX_POP_BYTES, SERVICE_ID
 from edgetally.snippets import format_of
-from edgetally.sources.syslog_address import is_host
-
-MAX_PORT = 65_535
-MAX_NAME = 255
-
-MODE_WORDS = 'a mode in octal digits, such as "0660"'
-MODE = re.compile("0?[0-7]{3}")
-
-NUMBER = re.compile("[0-9]{1,9}")
-"""A user or a group, by number."""
-
-HOST_AND_PORT = "HOST:PORT or [IPv6]:PORT"
-ADDRESS = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 
 
 def is_service_id(text: str) -> bool:
@@ -34,66 +18,10 @@ def is_pop(text: str) -> bool:
     return text.isprintable() and 1 <= len(text.encode()) <= MAX_POP_BYTES
 
 
-def is_name(text: str) -> bool:
-    """Whether `text` may name a service or a place for people."""
-    return text.isprintable() and 1 <= len(text) <= MAX_NAME
-
-
 def is_format(text: str) -> bool:
     """Return True if `text` names a format; raise ConfigError, listing all, if not."""
     format_of(text)
     return True
-
-
-def address(text: str) -> tuple[str, int]:
-    """Return the host and the port of an address to listen on; raise ConfigError when it is something else."""
-    match = ADDRESS.fullmatch(text)
-    if not match or int(match[3]) > MAX_PORT or not is_host(match[1] or match[2]):
-        raise ConfigError("api.listen", f"expected {HOST_AND_PORT}, got {text[:40]!r}")
-    return match[1] or match[2], int(match[3])
-
-
-def is_journal(text: str) -> bool:
-    """Whether `text` is a kind of journal; raise ConfigError when it is almost the address of one in Kafka."""
-    return text in ("sqlite", "memory") or (kafka.is_kafka(text) and bool(kafka.parse(text)))
-
-
-def mode(text: str) -> int:
-    """Return the mode of a file; raise ConfigError when it is something else."""
-    if not MODE.fullmatch(text):
-        raise ConfigError("mode", f"expected {MODE_WORDS}, got {text[:40]!r}")
-    return int(text, 8)
-
-
-def user_id(text: str) -> int:
-    """Return the number of a user; raise ConfigError when there is no such user."""
-    try:
-        return int(text) if NUMBER.fullmatch(text) else pwd.getpwnam(text).pw_uid
-    except (KeyError, ValueError) as error:
-        raise ConfigError("owner", f"there is no user {text[:40]!r} on this machine") from error
-
-
-def group_id(text: str) -> int:
-    """Return the number of a group; raise ConfigError when there is no such group."""
-    try:
-        return int(text) if NUMBER.fullmatch(text) else grp.getgrnam(text).gr_gid
-    except (KeyError, ValueError) as error:
-        raise ConfigError("group", f"there is no group {text[:40]!r} on this machine") from error
-
-
-def is_mode(text: str) -> bool:
-    """Return True if `text` is the mode of a file; raise ConfigError if not."""
-    return mode(text) >= 0
-
-
-def is_user(text: str) -> bool:
-    """Return True if `text` is a user; raise ConfigError if not."""
-    return user_id(text) >= 0
-
-
-def is_group(text: str) -> bool:
-    """Return True if `text` is a group; raise ConfigError if not."""
-    return group_id(text) >= 0
 
 
 def expanded(path: Path, where: str) -> Path:

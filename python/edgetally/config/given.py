@@ -8,20 +8,16 @@ Flags that can be repeated add to what the others say. Every error names a setti
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgetally.config.declaration import PREFIX, Setting, declared
-from edgetally.config.sections import NAMED_TABLES, SETTINGS, Config
-from edgetally.config.validation import Text, check
+from edgetally.config.log_sections import LOG_SETTINGS, LogConfig
+from edgetally.config.validation import Text, check, check_as
 from edgetally.errors import ConfigError
 from edgetally.small_file import read_file
 
-VARIABLES = {one.variable: one for one in SETTINGS.values()}
-
-MISSPELT = {
-    **{f"{PREFIX}{one.name}".upper(): one for one in SETTINGS.values() if one.section},
-    **{one.variable.replace("__", "_"): one for one in SETTINGS.values()},
-}
-"""Variables without their section, or with one underscore behind it. Either is easily overlooked."""
+if TYPE_CHECKING:
+    from edgetally.config.sections import Config
 
 Plain = dict[str, object]
 
@@ -44,7 +40,7 @@ class Given:
         self._names: dict[str, str] = {}
         """How settings are called where they were given, by path."""
 
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """Read everything, each time anew; raise ConfigError with everything that is wrong."""
         self._names = {}
         merged = load(self._file) if self._file else {}
@@ -59,6 +55,15 @@ class Given:
             raise ConfigError.joined(problems)
         return config
 
+    def log_config(self) -> LogConfig:
+        """Do the same as far as commands need it that do not serve: most are given no other settings."""
+        if self._file or any(one.startswith(PREFIX) for one in self._environment):
+            return self.config()
+        self._names = {}
+        merged: Plain = {}
+        self._add_flags(merged)
+        return check_as(LogConfig, merged)
+
     def gives(self, path: str) -> bool:
         """Whether a setting that was read is not just its default."""
         return path in self._names
@@ -70,15 +75,17 @@ class Given:
     def _name(self, where: str) -> str:
         for end in sorted({len(where), *(one.start() for one in re.finditer(r"[.\[]", where))}, reverse=True):
             path, rest = where[:end], where[end:]
-            if path in self._names and (not rest or "." in path or path in NAMED_TABLES):
+            if path in self._names and (not rest or "." in path or _is_named_table(path)):
                 name = self._names[path]
                 return name if name.startswith("--") else name + rest
         # The default holds. Without a file, a flag is the way to change it.
         is_flag = where in self._flags and self._file is None
-        flag = SETTINGS[where].flag if is_flag else None
+        flag = setting_at(where).flag if is_flag else None
         return flag.name if flag else where
 
     def _add_environment(self, merged: Plain) -> Iterator[ConfigError]:
+        from edgetally.config.variables import MISSPELT, VARIABLES, hint  # noqa: PLC0415 - often there are none
+
         for variable, text in self._environment.items():
             if not variable.startswith(PREFIX) or not text:
                 continue
@@ -93,11 +100,11 @@ class Given:
                     shown = "" if setting.is_open_table else f", got {text[:40]!r}"
                     yield ConfigError(variable, f"expected {setting.words} in JSON or TOML{shown}")
             elif variable in MISSPELT or "__" in variable.removeprefix(PREFIX):
-                yield ConfigError(variable, f"unknown setting ({_hint(variable)})")
+                yield ConfigError(variable, f"unknown setting ({hint(variable)})")
 
     def _add_flags(self, merged: Plain) -> None:
         for path, value in self._flags.items():
-            setting = SETTINGS[path]
+            setting = setting_at(path)
             assert setting.flag
             if value is None:
                 continue
@@ -117,6 +124,15 @@ class Given:
                     self._names[f"{path}[{index}]"] = setting.flag.name
 
 
+def setting_at(path: str) -> Setting:
+    """Return the setting at a path, which there is."""
+    if path in LOG_SETTINGS:
+        return LOG_SETTINGS[path]
+    from edgetally.config.sections import SETTINGS  # noqa: PLC0415 - commands that only count need no others
+
+    return SETTINGS[path]
+
+
 def load(path: Path) -> Plain:
     """Read settings from a TOML file as they are there; raise ConfigError, naming the file."""
     import tomllib  # noqa: PLC0415 - often there is no file
@@ -127,6 +143,12 @@ def load(path: Path) -> Plain:
         raise ConfigError(str(path), error.strerror or str(error)) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(str(path), str(error)) from error
+
+
+def _is_named_table(path: str) -> bool:
+    from edgetally.config.sections import NAMED_TABLES  # noqa: PLC0415 - only for errors
+
+    return path in NAMED_TABLES
 
 
 def _paths(plain: Plain) -> Iterator[str]:
@@ -162,16 +184,3 @@ def _tables(text: str) -> object:
             return tomllib.loads(f"value = {text}")["value"]
     except RecursionError as error:
         raise ValueError(str(error)) from error
-
-
-def _hint(variable: str) -> str:
-    if variable in MISSPELT:
-        return f"did you mean {MISSPELT[variable].variable}?"
-    import difflib  # noqa: PLC0415 - only for errors
-
-    # Without what all of them have in common, by which they would all be alike.
-    names = [one.removeprefix(PREFIX) for one in VARIABLES]
-    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, cutoff=0.8)
-    return (
-        f"did you mean {', '.join(PREFIX + one for one in close)}?" if close else f"expected {PREFIX}SECTION__SETTING"
-    )

@@ -1,4 +1,4 @@
-"""Every setting: a struct per section, and `Config`, which is all of them."""
+"""Every setting: a class per section, and `Config`, which is all of them."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,23 +6,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
-
 from edgetally.config import clickhouse as clickhouse_address
-from edgetally.config import forms
-from edgetally.config.declaration import Flag, Form, LimitEffect, Section, declared
+from edgetally.config import forms, server_forms
+from edgetally.config.declaration import Flag, Form, LimitEffect, Meta, Section, declared
+from edgetally.config.log_sections import FormatName, LogConfig, Pop, RecordsSettings, ServiceId, Weight, WindowSettings
 from edgetally.config.regions import BillingRegion, Region, StatsRegion
 from edgetally.journal.kafka import address as kafka
 from edgetally.journal.kafka.properties import check_names, is_property
-from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, KeyLimits
-from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
 from edgetally.sources import syslog_address
 
 REACHED = "edgetally_limit_reached_total"
-OVERFLOWED = "edgetally_service_rows_overflowed_total"
 EXPORTED_OVERFLOWED = "edgetally_exported_rows_overflowed_total"
 HISTORY_OVERFLOWED = "edgetally_history_rows_overflowed_total"
-REJECTED = "edgetally_records_rejected_total"
 """What counts whatever is beyond a limit."""
 
 LOG_MARGIN = 60
@@ -33,22 +28,17 @@ MAX_DAYS = 36_500
 
 NO_TABLES: Mapping[str, Any] = MappingProxyType({})
 
-ServiceId = Annotated[str, Form("1 to 64 letters, digits, - and _", forms.is_service_id)]
-Pop = Annotated[str, Form(f"1 to {MAX_POP_BYTES} bytes of printable characters", forms.is_pop)]
-FormatName = Annotated[str, Form("a format", forms.is_format)]
-Name = Annotated[str, Form("1 to 255 printable characters", forms.is_name)]
-Weight = Annotated[int, Meta(ge=1, le=MAX_WEIGHT)]
-Lateness = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Form("1 to 255 printable characters", server_forms.is_name)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
-class ApiSettings(Section, frozen=True):
+class ApiSettings(Section):
     """The HTTP server: reads and pushes."""
 
     listen: Annotated[
         str,
-        Form(forms.HOST_AND_PORT, forms.address),
+        Form(server_forms.HOST_AND_PORT, server_forms.address),
         Meta(description="Address and port to listen on. A name other than `localhost` counts as reachable by others."),
         Flag("--listen", "HOST:PORT", "address and port to listen on"),
     ] = "127.0.0.1:8480"
@@ -128,7 +118,7 @@ class ApiSettings(Section, frozen=True):
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
-        return forms.address(self.listen)
+        return server_forms.address(self.listen)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Yield the half of a pair whose other half is missing."""
@@ -137,7 +127,7 @@ class ApiSettings(Section, frozen=True):
             yield given, f"api.{missing} (--{missing.replace('_', '-')}) is needed too"
 
 
-class AccessSettings(Section, frozen=True):
+class AccessSettings(Section):
     """Tokens. Once the token file exists, every request needs a token."""
 
     token_file: Annotated[
@@ -150,7 +140,7 @@ class AccessSettings(Section, frozen=True):
     ] = None
 
 
-class ClientsSettings(Section, frozen=True):
+class ClientsSettings(Section):
     """What HTTP clients may do."""
 
     max_connections: Annotated[
@@ -201,91 +191,7 @@ class ClientsSettings(Section, frozen=True):
     ] = 512_000_000
 
 
-class RecordsSettings(Section, frozen=True):
-    """Defaults and limits of records."""
-
-    service_id: Annotated[
-        ServiceId, Meta(description="Service of records that name none."), Flag("--service-id", "ID")
-    ] = "default"
-    pop: Annotated[Pop, Meta(description="POP of records that name none."), Flag("--pop", "CODE")] = "local"
-    format: Annotated[
-        FormatName,
-        Meta(description="Format of lines: a name that `edgetally formats` lists, or `canonical`."),
-        Flag("--format", "NAME", "format of lines, as `edgetally formats` names it"),
-    ] = "canonical"
-    weight: Annotated[
-        Weight,
-        Meta(description="Requests that a line without a weight stands for: 10 if the edge logs one in ten."),
-        Flag("--weight", "COUNT", "requests that a line stands for, in sampled logs"),
-    ] = 1
-    max_line: Annotated[
-        int,
-        Meta(ge=1024, description="Bytes of the longest line."),
-        LimitEffect("The line is rejected as `too_long`. Its first 1024 bytes are kept for inspection.", REJECTED),
-    ] = 262_144
-    max_lateness: Annotated[
-        Lateness | None,
-        Meta(
-            description="Seconds that a record may be in the past. Default: "
-            + ", ".join(f"{seconds} for `{format}`" for format, seconds in DELIVERED_LATE.items())
-            + f", which deliver late, and {USUAL_LATENESS} for all other formats.",
-        ),
-        LimitEffect("The line is rejected as `too_old`.", REJECTED),
-    ] = None
-    max_ahead: Annotated[
-        int,
-        Meta(ge=0, le=60, description="Seconds that a record may be in the future."),
-        LimitEffect("The line is rejected as `too_new`.", REJECTED),
-    ] = 5
-
-
-class WindowSettings(Section, frozen=True):
-    """When a second is sealed, and how many keys it may have. Keys beyond a limit count as `_other`."""
-
-    aggregate_delay: Annotated[
-        int,
-        Meta(ge=1, le=60, description="Seconds between the start of a second and its seal."),
-        Flag("--aggregate-delay", "SECONDS"),
-    ] = 2
-    max_domains: Annotated[
-        int,
-        Meta(ge=1, description="Distinct domains per service and second. Known domains are exempt."),
-        LimitEffect("The domain counts as `_other`.", OVERFLOWED),
-    ] = 10_000
-    max_origins: Annotated[
-        int,
-        Meta(ge=1, description="Distinct origins per service and second."),
-        LimitEffect("The origin counts as `_other`.", OVERFLOWED),
-    ] = 1_000
-    max_origin_ips: Annotated[
-        int,
-        Meta(ge=1, description="Distinct pairs of an origin and an address per service and second."),
-        LimitEffect("The address counts as `_other`.", OVERFLOWED),
-    ] = 10_000
-    max_pops: Annotated[
-        int,
-        Meta(ge=1, description="Distinct POPs per service and second."),
-        LimitEffect("The POP counts as `_other`.", OVERFLOWED),
-    ] = 1_000
-    max_services: Annotated[
-        int,
-        Meta(ge=1, description="Distinct services per second and in the last five minutes."),
-        LimitEffect("A new service counts as `_other`.", OVERFLOWED),
-    ] = 10_000
-
-    @property
-    def limits(self) -> KeyLimits:
-        """How many keys are kept apart."""
-        return KeyLimits(
-            domains=self.max_domains,
-            origins=self.max_origins,
-            addresses=self.max_origin_ips,
-            pops=self.max_pops,
-            services=self.max_services,
-        )
-
-
-class ShelfSettings(Section, frozen=True):
+class ShelfSettings(Section):
     """The recent entries."""
 
     keep: Annotated[int, Meta(ge=120, le=86_400, description="Sealed seconds that stay readable.")] = 300
@@ -304,12 +210,12 @@ def state_directory() -> str:
     return f"{home if home.startswith('/') else '~/.local/state'}/edgetally"
 
 
-class JournalSettings(Section, frozen=True):
+class JournalSettings(Section):
     """Where accepted records are made durable."""
 
     kind: Annotated[
         str,
-        Form(f"sqlite, memory or {kafka.WORDS}", forms.is_journal),
+        Form(f"sqlite, memory or {kafka.WORDS}", server_forms.is_journal),
         Meta(
             description="`sqlite`: a file, which survives crashes and restarts. `memory`: nothing survives. "
             f"`{kafka.WORDS}`: a topic that many nodes share."
@@ -367,7 +273,7 @@ class JournalSettings(Section, frozen=True):
         return forms.expanded(Path(self.data_dir or state_directory()), "journal.data_dir").absolute()
 
 
-class HistorySettings(Section, frozen=True):
+class HistorySettings(Section):
     """Minutes, hours and days, in `history.sqlite` beside the journal. Without a data directory there is none."""
 
     clickhouse: Annotated[
@@ -424,7 +330,7 @@ class HistorySettings(Section, frozen=True):
         return any((self.minute_days, self.hour_days, self.day_days))
 
 
-class RejectedSettings(Section, frozen=True):
+class RejectedSettings(Section):
     """Dead letters: rejected lines, kept for inspection in `rejected.jsonl` beside the journal."""
 
     file_bytes: Annotated[
@@ -433,7 +339,7 @@ class RejectedSettings(Section, frozen=True):
     ] = 16_000_000
 
 
-class MetricsSettings(Section, frozen=True):
+class MetricsSettings(Section):
     """The server's own metrics, at /metrics."""
 
     services: Annotated[
@@ -441,7 +347,7 @@ class MetricsSettings(Section, frozen=True):
     ] = 100
 
 
-class FastlyMetricsSettings(Section, frozen=True):
+class FastlyMetricsSettings(Section):
     """What the edges did, for Prometheus, with the names of fastly-exporter, at /fastly/metrics."""
 
     split_by_pop: Annotated[
@@ -477,7 +383,7 @@ class FastlyMetricsSettings(Section, frozen=True):
     ] = 16
 
 
-class NodeSettings(Section, frozen=True):
+class NodeSettings(Section):
     """What this process does of the work that nodes of a journal in Kafka share."""
 
     role: Annotated[
@@ -497,7 +403,7 @@ class NodeSettings(Section, frozen=True):
         return self.role != "ingest"
 
 
-class LogSettings(Section, frozen=True):
+class LogSettings(Section):
     """The server's log, on stderr."""
 
     format: Annotated[
@@ -518,7 +424,7 @@ class LogSettings(Section, frozen=True):
     ] = 10
 
 
-class FollowSettings(Section, frozen=True):
+class FollowSettings(Section):
     """Files that edges append to. What it does not set is as in `records`."""
 
     path: Annotated[
@@ -534,7 +440,7 @@ class FollowSettings(Section, frozen=True):
     weight: Annotated[Weight | None, Meta(description="Requests that each of its lines stands for.")] = None
 
 
-class SyslogSettings(Section, frozen=True):
+class SyslogSettings(Section):
     """Syslog whose messages are records. What it does not set is as in `records`."""
 
     listen: Annotated[
@@ -548,18 +454,20 @@ class SyslogSettings(Section, frozen=True):
     weight: Annotated[Weight | None, Meta(description="Requests that each of its records stands for.")] = None
     mode: Annotated[
         str | None,
-        Form(forms.MODE_WORDS, forms.is_mode),
+        Form(server_forms.MODE_WORDS, server_forms.is_mode),
         Meta(
             description="Who may write to a unix socket, whatever the umask is. Default: `0666`, every user of this "
             "machine, because edges write as users of their own."
         ),
     ] = None
     owner: Annotated[
-        str | None, Form("a user", forms.is_user), Meta(description="User that owns a unix socket, by name or number.")
+        str | None,
+        Form("a user", server_forms.is_user),
+        Meta(description="User that owns a unix socket, by name or number."),
     ] = None
     group: Annotated[
         str | None,
-        Form("a group", forms.is_group),
+        Form("a group", server_forms.is_group),
         Meta(description='Group of a unix socket, by name or number. With `mode = "0660"`, only it may write.'),
     ] = None
 
@@ -567,9 +475,9 @@ class SyslogSettings(Section, frozen=True):
     def socket_access(self) -> syslog_address.SocketAccess:
         """Who may write to a unix socket."""
         return syslog_address.SocketAccess(
-            mode=syslog_address.ANY_USER.mode if self.mode is None else forms.mode(self.mode),
-            owner=-1 if self.owner is None else forms.user_id(self.owner),
-            group=-1 if self.group is None else forms.group_id(self.group),
+            mode=syslog_address.ANY_USER.mode if self.mode is None else server_forms.mode(self.mode),
+            owner=-1 if self.owner is None else server_forms.user_id(self.owner),
+            group=-1 if self.group is None else server_forms.group_id(self.group),
         )
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
@@ -580,7 +488,7 @@ class SyslogSettings(Section, frozen=True):
                     yield name, f"only for unix:/PATH (got {self.listen!r})"
 
 
-class SourcesSettings(Section, frozen=True):
+class SourcesSettings(Section):
     """Sources of records besides pushes."""
 
     follow: Annotated[
@@ -629,7 +537,7 @@ def _repeated(values: Sequence[str]) -> Iterator[int]:
     return (index for index, value in enumerate(values) if value in values[:index])
 
 
-class ServiceSettings(Section, frozen=True):
+class ServiceSettings(Section):
     """What clients of Fastly's API are told about a service, by its id. It is listed even while it has no entries."""
 
     name: Annotated[Name | None, Meta(description="Name, which no other service may have. Default: its id.")] = None
@@ -637,7 +545,7 @@ class ServiceSettings(Section, frozen=True):
     comment: Annotated[str, Meta(description="Any text.")] = ""
 
 
-class PopSettings(Section, frozen=True):
+class PopSettings(Section):
     """What clients of Fastly's API are told about a POP, by its code, which is what records call it."""
 
     name: Annotated[Name | None, Meta(description="The place. Default: its code.")] = None
@@ -659,7 +567,7 @@ class PopSettings(Section, frozen=True):
             yield given, f"{missing} is needed too"
 
 
-class Config(Section, frozen=True):
+class Config(LogConfig):
     """Everything that an operator can set."""
 
     api: ApiSettings = ApiSettings()

@@ -1,29 +1,26 @@
 """Plain values become a `Config`, or a list of everything that is wrong with them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date, time
-from math import isnan
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgetally.config import forms
 from edgetally.config.declaration import Section, Setting, declared
-from edgetally.config.sections import SETTINGS, Config
 from edgetally.errors import ConfigError, hint
+
+if TYPE_CHECKING:
+    from edgetally.config.sections import Config
 
 S = TypeVar("S", bound=Section)
 
-KINDS: dict[type | tuple[type, ...], str] = {
+KINDS = {
     bool: "a boolean",
     int: "an integer",
     float: "a number",
     str: "a string",
     dict: "a table",
     list: "a list",
-    (date, time): "a date or time",
 }
 """What values of TOML are called. A boolean is an integer, too, in Python."""
 
@@ -49,10 +46,17 @@ class Text(str):
     __slots__ = ()
 
 
-def check(given: Mapping[str, object]) -> Config:
+def check(given: Mapping[str, object]) -> "Config":
     """Turn plain values, by section and name, into a Config; raise ConfigError with everything that is wrong."""
+    from edgetally.config.sections import Config  # noqa: PLC0415 - commands that only count need few sections
+
+    return check_as(Config, given)
+
+
+def check_as(kind: type[S], given: Mapping[str, object]) -> S:
+    """Do the same for any table."""
     problems: list[ConfigError] = []
-    config = _table(Config, given, "", problems)
+    config = _table(kind, given, "", problems)
     if config is None:
         raise ConfigError.joined(problems)
     return config
@@ -90,6 +94,8 @@ def _suggestion(name: str, settings: Collection[str]) -> str:
     """Say which setting was meant, if the list of those that are expected is too long to find it there."""
     if len(settings) <= READABLE:
         return ""
+    from edgetally.config.sections import SETTINGS  # noqa: PLC0415 - see above
+
     elsewhere = [path for path, one in SETTINGS.items() if one.name == name and one.section]
     return hint(name, settings) or (f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else "")
 
@@ -112,15 +118,12 @@ def _value(setting: Setting, given: object, problems: list[ConfigError]) -> Any:
 def _single(setting: Setting, given: object, problems: list[ConfigError]) -> Any:  # noqa: ANN401 - of any type
     """Return what a setting says that is no table."""
     try:
-        is_text = isinstance(given, Text)
-        value = msgspec.convert(
-            str(given) if is_text else given, setting.annotation, strict=not is_text, dec_hook=_path
-        )
-    except msgspec.ValidationError:
+        value = _converted(setting, given)
+    except ValueError:
         problems.append(ConfigError(setting.path, _expected(setting, given)))
         return None
     if isinstance(value, int | float) and not value <= MAX_NUMBER:
-        too_large = "" if isnan(value) else ", which is too large"
+        too_large = ", which is too large" if value > MAX_NUMBER else ""
         problems.append(ConfigError(setting.path, _expected(setting, given) + too_large))
     if isinstance(given, str) and ("\0" in given or (isinstance(value, Path) and not given)):
         shown = "a NUL character in it" if given else "''"
@@ -133,6 +136,22 @@ def _single(setting: Setting, given: object, problems: list[ConfigError]) -> Any
             problems.append(ConfigError(setting.path, f"expected {setting.words}, got {value[:MAX_SHOWN]!r}"))
     except ConfigError as error:
         problems.append(ConfigError(setting.path, error.problem))
+    return value
+
+
+def _converted(setting: Setting, given: object) -> Any:  # noqa: ANN401 - of any type
+    """Return a value as the type of its setting; raise ValueError when it is none, or not within the bounds."""
+    is_text = isinstance(given, Text)
+    value: Any = str(given) if is_text else given
+    if type(value) is not setting.bare_type:
+        import msgspec  # noqa: PLC0415 - takes longer than a small log, and most values are of their type
+
+        try:
+            value = msgspec.convert(value, setting.annotation, strict=not is_text, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+    if isinstance(value, int | float) and not setting.contains(value):
+        raise ValueError(f"out of bounds: {value}")
     return value
 
 
@@ -191,7 +210,8 @@ def _expected(setting: Setting, given: object) -> str:
 
 
 def _kind(value: object) -> str:
-    return next((name for kind, name in KINDS.items() if isinstance(value, kind)), "nothing")
+    others = "a date or time" if type(value).__module__ == "datetime" else "nothing"
+    return next((name for kind, name in KINDS.items() if isinstance(value, kind)), others)
 
 
 def _path(kind: type, value: object) -> object:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from msgspec.structs import replace
-
-from edgetally.config.sections import RecordsSettings
-from edgetally.config.validation import check
+from edgetally.config.log_sections import LogConfig, RecordsSettings
+from edgetally.config.validation import check_as
 from edgetally.errors import ConfigError
 from edgetally.model import KeyLimits
 from edgetally.snippets import format_of
@@ -27,7 +25,7 @@ def checked_records(**arguments: str | int | None) -> RecordsSettings:
     given = {name: value for name, value in arguments.items() if value is not None}
     records: RecordsSettings = _checked("records", given)
     try:
-        return replace(records, format=format_of(records.format))
+        return records.replace(format=format_of(records.format))
     except ConfigError as error:
         raise ValueError(str(error)) from error
 
@@ -40,6 +38,6 @@ def checked_limits(**arguments: int) -> KeyLimits:
 
 def _checked(section: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - the section
     try:
-        return getattr(check({section: arguments}), section)
+        return getattr(check_as(LogConfig, {section: arguments}), section)
     except ConfigError as error:
         raise ValueError(f"{error.where.removeprefix(f'{section}.')}: {error.problem}") from error

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-from msgspec.structs import asdict
 
 from edgetally import __version__
 from edgetally.access.policy import Policy
@@ -30,7 +29,8 @@ from edgetally.api.streams import Streams
 from edgetally.api.top import Rankings
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
-from edgetally.config.sections import Config, FollowSettings, RecordsSettings, SyslogSettings
+from edgetally.config.log_sections import RecordsSettings
+from edgetally.config.sections import Config, FollowSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.history.history import ServerHistory, has_history
 from edgetally.history.no_history import NoHistory
@@ -207,7 +207,7 @@ class Service:
             cache_version=lambda: self.shelf.newest,
             endpoint=endpoint,
             clock=self.clock,
-            limits=Limits(**asdict(config.clients)),
+            limits=Limits(**config.clients.values()),
         )
 
         # The monitor is served by one of the parts that it watches.
