@@ -29,6 +29,9 @@ FRESH_MS = 150
 LATE_SECONDS = 1.0
 """How long after the last line everything has to be counted."""
 
+PATIENCE_SECONDS = 2.0
+"""How long nothing more may be counted until what is left is taken for lost."""
+
 IS_LONG = SECONDS >= 30
 STEP, TRIES = (0.85, 8) if IS_LONG else (0.6, 2)
 """The next rate that is tried if one is not held, as a share of it, and how many are."""
@@ -227,9 +230,11 @@ def observe(
             memory = max(memory, server.memory())
         cpu = server.cpu_seconds() - cpu
         sent: sender.Sent = sending.recv()
-        ended, accepted, before = time.monotonic(), 0, -1
-        while accepted < sent.lines and (accepted > before or time.monotonic() - ended < 2):
+        ended = news = time.monotonic()
+        accepted = 0
+        while accepted < sent.lines and time.monotonic() - news < PATIENCE_SECONDS:
             before, accepted = accepted, found(ACCEPTED, read(f"{server.url}/metrics"))
+            news = time.monotonic() if accepted > before else news
             time.sleep(0.05)
         counted_after = time.monotonic() - ended
     over = int(time.time()) + 2

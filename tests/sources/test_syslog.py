@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gzip
 import logging
+import math
 import os
 import pwd
 import re
@@ -26,6 +27,7 @@ from edgetally.journal.memory import MemoryJournal
 from edgetally.model import Defaults
 from edgetally.sources import syslog
 from edgetally.sources.base import READ_BYTES, Block
+from edgetally.sources.piece_reader import READ_SECONDS, PieceReader
 from edgetally.sources.syslog import (
     MAX_DATAGRAM_BYTES,
     MAX_REJECTED_LINES,
@@ -58,6 +60,7 @@ needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or not program("logger"), reason="only root can write as another user, with `logger`"
 )
 
+assert READ_SECONDS < QUIET_SECONDS, "a connection that is read a little later does not look quiet"
 assert QUIET_SECONDS < COMMIT_SECONDS, "commits in these tests happen because the source is quiet"
 
 
@@ -308,13 +311,15 @@ async def test_records_are_committed_once_the_source_is_quiet(listener: Listener
 @every_transport
 async def test_records_of_a_source_that_is_never_quiet_are_committed_too(listener: Listener) -> None:
     sender = listener.sender()
-    for _ in range(4):
+    pause = 0.6 * QUIET_SECONDS
+    number = math.ceil(COMMIT_SECONDS / pause)
+    for _ in range(number):
         await sender.send(RECORD)
-        await listener.clock.advance(0.6 * QUIET_SECONDS)
+        await listener.clock.advance(pause)
     assert listener.lines == (0, 0)
     await sender.send(RECORD)
-    await listener.clock.advance(0.0)
-    assert listener.lines == (5, 0)
+    await listener.clock.advance(READ_SECONDS)
+    assert listener.lines == (number + 1, 0)
 
 
 @pytest.mark.parametrize("kind", TRANSPORTS)
@@ -322,10 +327,13 @@ async def test_records_that_arrive_before_the_stop_count(
     kind: str, tmp_path: Path, ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
     async with listening(kind, tmp_path, ingest, clock, events) as listener:
-        await listener.sender().send(RECORD, RECORD)
+        sender = listener.sender()
+        await sender.send(RECORD, RECORD)
+        await clock.advance(0.0)
+        await sender.send(RECORD)  # which waits a little until it is read
         await clock.advance(0.0)
         assert listener.lines == (0, 0)
-    assert listener.lines == (2, 0)
+    assert listener.lines == (3, 0)
 
 
 # --- datagrams -----------------------------------------------------------------------------------------------------
@@ -765,21 +773,30 @@ async def test_a_connection_with_an_endless_line_is_closed(
     await listener.counts(1, 1)
 
 
+def piece_reader(clock: ManualClock) -> PieceReader:
+    """Return a reader that is told what comes, instead of having a connection."""
+
+    async def accept(_: PieceReader, __: asyncio.Transport) -> None:
+        """Is never called."""
+
+    return PieceReader(clock, accept)
+
+
 @pytest.mark.parametrize("frame", [octet_counted, lambda message: message + b"\n"], ids=["counted", "newlines"])
 @pytest.mark.parametrize("at", [1, 40])
 async def test_a_connection_stays_open_though_every_read_ends_in_the_middle_of_a_line(
     at: int, frame: "type[bytes]", ingest: Ingest, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syslog, "MAX_UNFINISHED_BYTES", 1000)
-    reader = asyncio.StreamReader()
+    reader = piece_reader(clock)
     following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
     line = frame(MESSAGE)
-    reader.feed_data(line[:at])
+    reader.data_received(line[:at])
     for _ in range(100):
-        reader.feed_data(line[at:] + line[:at])
+        reader.data_received(line[at:] + line[:at])
         await clock.advance(0.0)
-    reader.feed_data(line[at:])
-    reader.feed_eof()
+    reader.data_received(line[at:])
+    reader.eof_received()
     await following
     assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (101, 0)
 
@@ -787,11 +804,11 @@ async def test_a_connection_stays_open_though_every_read_ends_in_the_middle_of_a
 async def test_a_lost_connection_is_logged_and_its_records_count(
     ingest: Ingest, clock: ManualClock, events: pytest.LogCaptureFixture
 ) -> None:
-    reader = asyncio.StreamReader()
+    reader = piece_reader(clock)
     following = asyncio.create_task(ingest.worker.follow(SyslogConnection("stream", reader, DEFAULTS, clock)))
-    reader.feed_data(RECORD + b"\n" + RECORD)
+    reader.data_received(RECORD + b"\n" + RECORD)
     await clock.advance(0.0)
-    reader.set_exception(TimeoutError(110, "Connection timed out"))
+    reader.connection_lost(TimeoutError(110, "Connection timed out"))
     await following
     assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (2, 0)
     assert events.messages == ["stream: connection lost: Connection timed out"]

@@ -1,21 +1,19 @@
-"""Reads a TCP connection without copying what comes."""
+"""Reads a TCP connection without copying what comes more than once."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Protocol, cast
+from typing import cast
 
+from edgetally.clock import Clock, Timer
 from edgetally.sources.base import READ_BYTES
 
-SMALL_PIECE = 1 << 16
-"""Smaller pieces are read together: a piece costs a turn of the event loop, and a thread's."""
+FULL_BYTES = READ_BYTES // 2
+"""As soon as so much has come, it is read."""
 
-
-class ByteReader(Protocol):
-    """What a connection is read with."""
-
-    async def read(self, size: int, /) -> bytes:
-        """Return what has come, about `size` bytes at most; empty at the end. Raises OSError if it broke."""
+READ_SECONDS = 0.04
+"""Less is read this long after the read before, and at once after a pause. A read costs turns of the event loop and of
+a thread, whatever it brings, and connections that are folded in turns push each other's rows out of the caches."""
 
 
 class PieceReader(asyncio.Protocol):
@@ -26,8 +24,11 @@ class PieceReader(asyncio.Protocol):
     took.
     """
 
-    def __init__(self, accept: Callable[["PieceReader", asyncio.Transport], Coroutine[None, None, None]]) -> None:
+    def __init__(
+        self, clock: Clock, accept: Callable[["PieceReader", asyncio.Transport], Coroutine[None, None, None]]
+    ) -> None:
         """Call `accept` once there is a connection, in a task of its own."""
+        self._clock = clock
         self._accept = accept
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -35,7 +36,10 @@ class PieceReader(asyncio.Protocol):
         self._size = 0
         self._is_over = False
         self._error: Exception | None = None
-        self._news = asyncio.Event()
+        self._due = 0.0
+        """When less than FULL_BYTES is read."""
+        self._timer: Timer | None = None
+        self._is_ready = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -49,37 +53,49 @@ class PieceReader(asyncio.Protocol):
         self._size += len(data)
         if self._size > READ_BYTES and self._transport:
             self._transport.pause_reading()
-        self._news.set()
+        self._get_ready()
 
     def eof_received(self) -> bool:
         """Take note that nothing more comes; what has come is still to be read."""
         self._is_over = True
-        self._news.set()
+        self._is_ready.set()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note of the end, which an error may be."""
         self._transport = None
         self._is_over, self._error = True, error
-        self._news.set()
+        self._is_ready.set()
 
-    async def read(self, size: int, /) -> bytes:
-        """Return what has come; empty at the end. Raises OSError if the connection broke."""
-        while not self._pieces and not self._is_over:
-            self._news.clear()
-            await self._news.wait()
-        if not self._pieces:
-            if self._error:
-                raise self._error
-            return b""
-        data = self._pieces.popleft()
-        if len(data) < SMALL_PIECE and self._pieces:
-            pieces, filled = [data], len(data)
-            while self._pieces and filled + len(self._pieces[0]) <= size:
-                pieces.append(self._pieces.popleft())
-                filled += len(pieces[-1])
-            data = b"".join(pieces)
-        self._size -= len(data)
+    async def read(self) -> bytes:
+        """Return what has come, about READ_BYTES at most; empty at the end. Raises OSError if it broke."""
+        await self._is_ready.wait()
+        data = self.take()
+        if not data and self._error:
+            raise self._error
+        return data
+
+    def take(self) -> bytes:
+        """Return what has come by now, about READ_BYTES at most; empty if there is nothing."""
+        pieces, size = [], 0
+        while self._pieces and size < FULL_BYTES:
+            pieces.append(self._pieces.popleft())
+            size += len(pieces[-1])
+        self._size -= size
+        self._due = self._clock.now() + READ_SECONDS
+        if not self._is_over:
+            self._is_ready.clear()
+            self._get_ready()
         if self._size <= READ_BYTES and self._transport and not self._transport.is_reading():
             self._transport.resume_reading()
-        return data
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _get_ready(self) -> None:
+        """Let what has come be read, now or later."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._size >= FULL_BYTES or (self._pieces and self._clock.now() >= self._due):
+            self._is_ready.set()
+        elif self._pieces:
+            self._timer = self._clock.call_at(self._due, self._is_ready.set)

@@ -19,7 +19,7 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import READ_BYTES, Block
-from edgetally.sources.piece_reader import ByteReader, PieceReader
+from edgetally.sources.piece_reader import PieceReader
 from edgetally.sources.syslog_address import ANY_USER, Address, SocketAccess
 from edgetally.telemetry.events import (
     DatagramsDropped,
@@ -223,7 +223,7 @@ class SyslogConnection:
 
     framing: Framing = "stream"
 
-    def __init__(self, name: str, reader: ByteReader, defaults: Defaults, clock: Clock) -> None:
+    def __init__(self, name: str, reader: PieceReader, defaults: Defaults, clock: Clock) -> None:
         self.name = name
         self.defaults = defaults
         self._reader = reader
@@ -235,7 +235,7 @@ class SyslogConnection:
 
     async def blocks(self) -> AsyncIterator[Block]:
         """Yield what arrives, until the sender closes the connection."""
-        reading = asyncio.create_task(self._reader.read(READ_BYTES))
+        reading = asyncio.create_task(self._reader.read())
         is_quiet = False
         try:
             while not self._problem:
@@ -243,7 +243,7 @@ class SyslogConnection:
                 if await self._wait(reading, timeout if is_quiet else QUIET_SECONDS):
                     if not (data := reading.result()):
                         break
-                    reading = asyncio.create_task(self._reader.read(READ_BYTES))
+                    reading = asyncio.create_task(self._reader.read())
                     self._unfinished_bytes += len(data)
                     is_quiet = False
                     # Only the fold knows where lines end. When too much has arrived without one, the block is committed
@@ -259,9 +259,13 @@ class SyslogConnection:
         except OSError as error:
             say(SyslogConnectionLost(source=self.name, problem=error.strerror or str(error)))
         except asyncio.CancelledError:
-            # The process stops. What was read by now counts.
-            if reading.done() and not reading.cancelled() and not reading.exception():
-                yield Block(reading.result(), end=True)
+            # The process stops. What has come by now counts.
+            has_read = reading.done() and not reading.cancelled() and not reading.exception()
+            come = [reading.result()] if has_read else []
+            while piece := self._reader.take():
+                come.append(piece)
+            if come:
+                yield Block(b"".join(come), end=True)
             raise
         finally:
             reading.cancel()
@@ -333,7 +337,8 @@ class SyslogListener:
         accept = partial(self._accept, follow)
         try:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(partial(PieceReader, accept), self._where.host, self._where.port)
+            make_reader = partial(PieceReader, self._clock, accept)
+            self._server = await loop.create_server(make_reader, self._where.host, self._where.port)
         except OSError as error:
             raise ConfigError(self._setting, f"cannot listen on {self._where}: {reason(error)}") from error
         port = self._server.sockets[0].getsockname()[1]

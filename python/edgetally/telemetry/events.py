@@ -317,7 +317,7 @@ class StdinFailed(SourceEvent, frozen=True):
 
 
 class FileUnavailable(SourceEvent, frozen=True):
-    """A followed file is missing, unreadable or not a regular file. It is retried ten times a second."""
+    """A followed file is missing, unreadable or not a regular file. It is retried five times a second."""
 
     level = logging.WARNING
     sentence = "{source}: {problem}; waiting for the file"

@@ -195,7 +195,7 @@ SEAL_LAG = Metric(
     "Time since the newest sealed second was due. Normally between 0 and 1.",
 )
 SERVICE_RECORDS = Metric(
-    "edgetally_service_records_total", "counter", "lines", "Lines merged into the window, by service.", ("service",)
+    "edgetally_service_records_total", "counter", "lines", "Lines of sealed seconds, by service.", ("service",)
 )
 SERVICE_LATE = Metric(
     "edgetally_service_records_late_total",

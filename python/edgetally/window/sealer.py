@@ -45,7 +45,7 @@ class SealerTotals:
     def __init__(self, labels: LabelLimit) -> None:
         self._labels = labels
         self.records: Counter[str] = Counter()
-        """Merged records by service."""
+        """Records of sealed seconds, by service."""
         self.late: Counter[str] = Counter()
         """Records that came after their second was sealed, by service."""
         self.overflowed: Counter[str] = Counter()
@@ -55,19 +55,15 @@ class SealerTotals:
         self.seal_time = Histogram()
         """How long seconds took to seal."""
 
-    def count_merged(self, merged: list[tuple[str, int, int]]) -> None:
-        """Count the records of each service, and how many of them were late."""
-        for service_id, records, late in merged:
-            label = self._labels.label(service_id)
-            self.records[label] += records
-            if late:
-                self.late[label] += late
-
     def count_sealed(self, sealed: list[_core.Sealed]) -> None:
-        """Count the rows that have overflowed."""
+        """Count the records of each service, how many of them were late, and the rows that have overflowed."""
         for one in sealed:
+            label = self._labels.label(one.service_id)
+            self.records[label] += one.records
+            if one.late:
+                self.late[label] += one.late
             if one.overflowed:
-                self.overflowed[self._labels.label(one.service_id)] += one.overflowed
+                self.overflowed[label] += one.overflowed
 
 
 class Sealer:
@@ -188,14 +184,12 @@ class Sealer:
     async def _merge(self, fact: Partial) -> None:
         start = self._clock.now()
         try:
-            merged = await self._window.merge(fact.partial)
+            await self._window.merge(fact.partial)
         except ValueError as error:
             problem = f"cannot read fact {fact.position}: {error}; to start over, move the journal away"
             raise ConfigError("journal.data_dir", problem) from error
         self.retention.partial(len(fact.partial))
         self.totals.merge_time.observe(self._clock.now() - start)
-        if fact.position > self._before:
-            self.totals.count_merged(merged)
 
     async def _seal(self, fact: Seal) -> None:
         if fact.second <= self._sealed:
@@ -254,11 +248,12 @@ class WindowThread:
         self._last = future
         return await asyncio.shield(asyncio.wrap_future(future))
 
-    async def merge(self, partial: bytes) -> list[tuple[str, int, int]]:
+    async def merge(self, partial: bytes) -> None:
         """Merge a partial: a small one at once, if the thread is idle."""
         if len(partial) <= INLINE_PARTIAL_BYTES and self._last.done():
-            return self.window.merge(partial)
-        return await self.call(self.window.merge, partial)
+            self.window.merge(partial)
+        else:
+            await self.call(self.window.merge, partial)
 
     async def seal(self, second: int) -> tuple[list[_core.Sealed], int]:
         """Seal every second up to `second`; also return the newest second that holds anything."""

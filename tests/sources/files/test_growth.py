@@ -9,6 +9,8 @@ import pytest
 from edgetally.sources.base import READ_BYTES
 from edgetally.sources.files.followed import absolute
 from edgetally.sources.files.follower import POLL_SECONDS
+from edgetally.sources.files.line_reader import LineReader
+from edgetally.sources.files.open_file import Extent
 from tests.sources.files.following import append, events, following
 
 
@@ -155,6 +157,24 @@ async def test_more_is_written_at_once_than_is_read_at_once(log: Path) -> None:
         assert await reading.lines(len(lines)) == lines
         # It waits for the next look only when there is nothing more.
         assert reading.clock.now() == pytest.approx(begin + POLL_SECONDS)
+
+
+async def test_a_log_that_has_grown_whenever_it_is_looked_at_is_read_once_a_look(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll = LineReader.poll
+
+    def grow(reader: LineReader, _: Extent | None = None) -> bool:
+        append(log, b"more\n")
+        return poll(reader)
+
+    async with following(log) as reading:
+        monkeypatch.setattr(LineReader, "poll", grow)
+        await reading.clock.advance(POLL_SECONDS)
+        before = len(reading.commits)
+        await reading.clock.advance(10 * POLL_SECONDS)
+        assert len(reading.commits) - before == 10
+        assert log.read_bytes().count(b"more") - len(await reading.lines(20)) < 3
 
 
 async def test_a_line_is_longer_than_what_is_read_at_once(log: Path) -> None:

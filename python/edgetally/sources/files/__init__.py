@@ -4,7 +4,7 @@ Files that edges go on writing, like `tail -F` for every virtual host at once.
 ```text
 settings ─▶ Follower ─▶ FollowedPath ─▶ Generation ─▶ blocks
             polls all    one name        one open file: the current one, and those
-            every 100 ms                 that were renamed and are still written to
+            every 200 ms                 that were renamed and are still written to
 ```
 
 Every generation is read by itself, side by side with the others, and has a checkpoint of its own. It reads its first

@@ -19,10 +19,11 @@ from edgetally.telemetry.events import FileUnavailable, say
 
 T = TypeVar("T")
 
-POLL_SECONDS = 0.1
-"""How often every file is looked at. One `stat` tells both whether a file has grown and whether it was renamed; that of
-a thousand idle files costs a few percent of a processor, and works on every file system. Kernel notifications would
-save these few percent, but not on network file systems, and not the second mechanism for those."""
+POLL_SECONDS = 0.2
+"""How often every file is looked at, and read if it has grown: what is read together is committed together. One `stat`
+tells both whether a file has grown and whether it was renamed; that of a thousand idle files costs a few percent of a
+processor, and works on every file system. Kernel notifications would save these few percent, but not on network file
+systems, and not the second mechanism for those."""
 
 PATTERN_SECONDS = 1.0
 """How often patterns are looked up for new files."""
@@ -121,7 +122,7 @@ class Follower:
         self._patterns_due = self._clock.now() + PATTERN_SECONDS
 
     async def run(self) -> None:
-        """Look at every file ten times a second, without end."""
+        """Look at every file five times a second, without end."""
         while True:
             await sleep_until(self._clock, self._clock.now() + POLL_SECONDS)
             if self._failed.done():
