@@ -2,13 +2,16 @@
 
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_BYTES = 1 << 26
 """A device may have no end."""
 
 
-def read_file(path: Path, *, again: bool = False) -> bytes:
+def read_file(path: "Path", *, again: bool = False) -> bytes:
     """
     Return what is in a file; raise OSError when it cannot be read. Never waits for a pipe that no process writes to.
 

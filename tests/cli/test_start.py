@@ -23,16 +23,16 @@ HELP = {"edgetally", "cli", "cli.main", "cli.commands", "cli.streams", "errors",
 HELP |= {"sources", "sources.descriptor"}
 """Everything of ours that is imported before a command is known."""
 
-NEVER = {"asyncio", "concurrent.futures", "dataclasses", "difflib", "email", "http", "importlib.metadata", "json"}
-NEVER |= {"datetime", "inspect", "msgspec", "edgetally.config.sections", "edgetally.config.variables"}
-NEVER |= {"importlib.resources", "logging", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tomllib", "tqdm"}
-NEVER |= {"urllib.request", "uvloop", "xml", "zipfile"}
+NEVER = {"asyncio", "bz2", "concurrent.futures", "ctypes", "dataclasses", "datetime", "difflib", "email", "http"}
+NEVER |= {"importlib.metadata", "importlib.resources", "inspect", "json", "logging", "msgspec", "pathlib", "shutil"}
+NEVER |= {"socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib", "tqdm", "urllib", "uvloop"}
+NEVER |= {"xml", "zipfile", "zlib", "edgetally.config.sections", "edgetally.config.variables"}
 """Modules that take long to import, and that no command needs which only counts."""
 
-EVEN_LESS = {"edgetally._core", "pathlib", "typing"}
+EVEN_LESS = {"edgetally._core", "typing"}
 """Modules that settings and counting need, but `--help` does not."""
 
-MOST = 100
+MOST = 80
 """Modules that `fold` imports at most."""
 
 

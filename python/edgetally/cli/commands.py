@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 
@@ -25,6 +26,8 @@ exit status:
   130  interrupted by Ctrl-C
 
 Whenever it is not 0, standard error says why."""
+
+USUAL_COLUMNS = 80
 
 COMMANDS = {
     "serve": "run the server until SIGTERM or SIGINT",
@@ -86,7 +89,7 @@ class Command(argparse.ArgumentParser):
             module: Its `describe` is called before arguments are parsed. None: nothing is missing.
             **described: As for any parser.
         """
-        super().__init__(**described)
+        super().__init__(formatter_class=Help, **described)
         self._module = module
 
     def parse_known_args(  # type: ignore[override]
@@ -106,6 +109,28 @@ class Command(argparse.ArgumentParser):
         return found, unknown
 
 
+class Help(argparse.HelpFormatter):
+    """Help as wide as the terminal. By itself, it imports every compression to find out."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class RawHelp(Help, argparse.RawDescriptionHelpFormatter):
+    """The same with a description in lines of its own."""
+
+
+def _columns() -> int:
+    """Return what `shutil.get_terminal_size` does."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size().columns or USUAL_COLUMNS
+    except OSError:  # not a terminal
+        return USUAL_COLUMNS
+
+
 class ShowVersion(argparse.Action):
     """Prints the version, which is not looked up before."""
 
@@ -123,7 +148,7 @@ def parser(names: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
         prog="edgetally",
         description="Exact counters for every domain and every origin of your edge, one entry per second.",
         epilog=STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawHelp,
     )
     top.add_argument("--version", action=ShowVersion, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(

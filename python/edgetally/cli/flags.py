@@ -3,11 +3,14 @@
 import argparse
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgetally.config.forms import expanded
 from edgetally.config.given import Given, setting_at
 from edgetally.config.log_sections import LOG_SETTINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECORDS = [path for path, one in LOG_SETTINGS.items() if one.flag and one.section == "records"]
 """Settings of the commands that read logs and do not serve."""
@@ -30,7 +33,6 @@ def add_flags(command: argparse.ArgumentParser, paths: Iterable[str]) -> None:
     """Add the flags of these settings, and --config."""
     command.add_argument(
         "--config",
-        type=Path,
         metavar="FILE",
         help=f"settings in TOML; docs/settings.md lists them (default ${CONFIG_VARIABLE})",
     )
@@ -72,15 +74,21 @@ def up_to(most: int) -> Callable[[str], int]:
 def given(arguments: argparse.Namespace) -> Given:
     """Return what a command was given. Commands without --config read no environment variables either."""
     environment = dict(os.environ) if "config" in arguments else {}
-    file: Path | None = getattr(arguments, "config", None)
-    if file is None and (named := environment.get(CONFIG_VARIABLE)):
-        file = Path(named)
+    file = getattr(arguments, "config", None)
+    if file is None:
+        file = environment.get(CONFIG_VARIABLE) or None
     return Given(
         # No other argument has a dot in its name.
         flags={path: value for path, value in vars(arguments).items() if "." in path},
         environment=environment,
-        file=file and expanded(file, str(file)),
+        file=None if file is None else _path(file),
     )
+
+
+def _path(text: str) -> "Path":
+    from pathlib import Path  # noqa: PLC0415 - often there is no file
+
+    return expanded(Path(text), str(Path(text)))
 
 
 def _lower(sentence: str) -> str:

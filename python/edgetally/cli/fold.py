@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import edgetally
@@ -16,7 +15,6 @@ from edgetally.config.given import Given
 from edgetally.config.log_sections import LogConfig
 from edgetally.errors import ConfigError
 from edgetally.escaping import escape
-from edgetally.malloc import keep_memory
 from edgetally.model import OTHER_LOG, wrong_lines
 from edgetally.snippets import format_of
 
@@ -24,6 +22,9 @@ OK, NOTHING, DAMAGED = 0, 1, 2
 """Exit statuses."""
 
 MAX_THREADS = 1024
+
+SMALL = 1 << 18
+"""Bytes of logs that are counted before memory is worth keeping."""
 
 MAX_CACHE_WORDS = 10
 """Unknown cache words that are shown."""
@@ -80,13 +81,17 @@ def folded(files: list[str], config: LogConfig, *, threads: int, now: int, error
     """Fold logs as `fold` does, and show progress and what is wrong with them."""
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
-    keep_memory()
+    size = _size(files)
+    if size is None or size > SMALL:
+        from edgetally.malloc import keep_memory  # noqa: PLC0415 - takes longer than a small log
+
+        keep_memory()
     with ExitStack() as until_read:
         progress = None
         if errors.isatty():
             from tqdm import tqdm  # noqa: PLC0415 - slow to import, and needed on terminals only
 
-            bar = tqdm(total=_size(files), unit="B", unit_scale=True, delay=1, leave=False, file=errors)
+            bar = tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, file=errors)
             progress = until_read.enter_context(bar).update
         result = _folded(files, config, threads, now, progress)
     errors.writelines(f"{rejection}\n" for rejection in result.rejections)
@@ -146,6 +151,6 @@ def _folded(
 def _size(files: list[str]) -> int | None:
     """Return how many bytes there are to read, or None if that is unknown."""
     try:
-        return sum(Path(name).stat().st_size for name in files)
+        return sum(os.path.getsize(name) for name in files)
     except OSError:  # also for `-` and globs
         return None

@@ -8,7 +8,7 @@ environment variable, its error messages and its row in `docs/settings.md`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from os import PathLike
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, Union, dataclass_transform, get_args, get_origin
 
@@ -145,6 +145,12 @@ class Setting(NamedTuple):
         return self.bare_type is bool
 
     @property
+    def is_path(self) -> bool:
+        """Whether it is the path of a file."""
+        kind = self.bare_type
+        return isinstance(kind, type) and issubclass(kind, PathLike)
+
+    @property
     def bare_type(self) -> Any:  # noqa: ANN401 - any type
         """Its type, without annotations and without None."""
         return _taken_apart(self.annotation)[0]
@@ -205,7 +211,9 @@ class Setting(NamedTuple):
             return "tables by name"
         if self.is_open_table:
             return "a table"
-        names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
+        if self.is_path:
+            return "a path"
+        names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
         return names.get(kind, "a list of tables") + "".join(_bounds(one) for one in notes if isinstance(one, Meta))
 
 

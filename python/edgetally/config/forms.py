@@ -1,11 +1,14 @@
 """What the text of some settings has to look like."""
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgetally.errors import ConfigError
 from edgetally.model import MAX_POP_BYTES, SERVICE_ID
 from edgetally.snippets import format_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def is_service_id(text: str) -> bool:
@@ -24,7 +27,7 @@ def is_format(text: str) -> bool:
     return True
 
 
-def expanded(path: Path, where: str) -> Path:
+def expanded(path: "Path", where: str) -> "Path":
     """Return a path with the home directory instead of `~`; raise ConfigError when there is none."""
     try:
         return path.expanduser()

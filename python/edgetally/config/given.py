@@ -7,7 +7,6 @@ Flags that can be repeated add to what the others say. Every error names a setti
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgetally.config.declaration import PREFIX, Setting, declared
@@ -17,6 +16,8 @@ from edgetally.errors import ConfigError
 from edgetally.small_file import read_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgetally.config.sections import Config
 
 Plain = dict[str, object]
@@ -25,7 +26,7 @@ Plain = dict[str, object]
 class Given:
     """Flags, environment variables and a file."""
 
-    def __init__(self, *, flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None) -> None:
+    def __init__(self, *, flags: Mapping[str, object], environment: Mapping[str, str], file: "Path | None") -> None:
         """
         Take what was given; nothing is read yet.
 
@@ -133,7 +134,7 @@ def setting_at(path: str) -> Setting:
     return SETTINGS[path]
 
 
-def load(path: Path) -> Plain:
+def load(path: "Path") -> Plain:
     """Read settings from a TOML file as they are there; raise ConfigError, naming the file."""
     import tomllib  # noqa: PLC0415 - often there is no file
 

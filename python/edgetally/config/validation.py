@@ -1,7 +1,7 @@
 """Plain values become a `Config`, or a list of everything that is wrong with them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -125,12 +125,12 @@ def _single(setting: Setting, given: object, problems: list[ConfigError]) -> Any
     if isinstance(value, int | float) and not value <= MAX_NUMBER:
         too_large = ", which is too large" if value > MAX_NUMBER else ""
         problems.append(ConfigError(setting.path, _expected(setting, given) + too_large))
-    if isinstance(given, str) and ("\0" in given or (isinstance(value, Path) and not given)):
+    if isinstance(given, str) and ("\0" in given or (isinstance(value, PathLike) and not given)):
         shown = "a NUL character in it" if given else "''"
         problems.append(ConfigError(setting.path, f"expected {setting.words}, got {shown}"))
         return None
     try:
-        if isinstance(value, Path):
+        if value is not None and setting.is_path:
             return forms.expanded(value, setting.path)
         if setting.form and value is not None and not setting.form.accepts(value):
             problems.append(ConfigError(setting.path, f"expected {setting.words}, got {value[:MAX_SHOWN]!r}"))
@@ -216,6 +216,8 @@ def _kind(value: object) -> str:
 
 def _path(kind: type, value: object) -> object:
     """Read the only type that msgspec does not know."""
+    from pathlib import Path  # noqa: PLC0415 - as msgspec
+
     if kind is Path and isinstance(value, str):
         return Path(value)
     raise TypeError(kind)

@@ -5,7 +5,6 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 BLOCK = 1 << 18
@@ -35,8 +34,8 @@ class Input(NamedTuple):
 
     name: str
     """What messages call it."""
-    source: Path | Iterable[bytes]
-    """A file that can be read, or blocks."""
+    source: str | Iterable[bytes]
+    """The path of a file that can be read, or blocks."""
 
 
 def inputs_of(inputs: Inputs) -> list[Input]:
@@ -79,31 +78,28 @@ def blocks_of(file: Readable) -> Iterator[bytes]:
 def _files(path: str | os.PathLike[str]) -> list[Input]:
     """Return the files that a path or a glob names. A path that exists is not a glob, whatever characters it has."""
     name = os.fspath(path)
-    if not glob.has_magic(name) or Path(name).exists():
+    if not glob.has_magic(name) or os.path.exists(name):
         return [_file(name)]
-    found = glob.glob(name, recursive=True)  # noqa: PTH207 - pathlib takes no glob that starts with /
-    if files := sorted(one for one in found if not Path(one).is_dir()):
+    found = glob.glob(name, recursive=True)
+    if files := sorted(one for one in found if not os.path.isdir(one)):
         return [_file(one) for one in files]
     raise FileNotFoundError(errno.ENOENT, "no file matches", name)
 
 
 def _file(name: str) -> Input:
     """Check that a file can be read."""
-    path = Path(name)
-    if not name:  # as a Path, it is the current directory
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     try:
-        path.stat()
+        os.stat(name)
     except (OSError, ValueError) as error:
         if "{" in name or "\n" in name:
             problem = "not a path (pass the text of a log as bytes, and lines as an iterator)"
             raise FileNotFoundError(errno.ENOENT, problem, name[:SHOWN_CHARACTERS]) from error
         raise
-    if path.is_dir():
+    if os.path.isdir(name):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    if not os.access(path, os.R_OK):
+    if not os.access(name, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
-    return Input(name, path)
+    return Input(name, name)
 
 
 def _sliced(log: memoryview) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """Ordered merge: threads merge into one window in an order that does not depend on which of them is faster."""
 
+# As `threading` has it, whose import takes longer than to count a small log.
+from _thread import allocate_lock
 from collections import deque
-from threading import Lock
 
 from edgetally import _core
 
@@ -18,7 +19,7 @@ class OrderedMerge:
 
     def __init__(self, window: _core.Window, threads: int) -> None:
         self._window = window
-        self._merging = Lock()
+        self._merging = allocate_lock()
         self._waiting: list[deque[bytes]] = [deque() for _ in range(threads)]
         self._next = 0
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, pairwise
 from operator import itemgetter
-from pathlib import Path
 
 from edgetally import _core
 from edgetally.model import Defaults, KeyLimits
@@ -68,10 +67,10 @@ class ParallelFold:
             OSError: It cannot be read. What was read before counts.
         """
         self.position = None
-        if not isinstance(log.source, Path):
+        if not isinstance(log.source, str):
             self._read_blocks(log.name, iter(log.source))
             return
-        with log.source.open("rb") as file:
+        with open(log.source, "rb") as file:
             self.position = 0
             blocks = blocks_of(file)
             size = os.fstat(file.fileno()).st_size

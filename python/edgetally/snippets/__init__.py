@@ -6,7 +6,6 @@ Every other file here is one edge. Its name before the dot is the name of the ed
 """
 
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from edgetally import _core
@@ -38,6 +37,8 @@ class Snippet(NamedTuple):
 @cache
 def snippets() -> list[Snippet]:
     """Return the snippets of all edges in alphabetical order."""
+    from pathlib import Path  # noqa: PLC0415 - the formats of the core are known without these files
+
     found = []
     for file in Path(__file__).parent.iterdir():
         if file.is_file() and not file.name.endswith((".py", ".pyc")):

@@ -7,7 +7,6 @@ imported with the first stream that needs them.
 
 import codecs
 import sys
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import ClassVar, NamedTuple, Protocol
@@ -118,6 +117,8 @@ class ZlibDecompressor:
     """An object of zlib with the interface of the others."""
 
     def __init__(self) -> None:
+        import zlib  # noqa: PLC0415 - see above
+
         self._zlib = zlib.decompressobj(wbits=31)
         self._left = b""
 
@@ -148,10 +149,12 @@ class Gzip(Compressed):
 
     name = "gzip"
     magic = b"\x1f\x8b"
-    errors = zlib.error
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
+        import zlib  # noqa: PLC0415 - see above
+
+        self.errors = zlib.error
         return ZlibDecompressor()
 
 
