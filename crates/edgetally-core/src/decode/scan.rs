@@ -129,15 +129,31 @@ pub fn member_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     }
 }
 
-/// Which of some bytes are in a string, its opening quote included. `in_string` has all bits set if the first one is.
+/// Which of 32 bytes are in a string, its opening quote included; the byte before them is in one if `in_string` is 1.
 #[inline]
 fn in_strings(quotes: u32, in_string: u32) -> u32 {
     // Set after an odd number of quotes.
-    let mut inside = quotes;
+    let mut inside = quotes ^ in_string;
     inside ^= inside << 1;
     inside ^= inside << 2;
     inside ^= inside << 4;
-    (inside ^ inside << 8 ^ in_string) & 0xFFFF
+    inside ^= inside << 8;
+    inside ^ inside << 16
+}
+
+/// Which of 32 bytes a backslash before them escapes, and whether the byte after them is: each 1 if so, like `is_escaped` of the
+/// first one.
+#[inline]
+fn escaped(backslashes: u32, is_escaped: u32) -> (u32, u32) {
+    let (mut escaped, mut after) = (is_escaped, 0);
+    let mut left = backslashes & !is_escaped;
+    while left != 0 {
+        let first = left & left.wrapping_neg();
+        escaped |= first << 1;
+        after = first >> 31;
+        left &= !(first | first << 1);
+    }
+    (escaped, after)
 }
 
 /// Where the object or array that opens at `from` has closed; `None` if it does not before `end`.
@@ -146,37 +162,49 @@ fn in_strings(quotes: u32, in_string: u32) -> u32 {
 #[inline(never)]
 pub fn nested_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
     let (open, close) = pair(block[from]);
-    let (mut depth, mut in_string) = (0_u32, 0_u32);
-    let mut at = from;
-    while let Some(lanes) = lanes(block, at) {
-        let found = |byte| lanes.simd_eq(u8x16::splat(byte)).to_bitmask();
-        if found(b'\\') != 0 {
-            let mut walk = Walk { kind: (open, close), depth, in_string: in_string != 0 };
-            match walk.run(block, at, end.min(at + LANES)) {
-                Ok(to) => return Some(to),
-                Err(next) => (at, depth, in_string) = (next, walk.depth, if walk.in_string { 0xFFFF } else { 0 }),
-            }
-        } else {
-            let inside = in_strings(found(b'"'), in_string);
-            let opens = found(open);
-            let mut brackets = (opens | found(close)) & !inside;
-            while brackets != 0 {
-                let bracket = lowest_bit(brackets);
-                depth = if opens >> bracket & 1 == 1 { depth + 1 } else { depth - 1 };
-                if depth == 0 {
-                    return Some(at + bracket + 1).filter(|to| *to <= end);
-                }
-                brackets &= brackets - 1;
-            }
-            // The next bytes start in a string if the last one is in one.
-            in_string = (inside >> (LANES - 1)) * 0xFFFF;
-            at += LANES;
+    let (mut depth, mut in_string, mut is_escaped) = (1_u32, 0_u32, 0_u32);
+    let mut at = from + 1;
+    while let Some(both) = block.get(at..).and_then(<[u8]>::first_chunk::<{ 2 * LANES }>)
+        && at < end
+    {
+        let (halves, _) = both.as_chunks::<LANES>();
+        let [here, next] = [u8x16::new(halves[0]), u8x16::new(halves[1])];
+        let find = |byte| [here.simd_eq(u8x16::splat(byte)), next.simd_eq(u8x16::splat(byte))];
+        let bits = |[here, next]: [u8x16; 2]| here.to_bitmask() | next.to_bitmask() << LANES;
+        let either = |[one, other]: [u8x16; 2], [first, second]: [u8x16; 2]| [one | first, other | second];
+        let (opening, backslash) = (find(open), find(b'\\'));
+        let brackets = either(opening, find(close));
+        let [first, second] = either(brackets, backslash);
+        let others = first | second;
+        let mut quotes = bits(find(b'"'));
+        if others.to_bitmask() | is_escaped == 0 {
+            // Strings begin and end here, and nothing else.
+            in_string ^= quotes.count_ones() & 1;
+            at += 2 * LANES;
+            continue;
         }
-        if at >= end {
-            return None;
+        let (opens, backslashes) = (bits(opening), bits(backslash));
+        let (escaped, after) = escaped(backslashes, is_escaped);
+        quotes &= !escaped;
+        let inside = in_strings(quotes, in_string);
+        if backslashes & !inside & !escaped != 0 {
+            // Between strings, a backslash escapes nothing.
+            break;
         }
+        let mut brackets = bits(brackets) & !inside;
+        while brackets != 0 {
+            let bracket = lowest_bit(brackets);
+            depth = if opens >> bracket & 1 == 1 { depth + 1 } else { depth - 1 };
+            if depth == 0 {
+                return Some(at + bracket + 1).filter(|to| *to <= end);
+            }
+            brackets &= brackets - 1;
+        }
+        (in_string, is_escaped) = (inside >> 31, after);
+        at += 2 * LANES;
     }
-    Walk { kind: (open, close), depth, in_string: in_string != 0 }.run(block, at, end).ok()
+    let mut walk = Walk { kind: (open, close), depth, in_string: in_string != 0 };
+    walk.run(block, at + is_escaped as usize, end).ok()
 }
 
 /// Where the object or array that opens at `from` has closed, if its quotes stand behind a backslash; `None` if it does not
@@ -205,7 +233,7 @@ pub fn escaped_end(block: &[u8], from: usize, end: usize) -> Option<usize> {
         if unpaired != 0 {
             return None;
         }
-        in_string = (inside >> (LANES - 1)) * 0xFFFF;
+        in_string = inside >> (LANES - 1) & 1;
         is_escaped = backslashes >> (LANES - 1);
         at += LANES;
     }
@@ -312,8 +340,8 @@ mod tests {
 
         #[test]
         fn a_scan_for_the_closing_bracket_finds_what_a_walk_finds(
-            picks in proptest::collection::vec(proptest::sample::select(&b"{{[[]]}}\"\"\"\\\\ab;\x1b\xfb"[..]), 1..100),
-            end in 0..101_usize,
+            picks in proptest::collection::vec(proptest::sample::select(&b"{{[[]]}}\"\"\"\\\\ab;\x1b\xfb"[..]), 1..200),
+            end in 0..201_usize,
         ) {
             let end = end.min(picks.len());
             for from in (0..end).filter(|from| matches!(picks[*from], b'{' | b'[')) {
@@ -321,6 +349,19 @@ mod tests {
                 let want = walk.run(&picks, from, end).ok();
                 proptest::prop_assert_eq!(want, nested_end(&picks, from, end));
             }
+        }
+
+        #[test]
+        fn a_scan_over_long_strings_finds_what_a_walk_finds(
+            parts in proptest::collection::vec(
+                proptest::sample::select(&["\"{\"", "{", "}", "x", "\\", "\"\\\"\"", "\"\\\\\"", r#""ab\\\" long enough for a scan of 32""#][..]), 0..40
+            ),
+            end in 0..500_usize,
+        ) {
+            let text = format!("{{{}}}", parts.concat()).into_bytes();
+            let end = end.min(text.len());
+            let mut walk = Walk { kind: pair(b'{'), depth: 0, in_string: false };
+            proptest::prop_assert_eq!(walk.run(&text, 0, end).ok().filter(|_| end > 0), nested_end(&text, 0, end));
         }
 
         #[test]
