@@ -1,5 +1,6 @@
 //! A memo of values: what values meant before that are likely to come again.
 
+use crate::schema::record_fields::SLOTS;
 use crate::value::keyword;
 use crate::value::number::Digits;
 use crate::value::text::content;
@@ -9,6 +10,8 @@ use crate::value::timestamp::{Timestamp, timestamp};
 pub const VALUE: usize = 32;
 /// How many keywords are remembered. Two with the same bucket replace each other.
 const WORDS: usize = 64;
+/// Added to the slot of words without quotes.
+const BARE: usize = SLOTS;
 /// Bytes of `2026-11-22T02:20:35`.
 const DATE: usize = 19;
 
@@ -49,27 +52,38 @@ impl Memo {
     /// ends it.
     #[inline]
     pub fn word(&self, bytes: &[u8; VALUE], slot: usize, quote: u8) -> Option<(usize, u64)> {
-        let word = load_u64(bytes, 0);
-        let quotes = word ^ u64::from_le_bytes([quote; 8]);
-        let found = quotes.wrapping_sub(0x0101_0101_0101_0101) & !quotes & 0x8080_8080_8080_8080;
-        let len = found.trailing_zeros() as usize / 8;
-        let letters = word & MASKS[len % MASKS.len()];
-        let known = &self.words[bucket(letters, slot)];
-        let same = known.letters == letters && known.len_and_slot == pack(len, slot);
-        (same && bytes[len] == quote && len > 0).then(|| (len, u64::from(known.meaning)))
+        let len = found(load_u64(bytes, 0), quote).trailing_zeros() as usize / 8;
+        self.meaning(bytes, slot, len).filter(|_| bytes[len] == quote && len > 0)
     }
 
-    /// Remembers a word that was between quotes.
+    /// The same for a word without quotes, if a comma or a brace ends it.
+    #[inline]
+    pub fn bare_word(&self, bytes: &[u8; VALUE], slot: usize) -> Option<(usize, u64)> {
+        let letters = load_u64(bytes, 0);
+        let len = (found(letters, b',') | found(letters, b'}')).trailing_zeros() as usize / 8;
+        self.meaning(bytes, slot | BARE, len).filter(|_| matches!(bytes[len], b',' | b'}'))
+    }
+
+    #[inline]
+    fn meaning(&self, bytes: &[u8; VALUE], slot: usize, len: usize) -> Option<(usize, u64)> {
+        let letters = load_u64(bytes, 0) & MASKS[len % MASKS.len()];
+        let known = &self.words[bucket(letters, slot)];
+        let same = known.letters == letters && known.len_and_slot == pack(len, slot);
+        same.then(|| (len, u64::from(known.meaning)))
+    }
+
+    /// Remembers a word that was between quotes, or not.
     #[cold]
-    pub fn learn_word(&mut self, text: &[u8], slot: usize) {
-        // A word with a backslash may contain a quote, at which a look-up would stop.
-        if text.len() > 8 || text.contains(&b'\\') {
+    pub fn learn_word(&mut self, text: &[u8], slot: usize, is_quoted: bool) {
+        // A word with a backslash may contain a quote, at which a look-up would stop. Without quotes, `null` is no word.
+        if text.len() > 8 || text.contains(&b'\\') || !is_quoted && text == b"null" {
             return;
         }
         let mut letters = [0; 8];
         letters[..text.len()].copy_from_slice(text);
         let letters = u64::from_le_bytes(letters);
         let meaning = keyword::meaning(slot, content(text));
+        let slot = if is_quoted { slot } else { slot | BARE };
         self.words[bucket(letters, slot)] = MemoWord { letters, len_and_slot: pack(text.len(), slot), meaning };
     }
 
@@ -92,7 +106,10 @@ impl Memo {
     fn date(&self, bytes: &[u8; VALUE]) -> Option<(usize, u64)> {
         (bytes[..DATE] == self.date).then_some(())?;
         let fraction = match bytes[DATE] {
-            b'.' => 1 + bytes[DATE + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
+            b'.' => match Digits::of(load_u64(bytes, DATE + 1)).len() {
+                8 => 9 + bytes[DATE + 9..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
+                digits => 1 + digits,
+            },
             _ => 0,
         };
         let zone = DATE + fraction;
@@ -116,6 +133,13 @@ impl Memo {
             self.digits = *digits;
         }
     }
+}
+
+/// The highest bit of each of eight bytes that is `byte`, at least up to the first such byte.
+#[inline]
+fn found(bytes: u64, byte: u8) -> u64 {
+    let differences = bytes ^ u64::from_le_bytes([byte; 8]);
+    differences.wrapping_sub(0x0101_0101_0101_0101) & !differences & 0x8080_8080_8080_8080
 }
 
 /// The bucket of a word.

@@ -70,6 +70,7 @@ enum ReadAs {
     /// A time, in units of ten to this many nanoseconds.
     Time(u8),
     Word,
+    BareWord,
     Timestamp,
 }
 
@@ -188,7 +189,8 @@ impl Segment {
             return None;
         }
         match self.read_as {
-            ReadAs::Word => memo.learn_word(text, slot),
+            ReadAs::Word => memo.learn_word(text, slot, true),
+            ReadAs::BareWord => memo.learn_word(text, slot, false),
             ReadAs::Timestamp => memo.learn_timestamp(text),
             _ => {}
         }
@@ -203,10 +205,12 @@ fn read_as(slot: usize, is_quoted: bool) -> ReadAs {
         Form::Skipped | Form::Key if is_quoted => ReadAs::Text,
         Form::Skipped => ReadAs::Bare,
         Form::Keyword if is_quoted => ReadAs::Word,
-        Form::Key | Form::Keyword => ReadAs::Later,
+        Form::Keyword => ReadAs::BareWord,
+        Form::Key => ReadAs::Later,
         Form::Integer => ReadAs::Integer,
         Form::Milliseconds => ReadAs::Time(6),
         Form::Seconds => ReadAs::Time(9),
+        Form::Nanoseconds => ReadAs::Time(0),
         Form::Timestamp => ReadAs::Timestamp,
     }
 }
@@ -291,6 +295,7 @@ impl Template {
                 ReadAs::Integer => integer(value, stop),
                 ReadAs::Time(unit) => nanoseconds(value, stop, unit),
                 ReadAs::Word => memo.word(value, slot, quote),
+                ReadAs::BareWord => memo.bare_word(value, slot),
                 ReadAs::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
                 ReadAs::Later => None,
             };
@@ -405,24 +410,59 @@ fn integer(bytes: &[u8; VALUE], stop: u8) -> Option<(usize, u64)> {
     Some((len, digits.value(len)))
 }
 
-/// The length and the nanoseconds of a time of up to seven digits, perhaps with a point, in units of ten to the `unit`
-/// nanoseconds.
-#[inline]
+/// The length and the nanoseconds of a time, perhaps with a point, in units of ten to the `unit` nanoseconds.
+#[expect(clippy::inline_always, reason = "both kinds of templates call it for each line")]
+#[inline(always)]
 fn nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> Option<(usize, u64)> {
     let word = load_u64(bytes, 0);
     let whole = Digits::of(word);
     let before = whole.len();
-    (1..=Digits::MAX).contains(&before).then_some(())?;
-    let (digits, len, after) = if bytes[before % VALUE] == b'.' {
-        // Without the point, the digits before and after it are adjacent.
-        let low = u64::MAX >> (64 - 8 * before);
-        let digits = Digits::of(word & low | word >> 8 & !low);
-        (digits, digits.len() + 1, digits.len() - before)
-    } else {
-        (whole, before, 0)
-    };
-    let zeros = usize::from(unit).checked_sub(after)?;
-    ends(bytes, len, stop).then(|| (len, digits.value(before + after) * POWERS_OF_10[zeros % POWERS_OF_10.len()]))
+    if before == 0 {
+        return None;
+    }
+    // Up to seven digits.
+    if before <= Digits::MAX {
+        let (digits, len, after) = if bytes[before % VALUE] == b'.' {
+            // Without the point, the digits before and after it are adjacent.
+            let low = u64::MAX >> (64 - 8 * before);
+            let digits = Digits::of(word & low | word >> 8 & !low);
+            (digits, digits.len() + 1, digits.len() - before)
+        } else {
+            (whole, before, 0)
+        };
+        let zeros = usize::from(unit).checked_sub(after)?;
+        if ends(bytes, len, stop) {
+            return Some((len, digits.value(before + after) * POWERS_OF_10[zeros % POWERS_OF_10.len()]));
+        }
+    }
+    long_nanoseconds(bytes, stop, unit)
+}
+
+/// The same for more digits: up to the nanosecond, and no longer than 64 bits hold for sure.
+#[inline(never)]
+fn long_nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> Option<(usize, u64)> {
+    let (whole, before) = digits(bytes, 0)?;
+    let (fraction, after) = if bytes[before] == b'.' { digits(bytes, before + 1)? } else { (0, 0) };
+    let unit = usize::from(unit);
+    let zeros = unit.checked_sub(after).filter(|_| before + unit <= 18)?;
+    let len = before + after + usize::from(after > 0);
+    ends(bytes, len, stop).then(|| (len, whole * POWERS_OF_10[unit] + fraction * POWERS_OF_10[zeros]))
+}
+
+/// The number in the digits at `from`, and how many there are; nothing if there are none, or more than 14.
+#[inline]
+fn digits(bytes: &[u8; VALUE], from: usize) -> Option<(u64, usize)> {
+    let first = Digits::of(load_u64(bytes, from));
+    match first.len() {
+        0 => None,
+        len @ ..=Digits::MAX => Some((first.value(len), len)),
+        _ => {
+            let second = Digits::of(load_u64(bytes, from + Digits::MAX));
+            let len = second.len();
+            let number = first.value(Digits::MAX) * POWERS_OF_10[len] + second.value(len);
+            (len <= Digits::MAX).then_some((number, Digits::MAX + len))
+        }
+    }
 }
 
 const POWERS_OF_10: [u64; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];

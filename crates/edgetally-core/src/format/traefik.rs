@@ -55,6 +55,9 @@ fn is_other_log(slots: &Slots, block: &[u8]) -> bool {
 }
 
 fn correct(record: &mut Record<'_>, slots: &Slots, block: &[u8]) {
+    if matches!(record.fetches, Fetches::None) {
+        return;
+    }
     // Without an address Traefik answered itself: from an internal service, or because no server was up.
     if !is_address(slots.text(block, ORIGIN_ADDR)) {
         record.fetches = Fetches::None;

@@ -155,6 +155,7 @@ mod tests {
                 Form::Integer => format!("{:?} {:?}", fields.number(slot), fields.integer(slot)),
                 Form::Milliseconds => format!("{:?}", fields.time(slot, 6)),
                 Form::Seconds => format!("{:?}", fields.time(slot, 9)),
+                Form::Nanoseconds => format!("{:?}", fields.time(slot, 0)),
                 Form::Keyword => {
                     format!("{:?}", (as_flag(fields.keyword(slot)), as_cache_status(fields.keyword(slot))))
                 }
@@ -166,7 +167,7 @@ mod tests {
         all.collect()
     }
 
-    const VALUES: [&str; 40] = [
+    const VALUES: [&str; 56] = [
         r#""""#,
         r#""-""#,
         "null",
@@ -190,6 +191,22 @@ mod tests {
         r#""1795314036.1""#,
         "1795314035632",
         "1795314035.12345678",
+        "0.004234589",
+        r#""12.345678901""#,
+        "12.3456789012",
+        r#""123456789.123456789""#,
+        "1234567890.5",
+        "12345678901234.5",
+        r#""123456789012""#,
+        "99999999999999",
+        "0.12345678",
+        "12345678.",
+        "772",
+        "HIT",
+        "false",
+        "1",
+        r#""772""#,
+        "TLSv1.3",
         "true",
         r#""false""#,
         r#""HIT""#,

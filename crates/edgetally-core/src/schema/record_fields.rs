@@ -113,6 +113,8 @@ pub enum Form {
     Milliseconds,
     /// A time in seconds, read in nanoseconds.
     Seconds,
+    /// A time in nanoseconds.
+    Nanoseconds,
     /// A keyword (see [`crate::value::keyword`]).
     Keyword,
     /// A point in time, read in Unix seconds.
@@ -123,13 +125,14 @@ pub enum Form {
 pub const fn form(slot: usize) -> Form {
     match slot {
         TS => Form::Timestamp,
-        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | DURATION_NS | CLIENT_SOURCE | METHOD
-        | LOGGER | END | EVENT | LEVEL | START | IPV6 => Form::Key,
+        SERVICE_ID | POP | DOMAIN | ORIGIN | ORIGIN_IP | ORIGIN_ADDR | CLIENT_SOURCE | METHOD | LOGGER | END
+        | EVENT | LEVEL | START | IPV6 => Form::Key,
         EDGE | CACHE | PROTO | TLS | COMPUTE | ORIGIN_IS_SHIELD | COLLAPSED => Form::Keyword,
         COMPUTE_EXECUTION_TIME_MS | COMPUTE_REQUEST_TIME_MS | ORIGIN_TTFB_MS | DURATION_MS | EDGE_TIME_MS => {
             Form::Milliseconds
         }
         ORIGIN_TTFB_S | EDGE_TIME_S => Form::Seconds,
+        DURATION_NS => Form::Nanoseconds,
         WEIGHT
         | STATUS
         | ORIGIN_STATUS

@@ -77,10 +77,15 @@ fn month(text: &[u8]) -> Option<i64> {
 /// The nanoseconds of the fraction that `text` may start with, and what follows; nothing if there is no digit behind its point.
 pub(super) fn nanoseconds(text: &[u8]) -> Option<(u64, &[u8])> {
     let [b'.' | b',', fraction @ ..] = text else { return Some((0, text)) };
-    let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let read = |(sum, unit): (u64, u64), byte: &u8| (sum + u64::from(byte - b'0') * unit, unit / 10);
-    let (nanoseconds, _) = fraction[..len].iter().fold((0, SECOND / 10), read);
-    (len > 0).then(|| (nanoseconds, &fraction[len..]))
+    let (mut nanoseconds, mut unit, mut len) = (0, SECOND, 0);
+    while let Some(digit @ b'0'..=b'9') = fraction.get(len) {
+        // Digits beyond the ninth are less than a nanosecond.
+        if unit > 1 {
+            (nanoseconds, unit) = (nanoseconds * 10 + u64::from(digit - b'0'), unit / 10);
+        }
+        len += 1;
+    }
+    (len > 0).then(|| (nanoseconds * unit, &fraction[len..]))
 }
 
 /// The number of four digits.

@@ -83,8 +83,11 @@ pub fn end(second: u64, text: &[u8], nanoseconds: u64) -> u64 {
 
 /// The nanoseconds of the timestamp `text` within its second.
 fn fraction(text: &[u8]) -> u64 {
-    let date = if is_date(text) { rfc3339(text) } else { None };
-    if let Some((_, nanoseconds)) = date.or_else(|| if number(text) == Number::Junk { self::date(text) } else { None })
+    if is_date(text) {
+        return fraction_of_date(text);
+    }
+    if number(text) == Number::Junk
+        && let Some((_, nanoseconds)) = date(text)
     {
         return nanoseconds;
     }
@@ -93,6 +96,13 @@ fn fraction(text: &[u8]) -> u64 {
     let below_unit = scale(text, i64::from(nanoseconds.ilog10())).floor().map_or(0, |all| all % nanoseconds);
     // Beyond the year 2554 nanoseconds do not fit. No clock is that exact and that wrong.
     whole % unit(whole) * nanoseconds + below_unit
+}
+
+/// The same if it is written like RFC 3339.
+fn fraction_of_date(text: &[u8]) -> u64 {
+    let after_seconds =
+        text.get(16..).map_or(&[][..], |rest| if let [b':', _, _, rest @ ..] = rest { rest } else { rest });
+    nanoseconds(after_seconds).map_or(0, |(nanoseconds, _)| nanoseconds)
 }
 
 /// Whether the timestamp `text` is a date: no number has a dash there.
