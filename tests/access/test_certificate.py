@@ -114,7 +114,7 @@ async def test_pipelined_requests_and_long_polls_work_over_tls(service: Service,
         answers = [await one.answer() for _ in range(100)]
         assert {answer.status for answer in answers} == {200}
         await one.send(b"GET /v1/domains/svc/ts/9999999999 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: service.shelf.waiting == 1)
+        await until(lambda: service.long_poll.waiting == 1)
         service.long_poll.release()
         assert (await one.answer()).json()["Data"] == []
 

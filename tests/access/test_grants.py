@@ -74,13 +74,25 @@ def test_a_grant_is_found_by_its_token() -> None:
     assert keys.grant("better") is other
 
 
+class Held:
+    """A request that notes when its grant is withdrawn."""
+
+    def __init__(self, grant: Grant, name: str, notified: list[str]) -> None:
+        self.name = name
+        self.notified = notified
+        grant.hold(self)
+
+    def withdraw(self) -> None:
+        self.notified.append(self.name)
+
+
 def test_only_withdrawn_grants_notify_the_requests_that_use_them() -> None:
-    notified = []
+    notified: list[str] = []
     grants = {name: Grant(["read"], [name]) for name in ("gone", "changed", "same")}
     keys = Keys({hashed(name): grant for name, grant in grants.items()})
     for name, grant in grants.items():
-        grant.when_withdrawn(lambda name=name: notified.append(name))  # type: ignore[misc]
-    grants["gone"].when_withdrawn(lambda: notified.append("a request that has ended"))()
+        Held(grant, name, notified)
+    grants["gone"].release(Held(grants["gone"], "a request that has ended", notified))
 
     keys.replace({hashed("changed"): Grant(["read"], ["less"]), hashed("same"): Grant(["read"], ["same"])})
 
@@ -94,11 +106,11 @@ def test_only_withdrawn_grants_notify_the_requests_that_use_them() -> None:
 
 
 def test_the_first_token_withdraws_the_anonymous_grant() -> None:
-    notified = []
+    notified: list[str] = []
     keys = Keys()
     anonymous = keys.grant("")
     assert anonymous
-    anonymous.when_withdrawn(lambda: notified.append("anonymous"))
+    Held(anonymous, "anonymous", notified)
 
     keys.replace(None)
     assert notified == []

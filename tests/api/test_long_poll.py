@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from edgetally import _core
 from edgetally.api.long_poll import INLINE_BYTES, WAKE_BATCH, LongPoll
 from edgetally.api.query import Query, parse
+from edgetally.api.waiting import Reader
 from edgetally.http.messages import Response
 from edgetally.window.shelf import Shelf
 from tests.support.clock import START, ManualClock, until
@@ -502,7 +503,7 @@ async def test_readers_are_woken_in_batches() -> None:
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
     asked = parse("svc", "domains", [str(START + 2)], gzip=False)
     answers = [poll.answer(asked) for _ in range(2 * WAKE_BATCH + 1)]
-    futures = [answer for answer in answers if isinstance(answer, asyncio.Future)]
+    futures = [answer.future() for answer in answers if isinstance(answer, Reader)]
     fold = _core.Fold(service_id="svc", pop="AMS")
     fold.feed(ndjson([record(1)]), START)
     window = _core.Window(domains=1, origins=1, addresses=1, pops=1, services=1)
@@ -516,6 +517,74 @@ async def test_readers_are_woken_in_batches() -> None:
 
     assert answered == [WAKE_BATCH, 2 * WAKE_BATCH, 2 * WAKE_BATCH + 1]
     assert len({id(future.result()) for future in futures}) == 1
+
+
+async def test_a_reader_who_is_woken_at_the_timeout_gets_the_entry() -> None:
+    shelf, clock = Shelf(keep=300, cache_bytes=1000), ManualClock()
+    clock.call_at(START + 40, lambda: shelf.put(START + 1, [Large(START + 1, size=1)]))
+    poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)
+    waiting = asyncio.ensure_future(_answer(poll, parse("svc", "domains", [str(START + 2)], gzip=False)))
+
+    await clock.advance(40)
+
+    assert b"recorded" in (await waiting).body
+
+
+async def test_readers_wait_together_and_leave_alone() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
+    readers = [poll.answer(asked) for _ in range(3)]
+    futures = [reader.future() for reader in readers if isinstance(reader, Reader)]
+    assert (poll.waiting, shelf.waiting) == (3, 1)
+
+    futures[0].cancel()
+    await asyncio.sleep(0)
+    assert (poll.waiting, shelf.waiting) == (2, 1)
+    shelf.put(START + 1, [Large(START + 1, size=1)])
+    futures[1].cancel()
+    last = await futures[2]
+
+    assert b"recorded" in last.body
+    assert (poll.waiting, shelf.waiting) == (0, 0)
+
+
+async def test_the_last_reader_who_leaves_is_not_waited_for() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
+    (reader, again) = (poll.answer(asked) for _ in range(2))
+    assert isinstance(reader, Reader)
+    assert isinstance(again, Reader)
+
+    reader.cancel()
+    again.cancel()
+    again.cancel()
+    assert shelf.waiting == 0
+    waiting = asyncio.ensure_future(_answer(poll, asked))
+    await asyncio.sleep(0)
+    shelf.put(START + 1, [Large(START + 1, size=1)])
+
+    assert b"recorded" in (await waiting).body
+
+
+async def test_an_answer_that_cannot_be_made_does_not_hold_up_others() -> None:
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
+    services = ("good", "bad", "well")
+    asked = [parse(service, "domains", [str(START + 2)], gzip=False) for service in services for _ in range(2)]
+    waiting = [asyncio.ensure_future(_answer(poll, one)) for one in asked]
+    await asyncio.sleep(0)
+
+    problems = {"bad": MemoryError()}
+    shelf.put(
+        START + 1,
+        [Large(START + 1, problems.get(service), service_id=service, size=1) for service in services],
+    )
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [isinstance(answer, MemoryError) for answer in answers] == [False, False, True, True, False, False]
+    assert poll.waiting == 0
 
 
 async def test_each_reader_has_its_own_timeout() -> None:
@@ -583,9 +652,9 @@ async def test_an_answer_made_in_a_thread_has_the_cursor_of_its_entries() -> Non
 
     making = poll.answer(asked)
     shelf.put(START + 2, [Large(START + 2)])  # before the thread is done
-    assert isinstance(making, asyncio.Future)
+    assert isinstance(making, Reader)
 
-    assert (await making).body.endswith(b'"Timestamp":%d,"AggregateDelay":2}' % (START + 3))
+    assert (await making.future()).body.endswith(b'"Timestamp":%d,"AggregateDelay":2}' % (START + 3))
     assert (await _answer(poll, asked)).body.count(b"recorded") == 2
 
 
@@ -601,4 +670,4 @@ async def test_an_encoding_error_reaches_all_readers() -> None:
 
 async def _answer(poll: LongPoll, query: Query) -> Response:
     answer = poll.answer(query)
-    return answer if isinstance(answer, Response) else await answer
+    return answer if isinstance(answer, Response) else await answer.future()

@@ -105,7 +105,7 @@ class Served:
 
     @property
     def waiting(self) -> int:
-        return self.service.shelf.waiting
+        return self.service.long_poll.waiting
 
     async def to(self, second: float) -> None:
         """Turn the clock to this many seconds after START."""

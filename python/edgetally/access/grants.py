@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 TOKEN = "edgetally_"  # noqa: S105 - how every token begins
 """Prefix of every token, by which people and scanners recognize one."""
@@ -46,6 +46,13 @@ def short(hash_of_token: str) -> str:
     return hash_of_token.partition(":")[2][:SHOWN_DIGITS]
 
 
+class Holder(Protocol):
+    """A request that uses a grant until it has ended."""
+
+    def withdraw(self) -> None:
+        """The grant no longer holds: refuse the request, or end what it gets."""
+
+
 class Grant:
     """What the bearer of one token may do."""
 
@@ -60,7 +67,7 @@ class Grant:
         """Set once it no longer holds. Requests that have not ended by then must not succeed."""
         self._scopes = frozenset(scopes)
         self._services = frozenset(services)
-        self._callbacks: dict[object, Callable[[], object]] = {}
+        self._holders: dict[Holder, None] = {}
 
     @property
     def services(self) -> list[str] | None:
@@ -82,21 +89,19 @@ class Grant:
         """Whether the other one allows exactly the same under the same name."""
         return (self.name, self._scopes, self._services) == (other.name, other._scopes, other._services)
 
-    def when_withdrawn(self, call: Callable[[], object]) -> Callable[[], None]:
-        """Make this call if the grant is withdrawn. Returns what cancels that."""
-        key = object()
-        self._callbacks[key] = call
+    def hold(self, holder: Holder) -> None:
+        """Tell `holder` if the grant is withdrawn."""
+        self._holders[holder] = None
 
-        def cancel() -> None:
-            self._callbacks.pop(key, None)
-
-        return cancel
+    def release(self, holder: Holder) -> None:
+        """Do not tell it any more, because it has ended."""
+        self._holders.pop(holder, None)
 
     def withdraw(self) -> None:
-        """End it, and notify all requests that use it."""
+        """End it, and tell all requests that use it."""
         self.withdrawn = True
-        for call in list(self._callbacks.values()):
-            call()
+        for holder in list(self._holders):
+            holder.withdraw()
 
 
 def everything() -> Grant:

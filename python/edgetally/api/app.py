@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edgetally.api.top import Rankings
     from edgetally.clock import Clock
     from edgetally.http.messages import Request
+    from edgetally.http.pending import PendingResponse
 
 KINDS = {"": "channel", "origin_insights": "origin_insights"}
 """The dataset of `/v1/channel` by its parameter `kind`."""
@@ -86,7 +87,7 @@ class App:
         self._clock = clock
         self._error_delay = error_delay
 
-    def __call__(self, request: Request) -> Response | Awaitable[Response]:
+    def __call__(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
         """Answer `request`."""
         path = request.path.strip("/").split("/")
         try:
@@ -105,7 +106,7 @@ class App:
         """Return the response to a request that cannot be routed."""
         return response_to(Refusal(status, problem), self._clock.now())
 
-    def _route(self, request: Request) -> Response | Awaitable[Response]:
+    def _route(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
         if request.method == "OPTIONS":
             return Response(
                 HTTPStatus.NO_CONTENT,
@@ -154,13 +155,13 @@ class App:
             return page
         return self._handlers.index.answer(request, self._authorization.require(request, "read"))
 
-    def _route_read(self, request: Request, path: list[str]) -> Response | Awaitable[Response]:
+    def _route_read(self, request: Request, path: list[str]) -> Response | PendingResponse | Awaitable[Response]:
         require = self._authorization.require
+        answer: Response | asyncio.Future[Response]
         match path:
             case ["v1", ("domains" | "origins" | "channel") as endpoint, service_id, "ts", *suffix]:
                 _allow(request, READING)
-                grant = require(request, "read", service_id)
-                answer = self._read(request, endpoint, service_id, suffix)
+                return self._read(request, endpoint, service_id, suffix, require(request, "read", service_id))
             case ["v1", ("domains" | "origins" | "channel") as endpoint, service_id, "stream"]:
                 _allow(request, READING)
                 grant = require(request, "read", service_id)
@@ -173,11 +174,13 @@ class App:
                 raise _no_such_endpoint(request)
         return refuse_when_withdrawn(answer, grant, self._response)
 
-    def _read(self, request: Request, path: str, service_id: str, suffix: list[str]) -> Response | asyncio.Future[Any]:
+    def _read(
+        self, request: Request, path: str, service_id: str, suffix: list[str], grant: Grant
+    ) -> Response | PendingResponse:
         _check(service_id)
         dataset = _dataset(request, path)
         gzip = takes_gzip(request)
-        return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip))
+        return self._handlers.long_poll.answer(parse(service_id, dataset, suffix, gzip=gzip), grant)
 
     def _stream(self, request: Request, path: str, service_id: str, grant: Grant) -> Response:
         _check(service_id)

@@ -64,17 +64,25 @@ class Authorization:
         return grant
 
 
+class AwaitedAnswer:
+    """An answer that becomes a refusal if the grant is withdrawn before."""
+
+    def __init__(self, answer: asyncio.Future[Response], respond: Callable[[Refusal], Response]) -> None:
+        self._answer = answer
+        self._respond = respond
+
+    def withdraw(self) -> None:
+        """Refuse the request."""
+        if not self._answer.done():
+            self._answer.set_result(self._respond(forbidden()))
+
+
 def refuse_when_withdrawn(
     answer: Response | asyncio.Future[Response], grant: Grant, respond: Callable[[Refusal], Response]
 ) -> Response | asyncio.Future[Response]:
     """Return `answer`. If it is still awaited when the grant is withdrawn, it becomes a refusal at once."""
-    if isinstance(answer, Response):
-        return answer
-
-    def refuse() -> None:
-        if not answer.done():
-            answer.set_result(respond(forbidden()))
-
-    forget = grant.when_withdrawn(refuse)
-    answer.add_done_callback(lambda _answer: forget())
+    if not isinstance(answer, Response):
+        holder = AwaitedAnswer(answer, respond)
+        grant.hold(holder)
+        answer.add_done_callback(lambda _answer: grant.release(holder))
     return answer

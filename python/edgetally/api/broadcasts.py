@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgetally.api.long_poll import LongPoll
     from edgetally.api.query import Query
     from edgetally.api.top import Rankings, RankingView
+    from edgetally.http.messages import Response
     from edgetally.window.ranking import Question
     from edgetally.window.shelf import Shelf
 
@@ -138,10 +139,11 @@ class EntryBroadcast(Broadcast):
             return None
         if isinstance(answer, Entries) and not self.is_large(answer.body):
             return self.event(answer.body, answer.timestamp)
-        return self._make_in_thread(answer)
+        return self._make_in_thread(answer if isinstance(answer, Entries) else answer.future())
 
-    async def _make_in_thread(self, answer: Entries | Awaitable[Entries]) -> StreamEvent:
+    async def _make_in_thread(self, answer: Entries | Awaitable[Response]) -> StreamEvent:
         entries = answer if isinstance(answer, Entries) else await answer
+        assert isinstance(entries, Entries)
         return await self.event_in_thread(entries.body, entries.timestamp)
 
 

@@ -15,19 +15,24 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.api.authorization import forbidden
 from edgetally.api.encoding import GZIP_FROM
-from edgetally.api.errors import CORS
+from edgetally.api.errors import CORS, response_to
 from edgetally.api.query import Query
+from edgetally.api.waiting import Group, Reader
 from edgetally.http.messages import Response
+from edgetally.telemetry import metrics
 from edgetally.window.filter import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from edgetally.access.grants import Grant
     from edgetally.clock import Clock, Timer
+    from edgetally.telemetry.prometheus import Family
     from edgetally.window.shelf import Shelf, ShelvedSecond
 
 HISTORY = 120
@@ -66,20 +71,6 @@ class Entries(Response):
         self.timestamp = timestamp
 
 
-class Reader:
-    """A client that waits for an answer, at most until `deadline`."""
-
-    __slots__ = ("answer", "deadline", "leave", "made", "query")
-
-    def __init__(self, query: Query, deadline: float = math.inf) -> None:
-        self.query = query
-        self.deadline = deadline
-        self.answer: asyncio.Future[Entries] = asyncio.get_running_loop().create_future()
-        self.made: Entries | None = None
-        """The answer, once a thread has made it."""
-        self.leave: Callable[[], None]
-
-
 NOTHING = Query("", "", cursor=1, limit=None, gzip=False)
 """A query without entries."""
 
@@ -113,11 +104,14 @@ class LongPoll:
         """Answers without some of their entries, because they would have been too large."""
         self._answers: dict[Query, Entries] = {}
         self._answers_size = 0
+        self._parked: dict[Query, Group] = {}
+        """Readers that wait on the shelf."""
         # A dict serves as a set that keeps its order. All wait equally long, so the first one's deadline is the next.
         self._waiting: dict[Reader, None] = {}
-        self._woken: deque[Reader] = deque()
+        """The same readers. Those that are woken have no deadline any more: there is an entry for them."""
+        self._woken: deque[Group] = deque()
         self._timer: Timer | None = None
-        self._in_threads: dict[Query, list[Reader]] = {}
+        self._in_threads: dict[Query, Group] = {}
         """Readers of the answers that threads are making."""
         # One core less than there are, so that the event loop does not compete for its own.
         self._threads = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="answers")
@@ -129,27 +123,34 @@ class LongPoll:
         """How often, by setting."""
         return {"api.max_answer_bytes": self.truncated}
 
-    def answer(self, query: Query) -> Entries | asyncio.Future[Entries]:
-        """Return the answer, or a future of it when there is no entry yet."""
-        if answer := self.ready(query):
+    @property
+    def waiting(self) -> int:
+        """How many readers wait."""
+        return len(self._waiting)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the metrics."""
+        yield metrics.WAITING_READERS.sample(self.waiting)
+
+    def answer(self, query: Query, grant: Grant | None = None) -> Entries | Reader:
+        """Return the answer, or a reader when there is no entry yet, who is refused if the grant is withdrawn."""
+        if answer := self.ready(query, grant):
             return answer
-        return self._nothing_new(query) if self._stopping else self._wait(query)
+        return self._nothing_new(query) if self._stopping else self._wait(query, grant)
 
     def no_data(self) -> Entries:
         """Return the answer to a cursor that has no newer entry."""
         return self._response(NOTHING, [], self._shelf.newest)
 
-    def ready(self, query: Query) -> Entries | asyncio.Future[Entries] | None:
-        """Return the answer, or a future of it while a thread makes it; None when there is no entry yet."""
+    def ready(self, query: Query, grant: Grant | None = None) -> Entries | Reader | None:
+        """Return the answer, or a reader of it while a thread makes it; None when there is no entry yet."""
         if cached := self._cached(query):
             return cached
         selected = self._select(query)
         if not selected.entries and query.cursor:
             return None
         if self._is_large(query, selected):
-            reader = Reader(query)
-            self._make_in_thread(reader, selected)
-            return reader.answer
+            return Reader(self, self._make_in_thread(query, selected), grant, math.inf)
         return self._make_inline(query, selected)
 
     def release(self) -> None:
@@ -158,7 +159,7 @@ class LongPoll:
         if self._timer:
             self._timer.cancel()
         for reader in list(self._waiting):
-            self._answer_empty(reader)
+            reader.answer(self._nothing_new(reader.group.query))
 
     def close(self) -> None:
         """Wait for the answers that threads are making."""
@@ -186,26 +187,51 @@ class LongPoll:
             newest = entries[-1].second
         return Selection(entries, newest)
 
-    def _wait(self, query: Query) -> asyncio.Future[Entries]:
+    def _wait(self, query: Query, grant: Grant | None) -> Reader:
         """Let a reader wait until there is an entry after its cursor, or until the timeout."""
-        reader = Reader(query, self._clock.now() + self._timeout)
-        reader.leave = self._shelf.wait(
-            query.service_id,
-            query.dataset,
-            after=(query.cursor or 0) - self._delay,
-            wake=partial(self._wake, reader),
-        )
+        group = self._parked.get(query)
+        if group is None:
+            group = self._parked[query] = Group(query)
+            group.leave = self._shelf.wait(
+                query.service_id,
+                query.dataset,
+                after=(query.cursor or 0) - self._delay,
+                wake=partial(self._unpark, group),
+            )
+        reader = Reader(self, group, grant, self._clock.now() + self._timeout)
         self._waiting[reader] = None
-        reader.answer.add_done_callback(partial(self._remove, reader))
         self._set_timer()
-        return reader.answer
+        return reader
 
-    def _remove(self, reader: Reader, _answer: object) -> None:
-        reader.leave()
+    # What readers call.
+
+    def refusal(self) -> Response:
+        """Return the answer to a reader whose grant is withdrawn."""
+        return response_to(forbidden(), self._clock.now())
+
+    def remove(self, reader: Reader) -> None:
+        """Forget a reader: it is answered, or its client has left."""
         self._waiting.pop(reader, None)
+        group = reader.group
+        del group.readers[reader]
+        if group.leave and not group.readers:
+            group.leave()
+            del self._parked[group.query]
 
-    def _wake(self, reader: Reader) -> None:
-        self._woken.append(reader)
+    # What is done for those that an entry has woken.
+
+    def _unpark(self, group: Group) -> None:
+        """Answer the readers of a group soon: there is an entry for them."""
+        del self._parked[group.query]
+        if group.leave:
+            group.leave()
+            group.leave = None
+        for reader in group.readers:
+            del self._waiting[reader]
+        self._wake(group)
+
+    def _wake(self, group: Group) -> None:
+        self._woken.append(group)
         if len(self._woken) == 1:
             asyncio.get_running_loop().call_soon(self._answer_woken)
 
@@ -213,21 +239,35 @@ class LongPoll:
         """Answer some of the readers that were woken, and the others after other tasks had their turn."""
         readers, size = WAKE_BATCH, WAKE_BATCH_BYTES
         while self._woken and readers > 0 and size > 0:
-            reader = self._woken.popleft()
-            if reader.answer.done():
-                continue
-            if answer := reader.made or self._cached(reader.query):
-                pass
-            elif self._is_large(reader.query, selected := self._select(reader.query)):
-                self._make_in_thread(reader, selected)
-                continue
-            else:
-                answer = self._make_inline(reader.query, selected)
-            reader.answer.set_result(answer)
-            readers -= 1
-            size -= len(answer.body)
+            group = self._woken[0]
+            if answer := group.answer or self._make_for(group):
+                most = min(readers, 1 + size // max(1, len(answer.body)))
+                some = list(islice(group.readers, most))
+                for reader in some:
+                    reader.answer(answer)
+                readers -= len(some)
+                size -= len(some) * len(answer.body)
+            if not group.readers:
+                self._woken.popleft()
         if self._woken:
             asyncio.get_running_loop().call_soon(self._answer_woken)
+
+    def _make_for(self, group: Group) -> Response | None:
+        """Make the answer of a group; None if a thread makes it, for whose group they wait then, or if that failed."""
+        query = group.query
+        try:
+            if not (answer := self._cached(query)):
+                selected = self._select(query)
+                if self._is_large(query, selected):
+                    group.move(self._make_in_thread(query, selected))
+                    return None
+                answer = self._make_inline(query, selected)
+        except Exception as error:  # noqa: BLE001 - the readers of other groups have their answers all the same
+            for reader in list(group.readers):
+                reader.fail(error)
+            return None
+        group.answer = answer
+        return answer
 
     def _set_timer(self) -> None:
         """Have a timer for the reader that has waited longest."""
@@ -238,13 +278,8 @@ class LongPoll:
         self._timer = None
         now = self._clock.now()
         for reader in list(takewhile(lambda reader: reader.deadline <= now, self._waiting)):
-            self._answer_empty(reader)
-            del self._waiting[reader]
+            reader.answer(self._nothing_new(reader.group.query))
         self._set_timer()
-
-    def _answer_empty(self, reader: Reader) -> None:
-        if not reader.answer.done():
-            reader.answer.set_result(self._nothing_new(reader.query))
 
     def _nothing_new(self, query: Query) -> Entries:
         """Return the answer to a query that has waited in vain."""
@@ -270,14 +305,11 @@ class LongPoll:
             return query.filter.entry(entry, query.dataset)
         return self._shelf.body(entry, query.dataset)
 
-    def _make_in_thread(self, reader: Reader, selected: Selection) -> None:
-        """Make an answer in a thread, once for all readers that send the query meanwhile."""
-        query = reader.query
+    def _make_in_thread(self, query: Query, selected: Selection) -> Group:
+        """Make an answer in a thread, once for all readers that send the query meanwhile; return their group."""
         if query in self._in_threads:
-            self._in_threads[query].append(reader)
-            return
-        self._in_threads[query] = [reader]
-
+            return self._in_threads[query]
+        group = self._in_threads[query] = Group(query)
         bodies: dict[ShelvedSecond, bytes] = {}
 
         def body(entry: ShelvedSecond) -> bytes:
@@ -285,11 +317,10 @@ class LongPoll:
             return bodies[entry]
 
         def finish(making: asyncio.Future[tuple[Entries, bool]]) -> None:
-            readers = self._in_threads.pop(query)
+            del self._in_threads[query]
             if error := making.exception():
-                for one in readers:
-                    if not one.answer.done():
-                        one.answer.set_exception(error)
+                for reader in list(group.readers):
+                    reader.fail(error)
                 return
             answer, is_truncated = making.result()
             self.truncated += is_truncated
@@ -299,13 +330,13 @@ class LongPoll:
                 self._cache(query, answer)
             else:
                 answer.cacheable = False
-            for one in readers:
-                one.made = answer
-                self._wake(one)
+            group.answer = answer
+            self._wake(group)
 
         newest = self._shelf.newest
         making = asyncio.get_running_loop().run_in_executor(self._threads, self._make, query, selected, body)
         making.add_done_callback(finish)
+        return group
 
     def _cache(self, query: Query, made: Entries) -> Entries:
         size = self._answers_size + len(made.body)

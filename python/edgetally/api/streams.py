@@ -26,7 +26,7 @@ from edgetally.http.messages import Response
 from edgetally.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from edgetally.access.grants import Grant
     from edgetally.api.long_poll import LongPoll
@@ -56,13 +56,12 @@ FIELDS = (
 class StreamReader:
     """The client of one stream: a cursor, and where events are sent."""
 
-    __slots__ = ("_forget", "_grant", "_outlet", "_streams", "broadcast", "cursor", "deadline")
+    __slots__ = ("_grant", "_outlet", "_streams", "broadcast", "cursor", "deadline")
 
     def __init__(self, streams: Streams, broadcast: Broadcast, cursor: int | None, grant: Grant) -> None:
         self._streams = streams
         self._grant = grant
         self._outlet: Outlet | None = None
-        self._forget: Callable[[], None] | None = None
         self.broadcast = broadcast
         self.cursor = cursor
         self.deadline = 0.0
@@ -73,7 +72,7 @@ class StreamReader:
     def start(self, outlet: Outlet) -> None:
         """Take the outlet: the header was sent."""
         self._outlet = outlet
-        self._forget = self._grant.when_withdrawn(self.end)
+        self._grant.hold(self)
         retry = random.choice(RETRIES[self.broadcast.gzip])  # noqa: S311 - it has to differ, not to be a secret
         outlet.send_part(retry)
         self._streams.add(self)
@@ -85,8 +84,7 @@ class StreamReader:
     def stop(self) -> None:
         """Send no more: the client has disconnected."""
         self._outlet = None
-        if self._forget:
-            self._forget()
+        self._grant.release(self)
         self._streams.remove(self)
 
     # What broadcasts and streams call.
@@ -108,6 +106,12 @@ class StreamReader:
         """End the stream."""
         if self._outlet:
             self._outlet.end()
+
+    # What the grant calls.
+
+    def withdraw(self) -> None:
+        """The grant no longer holds: end the stream."""
+        self.end()
 
 
 class Streams:

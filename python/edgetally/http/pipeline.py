@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from edgetally.http.messages import Disconnect, Response
+from edgetally.http.pending import PendingResponse
 from edgetally.telemetry.events import RequestFailed, say
 
 if TYPE_CHECKING:
@@ -27,16 +28,18 @@ PIPELINE_DEPTH = 4
 
 
 class Exchange:
-    """A request that a handler has, and its response as soon as there is one."""
+    """A request that a handler has. It takes the response, now or later."""
 
-    __slots__ = ("cache_key", "request", "response", "work")
+    __slots__ = ("_pipeline", "cache_key", "request", "response", "work")
 
-    def __init__(self, request: Request, cache_key: bytes | None) -> None:
+    def __init__(self, pipeline: Pipeline, request: Request, cache_key: bytes | None) -> None:
+        self._pipeline = pipeline
         self.request = request
         self.cache_key = cache_key
         """The bytes of the request, if its response may be cached for them."""
         self.response: Response | None = None
-        self.work: asyncio.Future[Response] | None = None
+        self.work: asyncio.Future[Response] | PendingResponse | None = None
+        """What the response comes from, if it comes later."""
 
     @property
     def admits_next(self) -> bool:
@@ -47,6 +50,14 @@ class Exchange:
         """
         request, body = self.request, self.request.body
         return request.method in PIPELINED and body.complete and request.keep_alive and not body.discarded
+
+    def take(self, response: Response) -> None:
+        """Take the response that was waited for."""
+        self._pipeline.answer(self, response)
+
+    def fail(self, error: BaseException) -> None:
+        """There will be no response, because of `error`."""
+        self._pipeline.fail(self, error)
 
 
 class Pipeline:
@@ -71,7 +82,7 @@ class Pipeline:
 
     def start(self, request: Request, cache_key: bytes | None) -> None:
         """Hand `request` over. If it is not answered at once, `flow.proceed()` is called when it is."""
-        exchange = Exchange(request, cache_key)
+        exchange = Exchange(self, request, cache_key)
         self.exchanges.append(exchange)
         try:
             answer = self._server.handler(request)
@@ -80,6 +91,10 @@ class Pipeline:
             return
         if isinstance(answer, Response):
             exchange.response = answer
+        elif isinstance(answer, PendingResponse):
+            exchange.cache_key = None  # thousands may wait; who asks the same later, is answered at once
+            exchange.work = answer
+            answer.wait(exchange)
         else:
             exchange.work = asyncio.ensure_future(answer)
             exchange.work.add_done_callback(partial(self._finish, exchange))
@@ -100,8 +115,17 @@ class Pipeline:
                 exchange.work.cancel()
             exchange.request.body.abort()
 
+    def answer(self, exchange: Exchange, response: Response) -> None:
+        """Take the response of an exchange; it is sent once earlier requests are answered."""
+        exchange.response = response
+        self._flow.proceed()
+
+    def fail(self, exchange: Exchange, error: BaseException) -> None:
+        """There will be no response to an exchange, because of `error`."""
+        self.answer(exchange, self._internal_error(exchange.request, error))
+
     def _finish(self, exchange: Exchange, work: asyncio.Future[Response]) -> None:
-        """Take the result of `work`; it is sent once earlier requests are answered."""
+        """Take the result of `work`."""
         if exchange not in self.exchanges:
             if not work.cancelled():
                 work.exception()  # marks it as retrieved
@@ -109,8 +133,7 @@ class Pipeline:
         if work.cancelled() or isinstance(error := work.exception(), Disconnect):
             self._flow.close()
             return
-        exchange.response = self._internal_error(exchange.request, error) if error else work.result()
-        self._flow.proceed()
+        self.answer(exchange, self._internal_error(exchange.request, error) if error else work.result())
 
     def _internal_error(self, request: Request, error: BaseException) -> Response:
         say(RequestFailed(method=request.method, path=request.path), error=error)

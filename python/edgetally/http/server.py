@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from edgetally.clock import Clock
     from edgetally.http.messages import Part, Request, Response
+    from edgetally.http.pending import PendingResponse
 
-    Handler = Callable[[Request], Response | Awaitable[Response]]
+    Handler = Callable[[Request], Response | PendingResponse | Awaitable[Response]]
 
 CACHED_RESPONSES = 1024
 """Different requests whose responses are cached."""

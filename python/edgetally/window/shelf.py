@@ -121,11 +121,10 @@ class Shelf:
         yield metrics.CACHE_BYTES.sample(self.cached_size)
         yield metrics.CACHE_HITS.sample(self.reused)
         yield metrics.CACHE_MISSES.sample(self.encoded)
-        yield metrics.WAITING_READERS.sample(self.waiting)
 
     @property
     def waiting(self) -> int:
-        """How many readers wait."""
+        """How many wait, each perhaps for several readers."""
         return sum(len(waiters) for datasets in self._waiters.values() for waiters in datasets.values())
 
     def put(self, newest: int, sealed: Sequence[SealedSecond], *, complete_after: int = 0) -> None:
