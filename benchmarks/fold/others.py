@@ -1,14 +1,16 @@
-"""Programs that do less, or a part, each measured in its own way; skipped where not installed."""
+"""Programs that do less, and parts of the job; skipped where not installed."""
 
 import json
-import resource
+import os
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+from benchmarks.fold.question import Answer
 from benchmarks.fold.traffic import FIRST, LINE
 
 HERE = Path(__file__).parent
@@ -18,57 +20,102 @@ GOACCESS_FORMAT = (
     '"origin_ttfb_s":"%T","url":"%U"}'
 )
 
+Counts = dict[tuple[Any, ...], Counter[str]]
+"""`requests` and `resp_bytes` by second, service, POP and domain, or by nothing."""
+
 
 class Skipped(Exception):
     """Why a program is not measured."""
 
 
-class Seconds(NamedTuple):
-    """What a run took."""
-
-    cpu: float
-    wall: float
-
-
-def _run(command: list[str]) -> tuple[Seconds, bytes]:
-    if shutil.which(command[0]) is None:
-        raise Skipped(f"{command[0]} is not installed")
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True)
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Seconds(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall), done.stdout
+def counts(answer: Answer, parts: int) -> Counts:
+    """Return what all of the answer says of requests and bytes by the first `parts` of second, service, POP, domain."""
+    found: Counts = defaultdict(Counter)
+    for key, numbers in answer["domains"].items():
+        if key[2]:  # of a POP, not of all of them
+            size = sum(numbers.get(f"resp_{part}_bytes", 0) for part in ("header", "body"))
+            found[key[:parts]].update(requests=numbers["requests"], resp_bytes=size)
+    return found
 
 
-def goaccess(log: Path, lines: int) -> Seconds:
-    """Let GoAccess make its report of requests by host, status, cache and URL."""
-    report = log.with_suffix(".goaccess.json")
-    command = ["goaccess", str(log), f"--log-format={GOACCESS_FORMAT}", "--datetime-format=%s", "--no-ip-validation"]
-    took, _ = _run([*command, "--no-progress", "--output", str(report)])
-    counted = json.loads(report.read_bytes())["general"]["valid_requests"]
-    assert counted == lines, counted
-    return took
+class GoAccess:
+    """Its report of requests by host, status, cache and URL."""
+
+    command, missing, parts = "goaccess", "goaccess is not installed", 0
+
+    def run(self, path: Path, out: Path) -> None:
+        """Make the report; this is what is measured."""
+        options = [f"--log-format={GOACCESS_FORMAT}", "--datetime-format=%s", "--no-ip-validation", "--no-progress"]
+        subprocess.run([self.command, path, *options, "--output", out / "report.json"], check=True, capture_output=True)
+
+    def counts(self, out: Path) -> Counts:
+        """Return the totals of the report."""
+        general = json.loads((out / "report.json").read_bytes())["general"]
+        return {(): Counter(requests=general["valid_requests"], resp_bytes=general["bandwidth"])}
 
 
-def mtail(log: Path, lines: int) -> Seconds:
-    """Let mtail count requests by status, cache words and bytes."""
-    command = ["mtail", "--one_shot", "--progs", str(HERE / "edge.mtail"), "--logs", str(log)]
-    took, stdout = _run([*command, "--address", "127.0.0.1", "--port", "0"])
-    metrics = json.loads(stdout)["requests"][0]["LabelValues"]
-    counted = sum(metric["Value"]["Value"] for metric in metrics)
-    assert counted == lines, counted
-    return took
+class Mtail:
+    """Requests by status, cache words, and bytes: what `edge.mtail` says."""
+
+    command, missing, parts = "mtail", "mtail is not installed", 4
+
+    def run(self, path: Path, out: Path) -> None:
+        """Count; this is what is measured."""
+        options = ["--one_shot", "--progs", HERE / "edge.mtail", "--address", "127.0.0.1", "--port", "0"]
+        with (out / "metrics.json").open("wb") as metrics:
+            subprocess.run(
+                [self.command, *options, "--logs", path], check=True, stdout=metrics, stderr=subprocess.DEVNULL
+            )
+
+    def counts(self, out: Path) -> Counts:
+        """Return the counters."""
+        metrics = json.loads((out / "metrics.json").read_bytes())
+        found: Counts = defaultdict(Counter)
+        for name in ("requests", "resp_bytes"):
+            for value in metrics[name][0]["LabelValues"]:
+                second, *others = value["Labels"][:4]
+                found[int(second), *others][name] += value["Value"]["Value"]
+        return found
+
+
+class Benthos:
+    """Requests and bytes, by windows: what `edge.benthos.yaml` says."""
+
+    command = str(Path(sys.executable).with_name("benthos"))
+    missing, parts = "it is not built (two minutes, so `make bench` does not): make benthos", 4
+
+    def run(self, path: Path, out: Path) -> None:
+        """Count; this is what is measured."""
+        files = {"LOG": str(path), "OUT": str(out / "rows.jsonl")}
+        subprocess.run(
+            [self.command, "-c", HERE / "edge.benthos.yaml"], check=True, env=os.environ | files, timeout=300
+        )
+
+    def counts(self, out: Path) -> Counts:
+        """Add up the rows of all windows."""
+        found: Counts = defaultdict(Counter)
+        for line in (out / "rows.jsonl").open("rb"):
+            row = json.loads(line)
+            key = (row["second"], row["service_id"], row["pop"], row["domain"])
+            found[key].update(requests=row["requests"], resp_bytes=row["resp_bytes"])
+        return found
+
+
+PROGRAMS: dict[str, GoAccess | Mtail | Benthos] = {"GoAccess": GoAccess(), "mtail": Mtail(), "Benthos": Benthos()}
+"""By name. They answer a part of the question."""
 
 
 def simdjson(log: Path, lines: int) -> float:
     """Let simdjson read the fields; return its CPU seconds."""
     program = log.with_suffix(".simdjson")
-    source = str(HERE / "simdjson.cpp")
+    source = HERE / "simdjson.cpp"
     try:
-        _run(["g++", "-O3", "-march=native", "-o", str(program), source, "-lsimdjson"])
-    except subprocess.CalledProcessError as error:
+        subprocess.run(
+            ["g++", "-O3", "-march=native", "-o", program, source, "-lsimdjson"], check=True, capture_output=True
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
         raise Skipped("simdjson is not installed, or g++ cannot compile against it") from error
-    _, stdout = _run([str(program), str(log)])
-    counted, _bytes, took = stdout.split()
+    counted, _bytes, took = subprocess.run([program, log], check=True, stdout=subprocess.PIPE).stdout.split()
     assert int(counted) == lines, counted
     return float(took)
 
@@ -100,7 +147,9 @@ def instructions(small: Path, large: Path, contend: list[str]) -> float:
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, *contend]
         if shutil.which(command[0]) is None:
             raise Skipped("valgrind is not installed")
-        done = subprocess.run([*command, "--log", str(log)], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, "--log", str(log)], check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
         collected = done.stderr.partition("Collected :")[2].split()
         counts.append(int(collected[0]))
     return (counts[1] - counts[0]) * LINE / (large.stat().st_size - small.stat().st_size)

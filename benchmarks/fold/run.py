@@ -1,19 +1,23 @@
 """How many lines a CPU second folds, and how many other tools manage. See README.md."""
 
 import argparse
+import contextlib
 import json
 import os
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.fold import others
 from benchmarks.fold.contenders import CONTENDERS, answer
+from benchmarks.fold.others import PROGRAMS, counts
 from benchmarks.fold.question import KEYS, Answer
 from benchmarks.fold.traffic import LINE, ODD_LINES, lines
 from benchmarks.harness import row
@@ -21,7 +25,7 @@ from benchmarks.harness import row
 OURS, OURS_ALONE = "edgetally", "edgetally, 1 thread"
 MODULE = "benchmarks.fold.run"
 FEWER = 5
-"""GoAccess and mtail read a fifth of the log, because they are slow."""
+"""The programs that do less read a fifth of the log, because they are slow."""
 
 
 class Cost(NamedTuple):
@@ -45,23 +49,52 @@ def peak_kb() -> int:
 # --- one contender, in a process of its own --------------------------------------------------------------------------
 
 
+def cpu_s() -> float:
+    """Return the CPU time of all threads, and of programs that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def contend(name: str, path: Path, out: Path) -> Cost:
-    """Run one contender in this process; it writes its answer to the folder `out`."""
-    contender_type, threads = CONTENDERS[name]
-    contender: Any = contender_type(threads)
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    """Run one contender in this process, once standard input ends; it writes its answer to the folder `out`."""
+    if name in PROGRAMS:
+        contender: Any = PROGRAMS[name]
+    else:
+        contender_type, threads = CONTENDERS[name]
+        contender = contender_type(threads)
+    print("loaded", flush=True)
+    sys.stdin.read()
+    before, began = cpu_s(), time.perf_counter()
     contender.run(path, out)
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(cpu, wall, peak_kb() / 1024)
+    wall, cpu = time.perf_counter() - began, cpu_s() - before
+    return Cost(cpu, wall, max(peak_kb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
 
 
-def measure(name: str, path: Path, read: Callable[[Path], Any] | None = None) -> Any:  # noqa: ANN401 - what `read` gives
-    """Run one contender in a process of its own; return its cost, or what `read` finds in its answer."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as out:
-        command = [sys.executable, "-m", MODULE, "--contender", name, "--log", str(path), "--out", out]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        return Cost(*json.loads(done.stdout)) if read is None else read(Path(out))
+def measure_at_once(names: list[str], path: Path, read: Callable[[Path], Any] | None = None) -> list[tuple[Cost, Any]]:
+    """Run contenders at the same time, each in a process of its own; return costs, and what `read` finds in answers."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for name in names:
+            out = stack.enter_context(tempfile.TemporaryDirectory(dir=path.parent))
+            command = [sys.executable, "-m", MODULE, "--contender", name, "--log", str(path), "--out", out]
+            pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            running.append((Path(out), stack.enter_context(subprocess.Popen(command, **pipes))))
+        for _, process in running:
+            process.stdout.readline()
+        for _, process in running:
+            process.stdin.close()
+        found = []
+        for out_path, process in running:
+            said = process.stdout.read()
+            if process.wait():
+                sys.exit(f"{' '.join(process.args)}: exit status {process.returncode}")
+            found.append((Cost(*json.loads(said)), read and read(out_path)))
+        return found
+
+
+def measure(name: str, path: Path) -> Cost:
+    """Return the cost of one contender."""
+    return measure_at_once([name], path)[0][0]
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------
@@ -69,20 +102,21 @@ def measure(name: str, path: Path, read: Callable[[Path], Any] | None = None) ->
 
 def check(path: Path) -> Answer:
     """Compare every measurement of every row of all contenders, exit on a difference, and return the answer."""
-    answers: dict[str, Answer] = {name: measure(name, path, answer) for name in CONTENDERS}
+    answers: dict[str, Answer] = {name: measure_at_once([name], path, answer)[0][1] for name in CONTENDERS}
     first = answers[OURS]
     for name, other in answers.items():
         for dataset in KEYS:
-            ours, theirs = first[dataset], other[dataset]
-            different = [row for row in {**ours, **theirs} if ours.get(row) != theirs.get(row)]
-            if different:
-                row = different[0]
-                found = {key: set((table.get(row) or {}).items()) for key, table in (("a", ours), ("b", theirs))}
-                sys.exit(
-                    f"{dataset}: edgetally and {name} differ in {len(different)} rows, as in {row}: "
-                    f"{sorted(found['a'] - found['b'])} and {sorted(found['b'] - found['a'])}"
-                )
+            same(f"{dataset}: edgetally and {name}", first[dataset], other[dataset])
     return first
+
+
+def same(what: str, ours: Mapping[Any, Mapping[str, int]], theirs: Mapping[Any, Mapping[str, int]]) -> None:
+    """Exit if two tables differ."""
+    different = [row for row in {**ours, **theirs} if ours.get(row) != theirs.get(row)]
+    if different:
+        row = different[0]
+        a, b = (set(table.get(row, {}).items()) for table in (ours, theirs))
+        sys.exit(f"{what} differ in {len(different)} rows, as in {row}: {sorted(a - b)} and {sorted(b - a)}")
 
 
 def write(path: Path, count: int, **kind: bool) -> Path:
@@ -98,8 +132,8 @@ def ratio(question: str, target: float, reached: float, compared: str) -> None:
     row(question, f"≥ {target:g}", f"{reached:.2f}", compared, met=reached >= target)
 
 
-def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cost]:
-    """Check and measure the contenders that answer all of the question, in turns; return the cheapest run of each."""
+def whole(directory: Path, path: Path, runs: int) -> list[dict[str, Cost]]:
+    """Check and measure the contenders that answer all of the question, in turns; return what each run took."""
     if "clickhouse" not in CONTENDERS:
         print("clickhouse: skipped, chdb is not installed (500 MB, so `make bench` does not)")
     for log, kind in ((write(directory / "odd.ndjson", ODD_LINES, odd=True), "odd lines"), (path, "lines")):
@@ -109,46 +143,73 @@ def compare(directory: Path, path: Path, count: int, runs: int) -> dict[str, Cos
         size = log.stat().st_size // LINE
         print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
     # In turns, so that a slow moment of the machine hits all of them.
-    costs = [{name: measure(name, path) for name in CONTENDERS} for _ in range(runs)]
-    best = {name: min(one[name] for one in costs) for name in CONTENDERS}
-    print(f"\n{'':<22}{'CPU s':>8}{'wall s':>8}{'lines per CPU s':>18}{'CPU, relative':>15}{'memory MB':>12}")
-    for name, cost in best.items():
-        speed, relative = count / cost.cpu_s, cost.cpu_s / best[OURS_ALONE].cpu_s
-        memory = f"{cost.memory_mb:.0f}"
-        print(f"{name:<22}{cost.cpu_s:>8.2f}{cost.wall_s:>8.2f}{speed:>18,.0f}{relative:>14.1f}x{memory:>12}")
+    return [{name: measure(name, path) for name in CONTENDERS} for _ in range(runs)]
+
+
+def less(fewer: Path) -> dict[str, Cost]:
+    """Check and measure the programs that answer a part of the question, once."""
+    expected = measure_at_once([OURS], fewer, answer)[0][1]
+    costs = {}
+    for name, program in PROGRAMS.items():
+        if shutil.which(program.command) is None:
+            print(f"{name}: skipped, {program.missing}")
+            continue
+        costs[name], found = measure_at_once([name], fewer, program.counts)[0]
+        same(f"edgetally and {name}", counts(expected, program.parts), found)
+    return costs
+
+
+def show(costs: dict[str, tuple[int, Cost]]) -> None:
+    """Print a table of what it took to read some lines."""
+    print(
+        f"\n{'':<22}{'lines':>12}{'CPU s':>8}{'wall s':>8}{'lines per CPU s':>18}{'CPU, relative':>15}{'memory MB':>12}"
+    )
+    unit = costs[OURS_ALONE][1].cpu_s / costs[OURS_ALONE][0]
+    for name, (count, cost) in costs.items():
+        speed, relative, memory = count / cost.cpu_s, cost.cpu_s / count / unit, f"{cost.memory_mb:.0f}"
+        print(
+            f"{name:<22}{count:>12,}{cost.cpu_s:>8.2f}{cost.wall_s:>8.2f}{speed:>18,.0f}{relative:>14.1f}x{memory:>12}"
+        )
     print()
+
+
+def compare(directory: Path, path: Path, fewer: Path, runs: int) -> dict[str, Cost]:
+    """Compare with other tools; return the cheapest run of each that answers all of the question."""
+    count, few = path.stat().st_size // LINE, fewer.stat().st_size // LINE
+    costs = whole(directory, path, runs)
+    best = {name: min(one[name] for one in costs) for name in CONTENDERS}
+    rest = less(fewer)
+    show({name: (count, cost) for name, cost in best.items()} | {name: (few, cost) for name, cost in rest.items()})
     for other in list(CONTENDERS)[2:]:
         ratio("fold: CPU time of the same work", 10, best[other].cpu_s / best[OURS_ALONE].cpu_s, other)
     for other in list(CONTENDERS)[2::2]:
         walls = [min(one[name].wall_s for one in costs) for name in (other, OURS)]
         ratio("fold: wall clock of the same work on all cores", 10, walls[0] / walls[1], other)
+    for name, cost in rest.items():
+        took = cost.wall_s * count / few
+        ratio("fold: wall clock", 25, took / best[OURS].wall_s, f"{name}, {count / took:,.0f} lines/s, for less")
     return best
 
 
 def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> None:
     """Measure all cores, and many keys."""
     if (os.cpu_count() or 1) > 1:
-        pairs = [(measure(OURS_ALONE, path), measure(OURS, path)) for _ in range(runs)]
-        speed_ups = sorted(one.wall_s / all_.wall_s for one, all_ in pairs)
-        ratio("fold: speed on all cores", 1.9, speed_ups[len(speed_ups) // 2], "one thread, median of pairs")
+        threads, processes = [], []
+        for _ in range(runs):
+            one, all_ = measure(OURS_ALONE, path), measure(OURS, path)
+            two = measure_at_once([OURS_ALONE] * 2, path)
+            threads.append(one.wall_s / all_.wall_s)
+            processes.append(2 * one.wall_s / max(cost.wall_s for cost, _ in two))
+        compared = f"one thread, median of pairs; two processes reach {statistics.median(processes):.2f}"
+        ratio("fold: speed on all cores", 1.9, statistics.median(threads), compared)
     many = write(directory / "many.ndjson", count, many=True)
     cost = min(measure(OURS_ALONE, many) for _ in range(runs))
     ratio("fold: lines per CPU s over 100,000 keys a second", 0.5, alone.cpu_s / cost.cpu_s, "over 2,000")
     many.unlink()
 
 
-def part(directory: Path, path: Path, count: int, best: dict[str, Cost]) -> None:
-    """Measure the programs that do less, or only a part."""
-    fewer = directory / "fewer.ndjson"
-    with path.open("rb") as log:
-        fewer.write_bytes(log.read(path.stat().st_size // FEWER // LINE * LINE))
-    for name, run in (("GoAccess", others.goaccess), ("mtail", others.mtail)):
-        try:
-            took = run(fewer, fewer.stat().st_size // LINE).wall * count * LINE / fewer.stat().st_size
-        except others.Skipped as reason:
-            print(f"{name}: skipped, {reason}")
-        else:
-            ratio("fold: wall clock", 25, took / best[OURS].wall_s, f"{name}, {count / took:,.0f} lines/s, for less")
+def part(directory: Path, path: Path, fewer: Path, count: int, alone: Cost) -> None:
+    """Measure a part of the job, and the instructions of all of it."""
     try:
         parse, fold = others.simdjson(path, count), others.bare_fold(path, count)
     except others.Skipped as reason:
@@ -157,7 +218,7 @@ def part(directory: Path, path: Path, count: int, best: dict[str, Cost]) -> None
         compared = f"simdjson's parse, {count / parse:,.0f}"
         print(f"lines per CPU s: fold alone {count / fold:,.0f}, {compared}")
         ratio("fold alone: lines per CPU s", 1, parse / fold, compared)
-        ratio("fold, the whole job: lines per CPU s", 1, parse / best[OURS_ALONE].cpu_s, compared)
+        ratio("fold, the whole job: lines per CPU s", 1, parse / alone.cpu_s, compared)
     small = directory / "small.ndjson"
     small.write_bytes(fewer.read_bytes()[: fewer.stat().st_size // 10 // LINE * LINE])
     contender = ["-m", MODULE, "--contender", OURS_ALONE, "--out", str(directory)]
@@ -182,9 +243,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgetally-fold-") as name:
         directory, count, runs = Path(name), arguments.lines, arguments.runs
         path = write(directory / "log.ndjson", count)
-        best = compare(directory, path, count, runs)
-        scale(directory, path, count, runs, best[OURS_ALONE])
-        part(directory, path, count, best)
+        fewer = directory / "fewer.ndjson"
+        with path.open("rb") as log:
+            fewer.write_bytes(log.read(count // FEWER * LINE))
+        alone = compare(directory, path, fewer, runs)[OURS_ALONE]
+        scale(directory, path, count, runs, alone)
+        part(directory, path, fewer, count, alone)
 
 
 if __name__ == "__main__":
