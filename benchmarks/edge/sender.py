@@ -23,7 +23,7 @@ from benchmarks.syslog.sender import Header, Message, Piece
 DATAGRAMS = 64
 """How many are sent with one system call."""
 
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 128 << 20
 """What a followed log keeps on its disk. What is before that is given back, but for its beginning."""
 
 BEGINNING_BYTES = 1 << 16
