@@ -1,4 +1,4 @@
-//! What a line that is no JSON object is instead, in words that lead to the cause.
+//! Recognises lines that are not JSON objects, such as those of other log formats, and names them in the error.
 
 use crate::decode::scan;
 use crate::value::text::trim;

@@ -232,7 +232,7 @@ impl RankingColumns {
     }
 }
 
-/// What names are ordered by, the highest first.
+/// The orders of names, the highest value first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// Failed responses and fetches without a response; of a silent name, all that it had.

@@ -10,7 +10,7 @@ pub struct Question<'a> {
     pub service_id: &'a str,
     /// Domains or origins.
     pub dataset: Dataset,
-    /// What names are ordered by.
+    /// How names are ordered.
     pub by: By,
     /// The most rows.
     pub rows: usize,

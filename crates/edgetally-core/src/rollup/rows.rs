@@ -59,7 +59,7 @@ fn write_list(json: &mut JsonBuffer, values: impl Iterator<Item = u64>) {
     json.text("]");
 }
 
-/// What a database has summed up, as a chunk of each name, in alphabetical order. Periods have `step` seconds.
+/// Sums that a database has made: a chunk of each name, in alphabetical order. Periods have `step` seconds.
 ///
 /// ```text
 /// row  = name pop time half half      the second at which the period begins, in 4 bytes; the low and the high 32 bits

@@ -70,7 +70,7 @@ pub fn sealed_periods(
     Ok(adding.periods.into_iter().map(seal).collect())
 }
 
-/// What names are ordered by.
+/// How names are ordered.
 struct Order {
     /// The only columns that count, in ascending order.
     columns: Vec<u16>,

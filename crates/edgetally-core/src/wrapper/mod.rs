@@ -95,7 +95,7 @@ pub struct RecordStart {
 pub struct Unwrapper {
     /// Parts of lines that have not ended.
     parts: Parts,
-    /// What the wrappers around the text that is looked at say of where it came from.
+    /// Where the text came from, as the wrappers around it say.
     source: SourceHash,
     last: Option<Wrapper>,
     is_enveloped: bool,

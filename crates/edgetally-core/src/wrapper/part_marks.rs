@@ -9,7 +9,7 @@
 
 use crate::wrapper::parts::SourceHash;
 
-/// What an envelope says of a line that may be in parts.
+/// Whether an envelope holds a whole line or a part of one.
 #[derive(Debug, Default)]
 pub struct PartMarks {
     /// Whether the line goes on in another envelope; nothing if no member says so.
@@ -39,7 +39,7 @@ pub fn is_part_mark(name: &[u8]) -> bool {
     PartMarks::default().read(name, b"")
 }
 
-/// What an envelope says of where its line is from.
+/// Where the line of an envelope is from.
 #[derive(Debug, Default)]
 pub struct SourceMarks {
     /// Of all members that say so.
