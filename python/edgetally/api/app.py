@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 KINDS = {"": "channel", "origin_insights": "origin_insights"}
 """The dataset of `/v1/channel` by its parameter `kind`."""
 
+ID = re.compile(SERVICE_ID)
+
 WRONG_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 """Statuses that may answer a guess of a token."""
 
@@ -95,7 +97,7 @@ class App:
                 self._doors.check(path)
                 if is_compat(path):
                     return self._handlers.compat.answer(request, path)
-            return self._route(request)
+            return self._route(request, path)
         except Refusal as refusal:
             if self._is_delayed(request, refusal):
                 request.body.discard()
@@ -106,7 +108,7 @@ class App:
         """Return the response to a request that cannot be routed."""
         return response_to(Refusal(status, problem), self._clock.now())
 
-    def _route(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
+    def _route(self, request: Request, path: list[str]) -> Response | PendingResponse | Awaitable[Response]:
         if request.method == "OPTIONS":
             return Response(
                 HTTPStatus.NO_CONTENT,
@@ -116,8 +118,10 @@ class App:
                 b"Allow: POST, PUT, OPTIONS" if request.path.startswith("/ingest") else b"Allow: GET, HEAD, OPTIONS",
             )
         require = self._authorization.require
-        match request.path.strip("/").split("/"):
-            case [""] | ["page", _] as path:
+        match path:
+            case ["v1" | "top", *_]:
+                return self._route_read(request, path)
+            case [""] | ["page", _]:
                 _allow(request, READING)
                 return self._route_page(request, path[-1])
             case ["openapi.json"]:
@@ -137,13 +141,11 @@ class App:
                 # `*` permits any service. The token of a push decides; hashes of service ids would reveal services.
                 _allow(request, READING)
                 return Response(HTTPStatus.OK, b"*\n", content_type=b"text/plain")
-            case ["ingest"] | ["ingest", _] as path:
+            case ["ingest"] | ["ingest", _]:
                 _allow(request, WRITING)
                 service_id = path[1] if len(path) > 1 else None
                 grant = require(request, "ingest", service_id)
                 return self._await(request, partial(self._handlers.ingest.push, request, service_id, grant))
-            case ["v1" | "top", *_] as path:
-                return self._route_read(request, path)
         raise _no_such_endpoint(request)
 
     def _route_page(self, request: Request, name: str) -> Response:
@@ -244,7 +246,7 @@ def _allow(request: Request, methods: tuple[str, ...]) -> None:
 
 def _check(service_id: str) -> None:
     """Raise Refusal unless it can be the id of a service."""
-    if not re.fullmatch(SERVICE_ID, service_id):
+    if not ID.fullmatch(service_id):
         problem = f"a service id has 1 to 64 letters, digits, - and _ (got {service_id[:80]!r})"
         raise Refusal(HTTPStatus.BAD_REQUEST, problem)
 

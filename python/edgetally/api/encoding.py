@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +14,11 @@ GZIP_FROM = 1024
 
 def takes_gzip(request: Request) -> bool:
     """Return whether the client of a request takes gzip."""
-    return accepts_gzip(request.header(b"accept-encoding"))
+    # Many clients accept nothing, or what browsers do.
+    return b"accept-encoding" in request.headers and accepts_gzip(request.header(b"accept-encoding"))
 
 
+@lru_cache(maxsize=64)
 def accepts_gzip(accepted: str) -> bool:
     """Return whether an `Accept-Encoding` permits gzip: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3."""
     weights: dict[str, str] = {}

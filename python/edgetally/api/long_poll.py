@@ -134,9 +134,11 @@ class LongPoll:
 
     def answer(self, query: Query, grant: Grant | None = None) -> Entries | Reader:
         """Return the answer, or a reader when there is no entry yet, who is refused if the grant is withdrawn."""
+        if group := self._parked.get(query):
+            return self._wait(group, grant)
         if answer := self.ready(query, grant):
             return answer
-        return self._nothing_new(query) if self._stopping else self._wait(query, grant)
+        return self._nothing_new(query) if self._stopping else self._wait(self._park(query), grant)
 
     def no_data(self) -> Entries:
         """Return the answer to a cursor that has no newer entry."""
@@ -187,17 +189,19 @@ class LongPoll:
             newest = entries[-1].second
         return Selection(entries, newest)
 
-    def _wait(self, query: Query, grant: Grant | None) -> Reader:
-        """Let a reader wait until there is an entry after its cursor, or until the timeout."""
-        group = self._parked.get(query)
-        if group is None:
-            group = self._parked[query] = Group(query)
-            group.leave = self._shelf.wait(
-                query.service_id,
-                query.dataset,
-                after=(query.cursor or 0) - self._delay,
-                wake=partial(self._unpark, group),
-            )
+    def _park(self, query: Query) -> Group:
+        """Return a group that waits until there is an entry after the cursor."""
+        group = self._parked[query] = Group(query)
+        group.leave = self._shelf.wait(
+            query.service_id,
+            query.dataset,
+            after=(query.cursor or 0) - self._delay,
+            wake=partial(self._unpark, group),
+        )
+        return group
+
+    def _wait(self, group: Group, grant: Grant | None) -> Reader:
+        """Let a reader wait for its group's answer, or until the timeout."""
         reader = Reader(self, group, grant, self._clock.now() + self._timeout)
         self._waiting[reader] = None
         self._set_timer()

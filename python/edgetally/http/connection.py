@@ -105,7 +105,8 @@ class Connection(asyncio.Protocol):
     def proceed(self) -> None:
         """Do what has become possible: send responses, handle the next requests, receive more."""
         self._send_responses()
-        self._start_requests()
+        if self._reader.requests or self._reader.failure:
+            self._start_requests()
         self._apply_backpressure()
 
     def resume(self) -> None:
@@ -215,9 +216,15 @@ class Connection(asyncio.Protocol):
         """Whether a request has arrived in part."""
         return self._reader.began is not None
 
+    @property
+    def _is_handled(self) -> bool:
+        """Whether a handler has a request, and nothing else is under way."""
+        return self._reader.state is IDLE and self._writer.state is READY and bool(self._pipeline.exchanges)
+
     def sweep(self, now: float) -> None:
         """Close if a timeout has passed."""
-        if self._transport is None or self._sweep_feed(now):
+        # Thousands wait for a handler, which may take any time.
+        if self._is_handled or self._transport is None or self._sweep_feed(now):
             return
         reader, limits = self._reader, self.server.limits
         is_waiting = reader.state in (HEADER, BODY) and self._transport.is_reading()

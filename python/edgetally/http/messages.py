@@ -8,7 +8,6 @@ than a handler takes is buffered (backpressure). A response is bytes from the st
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -159,7 +158,7 @@ class Body:
     def __init__(self, flow: Flow, budget: ByteBudget, *, expects_continue: bool = False) -> None:
         self._flow = flow
         self._budget = budget
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []  # a deque takes 0.6 KB
         self._size = 0
         self._wakeup: asyncio.Future[None] | None = None
         self.expects_continue = expects_continue
@@ -172,7 +171,7 @@ class Body:
     @property
     def is_ahead(self) -> bool:
         """Whether more is buffered than should be, so that the client has to be paused."""
-        return self._size > (0 if self._budget.is_exceeded else MAX_BUFFERED)
+        return self._size > 0 and self._size > (0 if self._budget.is_exceeded else MAX_BUFFERED)
 
     def put(self, chunk: bytes) -> None:
         """Buffer what arrived."""
@@ -201,8 +200,9 @@ class Body:
 
     def clear(self) -> None:
         """Drop what is buffered."""
-        self._chunks.clear()
-        self._resize(-self._size)
+        if self._chunks:
+            self._chunks.clear()
+            self._resize(-self._size)
 
     def _resize(self, size: int) -> None:
         self._size += size
@@ -245,6 +245,11 @@ class Request(NamedTuple):
     body: Body
     keep_alive: bool
     http10: bool
+
+    def with_path(self, path: str) -> Request:
+        """Return the same request of another path."""
+        # `_replace` takes four times as long.
+        return Request(self.method, path, self.query, self.headers, self.body, self.keep_alive, self.http10)
 
     def header(self, name: bytes) -> str:
         """Return the field `name` as text; empty when it is absent."""

@@ -52,21 +52,22 @@ class Exchange:
         return request.method in PIPELINED and body.complete and request.keep_alive and not body.discarded
 
     def take(self, response: Response) -> None:
-        """Take the response that was waited for."""
-        self._pipeline.answer(self, response)
+        """Take the response that was waited for; it is sent once earlier requests are answered."""
+        self.response = response
+        self._pipeline.flow.proceed()
 
     def fail(self, error: BaseException) -> None:
         """There will be no response, because of `error`."""
-        self._pipeline.fail(self, error)
+        self.take(self._pipeline.internal_error(self.request, error))
 
 
 class Pipeline:
     """The requests of one connection that a handler has and that are not answered, in their order."""
 
-    __slots__ = ("_flow", "_server", "exchanges")
+    __slots__ = ("_server", "exchanges", "flow")
 
     def __init__(self, flow: Flow, server: Server) -> None:
-        self._flow = flow
+        self.flow = flow
         self._server = server
         self.exchanges: list[Exchange] = []
 
@@ -87,7 +88,7 @@ class Pipeline:
         try:
             answer = self._server.handler(request)
         except Exception as error:  # noqa: BLE001 - any error is logged, and the client gets a 500
-            exchange.response = self._internal_error(request, error)
+            exchange.response = self.internal_error(request, error)
             return
         if isinstance(answer, Response):
             exchange.response = answer
@@ -115,15 +116,6 @@ class Pipeline:
                 exchange.work.cancel()
             exchange.request.body.abort()
 
-    def answer(self, exchange: Exchange, response: Response) -> None:
-        """Take the response of an exchange; it is sent once earlier requests are answered."""
-        exchange.response = response
-        self._flow.proceed()
-
-    def fail(self, exchange: Exchange, error: BaseException) -> None:
-        """There will be no response to an exchange, because of `error`."""
-        self.answer(exchange, self._internal_error(exchange.request, error))
-
     def _finish(self, exchange: Exchange, work: asyncio.Future[Response]) -> None:
         """Take the result of `work`."""
         if exchange not in self.exchanges:
@@ -131,10 +123,11 @@ class Pipeline:
                 work.exception()  # marks it as retrieved
             return
         if work.cancelled() or isinstance(error := work.exception(), Disconnect):
-            self._flow.close()
+            self.flow.close()
             return
-        self.answer(exchange, self._internal_error(exchange.request, error) if error else work.result())
+        exchange.take(self.internal_error(exchange.request, error) if error else work.result())
 
-    def _internal_error(self, request: Request, error: BaseException) -> Response:
+    def internal_error(self, request: Request, error: BaseException) -> Response:
+        """Log `error`, and return the response to a request whose handler has failed."""
         say(RequestFailed(method=request.method, path=request.path), error=error)
         return self._server.error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the server log")

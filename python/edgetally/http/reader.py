@@ -10,6 +10,7 @@ Parsing is llhttp's. Long bodies of known length bypass it, because it would cop
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 
 BYPASS_PARSER = 1 << 16
 """A body of known length that is longer than this bypasses the parser."""
+
+
+PLAIN = re.compile(rb"GET ((?:/[A-Za-z0-9_-]+)+) HTTP/1\.1\r\n")
+"""How a request begins whose path is the same when it is decoded."""
+
+MOST_REPEATED = 1024
+"""Bytes of the longest request that is recognized when it is repeated."""
+
+MOST_PATH = 256
+"""Bytes of its path; no limit is less."""
 
 
 class Reading(Enum):
@@ -49,6 +60,13 @@ class Failure(NamedTuple):
     limit: Limit | None = None
 
 
+class Repeatable(NamedTuple):
+    """A request without a body, and its bytes from behind the path."""
+
+    rest: bytes
+    request: Request
+
+
 class RequestReader:
     """Parses what one client sends into `requests`. Each has its body from the start, and the body is filled here."""
 
@@ -58,6 +76,7 @@ class RequestReader:
         "_header_size",
         "_headers",
         "_parser",
+        "_repeatable",
         "_server",
         "_target",
         "_unparsed",
@@ -79,6 +98,7 @@ class RequestReader:
         """Bytes since the parser last reported something that is complete."""
         self._bypassing = 0
         """Bytes of a body that are still to come and bypass the parser."""
+        self._repeatable: Repeatable | None = None
         self.state = IDLE
         self.requests: list[Request] = []
         """Requests with a complete header that no handler has yet. A list: a deque takes 0.7 KB of every connection."""
@@ -95,10 +115,11 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Parse `data`; what is wrong with it becomes the `failure`."""
-        if self.state is FAILED:
+        if self.state is FAILED or (self.state is IDLE and self._repeat(data)):
             return
         if self._bypassing:
             data = self._bypass(data)
+        was_idle = self.state is IDLE and not self.requests
         self._unparsed += len(data)
         try:
             self._parse(data)
@@ -107,6 +128,8 @@ class RequestReader:
         # The parser buffers a field until it is complete, and reports nothing before.
         if self._unparsed > self._server.limits.max_target_bytes + self._server.limits.max_header_bytes:
             self._fail_header_too_large()
+        if was_idle and self.state is IDLE and len(self.requests) == 1 and len(data) <= MOST_REPEATED:
+            self._remember(data, self.requests[0])
 
     def fail(self, failure: Failure) -> None:
         """Stop parsing, and drop the request whose body is incomplete, unless a handler has it already."""
@@ -129,6 +152,26 @@ class RequestReader:
         """Nothing more will come: the client has disconnected."""
         for request in self.requests:
             request.body.abort()
+
+    def _remember(self, data: bytes, request: Request) -> None:
+        """Recognize what will be like `data`, which is `request` and nothing else."""
+        start = PLAIN.match(data)
+        ends_with_header = data.find(b"\r\n\r\n") == len(data) - 4
+        if start and ends_with_header and request.keep_alive:
+            self._repeatable = Repeatable(data[start.end(1) :], request)
+
+    def _repeat(self, data: bytes) -> bool:
+        """Take a request that differs from one before only in its path, as long polls do; return whether it does."""
+        before = self._repeatable
+        if before is None or not data.endswith(before.rest):
+            return False
+        start = PLAIN.match(data)
+        if start is None or start.end(1) != len(data) - len(before.rest) or start.end(1) > MOST_PATH:
+            return False
+        # Its fields are those of the other, and an empty body is as good for it.
+        self.requests.append(before.request.with_path(start[1].decode("ascii")))
+        self.body = before.request.body
+        return True
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -204,7 +247,7 @@ class RequestReader:
             Request(
                 method=self._parser.get_method().decode("ascii"),
                 path=unquote((target.path or b"/").decode("ascii", "replace")),
-                query=dict(parse_qsl((target.query or b"").decode("ascii", "replace"), keep_blank_values=True)),
+                query=_query(target.query) if target.query else {},
                 headers=headers,
                 body=self.body,
                 keep_alive=self._parser.should_keep_alive(),
@@ -229,3 +272,7 @@ class RequestReader:
             self.state = IDLE
             if self.body:
                 self.body.finish()
+
+
+def _query(query: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True))

@@ -125,7 +125,8 @@ class ResponseWriter:
             self.feed.start(self)
         else:
             status = self.send(response, fields)
-        self._server.responses[self._server.endpoint(request.path), status] += 1
+        # A member of an enumeration is hashed in Python.
+        self._server.responses[self._server.endpoint(request.path), int(status)] += 1
 
     def send(self, response: Response, fields: bytes) -> HTTPStatus:
         """Send `response` with `fields` added to its header, or 503 when too much is unread; return the status."""

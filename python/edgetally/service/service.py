@@ -230,7 +230,7 @@ class Service:
         collectors: list[Collector] = [
             *(self.sources, self.totals, self.fold_pool, committer, self.dead_letters),
             *(self.group_commit, self.idempotency_keys, JournalCollector(self.journal), self.cluster),
-            *(self.windows, self.shelf, self.exported_series, self.long_poll, self.streams, history, http),
+            *(self.windows, self.shelf, self.long_poll, self.exported_series, self.streams, history, http),
         ]
         self.monitor.watch(collectors=collectors, limited=limited, checks=self._checks)
 
