@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fold.clickhouse import ClickHouse
+from benchmarks.fold.databases import ClickHouse, DuckDB
 from benchmarks.fold.question import (
     ANSWERED,
     BASE,
@@ -33,13 +33,9 @@ from benchmarks.fold.question import (
     TLS_1,
     Answer,
     Row,
+    table_file,
 )
 from benchmarks.fold.traffic import FIRST
-
-
-def table_file(dataset: str, *, by_pop: bool) -> str:
-    """Return the file of a table: one object per second, service, key and, `by_pop`, POP."""
-    return f"{dataset}{'' if by_pop else '_of_all'}.jsonl"
 
 
 class Edgetally:
@@ -171,133 +167,6 @@ class Polars:
             *((col("requests") * condition).sum().alias(name) for name, condition in conditions.items()),
             *sizes,
         )
-
-
-class DuckDB:
-    """
-    One query that reads the lines and counts them by host, address and statuses, and short ones that add up the groups.
-
-    A table of all lines, counting all statuses per line, and casts that fail are slower.
-    """
-
-    def __init__(self, threads: int | None) -> None:
-        """Load the library."""
-        import duckdb  # noqa: PLC0415 - what a contender loads is its own
-
-        self._connection = duckdb.connect()
-        if threads is not None:
-            self._connection.execute(f"SET threads = {threads}")
-
-    def run(self, path: Path, out: Path) -> None:
-        """Answer the question in files of JSON lines; this is what is measured."""
-        execute = self._connection.execute
-        for query in self._base(path):
-            execute(query)
-
-        def total(names: dict[str, str]) -> str:
-            return ", ".join(f"coalesce(sum({known}), 0)::BIGINT AS {name}" for name, known in names.items())
-
-        keys = "second, service_id, pop"
-        derived = ", ".join(f"{' + '.join(parts)} AS {name}" for name, parts in DERIVED.items())
-        execute(f"""
-            CREATE TEMP TABLE domains AS SELECT *, {derived} FROM (
-                SELECT {keys}, regexp_replace(lower(host), '{DOT_OR_PORT}', '') AS domain,
-                    {total({name: name for name in BASE})}
-                FROM base GROUP BY ALL
-            );
-            CREATE TEMP TABLE insights AS SELECT {keys}, origin,
-                coalesce(nullif(regexp_replace(lower(origin_addr), '{PORT}', ''), ''), '_unknown') AS ip,
-                {total(OF_ORIGINS)}
-            FROM base WHERE responses > 0 GROUP BY ALL;
-            CREATE TEMP TABLE origins AS SELECT {keys}, origin, {total({name: name for name in OF_ORIGINS})}
-            FROM insights GROUP BY ALL;
-            CREATE TEMP TABLE origin_insights AS SELECT * EXCLUDE ({", ".join(NOT_IN_INSIGHTS)}) FROM insights;
-        """)  # noqa: S608 - made of constants
-        for dataset, names in KEYS.items():
-            kept = f"second, service_id, {', '.join(names)}"
-            execute(f"""
-                CREATE TEMP TABLE {dataset}_of_all AS
-                SELECT {kept}, sum(COLUMNS(* EXCLUDE (pop, {kept}))) FROM {dataset} GROUP BY ALL
-            """)  # noqa: S608 - made of constants
-            for by_pop, table in ((True, dataset), (False, f"{dataset}_of_all")):
-                execute(f"COPY {table} TO '{out / table_file(dataset, by_pop=by_pop)}' (FORMAT json)")
-
-    @staticmethod
-    def _base(path: Path) -> Iterator[str]:
-        """Read the lines and count them by host, address and both statuses as logged; then split the statuses."""
-        columns = ", ".join(f"{name}: '{'DOUBLE' if name == 'ts' else 'VARCHAR'}'" for name in COLUMNS)
-        # Empty strings become NULL first: a failing cast is slow.
-        integers = ", ".join(
-            f"try_cast(nullif({name}, '') AS {'SMALLINT' if name.endswith('status') else 'BIGINT'}) AS {name}"
-            for name in INTEGERS
-        )
-        ends = " ".join(f"WHEN ttfb <= {end / 1000} THEN {bucket}" for bucket, end in enumerate(ENDS_MS))
-        conditions = {
-            "edge_hit_requests": "hit",
-            "edge_miss_requests": "NOT hit",
-            "http2": "http = 2",
-            "http3": "http > 2",
-            **{f"tls_v1{minor}": f"minor = {minor}" for minor in range(4)},
-            "origin_fetches": "asked",
-            "responses": "code IS NOT NULL",
-            **{name: f"bucket = {bucket}" for bucket, name in enumerate(BUCKETS)},
-        }
-        counts = ", ".join(f"count(*) FILTER ({condition}) AS {name}" for name, condition in conditions.items())
-        # The most common words are compared; only the others need a regular expression.
-        yield f"""
-            CREATE TEMP TABLE by_status AS
-            WITH lines AS (
-                SELECT
-                    floor(ts)::BIGINT AS second, service_id, pop, domain AS host, origin, origin_addr, {integers},
-                    try_cast(nullif(origin_ttfb_s, '') AS DOUBLE) AS ttfb,
-                    CASE WHEN cache = 'HIT' THEN true WHEN cache = 'MISS' THEN false
-                        WHEN regexp_matches(lower(cache), '{HIT}') THEN true
-                        WHEN regexp_matches(lower(cache), '{MISS}') THEN false END AS hit,
-                    CASE proto WHEN 'HTTP/1.1' THEN 1 WHEN 'HTTP/2.0' THEN 2 WHEN 'HTTP/3.0' THEN 3
-                        ELSE try_cast(nullif(regexp_extract(lower(proto), '{HTTP}', 1), '') AS TINYINT) END AS http,
-                    CASE WHEN tls = 'TLSv1.3' THEN 3 WHEN tls = 'TLSv1.2' THEN 2
-                        WHEN regexp_matches(lower(tls), '{TLS_1}')
-                        THEN coalesce(try_cast(nullif(regexp_extract(lower(tls), '{TLS_1}', 1), '') AS TINYINT), 0)
-                        END AS minor
-                FROM read_json('{path}', format = 'newline_delimited', columns = {{{columns}}})
-            ), parts AS (
-                SELECT * EXCLUDE (resp_body_bytes, beresp_body_bytes),
-                    least(coalesce(resp_body_bytes, 0), resp_bytes) AS resp_body,
-                    least(coalesce(beresp_body_bytes, 0), beresp_bytes) AS beresp_body,
-                    origin_addr NOT IN ('', '0') OR coalesce(origin_status, 0) <> 0 AS asked,
-                    CASE WHEN origin_status BETWEEN 100 AND 599
-                        AND (beresp_bytes IS NULL OR beresp_bytes <> 0 OR ttfb IS NOT NULL)
-                        THEN origin_status END AS code
-                FROM lines
-            ), timed AS (
-                SELECT *,
-                    CASE WHEN code IS NULL OR ttfb IS NULL THEN NULL {ends} ELSE {len(ENDS_MS)} END AS bucket
-                FROM parts
-            )
-            SELECT
-                second, service_id, pop, host, origin, origin_addr, status, code, count(*) AS requests, {counts},
-                sum(resp_bytes - resp_body)::BIGINT AS resp_header_bytes, sum(resp_body)::BIGINT AS resp_body_bytes,
-                (sum(bereq_bytes) FILTER (asked))::BIGINT AS bereq_header_bytes,
-                (sum(beresp_bytes - beresp_body) FILTER (asked))::BIGINT AS origin_fetch_resp_header_bytes,
-                (sum(beresp_body) FILTER (asked))::BIGINT AS origin_fetch_resp_body_bytes,
-                (sum(beresp_bytes - beresp_body) FILTER (code IS NOT NULL))::BIGINT AS answered_header_bytes,
-                (sum(beresp_body) FILTER (code IS NOT NULL))::BIGINT AS answered_body_bytes
-            FROM timed GROUP BY ALL
-        """  # noqa: S608 - made of constants
-
-        def is_status(name: str, shown: str) -> str:
-            return f"{name} // 100 = {shown[0]}" if shown.endswith("xx") else f"{name} = {shown}"
-
-        statuses = {name: is_status("status", name.removeprefix("status_")) for name in SENT}
-        statuses |= {name: is_status("code", name.removeprefix("origin_status_")) for name in RECEIVED}
-        counts = ", ".join(
-            f"(sum(requests) FILTER ({condition}))::BIGINT AS {name}" for name, condition in statuses.items()
-        )
-        keys = "second, service_id, pop, host, origin, origin_addr"
-        yield f"""
-            CREATE TEMP TABLE base AS
-            SELECT {keys}, {counts}, sum(COLUMNS(* EXCLUDE ({keys}, status, code)))::BIGINT FROM by_status GROUP BY ALL
-        """  # noqa: S608 - made of constants
 
 
 CONTENDERS: dict[str, tuple[type[Edgetally | Polars | DuckDB | ClickHouse], int | None]] = {

@@ -67,3 +67,8 @@ KEYS = {"domains": ["domain"], "origins": ["origin"], "origin_insights": ["origi
 Row = tuple[int, str, str, str, str]
 Answer = dict[str, dict[Row, dict[str, int]]]
 """By dataset, then by second, service, POP, name and IP (each empty if there is none): measurements that are not 0."""
+
+
+def table_file(dataset: str, *, by_pop: bool) -> str:
+    """Return the file of a table: one object per second, service, key and, `by_pop`, POP."""
+    return f"{dataset}{'' if by_pop else '_of_all'}.jsonl"
