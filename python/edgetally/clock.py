@@ -9,6 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
+DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+
 
 class Timer(Protocol):
     """A scheduled call."""
@@ -63,10 +66,10 @@ def http_date() -> bytes:
 
 @lru_cache(maxsize=1)
 def _http_date(second: int) -> bytes:
-    from email.utils import formatdate  # noqa: PLC0415 - only servers write dates
-
     # A seal makes thousands of responses in one second, and this takes longer than all else of a response.
-    return formatdate(second, usegmt=True).encode()
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(second)
+    # Not by `strftime`, whose names depend on the locale.
+    return b"%b, %02d %b %04d %02d:%02d:%02d GMT" % (DAYS[weekday], day, MONTHS[month - 1], year, hour, minute, second)
 
 
 async def sleep_until(clock: Clock, when: float) -> None:

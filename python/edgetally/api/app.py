@@ -78,7 +78,7 @@ class App:
         authorization: Authorization,
         doors: Doors,
         handlers: Handlers,
-        openapi: bytes,
+        openapi: Callable[[], bytes],
         clock: Clock,
         error_delay: float,
     ) -> None:
@@ -126,7 +126,7 @@ class App:
                 return self._route_page(request, path[-1])
             case ["openapi.json"]:
                 _allow(request, READING)
-                return Response(HTTPStatus.OK, self._openapi, *CORS)
+                return Response(HTTPStatus.OK, self._openapi(), *CORS)
             case [name] if name in ENDPOINTS:
                 _allow(request, READING)
                 if name not in OPEN_ENDPOINTS:

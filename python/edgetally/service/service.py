@@ -6,7 +6,7 @@ It makes the parts in the order of the flow, and stops them in the order in whic
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -22,7 +22,6 @@ from edgetally.api.fastly_metrics import FastlyMetrics
 from edgetally.api.history.asking import Asking
 from edgetally.api.index import Index
 from edgetally.api.long_poll import LongPoll
-from edgetally.api.openapi import document
 from edgetally.api.page import LivePage
 from edgetally.api.push import BodyLimits, Ingest, PushParameters
 from edgetally.api.streams import Streams
@@ -30,14 +29,13 @@ from edgetally.api.top import Rankings
 from edgetally.clock import Clock, SystemClock, sleep_until
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.log_sections import RecordsSettings
-from edgetally.config.sections import Config, FollowSettings, SyslogSettings
+from edgetally.config.sections import Config, FollowSettings, SourcesSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
 from edgetally.history.history import ServerHistory, has_history
 from edgetally.history.no_history import NoHistory
 from edgetally.history.recorder import HistoryCollector
 from edgetally.http.connection import Connection
 from edgetally.http.server import Limits, Server
-from edgetally.http.tls_listener import TlsListener
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.dead_letters import DeadLetters
 from edgetally.ingest.fold_pool import FoldPool, RecordLimits
@@ -56,9 +54,6 @@ from edgetally.service.monitor import HttpCollector, Limited, Monitor, SourceCol
 from edgetally.snippets import format_of
 from edgetally.sources import syslog_address
 from edgetally.sources.base import Source
-from edgetally.sources.files.follower import Follow, Follower
-from edgetally.sources.stdin import Stdin
-from edgetally.sources.syslog import SyslogDatagrams, SyslogListener
 from edgetally.telemetry.events import (
     DescriptionsReloaded,
     JournalInMemory,
@@ -74,6 +69,7 @@ from edgetally.window.shelving import Shelving
 from edgetally.window.windows import Windows
 
 if TYPE_CHECKING:
+    from edgetally.http.tls_listener import TlsListener
     from edgetally.telemetry.prometheus import Collector
 
 BACKLOG = 4096
@@ -196,7 +192,7 @@ class Service:
                 fastly_metrics=self.fastly_metrics,
                 page=LivePage(),
             ),
-            openapi=openapi(),
+            openapi=openapi,
             clock=self.clock,
             error_delay=config.api.error_delay,
         )
@@ -336,6 +332,8 @@ class Service:
         loop = asyncio.get_running_loop()
         try:
             if tls := self.policy.tls:
+                from edgetally.http.tls_listener import TlsListener  # noqa: PLC0415 - only for HTTPS
+
                 self._listener = TlsListener(self.server, tls)
                 await self._listener.listen(host, port, BACKLOG)
             else:
@@ -346,33 +344,43 @@ class Service:
         self.url = f"{self.policy.scheme}://[{host}]:{port}" if ":" in host else f"{self.policy.scheme}://{host}:{port}"
 
     async def _open_sources(self) -> None:
-        """Read from every source but pushes."""
+        """Read from every source but pushes. The modules of a source are imported when there is one."""
         sources = self.config.sources
         if sources.follow:
-            follower = self.sources.follower = Follower(
-                [Follow(one.path, self._defaults(one)) for one in sources.follow],
-                self.clock,
-                quiet_seconds=sources.rotated_quiet_seconds,
-                max_files=sources.max_followed_files,
-                read=partial(self.worker.follow, goes_back=True),
-            )
-            await follower.open(self.journal.checkpoints())
-            self._followers.append(self._start(follower.run()))
+            await self._follow_files(sources)
         for index, one in enumerate(sources.syslog):
-            where, defaults = syslog_address.parse(one.listen), self._defaults(one)
-            setting = f"sources.syslog[{index}]"
-            if where.kind == "tcp":
-                most = sources.max_syslog_connections
-                listener = SyslogListener(where, defaults, self.clock, most, setting=setting)
-                self.sources.listeners.append(listener)
-                await listener.listen(partial(self.worker.follow, counted_as=listener.name))
-            else:
-                self.sources.datagrams.append(
-                    SyslogDatagrams(where, defaults, self.clock, access=one.socket_access, setting=setting)
-                )
-                self._follow(self.sources.datagrams[-1])
+            await self._receive_syslog(one, f"sources.syslog[{index}]")
         if sources.stdin:
+            from edgetally.sources.stdin import Stdin  # noqa: PLC0415 - see above
+
             self._follow(Stdin(self._defaults(self.config.records)))
+
+    async def _follow_files(self, sources: SourcesSettings) -> None:
+        from edgetally.sources.files.follower import Follow, Follower  # noqa: PLC0415 - see above
+
+        follower = self.sources.follower = Follower(
+            [Follow(one.path, self._defaults(one)) for one in sources.follow],
+            self.clock,
+            quiet_seconds=sources.rotated_quiet_seconds,
+            max_files=sources.max_followed_files,
+            read=partial(self.worker.follow, goes_back=True),
+        )
+        await follower.open(self.journal.checkpoints())
+        self._followers.append(self._start(follower.run()))
+
+    async def _receive_syslog(self, one: SyslogSettings, setting: str) -> None:
+        from edgetally.sources.syslog import SyslogDatagrams, SyslogListener  # noqa: PLC0415 - see above
+
+        where, defaults = syslog_address.parse(one.listen), self._defaults(one)
+        if where.kind == "tcp":
+            most = self.config.sources.max_syslog_connections
+            listener = SyslogListener(where, defaults, self.clock, most, setting=setting)
+            self.sources.listeners.append(listener)
+            await listener.listen(partial(self.worker.follow, counted_as=listener.name))
+        else:
+            datagrams = SyslogDatagrams(where, defaults, self.clock, access=one.socket_access, setting=setting)
+            self.sources.datagrams.append(datagrams)
+            self._follow(datagrams)
 
     def _defaults(self, given: PushParameters | FollowSettings | SyslogSettings | RecordsSettings) -> Defaults:
         """Return the defaults of one source or push; those that it has not are the ones of `records`."""
@@ -461,8 +469,11 @@ def name_series(series: ExportedSeries, descriptions: Descriptions) -> None:
     series.name({one: descriptions.service(one).name for one in descriptions.services}, places)
 
 
+@cache
 def openapi() -> bytes:
     """Return the OpenAPI document of this version, as JSON."""
+    from edgetally.api.openapi import document  # noqa: PLC0415 - takes long, and few ask for it
+
     return msgspec.json.encode(document({dataset: measurements(dataset) for dataset in DATASETS}, __version__))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,20 +42,17 @@ GZIP = 16 + zlib.MAX_WBITS
 
 
 class LivePage:
-    """Serves the files of the page, read and compressed once."""
+    """Serves the files of the page: read at the start, compressed when they are first asked for."""
 
     def __init__(self) -> None:
-        self._files: dict[str, tuple[str, Response, Response, Response]] = {}
-        for file in (Path(__file__).parent / "static").iterdir():
-            content_type = CONTENT_TYPES.get(file.name.rpartition(".")[2])
-            if content_type:
-                self._files[file.name] = _responses(file.read_bytes(), content_type)
+        files = (Path(__file__).parent / "static").iterdir()
+        self._files = {file.name: file.read_bytes() for file in files if _suffix(file.name) in CONTENT_TYPES}
 
     def answer(self, request: Request, name: str, *, gzip: bool) -> Response | None:
         """Return a file, or None if there is none of this name."""
         if name not in self._files:
             return None
-        tag, plain, compressed, unchanged = self._files[name]
+        tag, plain, compressed, unchanged = _responses(self._files[name], CONTENT_TYPES[_suffix(name)])
         if tag in request.header(b"if-none-match"):
             return unchanged
         return compressed if gzip else plain
@@ -65,6 +63,11 @@ def accepts_page(request: Request) -> bool:
     return "text/html" in request.header(b"accept").lower()
 
 
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+@cache
 def _responses(content: bytes, content_type: bytes) -> tuple[str, Response, Response, Response]:
     """Return the entity tag of a file; and the responses with it, with it compressed, and if it is unchanged."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
