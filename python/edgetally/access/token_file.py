@@ -10,7 +10,6 @@ because the next write replaces the file.
 import fcntl
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,8 +24,8 @@ from edgetally.errors import ConfigError, reason
 from edgetally.model import SERVICE_ID
 from edgetally.small_file import read_file
 
-SERVICE = re.compile(rf"{SERVICE_ID}|\*")
-HASH = re.compile(r"sha256:[0-9a-f]{64}")
+SERVICE = rf"{SERVICE_ID}|\*"
+HASH = r"sha256:[0-9a-f]{64}"
 MAX_NAME = 64
 SHORTEST = 8
 """Hexadecimal digits of a hash that may stand for all of it."""
@@ -46,10 +45,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Check what types cannot say; raise ValueError."""
         if not (0 < len(self.name) <= MAX_NAME and self.name.isprintable()):
             raise ValueError(f"expected a name of 1 to {MAX_NAME} printable characters, got {self.name[:40]!r}")
-        if not HASH.fullmatch(self.hash):
+        if not re.fullmatch(HASH, self.hash):
             raise ValueError("expected a hash of sha256: and 64 hexadecimal digits")
         for service_id in self.services:
-            if not SERVICE.fullmatch(service_id):
+            if not re.fullmatch(SERVICE, service_id):
                 raise ValueError(
                     f"expected a service of 1 to 64 letters, digits, - and _, or * for all, got {service_id[:40]!r}"
                 )
@@ -145,6 +144,8 @@ class TokenFile:
 
     def _replace(self, tokens: Sequence[Token]) -> None:
         """Write these tokens in place of those in the file, durably."""
+        import tempfile  # noqa: PLC0415 - servers only read tokens
+
         path = self._target()
         try:
             number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

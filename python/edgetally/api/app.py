@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
@@ -54,8 +53,7 @@ READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Handlers:
+class Handlers(NamedTuple):
     """What answers requests, once it is clear that they are permitted."""
 
     long_poll: LongPoll
@@ -63,7 +61,7 @@ class Handlers:
     streams: Streams
     ingest: Ingest
     admin: Admin
-    index: Index
+    root: Index
     compat: Compat
     fastly_metrics: FastlyMetrics
     page: LivePage
@@ -155,7 +153,7 @@ class App:
             if not page:
                 raise _no_such_endpoint(request)
             return page
-        return self._handlers.index.answer(request, self._authorization.require(request, "read"))
+        return self._handlers.root.answer(request, self._authorization.require(request, "read"))
 
     def _route_read(self, request: Request, path: list[str]) -> Response | PendingResponse | Awaitable[Response]:
         require = self._authorization.require

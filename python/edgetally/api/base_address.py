@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgetally.http.messages import Request
 
-HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+HOST = r"[A-Za-z0-9._:\[\]-]+"
 """A Host that links may start with: clients can send any."""
 
 
@@ -18,4 +18,4 @@ def base_address(request: Request, scheme: str) -> str:
     # A proxy that speaks TLS for this server says so; of several, the first one met the client.
     if request.header(b"x-forwarded-proto").partition(",")[0].strip().lower() == "https":
         scheme = "https"
-    return f"{scheme}://{host}" if HOST.fullmatch(host) else ""
+    return f"{scheme}://{host}" if re.fullmatch(HOST, host) else ""

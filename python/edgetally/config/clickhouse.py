@@ -13,9 +13,7 @@ WORDS = "http://HOST:PORT/DATABASE or https://HOST:PORT/DATABASE"
 
 MAX_PORT = 65_535
 
-ADDRESS = re.compile(
-    r"(https?)://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})/([A-Za-z_][A-Za-z0-9_]{0,63})"
-)
+ADDRESS = r"(https?)://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})/([A-Za-z_][A-Za-z0-9_]{0,63})"
 
 WHERE = "history.clickhouse"
 
@@ -39,7 +37,7 @@ def parse(text: str) -> ClickHouseAddress:
         raise ConfigError(
             WHERE, "expected no user in the address: set clickhouse_user and clickhouse_password_file instead"
         )
-    match = ADDRESS.fullmatch(text)
+    match = re.fullmatch(ADDRESS, text)
     if not match or int(match[4]) > MAX_PORT:
         raise ConfigError(WHERE, f"expected {WORDS}, got {text[:60]!r}")
     return ClickHouseAddress(match[1], match[2] or match[3], int(match[4]), match[5])

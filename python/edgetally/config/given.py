@@ -85,11 +85,12 @@ class Given:
         return flag.name if flag else where
 
     def _add_environment(self, merged: Plain) -> Iterator[ConfigError]:
+        given = {name: text for name, text in self._environment.items() if name.startswith(PREFIX) and text}
+        if not given:
+            return
         from edgetally.config.variables import MISSPELT, VARIABLES, hint  # noqa: PLC0415 - often there are none
 
-        for variable, text in self._environment.items():
-            if not variable.startswith(PREFIX) or not text:
-                continue
+        for variable, text in given.items():
             if setting := VARIABLES.get(variable):
                 self._names = {path: name for path, name in self._names.items() if not _is_in(path, setting.path)}
                 self._names[setting.path] = variable

@@ -12,13 +12,13 @@ MAX_PORT = 65_535
 MAX_NAME = 255
 
 MODE_WORDS = 'a mode in octal digits, such as "0660"'
-MODE = re.compile("0?[0-7]{3}")
+MODE = "0?[0-7]{3}"
 
-NUMBER = re.compile("[0-9]{1,9}")
+NUMBER = "[0-9]{1,9}"
 """A user or a group, by number."""
 
 HOST_AND_PORT = "HOST:PORT or [IPv6]:PORT"
-ADDRESS = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
+ADDRESS = r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})"
 
 
 def is_name(text: str) -> bool:
@@ -28,7 +28,7 @@ def is_name(text: str) -> bool:
 
 def address(text: str) -> tuple[str, int]:
     """Return the host and the port of an address to listen on; raise ConfigError when it is something else."""
-    match = ADDRESS.fullmatch(text)
+    match = re.fullmatch(ADDRESS, text)
     if not match or int(match[3]) > MAX_PORT or not is_host(match[1] or match[2]):
         raise ConfigError("api.listen", f"expected {HOST_AND_PORT}, got {text[:40]!r}")
     return match[1] or match[2], int(match[3])
@@ -41,7 +41,7 @@ def is_journal(text: str) -> bool:
 
 def mode(text: str) -> int:
     """Return the mode of a file; raise ConfigError when it is something else."""
-    if not MODE.fullmatch(text):
+    if not re.fullmatch(MODE, text):
         raise ConfigError("mode", f"expected {MODE_WORDS}, got {text[:40]!r}")
     return int(text, 8)
 
@@ -49,7 +49,7 @@ def mode(text: str) -> int:
 def user_id(text: str) -> int:
     """Return the number of a user; raise ConfigError when there is no such user."""
     try:
-        return int(text) if NUMBER.fullmatch(text) else pwd.getpwnam(text).pw_uid
+        return int(text) if re.fullmatch(NUMBER, text) else pwd.getpwnam(text).pw_uid
     except (KeyError, ValueError) as error:
         raise ConfigError("owner", f"there is no user {text[:40]!r} on this machine") from error
 
@@ -57,7 +57,7 @@ def user_id(text: str) -> int:
 def group_id(text: str) -> int:
     """Return the number of a group; raise ConfigError when there is no such group."""
     try:
-        return int(text) if NUMBER.fullmatch(text) else grp.getgrnam(text).gr_gid
+        return int(text) if re.fullmatch(NUMBER, text) else grp.getgrnam(text).gr_gid
     except (KeyError, ValueError) as error:
         raise ConfigError("group", f"there is no group {text[:40]!r} on this machine") from error
 

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from edgetally.model import OTHER, Report, reasons
 from edgetally.telemetry import metrics
@@ -12,14 +11,14 @@ MAX_UNKNOWN_WORDS = 100
 """How many unknown cache words are counted apart. The others are OTHER."""
 
 
-@dataclass
 class SourceTotals:
     """The totals of one source."""
 
-    size: int = 0
-    """Bytes received, decompressed."""
-    accepted: int = 0
-    rejected: int = 0
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes received, decompressed."""
+        self.accepted = 0
+        self.rejected = 0
 
 
 class Totals:

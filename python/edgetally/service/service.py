@@ -178,7 +178,7 @@ class Service:
                 streams=self.streams,
                 ingest=self.ingest,
                 admin=Admin(self.monitor, self.dead_letters),
-                index=Index(self.shelf, lambda: self.asking.services, version=__version__, scheme=self.policy.scheme),
+                root=Index(self.shelf, lambda: self.asking.services, version=__version__, scheme=self.policy.scheme),
                 compat=Compat(
                     authorization,
                     self.shelf,

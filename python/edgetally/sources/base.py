@@ -11,7 +11,7 @@ from edgetally.model import Defaults, Framing
 READ_BYTES = 1 << 20
 """Most bytes that are read at once."""
 
-ESCAPED_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
+ESCAPED_BYTE = rb"\\x([89a-f][0-9a-f])"
 """A byte of a path that is no UTF-8, as text."""
 
 
@@ -71,4 +71,4 @@ def path_text(path: Path) -> str:
 
 def path_from(text: str) -> Path:
     """Return the path of a text that `path_text` returned."""
-    return Path(os.fsdecode(ESCAPED_BYTE.sub(lambda byte: bytes.fromhex(byte[1].decode()), text.encode())))
+    return Path(os.fsdecode(re.sub(ESCAPED_BYTE, lambda byte: bytes.fromhex(byte[1].decode()), text.encode())))

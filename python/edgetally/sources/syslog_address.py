@@ -7,7 +7,7 @@ from typing import NamedTuple
 from edgetally.errors import ConfigError
 from edgetally.sources.base import path_text
 
-PORT = re.compile("[0-9]{1,5}")
+PORT = "[0-9]{1,5}"
 
 
 class Address(NamedTuple):
@@ -33,7 +33,7 @@ def parse(text: str) -> Address:
         return Address(kind, where, 0)
     host, _, port = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if kind in ("udp", "tcp") and is_host(host) and PORT.fullmatch(port) and int(port) < 1 << 16:
+    if kind in ("udp", "tcp") and is_host(host) and re.fullmatch(PORT, port) and int(port) < 1 << 16:
         return Address(kind, host, int(port))
     raise ConfigError("sources.syslog", f"must be udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH (got {text!r})")
 

@@ -24,9 +24,9 @@ NUMBERS = {
     **{word: number for number, word in enumerate(("nine", "ten", "eleven", "twelve"), 9)},
 }
 
-AGO = re.compile(rf"([0-9]{{1,6}}|{'|'.join(NUMBERS)}) ({'|'.join(UNITS)})s? ago")
+AGO = rf"([0-9]{{1,6}}|{'|'.join(NUMBERS)}) ({'|'.join(UNITS)})s? ago"
 
-LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})")
+LOST_PLUS = r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})"
 """A `+` that was not escaped in a query is read as a blank."""
 
 DEFAULT_SECONDS = {"minute": 30 * MINUTE, "hour": DAY, "day": 30 * DAY}
@@ -44,7 +44,7 @@ def parse_time(text: str) -> int | None:
     """Return a Unix second; None if the text is no time."""
     if text.isascii() and text.isdecimal():
         return _within(int(text)) if len(text) <= MAX_DIGITS else None
-    text = LOST_PLUS.sub(r"\1+\2", text.removesuffix(" UTC"))
+    text = re.sub(LOST_PLUS, r"\1+\2", text.removesuffix(" UTC"))
     try:
         time = datetime.fromisoformat(text)
         return _within(int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()))
@@ -55,7 +55,7 @@ def parse_time(text: str) -> int | None:
 def parse_moment(text: str, now: int) -> int | None:
     """Return a Unix second, which may be described from `now`; None if the text is no time."""
     words = " ".join(text.lower().split())
-    if match := AGO.fullmatch(words):
+    if match := re.fullmatch(AGO, words):
         number = NUMBERS.get(match[1]) or int(match[1])
         return _within(now - number * UNITS[match[2]])
     named = {"now": now, "today": day_of(now), "yesterday": day_of(now) - DAY}

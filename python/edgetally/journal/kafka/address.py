@@ -11,8 +11,8 @@ WORDS = "kafka://HOST:PORT[,HOST:PORT]/TOPIC"
 DEFAULT_PORT = 9092
 MAX_PORT = 65_535
 
-HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?"
+TOPIC = r"[A-Za-z0-9._-]{1,249}"
 """What Kafka allows."""
 
 
@@ -43,14 +43,14 @@ def parse(text: str) -> KafkaAddress:
     brokers, slash, topic = text.removeprefix(SCHEME).partition("/")
     if not is_kafka(text) or not slash:
         raise ConfigError(where, f"expected {WORDS}, got {text[:60]!r}")
-    if not TOPIC.fullmatch(topic) or topic in (".", ".."):
+    if not re.fullmatch(TOPIC, topic) or topic in (".", ".."):
         raise ConfigError(where, f"expected a topic of letters, digits, '.', '_' and '-', got {topic[:60]!r}")
     found = [_broker(one) for one in brokers.split(",")]
     return KafkaAddress(",".join(found), topic)
 
 
 def _broker(text: str) -> str:
-    match = HOST.fullmatch(text)
+    match = re.fullmatch(HOST, text)
     if not match or int(match[2] or DEFAULT_PORT) > MAX_PORT:
         raise ConfigError("journal.kind", f"expected a broker as HOST:PORT, got {text[:60]!r}")
     return f"{match[1]}:{match[2] or DEFAULT_PORT}"

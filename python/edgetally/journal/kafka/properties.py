@@ -86,12 +86,12 @@ OURS = MappingProxyType(
 """Properties that `[journal.kafka]` may not have, and what to do instead."""
 
 
-NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+NAME = r"[a-z0-9_]+(\.[a-z0-9_]+)*"
 
 
 def is_property(name: str) -> bool:
     """Whether `name` may be that of a property. Only librdkafka knows whether there is one."""
-    return NAME.fullmatch(name) is not None
+    return re.fullmatch(NAME, name) is not None
 
 
 def check_names(given: Properties) -> Iterator[tuple[str, str]]:
