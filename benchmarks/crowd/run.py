@@ -17,7 +17,7 @@ SLOW = int(os.environ.get("CROWD", "10_000"))
 """Connections that send a byte per second: half of them a header, half a push."""
 GREEDY = 200
 """Readers that request a large answer and never read it."""
-SECONDS = 25
+SECONDS = 15
 DOMAINS = 5_000
 """Makes an entry of about 2 MB."""
 CEILING = 1 << 30

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from benchmarks.harness import SERVICE_IDS, Server, at, batches, percentile, row, serve, wait_for
 from benchmarks.push.run import PER_BATCH, pushed
 
-SECONDS = 25
+SECONDS = 15
 TARGET_MS = 100
 
 

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.harness import Server, read, row, serve, serve_asgi, wait_for
 
 ROUNDS = 5
-SECONDS = 3
+SECONDS = 2
 CONNECTIONS = 32
 DOMAINS = 36
 """Makes an answer of about 20 KB."""

@@ -1,6 +1,7 @@
 """How long a ranking takes, and what pushes notice of rankings. See README.md."""
 
 import contextlib
+import functools
 import http.client
 import json
 import random
@@ -21,18 +22,22 @@ TARGETS = {1_000: 15, 10_000: 50}
 """Milliseconds by the number of domains."""
 
 DOMAINS, READERS = 1_000, 16
-PUSHES, PHASES, PHASE_SECONDS = 20, 8, 8
+PUSHES, PHASES, PHASE_SECONDS = 20, 4, 8
 """Pushes a second; phases with and without readers in turns."""
 SHARE = 1.25
 """The p99 of pushes beside rankings may be so much of that without."""
 
 
-def partial(domains: int, second: int) -> bytes:
-    """Return a second in which every domain has one request in every POP, one in 50 of them a failure."""
-    choice = random.Random(second)
-    fold = _core.Fold(service_id="shop")
+PATTERNS = 10
+"""Failures repeat after so many seconds: making the lines would take a minute otherwise."""
+
+
+@functools.lru_cache(PATTERNS)
+def lines_of(domains: int, pattern: int) -> bytes:
+    """Return lines of the second `LAST` in which every domain has one request in every POP, one in 50 a failure."""
+    choice = random.Random(pattern)
     shared = (
-        f'"ts":{second},"cache":"MISS","proto":"HTTP/2.0","tls":"TLSv1.3","resp_bytes":2300,"resp_body_bytes":2000,'
+        f'"ts":{LAST},"cache":"MISS","proto":"HTTP/2.0","tls":"TLSv1.3","resp_bytes":2300,"resp_body_bytes":2000,'
         '"origin":"app","origin_addr":"10.0.0.1:80","bereq_bytes":300,"beresp_bytes":2300,"beresp_body_bytes":2000'
     )
     lines = []
@@ -41,7 +46,13 @@ def partial(domains: int, second: int) -> bytes:
             status = 503 if choice.random() < 0.02 else 200
             named = f'"status":{status},"origin_status":"{status}","domain":"www{domain}.example.com","pop":"P{pop:02}"'
             lines.append(f"{{{shared},{named}}}\n")
-    fold.feed("".join(lines).encode(), second)
+    return "".join(lines).encode()
+
+
+def partial(domains: int, second: int) -> bytes:
+    """Return a second of them."""
+    fold = _core.Fold(service_id="shop")
+    fold.feed(lines_of(domains, second % PATTERNS).replace(b'"ts":%d' % LAST, b'"ts":%d' % second), second)
     fold.finish(second)
     return fold.drain()
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.harness import percentile, read, row, serve
 
-READERS, SERVICES, ROUNDS = 10_000, 1_000, 7
+READERS, SERVICES, ROUNDS = 10_000, 1_000, 5
 LAST_MS = 250
 
 
