@@ -77,16 +77,20 @@ fn month(text: &[u8]) -> Option<i64> {
 /// The nanoseconds of the fraction that `text` may start with, and what follows; nothing if there is no digit behind its point.
 pub(super) fn nanoseconds(text: &[u8]) -> Option<(u64, &[u8])> {
     let [b'.' | b',', fraction @ ..] = text else { return Some((0, text)) };
-    let (mut nanoseconds, mut unit, mut len) = (0, SECOND, 0);
+    let (mut nanoseconds, mut len) = (0, 0);
     while let Some(digit @ b'0'..=b'9') = fraction.get(len) {
         // Digits beyond the ninth are less than a nanosecond.
-        if unit > 1 {
-            (nanoseconds, unit) = (nanoseconds * 10 + u64::from(digit - b'0'), unit / 10);
+        if len < UNITS.len() {
+            nanoseconds = nanoseconds * 10 + u64::from(digit - b'0');
         }
         len += 1;
     }
-    (len > 0).then(|| (nanoseconds * unit, &fraction[len..]))
+    let unit = UNITS[len.checked_sub(1)?.min(UNITS.len() - 1)];
+    Some((nanoseconds * unit, &fraction[len..]))
 }
+
+/// The nanoseconds of the last of one digit behind the point, of two, and so on.
+const UNITS: [u64; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// The number of four digits.
 pub(super) fn year([y1, y2, y3, y4]: [u8; 4]) -> Option<i64> {
