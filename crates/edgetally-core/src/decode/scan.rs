@@ -70,7 +70,7 @@ fn quote_slowly(block: &[u8], mut at: usize, end: usize) -> usize {
 /// Where the string at `from` ends whose quotes stand behind a backslash; nothing if there is another backslash before.
 #[inline]
 pub fn escaped_quote(block: &[u8], from: usize, end: usize) -> Option<usize> {
-    let at = from + memchr::memchr2(b'\\', b'"', &block[from..end])?;
+    let at = from + memchr::memchr2(b'\\', b'"', block.get(from..end)?)?;
     block[at..end].starts_with(b"\\\"").then_some(at)
 }
 

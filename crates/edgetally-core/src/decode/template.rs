@@ -18,8 +18,12 @@ use crate::decode::slots::Slots;
 use crate::schema::record_fields::{self as field, Form, SKIP, SLOTS};
 use crate::value::number::Digits;
 
-/// The longest literal of a segment, plus one.
+/// The longest literal of a segment, plus one. What a longer one has beyond that is its tail.
 const LITERAL: usize = 32;
+/// The longest tail.
+const MAX_TAIL: usize = 64;
+/// The most tails. Few keys are that long.
+const MAX_TAILS: usize = 64;
 /// The most segments. A line with more is not from an access log.
 const MAX_SEGMENTS: usize = 256;
 const QUOTE: u8 = b'"';
@@ -37,6 +41,8 @@ struct Segment {
     len: u8,
     slot: u8,
     read_as: ReadAs,
+    /// The number of the tail of its literal, if it has one: then it is [`ReadAs::BehindTail`].
+    tail: Option<u8>,
     /// What ends the value: a quote, or a comma or brace. Nothing, if the value is not read on the spot.
     stop: u8,
     notation: Notation,
@@ -62,6 +68,8 @@ pub enum Notation {
 enum ReadAs {
     /// Not at all.
     Later,
+    /// Not at all, and the rest of the literal comes first.
+    BehindTail,
     /// Up to a comma or a brace, of a member that no field asks for.
     Bare,
     /// Up to its quote.
@@ -113,22 +121,35 @@ impl Segment {
         len: 0,
         slot: 0,
         read_as: ReadAs::Later,
+        tail: None,
         stop: NOTHING,
         notation: Notation::Nested,
         objects: (u8::MAX, u8::MAX),
     };
 
-    fn new(literal: &[u8], slot: usize, notation: Notation, objects: (u8, u8)) -> Option<Self> {
+    fn new(
+        literal: &[u8],
+        slot: usize,
+        notation: Notation,
+        objects: (u8, u8),
+        tails: &mut Vec<Vec<u8>>,
+    ) -> Option<Self> {
+        let (literal, rest) = literal.split_at(literal.len().min(LITERAL - 1));
         let len = literal.len();
         let mut padded = [0; LITERAL];
-        padded.get_mut(..len).filter(|_| len < LITERAL)?.copy_from_slice(literal);
+        padded[..len].copy_from_slice(literal);
         let (read_as, stop) = match notation {
             Notation::Quoted => (read_as(slot, true), QUOTE),
             Notation::Bare => (read_as(slot, false), COMMA),
             Notation::Nested | Notation::Headers(_) => (ReadAs::Later, NOTHING),
         };
+        let (read_as, stop, tail) = match rest {
+            [] => (read_as, stop, None),
+            rest => (ReadAs::BehindTail, NOTHING, Some(tail(rest, tails)?)),
+        };
+        let (literal, ignored) = (halves(&padded), u32::MAX << len);
         let (len, slot) = (u8::try_from(len).ok()?, u8::try_from(slot).ok()?);
-        Some(Self { literal: halves(&padded), ignored: u32::MAX << len, len, slot, read_as, stop, notation, objects })
+        Some(Self { literal, ignored, len, slot, read_as, tail, stop, notation, objects })
     }
 
     #[inline]
@@ -140,19 +161,34 @@ impl Segment {
 
     /// The segment of a record in the string of another object, where a backslash stands before each quote. It never matches
     /// if its literal would be too long.
-    fn escaped(literal: &[u8], slot: usize, notation: Notation, objects: (u8, u8)) -> Self {
-        let (mut escaped, mut len) = ([0; LITERAL], 0);
+    fn escaped(literal: &[u8], slot: usize, notation: Notation, objects: (u8, u8), tails: &mut Vec<Vec<u8>>) -> Self {
+        let (mut escaped, mut len) = ([0; LITERAL + MAX_TAIL], 0);
         for byte in literal {
             let backslash = usize::from(matches!(*byte, QUOTE | BACKSLASH));
             let Some([first, second]) = escaped.get_mut(len..len + 2) else { return Self::NEVER };
             (*first, *second) = if backslash == 1 { (BACKSLASH, *byte) } else { (*byte, 0) };
             len += 1 + backslash;
         }
-        let mut new = Self::new(&escaped[..len], slot, notation, objects).unwrap_or(Self::NEVER);
+        let mut new = Self::new(&escaped[..len], slot, notation, objects, tails).unwrap_or(Self::NEVER);
         if new.stop == QUOTE {
             new.stop = BACKSLASH;
         }
         new
+    }
+
+    /// Stores the value behind the tail of the literal, which is expected at `from`; returns where it ends.
+    #[inline(never)]
+    fn store_behind_tail<const IS_ESCAPED: bool>(
+        &self,
+        tail: &[u8],
+        cursor: Cursor<'_>,
+        from: usize,
+        keys: &KeyTree,
+        memo: &mut Memo,
+        slots: &mut Slots,
+    ) -> Option<usize> {
+        let is_here = cursor.block.get(from..cursor.end)?.starts_with(tail);
+        if is_here { self.store::<IS_ESCAPED>(cursor, from + tail.len(), keys, memo, slots) } else { None }
     }
 
     /// Stores the value at `from` as text, if it could not be read on the spot; returns where it ends.
@@ -199,6 +235,15 @@ impl Segment {
     }
 }
 
+/// The number of `tail` in `tails`, where it is put if it is new; nothing if it is too long, or if there are too many.
+fn tail(tail: &[u8], tails: &mut Vec<Vec<u8>>) -> Option<u8> {
+    let number = tails.iter().position(|other| other == tail).unwrap_or(tails.len());
+    if number == tails.len() {
+        (number < MAX_TAILS && tail.len() <= MAX_TAIL).then(|| tails.push(tail.to_vec()))?;
+    }
+    u8::try_from(number).ok()
+}
+
 /// How a value of `slot` is read, between quotes or without.
 fn read_as(slot: usize, is_quoted: bool) -> ReadAs {
     match field::form(slot) {
@@ -228,6 +273,8 @@ pub struct Template {
     segments: Vec<Segment>,
     /// The same for a record in a string, where a backslash stands before each quote.
     escaped: Vec<Segment>,
+    /// The tails of both.
+    tails: Vec<Vec<u8>>,
     /// The last segment of each slot, to return to it after optional members.
     by_slot: [u16; SLOTS],
     memo: Memo,
@@ -235,7 +282,7 @@ pub struct Template {
 
 impl Default for Template {
     fn default() -> Self {
-        Self { segments: vec![], escaped: vec![], by_slot: [NOWHERE; SLOTS], memo: Memo::default() }
+        Self { segments: vec![], escaped: vec![], tails: vec![], by_slot: [NOWHERE; SLOTS], memo: Memo::default() }
     }
 }
 
@@ -298,6 +345,15 @@ impl Template {
                 ReadAs::BareWord => memo.bare_word(value, slot),
                 ReadAs::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
                 ReadAs::Later => None,
+                ReadAs::BehindTail => {
+                    let tail = segment.tail.and_then(|number| self.tails.get(usize::from(number)));
+                    let Some(tail) = tail else { break };
+                    match segment.store_behind_tail::<IS_ESCAPED>(tail, cursor, from, keys, memo, slots) {
+                        Some(next) => (at, object, segments) = (next, segment.objects.1, rest),
+                        None => break,
+                    }
+                    continue;
+                }
             };
             let read = if IS_ESCAPED { read.filter(|(len, _)| stop != quote || is_quote(value, *len)) } else { read };
             at = if let Some((len, meaning)) = read {
@@ -331,12 +387,14 @@ impl Template {
         if slot == field::ORIGINS {
             return segment;
         }
-        let Some(new) = Segment::new(literal, slot, notation, objects) else {
+        let Some(new) = Segment::new(literal, slot, notation, objects, &mut self.tails) else {
             return segment;
         };
-        let escaped = Segment::escaped(literal, slot, notation, objects);
+        let escaped = Segment::escaped(literal, slot, notation, objects, &mut self.tails);
         let last = usize::from(self.by_slot[slot]);
-        let is_new = |other: &Segment| (other.literal, other.len, other.objects) == (new.literal, new.len, objects);
+        let is_new = |other: &Segment| {
+            (other.literal, other.len, other.tail, other.objects) == (new.literal, new.len, new.tail, objects)
+        };
         if slot != SKIP && self.segments.get(last).is_some_and(is_new) {
             return last + 1;
         }
@@ -435,18 +493,23 @@ fn nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> Option<(usize, u64)> 
             return Some((len, digits.value(before + after) * POWERS_OF_10[zeros % POWERS_OF_10.len()]));
         }
     }
-    long_nanoseconds(bytes, stop, unit)
+    let (len, nanoseconds) = long_nanoseconds(bytes, stop, unit);
+    (len > 0).then_some((len, nanoseconds))
 }
 
-/// The same for more digits: up to the nanosecond, and no longer than 64 bits hold for sure.
+/// The same for more digits: up to the nanosecond, and no longer than 64 bits hold for sure. The length is 0 if it is none: so
+/// both are returned in registers.
 #[inline(never)]
-fn long_nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> Option<(usize, u64)> {
-    let (whole, before) = digits(bytes, 0)?;
-    let (fraction, after) = if bytes[before] == b'.' { digits(bytes, before + 1)? } else { (0, 0) };
-    let unit = usize::from(unit);
-    let zeros = unit.checked_sub(after).filter(|_| before + unit <= 18)?;
-    let len = before + after + usize::from(after > 0);
-    ends(bytes, len, stop).then(|| (len, whole * POWERS_OF_10[unit] + fraction * POWERS_OF_10[zeros]))
+fn long_nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> (usize, u64) {
+    let read = || {
+        let (whole, before) = digits(bytes, 0)?;
+        let (fraction, after) = if bytes[before] == b'.' { digits(bytes, before + 1)? } else { (0, 0) };
+        let unit = usize::from(unit);
+        let zeros = unit.checked_sub(after).filter(|_| before + unit <= 18)?;
+        let len = before + after + usize::from(after > 0);
+        ends(bytes, len, stop).then(|| (len, whole * POWERS_OF_10[unit] + fraction * POWERS_OF_10[zeros]))
+    };
+    read().unwrap_or_default()
 }
 
 /// The number in the digits at `from`, and how many there are; nothing if there are none, or more than 14.

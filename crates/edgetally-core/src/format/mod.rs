@@ -178,7 +178,8 @@ mod tests {
 
     /// The lines that differ from `line` in one place.
     fn damaged(line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-        let edits = b"\"\\,}{:7 .".iter().flat_map(|byte| [(1, Some(*byte)), (0, Some(*byte))]).chain([(1, None)]);
+        let edits =
+            b"\"\\,}{:7 ".iter().map(|byte| (1, Some(*byte))).chain([(0, Some(b'"')), (0, Some(b'7')), (1, None)]);
         edits.flat_map(move |(removed, put)| {
             (0..line.len()).map(move |at| [&line[..at], put.as_slice(), &line[at + removed..]].concat())
         })
@@ -189,7 +190,7 @@ mod tests {
         for (name, [line, other]) in LINES {
             let format = Format::named(name).expect("the format exists");
             let mut learned = format.decoder();
-            for line in [line, other, line].map(str::as_bytes) {
+            for line in [line, other].map(str::as_bytes) {
                 for damaged in damaged(line) {
                     let want = read(&format, &mut format.decoder(), &damaged, 0..damaged.len());
                     // Values are read on the spot only if enough bytes follow.
@@ -221,8 +222,7 @@ mod tests {
                         known += 1;
                     }
                 }
-                // A literal between two members of Cloudflare's is too long for a template.
-                assert!(known > 200 || name == "cloudflare", "{name}: {known}");
+                assert!(known > 100, "{name}: {known}");
             }
         }
     }
