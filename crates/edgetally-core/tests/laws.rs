@@ -450,7 +450,8 @@ fn damage_is_reported_where_it_is() {
     ];
     for (what, rows, want) in cases {
         let mut window = window(Limits::default());
-        let merged = window.merge(&[&scope, *rows].concat());
+        let partial = [&scope, *rows].concat();
+        let merged = window.merge(&partial);
         assert_eq!(want.map_err(PartialError::Damaged), merged.map(drop), "{what}");
         assert_eq!(want.is_ok(), !window.seal(END).is_empty(), "{what}");
     }

@@ -32,11 +32,11 @@ impl Window {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
-    fn merge(&self, py: Python<'_>, partial: Bound<'_, PyBytes>) -> PyResult<Vec<(String, u64, u64)>> {
+    fn merge<'py>(&self, py: Python<'py>, partial: Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
         let partial = partial.as_bytes();
         let merged = py.detach(|| locked(&self.inner).merge(partial));
         let merged = merged.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(merged.into_iter().map(|one| (one.service_id, one.records, one.late)).collect())
+        PyList::new(py, merged.into_iter().map(|one| (one.service_id, one.records, one.late)))
     }
 
     fn seal(&self, py: Python<'_>, second: u64) -> Vec<Sealed> {

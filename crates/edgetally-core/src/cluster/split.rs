@@ -76,7 +76,7 @@ fn split(bytes: &[u8], partitions: u32, max_bytes: usize) -> Result<Vec<(u32, Fi
                 slices.push((partition, Slice::default()));
                 slices.len() - 1
             });
-            scopes.push((index, slices[index].1.add_records(scope, max_bytes)));
+            scopes.push((index, slices[index].1.add_records(scope, section.records(scope), max_bytes)));
         }
         for row in section.raw_rows() {
             let (kind, scope, rest) = row?;
@@ -107,8 +107,7 @@ struct ScopeNumber {
 
 impl Slice {
     /// Adds the records of a scope. Returns its number, if it has one by that.
-    fn add_records(&mut self, scope: &Scope<'_>, max_bytes: usize) -> Option<ScopeNumber> {
-        let mut records = &*scope.records;
+    fn add_records(&mut self, scope: &Scope<'_>, mut records: &[(u64, u64)], max_bytes: usize) -> Option<ScopeNumber> {
         let mut number = None;
         while !records.is_empty() {
             let fitting = max_bytes.saturating_sub(self.len() + scope_bytes(scope)) / (2 * NUMBER_BYTES);

@@ -1,5 +1,7 @@
 //! Reading partials: all of a partial is checked before its first row is read.
 
+use std::ops::Range;
+
 use crate::partial::bytes::Reader;
 use crate::partial::error::PartialError;
 use crate::partial::version::VERSION;
@@ -13,8 +15,8 @@ pub struct Scope<'a> {
     pub service_id: &'a str,
     /// The POP.
     pub pop: &'a str,
-    /// How many records it had in which second.
-    pub records: Vec<(u64, u64)>,
+    /// Which records of the section it had.
+    records: Range<usize>,
 }
 
 /// One row of a partial.
@@ -77,6 +79,8 @@ impl<'a> EncodedCounters<'a> {
 pub struct Section<'a> {
     /// Services and POPs.
     pub scopes: Vec<Scope<'a>>,
+    /// Seconds, and how many records there were, scope by scope.
+    records: Vec<(u64, u64)>,
     rows: Reader<'a>,
     /// The length of the counters of each row in bytes.
     counters_lens: Vec<u32>,
@@ -102,14 +106,13 @@ impl<'a> Section<'a> {
             1..=VERSION => {}
             version => return Err(PartialError::UnknownVersion(version)),
         }
-        let mut scopes = vec![];
+        let (mut scopes, mut records) = (vec![], vec![]);
         for _ in 0..reader.number()? {
-            let (service_id, pop) = (reader.text()?, reader.text()?);
-            let mut records = vec![];
+            let (service_id, pop, start) = (reader.text()?, reader.text()?, records.len());
             for _ in 0..reader.number()? {
                 records.push((reader.number()?, reader.number()?));
             }
-            scopes.push(Scope { service_id, pop, records });
+            scopes.push(Scope { service_id, pop, records: start..records.len() });
         }
         let rows = *reader;
         let mut counters_lens = vec![];
@@ -120,7 +123,13 @@ impl<'a> Section<'a> {
             }
             counters_lens.push(reader.skip_counters(row.kind)?);
         }
-        Ok(Self { scopes, rows, counters_lens })
+        Ok(Self { scopes, records, rows, counters_lens })
+    }
+
+    /// How many records a scope had in which second.
+    #[must_use]
+    pub fn records(&self, scope: &Scope<'_>) -> &[(u64, u64)] {
+        &self.records[scope.records.clone()]
     }
 
     /// Kind, scope and all that follows of each row, as it was written.

@@ -18,6 +18,7 @@ pub mod frozen_rows;
 pub mod kept_pops;
 pub mod names;
 mod reservations;
+mod row_batch;
 pub mod sealed;
 mod sparse_rows;
 pub mod string_interner;
@@ -25,13 +26,13 @@ pub mod tally;
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-
 use crate::partial::{self, PartialError, Section};
 use crate::schema::counters::add;
 use crate::value::key::OTHER;
 use crate::window::reservations::{KnownDomains, Reservations};
+use crate::window::row_batch::{RowBatch, Target};
 use crate::window::sealed::Sealed;
+use crate::window::string_interner::StringInterner;
 use crate::window::tally::{Limits, Tally};
 
 /// The rows of the open seconds.
@@ -51,25 +52,16 @@ pub struct Window {
 /// The tallies of one second.
 #[derive(Debug, Default)]
 struct OpenSecond {
-    /// Services, and the index of the tally of each.
-    services: HashMap<String, usize>,
+    /// Services; each has the tally whose index is its number.
+    services: StringInterner,
     tallies: Vec<Tally>,
-}
-
-/// Where the rows of a scope are added, as long as they are of the same second.
-#[derive(Debug, Clone, Copy)]
-struct Target {
-    second: u64,
-    tally: usize,
-    /// The number of its POP in the tally, if it is within the limit.
-    pop: Option<u32>,
 }
 
 /// What a merge added to one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
+pub struct Merged<'a> {
     /// The service.
-    pub service_id: String,
+    pub service_id: &'a str,
     /// How many records were added.
     pub records: u64,
     /// How many of these were late.
@@ -116,70 +108,96 @@ impl Window {
         self.known_domains.propose(first, last, self.known_domains.services() >= self.max_services / 2)
     }
 
-    /// Adds a partial: all of it, or nothing if it is damaged.
-    pub fn merge(&mut self, bytes: &[u8]) -> Result<Vec<Merged>, PartialError> {
+    /// Adds a partial: all of it, or nothing if it is damaged. Returns what it added, by service.
+    pub fn merge<'a>(&mut self, bytes: &'a [u8]) -> Result<Vec<Merged<'a>>, PartialError> {
         let sections = partial::read(bytes)?;
-        let oldest_open = self.sealed.map_or(0, |sealed| sealed.saturating_add(1));
-        let mut merged: BTreeMap<&str, Merged> = BTreeMap::new();
+        let mut merged = vec![];
         for section in &sections {
-            for scope in section.scopes.iter().filter(|scope| !scope.records.is_empty()) {
-                let service = merged.entry(scope.service_id).or_insert_with(|| Merged {
-                    service_id: scope.service_id.to_owned(),
-                    records: 0,
-                    late: 0,
-                });
-                for (second, count) in &scope.records {
-                    let tally = self.tally(scope.service_id, (*second).max(oldest_open));
-                    add(&mut tally.records, *count);
-                    add(&mut service.records, *count);
-                    if *second < oldest_open {
-                        add(&mut tally.late, *count);
-                        add(&mut service.late, *count);
-                    }
-                }
-            }
-            self.merge_rows(section, oldest_open)?;
+            let mut targets = self.merge_records(section, &mut merged);
+            self.merge_rows(section, &mut targets)?;
         }
-        Ok(merged.into_values().collect())
+        // A service has a scope for each POP.
+        merged.sort_unstable_by_key(|one| one.service_id);
+        merged.dedup_by(|next, one| {
+            let is_same = next.service_id == one.service_id;
+            if is_same {
+                add(&mut one.records, next.records);
+                add(&mut one.late, next.late);
+            }
+            is_same
+        });
+        Ok(merged)
     }
 
-    fn merge_rows(&mut self, section: &Section<'_>, oldest_open: u64) -> Result<(), PartialError> {
-        let mut targets: Vec<Option<Target>> = vec![None; section.scopes.len()];
+    /// Adds how many records the scopes had, also to `merged`. Returns where the last of each scope were added.
+    fn merge_records<'a>(&mut self, section: &Section<'a>, merged: &mut Vec<Merged<'a>>) -> Vec<Option<Target>> {
+        let oldest_open = self.oldest_open();
+        let mut targets = Vec::with_capacity(section.scopes.len());
+        for scope in &section.scopes {
+            let (mut records, mut late, mut target) = (0, 0, None);
+            for (second, count) in section.records(scope) {
+                let found = self.target(scope.service_id, (*second).max(oldest_open));
+                let tally = &mut self.open.entry(found.second).or_default().tallies[found.tally];
+                add(&mut tally.records, *count);
+                add(&mut records, *count);
+                if *second < oldest_open {
+                    add(&mut tally.late, *count);
+                    add(&mut late, *count);
+                }
+                target = Some(found);
+            }
+            if target.is_some() {
+                merged.push(Merged { service_id: scope.service_id, records, late });
+            }
+            targets.push(target);
+        }
+        targets
+    }
+
+    fn merge_rows(&mut self, section: &Section<'_>, targets: &mut [Option<Target>]) -> Result<(), PartialError> {
+        let oldest_open = self.oldest_open();
+        let mut batch = RowBatch::new();
         for row in section.rows() {
             let row = row?;
-            let scope = &section.scopes[row.scope];
+            let service_id = section.scopes[row.scope].service_id;
             if row.counters.is_empty() {
                 if row.second >= oldest_open {
+                    self.add_rows(&mut batch, section, targets);
                     let domain = String::from_utf8_lossy(row.name);
                     let reservations = self.reservations.entry(row.second).or_default();
-                    reservations.reserve(scope.service_id, &domain, self.max_services, self.limits.domains);
+                    reservations.reserve(service_id, &domain, self.max_services, self.limits.domains);
                     // A service that overflowed may have a tally now.
                     targets.fill(None);
                 }
                 continue;
             }
             let second = row.second.max(oldest_open);
-            let target = match &mut targets[row.scope] {
-                Some(target) if target.second == second => target,
-                other => other.insert(Target { second, tally: self.tally_index(scope.service_id, second), pop: None }),
+            if !batch.has_place(second) {
+                self.add_rows(&mut batch, section, targets);
+            }
+            let tally = match &targets[row.scope] {
+                Some(target) if target.second == second => target.tally,
+                _ => targets[row.scope].insert(self.target(service_id, second)).tally,
             };
-            let tally = &mut self.open.entry(second).or_default().tallies[target.tally];
-            let pop = target.pop.unwrap_or_else(|| {
-                let overflowed = tally.overflowed;
-                let pop = tally.pop(scope.pop, &self.limits);
-                // If it is beyond the limit, each of its rows has to be counted as overflowed.
-                target.pop = (tally.overflowed == overflowed).then_some(pop);
-                pop
-            });
-            let reservations = &self.reservations;
-            let is_reserved = || {
-                reservations
-                    .get(&second)
-                    .is_some_and(|reserved| reserved.has_domain(scope.service_id, &String::from_utf8_lossy(row.name)))
-            };
-            tally.add(row.kind, pop, row.name, row.address, row.counters, &self.limits, is_reserved);
+            batch.push(second, tally, row);
         }
+        self.add_rows(&mut batch, section, targets);
         Ok(())
+    }
+
+    /// Adds the rows of a batch, which is empty then.
+    fn add_rows(&mut self, batch: &mut RowBatch<'_>, section: &Section<'_>, targets: &mut [Option<Target>]) {
+        let second = batch.second();
+        let Some(open) = self.open.get_mut(&second) else { return };
+        let reservations = self.reservations.get(&second);
+        batch.add(&mut open.tallies, &section.scopes, targets, &self.limits, |scope, domain| {
+            reservations.is_some_and(|reserved| reserved.has_domain(scope.service_id, &String::from_utf8_lossy(domain)))
+        });
+    }
+
+    /// The oldest second that is not sealed.
+    fn oldest_open(&self) -> u64 {
+        self.sealed.map_or(0, |sealed| sealed.saturating_add(1))
     }
 
     /// Makes every second up to and including `second` final; returns what they hold, by second and then by service.
@@ -221,15 +239,14 @@ impl Window {
     fn take(&mut self, second: u64) -> Vec<Sealed> {
         let mut sealed = self.frozen.remove(&second).unwrap_or_default();
         let OpenSecond { services, tallies } = self.open.remove(&second).unwrap_or_default();
-        sealed.extend(services.iter().map(|(service_id, tally)| Sealed::new(&tallies[*tally], service_id, second)));
+        sealed.extend((0..).zip(&tallies).map(|(index, tally)| Sealed::new(tally, services.get(index), second)));
         sealed.sort_unstable_by(|one, other| one.service_id.cmp(&other.service_id));
         sealed
     }
 
-    /// The tally of `service_id` in `second`.
-    fn tally(&mut self, service_id: &str, second: u64) -> &mut Tally {
-        let index = self.tally_index(service_id, second);
-        &mut self.open.entry(second).or_default().tallies[index]
+    /// Where rows of `service_id` in `second` are added.
+    fn target(&mut self, service_id: &str, second: u64) -> Target {
+        Target { second, tally: self.tally_index(service_id, second), pop: None }
     }
 
     /// The index of the tally of `service_id` in `second`, or of the overflow tally.
@@ -242,8 +259,8 @@ impl Window {
             }
             open
         });
-        if let Some(index) = open.services.get(service_id) {
-            return *index;
+        if let Some(index) = open.services.find(service_id.as_bytes()) {
+            return index as usize;
         }
         let reservations = self.reservations.entry(second).or_default();
         let is_admitted = reservations.admit_service(service_id, self.max_services);
@@ -254,9 +271,10 @@ impl Window {
 impl OpenSecond {
     /// The index of the tally of `service_id`, added if it is new.
     fn tally_index(&mut self, service_id: &str) -> usize {
-        *self.services.entry_ref(service_id).or_insert_with(|| {
+        let index = self.services.intern(service_id.as_bytes()) as usize;
+        if index == self.tallies.len() {
             self.tallies.push(Tally::default());
-            self.tallies.len() - 1
-        })
+        }
+        index
     }
 }

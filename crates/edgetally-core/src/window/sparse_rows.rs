@@ -41,6 +41,12 @@ impl SparseRows {
         self.rows.push(SparseRow { counters: [0; 2], at, capacity: capacity as u8, count: 0 });
     }
 
+    /// Loads the values of row `number`.
+    #[inline]
+    pub fn touch(&self, number: u32) -> u64 {
+        self.values[self.rows[number as usize].at as usize]
+    }
+
     /// Adds `counters` to row `number`.
     #[inline]
     pub fn add(&mut self, number: u32, counters: EncodedCounters<'_>) {

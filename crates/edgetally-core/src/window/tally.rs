@@ -53,12 +53,13 @@ pub(crate) struct TallyRows {
 }
 
 impl TallyRows {
-    fn add(&mut self, key: RowKey, counters: EncodedCounters<'_>) {
+    /// The number of the row of a key, added with capacity for `counters` if it is new.
+    pub fn number(&mut self, key: RowKey, counters: usize) -> u32 {
         let (row, is_new) = self.keys.intern(key);
         if is_new {
-            self.counters.push(counters.count());
+            self.counters.push(counters);
         }
-        self.counters.add(row, counters);
+        row
     }
 }
 
@@ -104,7 +105,23 @@ impl Tally {
         limits: &Limits,
         is_reserved: impl FnOnce() -> bool,
     ) {
-        let key = if kind.is_channel() {
+        let key = self.key(kind, pop, name, address, limits, is_reserved);
+        let rows = self.rows_mut(kind);
+        let row = rows.number(key, counters.count());
+        rows.counters.add(row, counters);
+    }
+
+    /// The key of a row, whose names get numbers if they are new.
+    pub(crate) fn key(
+        &mut self,
+        kind: Kind,
+        pop: u32,
+        name: &[u8],
+        address: &[u8],
+        limits: &Limits,
+        is_reserved: impl FnOnce() -> bool,
+    ) -> RowKey {
+        if kind.is_channel() {
             row_key(pop, 0, 0)
         } else if kind.is_origin() {
             let name = intern_within(limits.origins, &mut self.origins, name, &mut self.overflowed, || false);
@@ -112,16 +129,27 @@ impl Tally {
         } else {
             let name = intern_within(limits.domains, &mut self.domains, name, &mut self.overflowed, is_reserved);
             row_key(pop, name, 0)
-        };
-        let rows = match kind {
+        }
+    }
+
+    /// Loads where the names and the rows of this kind are.
+    #[inline]
+    pub(crate) fn touch(&mut self, kind: Kind) -> u64 {
+        let names = if kind.is_origin() { &self.origins } else { &self.domains };
+        (names.len() ^ self.pops.len() ^ self.rows_mut(kind).keys.as_slice().len()) as u64
+    }
+
+    /// The rows of this kind.
+    #[inline]
+    pub(crate) fn rows_mut(&mut self, kind: Kind) -> &mut TallyRows {
+        match kind {
             Kind::Delivery => &mut self.delivery,
             Kind::Compute => &mut self.compute,
             Kind::Origin => &mut self.delivery_origins,
             Kind::ComputeOrigin => &mut self.compute_origins,
             Kind::Channel => &mut self.channel,
             Kind::MissTimes => &mut self.miss_times,
-        };
-        rows.add(key, counters);
+        }
     }
 
     /// The number of `address` for the origin `name`, or of `_other`.
