@@ -99,7 +99,14 @@ impl KeyTree {
 
     /// Where in `text`, which is `object` as it was logged, there are strings that may be keys of its members.
     pub fn find_candidates<'a>(&'a self, object: u8, text: &'a [u8]) -> impl Iterator<Item = usize> {
-        self.objects[usize::from(object)].candidates.find_iter(text)
+        // An iterator of the finder would copy it.
+        let finder = &self.objects[usize::from(object)].candidates;
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = from + finder.find(&text[from..])?;
+            from = at + 1;
+            Some(at)
+        })
     }
 
     /// The object that `object` is a member of.

@@ -74,6 +74,8 @@ enum ReadAs {
     Bare,
     /// Up to its quote.
     Text,
+    /// The same of a member that no field asks for.
+    SkippedText,
     Integer,
     /// A time, in units of ten to this many nanoseconds.
     Time(u8),
@@ -247,7 +249,8 @@ fn tail(tail: &[u8], tails: &mut Vec<Vec<u8>>) -> Option<u8> {
 /// How a value of `slot` is read, between quotes or without.
 fn read_as(slot: usize, is_quoted: bool) -> ReadAs {
     match field::form(slot) {
-        Form::Skipped | Form::Key if is_quoted => ReadAs::Text,
+        Form::Skipped if is_quoted => ReadAs::SkippedText,
+        Form::Key if is_quoted => ReadAs::Text,
         Form::Skipped => ReadAs::Bare,
         Form::Keyword if is_quoted => ReadAs::Word,
         Form::Keyword => ReadAs::BareWord,
@@ -334,6 +337,13 @@ impl Template {
                 ReadAs::Text => match quoted_len(value, quote) {
                     Some(len) if from + len < cursor.end && is_quote(value, len) => {
                         slots.put(slot, from, from + len);
+                        (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
+                        continue;
+                    }
+                    _ => None,
+                },
+                ReadAs::SkippedText => match quoted_len(value, quote) {
+                    Some(len) if from + len < cursor.end && is_quote(value, len) => {
                         (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
                         continue;
                     }
@@ -497,8 +507,8 @@ fn nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> Option<(usize, u64)> 
     (len > 0).then_some((len, nanoseconds))
 }
 
-/// The same for more digits: up to the nanosecond, and no longer than 64 bits hold for sure. The length is 0 if it is none: so
-/// both are returned in registers.
+/// The same for more digits: up to the nanosecond, and no longer than 64 bits hold for sure. The length is 0 if there are
+/// none: an optional pair would be returned in memory.
 #[inline(never)]
 fn long_nanoseconds(bytes: &[u8; VALUE], stop: u8, unit: u8) -> (usize, u64) {
     let read = || {
