@@ -65,6 +65,11 @@ class Server(NamedTuple):
         threads = Path(f"/proc/{self.pid}/task").iterdir()
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
+    def kernel_seconds(self) -> float:
+        """Return how much of its CPU time was in the kernel, to 10 ms."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return int(stat[12]) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """Return its resident memory in bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

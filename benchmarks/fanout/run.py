@@ -18,6 +18,9 @@ from benchmarks.harness import Server, percentile, read, row, serve, serve_asgi
 from benchmarks.polls.run import nginx
 
 READERS, SERVICES, ROUNDS = 10_000, 1_000, 5
+DELAY = 2
+"""Seconds between the start of a second and its seal, of both servers."""
+
 LAST_MS, MEDIAN_MS, READER_KB = 200, 90, 25
 PORT = 8498
 """Of nginx."""
@@ -49,8 +52,21 @@ def records(second: int) -> bytes:
     return b"\n".join(json.dumps(one | {"resp_body_bytes": 2000, "proto": "h2"}).encode() for one in made)
 
 
-def wake(server: Server) -> tuple[list[float], float]:
-    """Answer all readers by one seal; return the seconds from the seal to each answer, and bytes per reader."""
+class Wake(NamedTuple):
+    """All readers were answered by one seal."""
+
+    answers: list[float]
+    """Milliseconds from the seal to each answer."""
+    kb: float
+    """KB of memory of a reader who waits."""
+    cpu: float
+    """Milliseconds of CPU of the server from the seal to the last answer."""
+    kernel: float
+    """How many of them were the kernel's: sending is its work."""
+
+
+def wake(server: Server) -> Wake:
+    """Answer all readers by one seal."""
     before = server.memory()
     port = str(urlsplit(server.url).port)
     command = [sys.executable, str(Path(__file__).with_name("client.py")), port, str(READERS), str(SERVICES)]
@@ -61,13 +77,15 @@ def wake(server: Server) -> tuple[list[float], float]:
     each = (server.memory() - before) / READERS
     # Early in a second, so that everything is merged long before its seal.
     time.sleep(1.1 - time.time() % 1)
-    read(f"{server.url}/ingest", records(int(time.time())))
-    used = server.cpu_seconds()
+    second = int(time.time())
+    read(f"{server.url}/ingest", records(second))
+    time.sleep(second + DELAY - 0.05 - time.time())
+    used, kernel = server.cpu_seconds(), server.kernel_seconds()
     answers = json.loads(client.stdout.readline())
-    print(f"  the server used {1000 * (server.cpu_seconds() - used):.0f} ms of CPU for one wake")
+    used, kernel = server.cpu_seconds() - used, server.kernel_seconds() - kernel
     client.wait()
     assert len(answers) == READERS
-    return answers, each
+    return Wake([1000 * answer for answer in answers], each / 1024, 1000 * used, 1000 * kernel)
 
 
 class Fanout(NamedTuple):
@@ -79,25 +97,32 @@ class Fanout(NamedTuple):
     """Milliseconds to half of the answers."""
     kb: float
     """KB of memory per waiting reader."""
+    cpu: float
+    """Milliseconds of CPU of the server for one wake."""
+    kernel: float
+    """The kernel's share of them."""
 
 
 def measure(name: str, serve: Callable[[], AbstractContextManager[Server]]) -> Fanout:
     """Measure several rounds of one server, and print them."""
-    rounds, memory = [], []
+    wakes = []
     for _ in range(ROUNDS):
         with serve() as server:  # a new one each time, because used memory is not returned
-            answers, each = wake(server)
-            rounds.append([1000 * answer for answer in answers])
-            memory.append(each / 1024)
+            wakes.append(wake(server))
+    rounds = [one.answers for one in wakes]
     print(f"fan-out, {name}: {READERS:,} readers wait for {SERVICES:,} services, and one seal wakes all")
     print("  ms to the last answer  " + " ".join(f"{max(answers):7.0f}" for answers in rounds))
     print("  ms to half of them     " + " ".join(f"{percentile(answers, 0.5):7.0f}" for answers in rounds))
     print("  ms to the first        " + " ".join(f"{min(answers):7.0f}" for answers in rounds))
-    print("  KB of memory a reader  " + " ".join(f"{each:7.1f}" for each in memory))
+    print("  ms of CPU, of all      " + " ".join(f"{one.cpu:7.0f}" for one in wakes))
+    print("  ms of CPU, the kernel's" + " ".join(f"{one.kernel:7.0f}" for one in wakes))
+    print("  KB of memory a reader  " + " ".join(f"{one.kb:7.1f}" for one in wakes))
     return Fanout(
         statistics.median(max(answers) for answers in rounds),
         statistics.median(percentile(answers, 0.5) for answers in rounds),
-        statistics.median(memory),
+        statistics.median(one.kb for one in wakes),
+        statistics.median(one.cpu for one in wakes),
+        sum(one.kernel for one in wakes) / sum(one.cpu for one in wakes),
     )
 
 
@@ -124,23 +149,26 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     ours, theirs = measure("edgetally", serve), measure("uvicorn", serve_asgi)
     rounds = [ask_at_once(ANSWER) for _ in range(ROUNDS)]
-    file = Fanout(
-        statistics.median(max(answers) for answers in rounds),
-        statistics.median(percentile(answers, 0.5) for answers in rounds),
-        0.0,
-    )
-    print(
-        f"fan-out, nginx: a file, asked for at once: {file.half:.0f} ms to half of them, {file.last:.0f} ms to the last"
-    )
+    last = statistics.median(max(answers) for answers in rounds)
+    half = statistics.median(percentile(answers, 0.5) for answers in rounds)
+    print(f"fan-out, nginx: a file, asked for at once: {half:.0f} ms to half of them, {last:.0f} ms to the last")
     size, peer = f"{READERS:,} readers, {SERVICES:,} services", "uvicorn, raw ASGI"
     for question, unit, target, mine, other, limit in (
-        ("last answer after the seal", "ms", LAST_MS, ours.last, theirs.last, file.last),
-        ("p50 after the seal", "ms", MEDIAN_MS, ours.half, theirs.half, file.half),
+        ("last answer after the seal", "ms", LAST_MS, ours.last, theirs.last, last),
+        ("p50 after the seal", "ms", MEDIAN_MS, ours.half, theirs.half, half),
         ("memory of a reader who waits", "KB", READER_KB, ours.kb, theirs.kb, None),
     ):
         result, compared = f"{mine:.3g} {unit}", f"{size}; {peer}: {other:.3g} {unit}"
         compared += f"; nginx, a file asked for at once: {limit:.3g} {unit}" if limit else ""
         row(f"fan-out: {question}", f"< {target} {unit}", result, compared, met=mine < target)
+    shares = [f"{each.cpu:.0f} ms, {each.kernel:.0%} of it the kernel's" for each in (ours, theirs)]
+    row(
+        "fan-out: CPU of a wake",
+        "less than the peer",
+        shares[0],
+        f"{size}; {peer}: {shares[1]}",
+        met=ours.cpu < theirs.cpu,
+    )
 
 
 if __name__ == "__main__":

@@ -587,6 +587,34 @@ async def test_an_answer_that_cannot_be_made_does_not_hold_up_others() -> None:
     assert poll.waiting == 0
 
 
+class Failing:
+    """A recipient with an error in it."""
+
+    def take(self, _response: Response) -> None:
+        raise RuntimeError
+
+    def fail(self, _error: BaseException) -> None:
+        raise RuntimeError
+
+
+async def test_a_connection_that_fails_does_not_hold_up_others() -> None:
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    shelf = Shelf(keep=300, cache_bytes=1000)
+    poll = LongPoll(shelf=shelf, clock=ManualClock(), aggregate_delay=2, poll_timeout=40)
+    asked = parse("svc", "domains", [str(START + 2)], gzip=False)
+    failing, waiting = poll.answer(asked), poll.answer(asked)
+    assert isinstance(failing, Reader)
+    assert isinstance(waiting, Reader)
+    failing.wait(Failing())
+    answer = waiting.future()
+
+    shelf.put(START + 1, [Large(START + 1, size=1)])
+
+    assert b"recorded" in (await answer).body
+    assert [type(error) for error in errors] == [RuntimeError]
+
+
 async def test_each_reader_has_its_own_timeout() -> None:
     shelf, clock = Shelf(keep=300, cache_bytes=1000), ManualClock()
     poll = LongPoll(shelf=shelf, clock=clock, aggregate_delay=2, poll_timeout=40)

@@ -241,20 +241,24 @@ class LongPoll:
 
     def _answer_woken(self) -> None:
         """Answer some of the readers that were woken, and the others after other tasks had their turn."""
+        try:
+            self._answer_some()
+        finally:
+            if self._woken:
+                asyncio.get_running_loop().call_soon(self._answer_woken)
+
+    def _answer_some(self) -> None:
         readers, size = WAKE_BATCH, WAKE_BATCH_BYTES
         while self._woken and readers > 0 and size > 0:
             group = self._woken[0]
             if answer := group.answer or self._make_for(group):
                 most = min(readers, 1 + size // max(1, len(answer.body)))
-                some = list(islice(group.readers, most))
-                for reader in some:
+                for reader in list(islice(group.readers, most)):
+                    readers -= 1
+                    size -= len(answer.body)
                     reader.answer(answer)
-                readers -= len(some)
-                size -= len(some) * len(answer.body)
             if not group.readers:
                 self._woken.popleft()
-        if self._woken:
-            asyncio.get_running_loop().call_soon(self._answer_woken)
 
     def _make_for(self, group: Group) -> Response | None:
         """Make the answer of a group; None if a thread makes it, for whose group they wait then, or if that failed."""
