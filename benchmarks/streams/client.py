@@ -43,7 +43,7 @@ def main() -> None:
         came = []
         while len(came) < readers:
             for number, _ in poll.poll(maxevents=512):
-                parts[number] += sockets[number].recv(1 << 20)
+                parts[number] += sockets[number].recv(1 << 16)
                 if not parts[number].endswith(end) or b"Data" not in parts[number]:
                     continue
                 found = TIMESTAMP.search(parts[number])
