@@ -100,14 +100,14 @@ def measure(name: str, path: Path) -> Cost:
 # --- all of them -----------------------------------------------------------------------------------------------------
 
 
-def check(path: Path) -> Answer:
-    """Compare every measurement of every row of all contenders, exit on a difference, and return the answer."""
-    answers: dict[str, Answer] = {name: measure_at_once([name], path, answer)[0][1] for name in CONTENDERS}
-    first = answers[OURS]
-    for name, other in answers.items():
+def check(path: Path) -> tuple[Answer, dict[str, Cost]]:
+    """Compare every measurement of every row of all contenders, exit on a difference; return the answer, and costs."""
+    runs = {name: measure_at_once([name], path, answer)[0] for name in CONTENDERS}
+    first: Answer = runs[OURS][1]
+    for name, (_, other) in runs.items():
         for dataset in KEYS:
             same(f"{dataset}: edgetally and {name}", first[dataset], other[dataset])
-    return first
+    return first, {name: cost for name, (cost, _) in runs.items()}
 
 
 def same(what: str, ours: Mapping[Any, Mapping[str, int]], theirs: Mapping[Any, Mapping[str, int]]) -> None:
@@ -137,13 +137,13 @@ def whole(directory: Path, path: Path, runs: int) -> list[dict[str, Cost]]:
     if "clickhouse" not in CONTENDERS:
         print("clickhouse: skipped, chdb is not installed (500 MB, so `make bench` does not)")
     for log, kind in ((write(directory / "odd.ndjson", ODD_LINES, odd=True), "odd lines"), (path, "lines")):
-        found = check(log)
+        found, checked = check(log)
         rows = sum(map(len, found.values()))
         numbers = sum(len(shown) for table in found.values() for shown in table.values())
         size = log.stat().st_size // LINE
         print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
-    # In turns, so that a slow moment of the machine hits all of them.
-    return [{name: measure(name, path) for name in CONTENDERS} for _ in range(runs)]
+    # In turns, so that a slow moment of the machine hits all of them. The checked turn is the first.
+    return [checked, *({name: measure(name, path) for name in CONTENDERS} for _ in range(runs - 1))]
 
 
 def less(fewer: Path) -> dict[str, Cost]:
