@@ -1,7 +1,7 @@
 """
 One client: an asyncio protocol that joins reading, handling and writing.
 
-A cached response costs one look-up and one write; a waiting client is one future, not a task; and a client that sends
+A cached response costs one look-up and one write; a waiting client is one object, not a task; and a client that sends
 faster than its handler takes is paused (backpressure).
 """
 
