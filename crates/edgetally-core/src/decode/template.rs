@@ -342,13 +342,16 @@ impl Template {
                     }
                     _ => None,
                 },
-                ReadAs::SkippedText => match quoted_len(value, quote) {
-                    Some(len) if from + len < cursor.end && is_quote(value, len) => {
-                        (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
-                        continue;
-                    }
-                    _ => None,
-                },
+                ReadAs::SkippedText => {
+                    let to = match quoted_len(value, quote) {
+                        Some(len) if is_quote(value, len) => Some(from + len),
+                        _ if IS_ESCAPED => scan::escaped_quote(cursor.block, from, cursor.end),
+                        _ => Some(scan::closing_quote(cursor.block, from, cursor.end)),
+                    };
+                    let Some(to) = to.filter(|to| *to < cursor.end) else { break };
+                    (at, object, segments) = (to + quote_len, segment.objects.1, rest);
+                    continue;
+                }
                 ReadAs::Integer => integer(value, stop),
                 ReadAs::Time(unit) => nanoseconds(value, stop, unit),
                 ReadAs::Word => memo.word(value, slot, quote),
