@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, contextmanager
 import pytest
 
 from edgetally.ingest.group_commit import OPEN_PUSH_BYTES
-from tests.support.clock import START, until
+from edgetally.sources.piece_reader import READ_SECONDS
+from tests.support.clock import START, TIMEOUT_SECONDS, until
 from tests.support.served import Served, ndjson, record, served
 
 LINES = ndjson([record(0)])
@@ -226,7 +227,10 @@ async def test_open_syslog_connections_are_read_when_more_are_refused() -> None:
         its_writer.close()
         assert listener.refused == 1
         writer.write(LINES)
-        await until(lambda: sum(one.size for one in service.service.totals.sources.values()) == 2 * len(LINES))
+        sources = service.service.totals.sources
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while sum(one.size for one in sources.values()) < 2 * len(LINES):
+                await service.clock.advance(READ_SECONDS)
         writer.close()
         assert await reader.read() == b""
         await until(lambda: service.service.totals.accepted == 2)
