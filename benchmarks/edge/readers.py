@@ -114,14 +114,14 @@ class Readers:
                     self._delays, self._rankings, self._missed, cpu = [], 0, 0, time.process_time()
                     scraping.start()
                 elif page := self._pages.get(number):
-                    text = page.recv(1 << 20)
+                    text = page.recv(1 << 16)
                     assert text, "the server ended a ranking"
                     self._rankings += len(text)
                 else:
                     self._take(self._readers[number])
 
     def _take(self, one: Reader) -> None:
-        text = one.socket.recv(1 << 20)
+        text = one.socket.recv(1 << 16)
         assert text, "the server closed a connection"
         one.part = one.part + text if one.part else text
         if not one.part.endswith(b"}\n\n" if one.is_stream else b"}"):
