@@ -1,5 +1,6 @@
 """What commands import. Imports are nearly all that a command does before its first line, so each has to be needed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ from edgetally.cli.main import main
 sys.exit(main())
 """
 """Runs a command, and prints the modules that it imported."""
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("EDGETALLY_")}
+"""Variables of ours may be settings, which take more to read."""
 
 HELP = {"edgetally", "cli", "cli.main", "cli.commands", "cli.streams", "errors", "escaping"}
 HELP |= {"sources", "sources.descriptor"}
@@ -38,7 +42,9 @@ MOST = 80
 
 def imported(*arguments: str | Path) -> set[str]:
     command = [sys.executable, "-W", "error", "-c", PRINTED, *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=ENVIRONMENT
+    )
     assert "Traceback" not in done.stderr
     return set(done.stderr.splitlines()[-1].split())
 
@@ -84,7 +90,9 @@ def test_a_server_starts_without_what_only_few_need(tmp_path: Path) -> None:
         "--data-dir",
         tmp_path,
     ]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as server:
         assert server.stderr
         next(line for line in server.stderr if "started" in line)
         server.terminate()
