@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from benchmarks.harness import Server, percentile, read, row, serve, serve_asgi
 from benchmarks.polls.run import nginx
 
-READERS, SERVICES, ROUNDS = 10_000, 1_000, 5
+READERS, SERVICES, ROUNDS = 10_000, 1_000, 3
 DELAY = 2
 """Seconds between the start of a second and its seal, of both servers."""
 

@@ -16,7 +16,7 @@ from edgetally import _core
 
 FEW, MANY = 1_000, 4_000
 """Lines of the two logs whose instructions are compared."""
-ROUNDS = 9
+ROUNDS = 5
 TARGET = 4 / 3
 
 TIME = "2026-11-22T02:20:35.123456789Z"
