@@ -15,3 +15,4 @@ def test_a_curve_has_a_point_for_each_result() -> None:
     assert drawn.count("<circle") == 4
     assert "&lt;streams&gt;" in drawn
     assert ">1k<" in drawn
+    assert "e+" not in image({"readers": {"polls": [(0, 1500), (1_000, 965)]}})

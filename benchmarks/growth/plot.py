@@ -89,7 +89,7 @@ def draw(panel: Panel, lines: dict[str, list[Point]]) -> Iterator[str]:
     for part in range(5):
         y = most * part / 4
         yield f'<path d="M{LEFT} {up(y):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
-        yield f'<text x="{LEFT - 5}" y="{up(y) + 3:.1f}" text-anchor="end">{y:.3g}</text>'
+        yield f'<text x="{LEFT - 5}" y="{up(y) + 3:.1f}" text-anchor="end">{short(y)}</text>'
     last = -math.inf
     for x in xs:
         if across(x) - last >= 24:  # about as wide as a number is
@@ -113,8 +113,8 @@ def short(x: float) -> str:
     """Write a number as people do."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if x >= size:
-            return f"{x / size:g}{letter}"
-    return f"{x:g}"
+            return f"{x / size:.3g}{letter}"
+    return f"{x:.3g}"
 
 
 def main() -> None:
