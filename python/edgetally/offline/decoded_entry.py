@@ -4,7 +4,11 @@ from typing import Any
 
 import msgspec
 
-from edgetally.offline.entry import ChannelMeasurements, Measurements
+Measurements = dict[str, int | float]
+"""By name. What is 0 is left out."""
+
+ChannelMeasurements = dict[str, int | float | dict[str, int]]
+"""By name. `miss_histogram` is a dict from the end of a bucket in milliseconds to the misses in it."""
 
 
 class ByPop(msgspec.Struct):

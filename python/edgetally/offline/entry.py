@@ -1,19 +1,15 @@
 """Entries: the measurements of one second of one service."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from edgetally import _core
 from edgetally.model import DATASETS
 
 if TYPE_CHECKING:
-    from edgetally.offline.decoded_entry import ByKey, ByKeyAndAddress, ByPop
-
-Measurements = dict[str, int | float]
-"""By name. What is 0 is left out."""
-
-ChannelMeasurements = dict[str, int | float | dict[str, int]]
-"""By name. `miss_histogram` is a dict from the end of a bucket in milliseconds to the misses in it."""
+    from edgetally import _core
+    from edgetally.offline.decoded_entry import ByKey, ByKeyAndAddress, ByPop, ChannelMeasurements, Measurements
 
 NOTHING = b'{"aggregated":{},"datacenter":{}}'
 """An entry without traffic."""
@@ -111,22 +107,22 @@ class Entry:
         return self._sealed.entry(dataset)
 
     @cached_property
-    def _channel(self) -> "ByPop":
+    def _channel(self) -> ByPop:
         decoded: ByPop = self._decoded("channel")
         return decoded
 
     @cached_property
-    def _domains(self) -> "ByKey":
+    def _domains(self) -> ByKey:
         decoded: ByKey = self._decoded("domains")
         return decoded
 
     @cached_property
-    def _origins(self) -> "ByKey":
+    def _origins(self) -> ByKey:
         decoded: ByKey = self._decoded("origins")
         return decoded
 
     @cached_property
-    def _origin_insights(self) -> "ByKeyAndAddress":
+    def _origin_insights(self) -> ByKeyAndAddress:
         decoded: ByKeyAndAddress = self._decoded("origin_insights")
         return decoded
 
