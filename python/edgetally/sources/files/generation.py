@@ -161,6 +161,9 @@ class Generation:
             if self._pending:
                 yield Block(b"", resume=self._pending)
             while True:
+                self.poll()
+                # What it finds is read now, and no reason to read on at once: a busy file would be read in ever smaller
+                # pieces, with a commit for each.
                 self._changed.clear()
                 async for block in self._prepare():
                     yield block
@@ -204,9 +207,6 @@ class Generation:
 
     async def _prepare(self) -> AsyncIterator[Block]:
         """Do what comes before anything is read of the file."""
-        if self.reader.poll():
-            # Not a reason to read on at once: a busy file would be read in ever smaller pieces, with a commit for each.
-            self.quiet_since = self._clock.now()
         # A file of which nothing was read may have been truncated since the last look: its copy is read.
         while not self.reader.offset and self.is_copied and self.reader.look_again():
             async with self._log.commits:
