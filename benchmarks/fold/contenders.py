@@ -44,9 +44,9 @@ class Edgetally:
     def __init__(self, threads: int | None) -> None:
         """Load the library."""
         from edgetally.cli.fold import fold  # noqa: PLC0415 - what a contender loads is its own
-        from edgetally.config.sections import Config  # noqa: PLC0415 - the same
+        from edgetally.config.log_sections import LogConfig  # noqa: PLC0415 - the same
 
-        self._fold = partial(fold, config=Config(), threads=threads or os.cpu_count() or 1, now=FIRST)
+        self._fold = partial(fold, config=LogConfig(), threads=threads or os.cpu_count() or 1, now=FIRST)
 
     def run(self, path: Path, out: Path) -> None:
         """Answer the question in a file of JSON lines; this is what is measured."""

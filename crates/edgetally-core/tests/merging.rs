@@ -8,7 +8,7 @@ use proptest::prelude::*;
 /// Services and POPs of the scopes of every partial.
 const SCOPES: [[u8; 2]; 5] = [*b"ap", *b"bp", *b"aq", *b"cp", *b"cr"];
 
-/// What a partial has: seconds and counts of each scope, and its rows.
+/// The content of a partial: seconds and counts of each scope, and the rows.
 #[derive(Debug, Clone)]
 struct Partial {
     records: [Vec<(u8, u8)>; SCOPES.len()],

@@ -222,7 +222,7 @@ class LongPoll:
             group.leave()
             del self._parked[group.query]
 
-    # What is done for those that an entry has woken.
+    # Answers to readers that an entry has woken.
 
     def _unpark(self, group: Group) -> None:
         """Answer the readers of a group soon: there is an entry for them."""

@@ -33,7 +33,7 @@ class Group:
         self.query = query
         self.readers: dict[Reader, None] = {}  # a set would not keep their order
         self.answer: Response | None = None
-        """What they are answered, once it is made."""
+        """Their answer, once it is made."""
         self.leave: Callable[[], None] | None = None
         """Ends the wait on the shelf, while they wait there."""
 

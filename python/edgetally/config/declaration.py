@@ -68,7 +68,7 @@ class Section:
 
 
 class Meta(NamedTuple):
-    """What a setting is for, and the bounds of a number."""
+    """The description of a setting, and the bounds of a number."""
 
     description: str = ""
     ge: float | None = None

@@ -9,7 +9,7 @@ from edgetally.snippets import DELIVERED_LATE, USUAL_LATENESS
 
 OVERFLOWED = "edgetally_service_rows_overflowed_total"
 REJECTED = "edgetally_records_rejected_total"
-"""What counts whatever is beyond a limit."""
+"""Metrics that count what exceeds a limit."""
 
 ServiceId = Annotated[str, Form("1 to 64 letters, digits, - and _", forms.is_service_id)]
 Pop = Annotated[str, Form(f"1 to {MAX_POP_BYTES} bytes of printable characters", forms.is_pop)]

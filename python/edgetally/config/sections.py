@@ -18,7 +18,7 @@ from edgetally.sources import syslog_address
 REACHED = "edgetally_limit_reached_total"
 EXPORTED_OVERFLOWED = "edgetally_exported_rows_overflowed_total"
 HISTORY_OVERFLOWED = "edgetally_history_rows_overflowed_total"
-"""What counts whatever is beyond a limit."""
+"""Metrics that count what exceeds a limit."""
 
 LOG_MARGIN = 60
 """Seconds beside these, for clocks that differ."""

@@ -1,4 +1,4 @@
-"""What the text of settings of the server has to look like. Commands that only count need none of these."""
+"""Forms that settings of the server are checked against. Commands that only count do not import them."""
 
 import grp
 import pwd

@@ -1,8 +1,8 @@
 """
-A response that comes later, at the cost of one call: no future, no task, no turn of the event loop.
+A response that comes later, without a future or a task: one call hands it to the connection.
 
-A handler returns it, and whoever gets it says at once who waits. Then it comes, or fails, or nobody waits any more:
-one of these, once.
+A handler returns a `PendingResponse`, and the connection calls `wait`. The first call of `answer`, `fail` or `cancel`
+settles it; later calls do nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Recipient(Protocol):
 
 
 class Nobody:
-    """Waits for nothing."""
+    """Ignores the response."""
 
     def take(self, response: Response) -> None:
         """Drop it."""
