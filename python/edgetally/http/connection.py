@@ -11,6 +11,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
+from edgetally.http.pending import PendingResponse
 from edgetally.http.pipeline import Pipeline
 from edgetally.http.reader import BODY, HEADER, IDLE, Failure, RequestReader
 from edgetally.http.writer import BLOCKED, READY, ResponseWriter
@@ -28,7 +29,10 @@ CACHEABLE_REQUEST = 2048
 class Connection(asyncio.Protocol):
     """One client: its requests are read, handled, and answered in their order."""
 
-    __slots__ = ("_ending", "_pipeline", "_progress", "_reader", "_transport", "_writer", "server")
+    __slots__ = (
+        *("_ending", "_held", "_pipeline", "_progress", "_reader", "_round", "_transport", "_writer"),
+        "server",
+    )
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -40,6 +44,10 @@ class Connection(asyncio.Protocol):
         """When the client last sent something."""
         self._ending = False
         """Whether the last response is written; what the client still sends is discarded."""
+        self._round = 0
+        """In which round the client was last answered; 0 if in none."""
+        self._held = b""
+        """What it sent since, if that round is not over."""
 
     # What the transport calls.
 
@@ -58,11 +66,28 @@ class Connection(asyncio.Protocol):
         """Stop, and cancel what is done for this client."""
         self.server.remove(self)
         self._transport = None
+        self._held = b""
         self._writer.close()
         self._pipeline.abort()
         self._reader.abort()
 
     def data_received(self, data: bytes) -> None:
+        """Answer what was sent, or hold it: others are still waiting for the answer that this client just had."""
+        if self._round and self._round == self.server.rounds.current and len(data) <= CACHEABLE_REQUEST:
+            self._round = 0
+            self._held = data
+            self.server.rounds.hold(self)
+        else:
+            held, self._held = self._held, b""
+            self._receive(held + data)
+
+    def handle_held(self) -> None:
+        """Answer what was held."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._receive(held)
+
+    def _receive(self, data: bytes) -> None:
         """Answer what was sent: from the cache, or after parsing it."""
         reader = self._reader
         server = self.server
@@ -156,6 +181,8 @@ class Connection(asyncio.Protocol):
             is_last = is_last or response.feed is not None or (request.http10 and response.pieces is not None)
             stays = request.keep_alive and request.body.complete and not is_last
             self._writer.answer(request, response, stays=stays)
+            if isinstance(exchange.work, PendingResponse):
+                self._round = self.server.rounds.join()
             if self._writer.feed:
                 self._stream()
             elif not stays:
@@ -268,6 +295,6 @@ class Connection(asyncio.Protocol):
         """Close unless a request is being received or answered."""
         if self._writer.is_streaming:
             self._writer.closes = True
-        elif not self.is_receiving and not self._reader.requests and not self._pipeline.exchanges:
+        elif not (self.is_receiving or self._held or self._reader.requests or self._pipeline.exchanges):
             self._writer.flush()
             self.close()

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from edgetally.http.messages import ByteBudget
+from edgetally.http.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -148,6 +149,7 @@ class Server:
         self.buffered = ByteBudget(limits.max_waiting_bytes)
         """Bytes of request bodies that handlers have not taken."""
         self.unread = UnreadResponses()
+        self.rounds = Rounds(clock)
         self.responses: Counter[tuple[str, int]] = Counter()
         """Responses by endpoint and status, without those from the cache: they have to cost nothing."""
         self.limits_reached: Counter[Limit] = Counter()

@@ -153,6 +153,7 @@ class ResponseWriter:
         if self._transport is None:
             return
         self.progress = self._server.clock.now()
+        self._server.rounds.join()
         if len(part.body) <= WRITE_BUFFER:
             self.write(part.body)
         elif self._server.unread.pin(part, self._server.limits.max_unread_bytes):
