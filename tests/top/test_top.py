@@ -1,10 +1,12 @@
 """`edgetally top` as a process: into a pipe, and in a real terminal."""
 
 import asyncio
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -86,6 +88,59 @@ async def test_one_sentence_says_what_is_wrong(service: Served) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (status, "", f"edgetally: {problem}\n")
 
 
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A server that is not Edgetally."""
+
+    def do_GET(self) -> None:
+        content = b"<html>" if self.path == "/" else b"{}"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+async def test_another_server_is_not_taken_for_edgetally() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Answers) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        done = await run(url)
+        other.shutdown()
+
+    problem = f"{url} is not Edgetally: expected a list of services at /"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"edgetally: {problem}\n")
+
+
+async def test_http_and_https_are_told_apart(service: Served, tmp_path: Path) -> None:
+    done = await run(service.url.replace("http:", "https:"))
+    assert done.stderr.endswith("): if it serves no HTTPS, use http://\n")
+    async with served({"api": make(tmp_path / "tls").settings}) as running:
+        done = await run(running.url.replace("https:", "http:"))
+    assert done.stderr.endswith("it closed the connection without an answer: if it serves HTTPS, use https://\n")
+
+
+async def test_a_stream_that_the_server_ends_is_an_error() -> None:
+    async with served() as running:
+        await running.push(record(0))
+        await running.to(2)
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, running.url, "--json", "--follow", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout
+        await process.stdout.readline()
+    _, error = await process.communicate()
+    assert (process.returncode, error.decode()) == (1, f"edgetally: {running.url} ended the stream\n")
+
+
+async def test_a_server_that_has_counted_nothing_says_where_to_look() -> None:
+    async with served() as running:
+        done = await run(running.url)
+    assert done.returncode == 2
+    assert f"has counted nothing yet: see {running.url}/rejected for lines that do not count" in done.stderr
+
+
 async def test_a_service_without_entries_is_no_error_but_may_be_a_typing_error(service: Served) -> None:
     done = await run(service.url, "--service", "scv")
 
@@ -127,6 +182,9 @@ async def test_a_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> N
         file.write_text(reader.token + "\n")
         assert (await run(running.url, "--service", "svc", EDGETALLY_TOKEN=reader.token)).returncode == 0
         assert (await run(running.url, "--service", "svc", "--token-file", str(file))).returncode == 0
+        wrong = await run(running.url, "--service", "svc", EDGETALLY_TOKEN="wrong")
+        assert wrong.returncode == 1
+        assert "refuses this token: it is unknown or revoked" in wrong.stderr
         missing = await run(running.url, "--token-file", str(tmp_path / "missing"))
         assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
 

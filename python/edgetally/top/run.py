@@ -11,7 +11,7 @@ from edgetally.errors import EdgetallyError, reason
 from edgetally.small_file import read_file
 from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen
-from edgetally.top.server import Refused, RemoteServer
+from edgetally.top.server import Refused, RemoteServer, ServerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,7 @@ def top(asked: TopArguments) -> None:
     elif asked.follows:
         for answer in server.stream(look.path):
             _print(answer, look, as_json=asked.as_json)
+        raise ServerError(f"{server.url} ended the stream")
     else:
         _print(server.ranking(look.path), look, as_json=asked.as_json)
 
@@ -82,7 +83,9 @@ def _service(server: RemoteServer, named: str, *, may_ask: bool) -> str:
     if named or len(services) == 1:
         return named or services[0]
     if not services:
-        raise EdgetallyError(f"{server.url} has no services yet: name one with --service")
+        raise EdgetallyError(
+            f"{server.url} has counted nothing yet: see {server.url}/rejected for lines that do not count"
+        )
     if not may_ask:
         raise EdgetallyError(f"expected --service with one of: {', '.join(services[:20])}")
     sys.stdout.write("".join(f"{i:>4}  {name}\n" for i, name in enumerate(services, 1)))

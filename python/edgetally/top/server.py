@@ -53,9 +53,9 @@ class Stream:
         self._response = response
 
     def __iter__(self) -> Iterator[Received]:
-        """Yield rankings until the stream ends; raise OSError when the connection is lost."""
+        """Yield rankings until the stream ends; raise ServerError when the connection is lost."""
         event, data = b"", b""
-        while line := self._response.readline():
+        while line := self._line():
             name, _, value = line.rstrip(b"\r\n").partition(b": ")
             if name == b"event":
                 event = value
@@ -65,6 +65,12 @@ class Stream:
                 if event == b"ranking":
                     yield _decoded(data)
                 event, data = b"", b""
+
+    def _line(self) -> bytes:
+        try:
+            return self._response.readline()
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerError(f"lost the connection: {_reason(error)}") from error
 
     def close(self) -> None:
         """End the stream."""
@@ -102,16 +108,17 @@ class RemoteServer:
 
     def services(self) -> list[str]:
         """Return the services that the token may read."""
-        found = json.loads(self._ask("/", "application/json")[1].read())
+        try:
+            found = json.loads(self._content("/"))
+        except ValueError:
+            found = None
         if not isinstance(found, dict) or not isinstance(found.get("services"), list):
             raise ServerError(f"{self.url} is not Edgetally: expected a list of services at /")
         return [str(name) for name in found["services"]]
 
     def ranking(self, path: str) -> Received:
         """Return one ranking."""
-        connection, response = self._ask(path, "application/json")
-        with connection:
-            return _decoded(response.read())
+        return _decoded(self._content(path))
 
     def stream(self, path: str) -> Stream:
         """Return rankings as they come."""
@@ -120,6 +127,15 @@ class RemoteServer:
             connection.close()
             raise ServerError(f"{self.url} has no streams: it may be an older Edgetally")
         return Stream(connection, response)
+
+    def _content(self, path: str) -> bytes:
+        """Return the whole answer."""
+        connection, response = self._ask(path, "application/json")
+        with connection:
+            try:
+                return response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise ServerError(f"cannot read the answer of {self.url}: {_reason(error)}") from error
 
     def _ask(self, path: str, accept: str) -> tuple[_Connection, http.client.HTTPResponse]:
         connection = _Connection(self._host, self._port, self._context)
@@ -137,6 +153,8 @@ class RemoteServer:
             raise ServerError(f"cannot reach {self.url}: {_reason(error)}") from error
         connection.close()
         if response.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+            if self.token:
+                raise Refused(f"{self.url} refuses this token: it is unknown or revoked, or may not read this")
             raise Refused(f"{self.url} wants a token that may read: set EDGETALLY_TOKEN or --token-file")
         if response.status == http.client.NOT_FOUND and path.startswith("/top/"):
             if "at=" in path:
@@ -185,4 +203,9 @@ def _reason(error: Exception) -> str:
         if error.verify_code in OTHER_HOST:
             return f"its certificate is for another host ({error.verify_message.rstrip('.')}): use a name that is in it"
         return f"its certificate is not trusted ({error.verify_message}): name the one that signed it with --ca"
+    if isinstance(error, ssl.SSLError):
+        # Its number is not one of the system's errors.
+        return f"no TLS connection ({error.reason or error}): if it serves no HTTPS, use http://"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer: if it serves HTTPS, use https://"
     return reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
