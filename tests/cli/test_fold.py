@@ -62,6 +62,19 @@ def test_lines_of_other_logs_and_lines_without_a_time_are_summed_up(tmp_path: Pa
     ]
 
 
+CADDY = b'{"ts":1763769600,"logger":"http.log.access","request":{"host":"a.example"},"status":200}\n'
+
+
+def test_a_log_in_another_format_is_named(tmp_path: Path) -> None:
+    right, wrong = write(tmp_path / "a.log", LINE), write(tmp_path / "b.log.gz", gzip.compress(CADDY * 3))
+
+    assert Printed(right, wrong).errors == [
+        f"{wrong}: lines look like format caddy, and are read as canonical: pass --format caddy",
+        "4 lines accepted, 0 rejected",
+    ]
+    assert Printed(wrong, right, settings={"records": {"format": "caddy"}}).errors == ["4 lines accepted, 0 rejected"]
+
+
 def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINE * 3))))
 

@@ -118,6 +118,19 @@ def test_lines_that_do_not_count_are_reported_as_by_fold(
     assert [one["requests"] for one in rows(tmp_path, capfdbinary)] == [1]
 
 
+def test_a_log_in_another_format_is_not_imported(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    caddy = log(tmp_path / "caddy.log", 0, domain=None, request={"host": "b.example"})
+    caddy.write_text(caddy.read_text().replace('"domain": null, ', ""))
+
+    assert load(tmp_path, caddy) == 2
+    assert (
+        b"lines look like format caddy, and are read as canonical: pass --format caddy\n"
+        in capfdbinary.readouterr().err
+    )
+    assert load(tmp_path, "--format", "caddy", caddy) == 0
+    assert [row["domain"] for row in rows(tmp_path, capfdbinary)] == ["b.example"]
+
+
 def test_without_a_history_there_is_nothing_to_export(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -426,6 +426,12 @@ async def test_unknown_cache_words_are_counted(ingest: Ingest) -> None:
     assert len(ingest.totals.unknown_cache_words) == MAX_UNKNOWN_WORDS + 1
 
 
+async def test_a_source_in_another_format_is_logged(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    await ingest.worker.follow(Script(Block(b'{"request":{"host":"a.example"},"status":200}\n')))
+
+    assert caplog.messages == ["script: lines look like format caddy, and are read as canonical"]
+
+
 async def test_lines_of_other_logs_are_counted_and_not_logged(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
     caddy = b'{"level":"error","ts":1,"logger":"http.log.error","msg":"x"}\n'
     stream = ingest.worker.open(DEFAULTS._replace(format="caddy"), source="test")

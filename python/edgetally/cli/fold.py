@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import BinaryIO, TextIO
 
 import edgetally
@@ -13,10 +13,11 @@ from edgetally.cli.streams import standard_input
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.log_sections import LogConfig
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, InputError
 from edgetally.escaping import escape
 from edgetally.model import OTHER_LOG, wrong_lines
-from edgetally.snippets import format_of
+from edgetally.offline.decompression import decompressed
+from edgetally.snippets import LOOKED_AT, format_of, other_format
 
 OK, NOTHING, DAMAGED = 0, 1, 2
 """Exit statuses."""
@@ -95,8 +96,25 @@ def folded(files: list[str], config: LogConfig, *, threads: int, now: int, error
             progress = until_read.enter_context(bar).update
         result = _folded(files, config, threads, now, progress)
     errors.writelines(f"{rejection}\n" for rejection in result.rejections)
+    if problem := misread(files, config.records.format):
+        errors.write(f"{problem}\n")
     errors.writelines(f"{escape(name)}: {problem} (what could be read counts)\n" for name, problem in result.damaged)
     return result
+
+
+def misread(files: list[str], format: str) -> str | None:
+    """Return a sentence on the first of these logs that is in another format than it is read as."""
+    read_as = format_of(format, "records.format")
+    for name in files:
+        if not os.path.isfile(name):
+            continue  # `-`, a glob, or a pipe, which can be read only once
+        with open(name, "rb") as log, suppress(InputError):
+            start = next(decompressed(iter([log.read(LOOKED_AT)]), name), b"")
+            if found := other_format(start, read_as):
+                return (
+                    f"{escape(name)}: lines look like format {found}, and are read as {read_as}: pass --format {found}"
+                )
+    return None
 
 
 def write_summary(result: edgetally.FoldResult, errors: TextIO) -> int:

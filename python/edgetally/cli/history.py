@@ -9,7 +9,7 @@ from edgetally.cli.flags import MAX_SHOWN, RECORDS, add_flags
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, EdgetallyError
 
 DATASETS = ("domains", "origins", "channel")
 DOWNSAMPLE = ("minute", "hour", "day")
@@ -76,13 +76,16 @@ def _export(arguments: argparse.Namespace, settings: Given) -> int:
 
 
 def _import(arguments: argparse.Namespace, settings: Given) -> int:
-    from edgetally.cli.fold import folded, write_summary  # noqa: PLC0415 - other commands fold nothing
+    from edgetally.cli.fold import folded, misread, write_summary  # noqa: PLC0415 - other commands fold nothing
     from edgetally.history.history import open_file  # noqa: PLC0415 - other commands need no history
     from edgetally.history.importing import Importer  # noqa: PLC0415 - the same
     from edgetally.offline.fold import sealed_of  # noqa: PLC0415 - the same
 
     config = settings.config()
     _directory(config)
+    # What is in the history stays there.
+    if not settings.gives("records.format") and (problem := misread(arguments.files, config.records.format)):
+        raise EdgetallyError(problem)
     now = int(SystemClock().now())
     threads = os.cpu_count() or 1
     result = folded(arguments.files or ["-"], config, threads=threads, now=now, errors=sys.stderr)

@@ -13,6 +13,7 @@ from edgetally.clock import Clock, sleep_until
 from edgetally.errors import Unavailable
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.fold_pool import FoldPool
+from edgetally.ingest.format_check import FormatCheck
 from edgetally.ingest.stream import InputStream
 from edgetally.journal.base import Journal
 from edgetally.model import Defaults, Framing, Report
@@ -58,11 +59,13 @@ class Worker:
         """
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
+        format_check = FormatCheck(source.name, source.defaults.format)
         background: asyncio.Task[None] | None = None
         try:
             async for block in source.blocks():
                 recognised = rejected = 0
                 await complete(batch.add(block))
+                format_check.look(block.data)
                 if batch.is_due:
                     if self._fold_on_bytes and not goes_back:
                         background = await self._commit_meanwhile(batch, background)

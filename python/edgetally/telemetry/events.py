@@ -402,6 +402,15 @@ class SyslogConnectionLost(SourceEvent, frozen=True):
     problem: str
 
 
+class FormatDiffers(SourceEvent, frozen=True):
+    """They count under `_invalid`, or not at all: correct the source's `format`."""
+
+    level = logging.WARNING
+    sentence = "{source}: lines look like format {found}, and are read as {format}"
+    found: str
+    format: str
+
+
 class LineRejected(SourceEvent, frozen=True):
     """A line does not count: [the record](record.md) explains its reason. At most ten per batch are logged."""
 
