@@ -124,6 +124,9 @@ test("idle is counted from the last request", () => {
   const none = new Array(300).fill(0);
   const idle = ranking({ all: { now: [0], before: [0], series: { requests: none } } });
   assert.deepEqual(stateOf({ ranking: idle }), ["idle", "no requests for 5 min"]);
+  const young = new Array(300).fill(null).fill(0, 286);
+  const unknown = ranking({ since: NOW - 14, all: { now: [0], before: [0], series: { requests: young } } });
+  assert.deepEqual(stateOf({ ranking: unknown }), ["idle", "no requests for 14 s"]);
 });
 
 test("rows keep their position while the order rests", () => {

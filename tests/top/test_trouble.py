@@ -28,7 +28,7 @@ def test_a_failure_begins_after_ten_calm_seconds(values: list[int | None], expec
 
 def test_times_are_those_of_the_clock() -> None:
     assert since([*CALM, 1, 0, 1], NOON) == "since 11:59:58"
-    assert since([0, 1], NOON) == "before 11:59:59"
+    assert since([0, 1], NOON) == "since before 11:59:59"
     assert since([1, *CALM], NOON) == ""
     assert silent_since([None, 2, 0, 0], NOON) == "11:59:59"
 

@@ -37,11 +37,11 @@ def beginning(values: Sequence[int | None]) -> Beginning | None:
 
 
 def since(values: Sequence[int | None], last: int) -> str:
-    """Return when the failure at the end of a series began: `since 04:40:12`, `before 04:36:06`; empty without one."""
+    """Return when the failure at the end of a series began: `since 04:40:12`, `since before …`; empty without one."""
     began = beginning(values)
     if not began:
         return ""
-    return ("since " if began.is_known else "before ") + time_of_day(last - len(values) + 1 + began.at)
+    return ("since " if began.is_known else "since before ") + time_of_day(last - len(values) + 1 + began.at)
 
 
 def silent_since(values: Sequence[int | None], last: int) -> str:

@@ -141,11 +141,10 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
   if (behind > STALE) {
     return { name: "stale", text: `stands still for ${duration(behind)}${sentence ? `: ${sentence}` : ""}` };
   }
-  if (starting(ranking)) return { name: "starting", text: "starting: no comparison yet" };
   const idle = idleFor(ranking);
-  return idle >= ranking.window
-    ? { name: "idle", text: `no requests for ${duration(idle)}` }
-    : { name: "live", text: "live" };
+  // Also in the first minute: a service that does not exist has no requests either.
+  if (idle >= ranking.window) return { name: "idle", text: `no requests for ${duration(idle)}` };
+  return starting(ranking) ? { name: "starting", text: "starting: no comparison yet" } : { name: "live", text: "live" };
 }
 
 /**

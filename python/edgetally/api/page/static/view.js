@@ -95,7 +95,7 @@ async function start() {
   controls();
   if (look.service) return void draw();
   if (found.length) return go({ service: found[0] }, { replace: true });
-  notice("Send requests, and they are shown here. The command edgetally formats shows how an edge logs them.");
+  notice("Nothing counts yet. Lines that do not are at /rejected; edgetally formats shows how an edge logs requests.");
   connection.problem = "empty";
   draw();
   setTimeout(start, 1000);
