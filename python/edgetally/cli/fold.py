@@ -108,7 +108,8 @@ def misread(files: list[str], format: str) -> str | None:
     for name in files:
         if not os.path.isfile(name):
             continue  # `-`, a glob, or a pipe, which can be read only once
-        with open(name, "rb") as log, suppress(InputError):
+        # What is wrong with a log is said where it is counted.
+        with suppress(InputError, OSError), open(name, "rb") as log:
             start = next(decompressed(iter([log.read(LOOKED_AT)]), name), b"")
             if found := other_format(start, read_as):
                 return (
