@@ -194,7 +194,7 @@ def test_variables_of_others_are_left_alone() -> None:
         ("EDGETALLY_API__ALLOW_ANONYMOUS", "maybe", "expected true or false, got 'maybe'"),
         ("EDGETALLY_LOG__LEVEL", "loud", "must be one of: debug, info, warning, error (got 'loud')"),
         ("EDGETALLY_SOURCES__FOLLOW", "a.log", "expected a list of tables in JSON or TOML, got 'a.log'"),
-        ("EDGETALLY_SOURCES__FOLLOW", '"a.log"', "expected a list of tables, got a string"),
+        ("EDGETALLY_SOURCES__FOLLOW", '"a.log"', 'expected a list of tables such as [{path = "…"}], got a string'),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, text: str, problem: str) -> None:

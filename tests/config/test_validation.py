@@ -25,7 +25,11 @@ POP = "expected 1 to 64 bytes of printable characters, got "
             id="a typo in a list",
         ),
         pytest.param({"sources": {"follow": [{}]}}, "sources.follow[0].path", "missing", id="a file without a path"),
-        pytest.param({"sources": {"follow": ["a"]}}, "sources.follow[0]", "expected a table, got a string", id="text"),
+        pytest.param(
+            {"sources": {"follow": ["a"]}},
+            *("sources.follow[0]", 'expected a table such as {path = "…"}, got a string'),
+            id="text",
+        ),
         pytest.param({"api": 1}, "api", "expected a table, got an integer", id="a section that is a number"),
         pytest.param(
             {"api": {"listen": 8480}}, "api.listen", "expected HOST:PORT or [IPv6]:PORT, got an integer", id="a port"
@@ -131,7 +135,7 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         ),
         pytest.param(
             {"sources": {"follow": "access.log"}},
-            *("sources.follow", "expected a list of tables, got a string"),
+            *("sources.follow", 'expected a list of tables such as [{path = "…"}], got a string'),
             id="a file instead of files",
         ),
         pytest.param({"services": 1}, "services", "expected tables by name, got an integer", id="no table of services"),

@@ -258,6 +258,7 @@ def test_an_address_is_written_as_it_is_read(text: str, want: Address) -> None:
         "udp:127.0.0.1:-1",
         "udp:127.0.0.1:65536",
         "UDP:127.0.0.1:5514",
+        "udp://127.0.0.1:5514",
         "tls:127.0.0.1:6514",
         "unix:",
         "unix:log.sock",

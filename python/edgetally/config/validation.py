@@ -65,7 +65,9 @@ def check_as(kind: type[S], given: Mapping[str, object]) -> S:
 def _table(kind: type[S], given: object, where: str, problems: list[ConfigError]) -> S | None:
     """Return what a table says; None after adding to `problems`."""
     if not isinstance(given, Mapping):
-        problems.append(ConfigError(where or "settings", f"expected a table, got {_kind(given)}"))
+        needed = any(one.is_required for one in declared(where, kind))
+        example = f" such as {_example(kind, where)}" if needed else ""
+        problems.append(ConfigError(where or "settings", f"expected a table{example}, got {_kind(given)}"))
         return None
     before = len(problems)
     settings = {one.name: one for one in declared(where, kind)}
@@ -206,7 +208,13 @@ def _expected(setting: Setting, given: object) -> str:
         shown = _kind(given)
     if setting.choices:
         return f"must be {setting.words} (got {shown})"
-    return f"expected {setting.words}, got {shown}"
+    example = f" such as [{_example(setting.table, setting.path)}]" if setting.table else ""
+    return f"expected {setting.words}{example}, got {shown}"
+
+
+def _example(kind: type[Section], where: str) -> str:
+    """Return a table as TOML writes it, with what it needs."""
+    return "{" + ", ".join(f'{one.name} = "…"' for one in declared(where, kind) if one.is_required) + "}"
 
 
 def _kind(value: object) -> str:

@@ -41,7 +41,7 @@ def parse(text: str) -> Address:
 def is_host(text: str) -> bool:
     """Return whether `text` may be the name or the address of a host."""
     try:
-        return bool(text) and text.isprintable() and bool(text.encode("idna"))
+        return bool(text) and "/" not in text and text.isprintable() and bool(text.encode("idna"))
     except UnicodeError:
         return False
 
