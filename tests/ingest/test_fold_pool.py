@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgetally.ingest.fold_pool import INLINE_BLOCK_BYTES, NICE, FoldPool, RecordLimits
+from edgetally.background import NICE
+from edgetally.ingest.fold_pool import INLINE_BLOCK_BYTES, FoldPool, RecordLimits
 from tests.support.clock import ManualClock
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS, NOT_HTML, NOT_READ, Refusal, response_to
 from edgetally.api.long_poll import INLINE_BYTES
+from edgetally.background import background_threads
 from edgetally.errors import Unavailable
 from edgetally.http.messages import Response
 from edgetally.telemetry.events import HistoryNotRead, say
@@ -80,7 +81,7 @@ class Rankings:
         self._making: dict[Question, list[asyncio.Future[bytes]]] = {}
         """The readers of the rankings that the thread is making."""
         # One, because a ranking can wait: entries cannot.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rankings")
+        self._thread = background_threads(1, "rankings")
         # What is now does not wait for what was.
         self._past_thread = ThreadPoolExecutor(1, thread_name_prefix="past-rankings")
 

@@ -5,16 +5,13 @@ Lines are folded without the GIL. So blocks of several inputs are folded at the 
 """
 
 import asyncio
-import os
-import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from edgetally import _core
+from edgetally.background import background_threads
 from edgetally.clock import Clock
 from edgetally.model import Defaults, Framing, Report
 from edgetally.snippets import usual_lateness
@@ -30,10 +27,6 @@ INLINE_BLOCK_BYTES = 16 * 1024
 
 INLINE_DRAIN_BYTES = 2 << 20
 """A fold up to this size is drained on the event loop, in about a millisecond."""
-
-NICE = 5
-"""How much the threads that fold yield when processors are short. They do most of the work and can wait for a moment;
-those that seal and answer cannot. Much more, and a busy machine would hold up the logs."""
 
 MAX_POOLED_FOLDS = 8
 """How many used folds are kept for the next pushes."""
@@ -67,7 +60,7 @@ class FoldPool:
         """How long blocks took to fold, with the wait for a thread."""
         self._clock = clock
         self._limits = limits
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fold", initializer=_yield_to_others)
+        self._threads = background_threads(threads, "fold")
         self._pooled: deque[PooledFold] = deque(maxlen=MAX_POOLED_FOLDS)
 
     def collect(self) -> Iterator[Family]:
@@ -134,10 +127,3 @@ class FoldPool:
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
-
-
-def _yield_to_others() -> None:
-    """Lower the priority of this thread, where a thread has one of its own."""
-    if sys.platform == "linux":
-        number = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, number, os.getpriority(os.PRIO_PROCESS, number) + NICE)

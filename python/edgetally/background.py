@@ -1,0 +1,28 @@
+"""Threads for work that can wait for a moment."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+NICE = 5
+"""How much they yield when processors are short. Threads that fold do most of the work: much more, and a busy machine
+would hold up the logs."""
+
+
+def background_threads(count: int, name: str) -> ThreadPoolExecutor:
+    """
+    Make threads with a lower priority than those that seal and answer, where a thread has one of its own.
+
+    For calls into the core, which work without the GIL. A thread that waits for a processor while it has the GIL would
+    hold up all others.
+    """
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_yield_to_others)
+
+
+def _yield_to_others() -> None:
+    if sys.platform == "linux":
+        number = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, number, os.getpriority(os.PRIO_PROCESS, number) + NICE)
