@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::decode::brackets;
 use crate::decode::key_tree::{KeyTree, Meaning};
 use crate::decode::scan;
 use crate::decode::slots::Slots;
@@ -117,13 +118,13 @@ impl Cursor<'_> {
     #[inline]
     pub fn skip_nested(self, at: usize) -> Option<usize> {
         let opens = at < self.end && matches!(self.block[at], b'{' | b'[');
-        if opens { scan::nested_end(self.block, at, self.end) } else { None }
+        if opens { brackets::nested_end(self.block, at, self.end) } else { None }
     }
 
     /// The same where a backslash stands before each quote, and nowhere else.
     pub fn skip_escaped(self, at: usize) -> Option<usize> {
         let opens = at < self.end && matches!(self.block[at], b'{' | b'[');
-        if opens { scan::escaped_end(self.block, at, self.end) } else { None }
+        if opens { brackets::escaped_end(self.block, at, self.end) } else { None }
     }
 
     /// Decodes the headers at `start` and returns where they end; `object` of `keys` says what they mean.
@@ -154,7 +155,7 @@ impl Cursor<'_> {
 
     /// Where the object or array that opens at `at` has closed.
     fn nested_end(self, at: usize) -> Result<usize, Rejection> {
-        scan::nested_end(self.block, at, self.end).ok_or(Rejection::new(Reason::Truncated, self.end))
+        brackets::nested_end(self.block, at, self.end).ok_or(Rejection::new(Reason::Truncated, self.end))
     }
 
     /// Decodes the objects in the array that opens at `start`, with the fields of one origin each; returns where it ends.

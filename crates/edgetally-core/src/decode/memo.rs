@@ -1,13 +1,12 @@
 //! A memo of values: what values meant before that are likely to come again.
 
+use crate::decode::short_value::{VALUE, load_u64};
 use crate::schema::record_fields::SLOTS;
 use crate::value::keyword;
 use crate::value::number::Digits;
 use crate::value::text::content;
 use crate::value::timestamp::{Timestamp, timestamp};
 
-/// How many bytes after a literal are looked at for a value.
-pub const VALUE: usize = 32;
 /// How many keywords are remembered. Two with the same bucket replace each other.
 const WORDS: usize = 64;
 /// Added to the slot of words without quotes.
@@ -159,9 +158,3 @@ fn pack(len: usize, slot: usize) -> (u8, u8) {
 /// The bits of the first letters of eight, by how many these are.
 const MASKS: [u64; 9] =
     [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, 0xFF_FFFF_FFFF_FFFF, u64::MAX];
-
-/// The eight bytes at `at`, the first in the lowest.
-#[inline]
-pub fn load_u64(bytes: &[u8; VALUE], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
-}

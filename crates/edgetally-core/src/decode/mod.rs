@@ -11,12 +11,17 @@
 //! Decoding is lenient in values (bare `009`, raw control bytes, illegal escapes) and strict in structure, because a broken
 //! structure means that a line was cut off or mixed with another.
 
+pub mod brackets;
 pub mod columns;
 pub mod cursor;
 pub mod key_tree;
+mod literal;
 mod memo;
 mod object_decoder;
+mod position;
 pub mod scan;
+mod segment;
+mod short_value;
 pub mod slots;
 mod template;
 
@@ -26,8 +31,9 @@ use crate::decode::columns::Columns;
 use crate::decode::cursor::Cursor;
 use crate::decode::key_tree::KeyTree;
 use crate::decode::object_decoder::ObjectDecoder;
+use crate::decode::position::Position;
 use crate::decode::slots::Slots;
-use crate::decode::template::{Position, Template};
+use crate::decode::template::Template;
 use crate::rejection::Rejection;
 
 /// How lines are written.

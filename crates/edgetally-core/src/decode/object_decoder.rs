@@ -2,9 +2,11 @@
 
 use crate::decode::cursor::{Cursor, Token, put};
 use crate::decode::key_tree::{KeyTree, Meaning, ROOT};
+use crate::decode::position::Position;
 use crate::decode::scan;
+use crate::decode::segment::Notation;
 use crate::decode::slots::Slots;
-use crate::decode::template::{Notation, Position, Template};
+use crate::decode::template::Template;
 use crate::rejection::{Reason, Rejection};
 use crate::schema::record_fields::{self as field, SKIP};
 

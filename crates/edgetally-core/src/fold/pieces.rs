@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::decode::scan;
+use crate::decode::brackets;
 use crate::value::text::{is_blank, trim};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -90,7 +90,7 @@ pub fn syslog_messages(block: &[u8], range: Range<usize>) -> Option<Vec<Range<us
         // Braces occur in headers. A record goes on with the quote of a key, or ends.
         let is_record = |brace: &usize| matches!(trim(&block[*brace + 1..range.end]), [b'"' | b'}', ..]);
         let record = memchr::memchr_iter(b'{', &block[at..range.end]).map(|brace| at + brace).find(is_record)?;
-        let end = scan::nested_end(block, record, range.end).unwrap_or(range.end);
+        let end = brackets::nested_end(block, record, range.end).unwrap_or(range.end);
         messages.push(at..end);
         at = strip_start(block, end..range.end);
     }
@@ -112,7 +112,7 @@ pub fn records(block: &[u8], range: Range<usize>) -> Option<Vec<Range<usize>>> {
     let (mut records, mut at, mut has_punctuation) = (vec![], range.start, false);
     while at < range.end {
         match block[at] {
-            b'{' => match scan::nested_end(block, at, range.end) {
+            b'{' => match brackets::nested_end(block, at, range.end) {
                 Some(end) => {
                     records.push(at..end);
                     at = end;

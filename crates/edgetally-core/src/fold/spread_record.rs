@@ -1,6 +1,6 @@
 //! A record that is spread over several lines, as pretty-printers write it.
 
-use crate::decode::scan::Walk;
+use crate::decode::brackets::Walk;
 use crate::value::text::{is_blank, trim};
 
 /// The lines of a record up to here, with blanks instead of newlines; empty if there is none.

@@ -1,6 +1,6 @@
 //! Recognises lines that are not JSON objects, such as those of other log formats, and names them in the error.
 
-use crate::decode::scan;
+use crate::decode::brackets;
 use crate::value::text::trim;
 
 const UTF_16: &str = "UTF-16 text: expected UTF-8, which `iconv --from-code UTF-16 --to-code UTF-8` makes of it";
@@ -51,7 +51,7 @@ pub fn foreign(line: &[u8]) -> Option<&'static str> {
     }
     let brace = memchr::memmem::find(line, b"{\"");
     if let Some(brace) = brace
-        && scan::nested_end(line, brace, line.len()) == Some(line.len())
+        && brackets::nested_end(line, brace, line.len()) == Some(line.len())
     {
         return Some(BEHIND_TEXT);
     }

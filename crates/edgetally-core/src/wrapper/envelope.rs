@@ -11,8 +11,8 @@
 
 use std::ops::Range;
 
+use crate::decode::brackets;
 use crate::decode::cursor::{Cursor, Token};
-use crate::decode::scan;
 use crate::value::text::{unescape_into, unescape_string};
 use crate::wrapper::part_marks::{PartMarks, SourceMarks, is_part_mark};
 use crate::wrapper::parts::SourceHash;
@@ -277,7 +277,7 @@ fn may_hold_record(raw: &[u8]) -> bool {
 
 /// Whether `text` is one object, as far as its braces say.
 fn is_object(text: &[u8]) -> bool {
-    text.first() == Some(&b'{') && scan::nested_end(text, 0, text.len()) == Some(text.len())
+    text.first() == Some(&b'{') && brackets::nested_end(text, 0, text.len()) == Some(text.len())
 }
 
 /// Writes to `inside` the bytes that a list of numbers stands for: `[123,34]`; nothing if one is not a byte.

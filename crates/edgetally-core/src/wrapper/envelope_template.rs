@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::decode::brackets;
 use crate::decode::cursor::{Cursor, Token};
 use crate::decode::scan;
 use crate::wrapper::envelope::{Envelope, Opened, decides_envelope, is_time};
@@ -107,7 +108,7 @@ impl EnvelopeTemplate {
                 }
                 MemberKind::Scalar => scan::scalar_end(line, value, line.len())?,
                 MemberKind::Nested if line.get(value) != Some(&self.text[member.range.start]) => return None,
-                MemberKind::Nested => scan::nested_end(line, value, line.len())?,
+                MemberKind::Nested => brackets::nested_end(line, value, line.len())?,
             };
             if member.variation == Variation::Time {
                 second = times.second(&line[value..at]);

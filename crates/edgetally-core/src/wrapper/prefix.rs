@@ -17,7 +17,7 @@
 //! 2026/11/22 04:41:06.123⇥INFO⇥http.log.access⇥handled request⇥{"status":…}  Caddy, `format console`
 //! ```
 
-use crate::decode::scan;
+use crate::decode::brackets;
 use crate::value::date::MONTHS;
 use crate::value::text::{is_blank, trim};
 use crate::value::timestamp::lacks_offset;
@@ -338,7 +338,7 @@ fn message(line: &[u8], start: usize) -> usize {
     // No usual header: the record is the object that ends where the line does.
     let end = line.iter().rposition(|byte| !is_blank(*byte) && *byte != 0).map_or(start, |last| last + 1).max(start);
     let braces = memchr::memchr_iter(b'{', &line[start..end]).map(|at| start + at).take(MAX_BRACES);
-    let record = braces.into_iter().find(|at| scan::nested_end(line, *at, end) == Some(end));
+    let record = braces.into_iter().find(|at| brackets::nested_end(line, *at, end) == Some(end));
     let host = token(line, start).map_or(start, |host| start + host.len() + 1);
     record.or(behind_tag(line, host)).or(behind_tag(line, start)).unwrap_or(start)
 }
