@@ -15,7 +15,7 @@ mod time_memo;
 
 pub use crate::wrapper::envelope::Envelope;
 pub use crate::wrapper::list::Element;
-pub use crate::wrapper::prefix::Prefix;
+pub use crate::wrapper::prefix::found::Prefix;
 
 use crate::value::text::is_blank;
 use crate::wrapper::envelope_template::{EnvelopeTemplate, Matched};
