@@ -8,7 +8,7 @@ committed later. Meanwhile the journal keeps the facts from which the next proce
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
@@ -17,11 +17,10 @@ from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.errors import Unavailable
 from edgetally.history.base import HistoryWriter, Later, RecordedBatch, ServiceMinute
-from edgetally.history.tiers import MINUTE, MINUTES
-from edgetally.telemetry import metrics
+from edgetally.history.open_minute import OpenMinute
+from edgetally.history.tiers import MINUTES
 from edgetally.telemetry.events import HistoryFailing, HistoryRecovered, MinutesLeftOut, TaskFailed, say
 from edgetally.telemetry.histogram import Histogram
-from edgetally.telemetry.prometheus import Family
 
 PENDING_BYTES = 128 << 20
 """Bytes of minutes that wait for the file. Beyond it, the oldest are left out."""
@@ -59,43 +58,6 @@ class NameLimits(Protocol):
     @property
     def max_names(self) -> int:
         """In a minute that is over."""
-
-
-class OpenMinute:
-    """The minute that is not over, or what is left of it, of all services."""
-
-    def __init__(self, first: int, second: int) -> None:
-        """Start with `second`. `first` is the first second that is in no minute before."""
-        self.first = first
-        self.minute = MINUTES.window_of(second)
-        self.next = second
-        """The first second that was not given yet."""
-        self.known: list[tuple[int, int]] = []
-        """The seconds of which everything is known."""
-        self.rollups: dict[str, _core.Rollup] = {}
-        """By service."""
-        self.seconds: dict[str, int] = {}
-        """How many seconds the rollups have."""
-        self.made: dict[str, tuple[int, dict[str, bytes]]] = {}
-        """Rows for readers, and of how many seconds they are."""
-
-    @property
-    def end(self) -> int:
-        """The first second behind it."""
-        return self.minute + MINUTE
-
-    def reach(self, second: int, known_from: int) -> None:
-        """Note that every second before `second` was given. Of those from `known_from` on, everything is known."""
-        first, self.next = max(self.next, known_from), max(self.next, second)
-        if first < self.next:
-            if self.known and self.known[-1][1] == first:
-                first = self.known.pop()[0]
-            self.known.append((first, self.next))
-
-    def skip(self, minute: int, known_from: int) -> None:
-        """Go on with a later minute: there was nothing until then."""
-        self.reach(minute, known_from)
-        self.minute = minute
 
 
 def tell(problem: str | None) -> None:
@@ -333,31 +295,3 @@ class Recorder:
             if self.failing:
                 self._tell(None)
             self.failing = None
-
-
-class HistoryCollector:
-    """The metrics of the history, which are all 0 if there is none."""
-
-    def __init__(self, recorders: Sequence[Recorder]) -> None:
-        """In a cluster, each partition has a recorder."""
-        self._recorders = recorders
-
-    @property
-    def limits_reached(self) -> Mapping[str, int]:
-        """How often, by setting."""
-        return {"history.max_bytes": sum(one.removed_early for one in self._recorders)}
-
-    def collect(self) -> Iterator[Family]:
-        """Yield the metrics."""
-        all_of = self._recorders
-        commit_time = Histogram()
-        for one in all_of:
-            commit_time.add(one.commit_time)
-        yield metrics.HISTORY_FAILING.sample(int(any(one.failing is not None for one in all_of)))
-        yield metrics.HISTORY_COMMITS.sample(sum(one.commits for one in all_of))
-        yield metrics.HISTORY_COMMIT_FAILURES.sample(sum(one.failures for one in all_of))
-        yield metrics.HISTORY_COMMIT_DURATION.sample(commit_time)
-        yield metrics.HISTORY_LEFT_OUT.sample(sum(one.left_out for one in all_of))
-        yield metrics.HISTORY_OVERFLOWED.sample(sum(one.overflowed for one in all_of))
-        yield metrics.HISTORY_SIZE.sample(sum(one.size for one in all_of))
-        yield metrics.LAST_RECORDED.sample(max(min((one.needed_from for one in all_of), default=0) - 1, 0))

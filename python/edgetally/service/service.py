@@ -31,9 +31,9 @@ from edgetally.config.descriptions import Descriptions
 from edgetally.config.log_sections import RecordsSettings
 from edgetally.config.sections import Config, FollowSettings, SourcesSettings, SyslogSettings
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable, reason
+from edgetally.history.collector import HistoryCollector
 from edgetally.history.history import ServerHistory, has_history
 from edgetally.history.no_history import NoHistory
-from edgetally.history.recorder import HistoryCollector
 from edgetally.http.connection import Connection
 from edgetally.http.server import Limits, Server
 from edgetally.ingest.committer import Committer
