@@ -81,6 +81,20 @@ async def test_a_journal_begins_anew_once_all_of_it_is_in_the_history(
     assert until > START + 61
 
 
+async def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as running:
+        (tmp_path / "history.sqlite").rename(tmp_path / "elsewhere")
+        await running.push(record(0))
+        await running.to(65)
+        history = (await running.get("/readyz"))["checks"]["history"]
+        problem = "the history cannot be written: its file was moved or deleted: put it back, or restart to start over"
+        assert history["problem"].startswith(problem)
+
+        (tmp_path / "elsewhere").rename(tmp_path / "history.sqlite")
+        await running.to(70)
+        assert await requests(running) == 1
+
+
 async def test_a_full_disk_does_not_make_a_server_unready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with keeping(tmp_path) as running:
         monkeypatch.setattr("edgetally.history.store.RESERVED_BYTES", 1 << 62)

@@ -102,8 +102,12 @@ class HistoryFile:
 
     def _check_disk(self) -> None:
         """Raise OSError when the disk is nearly full: what is left is the journal's. Raise it also without the file."""
-        if self.path.stat().st_ino != self._inode:
-            raise OSError("its file was moved: put it back, or restart to start over")
+        try:
+            is_there = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise OSError("its file was moved or deleted: put it back, or restart to start over")
         disk = os.statvfs(self.path)
         reserved = min(RESERVED_BYTES, int(disk.f_blocks * RESERVED_PART) * disk.f_frsize)
         if disk.f_bavail * disk.f_frsize < reserved:

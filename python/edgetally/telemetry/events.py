@@ -198,7 +198,7 @@ class JournalFailing(Event, frozen=True):
     """Nothing can be made durable. The journal is retried every second, until `journal_recovered`."""
 
     level = logging.ERROR
-    sentence = "cannot write {path}: {problem}; pushes get 503, other sources wait"
+    sentence = "{problem} ({path}); pushes get 503, other sources wait"
     path: str
     problem: str
 
