@@ -19,12 +19,7 @@ const COLUMNS: &str = "values between tabs: expected a JSON object, or a format 
 
 /// What is said of `line`, which is no JSON object, if it is something that is known.
 pub fn foreign(line: &[u8]) -> Option<&'static str> {
-    let zeros = line.iter().take(64).skip(2).step_by(2).filter(|byte| **byte == 0).count()
-        + line.iter().take(64).skip(1).step_by(2).filter(|byte| **byte == 0).count();
-    if line.starts_with(b"\xFF\xFE")
-        || line.starts_with(b"\xFE\xFF")
-        || (zeros > 1 && zeros * 5 >= line.len().min(64) * 2)
-    {
+    if is_utf_16(&line[..line.len().min(64)]) {
         return Some(UTF_16);
     }
     let line = trim(line);
@@ -56,6 +51,19 @@ pub fn foreign(line: &[u8]) -> Option<&'static str> {
         return Some(BEHIND_TEXT);
     }
     (memchr::memchr_iter(b'\t', line).count() > 5).then_some(COLUMNS)
+}
+
+/// Whether `start` looks like the start of a line in UTF-16: marked as such, or with a zero beside every character.
+///
+/// A program or an image has zeros, too, but in runs, and control characters.
+fn is_utf_16(start: &[u8]) -> bool {
+    let zeros = |first: usize| start.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    // The first byte may be the second half of the newline before.
+    let (even, odd) = (zeros(2), zeros(1));
+    let is_text = start.iter().all(|byte| matches!(byte, 0 | b'\t' | b'\r' | b' '..));
+    start.starts_with(b"\xFF\xFE")
+        || start.starts_with(b"\xFE\xFF")
+        || (is_text && even.min(odd) == 0 && even + odd > 1 && (even + odd) * 5 >= start.len() * 2)
 }
 
 /// What is said of the object `line`, which has neither a status nor an origin, if it is something that is known.
@@ -91,7 +99,17 @@ mod tests {
         for (line, want) in cases {
             assert_eq!(Some(*want), foreign(line), "{}", String::from_utf8_lossy(line));
         }
-        for line in [&b""[..], b"x", b"{\"status\":200", b"a {\"b\":1", b"<190>x", b"GET / 200", b"\0\0{}", b"1\t2"] {
+        for line in [
+            &b""[..],
+            b"x",
+            b"{\"status\":200",
+            b"a {\"b\":1",
+            b"<190>x",
+            b"GET / 200",
+            b"\0\0{}",
+            b"1\t2",
+            b"\x7FELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0\x01\0\0\0",
+        ] {
             assert_eq!(None, foreign(line), "{}", String::from_utf8_lossy(line));
         }
         assert_eq!(Some(BASE64), foreign_object(b"{\"records\":[{\"data\":\"eyJ9\"}]}"));
