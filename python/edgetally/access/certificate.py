@@ -49,8 +49,8 @@ def loaded(cert: Path, key: Path) -> ssl.SSLContext:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigError("api.tls_key", f"{key}: not the key of the certificate in {cert}") from error
-        problem = f"{key}: expected a private key in PEM form: {error.reason or error}"
-        raise ConfigError("api.tls_key", problem) from error
+        because = f": {error.reason}" if error.reason else ""  # without one, Python names a line of its own source
+        raise ConfigError("api.tls_key", f"{key}: expected a private key in PEM form{because}") from error
     return context
 
 
