@@ -365,7 +365,9 @@ class RotatedFileUnreadable(SourceEvent, frozen=True):
 class FileTruncated(SourceEvent, frozen=True):
     """A followed file no longer has what was read of it. Lines that no copy has are lost: better rotate by renaming."""
 
-    sentence = "{source}: truncated, reading from the beginning; what was behind byte {offset} is in {copy}"
+    sentence = (
+        "{source}: truncated, reading from the beginning; read before: {offset} bytes; copy with the rest: {copy}"
+    )
     offset: int
     copy: str
 

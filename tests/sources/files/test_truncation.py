@@ -164,4 +164,4 @@ async def test_it_is_said_where_the_rest_of_what_was_truncated_is(
             os.truncate(log, 0)
         await reading.nothing(1)
     (said,) = (one for one in events(caplog) if isinstance(one, FileTruncated))
-    assert (said.offset, said.copy) == (9, str(log.with_name("access.log.1")) if has_copy else "no copy")
+    assert (said.offset, said.copy) == (9, str(log.with_name("access.log.1")) if has_copy else "none")

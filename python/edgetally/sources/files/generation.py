@@ -268,7 +268,7 @@ class Generation:
         began = self.file.beginning()
         self.is_copied = True
         others = await self._log.look_around(self, is_truncated=True)
-        copy = path_text(others.copy.file.path) if others.copy else "no copy"
+        copy = path_text(others.copy.file.path) if others.copy else "none"
         say(FileTruncated(source=self.name, offset=self.known().offset, copy=copy))
         # The copy goes on with the parts of records, too.
         resume = b"" if others.copy else None
