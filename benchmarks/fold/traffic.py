@@ -1,6 +1,8 @@
 """The traffic: made-up nginx logs, the same lines every time."""
 
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from random import Random
 from typing import Any
 
@@ -17,6 +19,7 @@ FETCHES = {"MISS": 85, "EXPIRED": 10, "BYPASS": 5}
 PROTOCOLS = {"HTTP/1.1": 45, "HTTP/2.0": 45, "HTTP/3.0": 10}
 TLS = {"TLSv1.3": 80, "TLSv1.2": 18, "": 2}
 AGENT = "Mozilla/5.0%20(X11;%20Linux%20x86_64)%20AppleWebKit/537.36%20(KHTML,%20like%20Gecko)%20Chrome/142.0"
+AGENTS, ENDING = AGENT * 4, len('"}\n')
 
 CODES = [200, 204, 206, 301, 302, 304, 400, 401, 403, 404, 416, 429, 499, 500, 501, 502, 503, 504, 505, 530]
 ODD_STATUSES = dict.fromkeys([*CODES, 103, 418, 599, "000", 600, 999], 1)
@@ -57,6 +60,19 @@ ODD_TTFBS = [
 ODD_LINES = 20_000
 
 
+class Choice:
+    """Picks among the keys of a table by their weights: `Random.choices`, which adds them up for each pick."""
+
+    def __init__(self, random: Random, weights: Mapping[Any, int]) -> None:
+        self._random = random.random
+        self._keys, self._sums = list(weights), list(accumulate(weights.values()))
+        self._all = float(self._sums[-1])
+
+    def __call__(self) -> Any:  # noqa: ANN401 - a key of the table
+        """Return a key."""
+        return self._keys[bisect(self._sums, self._random() * self._all, 0, len(self._keys) - 1)]
+
+
 def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[bytes]:
     """
     Make up nginx logs in order of time; the same lines for the same arguments.
@@ -65,39 +81,49 @@ def lines(count: int, *, odd: bool = False, many: bool = False) -> Iterator[byte
     many keys, and all lines are in one second.
     """
     random = Random(7)
-    domains, seconds = (MANY_DOMAINS, 1) if many else (DOMAINS, SECONDS)
+    bits, chance = random.getrandbits, random.random
 
-    def pick(weights: dict[Any, int]) -> Any:  # noqa: ANN401 - a key of the table
-        return random.choices(list(weights), list(weights.values()))[0]
+    def below(end: int) -> int:
+        """Return what `randrange` would, without its checks."""
+        size = end.bit_length()
+        while (value := bits(size)) >= end:
+            pass
+        return value
+
+    domains, seconds = (MANY_DOMAINS, 1) if many else (DOMAINS, SECONDS)
+    statuses, odd_statuses = Choice(random, STATUSES), Choice(random, ODD_STATUSES)
+    hits, fetches = Choice(random, HITS), Choice(random, FETCHES)
+    protocols, odd_protocols = Choice(random, PROTOCOLS), Choice(random, ODD_PROTOCOLS)
+    versions, odd_versions = Choice(random, TLS), Choice(random, ODD_TLS)
 
     for number in range(count):
         second = FIRST + number * seconds // count
-        service, name, pop = random.randrange(SERVICES), random.randrange(domains), random.randrange(POPS)
-        domain, status, hit = f"www{name}.example{service}.com", pick(STATUSES), random.random() < 0.7
-        cache, protocol, tls = pick(HITS if hit else FETCHES), pick(PROTOCOLS), pick(TLS)
-        header = random.randrange(200, 500)
-        body: Any = random.randrange(60_000)
+        service, name, pop = below(SERVICES), below(domains), below(POPS)
+        domain, status, hit = f"www{name}.example{service}.com", statuses(), chance() < 0.7
+        cache, protocol, tls = hits() if hit else fetches(), protocols(), versions()
+        header = 200 + below(300)
+        body: Any = below(60_000)
         total, received, ttfb = header + body, body, f"{random.expovariate(20):.3f}"
         addr, origin_status = f"10.0.{service}.{name % 8}:8080", status
         if odd:
             domain = random.choice(ODD_HOSTS).format(name, service)
-            status, origin_status = pick(ODD_STATUSES), random.choice([*ODD_STATUSES, "", "0"])
-            cache, protocol, tls = random.choice(ODD_HITS if hit else ODD_FETCHES), pick(ODD_PROTOCOLS), pick(ODD_TLS)
+            status, origin_status = odd_statuses(), random.choice([*ODD_STATUSES, "", "0"])
+            cache = random.choice(ODD_HITS if hit else ODD_FETCHES)
+            protocol, tls = odd_protocols(), odd_versions()
             body, total = random.choice([(body, header + body), ("", header), (body, header), (body, "")])
             received, ttfb = random.choice([received, "", total]), random.choice(ODD_TTFBS)
             addr = random.choice([addr, addr.removesuffix(":8080"), f"Host{service}:80", ""])
         fetch: tuple[Any, ...] = ("",) * 6
         if not hit:
-            fetch = (addr, origin_status, random.randrange(100, 400), random.choice([total, 0]) if odd else total)
+            fetch = (addr, origin_status, 100 + below(300), random.choice([total, 0]) if odd else total)
             fetch += (received, ttfb)
         addr, origin_status, sent, got, received, ttfb = fetch
         line = (
-            f'{{"ts":{second}.{random.randrange(1000):03},"service_id":"service{service}","pop":"P{pop:02}",'
+            f'{{"ts":{second}.{below(1000):03},"service_id":"service{service}","pop":"P{pop:02}",'
             f'"domain":"{domain}","status":"{status}","cache":"{cache}","proto":"{protocol}","tls":"{tls}",'
-            f'"req_bytes":"{random.randrange(100, 900)}","resp_bytes":"{total}","resp_body_bytes":"{body}",'
+            f'"req_bytes":"{100 + below(800)}","resp_bytes":"{total}","resp_body_bytes":"{body}",'
             f'"origin":"origin_{name % ORIGINS}","origin_addr":"{addr}","origin_status":"{origin_status}",'
             f'"bereq_bytes":"{sent}","beresp_bytes":"{got}","beresp_body_bytes":"{received}",'
             f'"origin_ttfb_s":"{ttfb}","url":"/assets/'
         )
-        url = (AGENT * 4)[: LINE - len(line) - len('"}\n')]
-        yield f'{line}{url}"}}\n'.encode()
+        yield f'{line}{AGENTS[: LINE - len(line) - ENDING]}"}}\n'.encode()
