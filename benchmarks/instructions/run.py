@@ -35,6 +35,9 @@ STAGES = {
 """How the functions end in which a stage is counted, with all that they call. Python finds them by address, so that the
 compiler keeps them."""
 
+READABLE = ["--compress-strings=no", "--compress-pos=no", "--dump-line=no"]
+"""What callgrind has to be told for `inclusive`."""
+
 
 class Counts(NamedTuple):
     """What was counted, and by what."""
@@ -62,9 +65,8 @@ def count(core: str = _core.__file__) -> Counts:
         with log.open("wb") as file:
             file.writelines(lines(LINES))
         valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
-        plain = ["--compress-strings=no", "--compress-pos=no", "--dump-line=no"]
         python = [sys.executable, "-I", "-S", str(HERE / "stages.py"), core, str(log), str(FIRST)]
-        subprocess.run([*valgrind, *plain, *python], check=True, capture_output=True)
+        subprocess.run([*valgrind, *READABLE, *python], check=True, capture_output=True)
         found = inclusive(out.read_text())
     return Counts(
         counted_by(core),

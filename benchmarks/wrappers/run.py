@@ -1,7 +1,6 @@
 """What a line in a wrapper costs, against the same line by itself. See README.md."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +11,13 @@ from pathlib import Path
 
 from benchmarks.fold.traffic import FIRST, SECONDS, lines
 from benchmarks.harness import row
+from benchmarks.instructions.run import READABLE, inclusive
 from edgetally import _core
 
 FEW, MANY = 1_000, 4_000
-"""Lines of the two logs whose instructions are compared."""
+"""Lines that are folded before their instructions are counted, and with those that are."""
+FEED = "Fold::__pymethod_feed__"
+"""The function in which they are counted, with all that it calls."""
 ROUNDS = 5
 TARGET = 4 / 3
 
@@ -72,18 +74,29 @@ def counted(log: bytes) -> list[bytes]:
     return [sealed.entry("domains") for sealed in window.seal(FIRST + 2 * SECONDS)]
 
 
-def instructions(log: bytes) -> int:
-    """Return the instructions of a process that folds a log."""
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(log)
-        program = "import sys; from benchmarks.wrappers.run import fold; fold(open(sys.argv[1], 'rb').read())"
-        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable]
-        fixed = {**os.environ, "PYTHONHASHSEED": "0"}
-        ended = subprocess.run(
-            [*command, "-c", program, file.name], capture_output=True, text=True, check=True, env=fixed
-        )
-    counts = [line for line in ended.stderr.splitlines() if "I refs:" in line or "I   refs:" in line]
-    return int(counts[-1].split()[-1].replace(",", ""))
+def instructions(logs: list[list[bytes]]) -> list[float]:
+    """
+    Return the instructions per line of folding each log, behind its first lines.
+
+    One process folds all of them, and the counts are written and begin anew behind each call: it starts once.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgetally-wrappers-") as folder:
+        parts = []
+        for number, log in enumerate(logs):
+            for name, some in (("first", log[:FEW]), ("rest", log[FEW:])):
+                parts.append(Path(folder, f"{name}.{number}"))
+                parts[-1].write_bytes(b"".join(some))
+        out = Path(folder, "out")
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--dump-after=*{FEED}*", *READABLE]
+        command += [sys.executable, str(Path(__file__).with_name("parts.py")), str(FIRST), *map(str, parts)]
+        subprocess.run(command, check=True, capture_output=True)
+        costs = []
+        for number, log in enumerate(logs):
+            counts = inclusive(Path(f"{out}.{2 * number + 2}").read_text())
+            found = [count for function, count in counts.items() if function.endswith(FEED)]
+            assert len(found) == 1, f"callgrind did not count {FEED}"
+            costs.append(found[0] / len(log[FEW:]))
+        return costs
 
 
 def seconds(log: bytes) -> float:
@@ -95,15 +108,10 @@ def seconds(log: bytes) -> float:
 
 def costs(logs: dict[str, list[str]]) -> dict[str, float]:
     """Return what a line of each log costs: instructions, or seconds without valgrind."""
-
-    def encoded(name: str, count: int) -> bytes:
-        return "".join(line + "\n" for line in logs[name][:count]).encode()
-
+    encoded = {name: [f"{line}\n".encode() for line in log] for name, log in logs.items()}
     if shutil.which("valgrind"):
-        return {
-            name: (instructions(encoded(name, MANY)) - instructions(encoded(name, FEW))) / (MANY - FEW) for name in logs
-        }
-    rounds = [{name: seconds(encoded(name, MANY)) for name in logs} for _ in range(ROUNDS)]
+        return dict(zip(encoded, instructions(list(encoded.values())), strict=True))
+    rounds = [{name: seconds(b"".join(log)) for name, log in encoded.items()} for _ in range(ROUNDS)]
     return {name: min(one[name] for one in rounds) / MANY for name in logs}
 
 
