@@ -40,7 +40,8 @@ STATUSES = {  # received from origins
 }
 
 
-def _number(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number as partials have it: seven bits a byte, the low ones first."""
     if value < 0x80:
         return _SHORT[value]
     written = bytearray()
@@ -55,7 +56,7 @@ _SHORT = [bytes([value]) for value in range(0x80)]
 
 
 def _text(text: str) -> bytes:
-    return _number(len(text)) + text.encode()
+    return varint(len(text)) + text.encode()
 
 
 class Noise:
@@ -95,16 +96,16 @@ class Minute(NamedTuple):
 
     def at(self, second: int) -> bytes:
         """Return the partial of another second."""
-        return self.partial.replace(_number(self.second), _number(second))
+        return self.partial.replace(varint(self.second), varint(second))
 
 
 def minute(noise: Noise, second: int, names: range, requests: float = PER_MINUTE) -> Minute:
     """Make a row per POP of these of the names, as if all of them had so many requests."""
     zipf = sum(1 / (rank + 1) ** 0.9 for rank in range(len(NAMES)))
     pops = [1 / (place + 1) ** 0.5 for place in range(len(POPS))]
-    written = [b"\x02", _number(len(POPS))]
-    written += [_text(SERVICE) + _text(pop) + _number(1) + _number(second) + _number(1) for pop in POPS]
-    when, rows = _number(second), []
+    written = [b"\x02", varint(len(POPS))]
+    written += [_text(SERVICE) + _text(pop) + varint(1) + varint(second) + varint(1) for pop in POPS]
+    when, rows = varint(second), []
     for rank in names:
         name = _text(NAMES[rank])
         mean = requests / zipf / (rank + 1) ** 0.9
@@ -112,8 +113,8 @@ def minute(noise: Noise, second: int, names: range, requests: float = PER_MINUTE
             row = counters(noise, mean * share / sum(pops))
             rows.append((NAMES[rank], POPS[place], row))
             used = {counter: value for counter, value in row.items() if value}
-            written += [b"\0", _number(place), when, name, _number(len(used))]
-            written += [_number(counter) + _number(value) for counter, value in used.items()]
+            written += [b"\0", varint(place), when, name, varint(len(used))]
+            written += [varint(counter) + varint(value) for counter, value in used.items()]
     return Minute(second, b"".join(written), rows)
 
 

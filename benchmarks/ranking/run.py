@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.harness import Server, percentile, row, serve
+from benchmarks.history.traffic import varint
 from edgetally import _core
 
 POPS, SECONDS, ROUNDS = 10, 300, 9
@@ -24,6 +25,8 @@ TARGETS = {1_000: 15, 10_000: 50}
 DOMAINS, READERS = 1_000, 16
 PUSHES, PHASES, PHASE_SECONDS = 20, 4, 8
 """Pushes a second; phases with and without readers in turns."""
+WARM_SECONDS = 2
+"""Pushes before the first phase, which are not measured."""
 SHARE = 1.25
 """The p99 of pushes beside rankings may be so much of that without."""
 
@@ -32,7 +35,6 @@ PATTERNS = 10
 """Failures repeat after so many seconds: making the lines would take a minute otherwise."""
 
 
-@functools.lru_cache(PATTERNS)
 def lines_of(domains: int, pattern: int) -> bytes:
     """Return lines of the second `LAST` in which every domain has one request in every POP, one in 50 a failure."""
     choice = random.Random(pattern)
@@ -49,12 +51,18 @@ def lines_of(domains: int, pattern: int) -> bytes:
     return "".join(lines).encode()
 
 
-def partial(domains: int, second: int) -> bytes:
-    """Return a second of them."""
+@functools.lru_cache(PATTERNS)
+def folded(domains: int, pattern: int) -> bytes:
+    """Return the partial of them."""
     fold = _core.Fold(service_id="shop")
-    fold.feed(lines_of(domains, second % PATTERNS).replace(b'"ts":%d' % LAST, b'"ts":%d' % second), second)
-    fold.finish(second)
+    fold.feed(lines_of(domains, pattern), LAST)
+    fold.finish(LAST)
     return fold.drain()
+
+
+def partial(domains: int, second: int) -> bytes:
+    """Return one of these partials in another second: to fold the lines of all of them would take most of the time."""
+    return folded(domains, second % PATTERNS).replace(varint(LAST), varint(second))
 
 
 def milliseconds(work: Callable[[], object]) -> list[float]:
@@ -70,10 +78,9 @@ def milliseconds(work: Callable[[], object]) -> list[float]:
 def measure(domains: int) -> float:
     """Measure one size; return the median in milliseconds."""
     window, sealed = _core.Window(domains=domains), []
-    partials = [partial(domains, LAST + second) for second in range(1 - SECONDS, 1)]
     took = []
-    for second, one in enumerate(partials, LAST + 1 - SECONDS):
-        window.merge(one)
+    for second in range(LAST + 1 - SECONDS, LAST + 1):
+        window.merge(partial(domains, second))
         start = time.perf_counter()
         sealed += window.seal(second)
         took.append(1000 * (time.perf_counter() - start))
@@ -145,12 +152,12 @@ def bodies() -> list[bytes]:
     return [b"\n".join(lines[at::PUSHES]) for at in range(PUSHES)]
 
 
-def push(server: Server, pushes: list[bytes]) -> list[float]:
+def push(server: Server, pushes: list[bytes], seconds: int = PHASE_SECONDS) -> list[float]:
     """Push for a while at a steady rate; return the milliseconds that each took."""
     taken = []
     with contextlib.closing(http.client.HTTPConnection(urlsplit(server.url).netloc)) as connection:
         begin = time.monotonic()
-        for number in range(PUSHES * PHASE_SECONDS):
+        for number in range(PUSHES * seconds):
             time.sleep(max(0.0, begin + number / PUSHES - time.monotonic()))
             start = time.perf_counter()
             connection.request("POST", "/ingest/shop", pushes[number % PUSHES])
@@ -166,7 +173,7 @@ def measure_pushes() -> tuple[float, float]:
     beside: list[float] = []
     pushes = bodies()
     with serve() as server:
-        push(server, pushes)
+        push(server, pushes, WARM_SECONDS)
         for phase in range(PHASES):
             if phase % 2:
                 with reading(server):
