@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,10 @@ from benchmarks.harness import row
 
 OURS, OURS_ALONE = "edgetally", "edgetally, 1 thread"
 MODULE = "benchmarks.fold.run"
-FEWER = 5
-"""The programs that do less read a fifth of the log, because they are slow."""
+FEWER = 10
+"""The programs that do less read a tenth of the log, because they are slow."""
+PAIRS = 3
+"""Times that all cores are compared with one."""
 
 
 class Cost(NamedTuple):
@@ -100,10 +103,9 @@ def measure(name: str, path: Path) -> Cost:
 # --- all of them -----------------------------------------------------------------------------------------------------
 
 
-def check(path: Path) -> tuple[Answer, dict[str, Cost]]:
+def check(runs: dict[str, tuple[Cost, Answer]]) -> tuple[Answer, dict[str, Cost]]:
     """Compare every measurement of every row of all contenders, exit on a difference; return the answer, and costs."""
-    runs = {name: measure_at_once([name], path, answer)[0] for name in CONTENDERS}
-    first: Answer = runs[OURS][1]
+    first = runs[OURS][1]
     for name, (_, other) in runs.items():
         for dataset in KEYS:
             same(f"{dataset}: edgetally and {name}", first[dataset], other[dataset])
@@ -127,23 +129,36 @@ def write(path: Path, count: int, **kind: bool) -> Path:
     return path
 
 
+def beginning(log: Path, path: Path, count: int) -> Path:
+    """Write the first lines of a log."""
+    with log.open("rb") as file:
+        path.write_bytes(file.read(count * LINE))
+    return path
+
+
 def ratio(question: str, target: float, reached: float, compared: str) -> None:
     """Print the row of a question whose result is a ratio."""
     row(question, f"≥ {target:g}", f"{reached:.2f}", compared, met=reached >= target)
 
 
-def whole(directory: Path, path: Path, runs: int) -> list[dict[str, Cost]]:
+def whole(odd: Path, path: Path, runs: int) -> list[dict[str, Cost]]:
     """Check and measure the contenders that answer all of the question, in turns; return what each run took."""
     if "clickhouse" not in CONTENDERS:
         print("clickhouse: skipped, chdb is not installed (500 MB, so `make bench` does not)")
-    for log, kind in ((write(directory / "odd.ndjson", ODD_LINES, odd=True), "odd lines"), (path, "lines")):
-        found, checked = check(log)
-        rows = sum(map(len, found.values()))
-        numbers = sum(len(shown) for table in found.values() for shown in table.values())
-        size = log.stat().st_size // LINE
-        print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
+    # What odd lines take is not measured, so that they may be folded by all at once.
+    folded = dict(zip(CONTENDERS, measure_at_once(list(CONTENDERS), odd, answer), strict=True))
+    say(odd, "odd lines", check(folded)[0])
     # In turns, so that a slow moment of the machine hits all of them. The checked turn is the first.
+    found, checked = check({name: measure_at_once([name], path, answer)[0] for name in CONTENDERS})
+    say(path, "lines", found)
     return [checked, *({name: measure(name, path) for name in CONTENDERS} for _ in range(runs - 1))]
+
+
+def say(log: Path, kind: str, found: Answer) -> None:
+    """Print what all found in a log."""
+    size, rows = log.stat().st_size // LINE, sum(map(len, found.values()))
+    numbers = sum(len(shown) for table in found.values() for shown in table.values())
+    print(f"fold: {size:,} {kind} of {LINE} bytes; all found the same {numbers:,} numbers in {rows:,} rows")
 
 
 def less(fewer: Path) -> dict[str, Cost]:
@@ -173,10 +188,10 @@ def show(costs: dict[str, tuple[int, Cost]]) -> None:
     print()
 
 
-def compare(directory: Path, path: Path, fewer: Path, runs: int) -> dict[str, Cost]:
+def compare(odd: Path, path: Path, fewer: Path, runs: int) -> dict[str, Cost]:
     """Compare with other tools; return the cheapest run of each that answers all of the question."""
     count, few = path.stat().st_size // LINE, fewer.stat().st_size // LINE
-    costs = whole(directory, path, runs)
+    costs = whole(odd, path, runs)
     best = {name: min(one[name] for one in costs) for name in CONTENDERS}
     rest = less(fewer)
     show({name: (count, cost) for name, cost in best.items()} | {name: (few, cost) for name, cost in rest.items()})
@@ -191,24 +206,22 @@ def compare(directory: Path, path: Path, fewer: Path, runs: int) -> dict[str, Co
     return best
 
 
-def scale(directory: Path, path: Path, count: int, runs: int, alone: Cost) -> None:
+def scale(path: Path, many: Path, runs: int, alone: Cost) -> None:
     """Measure all cores, and many keys."""
     if (os.cpu_count() or 1) > 1:
         threads, processes = [], []
-        for _ in range(runs):
+        for _ in range(PAIRS):
             one, all_ = measure(OURS_ALONE, path), measure(OURS, path)
             two = measure_at_once([OURS_ALONE] * 2, path)
             threads.append(one.wall_s / all_.wall_s)
             processes.append(2 * one.wall_s / max(cost.wall_s for cost, _ in two))
         compared = f"one thread, median of pairs; two processes reach {statistics.median(processes):.2f}"
         ratio("fold: speed on all cores", 1.9, statistics.median(threads), compared)
-    many = write(directory / "many.ndjson", count, many=True)
     cost = min(measure(OURS_ALONE, many) for _ in range(runs))
     ratio("fold: lines per CPU s over 100,000 keys a second", 0.5, alone.cpu_s / cost.cpu_s, "over 2,000")
-    many.unlink()
 
 
-def part(directory: Path, path: Path, fewer: Path, count: int, alone: Cost) -> None:
+def part(directory: Path, path: Path, count: int, alone: Cost) -> None:
     """Measure a part of the job, and the instructions of all of it."""
     try:
         parse, fold = others.simdjson(path, count), others.bare_fold(path, count)
@@ -219,11 +232,10 @@ def part(directory: Path, path: Path, fewer: Path, count: int, alone: Cost) -> N
         print(f"lines per CPU s: fold alone {count / fold:,.0f}, {compared}")
         ratio("fold alone: lines per CPU s", 1, parse / fold, compared)
         ratio("fold, the whole job: lines per CPU s", 1, parse / alone.cpu_s, compared)
-    small = directory / "small.ndjson"
-    small.write_bytes(fewer.read_bytes()[: fewer.stat().st_size // 10 // LINE * LINE])
+    small, large = (beginning(path, directory / f"{share}.ndjson", count // share) for share in (50, 5))
     contender = ["-m", MODULE, "--contender", OURS_ALONE, "--out", str(directory)]
     try:
-        print(f"instructions per line, the whole job: {others.instructions(small, fewer, contender):,.0f}")
+        print(f"instructions per line, the whole job: {others.instructions(small, large, contender):,.0f}")
     except others.Skipped as reason:
         print(f"instructions: skipped, {reason}")
 
@@ -232,7 +244,7 @@ def main() -> None:
     """Check, then measure, then print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3, help="the one with the least CPU time counts")
+    parser.add_argument("--runs", type=int, default=2, help="the one with the least CPU time counts")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -242,13 +254,17 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="edgetally-fold-") as name:
         directory, count, runs = Path(name), arguments.lines, arguments.runs
-        path = write(directory / "log.ndjson", count)
-        fewer = directory / "fewer.ndjson"
-        with path.open("rb") as log:
-            fewer.write_bytes(log.read(count // FEWER * LINE))
-        alone = compare(directory, path, fewer, runs)[OURS_ALONE]
-        scale(directory, path, count, runs, alone)
-        part(directory, path, fewer, count, alone)
+        with ProcessPoolExecutor() as pool:
+            made = [
+                pool.submit(write, directory / "log.ndjson", count),
+                pool.submit(write, directory / "many.ndjson", count, many=True),
+                pool.submit(write, directory / "odd.ndjson", ODD_LINES, odd=True),
+            ]
+        path, many, odd = (one.result() for one in made)
+        fewer = beginning(path, directory / "fewer.ndjson", count // FEWER)
+        alone = compare(odd, path, fewer, runs)[OURS_ALONE]
+        scale(path, many, runs, alone)
+        part(directory, path, count, alone)
 
 
 if __name__ == "__main__":
