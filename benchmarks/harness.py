@@ -62,8 +62,12 @@ class Server(NamedTuple):
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all its threads."""
-        threads = Path(f"/proc/{self.pid}/task").iterdir()
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+        return self._scheduled()[0]
+
+    def _scheduled(self) -> tuple[float, float]:
+        """Return the seconds in which its threads ran, and in which they waited for a core."""
+        threads = [(one / "schedstat").read_text().split() for one in Path(f"/proc/{self.pid}/task").iterdir()]
+        return sum(int(ran) for ran, *_ in threads) / 1e9, sum(int(waited) for _, waited, _ in threads) / 1e9
 
     def kernel_seconds(self) -> float:
         """Return how much of its CPU time was in the kernel, to 10 ms."""
@@ -73,6 +77,15 @@ class Server(NamedTuple):
     def memory(self) -> int:
         """Return its resident memory in bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def settle(self) -> None:
+        """Wait until it has done what it was asked: it takes, or waits for, less than a tenth of a core for 0.3 s."""
+        calm, used, deadline = 0, sum(self._scheduled()), time.monotonic() + 60
+        while calm < 3:
+            assert time.monotonic() < deadline, "the server does not become idle"
+            time.sleep(0.1)
+            before, used = used, sum(self._scheduled())
+            calm = calm + 1 if used - before < 0.01 else 0
 
     def entries(self, service_id: str, dataset: str = "domains") -> list[dict[str, Any]]:
         """Return the entries of the last 120 seconds."""

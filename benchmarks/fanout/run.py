@@ -8,8 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -65,27 +64,42 @@ class Wake(NamedTuple):
     """How many of them were the kernel's: sending is its work."""
 
 
-def wake(server: Server) -> Wake:
-    """Answer all readers by one seal."""
+class Readers(NamedTuple):
+    """A server, and the client whose readers wait for it."""
+
+    server: Server
+    client: subprocess.Popen[str]
+    kb: float
+    """KB of memory of a reader who waits."""
+
+
+def waiting(server: Server) -> Readers:
+    """Let all readers wait."""
     before = server.memory()
     port = str(urlsplit(server.url).port)
     command = [sys.executable, str(Path(__file__).with_name("client.py")), port, str(READERS), str(SERVICES)]
     client = subprocess.Popen([*command, str(server.now())], stdout=subprocess.PIPE, text=True)
     assert client.stdout
     assert client.stdout.readline() == "waiting\n"
-    time.sleep(1.5)  # by then all requests were read, and none was answered
-    each = (server.memory() - before) / READERS
+    server.settle()
+    return Readers(server, client, (server.memory() - before) / READERS / 1024)
+
+
+def wake(readers: Readers) -> Wake:
+    """Answer all readers by one seal."""
+    server, client = readers.server, readers.client
     # Early in a second, so that everything is merged long before its seal.
     time.sleep(1.1 - time.time() % 1)
     second = int(time.time())
     read(f"{server.url}/ingest", records(second))
     time.sleep(second + DELAY - 0.05 - time.time())
     used, kernel = server.cpu_seconds(), server.kernel_seconds()
+    assert client.stdout
     answers = json.loads(client.stdout.readline())
     used, kernel = server.cpu_seconds() - used, server.kernel_seconds() - kernel
     client.wait()
     assert len(answers) == READERS
-    return Wake([1000 * answer for answer in answers], each / 1024, 1000 * used, 1000 * kernel)
+    return Wake([1000 * answer for answer in answers], readers.kb, 1000 * used, 1000 * kernel)
 
 
 class Fanout(NamedTuple):
@@ -103,12 +117,15 @@ class Fanout(NamedTuple):
     """The kernel's share of them."""
 
 
-def measure(name: str, serve: Callable[[], AbstractContextManager[Server]]) -> Fanout:
-    """Measure several rounds of one server, and print them."""
-    wakes = []
-    for _ in range(ROUNDS):
-        with serve() as server:  # a new one each time, because used memory is not returned
-            wakes.append(wake(server))
+def wake_both() -> tuple[Wake, Wake]:
+    """Wake the readers of Edgetally, then those of uvicorn; both are new, because used memory is not returned."""
+    with serve() as ours, serve_asgi() as theirs:
+        readers = waiting(ours), waiting(theirs)
+        return wake(readers[0]), wake(readers[1])
+
+
+def show(name: str, wakes: Sequence[Wake]) -> Fanout:
+    """Print several rounds of one server; return their medians."""
     rounds = [one.answers for one in wakes]
     print(f"fan-out, {name}: {READERS:,} readers wait for {SERVICES:,} services, and one seal wakes all")
     print("  ms to the last answer  " + " ".join(f"{max(answers):7.0f}" for answers in rounds))
@@ -147,7 +164,7 @@ def main() -> None:
     """Measure both servers, and print the medians."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ours, theirs = measure("edgetally", serve), measure("uvicorn", serve_asgi)
+    ours, theirs = map(show, ("edgetally", "uvicorn"), zip(*(wake_both() for _ in range(ROUNDS)), strict=True))
     rounds = [ask_at_once(ANSWER) for _ in range(ROUNDS)]
     last = statistics.median(max(answers) for answers in rounds)
     half = statistics.median(percentile(answers, 0.5) for answers in rounds)
