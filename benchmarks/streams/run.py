@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.harness import percentile, read, row, serve
 
-READERS, SERVICES, ROUNDS = 10_000, 1_000, 5
+READERS, SERVICES, ROUNDS = 10_000, 1_000, 3
 LAST_MS = 250
 
 
@@ -44,7 +44,7 @@ def measure(kind: str) -> Measured:
         client = subprocess.Popen([*command, str(server.now()), str(ROUNDS), kind], stdout=subprocess.PIPE, text=True)
         assert client.stdout
         assert client.stdout.readline() == "waiting\n"
-        time.sleep(1.5)  # by then all requests were read, and none was answered
+        server.settle()  # all requests were read, and none was answered
         rounds, used = [], []
         for _ in range(ROUNDS):
             # Early in a second, so that everything is merged long before its seal.
@@ -52,7 +52,7 @@ def measure(kind: str) -> Measured:
             before = server.cpu_seconds()
             read(f"{server.url}/ingest", records(int(time.time())))
             rounds.append([1000 * answer for answer in json.loads(client.stdout.readline())])
-            time.sleep(0.3)  # polls are asked again
+            server.settle()  # polls are asked again
             used.append(1000 * (server.cpu_seconds() - before))
         client.wait()
     print(f"streams: {READERS:,} readers of {SERVICES:,} services, {kind}")
