@@ -1,6 +1,5 @@
 """What history takes, and how long questions about it take. See README.md."""
 
-import csv
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import duckdb
 from server import beside_compaction, starts
-from traffic import EDGE, NAMES, PER_MINUTE, POPS, SERVICE, Minute, Noise, minute, seal
+from traffic import EDGE, NAMES, PER_MINUTE, PER_ROW, POPS, SERVICE, Minute, Noise, minute, seal
 
 from benchmarks.harness import row
 from edgetally import _core
@@ -108,7 +108,7 @@ def fill(file: HistoryFile, hour: list[Minute], busy: Minute) -> Took:
         one.at(start + place * MINUTE) for start in range(FIRST_DAY, LAST_DAY, HOUR) for place, one in enumerate(alone)
     )
     minutes = (one for one, _ in closed(seal(of_one)))
-    while some := list(islice(minutes, 60)):
+    while some := list(islice(minutes, DAY // MINUTE)):
         file.add(some)
         compact(file, some[-1].minute + HOUR)
     closing_took, sealed = [], list(seal(one.partial for one in hour))
@@ -219,14 +219,17 @@ def ranking(reader: HistoryReaders) -> bytes:
     return ranked
 
 
-def parquet(folder: Path, hour: list[Minute]) -> list[Path]:
-    """Write the hour as Parquet, sorted by name, and 23 copies of it."""
-    with (folder / "hour.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        columns = sorted(hour[0].rows[0][2])
-        writer.writerow(["name", "pop", "second", *(f"c{column}" for column in columns)])
-        for one in hour:
-            writer.writerows([name, pop, one.second, *counters.values()] for name, pop, counters in one.rows)
+def as_csv(one: Minute) -> str:
+    """Return the rows of a minute as CSV."""
+    rows = ((name, pop, one.second, *counters.values()) for name, pop, counters in one.rows)
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)
+
+
+def parquet(folder: Path, columns: Iterable[int], texts: Iterable[str]) -> list[Path]:
+    """Write the hour as Parquet, sorted by name, and 23 copies of it; `texts` are its minutes as CSV."""
+    with (folder / "hour.csv").open("w") as file:
+        file.write(",".join(["name", "pop", "second", *(f"c{column}" for column in columns)]) + "\n")
+        file.writelines(texts)
     files = [folder / f"{number:02}.parquet" for number in range(24)]
     with duckdb.connect() as database:
         database.execute(
@@ -305,18 +308,25 @@ def report_server(directory: Path, hour: list[Minute]) -> None:
     )
 
 
+def made(place: int, requests: int) -> tuple[Minute, str]:
+    """Make a minute of the last hour that has all domains, in Python and as CSV."""
+    noise = Noise(after=place * len(NAMES) * len(POPS) * PER_ROW)
+    one = minute(noise, LAST_DAY + place * MINUTE, range(len(NAMES)), requests)
+    return one, as_csv(one)
+
+
 def main() -> None:
     """Fill a file, check its answers, and measure."""
-    noise = Noise()
-    hour = [minute(noise, LAST_DAY + place * MINUTE, range(len(NAMES))) for place in range(60)]
-    busy = minute(noise, LAST_DAY, range(len(NAMES)), 60 * PER_MINUTE)
+    with ProcessPoolExecutor() as pool:
+        requests = [PER_MINUTE] * 60 + [60 * PER_MINUTE]
+        (*hour, busy), texts = zip(*pool.map(made, range(61), requests), strict=True)
     with tempfile.TemporaryDirectory(prefix="edgetally-bench-") as temporary:
         folder = Path(temporary)
         limits = KeepLimits({"minute": 10_000, "hour": 10_000, "day": 10_000}, 1 << 40)
         with closing(HistoryFile(folder, limits, names=20_000)) as file:
             took = fill(file, hour, busy)
             path = file.path
-        files = parquet(folder, hour)
+        files = parquet(folder, hour[0].rows[0][2], texts[:60])
         theirs, duckdb_ms = beside(files)
         with closing(HistoryReaders(path, Nothing())) as reader:
             ours = check(reader, hour)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -26,14 +26,14 @@ from edgetally.history.tiers import HOUR, MINUTE
 HOURS = 6
 """Hours that are compacted, one after the other."""
 
-SECONDS = 8.0
+SECONDS = 5.0
 """How long requests are measured without compaction."""
 
 EVERY = 0.01
 """Seconds between two pushes, and between two polls."""
 
 LINES = 100
-STARTS = 7
+STARTS = 5
 
 
 class Tail(NamedTuple):
@@ -96,12 +96,17 @@ def fill(directory: Path, hour: Sequence[Minute]) -> None:
     with closing(
         HistoryFile(directory, KeepLimits(dict.fromkeys(("minute", "hour", "day"), 99), 1 << 40), names=20_000)
     ) as file:
-        for one, start in zip(
-            seal(one.at(first + place * MINUTE) for place, one in times(hour)), count(first, MINUTE), strict=False
-        ):
-            rollup = _core.Rollup(start)
-            rollup.add(one)
-            file.add([ServiceMinute(SERVICE, start, rollup.close())])
+        sealed = seal(one.at(first + place * MINUTE) for place, one in times(hour))
+        minutes = (closed(one, start) for one, start in zip(sealed, count(first, MINUTE), strict=False))
+        while some := list(islice(minutes, len(hour))):
+            file.add(some)
+
+
+def closed(sealed: _core.Sealed, start: int) -> ServiceMinute:
+    """Roll a second up to its minute."""
+    rollup = _core.Rollup(start)
+    rollup.add(sealed)
+    return ServiceMinute(SERVICE, start, rollup.close())
 
 
 def times(hour: Sequence[Minute]) -> list[tuple[int, Minute]]:

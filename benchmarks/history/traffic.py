@@ -1,6 +1,7 @@
 """Made-up minutes: 1,000 domains in ten POPs, whose popularity follows Zipf's law."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from itertools import cycle
 from random import Random
 from typing import NamedTuple
@@ -40,6 +41,7 @@ STATUSES = {  # received from origins
 }
 
 
+@lru_cache(1 << 16)
 def varint(value: int) -> bytes:
     """Return a number as partials have it: seven bits a byte, the low ones first."""
     if value < 0x80:
@@ -59,12 +61,24 @@ def _text(text: str) -> bytes:
     return varint(len(text)) + text.encode()
 
 
+@cache
+def _normal() -> list[float]:
+    random = Random(20261129)
+    return [random.gauss(0, 1) for _ in range(99_991)]
+
+
+PER_ROW = 26
+"""Numbers that `counters` takes of `Noise`."""
+
+
 class Noise:
     """Numbers that vary as if requests came by chance."""
 
-    def __init__(self) -> None:
-        random = Random(20261129)
-        self._next = cycle([random.gauss(0, 1) for _ in range(99_991)]).__next__
+    def __init__(self, after: int = 0) -> None:
+        """Begin behind so many numbers, for minutes that are made apart from those before them."""
+        numbers = _normal()
+        begin = after % len(numbers)
+        self._next = cycle(numbers[begin:] + numbers[:begin]).__next__
 
     def about(self, mean: float, spread: float = 1.0) -> int:
         """Return a number near `mean`: `spread` times as noisy as a count."""
