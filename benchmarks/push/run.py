@@ -12,7 +12,7 @@ from benchmarks.harness import BATCH, SERVICE_IDS, at, batches, row, serve, wait
 from edgetally import _core
 
 ROUNDS = 5
-SECONDS = 2.0
+SECONDS = 1.0
 TARGET = 0.6
 IN_FLIGHT = 4
 """Pushes sent before the first is answered."""
