@@ -19,6 +19,9 @@ from edgetally.demo.run import demonstrate
 from edgetally.service.service import Service
 from tests.support.browser import CHROMIUM
 
+TRAFFIC_SECONDS = 15
+"""Of traffic before the page is looked at, so that there is something to see."""
+
 FIRST_PICTURE = """new Promise((resolve) => {
   const drawn = () => document.querySelector("tbody tr[data-name]")
     ? resolve(performance.now() - performance.getEntriesByType("navigation")[0].responseStart)
@@ -59,14 +62,15 @@ async def main() -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         async with Service(config, SystemClock()) as service, async_playwright() as playwright:
             traffic = asyncio.create_task(demonstrate(service))
-            await asyncio.sleep(15)  # so that there is something to see
+            seen = asyncio.create_task(asyncio.sleep(TRAFFIC_SECONDS))
             browser = await playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=["--no-sandbox"])
             page = await (await browser.new_context(viewport={"width": 1440, "height": 900})).new_page()
             address = f"{service.url}/#service=shop"
+            await seen
             pictures = sorted([await first_picture(page, address) for _ in range(5)])
             session = await page.context.new_cdp_session(page)
             await session.send("Performance.enable")
-            await asyncio.sleep(5)
+            await asyncio.sleep(2)  # the page is loaded
             start, used = await measured(session), await heap(session)
             await asyncio.sleep(seconds)
             end, then = await measured(session), await heap(session)
