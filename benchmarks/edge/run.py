@@ -39,6 +39,9 @@ STEP, TRIES = (0.85, 8) if IS_LONG else (0.6, 2)
 DRAIN_EVERY = 100_000
 """Lines that the bare fold adds up before it is drained: what a tenth of a second brings."""
 
+BARE_LINES = 1_000_000
+"""About so many lines the bare fold is measured with, alone and beside a second one."""
+
 HEADER = b"<190>Nov 25 12:00:00 edge1 nginx: "
 ACCEPTED = re.compile(rb"^edgetally_records_accepted_total (\d+)", re.MULTILINE)
 LATE = re.compile(rb"^edgetally_service_records_late_total\{[^}]*\} (\d+)", re.MULTILINE)
@@ -109,7 +112,7 @@ def bare(pool: Sequence[Sequence[Block]]) -> float:
     texts = [bytes(block.bytes) for block in turns]
     now, lines, drained = turns[0].second, 0, 0
     began = time.thread_time()
-    for _ in range(max(1, 2_000_000 // sum(block.lines for block in turns))):
+    for _ in range(max(1, BARE_LINES // sum(block.lines for block in turns))):
         for block, text in zip(turns, texts, strict=True):
             fold.feed(text, now)
             lines += block.lines
@@ -124,12 +127,13 @@ def bare(pool: Sequence[Sequence[Block]]) -> float:
 def bare_beside(pool: Sequence[Sequence[Block]]) -> float:
     """Return the same while another process folds on the other core: what this machine allows two of them."""
 
-    def fold(_: Connection) -> None:
+    def fold(control: Connection) -> None:
         while True:
             bare(pool)
+            control.send("folded")
 
-    with child(fold):
-        bare(pool)  # until then the other one has begun
+    with child(fold) as other:
+        other.recv()  # its memory is warm, too
         return bare(pool)
 
 
@@ -214,7 +218,7 @@ def measure(way: Way, pool: Sequence[Sequence[Block]], rate: float, seconds: flo
             wait_for(lambda: server.now() > 0)
             with child(readers.main, port, server.now(), READERS) as reading:
                 assert reading.recv() == "reading"
-                time.sleep(3)  # all readers wait, and the first entries are behind them
+                server.settle()  # all readers wait
                 return observe(way, server, pool, rate, seconds, logs, reading)
 
 
