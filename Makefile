@@ -84,7 +84,7 @@ screenshots: setup ## Make the pictures of the README; needs Debian's chromium-h
 
 dist: dist/.built ## Build a wheel, which installs without Rust, and a source distribution into dist/.
 
-bench: setup $(VENV)/.bench ## Run the benchmarks; each checks its answer before its speed.
+bench: setup $(VENV)/.bench ## Run the benchmarks, in some ten minutes; each checks its answer before its speed.
 	benchmarks/run
 
 # No sanitizer: the core has no unsafe code, and stable Rust suffices without one. Findings are in fuzz/artifacts.
