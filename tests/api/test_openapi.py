@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edgetally.api.compat.openapi import OPERATIONS
-from edgetally.api.compat.routes import OPENID
+from edgetally.api.compat.paths import OPENID
 from edgetally.model import DATASETS, measurements
 from tests.support.clock import START
 from tests.support.served import Json, Served, record, served

@@ -31,6 +31,13 @@ class ApiError(Answer):
     detail: str | UnsetType = UNSET
 
 
+class HistoryError(Answer):
+    """Why a question to history was refused."""
+
+    msg: str
+    status: Literal["error"] = "error"
+
+
 class RejectedLine(Answer):
     """A rejected line of a push."""
 

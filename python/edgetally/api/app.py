@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
-from edgetally.api.compat.routes import is_compat
+from edgetally.api.compat.paths import is_compat
 from edgetally.api.encoding import takes_gzip
 from edgetally.api.errors import CORS, Refusal, response_to
 from edgetally.api.page import accepts_page
@@ -62,7 +62,8 @@ class Handlers(NamedTuple):
     ingest: Ingest
     admin: Admin
     root: Index
-    compat: Compat
+    compat: Callable[[], Compat]
+    """Made when it is first asked for, which takes long."""
     fastly_metrics: FastlyMetrics
     page: LivePage
 
@@ -94,7 +95,7 @@ class App:
             if request.method != "OPTIONS":
                 self._doors.check(path)
                 if is_compat(path):
-                    return self._handlers.compat.answer(request, path)
+                    return self._handlers.compat().answer(request, path)
             return self._route(request, path)
         except Refusal as refusal:
             if self._is_delayed(request, refusal):

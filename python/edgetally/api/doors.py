@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from edgetally.api.compat.routes import is_compat
+from edgetally.api.compat.paths import is_compat
 from edgetally.api.errors import ApiRefusal, Refusal
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 Refusals: every request that is not served gets `{"Error": "why", "Timestamp": now, "msg": "why"}`.
 
 `Timestamp` is always there because clients take their next cursor from it even here. The paths of api.fastly.com have
-another form, `{"msg": "what", "detail": "why"}`.
+other forms: `{"msg": "what", "detail": "why"}`, and for history `{"msg": "why", "status": "error"}`.
 """
 
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from edgetally.api.answers import ApiError, Error
+from edgetally.api.answers import ApiError, Error, HistoryError
 from edgetally.http.messages import Response
 
 CORS = (
@@ -59,6 +59,14 @@ class ApiRefusal(Refusal):
     def body(self, _now: float) -> bytes:
         """Encode the answer."""
         return msgspec.json.encode(ApiError(self.problem, self.detail))
+
+
+class HistoryRefusal(ApiRefusal):
+    """A question to history is not answered. Clients show `msg` of an answer whose status is not `success`."""
+
+    def body(self, _now: float) -> bytes:
+        """Encode the answer."""
+        return msgspec.json.encode(HistoryError(self.problem))
 
 
 def response_to(refusal: Refusal, now: float) -> Response:

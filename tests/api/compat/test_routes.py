@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from edgetally.access.grants import Keys
 from edgetally.api.authorization import Authorization
 from edgetally.api.compat.openapi import OPERATIONS
-from edgetally.api.compat.routes import OPENID, Compat
+from edgetally.api.compat.paths import OPENID
+from edgetally.api.compat.routes import Compat
 from edgetally.api.history.asking import Asking
 from edgetally.api.history.openapi import HISTORY
 from edgetally.config.descriptions import Descriptions

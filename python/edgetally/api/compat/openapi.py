@@ -25,8 +25,8 @@ from edgetally.api.compat.answers import (
     Verification,
     VersionAnswer,
 )
+from edgetally.api.compat.paths import OPENID
 from edgetally.api.compat.products import PRODUCT
-from edgetally.api.compat.routes import OPENID
 from edgetally.api.history.openapi import FIELD, HISTORY, HistoryOperation
 from edgetally.model import SERVICE_ID
 

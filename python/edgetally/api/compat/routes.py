@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from edgetally.api.compat.answers import Certificates, OpenIdMetadata, RegionsAnswer
 from edgetally.api.compat.datacenters import Datacenters
+from edgetally.api.compat.paths import OPENID
 from edgetally.api.compat.products import Products
 from edgetally.api.compat.responses import not_found, respond
 from edgetally.api.compat.services import Services
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
     from edgetally.window.shelf import Shelf
 
     Answers = Response | asyncio.Future[Response]
-
-OPENID = "/realms/fastly/.well-known/openid-configuration"
-"""Served without a token: clients ask for it before they send one."""
-
-ROOTS = frozenset(
-    {"datacenters", "enabled-products", "entitled-products", "realms", "service", "stats", "tls", "tokens", "verify"}
-)
-"""The first parts of the paths."""
-
-
-def is_compat(path: list[str]) -> bool:
-    """Whether a path is one of api.fastly.com. `/metrics` by itself is for Prometheus."""
-    return path[0] in ROOTS or (path[0] == "metrics" and len(path) > 1)
 
 
 class Asked(NamedTuple):

@@ -19,13 +19,6 @@ IsoDate = Annotated[str, Meta(description="In UTC, such as 2026-11-28T08:00:00Z.
 FieldValue = int | float | str | None
 
 
-class HistoryError(Answer):
-    """Why a question to history was refused."""
-
-    msg: str
-    status: Literal["error"] = "error"
-
-
 class SeriesAnswer(Answer):
     """What one combination of dimensions did."""
 

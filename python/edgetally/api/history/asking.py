@@ -12,8 +12,7 @@ import msgspec
 
 from edgetally.api.compat.responses import FIELDS
 from edgetally.api.encoding import GZIP_FROM, takes_gzip
-from edgetally.api.errors import NOT_READ, Refusal, response_to
-from edgetally.api.history.parameters import HistoryRefusal, invalid
+from edgetally.api.errors import NOT_READ, HistoryRefusal, Refusal, response_to
 from edgetally.errors import Unavailable
 from edgetally.history.question import MAX_VALUES, TooManyValues
 from edgetally.http.messages import Response
@@ -97,7 +96,7 @@ class Asking:
                     f"the answer would have more than {MAX_VALUES:,} values, narrow it down: a shorter time, "
                     "longer windows, fewer metrics, or a filter"
                 )
-                return response_to(invalid(problem), 0)
+                return response_to(HistoryRefusal(HTTPStatus.BAD_REQUEST, problem), 0)
             except Unavailable as error:
                 say(HistoryNotRead(problem=str(error)))
                 return response_to(HistoryRefusal(HTTPStatus.SERVICE_UNAVAILABLE, NOT_READ, b"Retry-After: 1"), 0)

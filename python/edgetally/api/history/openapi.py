@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from edgetally.api.answers import HistoryError
 from edgetally.api.history.answers import (
     BlocksAnswer,
     BlocksByServiceAnswer,
-    HistoryError,
     MetricsAnswer,
     UsageAnswer,
     UsageByMonthAnswer,

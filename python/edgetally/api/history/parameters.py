@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import msgspec
 
-from edgetally.api.errors import ApiRefusal
-from edgetally.api.history.answers import HistoryError
+from edgetally.api.errors import HistoryRefusal
 from edgetally.api.history.times import Interval, default_interval, parse_moment, parse_time
 from edgetally.config.regions import StatsRegion
 from edgetally.errors import hint
@@ -34,14 +33,6 @@ NAME_PARAMETERS = {"domains": "domain", "origins": "host"}
 DEFAULT_METRICS = {"domains": "edge_requests", "origins": "responses"}
 
 EXPECTED_TIME = "expected Unix seconds or a date such as 2026-11-28T08:00:00Z"
-
-
-class HistoryRefusal(ApiRefusal):
-    """A question to history is not valid. Clients show `msg` of an answer whose status is not `success`."""
-
-    def body(self, _now: float) -> bytes:
-        """Encode the answer."""
-        return msgspec.json.encode(HistoryError(self.problem))
 
 
 class Filters(NamedTuple):
