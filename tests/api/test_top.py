@@ -13,7 +13,7 @@ import pytest
 
 from edgetally import _core
 from edgetally.api import top
-from edgetally.api.answers import RankingAnswer
+from edgetally.api.ranking_answer import RankingAnswer
 from edgetally.window.ranking import Ranker
 from tests.support.clock import START
 from tests.support.served import Served, record, served

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetally.api.answers import RankingAnswer
+from edgetally.api.ranking_answer import RankingAnswer
 from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen, spark
 from tests.support.clock import START

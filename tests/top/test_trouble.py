@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgetally.api.answers import RankedName, RankedPop, RankedRest, RankedSum, RankingAnswer
+from edgetally.api.ranking_answer import RankedName, RankedPop, RankedRest, RankedSum, RankingAnswer
 from edgetally.top.trouble import Beginning, beginning, pops_by_trouble, risen, silent_since, since
 
 CALM = [0] * 10

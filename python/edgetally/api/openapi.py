@@ -11,11 +11,11 @@ from edgetally.api.answers import (
     Health,
     IndexAnswer,
     PushAnswer,
-    RankingAnswer,
     Readiness,
     ScrapeTargets,
 )
 from edgetally.api.compat import openapi as compat
+from edgetally.api.ranking_answer import RankingAnswer
 from edgetally.ingest.dead_letters import DeadLetter
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT
 from edgetally.model import SERVICE_ID as SERVICE_ID_PATTERN

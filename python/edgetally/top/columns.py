@@ -9,7 +9,7 @@ from edgetally.top.text import percent, percentile, short
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgetally.api.answers import RankingAnswer
+    from edgetally.api.ranking_answer import RankingAnswer
 
 LATENCIES_FROM = 7
 """Columns of origins before the latency buckets."""

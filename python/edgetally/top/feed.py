@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgetally.top.server import Gone, Refused, ServerError
 
 if TYPE_CHECKING:
-    from edgetally.api.answers import RankingAnswer
+    from edgetally.api.ranking_answer import RankingAnswer
     from edgetally.top.look import TopLook
     from edgetally.top.server import RemoteServer, Stream
 

@@ -14,7 +14,7 @@ from edgetally.top.trouble import since
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edgetally.api.answers import RankingAnswer
+    from edgetally.api.ranking_answer import RankingAnswer
 
 CODE = re.compile(r"(all_|compute_resp_|origin_|compute_origin_)?status_(\d{3})")
 

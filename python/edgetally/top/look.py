@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from edgetally.top.text import duration
 
 if TYPE_CHECKING:
-    from edgetally.api.answers import RankingAnswer
+    from edgetally.api.ranking_answer import RankingAnswer
 
 ORDERS = {
     "domains": ("trouble", "requests", "5xx", "4xx", "bandwidth", "fetches"),

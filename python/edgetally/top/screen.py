@@ -13,7 +13,7 @@ from edgetally.top.trouble import pops_by_trouble, silent_since, since
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgetally.api.answers import RankedName, RankingAnswer
+    from edgetally.api.ranking_answer import RankedName, RankingAnswer
     from edgetally.top.look import Reach, TopLook
 
 Span = tuple[str, str]

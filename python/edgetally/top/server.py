@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from edgetally.api.answers import RankingAnswer
+from edgetally.api.ranking_answer import RankingAnswer
 from edgetally.errors import EdgetallyError, reason
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from edgetally.top.trouble import pops_by_trouble, risen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgetally.api.answers import RankingAnswer
+    from edgetally.api.ranking_answer import RankingAnswer
     from edgetally.top.feed import FeedEvent
     from edgetally.top.look import TopLook
     from edgetally.top.server import RemoteServer

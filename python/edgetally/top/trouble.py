@@ -9,7 +9,7 @@ from edgetally.top.text import time_of_day
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgetally.api.answers import RankedName, RankingAnswer
+    from edgetally.api.ranking_answer import RankedName, RankingAnswer
 
 CALM = 10
 """So many seconds without a failure are the end of a failure."""
