@@ -53,8 +53,9 @@ def test_the_settings_describe_services_and_pops() -> None:
     assert described.pop("AMS") == PopDescription(
         "AMS", "Amsterdam", "Europe", "EU-West", "europe", "Europe", Coordinates(52.3, 0.0)
     )
-    assert described.pop("ICN")[3:6] == ("Asia", "asia_southkorea", "South Korea")
-    assert described.pop("MEX")[3:6] == ("US-East", "usa", "Mexico")
+    icn, mex = described.pop("ICN"), described.pop("MEX")
+    assert (icn.region, icn.stats_region, icn.billing_region) == ("Asia", "asia_southkorea", "South Korea")
+    assert (mex.region, mex.stats_region, mex.billing_region) == ("US-East", "usa", "Mexico")
     assert described.services == {"shop", "blog"}
     assert described.pops == {"AMS", "ICN", "MEX"}
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from edgetally.http.connection import Connection
@@ -505,7 +506,7 @@ async def test_unread_answers_take_no_more_memory_than_the_limit(service: Served
     await service.to(4)
     server = service.service.server
     size = len((await service.client.get("/v1/domains/svc/ts/0", headers={"Accept-Encoding": "identity"})).content)
-    server.limits = server.limits._replace(max_unread_bytes=2 * size + 1000)
+    server.limits = msgspec.structs.replace(server.limits, max_unread_bytes=2 * size + 1000)
     async with service.connect() as one, service.connect() as two, service.connect() as same, service.connect() as last:
         for raw in (one, two):
             raw.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
@@ -567,7 +568,7 @@ async def test_many_connections_are_answered(service: Served) -> None:
 
 async def test_connections_beyond_the_limit_are_refused(service: Served) -> None:
     server = service.service.server
-    server.limits = server.limits._replace(max_connections=3)
+    server.limits = msgspec.structs.replace(server.limits, max_connections=3)
     async with service.connect() as first, service.connect() as second, service.connect() as last:
         assert (await last.ask(GET)).status == 200
         assert (await first.ask(GET)).status == 200

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
@@ -53,7 +55,7 @@ READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
 
 
-class Handlers(NamedTuple):
+class Handlers(msgspec.Struct, frozen=True):
     """What answers requests, once it is clear that they are permitted."""
 
     long_poll: LongPoll

@@ -6,7 +6,8 @@ follow any other piece. The stream has no end, and so no checksum.
 """
 
 import zlib
-from typing import NamedTuple
+
+import msgspec
 
 from edgetally.http.messages import Part
 
@@ -14,7 +15,7 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """A gzip stream without a name and a time: https://www.rfc-editor.org/rfc/rfc1952#section-2.3."""
 
 
-class StreamEvent(NamedTuple):
+class StreamEvent(msgspec.Struct, frozen=True):
     """An event. Its bytes are made once and may be sent to many readers."""
 
     part: Part

@@ -82,7 +82,7 @@ class PushParameters(NamedTuple):
         return zlib.crc32(f"Said({service_id=!r}, {pop=!r}, format={format_!r}, {weight=!r})".encode())
 
 
-class BodyLimits(NamedTuple):
+class BodyLimits(msgspec.Struct, frozen=True):
     """How large the body of a push may be, in bytes."""
 
     body_bytes: int

@@ -14,7 +14,9 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS, NOT_HTML, NOT_READ, Refusal, response_to
@@ -43,7 +45,7 @@ FIELDS = (*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fa
 RETRY_AFTER = b"Retry-After: 1"
 
 
-class RankingView(NamedTuple):
+class RankingView(msgspec.Struct, frozen=True):
     """How a ranking is sent."""
 
     gzip: bool

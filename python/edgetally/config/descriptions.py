@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from edgetally.config.regions import (
     USUAL_BILLING_REGIONS,
     USUAL_STATS_REGIONS,
@@ -12,7 +14,7 @@ from edgetally.config.regions import (
 from edgetally.config.sections import Config, PopSettings, ServiceSettings
 
 
-class ServiceDescription(NamedTuple):
+class ServiceDescription(msgspec.Struct, frozen=True):
     """What clients are told about a service."""
 
     id: str
@@ -29,7 +31,7 @@ class Coordinates(NamedTuple):
     longitude: float
 
 
-class PopDescription(NamedTuple):
+class PopDescription(msgspec.Struct, frozen=True):
     """What clients are told about a POP."""
 
     code: str

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from edgetally.history.question import HistoryAnswer, HistoryQuestion
 from edgetally.window.ranking import Question
 
 
-class ServiceMinute(NamedTuple):
+class ServiceMinute(msgspec.Struct, frozen=True):
     """What one service did in one minute, or in a part of it."""
 
     service_id: str

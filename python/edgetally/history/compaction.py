@@ -11,7 +11,8 @@ is there. Each step is one commit: a process that is killed finds the state befo
 """
 
 import sqlite3
-from typing import NamedTuple
+
+import msgspec
 
 from edgetally import _core
 from edgetally.history.chunks import Part, Shelfmark, add_chunks, chunks_at, has_chunks, insert_chunks, note_gone
@@ -26,7 +27,7 @@ SELECT NULL, rows FROM minutes WHERE minute IN (SELECT value FROM json_each(?)) 
 REMOVE_MINUTES = "DELETE FROM minutes WHERE minute IN (SELECT value FROM json_each(?)) AND service = ? AND dataset = ?"
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True):
     """Which tiers are kept, and how many names."""
 
     minutes: bool

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from edgetally.history.tiers import Tier
 
 NAME, DATACENTER, REGION = "name", "datacenter", "region"
@@ -45,7 +47,7 @@ class HistoryQuestion(NamedTuple):
     """The dimensions of the last series of the page before; None: there is none."""
 
 
-class HistoryAnswer(NamedTuple):
+class HistoryAnswer(msgspec.Struct, frozen=True):
     """The series of one page."""
 
     data: bytes

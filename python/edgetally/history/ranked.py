@@ -1,7 +1,8 @@
 """Rankings of minutes, hours and days, whatever engine keeps them."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from edgetally import _core
 from edgetally.history.chunks import EVERYTHING, Part
@@ -23,7 +24,7 @@ RowsOf = Callable[[HistoryQuestion], Sequence[Part]]
 """Looks up the rows of the names of a question, or of all if it has none."""
 
 
-class PastQuestion(NamedTuple):
+class PastQuestion(msgspec.Struct, frozen=True):
     """What a ranking has to know of history."""
 
     asked: Question

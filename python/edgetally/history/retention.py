@@ -5,7 +5,8 @@ It goes in small steps, each of which is one commit. Pages that get free are use
 """
 
 import sqlite3
-from typing import NamedTuple
+
+import msgspec
 
 from edgetally.history.chunks import note_gone
 from edgetally.history.tiers import DAY, HOURS, TIERS, Tier
@@ -18,7 +19,7 @@ DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE tier = ? AND period 
 """
 
 
-class KeepLimits(NamedTuple):
+class KeepLimits(msgspec.Struct, frozen=True):
     """How much is kept."""
 
     days: dict[str, int]

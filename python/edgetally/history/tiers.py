@@ -7,7 +7,8 @@ second at which they begin.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+import msgspec
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -15,7 +16,7 @@ FIRST_SECOND, LAST_SECOND = 0, 253_402_300_799
 """The seconds that a date can name: from 1970 to the end of 9999."""
 
 
-class Tier(NamedTuple):
+class Tier(msgspec.Struct, frozen=True):
     """Windows of one length."""
 
     name: str

@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 import httptools
+import msgspec
 
 from edgetally.http.messages import Body, Request
 
@@ -52,7 +53,7 @@ class Reading(Enum):
 IDLE, HEADER, BODY, DISCARDING, FAILED = Reading
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """Why nothing more can be read; requests before it are answered first."""
 
     status: HTTPStatus
@@ -60,7 +61,7 @@ class Failure(NamedTuple):
     limit: Limit | None = None
 
 
-class Repeatable(NamedTuple):
+class Repeatable(msgspec.Struct, frozen=True):
     """A request without a body, and its bytes from behind the path."""
 
     rest: bytes

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import msgspec
 
 from edgetally.http.messages import ByteBudget
 from edgetally.http.rounds import Rounds
@@ -36,7 +38,7 @@ Limit = Literal[
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 
 
-class Limits(NamedTuple):
+class Limits(msgspec.Struct, frozen=True):
     """What clients may use. Times are in seconds."""
 
     max_connections: int = 20_000

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, ParamSpec, TypeVar
 
+import msgspec
+
 from edgetally import _core
 from edgetally.background import background_threads
 from edgetally.clock import Clock
@@ -45,7 +47,7 @@ class RecordLimits(NamedTuple):
     max_ahead: int
 
 
-class PooledFold(NamedTuple):
+class PooledFold(msgspec.Struct, frozen=True):
     """An empty fold that was used before. It has memory, and knows what lines with these defaults look like."""
 
     defaults: Defaults

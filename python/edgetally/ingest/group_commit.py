@@ -18,7 +18,9 @@ same at every node. And a sender is answered in time, even if the brokers are aw
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
@@ -52,7 +54,7 @@ WAITED = "the push waited for {:.0f} seconds in this node"
 UNANSWERED = "the brokers have not acknowledged the push for {:.0f} seconds"
 
 
-class PushLimits(NamedTuple):
+class PushLimits(msgspec.Struct, frozen=True):
     """How much memory pushes may take. A push counts as a whole, so all of it is kept until its end."""
 
     tally_bytes: int = 128_000_000
@@ -61,7 +63,7 @@ class PushLimits(NamedTuple):
     """All pushes that are not committed yet."""
 
 
-class SharedPushes(NamedTuple):
+class SharedPushes(msgspec.Struct, frozen=True):
     """What is different in a shared journal."""
 
     clock: Clock
@@ -69,7 +71,7 @@ class SharedPushes(NamedTuple):
     """Seconds until a sender is told that the outcome is unknown."""
 
 
-class PendingPush(NamedTuple):
+class PendingPush(msgspec.Struct, frozen=True):
     """A push that has arrived completely, and waits to be committed."""
 
     defaults: Defaults

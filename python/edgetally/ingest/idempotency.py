@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
@@ -31,7 +31,7 @@ OLD_PREFIX = "push:"
 """Of those that hold an HTTP answer instead of a report. They are read, not written."""
 
 
-class IdempotencyKey(NamedTuple):
+class IdempotencyKey(msgspec.Struct, frozen=True):
     """The key of a push."""
 
     name: str

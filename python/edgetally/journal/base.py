@@ -8,13 +8,15 @@ of one process is its own only partition.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family
 
 
-class Partial(NamedTuple):
+class Partial(msgspec.Struct, frozen=True):
     """A batch of rows that was appended."""
 
     position: int
@@ -22,7 +24,7 @@ class Partial(NamedTuple):
     partial: bytes
 
 
-class Seal(NamedTuple):
+class Seal(msgspec.Struct, frozen=True):
     """Every second up to `second` is final."""
 
     position: int
@@ -30,7 +32,7 @@ class Seal(NamedTuple):
     second: int
 
 
-class Gap(NamedTuple):
+class Gap(msgspec.Struct, frozen=True):
     """Facts before it may be missing. What was merged does not count any more: reading begins anew."""
 
     position: int

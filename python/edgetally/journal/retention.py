@@ -16,13 +16,14 @@ newest sealed second decides which records are late. That seal stays, and is the
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 MIN_SECONDS = 10
 """Sealed seconds that are always kept, so that a reader that keeps up misses none, whenever the process is killed."""
 
 
-class LowWaterMark(NamedTuple):
+class LowWaterMark(msgspec.Struct, frozen=True):
     """The point before a seal, up to which facts may be removed."""
 
     position: int

@@ -15,7 +15,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
+
+import msgspec
 
 from edgetally.errors import Unavailable
 from edgetally.journal.base import Checkpoints, Fact, Partial, Seal
@@ -57,7 +59,7 @@ KEEP = "REPLACE INTO marks SELECT key, value FROM json_each(?)"
 REMOVE = "DELETE FROM marks WHERE name IN (SELECT value FROM json_each(?))"
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True):
     """A partial or a seal to commit."""
 
     done: asyncio.Future[None]
@@ -66,13 +68,13 @@ class Write(NamedTuple):
     second: int | None
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """A call to make between two commits."""
 
     call: Callable[[], None]
 
 
-class Forgotten(NamedTuple):
+class Forgotten(msgspec.Struct, frozen=True):
     """The facts up to a position, which are to be removed."""
 
     position: int

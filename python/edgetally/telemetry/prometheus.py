@@ -12,6 +12,8 @@ and a tenth of the start of a server for its import.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from edgetally.escaping import escape
 from edgetally.telemetry.histogram import Histogram
 
@@ -26,7 +28,7 @@ Labels = Mapping[str, str]
 Value = float | Histogram
 
 
-class Metric(NamedTuple):
+class Metric(msgspec.Struct, frozen=True):
     """One metric."""
 
     name: str
@@ -56,7 +58,7 @@ class Metric(NamedTuple):
         return Family(self, found)
 
 
-class Sample(NamedTuple):
+class Sample(msgspec.Struct, frozen=True):
     """One value."""
 
     name: str
@@ -64,7 +66,7 @@ class Sample(NamedTuple):
     value: float
 
 
-class Family(NamedTuple):
+class Family(msgspec.Struct, frozen=True):
     """A metric with its samples."""
 
     metric: Metric
