@@ -503,5 +503,5 @@ def test_compressed_pieces_decompress_in_any_order() -> None:
 
 
 def test_readers_do_not_come_back_at_once() -> None:
-    retries = [part.body for part in streams.RETRIES[False]]
+    retries = [start_part(ms, gzip=False).body for ms in streams.RETRIES_MS]
     assert (retries[0], retries[-1], len(set(retries))) == (b"retry: 1000\n\n", b"retry: 3000\n\n", 21)

@@ -6,6 +6,7 @@ follow any other piece. The stream has no end, and so no checksum.
 """
 
 import zlib
+from functools import cache
 
 import msgspec
 
@@ -30,6 +31,7 @@ def event(data: bytes, cursor: int | None, *, name: bytes = b"", gzip: bool) -> 
     return StreamEvent(_part(b"%b%bdata: %b\n\n" % (named, numbered, data), gzip=gzip), cursor)
 
 
+@cache
 def start(retry_ms: int, *, gzip: bool) -> Part:
     """Return the start of a stream: when to come back after it breaks."""
     part = _part(b"retry: %d\n\n" % retry_ms, gzip=gzip)

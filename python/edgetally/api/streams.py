@@ -44,8 +44,8 @@ CLOCK_SECONDS = 15.0
 TICK_SECONDS = 1.0
 """By so much may it come later."""
 
-RETRIES = {gzip: [start(ms, gzip=gzip) for ms in range(1000, 3001, 100)] for gzip in (False, True)}
-"""Starts of streams: thousands do not come back at once."""
+RETRIES_MS = range(1000, 3001, 100)
+"""When clients come back after a stream broke: thousands do not at once."""
 
 FIELDS = (
     *(*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fastly-Key, Authorization", NOT_HTML),
@@ -73,8 +73,8 @@ class StreamReader:
         """Take the outlet: the header was sent."""
         self._outlet = outlet
         self._grant.hold(self)
-        retry = random.choice(RETRIES[self.broadcast.gzip])  # noqa: S311 - it has to differ, not to be a secret
-        outlet.send_part(retry)
+        retry_ms = random.choice(RETRIES_MS)  # noqa: S311 - it has to differ, not to be a secret
+        outlet.send_part(start(retry_ms, gzip=self.broadcast.gzip))
         self._streams.add(self)
 
     def proceed(self) -> None:
