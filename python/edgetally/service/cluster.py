@@ -7,7 +7,6 @@ from edgetally.clock import Clock
 from edgetally.config.sections import Config
 from edgetally.journal.base import Journal
 from edgetally.journal.kafka.address import parse
-from edgetally.journal.kafka.extra import require
 from edgetally.journal.kafka.terms import Terms
 from edgetally.telemetry import metrics
 from edgetally.telemetry.prometheus import Family, Metric
@@ -33,8 +32,10 @@ def terms_of(config: Config) -> Terms:
 
 def open_topic(config: Config, clock: Clock) -> "KafkaJournal":
     """Open a journal in Kafka; raise ConfigError when it cannot be used."""
-    require()
     # Imported here, because other journals do not need the extra.
+    from edgetally.journal.kafka.extra import require  # noqa: PLC0415
+
+    require()
     from edgetally.journal.kafka.journal import KafkaJournal  # noqa: PLC0415
     from edgetally.journal.kafka.properties import ClientProperties  # noqa: PLC0415
 
