@@ -40,7 +40,8 @@ impl Literal {
     /// Its length.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.len)
+        // The compiler sees that it is below 32.
+        usize::from(self.len) % LITERAL
     }
 
     /// Whether `bytes` start with it.
@@ -51,10 +52,10 @@ impl Literal {
         equal(0) | equal(1) << 16 | self.ignored == u32::MAX
     }
 
-    /// The bytes after it at the start of `bytes`, which start with it.
+    /// What stands behind it, if it stands at the start of `bytes`.
     #[inline]
-    pub fn value<'a>(&self, bytes: &'a [u8; LOOK_AHEAD]) -> Option<&'a [u8; VALUE]> {
-        bytes[self.len() % LITERAL..].first_chunk()
+    pub fn value<'a>(&self, bytes: &'a [u8; LOOK_AHEAD]) -> &'a [u8; VALUE] {
+        bytes[self.len()..].first_chunk().expect("a literal is shorter than what is looked at before the value")
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
             assert_eq!((len.min(31), &long[len.min(31)..len]), (literal.len(), tail));
             let bytes = ahead(&long[..literal.len()]);
             assert!(literal.matches(&bytes), "{len}");
-            assert_eq!(Some(&[b'x'; VALUE]), literal.value(&bytes), "{len}");
+            assert_eq!(&[b'x'; VALUE], literal.value(&bytes), "{len}");
             for at in 0..literal.len() {
                 let mut other = bytes;
                 other[at] ^= 1;

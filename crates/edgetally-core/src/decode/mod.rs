@@ -345,6 +345,30 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_line_does_not_change_what_is_decoded() {
+        let line = r#"{"domain":"a.example","status":"200","x":7,"y":"\"","ts":1795314035.5,"cache":"HIT","z":{"a":["b"]},"a":"b","compute":1}"#;
+        let result = |decoder: &mut Decoder, block: &[u8], end: usize| {
+            decoder.decode(block, 0..end).map_err(|rejection| (rejection.reason, rejection.at))?;
+            Ok::<_, (Reason, usize)>(
+                [field::DOMAIN, field::STATUS, field::TS, field::CACHE]
+                    .map(|slot| String::from_utf8_lossy(decoder.record.text(block, slot)).into_owned()),
+            )
+        };
+        for end in 1..=line.len() {
+            let (before, after) = line.split_at(end);
+            let want = result(&mut Decoder::default(), before.as_bytes(), end);
+            for between in ["", "\"", "\",", ",", "}", "1", "\n", "\\"] {
+                let block = [before, between, after, "\n", line].concat();
+                let mut learned = Decoder::default();
+                for _ in 0..2 {
+                    result(&mut learned, [line, line].concat().as_bytes(), line.len()).expect("it is a record");
+                }
+                assert_eq!(want, result(&mut learned, block.as_bytes(), end), "{before} | {between}{after}");
+            }
+        }
+    }
+
+    #[test]
     fn every_kind_of_line_has_a_template() {
         let kinds = [
             r#"{"domain":"a.example","status":"200","cache":"HIT","proto":"HTTP/1.1"}"#,

@@ -22,9 +22,11 @@ pub struct Segment {
     /// How the value is read.
     pub read_as: ReadAs,
     /// The number of the tail of its literal, if it has one: then it is [`ReadAs::BehindTail`].
-    pub tail: Option<u8>,
+    tail: Option<u8>,
     /// What ends the value: a quote, or a comma or brace. Nothing, if the value is not read on the spot.
     pub stop: u8,
+    /// The bytes of that quote, if it is one.
+    closing: u8,
     notation: Notation,
     /// The object in which the literal starts, and the one in which the value is.
     pub objects: (u8, u8),
@@ -76,6 +78,7 @@ impl Segment {
         read_as: ReadAs::Later,
         tail: None,
         stop: NOTHING,
+        closing: 0,
         notation: Notation::Nested,
         objects: (u8::MAX, u8::MAX),
     };
@@ -94,7 +97,8 @@ impl Segment {
             tail => (ReadAs::BehindTail, NOTHING, Some(tails.number(tail)?)),
         };
         let slot = u8::try_from(slot).ok()?;
-        Some(Self { literal, slot, read_as, tail, stop, notation, objects })
+        let closing = u8::from(stop == QUOTE);
+        Some(Self { literal, slot, read_as, tail, stop, closing, notation, objects })
     }
 
     /// The segment of a record in the string of another object, where a backslash stands before each quote. It never matches
@@ -109,7 +113,7 @@ impl Segment {
         }
         let mut new = Self::new(&escaped[..len], slot, notation, objects, tails).unwrap_or(Self::NEVER);
         if new.stop == QUOTE {
-            new.stop = BACKSLASH;
+            (new.stop, new.closing) = (BACKSLASH, 2);
         }
         new
     }
@@ -125,31 +129,29 @@ impl Segment {
         (self.literal, self.tail, self.objects) == (other.literal, other.tail, other.objects)
     }
 
-    /// Stores the value behind the tail of the literal, which is expected at `from`; returns where it ends.
-    #[inline(never)]
-    pub fn store_behind_tail<const IS_ESCAPED: bool>(
-        &self,
-        tail: &[u8],
-        cursor: Cursor<'_>,
-        from: usize,
-        keys: &KeyTree,
-        memo: &mut Memo,
-        slots: &mut Slots,
-    ) -> Option<usize> {
-        let is_here = cursor.block.get(from..cursor.end)?.starts_with(tail);
-        if is_here { self.store::<IS_ESCAPED>(cursor, from + tail.len(), keys, memo, slots) } else { None }
+    /// How many bytes of its closing quote follow the value.
+    #[inline]
+    pub fn closing(&self) -> usize {
+        usize::from(self.closing)
     }
 
-    /// Stores the value at `from` as text, if it could not be read on the spot; returns where it ends.
+    /// Stores the value as text, if it could not be read on the spot; returns where it ends. At `from` it starts, or the tail
+    /// of the literal.
     #[inline(never)]
     pub fn store<const IS_ESCAPED: bool>(
         &self,
         cursor: Cursor<'_>,
-        from: usize,
+        mut from: usize,
         keys: &KeyTree,
+        tails: &Tails,
         memo: &mut Memo,
         slots: &mut Slots,
     ) -> Option<usize> {
+        if let Some(tail) = self.tail {
+            let tail = tails.get(tail)?;
+            cursor.block.get(from..cursor.end)?.starts_with(tail).then_some(())?;
+            from += tail.len();
+        }
         let slot = self.slot();
         let to = match self.notation {
             Notation::Quoted if IS_ESCAPED => scan::escaped_quote(cursor.block, from, cursor.end)?,

@@ -2,6 +2,8 @@
 //!
 //! A value that is longer, or written in another way, is left to be read later.
 
+use std::num::NonZeroU32;
+
 use wide::u8x16;
 
 use crate::value::number::Digits;
@@ -25,37 +27,38 @@ pub fn load_u64(bytes: &[u8; VALUE], at: usize) -> u64 {
     bytes[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
-/// The length of the quoted text, if it has less than 32 bytes and no escapes.
+/// The length of the quoted text, if it has less than 32 bytes and no escapes. With `IS_ESCAPED`, its quote stands behind a
+/// backslash.
 #[inline]
-pub fn quoted_len(bytes: &[u8; VALUE], quote: u8) -> Option<usize> {
+pub fn quoted_len<const IS_ESCAPED: bool>(bytes: &[u8; VALUE]) -> Option<usize> {
     let stops = |half: u8x16| {
         let stops = half.simd_eq(u8x16::splat(QUOTE)) | half.simd_eq(u8x16::splat(BACKSLASH));
-        stops.to_bitmask()
+        NonZeroU32::new(stops.to_bitmask())
     };
     let [first, second] = halves(bytes);
-    let found = match stops(first) {
-        0 => stops(second) << 16,
-        found => found,
+    let len = match stops(first) {
+        Some(found) => found.trailing_zeros() as usize % VALUE,
+        None => 16 + stops(second)?.trailing_zeros() as usize % 16,
     };
-    let len = found.trailing_zeros() as usize;
-    (bytes.get(len) == Some(&quote)).then_some(len)
+    let is_end = if IS_ESCAPED { bytes[len..].starts_with(b"\\\"") } else { bytes[len] == QUOTE };
+    is_end.then_some(len)
 }
 
 /// The length of the bare value, if a comma or a brace ends it within 15 bytes.
 #[inline]
 pub fn bare_len<const IS_ESCAPED: bool>(bytes: &[u8; VALUE]) -> Option<usize> {
-    let [bytes, _] = halves(bytes);
+    let [first, _] = halves(bytes);
     // Every byte that can end a value or break it is a colon, a bracket (this bit makes both kinds equal), or not above a
     // comma.
-    let folded = bytes | u8x16::splat(0x20);
+    let folded = first | u8x16::splat(0x20);
     let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
-    let low = bytes.min(u8x16::splat(COMMA)).simd_eq(bytes);
-    let mut stops = brackets | low | bytes.simd_eq(u8x16::splat(b':'));
+    let low = first.min(u8x16::splat(COMMA)).simd_eq(first);
+    let mut stops = brackets | low | first.simd_eq(u8x16::splat(b':'));
     if IS_ESCAPED {
-        stops |= bytes.simd_eq(u8x16::splat(BACKSLASH));
+        stops |= first.simd_eq(u8x16::splat(BACKSLASH));
     }
-    let len = stops.to_bitmask().trailing_zeros() as usize;
-    (len > 0 && matches!(bytes.as_array().get(len), Some(b',' | b'}'))).then_some(len)
+    let len = NonZeroU32::new(stops.to_bitmask())?.trailing_zeros() as usize % 16;
+    (len > 0 && matches!(bytes[len], b',' | b'}')).then_some(len)
 }
 
 /// Whether a value that is not empty can end before byte `len` of `bytes`.
@@ -157,11 +160,12 @@ mod tests {
     fn the_end_of_a_text_is_found_within_32_bytes() {
         for len in 0..VALUE {
             let text = vec![b'a'; len];
-            assert_eq!(Some(len), quoted_len(&ahead(&text, b"\","), QUOTE), "{len}");
-            assert_eq!(None, quoted_len(&ahead(&text, b"\\\","), QUOTE), "{len}");
-            assert_eq!(Some(len), quoted_len(&ahead(&text, b"\\\","), BACKSLASH), "{len}");
+            assert_eq!(Some(len), quoted_len::<false>(&ahead(&text, b"\",")), "{len}");
+            assert_eq!(None, quoted_len::<false>(&ahead(&text, b"\\\",")), "{len}");
+            let is_whole = len + 1 < VALUE;
+            assert_eq!(is_whole.then_some(len), quoted_len::<true>(&ahead(&text, b"\\\",")), "{len}");
         }
-        assert_eq!(None, quoted_len(&ahead(&[b'a'; VALUE], b"\""), QUOTE));
+        assert_eq!(None, quoted_len::<false>(&ahead(&[b'a'; VALUE], b"\"")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::decode::memo::Memo;
 use crate::decode::position::Position;
 use crate::decode::scan;
 use crate::decode::segment::{Notation, ReadAs, Segment, quote_len};
-use crate::decode::short_value::{VALUE, bare_len, ends, integer, nanoseconds, quoted_len};
+use crate::decode::short_value::{bare_len, ends, integer, nanoseconds, quoted_len};
 use crate::decode::slots::Slots;
 use crate::schema::record_fields::{self as field, SKIP, SLOTS};
 
@@ -71,79 +71,78 @@ impl Template {
         slots: &mut Slots,
     ) -> Position {
         let memo = &mut self.memo;
-        let Position { mut at, mut object, .. } = position;
         let (quote, quote_len) = (if IS_ESCAPED { BACKSLASH } else { QUOTE }, quote_len(IS_ESCAPED));
-        let is_quote = |bytes: &[u8; VALUE], len: usize| !IS_ESCAPED || bytes.get(len + 1) == Some(&QUOTE);
+        let mut object = position.object;
+        let mut left = &cursor.block[position.at..];
         let mut segments = if IS_ESCAPED { &self.escaped[..] } else { &self.segments[position.segment..] };
-        while let [segment, rest @ ..] = segments {
-            let Some(ahead) = cursor.block[at..].first_chunk::<LOOK_AHEAD>() else {
-                break;
-            };
-            if segment.objects.0 != object || !segment.literal.matches(ahead) {
-                break;
-            }
-            let (len, slot, stop) = (segment.literal.len(), segment.slot(), segment.stop);
-            let Some(value) = segment.literal.value(ahead) else {
-                break;
-            };
-            let from = at + len;
+        while let [segment, others @ ..] = segments
+            && let Some(ahead) = left.first_chunk::<LOOK_AHEAD>()
+            && segment.objects.0 == object
+            && segment.literal.matches(ahead)
+        {
+            let literal = segment.literal.len();
+            let value = segment.literal.value(ahead);
+            // Where in the block the value starts.
+            let from = || cursor.block.len() - left.len() + literal;
+            // Where the line ends does not matter here: if a value goes on behind that, so does the position, and the line is
+            // cut off.
             let read = match segment.read_as {
                 ReadAs::Bare => match bare_len::<IS_ESCAPED>(value) {
-                    Some(len) if from + len < cursor.end => {
-                        (at, object, segments) = (from + len, segment.objects.1, rest);
+                    Some(len) => {
+                        (left, object, segments) = (&left[literal + len..], segment.objects.1, others);
                         continue;
                     }
-                    _ => None,
-                },
-                ReadAs::Text => match quoted_len(value, quote) {
-                    Some(len) if from + len < cursor.end && is_quote(value, len) => {
-                        slots.put(slot, from, from + len);
-                        (at, object, segments) = (from + len + quote_len, segment.objects.1, rest);
-                        continue;
-                    }
-                    _ => None,
+                    None => None,
                 },
                 ReadAs::SkippedText => {
-                    let to = match quoted_len(value, quote) {
-                        Some(len) if is_quote(value, len) => Some(from + len),
-                        _ if IS_ESCAPED => scan::escaped_quote(cursor.block, from, cursor.end),
-                        _ => Some(scan::closing_quote(cursor.block, from, cursor.end)),
-                    };
-                    let Some(to) = to.filter(|to| *to < cursor.end) else { break };
-                    (at, object, segments) = (to + quote_len, segment.objects.1, rest);
-                    continue;
-                }
-                ReadAs::Integer => integer(value, stop),
-                ReadAs::Time(unit) => nanoseconds(value, stop, unit),
-                ReadAs::Word => memo.word(value, slot, quote),
-                ReadAs::BareWord => memo.bare_word(value, slot),
-                ReadAs::Timestamp => memo.timestamp(value, stop == quote).filter(|(len, _)| ends(value, *len, stop)),
-                ReadAs::Later => None,
-                ReadAs::BehindTail => {
-                    let tail = segment.tail.and_then(|number| self.tails.get(number));
-                    let Some(tail) = tail else { break };
-                    match segment.store_behind_tail::<IS_ESCAPED>(tail, cursor, from, keys, memo, slots) {
-                        Some(next) => (at, object, segments) = (next, segment.objects.1, rest),
-                        None => break,
+                    if let Some(len) = quoted_len::<IS_ESCAPED>(value) {
+                        (left, object, segments) = (&left[literal + len + quote_len..], segment.objects.1, others);
+                        continue;
                     }
+                    let to = if IS_ESCAPED {
+                        scan::escaped_quote(cursor.block, from(), cursor.end)
+                    } else {
+                        Some(scan::closing_quote(cursor.block, from(), cursor.end))
+                    };
+                    let next = to.and_then(|to| cursor.block.get(to + quote_len..));
+                    let Some(next) = next else { break };
+                    (left, object, segments) = (next, segment.objects.1, others);
                     continue;
                 }
-            };
-            let read = if IS_ESCAPED { read.filter(|(len, _)| stop != quote || is_quote(value, *len)) } else { read };
-            at = if let Some((len, meaning)) = read {
-                slots.put_value(slot, from, from + len, meaning);
-                from + len + usize::from(stop == quote) * quote_len
-            } else if value[0] == quote && stop == quote && is_quote(value, 0) {
-                slots.put_empty(slot);
-                from + quote_len
-            } else {
-                match segment.store::<IS_ESCAPED>(cursor, from, keys, memo, slots) {
-                    Some(next) => next,
-                    None => break,
+                ReadAs::Text => match quoted_len::<IS_ESCAPED>(value) {
+                    Some(len) => {
+                        slots.put(segment.slot(), from(), from() + len);
+                        (left, object, segments) = (&left[literal + len + quote_len..], segment.objects.1, others);
+                        continue;
+                    }
+                    None => None,
+                },
+                ReadAs::Integer => integer(value, segment.stop),
+                ReadAs::Time(unit) => nanoseconds(value, segment.stop, unit),
+                ReadAs::Word => memo.word(value, segment.slot(), quote),
+                ReadAs::BareWord => memo.bare_word(value, segment.slot()),
+                ReadAs::Timestamp => {
+                    let read = memo.timestamp(value, segment.stop == quote);
+                    read.filter(|(len, _)| ends(value, *len, segment.stop))
                 }
+                ReadAs::Later | ReadAs::BehindTail => None,
             };
-            (object, segments) = (segment.objects.1, rest);
+            let is_end = |len: usize| !IS_ESCAPED || segment.stop != quote || value.get(len + 1) == Some(&QUOTE);
+            let next = match read {
+                Some((len, meaning)) if is_end(len) => {
+                    slots.put_value(segment.slot(), from(), from() + len, meaning);
+                    Some(from() + len + segment.closing())
+                }
+                _ if segment.stop == quote && value[0] == quote && is_end(0) => {
+                    slots.put_empty(segment.slot());
+                    Some(from() + quote_len)
+                }
+                _ => segment.store::<IS_ESCAPED>(cursor, from(), keys, &self.tails, memo, slots),
+            };
+            let Some(next) = next.and_then(|next| cursor.block.get(next..)) else { break };
+            (left, object, segments) = (next, segment.objects.1, others);
         }
+        let at = cursor.block.len() - left.len();
         Position { at, object, segment: self.segments.len() - segments.len() }
     }
 
