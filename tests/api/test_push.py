@@ -76,6 +76,17 @@ async def test_a_push_may_choose_its_format(service: Served) -> None:
     assert entry["aggregated"]["a.example"]["http2"] == 1
 
 
+async def test_a_push_that_looks_like_another_format_is_told_so(service: Served) -> None:
+    line = (
+        b'{"level":"info","ts":%d,"logger":"http.log.access","msg":"handled request","request":{"host":"a.example",'
+        b'"proto":"HTTP/2.0","method":"GET","uri":"/","headers":{}},"duration":0.1,"size":5,"status":200}\n'
+    ) % START
+    told = (await service.client.post("/ingest/svc", content=line)).json()
+    assert told["hint"] == "lines look like format caddy, and are read as canonical: push to ?format=caddy"
+    for path, content in (("/ingest/svc?format=caddy", line), ("/ingest/svc", LINES), ("/ingest/svc", b"")):
+        assert "hint" not in (await service.client.post(path, content=content)).json()
+
+
 async def test_a_push_may_choose_its_weight(service: Served) -> None:
     answer = await service.client.post("/ingest/svc?weight=10", content=LINES)
 

@@ -51,6 +51,10 @@ class PushAnswer(Answer):
     accepted: Count
     rejected: Count
     errors: Annotated[list[RejectedLine], Meta(max_length=10, description="The first rejected lines.")]
+    hint: Annotated[
+        str | UnsetType,
+        Meta(description="The lines look like another format than the one that they were read as."),
+    ] = UNSET
 
 
 ForAll = Annotated[str, Meta(description="Only for a token that may read every service.")]

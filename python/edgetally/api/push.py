@@ -26,6 +26,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from edgetally.api.answers import PushAnswer, RejectedLine
 from edgetally.api.authorization import forbidden
@@ -34,10 +35,13 @@ from edgetally.errors import Busy, EdgetallyError, InputError, KeyReused, Mislab
 from edgetally.http.messages import WAKE_BYTES, Response
 from edgetally.ingest.idempotency import IdempotencyKey
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, SERVICE_ID
+from edgetally.snippets import CANONICAL, other_format
 from edgetally.sources.compression import ENCODINGS, HEAD_BYTES, by_encoding, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from msgspec import UnsetType
 
     from edgetally.access.grants import Grant
     from edgetally.http.messages import Request
@@ -92,9 +96,13 @@ class BodyLimits(msgspec.Struct, frozen=True):
 class Ingest:
     """Takes pushes."""
 
-    def __init__(self, open_push: Callable[[PushParameters, Sequence[str] | None], Push], limits: BodyLimits) -> None:
+    def __init__(
+        self, open_push: Callable[[PushParameters, Sequence[str] | None], Push], limits: BodyLimits, *, format: str
+    ) -> None:
+        """`format` is that of pushes that name none."""
         self._open_push = open_push
         self._limits = limits
+        self._format = format
         self.limits_reached: Counter[str] = Counter(dict.fromkeys(LIMITS, 0))
         """Pushes that were larger than a limit, by its setting."""
 
@@ -109,7 +117,9 @@ class Ingest:
         try:
             with closing(self._open_push(parameters, grant.services)) as push:
                 content = parameters.checksum
+                start = b""
                 async for blocks in self._decompressed(request, decoder):
+                    start = start or blocks[0]
                     await push.feed(*blocks)
                     if key:
                         for block in blocks:
@@ -119,7 +129,14 @@ class Ingest:
                 report = await push.commit(IdempotencyKey(key, content) if key else None)
         except EdgetallyError as error:
             raise self._refusal(error) from error
-        return answer(report)
+        return answer(report, self._hint(parameters, start))
+
+    def _hint(self, parameters: PushParameters, start: bytes) -> str | UnsetType:
+        """Say so if a push that names no format looks like one that edges write. Canonical lines cost nothing here."""
+        found = other_format(start, CANONICAL) if not parameters.format and self._format == CANONICAL else None
+        if not found:
+            return UNSET
+        return f"lines look like format {found}, and are read as {CANONICAL}: push to ?format={found}"
 
     def _refusal(self, error: EdgetallyError) -> Refusal:
         match error:
@@ -245,9 +262,9 @@ def key_name(request: Request, service_id: str | None, services: Sequence[str] |
     return f"{owner}:{service_id or ''}:{key.decode('ascii')}"
 
 
-def answer(report: Report) -> Response:
+def answer(report: Report, hint: str | UnsetType = UNSET) -> Response:
     """Answer a push: 400 if something is wrong with its lines and none of them counts."""
     rejected = report.rejected.total()
     status = HTTPStatus.BAD_REQUEST if report.errors and not report.accepted else HTTPStatus.OK
     errors = [RejectedLine(line.line, f"{line.reason}: {line.sentence}") for line in report.rejections]
-    return Response(status, msgspec.json.encode(PushAnswer(report.accepted, rejected, errors)), *CORS, NOT_HTML)
+    return Response(status, msgspec.json.encode(PushAnswer(report.accepted, rejected, errors, hint)), *CORS, NOT_HTML)

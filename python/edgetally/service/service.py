@@ -163,7 +163,9 @@ class Service:
             aggregate_delay=config.window.aggregate_delay,
         )
         self.ingest = Ingest(
-            self._open_push, BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes)
+            self._open_push,
+            BodyLimits(config.api.max_push_bytes, config.api.max_push_decompressed_bytes),
+            format=format_of(records.format),
         )
         self.fastly_metrics = FastlyMetrics(self.exported_series, self.shelf, max_scrapes=exported.max_scrapes)
         self.asking = Asking(self.history.reader, max_questions=config.history.max_questions)
