@@ -213,9 +213,9 @@ async def test_different_rankings_are_limited() -> None:
 
 
 REFUSED = {
-    (DOMAINS + "?from=x", ""): (400, "from must be an integer (got 'x')"),
-    (DOMAINS + "?from=-1", ""): (400, "from must be an integer (got '-1')"),
-    (DOMAINS, "abc"): (400, "Last-Event-ID must be an integer (got 'abc')"),
+    (DOMAINS + "?from=x", ""): (400, "from must be an integer of at least 0 (got 'x')"),
+    (DOMAINS + "?from=-1", ""): (400, "from must be an integer of at least 0 (got '-1')"),
+    (DOMAINS, "abc"): (400, "Last-Event-ID must be an integer of at least 0 (got 'abc')"),
     ("/v1/channel/svc/stream?kind=x", ""): (400, "unknown kind 'x' (expected origin_insights, or no kind)"),
     (DOMAINS + "?datacenter=x", ""): (400, "datacenter must be 0 or 1 (got 'x')"),
     (DOMAINS + "?field=hits", ""): (400, "domains have no field 'hits'"),

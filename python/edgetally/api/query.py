@@ -42,13 +42,13 @@ def parse(service_id: str, dataset: str, suffix: list[str], *, gzip: bool) -> Qu
         case [start]:
             limit = None
         case [start, "limit", number]:
-            limit = _integer(number, "max_entries")
+            limit = integer("max_entries", number)
             if limit < 1:
                 raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries must be at least 1 (got 0)")
         case _:
             problem = "no such endpoint (expected .../ts/{timestamp} or .../ts/h, optionally with /limit/{max_entries})"
             raise Refusal(HTTPStatus.NOT_FOUND, problem)
-    return Query(service_id, dataset, None if start == "h" else _integer(start, "start_timestamp"), limit, gzip)
+    return Query(service_id, dataset, None if start == "h" else integer("start_timestamp", start), limit, gzip)
 
 
 NAMES = {"domains": ("domain",), "origins": ("origin",), "origin_insights": ("origin",), "channel": ()}
@@ -74,6 +74,13 @@ def parse_filter(dataset: str, query: Mapping[str, str]) -> Filter:
     return Filter(by_pop=by_pop == "1", names=shown, fields=fields)
 
 
+def integer(name: str, text: str) -> int:
+    """Read an integer of at least 0 that a client has sent as `name`."""
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+        return int(text)
+    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 0 (got {text[:40]!r})")
+
+
 @cache
 def _fields(dataset: str) -> frozenset[str]:
     return frozenset(one.name for one in measurements(dataset))
@@ -81,9 +88,3 @@ def _fields(dataset: str) -> frozenset[str]:
 
 def _listed(text: str) -> frozenset[str]:
     return frozenset(one for one in text.split(",") if one)
-
-
-def _integer(text: str, name: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        return int(text)
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer (got {text[:40]!r})")

@@ -18,10 +18,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from edgetally.api.broadcasts import Broadcast, EntryBroadcast, RankingBroadcast
-from edgetally.api.errors import CORS, NOT_HTML, Refusal
+from edgetally.api.errors import CORS, NOT_HTML
 from edgetally.api.events import StreamEvent, event, start
 from edgetally.api.long_poll import WAKE_BATCH, WAKE_BATCH_BYTES
-from edgetally.api.query import MAX_DIGITS
+from edgetally.api.query import integer
 from edgetally.http.messages import Response
 from edgetally.telemetry import metrics
 
@@ -268,15 +268,9 @@ def _cursor(request: Request, now: int) -> int | None:
     begin = request.query.get("from", "")
     if begin == "h":
         return None
-    return _integer("from", begin) if begin else now
+    return integer("from", begin) if begin else now
 
 
 def _last_event_id(request: Request) -> int | None:
     last = request.header(b"last-event-id")
-    return _integer("Last-Event-ID", last) if last else None
-
-
-def _integer(name: str, text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        return int(text)
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer (got {text[:40]!r})")
+    return integer("Last-Event-ID", last) if last else None

@@ -21,6 +21,7 @@ import msgspec
 from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS, NOT_HTML, NOT_READ, Refusal, response_to
 from edgetally.api.long_poll import INLINE_BYTES
+from edgetally.api.query import integer
 from edgetally.background import background_threads
 from edgetally.errors import Unavailable
 from edgetally.http.messages import Response
@@ -38,7 +39,6 @@ FINEST = 0
 OF = ("domains", "origins")
 ROWS = 40
 MAX_ROWS = 200
-MAX_DIGITS = 18
 
 FIELDS = (*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fastly-Key, Authorization", NOT_HTML)
 
@@ -152,11 +152,11 @@ class Rankings:
         by = query.get("by", "trouble")
         if by not in (known := orders(of)):
             raise _invalid(f"{of} cannot be ordered by {by[:40]!r} (expected one of: {', '.join(known)})")
-        rows = _integer("rows", query.get("rows", str(ROWS)))
+        rows = integer("rows", query.get("rows", str(ROWS)))
         if not 1 <= rows <= MAX_ROWS:
             raise _invalid(f"rows must be from 1 to {MAX_ROWS} (got {rows})")
         newest, oldest = self._shelf.newest, self._shelf.oldest
-        second = _integer("at", query["at"]) if "at" in query else newest
+        second = integer("at", query["at"]) if "at" in query else newest
         unit = UNITS.get(query.get("downsample", "second"))
         if unit is None:
             raise _invalid(f"downsample must be one of: {', '.join(UNITS)} (got {query['downsample'][:40]!r})")
@@ -223,9 +223,3 @@ class Rankings:
 
 def _invalid(problem: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, problem)
-
-
-def _integer(name: str, text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        return int(text)
-    raise _invalid(f"{name} must be an integer (got {text[:40]!r})")
