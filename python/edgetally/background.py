@@ -7,9 +7,9 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-NICE = 5
-"""How much they yield when processors are short. Threads that fold do most of the work: much more, and a busy machine
-would hold up the logs."""
+NICE = 2
+"""How much they yield when processors are short. Much more, and other processes would hold up the logs: `nice` counts
+between all threads of a machine, not only between ours."""
 
 
 def background_threads(count: int, name: str) -> ThreadPoolExecutor:
