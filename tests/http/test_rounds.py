@@ -72,6 +72,27 @@ async def test_all_that_were_held_are_heard_before_others_are_held() -> None:
     assert rounds.join() == 2
 
 
+class Broken:
+    """A client that cannot be handled."""
+
+    def handle_held(self) -> None:
+        raise ValueError("broken")
+
+
+async def test_one_that_fails_holds_up_no_other() -> None:
+    rounds, heard, errors = Rounds(ManualClock()), list[int](), list[object]()
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    rounds.join()
+    rounds.hold(Broken())
+    rounds.hold(Client(heard, 1))
+    await turns(4)
+    loop.set_exception_handler(before)
+    assert heard == [1]
+    assert [str(error) for error in errors] == ["broken"]
+
+
 @pytest.fixture
 async def service() -> AsyncIterator[Served]:
     async with served() as running:

@@ -56,11 +56,14 @@ class Rounds:
         self._held.append(client)
 
     def _turn(self) -> None:
-        if self._has_answered and self.current and self._clock.now() < self._until:
-            self._has_answered = False
-        else:
-            self.current = 0
-            for _ in range(min(BATCH, len(self._held))):
-                self._held.popleft().handle_held()
-        if self.current or self._held:
-            asyncio.get_running_loop().call_soon(self._turn)
+        """Go on with the round in the next turn of the event loop, or hear some of those that were held."""
+        try:
+            if self._has_answered and self.current and self._clock.now() < self._until:
+                self._has_answered = False
+            else:
+                self.current = 0
+                for _ in range(min(BATCH, len(self._held))):
+                    self._held.popleft().handle_held()
+        finally:
+            if self.current or self._held:
+                asyncio.get_running_loop().call_soon(self._turn)
