@@ -1,5 +1,7 @@
 """A source whose lines are in another format than it is read as is named in the log, once."""
 
+import json
+
 import pytest
 
 from edgetally.ingest.format_check import BLOCKS, FormatCheck
@@ -16,6 +18,10 @@ JUNK = b"2026/11/22 04:41:06 [notice] 12#12: start\n"
         ([CADDY, CADDY], "canonical", "caddy"),
         ([JUNK, TRAEFIK], "canonical", "traefik"),
         ([b"<190>Nov 22 04:41:06 edge caddy: " + CADDY], "traefik", "caddy"),
+        ([json.dumps({"log": CADDY.decode(), "stream": "stdout"}).encode() + b"\n"], "canonical", "caddy"),
+        ([json.dumps({"log": RECORD.decode(), "stream": "stdout"}).encode() + b"\n"], "caddy", None),
+        ([b"2026-11-22T04:41:06.1Z stdout F " + TRAEFIK], "canonical", "traefik"),
+        ([b"[" + CADDY.strip() + b"," + CADDY.strip() + b"]"], "canonical", "caddy"),
         ([CADDY], "caddy", None),
         ([RECORD], "caddy", None),
         ([b'{"status":200}\n'], "caddy", None),

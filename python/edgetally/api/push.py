@@ -35,7 +35,8 @@ from edgetally.errors import Busy, EdgetallyError, InputError, KeyReused, Mislab
 from edgetally.http.messages import WAKE_BYTES, Response
 from edgetally.ingest.idempotency import IdempotencyKey
 from edgetally.model import MAX_POP_BYTES, MAX_WEIGHT, SERVICE_ID
-from edgetally.snippets import CANONICAL, other_format
+from edgetally.snippets import CANONICAL
+from edgetally.snippets.detection import other_format
 from edgetally.sources.compression import ENCODINGS, HEAD_BYTES, by_encoding, unexpected
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from edgetally.errors import ConfigError, InputError, reason
 from edgetally.escaping import escape
 from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
-from edgetally.offline.explain import FRAMINGS, Explainer, Explanation, Transport, detect, lines_of
+from edgetally.offline.explain import FRAMINGS, Explainer, Explanation, Transport, lines_of
 from edgetally.offline.line_report import Rejection
 from edgetally.snippets import CANONICAL, format_of
+from edgetally.snippets.detection import detect
 
 SHOWN_BYTES = 160
 """How much of a line is shown."""

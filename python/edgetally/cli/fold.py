@@ -17,7 +17,8 @@ from edgetally.errors import ConfigError, InputError
 from edgetally.escaping import escape
 from edgetally.model import OTHER_LOG, wrong_lines
 from edgetally.offline.decompression import decompressed
-from edgetally.snippets import LOOKED_AT, format_of, other_format
+from edgetally.snippets import format_of
+from edgetally.snippets.detection import LOOKED_AT, other_format
 
 OK, NOTHING, DAMAGED = 0, 1, 2
 """Exit statuses."""

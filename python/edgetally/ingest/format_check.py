@@ -1,6 +1,6 @@
 """Whether a source is read as the format that its lines are in."""
 
-from edgetally.snippets import other_format
+from edgetally.snippets.detection import other_format
 from edgetally.telemetry.events import FormatDiffers, say
 
 BLOCKS = 10

@@ -1,11 +1,8 @@
 """Explaining a log: what each of its lines is read as. Nothing is printed here."""
 
-import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, BinaryIO, Literal, NamedTuple
-
-import msgspec
+from typing import BinaryIO, Literal, NamedTuple
 
 from edgetally import _core
 from edgetally.errors import InputError, reason
@@ -14,6 +11,7 @@ from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.entry import Entry
 from edgetally.offline.line_report import LineReport, Rejection
 from edgetally.offline.parallel_fold import FOREVER
+from edgetally.snippets.detection import split
 
 COMPRESSED_BLOCK = 1 << 16
 """Bytes of a compressed log that are read at once."""
@@ -31,12 +29,6 @@ FRAMINGS: dict[Transport, Framing] = {
     "syslog": "stream",
 }
 """How records are separated, by transport."""
-
-MAX_DEPTH = 6
-"""Wrappers around each other that are looked into for a format."""
-
-TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
-"""Strings, and the braces outside of them."""
 
 
 class Explanation(NamedTuple):
@@ -171,47 +163,8 @@ class Explainer:
         return [(record, apart.explain(record + b"\n")) for record in records]
 
 
-def split(line: bytes) -> list[bytes]:
-    """Return the outermost objects in a line of JSON."""
-    records = []
-    start = depth = 0
-    for found in TOKENS.finditer(line):
-        match found.group():
-            case b"{":
-                start = start if depth else found.start()
-                depth += 1
-            case b"}" if depth:
-                depth -= 1
-                if not depth:
-                    records.append(line[start : found.end()])
-    return records
-
-
 def _entries(partial: bytes) -> list[Entry]:
     window = _core.Window(domains=1_000, origins=1_000, addresses=1_000, pops=1_000, services=1_000)
     if partial:
         window.merge(partial)
     return [Entry(sealed) for sealed in window.seal(FOREVER)]
-
-
-def detect(lines: list[bytes]) -> str | None:
-    """Return the format that finds the most fields in these lines; None if none finds any."""
-    one_line = [line.rstrip(b"\r\n") for line in lines]
-    # A record may be spread over all of them.
-    records = [record for text in (*one_line, b" ".join(one_line)) for record in _records(text)]
-    return _core.detect_format(b"\n".join([*one_line, *records]))
-
-
-def _records(text: bytes, depth: int = 0) -> Iterator[bytes]:
-    """Yield the objects in a text, and those in their strings and lists: a record may be in wrappers."""
-    for found in split(text) if depth < MAX_DEPTH else []:
-        yield found
-        try:
-            members = msgspec.json.decode(found, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        for value in members.values():
-            if isinstance(value, str):
-                yield from _records(value.replace("\n", " ").encode("utf-8", "surrogatepass"), depth + 1)
-            elif isinstance(value, dict | list):
-                yield from _records(msgspec.json.encode(value), depth + 1)

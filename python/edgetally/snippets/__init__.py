@@ -16,9 +16,6 @@ CANONICAL = "canonical"
 
 CANONICAL_TITLE = "JSON lines with the fields of docs/record.md"
 
-LOOKED_AT = 1 << 14
-"""Bytes of a log in which its format is looked for."""
-
 USUAL_LATENESS = 120
 """Seconds that a record may be in the past: an edge that was cut off has caught up by then."""
 
@@ -93,24 +90,6 @@ def format_of(name: str, where: str = "format") -> str:
         return CANONICAL
     expected = f"expected one of: {', '.join(formats())}"
     raise ConfigError(where, f"unknown format {name[:40]!r} ({expected})" + hint(name[:40], formats()))
-
-
-def other_format(log: bytes, format: str) -> str | None:
-    """
-    Return the format that lines are in, if it is known, is not `format`, and would tell more of them.
-
-    Such lines may count all the same, because formats share `status`: without their domains, under `_invalid`.
-
-    Args:
-        log: A log from its beginning. Only the first 16 KiB are looked at.
-        format: What it is read as, as the core names it.
-    """
-    start = log[:LOOKED_AT]
-    # The fields of records count in every format.
-    if b'"domain"' in start:
-        return None
-    found = _core.detect_format(start)
-    return None if found in (CANONICAL, format.partition(":")[0]) else found
 
 
 def usual_lateness(format: str) -> int:
