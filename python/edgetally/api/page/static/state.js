@@ -142,7 +142,7 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
     return { name: "stale", text: `stands still for ${duration(behind)}${sentence ? `: ${sentence}` : ""}` };
   }
   const idle = idleFor(ranking);
-  // Also in the first minute: a service that does not exist has no requests either.
+  // First: a service that does not exist has no requests either.
   if (idle >= ranking.window) return { name: "idle", text: `no requests for ${duration(idle)}` };
   return starting(ranking) ? { name: "starting", text: "starting: no comparison yet" } : { name: "live", text: "live" };
 }

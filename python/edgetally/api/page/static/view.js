@@ -95,7 +95,7 @@ async function start() {
   controls();
   if (look.service) return void draw();
   if (found.length) return go({ service: found[0] }, { replace: true });
-  notice("Nothing counts yet. Lines that do not are at /rejected; edgetally formats shows how an edge logs requests.");
+  notice("Nothing counts yet. See /rejected for lines that do not; edgetally formats shows how edges log.");
   connection.problem = "empty";
   draw();
   setTimeout(start, 1000);
