@@ -104,7 +104,7 @@ def test_the_wheel_holds_types_snippets_and_the_licence(wheel: Path) -> None:
 
     assert {"edgetally/py.typed", "edgetally/_core.pyi", f"{folder}/licenses/LICENSE"} <= names
     assert {name.rpartition("/")[2].partition(".")[0] for name in names if "/snippets/" in name} == {
-        "__init__",
+        *("__init__", "detection"),
         *(one.name for one in snippets()),
     }
     assert {name.partition("/")[0] for name in names} == {"edgetally", folder}

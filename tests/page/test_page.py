@@ -54,7 +54,9 @@ async def test_the_first_picture_shows_what_is_wrong(service: Served, browser: B
 async def test_the_first_request_is_waited_for(service: Served, browser: Browser) -> None:
     async with looking(browser, address(service), wait_for_row=False) as look:
         await look.is_in_state("idle", "no requests yet")
-        await expect(look.page.locator("#notice")).to_contain_text("are at /rejected; edgetally formats")
+        await expect(look.page.locator("#notice")).to_contain_text(
+            "See /rejected for lines that do not; edgetally formats"
+        )
         await expect(look.page.locator("#picture")).to_be_hidden()
         await seal(service, 0, *traffic(0))
         await expect(look.page.locator("tbody tr[data-name] th")).to_have_text("a.example")
