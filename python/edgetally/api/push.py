@@ -64,6 +64,9 @@ HEADER_PARAMETER = "header_"
 MAGIC_BYTES = 10
 """As many bytes at the start of a body tell whether it is compressed."""
 
+HINT_BYTES = 1 << 12
+"""Bytes of a push in which another format is looked for: some lines."""
+
 RETRY_AFTER = b"Retry-After: 2"
 """A failed journal is tried again every second."""
 
@@ -134,7 +137,10 @@ class Ingest:
 
     def _hint(self, parameters: PushParameters, start: bytes) -> str | UnsetType:
         """Say so if a push that names no format looks like one that edges write. Canonical lines cost nothing here."""
-        found = other_format(start, CANONICAL) if not parameters.format and self._format == CANONICAL else None
+        if parameters.format or self._format != CANONICAL:
+            return UNSET
+        # Neither in wrappers nor far: pushes of records without a domain pay for it, each time.
+        found = other_format(start[:HINT_BYTES], CANONICAL, in_wrappers=False)
         if not found:
             return UNSET
         return f"lines look like format {found}, and are read as {CANONICAL}: push to ?format={found}"

@@ -20,7 +20,7 @@ TOKENS = rb'"(?:[^"\\]|\\.)*"|[{}]'
 """Strings, and the braces outside of them."""
 
 
-def other_format(log: bytes, format: str) -> str | None:
+def other_format(log: bytes, format: str, *, in_wrappers: bool = True) -> str | None:
     """
     Return the format that lines are in, if it is known, is not `format`, and would tell more of them.
 
@@ -29,12 +29,13 @@ def other_format(log: bytes, format: str) -> str | None:
     Args:
         log: A log from its beginning. Only the first 16 KiB are looked at.
         format: What it is read as, as the core names it.
+        in_wrappers: Look into wrappers, too. That takes some milliseconds, a hundred times as long.
     """
     start = log[:LOOKED_AT]
     # The fields of records count in every format.
     if any(field in start for field in FIELDS):
         return None
-    found = detect(start.splitlines())
+    found = detect(start.splitlines()) if in_wrappers else _core.detect_format(start)
     return None if found in (CANONICAL, format.partition(":")[0]) else found
 
 
