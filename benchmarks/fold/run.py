@@ -145,7 +145,7 @@ def whole(odd: Path, path: Path, runs: int) -> list[dict[str, Cost]]:
     """Check and measure the contenders that answer all of the question, in turns; return what each run took."""
     if "clickhouse" not in CONTENDERS:
         print("clickhouse: skipped, chdb is not installed (500 MB, so `make bench` does not)")
-    # What odd lines take is not measured, so that they may be folded by all at once.
+    # Odd lines are not timed, so all contenders may fold them at the same time.
     folded = dict(zip(CONTENDERS, measure_at_once(list(CONTENDERS), odd, answer), strict=True))
     say(odd, "odd lines", check(folded)[0])
     # In turns, so that a slow moment of the machine hits all of them. The checked turn is the first.

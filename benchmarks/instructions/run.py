@@ -36,7 +36,7 @@ STAGES = {
 compiler keeps them."""
 
 READABLE = ["--compress-strings=no", "--compress-pos=no", "--dump-line=no"]
-"""What callgrind has to be told for `inclusive`."""
+"""Options of callgrind with which `inclusive` can read what it writes."""
 
 
 class Counts(NamedTuple):

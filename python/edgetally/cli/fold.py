@@ -109,7 +109,7 @@ def misread(files: list[str], format: str) -> str | None:
     for name in files:
         if not os.path.isfile(name):
             continue  # `-`, a glob, or a pipe, which can be read only once
-        # What is wrong with a log is said where it is counted.
+        # A log that cannot be read is reported when it is counted.
         with suppress(InputError, OSError), open(name, "rb") as log:
             start = next(decompressed(iter([log.read(LOOKED_AT)]), name), b"")
             if found := other_format(start, read_as):

@@ -28,7 +28,7 @@ class Held(Protocol):
 
 
 class Rounds:
-    """The rounds of one server. One lasts while every turn of the event loop has answered somebody."""
+    """The rounds of one server. A round ends with the first turn of the event loop in which nobody was answered."""
 
     def __init__(self, clock: Clock) -> None:
         self.current = 0

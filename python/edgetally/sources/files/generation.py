@@ -162,8 +162,8 @@ class Generation:
                 yield Block(b"", resume=self._pending)
             while True:
                 self.poll()
-                # What it finds is read now, and no reason to read on at once: a busy file would be read in ever smaller
-                # pieces, with a commit for each.
+                # What it finds is read below. As a change, it would have a busy file read again at once, in ever
+                # smaller pieces, with a commit for each.
                 self._changed.clear()
                 async for block in self._prepare():
                     yield block
