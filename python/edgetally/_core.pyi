@@ -351,13 +351,14 @@ class Window:
             Empty if `second` was sealed before.
         """
 
-    def reservations(self, first: int, last: int) -> bytes:
+    def reservations(self, soon: int, first: int, last: int) -> bytes:
         """
         Propose reservations for known domains, so that a flood of made-up names cannot take their rows.
 
         Returns:
-            A partial that reserves a row in each second from `first` to `last` for every known domain; `b""` if there
-            are none. It has no effect until it is merged.
+            A partial that reserves a row in each second from `first` to `last` for every known domain, and from `soon`
+            to `last` for those that became known since the last call; `b""` if there are none. It has no effect until
+            it is merged, and none on seconds in which names have overflowed by then.
         """
 
     def freeze(self, keep: int) -> None:

@@ -201,6 +201,30 @@ async def test_a_large_partial_is_merged_in_order(clock: ManualClock) -> None:
         assert setup.requests() == {-1: 4_000, 0: 101}
 
 
+async def test_a_new_domain_is_known_five_seconds_after_its_first_request(clock: ManualClock) -> None:
+    journal = MemoryJournal()
+    flood = iter(range(10**6))
+    seconds = 10
+    async with running(journal, clock) as setup:
+        for second in range(seconds):
+            if second:
+                fold = _core.Fold(service_id="svc", pop="lab")
+                line = b'{"ts":%d,"domain":"%s","status":200}\n'
+                # From the third second on, made-up names come before it and take every row.
+                names = [b"%d.made-up" % next(flood) for _ in range(LIMITS.domains + 1)] if second > 2 else []
+                for name in [*names, b"new.example"]:
+                    fold.feed(line % (START + second, name), START + second)
+                await journal.append(fold.drain())
+            await clock.advance(1)
+        await clock.advance(DELAY)
+        shown = {
+            second: json.loads(body)["aggregated"].get("new.example", {}).get("requests")
+            for second, body in setup.entries()
+        }
+
+    assert shown == {1: 1, 2: 1, 3: None, 4: None, 5: None, 6: 1, 7: 1, 8: 1, 9: 1}
+
+
 class SlowWindow:
     """A window whose reservations take until `go_on` is set, with the lock that the compiled one has."""
 
@@ -213,11 +237,11 @@ class SlowWindow:
         self._lock = threading.Lock()
         self._window = _core.Window(**limits)
 
-    def reservations(self, first: int, last: int) -> bytes:
+    def reservations(self, soon: int, first: int, last: int) -> bytes:
         with self._lock:
             self.reserving.set()
             assert self.go_on.wait(TIMEOUT_SECONDS)
-            return self._window.reservations(first, last)
+            return self._window.reservations(soon, first, last)
 
     def merge(self, partial: bytes) -> list[tuple[str, int, int]]:
         if threading.current_thread() is threading.main_thread() and self._lock.locked():

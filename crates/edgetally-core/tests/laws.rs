@@ -490,7 +490,7 @@ fn known_domains_keep_their_row_when_made_up_names_use_up_the_limit() {
     let limits = Limits { domains: 10, ..Limits::default() };
     let (mut live, mut journal, mut sealed) = (window(limits), vec![], vec![]);
     for second in 1..=20 {
-        let reserved = live.reservations(second, second);
+        let reserved = live.reservations(second, second, second);
         merge(&mut live, &reserved);
         journal.push(reserved);
         if second > 3 {
@@ -517,13 +517,84 @@ fn known_domains_keep_their_row_when_made_up_names_use_up_the_limit() {
 }
 
 #[test]
+fn a_domain_that_becomes_known_has_reservations_at_once() {
+    let mut window = window(Limits { domains: 10, ..Limits::default() });
+    let new = || ["new.example".to_owned()];
+    let reserved: Vec<_> = (1..=20)
+        .map(|second| {
+            // Six seconds ahead, as the sealer does it: all but the last were proposed before.
+            let reserved = window.reservations(second + 1, second + 6, second + 6);
+            ask(
+                &mut window,
+                second,
+                ["old.example".to_owned()].into_iter().chain(new().into_iter().filter(|_| second > 9)),
+            );
+            window.seal(second);
+            reserved
+        })
+        .collect();
+
+    // Seen in seconds 10 and 11, so that it is known in second 12, and then has a row in each of 13 to 18.
+    let rows = |second: usize, name: &str| {
+        let text = String::from_utf8_lossy(&reserved[second - 1]).into_owned();
+        text.matches(name).count()
+    };
+    assert_eq!([0, 6, 1], [11, 12, 13].map(|second| rows(second, "new.example")));
+    for second in 13..=18 {
+        let mut reader = self::window(Limits { domains: 10, ..Limits::default() });
+        merge(&mut reader, &reserved[11]);
+        ask(&mut reader, second, (0..50).map(|number| format!("{number}.example")).chain(new()));
+        let sealed = reader.seal(second);
+        assert!(names(&sealed[0], Dataset::Domains).contains("\"new.example\""), "second {second}");
+    }
+}
+
+#[test]
+fn a_reservation_that_comes_too_late_makes_no_row_that_lacks_requests() {
+    let known = || ["a.example".to_owned()];
+    let made_up = || (0..20).map(|number| format!("{number}.example"));
+    let limits = Limits { domains: 10, ..Limits::default() };
+    let mut live = window(limits);
+    for second in 1..=3 {
+        ask(&mut live, second, known());
+        live.seal(second);
+    }
+    let reserved = live.reservations(4, 4, 5);
+    // The flood, and the domain in the midst of it, come before its reservation.
+    ask(&mut live, 4, made_up().chain(known()));
+    merge(&mut live, &reserved);
+    ask(&mut live, 4, known());
+    ask(&mut live, 5, made_up().chain(known()));
+    let sealed = live.seal(5);
+    assert!(!names(&sealed[0], Dataset::Domains).contains("\"a.example\""), "it would have one request of two");
+    assert!(names(&sealed[1], Dataset::Domains).contains("\"a.example\""));
+    assert_eq!([22, 21], [sealed[0].records, sealed[1].records]);
+
+    // The same for a service.
+    let request = |service: &str, second: u64| {
+        partial(format!("{{\"ts\":{second},\"status\":200,\"service_id\":\"{service}\"}}").as_bytes())
+    };
+    let mut window = Window::new(Limits::default(), 2);
+    merge(&mut window, &request("real", 1));
+    window.seal(1);
+    let reserved = window.reservations(2, 2, 2);
+    for service in ["one", "two", "real"] {
+        merge(&mut window, &request(service, 2));
+    }
+    merge(&mut window, &reserved);
+    merge(&mut window, &request("real", 2));
+    let shown: Vec<_> = window.seal(2).iter().map(|one| (one.service_id.to_string(), one.records)).collect();
+    assert_eq!([("_other".to_owned(), 2), ("one".to_owned(), 1), ("two".to_owned(), 1)], *shown);
+}
+
+#[test]
 fn a_domain_that_was_seen_once_gets_no_reservation() {
     let mut window = window(Limits { domains: 10, ..Limits::default() });
     for second in 1..=500 {
         ask(&mut window, second, [format!("{second}.example"), format!("{}.example", second % 70)]);
         window.seal(second);
     }
-    let reserved = window.reservations(501, 501);
+    let reserved = window.reservations(501, 501, 501);
     assert!(reserved.is_empty() || !String::from_utf8_lossy(&reserved).contains("499.example"));
 }
 
@@ -533,7 +604,7 @@ fn known_services_keep_their_tally_when_made_up_services_use_up_the_limit() {
     let mut window = Window::new(Limits::default(), 3);
     let mut seen = BTreeSet::new();
     for second in 1..=30 {
-        let reserved = window.reservations(second, second);
+        let reserved = window.reservations(second, second, second);
         merge(&mut window, &reserved);
         for number in 0..5 {
             merge(&mut window, &partial(line(&format!("made-up-{second}-{number}"), second).as_bytes()));

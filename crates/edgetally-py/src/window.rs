@@ -44,8 +44,8 @@ impl Window {
         sealed.into_iter().map(|inner| Sealed { inner }).collect()
     }
 
-    fn reservations<'py>(&self, py: Python<'py>, first: u64, last: u64) -> Bound<'py, PyBytes> {
-        let partial = py.detach(|| locked(&self.inner).reservations(first, last));
+    fn reservations<'py>(&self, py: Python<'py>, soon: u64, first: u64, last: u64) -> Bound<'py, PyBytes> {
+        let partial = py.detach(|| locked(&self.inner).reservations(soon, first, last));
         PyBytes::new(py, &partial)
     }
 

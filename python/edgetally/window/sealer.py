@@ -168,8 +168,9 @@ class Sealer:
 
     async def _reserve(self, now: int) -> None:
         """Reserve rows for known domains before other records of these seconds can arrive."""
-        first, last = max(self._reserved, now) + 1, now + RESERVE_AHEAD
-        reservations = await self._window.call(self._window.window.reservations, first, last)
+        soon, last = now + 1, now + RESERVE_AHEAD
+        first = max(self._reserved + 1, soon)
+        reservations = await self._window.call(self._window.window.reservations, soon, first, last)
         try:
             if reservations:
                 await self._partition.append(reservations)

@@ -99,13 +99,15 @@ impl Window {
         open.max(frozen).max(reserved).max(self.sealed)
     }
 
-    /// A partial of reservations for every known domain in the seconds from `first` to `last`; empty if there are none.
+    /// A partial of reservations for every known domain in the seconds from `first` to `last`; empty if there are none. For
+    /// domains that became known since the last call, it also has the seconds from `soon` to `first`.
     ///
     /// It has no effect until it is merged, which must not happen before it is in the journal.
     #[must_use]
-    pub fn reservations(&self, first: u64, last: u64) -> Vec<u8> {
+    pub fn reservations(&mut self, soon: u64, first: u64, last: u64) -> Vec<u8> {
         // As long as there are few services, they need no reservations.
-        self.known_domains.propose(first, last, self.known_domains.services() >= self.max_services / 2)
+        let with_services = self.known_domains.services() >= self.max_services / 2;
+        self.known_domains.propose(soon, first, last, with_services)
     }
 
     /// Adds a partial: all of it, or nothing if it is damaged. Returns what it added, by service.
@@ -163,11 +165,7 @@ impl Window {
             if row.counters.is_empty() {
                 if row.second >= oldest_open {
                     self.add_rows(&mut batch, section, targets);
-                    let domain = String::from_utf8_lossy(row.name);
-                    let reservations = self.reservations.entry(row.second).or_default();
-                    reservations.reserve(service_id, &domain, self.max_services, self.limits.domains);
-                    // A service that overflowed may have a tally now.
-                    targets.fill(None);
+                    self.reserve(service_id, row.name, row.second);
                 }
                 continue;
             }
@@ -183,6 +181,20 @@ impl Window {
         }
         self.add_rows(&mut batch, section, targets);
         Ok(())
+    }
+
+    /// Adds a reservation, unless it comes too late: when others have overflowed in that second, so may have its domain, or
+    /// its service, and a row of its own would lack what counts under `_other` already.
+    fn reserve(&mut self, service_id: &str, domain: &[u8], second: u64) {
+        if let Some(open) = self.open.get(&second) {
+            let tally = open.services.find(service_id.as_bytes()).map(|index| &open.tallies[index as usize]);
+            let names = tally.map_or(&open.services, |tally| &tally.domains);
+            if names.find(OTHER.as_bytes()).is_some() {
+                return;
+            }
+        }
+        let reservations = self.reservations.entry(second).or_default();
+        reservations.reserve(service_id, &String::from_utf8_lossy(domain), self.max_services, self.limits.domains);
     }
 
     /// Adds the rows of a batch, which is empty then.

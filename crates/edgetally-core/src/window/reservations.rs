@@ -68,6 +68,8 @@ struct KnownService {
     domains: HashMap<Box<str>, SeenDomain>,
     /// How many of the domains are known.
     known: usize,
+    /// Domains that became known since the last proposal.
+    new: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -100,14 +102,25 @@ impl KnownDomains {
 
     /// A partial of reservations for every known domain in the seconds from `first` to `last`, and for every service if
     /// `with_services`; empty if there are none.
-    pub fn propose(&self, first: u64, last: u64, with_services: bool) -> Vec<u8> {
+    ///
+    /// The seconds from `soon` to `first` were proposed before. Domains that became known since then have reservations
+    /// there, too: they need not wait until `first`.
+    pub fn propose(&mut self, soon: u64, first: u64, last: u64, with_services: bool) -> Vec<u8> {
         let mut services: Vec<_> =
-            self.services.iter().filter(|(_, service)| with_services || service.known > 0).collect();
+            self.services.iter_mut().filter(|(_, service)| with_services || service.known > 0).collect();
         if services.is_empty() {
             return vec![];
         }
-        services.sort_unstable_by_key(|(service_id, _)| *service_id);
+        services.sort_unstable_by(|one, other| one.0.cmp(other.0));
         let mut writer = Writer::new(services.iter().map(|(service_id, _)| (&***service_id, "", &[][..])));
+        for second in soon..first {
+            for (scope, (_, service)) in (0..).zip(&services).filter(|(_, (_, service))| !service.new.is_empty()) {
+                writer.reserve(scope, second, "");
+                for name in &service.new {
+                    writer.reserve(scope, second, name);
+                }
+            }
+        }
         for second in first..=last {
             for (scope, (_, service)) in (0..).zip(&services) {
                 writer.reserve(scope, second, "");
@@ -115,6 +128,9 @@ impl KnownDomains {
                     writer.reserve(scope, second, name);
                 }
             }
+        }
+        for (_, service) in services {
+            service.new.clear();
         }
         writer.finish()
     }
@@ -133,6 +149,7 @@ impl KnownService {
                 if !domain.is_known && domain.last != second && self.known < max {
                     domain.is_known = true;
                     self.known += 1;
+                    self.new.push(name.into());
                 }
                 domain.last = second;
             } else if self.domains.len() - self.known < max && *free > 0 {
