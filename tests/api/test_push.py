@@ -574,6 +574,21 @@ async def test_a_line_that_is_too_long_is_rejected_and_those_around_it_count() -
         assert report["errors"] == [{"line": 4, "reason": "too_long: line longer than records.max_line"}]
 
 
+async def test_a_push_is_folded_once_however_it_comes(service: Served) -> None:
+    """What is folded in two steps cannot be folded with other pushes."""
+    head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * len(LINES))
+    pushes = service.service.group_commit
+    async with service.connect() as raw:
+        await raw.send(head + LINES)
+        await until(lambda: pushes.pending_bytes > 0)
+        for _ in range(2):
+            await raw.send(LINES)
+            await service.clock.advance(0)
+        assert (await raw.answer()).json()["accepted"] == 9
+    (*_, (_, folds)) = service.service.fold_pool.fold_time.buckets()
+    assert folds == 1
+
+
 # Senders that leave
 
 

@@ -99,7 +99,7 @@ async def test_too_many_pending_pushes_are_answered_429(small: Served) -> None:
     pushes = small.service.group_commit
     async with small.connect() as slow:
         await slow.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(LINES)) + LINES)
-        await until(lambda: pushes.pending_bytes > OPEN_PUSH_BYTES)
+        await until(lambda: pushes.pending_bytes >= OPEN_PUSH_BYTES)
         pushes.limits = msgspec.structs.replace(pushes.limits, pending_bytes=pushes.pending_bytes + 10_000)
         for body in (LINES, HOSTS):
             refused = await small.client.post("/ingest", content=body)

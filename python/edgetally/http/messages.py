@@ -179,7 +179,7 @@ class Body:
             return
         self._chunks.append(chunk)
         self._resize(len(chunk))
-        if self._size >= WAKE_BYTES or len(self._chunks) >= WAKE_CHUNKS or self.is_ahead:
+        if self._is_much:
             self._wake()
 
     def finish(self) -> None:
@@ -204,6 +204,11 @@ class Body:
             self._chunks.clear()
             self._resize(-self._size)
 
+    @property
+    def _is_much(self) -> bool:
+        """Whether enough is buffered to be handled."""
+        return self._size >= WAKE_BYTES or len(self._chunks) >= WAKE_CHUNKS or self.is_ahead
+
     def _resize(self, size: int) -> None:
         self._size += size
         self._budget.used += size
@@ -215,7 +220,8 @@ class Body:
     async def __aiter__(self) -> AsyncIterator[Sequence[bytes]]:
         """Yield what arrives, some chunks at a time; raise Disconnect when the client leaves before the end."""
         while True:
-            if self._chunks:
+            # What came with the header is not worth a turn of its own, either.
+            if self._chunks and (self.complete or self._is_much):
                 are_small = self._size < JOIN_BELOW * len(self._chunks)
                 chunks = [b"".join(self._chunks)] if are_small else [*self._chunks]
                 self.clear()
