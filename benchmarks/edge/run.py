@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.edge import readers, sender
@@ -29,6 +30,9 @@ FRESH_MS = 150
 LATE_SECONDS = 1.0
 """How long after the last line everything has to be counted."""
 
+LATE_SHARE = 0.001
+"""How much of what was sent may come after the seal of its second."""
+
 PATIENCE_SECONDS = 2.0
 """How long nothing more may be counted until what is left is taken for lost."""
 
@@ -39,8 +43,12 @@ STEP, TRIES = (0.85, 8) if IS_LONG else (0.6, 2)
 DRAIN_EVERY = 100_000
 """Lines that the bare fold adds up before it is drained: what a tenth of a second brings."""
 
-BARE_LINES = 1_000_000
-"""About so many lines the bare fold is measured with, alone and beside a second one."""
+BARE_LINES, BARE_TURNS = 500_000, 3
+"""With about so many lines the bare fold is measured so often, alone and beside a second one. The median is taken."""
+
+SHARED = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the disk is no subject of this
+"""Where followed logs are: in memory."""
+NOTHING = bytes(1 << 20)
 
 HEADER = b"<190>Nov 25 12:00:00 edge1 nginx: "
 ACCEPTED = re.compile(rb"^edgetally_records_accepted_total (\d+)", re.MULTILINE)
@@ -97,7 +105,8 @@ class Trial(NamedTuple):
     @property
     def is_in_time(self) -> bool:
         """Whether everything was counted in time."""
-        return self.behind < LATE_SECONDS and self.counted_after < LATE_SECONDS and not self.missing
+        is_late = self.late > LATE_SHARE * self.rate * SECONDS
+        return self.behind < LATE_SECONDS and self.counted_after < LATE_SECONDS and not (self.missing or is_late)
 
     @property
     def is_held(self) -> bool:
@@ -110,18 +119,25 @@ def bare(pool: Sequence[Sequence[Block]]) -> float:
     fold = _core.Fold()
     turns = [block for together in zip(*pool, strict=False) for block in together]
     texts = [bytes(block.bytes) for block in turns]
-    now, lines, drained = turns[0].second, 0, 0
-    began = time.thread_time()
-    for _ in range(max(1, BARE_LINES // sum(block.lines for block in turns))):
-        for block, text in zip(turns, texts, strict=True):
-            fold.feed(text, now)
-            lines += block.lines
-            if lines - drained >= DRAIN_EVERY:
-                fold.drain()
-                drained = lines
-    took = time.thread_time() - began
-    assert fold.report().accepted == lines
-    return 1e6 * took / lines
+    repeats = max(1, BARE_LINES // sum(block.lines for block in turns))
+    now = turns[0].second
+
+    def once() -> float:
+        lines = drained = 0
+        began = time.thread_time()
+        for _ in range(repeats):
+            for block, text in zip(turns, texts, strict=True):
+                fold.feed(text, now)
+                lines += block.lines
+                if lines - drained >= DRAIN_EVERY:
+                    fold.drain()
+                    drained = lines
+        took = time.thread_time() - began
+        fold.drain()
+        return 1e6 * took / lines
+
+    once()  # its memory is touched, and the lines are known
+    return median(once() for _ in range(BARE_TURNS))
 
 
 def bare_beside(pool: Sequence[Sequence[Block]]) -> float:
@@ -129,11 +145,10 @@ def bare_beside(pool: Sequence[Sequence[Block]]) -> float:
 
     def fold(control: Connection) -> None:
         while True:
-            bare(pool)
-            control.send("folded")
+            control.send(bare(pool))
 
     with child(fold) as other:
-        other.recv()  # its memory is warm, too
+        other.recv()  # its memory is touched, too
         return bare(pool)
 
 
@@ -208,10 +223,20 @@ def flags_of(way: Way, logs: Path) -> list[str]:
     return ["--syslog", f"{way.kind}:127.0.0.1:0"] if way.kind in ("tcp", "udp") else []
 
 
+def touch_memory() -> None:
+    """
+    Write as much memory as the followed logs take, and give it back.
+
+    A virtual machine has to be given each page when it is first written, which takes three times as long as the rest.
+    """
+    with tempfile.TemporaryFile(dir=SHARED) as file:
+        for _ in range(POPS * 2 * sender.KEPT_BYTES // len(NOTHING)):
+            file.write(NOTHING)
+
+
 def measure(way: Way, pool: Sequence[Sequence[Block]], rate: float, seconds: float) -> Trial:
     """Send at a rate while everything else is on."""
-    shared = Path("/dev/shm")  # noqa: S108 - logs in memory, because the disk is no subject of this
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=SHARED) as folder:
         logs = Path(folder)
         with serve(*flags_of(way, logs)) as server:
             port = int(server.url.rpartition(":")[2])
@@ -325,6 +350,8 @@ def main() -> None:
             f"edge: {way.name}; bare fold {alone:.3f} CPU s per million lines, {beside:.3f} beside a second one",
             flush=True,
         )
+        if way.kind == "files":
+            touch_memory()
         trial = highest(way, pool)
         ratio = trial.cpu / alone
         row(
