@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -27,9 +28,15 @@ def seal(records: Iterable[Json]) -> list[_core.Sealed]:
     return window.seal(LAST + 10)
 
 
-def ranking(sealed: Sequence[_core.Sealed], question: Question) -> bytes:
+def ranking(
+    sealed: Sequence[_core.Sealed],
+    question: Question,
+    series: _core.KeptSeries | None = None,
+    *,
+    service_id: str = "shop",
+) -> bytes:
     kept = [one for one in sealed if question.second - 300 < one.second <= question.second]
-    return _core.ranking(kept, service_id="shop", aggregate_delay=2, **question._asdict())
+    return _core.ranking(kept, service_id=service_id, aggregate_delay=2, kept=series, **question._asdict())
 
 
 def entries(sealed: Iterable[_core.Sealed], of: str) -> list[Json]:
@@ -135,6 +142,25 @@ def test_the_split_by_pop_changes_no_sum(records: list[Json], question: Question
 def test_the_order_of_records_does_not_matter(records: list[Json]) -> None:
     question = Question("domains", LAST, LAST - 299, focus="z")
     assert ranking(seal(records), question) == ranking(seal(sorted(records, key=str)), question)
+
+
+@given(
+    records=st.lists(RECORDS, max_size=30),
+    others=st.lists(RECORDS, max_size=5),
+    questions=st.lists(QUESTIONS, min_size=1, max_size=3),
+    steps=st.lists(st.sampled_from([-1, 0, 1, 1, 1, 2, 5, 6, 130]), max_size=8),
+)
+def test_what_is_kept_of_rankings_before_changes_no_answer(
+    records: list[Json], others: list[Json], questions: list[Question], steps: list[int]
+) -> None:
+    services = {"shop": seal(records), "other": seal(others)}
+    series = _core.KeptSeries()
+    for second in accumulate(steps, initial=LAST - 130):
+        for question in questions:
+            asked = question._replace(second=second)
+            for name, sealed in services.items():
+                made = ranking(sealed, asked, series, service_id=name)
+                assert made == ranking(sealed, asked, service_id=name)
 
 
 def test_many_rows_have_their_totals_stored() -> None:

@@ -88,6 +88,7 @@ pub use format::detect::detect_format;
 pub use format::{Format, FormatError};
 pub use partial::PartialError;
 pub use ranking::columns::By;
+pub use ranking::kept_series::KeptSeries;
 pub use ranking::question::Question;
 pub use ranking::{columns, ranked_names, ranking};
 pub use record::MAX_WEIGHT;

@@ -41,7 +41,7 @@ mod _core {
         summed_chunks,
     };
     #[pymodule_export]
-    use crate::ranking::{columns, ranked_names, ranking};
+    use crate::ranking::{KeptSeries, columns, ranked_names, ranking};
     #[pymodule_export]
     use crate::schema::{measurements, reasons};
     #[pymodule_export]

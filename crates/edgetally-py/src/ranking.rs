@@ -1,10 +1,13 @@
 //! Rankings.
 
+use std::sync::Mutex;
+
 use edgetally_core as core;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::locked;
 use crate::schema::dataset;
 use crate::window::Sealed;
 
@@ -16,6 +19,20 @@ pub fn by(name: &str, dataset: core::Dataset) -> PyResult<core::By> {
     core::By::named(name, dataset).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
 }
 
+/// Series that are kept from one ranking to the next.
+#[pyclass(frozen, module = "edgetally._core")]
+pub struct KeptSeries {
+    inner: Mutex<core::KeptSeries>,
+}
+
+#[pymethods]
+impl KeptSeries {
+    #[new]
+    fn new() -> Self {
+        Self { inner: Mutex::default() }
+    }
+}
+
 /// The names of the columns of a ranking.
 #[pyfunction]
 pub fn columns(of: &str) -> PyResult<&'static [String]> {
@@ -25,7 +42,7 @@ pub fn columns(of: &str) -> PyResult<&'static [String]> {
 #[pyfunction]
 #[pyo3(signature = (
     sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1, holes=vec![],
-    others=None,
+    others=None, kept=None,
 ))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
@@ -45,6 +62,7 @@ pub fn ranking<'py>(
     unit: u64,
     holes: Vec<(u64, u64)>,
     others: Option<usize>,
+    kept: Option<Py<KeptSeries>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let dataset = dataset(of)?;
     let by = self::by(by, dataset)?;
@@ -63,7 +81,10 @@ pub fn ranking<'py>(
         aggregate_delay,
         unit,
     };
-    let ranking = py.detach(|| core::ranking(&inner(&sealed), &question));
+    let ranking = py.detach(|| match &kept {
+        Some(kept) => core::ranking(&inner(&sealed), &question, &mut locked(&kept.get().inner)),
+        None => core::ranking(&inner(&sealed), &question, &mut core::KeptSeries::default()),
+    });
     Ok(PyBytes::new(py, &ranking))
 }
 

@@ -26,7 +26,7 @@ from edgetally.background import background_threads
 from edgetally.errors import Unavailable
 from edgetally.http.messages import Response
 from edgetally.telemetry.events import HistoryNotRead, say
-from edgetally.window.ranking import Question, Ranker, orders
+from edgetally.window.ranking import KeptSeries, Question, Ranker, orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,6 +84,8 @@ class Rankings:
         """The readers of the rankings that the thread is making."""
         # One, because a ranking can wait: entries cannot.
         self._thread = background_threads(1, "rankings")
+        self._kept = KeptSeries()
+        """Of the rankings that this thread makes."""
         # What is now does not wait for what was.
         self._past_thread = ThreadPoolExecutor(1, thread_name_prefix="past-rankings")
 
@@ -117,7 +119,7 @@ class Rankings:
                 ranker = Ranker(self._shelf, question, self._delay)
                 if ranker.size <= INLINE_BYTES:
                     return self._made.setdefault(question, ranker.make())
-                thread, make = self._thread, partial(ranker.make)
+                thread, make = self._thread, partial(ranker.make, self._kept)
             self._making[question] = []
             made_in_thread = asyncio.get_running_loop().run_in_executor(thread, make)
             made_in_thread.add_done_callback(partial(self._deliver, question, self._newest))

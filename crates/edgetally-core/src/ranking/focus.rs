@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::entry::{JsonBuffer, write_measurements};
 use crate::ranking::columns::{REQUESTS, RankingColumns, Sums};
+use crate::ranking::kept_series::KeptSeries;
 use crate::ranking::question::Question;
 use crate::ranking::seconds::{Hint, Seconds, rank};
 use crate::ranking::series::{OF_ALL, OF_ROW, Series};
@@ -16,7 +17,13 @@ use crate::window::string_interner::SortedStrings;
 type Part<'a> = [Vec<(&'a Sealed, &'a SealedRow)>; 2];
 
 /// Writes the object of the focus `name`.
-pub fn write_focus(json: &mut JsonBuffer, seconds: &Seconds<'_>, question: &Question<'_>, name: &str) {
+pub fn write_focus(
+    json: &mut JsonBuffer,
+    seconds: &Seconds<'_>,
+    question: &Question<'_>,
+    name: &str,
+    kept: &mut KeptSeries,
+) {
     let columns = RankingColumns::of(question.dataset);
     let mut hint = Hint::default();
     let rows = [seconds.now(), seconds.before()].map(|seconds| {
@@ -26,13 +33,14 @@ pub fn write_focus(json: &mut JsonBuffer, seconds: &Seconds<'_>, question: &Ques
     json.string(name);
     write_both(json, question.dataset, &rows);
     json.text(",\"series\":");
-    Series::new(seconds, question, OF_ALL, |second| second.rows_of(name, &mut hint)).write(json, columns, true);
+    let series = Series::kept(kept, seconds, question, OF_ALL, (name, None), |second| second.rows_of(name, &mut hint));
+    series.write(json, columns, true);
     json.text(",\"pops\":[");
     for (number, (pop, rows)) in parts(&rows, |sealed| &sealed.pops, SealedRow::pop).iter().enumerate() {
         start_part(json, number, pop);
         write_both(json, question.dataset, rows);
         json.text(",\"series\":");
-        let series = Series::new(seconds, question, OF_ROW, |second| {
+        let series = Series::kept(kept, seconds, question, OF_ROW, (name, Some(pop)), |second| {
             let rank = rank(&second.sealed.pops, pop);
             second.rows_of(name, &mut hint).filter(move |row| Some(row.pop()) == rank)
         });

@@ -16,6 +16,7 @@
 mod choice;
 pub mod columns;
 mod focus;
+pub mod kept_series;
 pub mod question;
 mod seconds;
 mod series;
@@ -26,6 +27,7 @@ use crate::entry::JsonBuffer;
 use crate::ranking::choice::{Candidate, choose};
 use crate::ranking::columns::{FAILURES, REQUESTS, RankingColumns, Sums, add_sums};
 use crate::ranking::focus::write_focus;
+use crate::ranking::kept_series::KeptSeries;
 use crate::ranking::question::Question;
 use crate::ranking::seconds::{AGO, Hint, Second, Seconds, WINDOW};
 use crate::ranking::series::{OF_ALL, OF_ROW, Series};
@@ -40,15 +42,16 @@ pub fn columns(dataset: Dataset) -> &'static [String] {
 }
 
 /// The ranking that answers `question` as JSON. `sealed` are the last 300 seconds of the service up to the one that is
-/// shown, in their order, without those that have no traffic.
+/// shown, in their order, without those that have no traffic. The answer is the same whatever is `kept`.
 #[must_use]
-pub fn ranking(sealed: &[&Sealed], question: &Question<'_>) -> Vec<u8> {
+pub fn ranking(sealed: &[&Sealed], question: &Question<'_>, kept: &mut KeptSeries) -> Vec<u8> {
     let seconds = Seconds::new(sealed, question);
     let mut writer = RankingWriter {
         question,
         columns: RankingColumns::of(question.dataset),
         pops: pops(&seconds, question.dataset),
         seconds: &seconds,
+        kept,
         json: JsonBuffer::default(),
     };
     writer.write(sealed);
@@ -86,6 +89,7 @@ struct RankingWriter<'a> {
     question: &'a Question<'a>,
     columns: &'static RankingColumns,
     seconds: &'a Seconds<'a>,
+    kept: &'a mut KeptSeries,
     /// By name, so they are written in alphabetical order.
     pops: BTreeMap<&'a str, Both>,
     json: JsonBuffer,
@@ -127,7 +131,7 @@ impl RankingWriter<'_> {
         }
         self.json.text("],\"focus\":");
         match question.focus {
-            Some(name) => write_focus(&mut self.json, self.seconds, question, name),
+            Some(name) => write_focus(&mut self.json, self.seconds, question, name, self.kept),
             None => self.json.text("null"),
         }
         // Also of a second without rows of this dataset.
@@ -206,7 +210,9 @@ impl RankingWriter<'_> {
         self.json.text(if row.is_silent() { ",\"silent\":true," } else { ",\"silent\":false," });
         self.both(&sums);
         self.json.text(",\"series\":");
-        let series = Series::new(self.seconds, self.question, OF_ROW, |second| second.rows_of(name, &mut hint));
+        let series = Series::kept(self.kept, self.seconds, self.question, OF_ROW, (name, None), |second| {
+            second.rows_of(name, &mut hint)
+        });
         series.write(&mut self.json, self.columns, false);
         self.json.text(",\"pops\":[");
         for (number, pop) in self.pops.keys().enumerate() {

@@ -34,3 +34,10 @@ pub struct Question<'a> {
     /// seconds.
     pub unit: u64,
 }
+
+impl Question<'_> {
+    /// The first of the last `len` seconds up to the one that is shown.
+    pub(crate) fn first_of(&self, len: u64) -> u64 {
+        (self.second + 1).saturating_sub(len)
+    }
+}

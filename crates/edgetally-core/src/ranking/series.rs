@@ -2,6 +2,7 @@
 
 use crate::entry::JsonBuffer;
 use crate::ranking::columns::{FAILURES, REQUESTS, RankingColumns, Sums};
+use crate::ranking::kept_series::{KeptSeries, Values};
 use crate::ranking::question::Question;
 use crate::ranking::seconds::{Second, Seconds};
 use crate::window::sealed::SealedRow;
@@ -15,7 +16,7 @@ pub const OF_ALL: u64 = 300;
 #[derive(Debug)]
 pub struct Series {
     /// None: nothing is known of it.
-    values: Vec<Option<[u64; FAILURES + 1]>>,
+    values: Vec<Option<Values>>,
 }
 
 impl Series {
@@ -24,26 +25,33 @@ impl Series {
         seconds: &Seconds<'a>,
         question: &Question<'_>,
         len: u64,
-        mut rows: impl FnMut(&Second<'a>) -> R,
+        rows: impl FnMut(&Second<'a>) -> R,
     ) -> Self {
-        let columns = RankingColumns::of(question.dataset);
-        let first = (question.second + 1).saturating_sub(len);
+        let first = question.first_of(len);
+        Self::of(add_up(seconds, question, first, rows), question, first)
+    }
+
+    /// The same of the rows of `name`, which are those of `pop` if there is one; only the seconds that are not kept are added
+    /// up.
+    pub fn kept<'a, R: Iterator<Item = &'a SealedRow>>(
+        kept: &mut KeptSeries,
+        seconds: &Seconds<'a>,
+        question: &Question<'_>,
+        len: u64,
+        (name, pop): (&str, Option<&str>),
+        rows: impl FnMut(&Second<'a>) -> R,
+    ) -> Self {
+        let values = kept.values(question, pop, name, len, |first| add_up(seconds, question, first, rows));
+        Self::of(values, question, question.first_of(len))
+    }
+
+    fn of(values: Vec<Values>, question: &Question<'_>, first: u64) -> Self {
         let is_known = |second: u64| {
             let mut holes = question.holes.iter();
             second >= question.since && !holes.any(|(first, behind)| (*first..*behind).contains(&second))
         };
-        let values = (first..=question.second).map(|second| is_known(second).then(Default::default));
-        let mut series = Self { values: values.collect() };
-        let wanted = columns.of_series();
-        for second in seconds.last(len) {
-            let mut sums = Sums::default();
-            rows(second).for_each(|row| columns.add(&mut sums, second.sealed, row, &wanted));
-            let at = usize::try_from(second.sealed.second - first).unwrap_or(usize::MAX);
-            if let Some(Some(values)) = series.values.get_mut(at) {
-                values.copy_from_slice(&sums[REQUESTS..=FAILURES]);
-            }
-        }
-        series
+        let known = (first..).zip(values).map(|(second, values)| is_known(second).then_some(values));
+        Self { values: known.collect() }
     }
 
     /// Writes the object of all classes, or of the failures alone.
@@ -67,4 +75,25 @@ impl Series {
         }
         json.text("}");
     }
+}
+
+/// What `rows` add up to in each second from `first` to the one that is shown.
+fn add_up<'a, R: Iterator<Item = &'a SealedRow>>(
+    seconds: &Seconds<'a>,
+    question: &Question<'_>,
+    first: u64,
+    mut rows: impl FnMut(&Second<'a>) -> R,
+) -> Vec<Values> {
+    let columns = RankingColumns::of(question.dataset);
+    let wanted = columns.of_series();
+    let mut values: Vec<Values> = (first..=question.second).map(|_| Values::default()).collect();
+    for second in seconds.last(question.second + 1 - first) {
+        let mut sums = Sums::default();
+        rows(second).for_each(|row| columns.add(&mut sums, second.sealed, row, &wanted));
+        let at = usize::try_from(second.sealed.second - first).unwrap_or(usize::MAX);
+        if let Some(values) = values.get_mut(at) {
+            values.copy_from_slice(&sums[REQUESTS..=FAILURES]);
+        }
+    }
+    values
 }
