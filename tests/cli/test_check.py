@@ -153,3 +153,18 @@ def test_invalid_settings_create_nothing(command: str, flags: list[str], tmp_pat
     assert done.stdout == ""
     assert done.stderr.startswith(f"edgetally: {flags[0]}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["access.log", "*.log"])
+def test_a_log_may_come_later_but_not_in_a_directory_that_is_not_there(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["check", "--data-dir", str(tmp_path / "data"), "--follow"]
+
+    assert main([*command, str(tmp_path / name)]) == 0
+    assert capsys.readouterr().err == ""
+
+    missing = tmp_path / "ngnix"
+    assert main([*command, str(missing / name)]) == 0
+    said = f"{missing}: No such file or directory ({name} is followed once it is there)"
+    assert capsys.readouterr().err == f"edgetally: warning: {said}\n"

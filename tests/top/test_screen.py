@@ -95,6 +95,13 @@ def test_every_name_is_shown_or_counted(ranking: RankingAnswer, height: int) -> 
     assert shown + sum(left) == len(ranking.rows) + ranking.rest.names
 
 
+@given(st.integers(60, 220))
+def test_a_name_is_told_from_others(ranking: RankingAnswer, width: int) -> None:
+    """The last two minutes give way to it."""
+    frame = drawn(LOOK, ranking, View(), width, 30)
+    assert all(row.name[:13] in frame for row in ranking.rows)
+
+
 @given(st.integers(7, 14))
 def test_the_chosen_row_is_always_shown(ranking: RankingAnswer, height: int) -> None:
     for row in ranking.rows:

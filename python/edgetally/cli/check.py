@@ -14,6 +14,7 @@ from edgetally.config import clickhouse
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.escaping import escape
+from edgetally.sources.files.follower import problem_of
 from edgetally.sources.files.open_file import open_regular
 
 
@@ -83,11 +84,14 @@ def _directory(path: Path) -> Iterator[str]:
 
 
 def _followed(path: Path) -> Iterator[str]:
-    """Yield why a path cannot be followed, if it is there."""
+    """Yield why a path cannot be followed now. The edge makes a log that is not there yet, but not its directory."""
+    if problem := problem_of(path):
+        yield f"{problem} ({path.name} is followed once it is there)"
+        return
     try:
         os.close(open_regular(path))
     except FileNotFoundError:
-        return  # the edge makes it
+        return
     except OSError as error:
         yield f"{path}: {error.strerror}"
 

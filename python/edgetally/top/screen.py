@@ -26,8 +26,8 @@ NARROW = 60
 WIDE = 110
 """Columns from which there is room for POPs."""
 SPARK, WIDE_SPARK = 12, 30
-NAME, LONG_NAME = 24, 44
-"""Columns that a name has beside POPs, and at most."""
+SHORT_NAME, NAME, LONG_NAME = 16, 24, 44
+"""Columns that a name has at least beside the last two minutes, and beside POPs, and at most."""
 WITH_STRIP = 12
 """Lines from which there is room for five minutes."""
 LEGEND = 22
@@ -134,8 +134,9 @@ def _shape(ranking: RankingAnswer, view: View, width: int) -> Shape:
     columns: Sequence[Column] = COLUMNS[ranking.of]
     if width < NARROW:
         columns = tuple(column for column in columns if column.head in NARROW_HEADS)
-    spark_width = 0 if width < NARROW else WIDE_SPARK if width >= WIDE else SPARK
-    left = width - 1 - sum(column.width for column in columns) - (spark_width and spark_width + 2)
+    left = width - 1 - sum(column.width for column in columns)
+    spark_width = WIDE_SPARK if width >= WIDE else SPARK if left - SPARK - 2 >= SHORT_NAME and width >= NARROW else 0
+    left -= spark_width and spark_width + 2
     pops = _pops(ranking, view, (left - NAME) // POP_WIDTH) if width >= WIDE else []
     left -= POP_WIDTH * len(pops)
     return Shape(columns, pops, max(8, min(left, LONG_NAME)), spark_width)
