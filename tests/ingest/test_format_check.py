@@ -23,6 +23,9 @@ JUNK = b"2026/11/22 04:41:06 [notice] 12#12: start\n"
         ([b"2026-11-22T04:41:06.1Z stdout F " + TRAEFIK], "canonical", "traefik"),
         ([b"[" + CADDY.strip() + b"," + CADDY.strip() + b"]"], "canonical", "caddy"),
         ([CADDY], "caddy", None),
+        ([CADDY, TRAEFIK], "caddy", None),  # what was found once is not looked for again
+        ([JUNK, RECORD, TRAEFIK], "caddy", None),
+        ([b'{"status":200}\n', TRAEFIK], "caddy", "traefik"),
         ([RECORD], "caddy", None),
         ([b'{"status":200}\n'], "caddy", None),
         ([b"1.5\t200\t9\tGET\ta.example\t9\tAMS\tHTTP/2.0\t-\tHit\t9\n"], "cloudfront:timestamp,sc-status", None),

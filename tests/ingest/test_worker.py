@@ -452,3 +452,17 @@ async def test_lines_without_a_time_are_counted(ingest: Ingest) -> None:
 
     assert (report.accepted, report.without_time) == (3, 2)
     assert ingest.totals.without_time == 2
+
+
+# --- formats -------------------------------------------------------------------------------------------------------
+
+
+async def test_connections_to_one_address_share_the_look_at_their_format(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = b'{"request":{"host":"a.example"},"status":200}\n'
+    for _ in range(3):
+        await worker.follow(Script(Block(lines)), counted_as="syslog:tcp:127.0.0.1:514")
+    assert caplog.messages == [
+        "syslog:tcp:127.0.0.1:514: lines look like format caddy, and are read as canonical",
+    ]

@@ -42,6 +42,8 @@ class Worker:
         self._committer = committer
         self._journal = journal
         self._clock = clock
+        self._format_checks: dict[str, FormatCheck] = {}
+        """Of sources of which there may be any number."""
 
     def open(
         self, defaults: Defaults, framing: Framing = "lines", *, source: str, counted_as: str | None = None
@@ -59,7 +61,7 @@ class Worker:
         """
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
-        format_check = FormatCheck(source.name, source.defaults.format)
+        format_check = self._format_check(source, counted_as)
         background: asyncio.Task[None] | None = None
         try:
             async for block in source.blocks():
@@ -85,6 +87,11 @@ class Worker:
                 lost = (await stream.drain()).accepted
                 problem = self._journal.failing or "stopping"
                 say(RecordsNotCommitted(source=source.name, records=lost, problem=problem))
+
+    def _format_check(self, source: Source, counted_as: str | None) -> FormatCheck:
+        """Return the check of a source, or the one that it shares with others of its kind: thousands may connect."""
+        check = FormatCheck(counted_as or source.name, source.defaults.format)
+        return self._format_checks.setdefault(counted_as, check) if counted_as else check
 
     async def _commit(self, batch: "Batch") -> Report:
         """Commit a batch, and try again until that is possible."""

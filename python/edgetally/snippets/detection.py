@@ -31,12 +31,22 @@ def other_format(log: bytes, format: str, *, in_wrappers: bool = True) -> str | 
         format: What it is read as, as the core names it.
         in_wrappers: Look into wrappers, too. That takes some milliseconds, a hundred times as long.
     """
+    found = found_format(log, format, in_wrappers=in_wrappers)
+    return None if found in (CANONICAL, name_of(format)) else found
+
+
+def found_format(log: bytes, format: str, *, in_wrappers: bool = True) -> str | None:
+    """Return the format that lines are in; `format` itself if they have fields that count in every format."""
     start = log[:LOOKED_AT]
-    # The fields of records count in every format.
     if any(field in start for field in FIELDS):
-        return None
-    found = detect(start.splitlines()) if in_wrappers else _core.detect_format(start)
-    return None if found in (CANONICAL, format.partition(":")[0]) else found
+        return name_of(format)
+    found = _core.detect_format(start)
+    return detect(start.splitlines()) if in_wrappers and found != name_of(format) else found
+
+
+def name_of(format: str) -> str:
+    """Return the name of a format without its fields."""
+    return format.partition(":")[0]
 
 
 def detect(lines: list[bytes]) -> str | None:
