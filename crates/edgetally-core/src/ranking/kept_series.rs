@@ -14,17 +14,20 @@ pub(crate) type Values = [u64; FAILURES + 1];
 /// How long a series is kept that no ranking shows, in seconds.
 const UNUSED_SECONDS: u64 = 5;
 
+/// By how many seconds a ranking may be behind another, because it had to wait for its turn.
+const SPARE_SECONDS: u64 = 5;
+
 /// The series of rankings of sealed seconds, which never change.
 #[derive(Debug, Default)]
 pub struct KeptSeries {
-    scopes: HashMap<Scope, HashMap<String, Kept>>,
+    scopes: HashMap<SeriesScope, HashMap<String, RecentValues>>,
     /// The newest second of a ranking.
     newest: u64,
 }
 
 /// What a series is of, but for its name.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Scope {
+struct SeriesScope {
     service_id: Box<str>,
     dataset: Dataset,
     pop: Option<Box<str>>,
@@ -33,10 +36,17 @@ struct Scope {
 
 /// The values of consecutive seconds.
 #[derive(Debug, Default)]
-struct Kept {
+struct RecentValues {
     values: VecDeque<Values>,
     /// The second of the last of them.
     last: u64,
+}
+
+impl RecentValues {
+    /// The second of the first of them.
+    fn first(&self) -> u64 {
+        self.last + 1 - self.values.len() as u64
+    }
 }
 
 impl KeptSeries {
@@ -51,23 +61,25 @@ impl KeptSeries {
         add_up: impl FnOnce(u64) -> Vec<Values>,
     ) -> Vec<Values> {
         let (first, last) = (question.first_of(len), question.second);
-        if last < self.newest {
-            return add_up(first); // somebody looks back, which is rare
-        }
         self.forget_unused(last);
         let (service_id, dataset) = (question.service_id.into(), question.dataset);
-        let scope = Scope { service_id, dataset, pop: pop.or(question.pop).map(Into::into), len };
+        let scope = SeriesScope { service_id, dataset, pop: pop.or(question.pop).map(Into::into), len };
         let kept = self.scopes.entry(scope).or_default().entry_ref(name).or_default();
         if kept.values.is_empty() {
             kept.values = add_up(first).into();
+            kept.last = last;
         } else if kept.last < last {
             kept.values.extend(add_up(kept.last + 1));
+            kept.last = last;
+        } else if first < kept.first() {
+            return add_up(first); // somebody looks back
         }
-        kept.last = last;
-        while kept.values.len() as u64 > last + 1 - first {
+        while kept.first() + SPARE_SECONDS < first {
             kept.values.pop_front();
         }
-        kept.values.iter().copied().collect()
+        let from = usize::try_from(first - kept.first()).unwrap_or(usize::MAX);
+        let count = usize::try_from(last + 1 - first).unwrap_or(usize::MAX);
+        kept.values.iter().skip(from).take(count).copied().collect()
     }
 
     /// Forgets what no ranking of the last seconds has shown.
@@ -114,12 +126,12 @@ mod tests {
             });
             assert_eq!(made(second - 119), values);
         };
-        for second in [1_000, 1_001, 1_001, 1_004, 1_400, 1_399] {
+        for second in [1_000, 1_001, 1_001, 1_004, 1_003, 999, 1_008, 1_002, 1_003, 1_400, 1_399] {
             ask(&mut kept, second, "a.example");
         }
         assert_eq!(1, kept.scopes.values().map(HashMap::len).sum::<usize>());
         ask(&mut kept, 1_406, "b.example");
         assert_eq!(vec!["b.example"], kept.scopes.values().flat_map(HashMap::keys).collect::<Vec<_>>());
-        assert_eq!([120, 1, 3, 120, 120, 120], *added_up);
+        assert_eq!([120, 1, 3, 120, 4, 120, 120, 120, 120], *added_up);
     }
 }

@@ -60,6 +60,9 @@ impl Reservations {
 #[derive(Debug, Default)]
 pub struct KnownDomains {
     services: HashMap<String, KnownService>,
+    /// The newest second that was observed, and what it was at the last proposal.
+    newest: u64,
+    proposed: u64,
 }
 
 #[derive(Debug, Default)]
@@ -68,15 +71,13 @@ struct KnownService {
     domains: HashMap<Box<str>, SeenDomain>,
     /// How many of the domains are known.
     known: usize,
-    /// Domains that became known since the last proposal.
-    new: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
 struct SeenDomain {
     last: u64,
-    /// Whether it was seen in more than one second.
-    is_known: bool,
+    /// The second in which it was seen again. None: it was seen in one only, and is not known.
+    known_since: Option<u64>,
 }
 
 impl KnownDomains {
@@ -91,6 +92,7 @@ impl KnownDomains {
             }
         }
         if let Some(newest) = sealed.last() {
+            self.newest = newest.second;
             self.services.retain(|_, service| service.last + KNOWN_SECONDS >= newest.second);
         }
     }
@@ -107,16 +109,18 @@ impl KnownDomains {
     /// there, too: they need not wait until `first`.
     pub fn propose(&mut self, soon: u64, first: u64, last: u64, with_services: bool) -> Vec<u8> {
         let mut services: Vec<_> =
-            self.services.iter_mut().filter(|(_, service)| with_services || service.known > 0).collect();
+            self.services.iter().filter(|(_, service)| with_services || service.known > 0).collect();
         if services.is_empty() {
             return vec![];
         }
-        services.sort_unstable_by(|one, other| one.0.cmp(other.0));
+        services.sort_unstable_by_key(|(service_id, _)| *service_id);
         let mut writer = Writer::new(services.iter().map(|(service_id, _)| (&***service_id, "", &[][..])));
+        let since = std::mem::replace(&mut self.proposed, self.newest);
+        let new: Vec<Vec<_>> = services.iter().map(|(_, service)| service.known(since).collect()).collect();
         for second in soon..first {
-            for (scope, (_, service)) in (0..).zip(&services).filter(|(_, (_, service))| !service.new.is_empty()) {
+            for (scope, names) in (0..).zip(&new).filter(|(_, names)| !names.is_empty()) {
                 writer.reserve(scope, second, "");
-                for name in &service.new {
+                for name in names {
                     writer.reserve(scope, second, name);
                 }
             }
@@ -124,19 +128,22 @@ impl KnownDomains {
         for second in first..=last {
             for (scope, (_, service)) in (0..).zip(&services) {
                 writer.reserve(scope, second, "");
-                for (name, _) in service.domains.iter().filter(|(_, domain)| domain.is_known) {
+                for name in service.known(0) {
                     writer.reserve(scope, second, name);
                 }
             }
-        }
-        for (_, service) in services {
-            service.new.clear();
         }
         writer.finish()
     }
 }
 
 impl KnownService {
+    /// The domains that became known after the second `since`.
+    fn known(&self, since: u64) -> impl Iterator<Item = &str> {
+        let known = self.domains.iter().filter(move |(_, domain)| domain.known_since.is_some_and(|at| at > since));
+        known.map(|(name, _)| &**name)
+    }
+
     /// Remembers the domains of a sealed second; `free` is how many more may be remembered for all services.
     fn observe(&mut self, sealed: &Sealed, max: usize, free: &mut usize) {
         let second = sealed.second;
@@ -146,15 +153,14 @@ impl KnownService {
         self.last = second;
         for name in sealed.domain_names().filter(|name| *name != OTHER && *name != INVALID) {
             if let Some(domain) = self.domains.get_mut(name) {
-                if !domain.is_known && domain.last != second && self.known < max {
-                    domain.is_known = true;
+                if domain.known_since.is_none() && domain.last != second && self.known < max {
+                    domain.known_since = Some(second);
                     self.known += 1;
-                    self.new.push(name.into());
                 }
                 domain.last = second;
             } else if self.domains.len() - self.known < max && *free > 0 {
                 *free -= 1;
-                self.domains.insert(name.into(), SeenDomain { last: second, is_known: false });
+                self.domains.insert(name.into(), SeenDomain { last: second, known_since: None });
             }
         }
     }
@@ -162,9 +168,9 @@ impl KnownService {
     /// Forgets the domains that were not seen for long.
     fn forget(&mut self, second: u64) {
         self.domains.retain(|_, domain| {
-            let kept = if domain.is_known { KNOWN_SECONDS } else { CANDIDATE_SECONDS };
+            let kept = if domain.known_since.is_some() { KNOWN_SECONDS } else { CANDIDATE_SECONDS };
             domain.last + kept >= second
         });
-        self.known = self.domains.values().filter(|domain| domain.is_known).count();
+        self.known = self.domains.values().filter(|domain| domain.known_since.is_some()).count();
     }
 }
