@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,9 @@ PACE = 0.02
 
 RECORDED_TRIES = 200
 """How often the history is asked until it has everything."""
+
+REST_SECONDS, PATIENCE_SECONDS = 1.0, 30.0
+"""How long a reader waits for an answer behind the marker, and for all that is missing there."""
 
 ALL = 250_000_000_000
 """A second behind all others."""
@@ -268,7 +272,11 @@ def sum_of(raw: bytes | msgspec.Raw) -> Sum:
 
 
 class Reader:
-    """Chains `Timestamp` until the marker comes, and compares entries that are read again with the first time."""
+    """
+    Chains `Timestamp` until the marker and all else came, and compares entries that are read again with the first time.
+
+    After an outage, the marker may come before what an older file still has. That is waited for, but not without end.
+    """
 
     def __init__(self, service_id: str, target: Target, account: Account) -> None:
         self.service_id = service_id
@@ -278,10 +286,14 @@ class Reader:
 
     async def run(self) -> None:
         cursor = 1
-        done = False
+        marked_at: float | None = None
         async with httpx.AsyncClient(timeout=30) as client:
-            while not done:
-                answer = await self._ask(client, str(cursor))
+            while marked_at is None or (self._lacks_some and time.monotonic() < marked_at + PATIENCE_SECONDS):
+                try:
+                    async with asyncio.timeout(None if marked_at is None else REST_SECONDS):
+                        answer = await self._ask(client, str(cursor))
+                except TimeoutError:
+                    continue
                 assert answer.timestamp >= cursor, "the cursor goes backwards"
                 cursor = answer.timestamp
                 for raw in answer.data:
@@ -290,9 +302,14 @@ class Reader:
                     assert not self.entries or recorded > max(self.entries), f"{recorded} came late"
                     self.entries[recorded] = bytes(raw)
                     self._account.found[self.service_id] = self._account.found.get(self.service_id, Sum()) + sum_of(raw)
-                    done = done or MARKER in entry(raw).aggregated
+                    if marked_at is None and MARKER in entry(raw).aggregated:
+                        marked_at = time.monotonic()
                     self._account.note("entries")
                     self._account.note(f"entries of {self.service_id}")
+
+    @property
+    def _lacks_some(self) -> bool:
+        return self._account.found.get(self.service_id) != self._account.acknowledged.get(self.service_id)
 
     async def compare(self, path: str) -> int:
         """Read again, compare each entry byte for byte, and return how many there are."""
