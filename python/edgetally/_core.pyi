@@ -44,6 +44,7 @@ __all__ = [
     "Fold",
     "HistoryQuery",
     "KeptPops",
+    "KeptSeries",
     "LogReader",
     "LogSeal",
     "Reading",
@@ -982,6 +983,7 @@ def ranked_names(
         KeyError: Unknown dataset, or unknown column.
     """
 
+@final
 class KeptSeries:
     """
     Series that are kept from one ranking to the next: of rows that it shows again, only the seconds since are added up.
@@ -990,7 +992,8 @@ class KeptSeries:
     much.
     """
 
-    def __init__(self) -> None: ...
+    def __new__(cls) -> KeptSeries:
+        """Start with none."""
 
 def ranking(
     sealed: list[Sealed],
