@@ -81,9 +81,9 @@ pub fn ranking<'py>(
         aggregate_delay,
         unit,
     };
-    let ranking = py.detach(|| match &kept {
-        Some(kept) => core::ranking(&inner(&sealed), &question, &mut locked(&kept.get().inner)),
-        None => core::ranking(&inner(&sealed), &question, &mut core::KeptSeries::default()),
+    let ranking = py.detach(|| {
+        let mut kept = kept.as_ref().map(|kept| locked(&kept.get().inner));
+        core::ranking(&inner(&sealed), &question, kept.as_deref_mut())
     });
     Ok(PyBytes::new(py, &ranking))
 }

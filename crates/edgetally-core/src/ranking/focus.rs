@@ -22,7 +22,7 @@ pub fn write_focus(
     seconds: &Seconds<'_>,
     question: &Question<'_>,
     name: &str,
-    kept: &mut KeptSeries,
+    mut kept: Option<&mut KeptSeries>,
 ) {
     let columns = RankingColumns::of(question.dataset);
     let mut hint = Hint::default();
@@ -33,14 +33,16 @@ pub fn write_focus(
     json.string(name);
     write_both(json, question.dataset, &rows);
     json.text(",\"series\":");
-    let series = Series::kept(kept, seconds, question, OF_ALL, (name, None), |second| second.rows_of(name, &mut hint));
+    let series = Series::kept(kept.as_deref_mut(), seconds, question, OF_ALL, (name, None), |second| {
+        second.rows_of(name, &mut hint)
+    });
     series.write(json, columns, true);
     json.text(",\"pops\":[");
     for (number, (pop, rows)) in parts(&rows, |sealed| &sealed.pops, SealedRow::pop).iter().enumerate() {
         start_part(json, number, pop);
         write_both(json, question.dataset, rows);
         json.text(",\"series\":");
-        let series = Series::kept(kept, seconds, question, OF_ROW, (name, Some(pop)), |second| {
+        let series = Series::kept(kept.as_deref_mut(), seconds, question, OF_ROW, (name, Some(pop)), |second| {
             let rank = rank(&second.sealed.pops, pop);
             second.rows_of(name, &mut hint).filter(move |row| Some(row.pop()) == rank)
         });

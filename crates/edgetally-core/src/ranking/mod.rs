@@ -44,7 +44,7 @@ pub fn columns(dataset: Dataset) -> &'static [String] {
 /// The ranking that answers `question` as JSON. `sealed` are the last 300 seconds of the service up to the one that is
 /// shown, in their order, without those that have no traffic. The answer is the same whatever is `kept`.
 #[must_use]
-pub fn ranking(sealed: &[&Sealed], question: &Question<'_>, kept: &mut KeptSeries) -> Vec<u8> {
+pub fn ranking(sealed: &[&Sealed], question: &Question<'_>, kept: Option<&mut KeptSeries>) -> Vec<u8> {
     let seconds = Seconds::new(sealed, question);
     let mut writer = RankingWriter {
         question,
@@ -89,7 +89,7 @@ struct RankingWriter<'a> {
     question: &'a Question<'a>,
     columns: &'static RankingColumns,
     seconds: &'a Seconds<'a>,
-    kept: &'a mut KeptSeries,
+    kept: Option<&'a mut KeptSeries>,
     /// By name, so they are written in alphabetical order.
     pops: BTreeMap<&'a str, Both>,
     json: JsonBuffer,
@@ -131,7 +131,7 @@ impl RankingWriter<'_> {
         }
         self.json.text("],\"focus\":");
         match question.focus {
-            Some(name) => write_focus(&mut self.json, self.seconds, question, name, self.kept),
+            Some(name) => write_focus(&mut self.json, self.seconds, question, name, self.kept.as_deref_mut()),
             None => self.json.text("null"),
         }
         // Also of a second without rows of this dataset.
@@ -210,9 +210,10 @@ impl RankingWriter<'_> {
         self.json.text(if row.is_silent() { ",\"silent\":true," } else { ",\"silent\":false," });
         self.both(&sums);
         self.json.text(",\"series\":");
-        let series = Series::kept(self.kept, self.seconds, self.question, OF_ROW, (name, None), |second| {
-            second.rows_of(name, &mut hint)
-        });
+        let series =
+            Series::kept(self.kept.as_deref_mut(), self.seconds, self.question, OF_ROW, (name, None), |second| {
+                second.rows_of(name, &mut hint)
+            });
         series.write(&mut self.json, self.columns, false);
         self.json.text(",\"pops\":[");
         for (number, pop) in self.pops.keys().enumerate() {

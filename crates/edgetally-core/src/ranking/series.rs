@@ -15,8 +15,9 @@ pub const OF_ALL: u64 = 300;
 /// Requests and statuses by class, of each second from `first`.
 #[derive(Debug)]
 pub struct Series {
-    /// None: nothing is known of it.
-    values: Vec<Option<Values>>,
+    values: Vec<Values>,
+    /// Whether anything is known of each.
+    known: Vec<bool>,
 }
 
 impl Series {
@@ -34,13 +35,16 @@ impl Series {
     /// The same of the rows of `name`, which are those of `pop` if there is one; only the seconds that are not kept are added
     /// up.
     pub fn kept<'a, R: Iterator<Item = &'a SealedRow>>(
-        kept: &mut KeptSeries,
+        kept: Option<&mut KeptSeries>,
         seconds: &Seconds<'a>,
         question: &Question<'_>,
         len: u64,
         (name, pop): (&str, Option<&str>),
         rows: impl FnMut(&Second<'a>) -> R,
     ) -> Self {
+        let Some(kept) = kept else {
+            return Self::new(seconds, question, len, rows);
+        };
         let values = kept.values(question, pop, name, len, |first| add_up(seconds, question, first, rows));
         Self::of(values, question, question.first_of(len))
     }
@@ -50,8 +54,8 @@ impl Series {
             let mut holes = question.holes.iter();
             second >= question.since && !holes.any(|(first, behind)| (*first..*behind).contains(&second))
         };
-        let known = (first..).zip(values).map(|(second, values)| is_known(second).then_some(values));
-        Self { values: known.collect() }
+        let known = (first..).take(values.len()).map(is_known).collect();
+        Self { values, known }
     }
 
     /// Writes the object of all classes, or of the failures alone.
@@ -63,12 +67,13 @@ impl Series {
             before = ",";
             json.key(&columns.names()[column]);
             let mut before = "[";
-            for values in &self.values {
+            for (values, is_known) in self.values.iter().zip(&self.known) {
                 json.text(before);
                 before = ",";
-                match values {
-                    Some(values) => json.integer(values[column]),
-                    None => json.text("null"),
+                if *is_known {
+                    json.integer(values[column]);
+                } else {
+                    json.text("null");
                 }
             }
             json.text("]");
@@ -86,7 +91,8 @@ fn add_up<'a, R: Iterator<Item = &'a SealedRow>>(
 ) -> Vec<Values> {
     let columns = RankingColumns::of(question.dataset);
     let wanted = columns.of_series();
-    let mut values: Vec<Values> = (first..=question.second).map(|_| Values::default()).collect();
+    let len = usize::try_from(question.second + 1 - first).unwrap_or(usize::MAX);
+    let mut values = vec![Values::default(); len];
     for second in seconds.last(question.second + 1 - first) {
         let mut sums = Sums::default();
         rows(second).for_each(|row| columns.add(&mut sums, second.sealed, row, &wanted));
