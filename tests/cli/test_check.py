@@ -1,5 +1,7 @@
 """`edgetally check`: everything that is wrong with the settings of a server, before it is started."""
 
+import errno
+import os
 import subprocess
 from pathlib import Path
 
@@ -168,3 +170,18 @@ def test_a_log_may_come_later_but_not_in_a_directory_that_is_not_there(
     assert main([*command, str(missing / name)]) == 0
     said = f"{missing}: No such file or directory ({name} is followed once it is there)"
     assert capsys.readouterr().err == f"edgetally: warning: {said}\n"
+
+
+def test_a_directory_that_cannot_be_listed_hinders_patterns_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    command = ["check", "--data-dir", str(tmp_path / "data"), "--follow"]
+
+    assert main([*command, str(tmp_path / "access.log")]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*command, str(tmp_path / "*.log")]) == 0
+    assert capsys.readouterr().err == f"edgetally: warning: {tmp_path}: Permission denied\n"

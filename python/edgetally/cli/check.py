@@ -14,7 +14,7 @@ from edgetally.config import clickhouse
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.escaping import escape
-from edgetally.sources.files.follower import problem_of
+from edgetally.sources.files.follower import directory_of, is_pattern, problem_of
 from edgetally.sources.files.open_file import open_regular
 
 
@@ -85,13 +85,14 @@ def _directory(path: Path) -> Iterator[str]:
 
 def _followed(path: Path) -> Iterator[str]:
     """Yield why a path cannot be followed now. The edge makes a log that is not there yet, but not its directory."""
-    if problem := problem_of(path):
-        yield f"{problem} ({path.name} is followed once it is there)"
-        return
     try:
         os.close(open_regular(path))
-    except FileNotFoundError:
-        return
+    except FileNotFoundError as missing:
+        directory = directory_of(path)
+        if not directory.is_dir():
+            yield f"{directory}: {missing.strerror} ({path.name} is followed once it is there)"
+        elif is_pattern(path) and (problem := problem_of(path)):
+            yield problem
     except OSError as error:
         yield f"{path}: {error.strerror}"
 

@@ -306,9 +306,14 @@ def is_pattern(path: Path) -> bool:
     return glob.has_magic(str(path)) and not os.path.lexists(path)
 
 
+def directory_of(pattern: Path) -> Path:
+    """Return the directory in which the files of a pattern, or a file, are looked for."""
+    return next(one for one in pattern.parents if not glob.has_magic(str(one)))
+
+
 def problem_of(pattern: Path) -> str | None:
     """Return why the directory of a pattern cannot be looked at, if it cannot: a pattern then just matches nothing."""
-    directory = next(one for one in pattern.parents if not glob.has_magic(str(one)))
+    directory = directory_of(pattern)
     try:
         os.scandir(directory).close()
         os.stat(directory / ".")  # noqa: PTH116 - a path does not end with a dot
