@@ -121,6 +121,7 @@ def bare(pool: Sequence[Sequence[Block]]) -> float:
     texts = [bytes(block.bytes) for block in turns]
     repeats = max(1, BARE_LINES // sum(block.lines for block in turns))
     now = turns[0].second
+    sent: list[int] = []
 
     def once() -> float:
         lines = drained = 0
@@ -134,10 +135,13 @@ def bare(pool: Sequence[Sequence[Block]]) -> float:
                     drained = lines
         took = time.thread_time() - began
         fold.drain()
+        sent.append(lines)
         return 1e6 * took / lines
 
     once()  # its memory is touched, and the lines are known
-    return median(once() for _ in range(BARE_TURNS))
+    took = median(once() for _ in range(BARE_TURNS))
+    assert fold.report().accepted == sum(sent)
+    return took
 
 
 def bare_beside(pool: Sequence[Sequence[Block]]) -> float:
