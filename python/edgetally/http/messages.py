@@ -220,7 +220,7 @@ class Body:
     async def __aiter__(self) -> AsyncIterator[Sequence[bytes]]:
         """Yield what arrives, some chunks at a time; raise Disconnect when the client leaves before the end."""
         while True:
-            # What came with the header is not worth a turn of its own, either.
+            # What came with the header waits for the rest: a push would be folded in two steps otherwise.
             if self._chunks and (self.complete or self._is_much):
                 are_small = self._size < JOIN_BELOW * len(self._chunks)
                 chunks = [b"".join(self._chunks)] if are_small else [*self._chunks]

@@ -25,7 +25,7 @@ pub struct KeptSeries {
     newest: u64,
 }
 
-/// What a series is of, but for its name.
+/// What the names of several series belong to, and how many seconds each of them has.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct SeriesScope {
     service_id: Box<str>,
@@ -72,7 +72,7 @@ impl KeptSeries {
             kept.values.extend(add_up(kept.last + 1));
             kept.last = last;
         } else if first < kept.first() {
-            return add_up(first); // somebody looks back
+            return add_up(first); // of seconds that are not kept any more
         }
         while kept.first() + SPARE_SECONDS < first {
             kept.values.pop_front();

@@ -91,9 +91,9 @@ fn add_up<'a, R: Iterator<Item = &'a SealedRow>>(
 ) -> Vec<Values> {
     let columns = RankingColumns::of(question.dataset);
     let wanted = columns.of_series();
-    let len = usize::try_from(question.second + 1 - first).unwrap_or(usize::MAX);
-    let mut values = vec![Values::default(); len];
-    for second in seconds.last(question.second + 1 - first) {
+    let len = question.second + 1 - first;
+    let mut values: Vec<_> = (0..len).map(|_| Values::default()).collect();
+    for second in seconds.last(len) {
         let mut sums = Sums::default();
         rows(second).for_each(|row| columns.add(&mut sums, second.sealed, row, &wanted));
         let at = usize::try_from(second.sealed.second - first).unwrap_or(usize::MAX);
