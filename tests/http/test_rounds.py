@@ -8,7 +8,7 @@ import pytest
 from edgetally.api import long_poll
 from edgetally.http.messages import Request
 from edgetally.http.pipeline import Exchange
-from edgetally.http.rounds import BATCH, LONGEST, Rounds
+from edgetally.http.rounds import BATCH, LONGEST, PAUSE, Rounds
 from tests.support.clock import ManualClock, until
 from tests.support.served import Served, record, served
 
@@ -70,6 +70,41 @@ async def test_all_that_were_held_are_heard_before_others_are_held() -> None:
         await turns(1)
         assert heard == list(range(min(batches * BATCH, 2 * BATCH + 1)))
     assert rounds.join() == 2
+
+
+async def test_work_that_can_wait_pauses_until_all_are_answered() -> None:
+    rounds = Rounds(ManualClock())
+    await rounds.pause()  # nobody is answered
+    rounds.join()
+    pausing = asyncio.ensure_future(rounds.pause())
+    for _ in range(5):
+        rounds.join()
+        await turns(1)
+        assert not pausing.done()
+    await turns(3)
+    assert pausing.done()
+
+
+async def test_work_pauses_for_no_longer_than_a_part_of_a_long_round() -> None:
+    clock = ManualClock()
+    rounds = Rounds(clock)
+
+    async def answer() -> None:
+        while True:
+            assert rounds.join() == 1
+            await asyncio.sleep(0)
+
+    answering = asyncio.ensure_future(answer())
+    await turns(1)
+    pausing = asyncio.ensure_future(rounds.pause())
+    await clock.advance(0.9 * PAUSE)
+    assert not pausing.done()
+    await clock.advance(0.2 * PAUSE)
+    assert pausing.done()
+    await rounds.pause()
+    assert not answering.done(), "the round is not over"
+    answering.cancel()
+    await turns(3)
 
 
 class Broken:

@@ -1,5 +1,6 @@
 """Tests for the threads and folds that inputs share."""
 
+import asyncio
 import os
 import sys
 import threading
@@ -10,6 +11,29 @@ import pytest
 from edgetally.background import NICE
 from edgetally.ingest.fold_pool import INLINE_BLOCK_BYTES, FoldPool, RecordLimits
 from tests.support.clock import ManualClock
+
+
+class Fed:
+    """A fold that takes note of what it is fed."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def feed(self, block: bytes, _: int) -> None:
+        self.sizes.append(len(block))
+
+
+async def test_large_blocks_wait_for_readers() -> None:
+    answered = asyncio.Event()
+    pool = FoldPool(ManualClock(), RecordLimits(1 << 18, None, 5), pause=answered.wait)
+    fold: Any = Fed()
+    large = asyncio.ensure_future(pool.feed(fold, b" " * (INLINE_BLOCK_BYTES + 1)))
+    await pool.feed(fold, b" ")
+    assert fold.sizes == [1], "only a small block is folded at once"
+    answered.set()
+    await large
+    assert fold.sizes == [1, INLINE_BLOCK_BYTES + 1]
+    pool.close()
 
 
 class Priorities:

@@ -139,6 +139,7 @@ class Server:
         cache_version: Callable[[], int],
         clock: Clock,
         limits: Limits = Limits(),  # noqa: B008 - a tuple never changes
+        rounds: Rounds | None = None,
     ) -> None:
         self.handler = handler
         self.error_response = error_response
@@ -151,7 +152,7 @@ class Server:
         self.buffered = ByteBudget(limits.max_waiting_bytes)
         """Bytes of request bodies that handlers have not taken."""
         self.unread = UnreadResponses()
-        self.rounds = Rounds(clock)
+        self.rounds = rounds or Rounds(clock)
         self.responses: Counter[tuple[str, int]] = Counter()
         """Responses by endpoint and status, without those from the cache: they have to cost nothing."""
         self.limits_reached: Counter[Limit] = Counter()

@@ -2,11 +2,12 @@
 The threads and the folds that all inputs share.
 
 Lines are folded without the GIL. So blocks of several inputs are folded at the same time, and the event loop goes on.
+While readers are answered, large blocks wait: a reader has its entry sooner, and the lines are counted as soon.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -57,11 +58,20 @@ class PooledFold(msgspec.Struct, frozen=True):
 class FoldPool:
     """Makes folds, and feeds them: small blocks on the event loop, large ones in threads."""
 
-    def __init__(self, clock: Clock, limits: RecordLimits, *, threads: int = 2) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        limits: RecordLimits,
+        *,
+        pause: Callable[[], Awaitable[object]] | None = None,
+        threads: int = 2,
+    ) -> None:
+        """`pause` is awaited before anything is done in a thread."""
         self.fold_time = Histogram()
-        """How long blocks took to fold, with the wait for a thread."""
+        """How long blocks took to fold, with the wait for readers and for a thread."""
         self._clock = clock
         self._limits = limits
+        self._pause = pause
         self._threads = background_threads(threads, "fold")
         self._pooled: deque[PooledFold] = deque(maxlen=MAX_POOLED_FOLDS)
 
@@ -128,4 +138,6 @@ class FoldPool:
         self._threads.shutdown()
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._pause:
+            await self._pause()
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))

@@ -34,6 +34,7 @@ from edgetally.history.collector import HistoryCollector
 from edgetally.history.history import ServerHistory, has_history
 from edgetally.history.no_history import NoHistory
 from edgetally.http.connection import Connection
+from edgetally.http.rounds import Rounds
 from edgetally.http.server import Limits, Server
 from edgetally.ingest.committer import Committer
 from edgetally.ingest.dead_letters import DeadLetters
@@ -95,7 +96,12 @@ class Service:
         self.dead_letters = _dead_letters(config, self.clock)
         self.totals = Totals()
         records = config.records
-        self.fold_pool = FoldPool(self.clock, RecordLimits(records.max_line, records.max_lateness, records.max_ahead))
+        rounds = Rounds(self.clock)
+        self.fold_pool = FoldPool(
+            self.clock,
+            RecordLimits(records.max_line, records.max_lateness, records.max_ahead),
+            pause=rounds.pause,
+        )
         committer = Committer(self.journal, self.totals, self.dead_letters, self.clock)
         shared = SharedPushes(self.clock, config.journal.patience) if self.journal.is_shared else None
         fold_on_bytes = config.journal.max_pending if shared else 0
@@ -197,6 +203,7 @@ class Service:
             endpoint=endpoint,
             clock=self.clock,
             limits=Limits(**config.clients.values()),
+            rounds=rounds,
         )
 
         # The monitor is served by one of the parts that it watches.
