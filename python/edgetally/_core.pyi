@@ -188,6 +188,9 @@ class Fold:
             unfinished line stays in the fold.
         """
 
+    def drain_with_report(self) -> tuple[bytes, Report]:
+        """Take the rows as `drain` does, and the report on exactly these lines, even if another thread feeds."""
+
     def fold_all(
         self, inputs: Sequence[Sequence[bytes]], now: int, max_bytes: int
     ) -> tuple[bytes, list[Report]] | None:
@@ -225,6 +228,10 @@ class Fold:
 
     def resume(self, pending: bytes) -> None:
         """Continue with what another fold had `pending`, instead of what this one has."""
+
+    @property
+    def line(self) -> int:
+        """Number of the last line that has ended, in this input; 0 before the first."""
 
     @property
     def unfinished(self) -> int:

@@ -10,7 +10,10 @@ from edgetally.ingest.group_commit import CONCURRENT_GROUPS, MAX_WAIT, SharedPus
 from edgetally.ingest.idempotency import IdempotencyKey
 from edgetally.journal.base import Checkpoints
 from edgetally.model import Defaults, Framing, Report
+from edgetally.sources import syslog
 from edgetally.sources.base import Block
+from edgetally.sources.piece_reader import PieceReader
+from edgetally.sources.syslog import SyslogConnection
 from tests.support.clock import ManualClock, until
 from tests.support.gate import Gate
 from tests.support.ingest import Ingest
@@ -179,7 +182,7 @@ class Datagrams:
         self.given: asyncio.Queue[bytes] = asyncio.Queue()
         self.taken = 0
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         pass
 
     async def blocks(self) -> AsyncIterator[Block]:
@@ -222,6 +225,47 @@ async def test_what_is_folded_meanwhile_is_bounded(ingest: Ingest, journal: Brok
     while not follow.done():
         await clock.advance(0.1)
     assert journal.records == 20_000
+
+
+def connection(clock: ManualClock) -> tuple[PieceReader, SyslogConnection]:
+    """Return a connection, and the reader that is told what comes."""
+
+    async def accept(_: PieceReader, __: asyncio.Transport) -> None:
+        """Is never called."""
+
+    reader = PieceReader(clock, accept)
+    return reader, SyslogConnection("stream", reader, DEFAULTS, clock)
+
+
+async def test_a_connection_stays_open_while_the_brokers_are_away(
+    ingest: Ingest, journal: Brokers, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog, "MAX_UNFINISHED_BYTES", 1000)
+    reader, source = connection(clock)
+    following = asyncio.create_task(ingest.worker.follow(source))
+    reader.data_received(LINE[:7])
+    for _ in range(100):
+        reader.data_received(LINE[7:] + LINE[:7])
+        await clock.advance(0.0)
+    reader.data_received(LINE[7:])
+    assert journal.records == 0
+    journal.gate.let_all()
+    reader.eof_received()
+    while not following.done():
+        await clock.advance(0.1)
+    assert (journal.records, ingest.totals.accepted, ingest.totals.rejected.total()) == (101, 101, 0)
+
+
+async def test_a_connection_that_sends_no_record_is_closed(
+    ingest: Ingest, journal: Brokers, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal.gate.let_all()
+    reader, source = connection(clock)
+    following = asyncio.create_task(ingest.worker.follow(source))
+    while not following.done():
+        reader.data_received(b"no record\n" * 10)
+        await clock.advance(0.1)
+    assert "lines is a record" in caplog.text
 
 
 async def test_what_was_folded_counts_when_the_process_stops(ingest: Ingest, journal: Brokers) -> None:

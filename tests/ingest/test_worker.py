@@ -37,7 +37,7 @@ class Script:
         self.done = asyncio.Event()
         """Set when all blocks are taken."""
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         pass
 
     async def blocks(self) -> AsyncIterator[Block]:

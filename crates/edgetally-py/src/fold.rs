@@ -65,6 +65,14 @@ impl Fold {
         PyBytes::new(py, &partial)
     }
 
+    fn drain_with_report<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, Report) {
+        let (partial, report) = py.detach(|| {
+            let mut fold = locked(&self.inner);
+            (fold.drain(), fold.report())
+        });
+        (PyBytes::new(py, &partial), report.into())
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
     fn fold_all<'py>(
         &self,
@@ -100,6 +108,11 @@ impl Fold {
 
     fn resume(&self, pending: &[u8]) {
         locked(&self.inner).resume(pending);
+    }
+
+    #[getter]
+    fn line(&self) -> u64 {
+        locked(&self.inner).line()
     }
 
     #[getter]

@@ -108,10 +108,10 @@ class FoldPool:
         fold.finish(int(self._clock.now()))
 
     async def drain(self, fold: _core.Fold) -> tuple[bytes, Report]:
-        """Return what was folded since the last drain, as a partial and a report."""
+        """Return what was folded since the last drain, as a partial and the report on the same lines."""
         is_small = fold.size <= INLINE_DRAIN_BYTES
-        drained = fold.drain() if is_small else await self._in_thread(fold.drain)
-        return drained, Report.of(fold.report())
+        drained, report = fold.drain_with_report() if is_small else await self._in_thread(fold.drain_with_report)
+        return drained, Report.of(report)
 
     async def fold_all(
         self, fold: _core.Fold, defaults: Defaults, inputs: Sequence[Sequence[bytes]], max_bytes: int

@@ -33,6 +33,11 @@ class InputStream:
         return self._fold.size > COMMIT_BYTES
 
     @property
+    def line(self) -> int:
+        """The number of the last line that has ended; 0 before the first."""
+        return self._fold.line
+
+    @property
     def unfinished(self) -> int:
         """Bytes of the last line, which has not ended yet."""
         return self._fold.unfinished

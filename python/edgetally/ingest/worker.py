@@ -65,7 +65,6 @@ class Worker:
         background: asyncio.Task[None] | None = None
         try:
             async for block in source.blocks():
-                recognised = rejected = 0
                 await complete(batch.add(block))
                 format_check.look(block.data)
                 if batch.is_due:
@@ -73,9 +72,8 @@ class Worker:
                         background = await self._commit_meanwhile(batch, background)
                     else:
                         # Backpressure: until it is durable, no more is taken from the source.
-                        report = await self._commit(batch)
-                        recognised, rejected = report.accepted + report.other_log, report.errors.total()
-                source.note_progress(stream.unfinished, recognised, rejected)
+                        await self._commit(batch)
+                source.note_progress(stream.line, stream.unfinished, *batch.take_counts())
         finally:
             if background:
                 background.cancel()
@@ -93,11 +91,10 @@ class Worker:
         check = FormatCheck(counted_as or source.name, source.defaults.format)
         return self._format_checks.setdefault(counted_as, check) if counted_as else check
 
-    async def _commit(self, batch: "Batch") -> Report:
+    async def _commit(self, batch: "Batch") -> None:
         """Commit a batch, and try again until that is possible."""
-        while (report := await complete(batch.commit())) is None:
+        while await complete(batch.commit()) is None:
             await sleep_until(self._clock, self._clock.now() + RETRY_SECONDS)
-        return report
 
     async def _commit_meanwhile(self, batch: "Batch", running: asyncio.Task[None] | None) -> asyncio.Task[None]:
         """Commit in a task, one at a time. Returns at once, unless the rows that wait for it take too much memory."""
@@ -127,6 +124,8 @@ class Batch:
         self._clock = clock
         self._start: float | None = None
         self._checkpoints: dict[str, str | None] = {}
+        self._recognised = 0
+        self._rejected = 0
 
     @property
     def size(self) -> int:
@@ -155,7 +154,15 @@ class Batch:
         self._checkpoints = {}
         log_rejections(self._source.name, report)
         self._start = None
+        self._recognised += report.accepted + report.other_log
+        self._rejected += report.errors.total()
         return report
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many lines were committed since the last call: those of records, and those that are wrong."""
+        counts = self._recognised, self._rejected
+        self._recognised = self._rejected = 0
+        return counts
 
 
 def log_rejections(source: str, report: Report) -> None:

@@ -55,12 +55,13 @@ class Source(Protocol):
     def blocks(self) -> AsyncIterator[Block]:
         """Yield blocks, until the source ends."""
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """
         Take note of what became of the blocks so far. Called after each of them.
 
-        The last line has `unfinished` bytes, and does not end yet. The others are lines committed since the last call:
-        those that count or belong to other logs, and those that do not count because something is wrong with them.
+        The last line that has ended is number `line`. Of the next one, `unfinished` bytes are kept. The others are
+        lines committed since the last call: those that count or belong to other logs, and those that do not count
+        because something is wrong with them.
         """
 
 

@@ -31,7 +31,7 @@ class Stdin:
             raise ConfigError("sources.stdin", "standard input is closed")
         self._problem = ""
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it."""
 
     async def blocks(self) -> AsyncIterator[Block]:

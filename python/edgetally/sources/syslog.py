@@ -81,7 +81,7 @@ class SyslogDatagrams:
         port = self._socket.getsockname()[1] if where.kind == "udp" else 0
         say(Listening(source=f"syslog:{where._replace(port=port)}"))
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it: senders of datagrams cannot be told."""
 
     async def blocks(self) -> AsyncIterator[Block]:
@@ -230,7 +230,9 @@ class SyslogConnection:
         self._clock = clock
         self._recognised = 0
         self._rejected = 0
+        self._line = 0
         self._unfinished_bytes = 0
+        """Sent since a line has ended."""
         self._problem = ""
 
     async def blocks(self) -> AsyncIterator[Block]:
@@ -246,9 +248,7 @@ class SyslogConnection:
                     reading = asyncio.create_task(self._reader.read())
                     self._unfinished_bytes += len(data)
                     is_quiet = False
-                    # Only the fold knows where lines end. When too much has arrived without one, the block is committed
-                    # at once, because that brings `note_progress` up to date.
-                    yield Block(data, more=self._unfinished_bytes <= MAX_UNFINISHED_BYTES)
+                    yield Block(data, more=True)
                 elif is_quiet:
                     self._problem = f"quiet for {STALL_SECONDS:.0f} s in the middle of a line"
                 else:
@@ -271,11 +271,13 @@ class SyslogConnection:
             reading.cancel()
         yield Block(b"", end=True)
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """Look for a reason to close the connection."""
         self._recognised += recognised
         self._rejected += rejected
-        if recognised or rejected or not unfinished:
+        # Only the fold knows where lines end. It keeps little of a line that is too long.
+        if line != self._line or not unfinished:
+            self._line = line
             self._unfinished_bytes = unfinished
         if not self._recognised and self._rejected >= MAX_REJECTED_LINES:
             self._problem = f"none of {self._rejected} lines is a record"

@@ -7,6 +7,12 @@ use crate::fold::spread_record::SpreadRecord;
 const NO_SECOND: u64 = u64::MAX;
 
 impl Fold {
+    /// The number of the last line that has ended, in this input; 0 before the first.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Bytes of the unfinished line.
     #[must_use]
     pub fn unfinished(&self) -> usize {

@@ -57,7 +57,7 @@ class CheckpointUpdate:
         self.defaults = defaults
         self._changes = changes
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it."""
 
     async def blocks(self) -> AsyncIterator[Block]:

@@ -117,7 +117,7 @@ class Generation:
         """The open file."""
         return self.reader.file
 
-    def note_progress(self, unfinished: int, recognised: int, rejected: int) -> None:
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
         """Nothing depends on it."""
 
     def poll(self, extent: Extent | None = None) -> None:
