@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 import msgspec
 import pytest
 
+from edgetally.http.messages import Body, ByteBudget
 from edgetally.ingest.group_commit import OPEN_PUSH_BYTES
 from edgetally.sources.piece_reader import READ_SECONDS
 from tests.support.clock import START, TIMEOUT_SECONDS, until
@@ -139,6 +140,50 @@ async def test_senders_are_paused_while_too_much_is_buffered() -> None:
                 assert service.service.server.buffered.used < len(body)
             assert [(await raw.answer()).json()["accepted"] for raw in (one, two)] == [3000, 3000]
         assert service.service.server.buffered.used == 0
+
+
+class Sender:
+    """A client that is paused and resumed as a connection does it."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self.body = Body(self, budget)
+        self.is_lost = False
+        self.is_paused = False
+
+    def send(self, size: int) -> None:
+        self.body.put(b"x" * size)
+        self.is_paused = self.body.is_ahead
+
+    def resume(self) -> None:
+        self.is_paused = self.body.is_ahead
+
+    def proceed(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def write_continue(self) -> None: ...
+
+
+async def test_a_sender_is_resumed_when_another_has_freed_the_budget_in_the_same_turn() -> None:
+    budget = ByteBudget(100)
+    senders = Sender(budget), Sender(budget)
+    taken: list[int] = []
+
+    async def take(body: Body) -> None:
+        taken.extend([sum(map(len, chunks)) async for chunks in body])
+
+    takers = [asyncio.create_task(take(sender.body)) for sender in senders]
+    await asyncio.sleep(0)
+    for sender, size in zip(senders, (150, 60), strict=True):
+        sender.send(size)
+    assert [sender.is_paused for sender in senders] == [True, True]
+    await until(lambda: not any(sender.is_paused for sender in senders))
+    for sender in senders:
+        sender.body.finish()
+    await asyncio.gather(*takers)
+    assert (sum(taken), budget.used) == (210, 0)
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,8 @@ class Body:
                     self.expects_continue = False
                     self._flow.write_continue()
                 self._wakeup = asyncio.get_running_loop().create_future()
+                # The client may be paused for a budget that others have freed by now.
+                self._flow.resume()
                 await self._wakeup
 
 
