@@ -22,7 +22,7 @@ from edgetally import _core
 from edgetally.model import Defaults, KeyLimits, reasons
 from edgetally.offline import inputs, ordered_merge, parallel_fold
 from edgetally.offline.inputs import inputs_of
-from edgetally.offline.parallel_fold import REGION, ParallelFold, regions
+from edgetally.offline.parallel_fold import REGION, SMALLEST_REGION, ParallelFold, regions
 from tests.support import oracle
 from tests.support.oracle_fields import RATIOS
 
@@ -290,6 +290,7 @@ def test_merging_while_others_fold_changes_no_entry(
     want = Folded(log)
     monkeypatch.setattr(inputs, "BLOCK", 500)
     monkeypatch.setattr(parallel_fold, "SHARED", 0)
+    monkeypatch.setattr(parallel_fold, "SMALLEST_REGION", 1)
     for few, region in product((0, 16, 1_000_000), (1, 2_000)):
         monkeypatch.setattr(parallel_fold, "FEW", few)
         monkeypatch.setattr(parallel_fold, "REGION", region)
@@ -297,14 +298,16 @@ def test_merging_while_others_fold_changes_no_entry(
 
 
 @given(size=st.integers(1, 1 << 32), threads=st.integers(1, 64))
-def test_every_thread_gets_as_much_of_a_file_as_the_others(size: int, threads: int) -> None:
+def test_no_thread_folds_the_end_of_a_file_alone_for_long(size: int, threads: int) -> None:
     cuts = regions(size, threads)
     lengths = [end - start for start, end in pairwise(cuts)]
-    shares = [sum(lengths[thread::threads]) for thread in range(threads)]
 
-    assert (cuts[0], cuts[-1], cuts) == (0, size, sorted(cuts))
-    assert max(lengths) <= REGION + 1
-    assert max(shares) - min(shares) <= len(cuts)
+    assert (cuts[0], cuts[-1]) == (0, size)
+    assert min(lengths) > 0
+    assert max(lengths) <= REGION
+    # When one begins with a region, the others have as much left to do, unless it is one of the smallest.
+    for at, length in zip(cuts, lengths, strict=False):
+        assert length <= max(SMALLEST_REGION, (size - at) // (2 * threads))
 
 
 def test_the_keys_beyond_a_limit_do_not_depend_on_which_thread_is_faster(
@@ -327,6 +330,7 @@ def test_an_interrupt_does_not_wait_for_the_other_threads(monkeypatch: pytest.Mo
 
     log = write(tmp_path / "log", *days(1))
     monkeypatch.setattr(parallel_fold, "SHARED", 0)
+    monkeypatch.setattr(parallel_fold, "REGION", 1_000)  # enough for each
     monkeypatch.setattr("os.pread", pread)
     with pytest.raises(KeyboardInterrupt):
         Folded(log, threads=3)

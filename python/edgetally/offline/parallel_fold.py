@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 
 from edgetally import _core
@@ -12,7 +12,6 @@ from edgetally.offline.decompression import decompressed, is_plain
 from edgetally.offline.inputs import Input, blocks_of
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.ordered_merge import OrderedMerge
-from edgetally.offline.threads import map_on
 
 SHARED = 8 << 20
 """Bytes of a plain file from which on all threads fold it together."""
@@ -20,6 +19,9 @@ SHARED = 8 << 20
 REGION = 64 << 20
 """Bytes of a plain file that one thread folds, at most, before it merges its rows while others go on folding. So little
 is left to merge at the end, which one thread does alone."""
+
+SMALLEST_REGION = 4 << 20
+"""The last regions of a file are smaller, down to this, so that no thread folds alone for long."""
 
 EDGE = 1 << 14
 """Bytes that are read at once to find the end of a line that crosses into the next region."""
@@ -45,13 +47,13 @@ class ParallelFold:
         self, *, defaults: Defaults, max_line: int, limits: KeyLimits, now: int, threads: int, progress: Progress
     ) -> None:
         self._folds = [_core.Fold(**defaults._asdict(), max_line=max_line) for _ in range(threads)]
-        self._used = 1
-        """How many of them have folded anything: the first of them."""
+        """Between two logs, only the first has rows."""
         self._window = _core.Window(**limits._asdict())
-        self._merge = OrderedMerge(self._window, 1)
+        self._merge = OrderedMerge(self._window)
         self._now = now
         self._progress = progress
-        self._fed = [0] * threads
+        self._fed = 0
+        """Bytes that the first was fed since it was drained, of logs that one thread reads."""
         self._is_cancelled = False
         self.report = LineReport()
         self.position: int | None = None
@@ -84,9 +86,7 @@ class ParallelFold:
 
     def seal(self) -> list[_core.Sealed]:
         """Seal all seconds, oldest first. This is the end: nothing can be read after it."""
-        fed = self._folds[: self._used]
-        for partial in filter(None, map_on(len(fed), _core.Fold.drain, fed)):
-            self._window.merge(partial)
+        self._merge.add(0, self._folds[0].drain())
         return self._window.seal(FOREVER)
 
     def _read_blocks(self, name: str, blocks: Iterator[bytes]) -> None:
@@ -95,9 +95,11 @@ class ParallelFold:
         self.position = 0
         try:
             for piece in decompressed(self._watched(blocks), name):
-                self._feed(0, piece)
-                if self._fed[0] >= REGION:
-                    self._drain(0)
+                self._feed(0, 0, piece)
+                self._fed += len(piece)
+                if self._fed >= REGION and self._fed >= fold.size * FEW:
+                    self._fed = 0
+                    self._merge.add(0, fold.drain())
         finally:
             fold.finish(self._now)
             self.report.add(fold.report(), name)
@@ -112,23 +114,23 @@ class ParallelFold:
             self._progress(len(block))
 
     def _read_regions(self, name: str, file: int, size: int) -> None:
-        """Fold a plain file on all threads. Each takes every N-th region, so that every run merges alike."""
-        spans = list(pairwise(regions(size, len(self._folds))))
+        """Fold a plain file on all threads. Each takes the next region when it is done with one."""
+        # Shared: the iterator of a list gives each item once, whoever asks.
+        cuts = list(pairwise(regions(size, len(self._folds))))
+        spans = iter(list(enumerate(cuts)))
 
         def work(thread: int) -> list[tuple[int, _core.Report]]:
-            reports = []
-            for start, end in spans[thread :: len(self._folds)]:
-                if start < end:
-                    self._read_region(thread, file, start, None if end == size else end)
-                    reports.append((start, self._folds[thread].report()))
-                self._drain(thread)
+            fold, reports = self._folds[thread], []
+            for region, (start, end) in spans:
+                self._read_region(thread, region, file, start, None if end == size else end)
+                reports.append((start, fold.report()))
+                self._merge.add(region, fold.drain(), is_last=True)
             return reports
 
         # The logs before this one come first.
-        self._merge.add(0, self._folds[0].drain(), wait=False)
-        self._merge = OrderedMerge(self._window, len(self._folds))
+        self._merge.add(0, self._folds[0].drain())
+        self._merge = OrderedMerge(self._window, regions=len(cuts))
         others = len(self._folds) - 1
-        self._used = len(self._folds)
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most logs need no threads
 
         with ThreadPoolExecutor(others) as pool:
@@ -140,8 +142,8 @@ class ParallelFold:
                 self._is_cancelled = True
                 raise
         self._merge.finish()
-        self._merge = OrderedMerge(self._window, 1)
-        lines = 0
+        self._merge = OrderedMerge(self._window)
+        self._fed = lines = 0
         for _, report in reports:
             self.report.add(report, name, lines)
             lines += report.lines
@@ -150,7 +152,7 @@ class ParallelFold:
             self._failed.clear()
             raise error
 
-    def _read_region(self, thread: int, file: int, start: int, end: int | None) -> None:
+    def _read_region(self, thread: int, region: int, file: int, start: int, end: int | None) -> None:
         """Fold the lines of a file that start at or after byte `start` and before `end`, or up to its end."""
         fold = self._folds[thread]
         at = start
@@ -160,47 +162,35 @@ class ParallelFold:
                 if self._is_cancelled:
                     return
                 at += len(block)
-                self._feed(thread, block)
+                self._feed(thread, region, block)
                 self._progress(len(block))
             while fold.unfinished and (block := os.pread(file, EDGE, at)):
                 at += len(block)
                 newline = block.find(b"\n") + 1
-                self._feed(thread, block[: newline or None])
+                self._feed(thread, region, block[: newline or None])
         except OSError as error:
             # Other regions may be readable.
             self._failed.append((at, error))
         fold.finish(self._now)
 
-    def _feed(self, thread: int, block: bytes) -> None:
+    def _feed(self, thread: int, region: int, block: bytes) -> None:
         fold = self._folds[thread]
         fold.feed(block, self._now)
-        self._fed[thread] += len(block)
         if fold.size > MERGE_BYTES // len(self._folds):
-            self._fed[thread] = 0
-            self._merge.add(thread, fold.drain(), wait=True)
-
-    def _drain(self, thread: int) -> None:
-        """Merge the rows of a thread, or leave them in its fold if merging them later is cheaper."""
-        fold = self._folds[thread]
-        is_worth_it = self._fed[thread] >= fold.size * FEW
-        if is_worth_it:
-            self._fed[thread] = 0
-        self._merge.add(thread, fold.drain() if is_worth_it else b"", wait=False)
+            self._merge.add(region, fold.drain(), wait=True)
 
 
 def regions(size: int, threads: int) -> list[int]:
     """
-    Return where to cut a file of `size` bytes into regions, of which each thread takes every N-th.
+    Return where to cut a file of `size` bytes into regions.
 
-    All threads get equally much, so that they finish together. But they reach the ends of their regions at different
-    times, so that each merges its own and none waits for another: the first region of a thread is short, and its last
-    one makes up for it.
+    A thread takes the next one when it is done with one, however fast it is. Towards the end they get smaller, so that
+    all threads end at about the same time.
     """
-    rounds = -(-size // (threads * REGION))
-    # In parts of a region: a full one has as many parts as there are threads.
-    first, last = range(1, threads + 1), range(threads - 1, 0, -1)
-    parts = accumulate([*first, *[threads] * (threads * (rounds - 1)), *last], initial=0)
-    return [size * part // (threads * threads * rounds) for part in parts]
+    cuts = [0]
+    while left := size - cuts[-1]:
+        cuts.append(cuts[-1] + min(left, REGION, max(SMALLEST_REGION, left // (2 * threads))))
+    return cuts
 
 
 def _after_newline(file: int, at: int) -> int:
