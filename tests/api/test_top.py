@@ -188,6 +188,27 @@ async def test_a_large_ranking_is_made_beside_the_event_loop(service: Served, mo
     assert (await service.get("/top/svc?rows=7"))["all"]["now"][0] == 1
 
 
+async def test_series_are_freed_when_nobody_asks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[_core.KeptSeries] = []
+
+    def make() -> _core.KeptSeries:
+        made.append(_core.KeptSeries())
+        return made[-1]
+
+    monkeypatch.setattr(top, "INLINE_BYTES", -1)
+    monkeypatch.setattr(top, "KeptSeries", make)
+    async with served() as service:
+        await service.traffic([0])
+        for second in (3, 8, 13):
+            await service.to(second)
+            await service.get("/top/svc")
+        assert len(made) == 1
+        await service.to(13 + top.KEPT_SECONDS + 1)
+        assert len(made) == 2
+        await service.to(60)
+        assert len(made) == 2, "there was nothing to free"
+
+
 async def test_an_error_of_the_thread_is_an_internal_error(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Ranker) -> bytes:
         raise MemoryError

@@ -40,6 +40,9 @@ OF = ("domains", "origins")
 ROWS = 40
 MAX_ROWS = 200
 
+KEPT_SECONDS = 10
+"""How long the series of rankings are kept that nobody asks for any more."""
+
 FIELDS = (*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fastly-Key, Authorization", NOT_HTML)
 
 RETRY_AFTER = b"Retry-After: 1"
@@ -86,6 +89,9 @@ class Rankings:
         self._thread = background_threads(1, "rankings")
         self._kept = KeptSeries()
         """Of the rankings that this thread makes."""
+        self._kept_at = 0
+        """The newest second when it was last asked to; 0 if nothing is kept."""
+        shelf.watch(self._forget_series)
         # What is now does not wait for what was.
         self._past_thread = ThreadPoolExecutor(1, thread_name_prefix="past-rankings")
 
@@ -120,6 +126,7 @@ class Rankings:
                 if ranker.size <= INLINE_BYTES:
                     return self._made.setdefault(question, ranker.make())
                 thread, make = self._thread, partial(ranker.make, self._kept)
+                self._kept_at = self._newest
             self._making[question] = []
             made_in_thread = asyncio.get_running_loop().run_in_executor(thread, make)
             made_in_thread.add_done_callback(partial(self._deliver, question, self._newest))
@@ -168,6 +175,11 @@ class Rankings:
             raise self._unknown(second)
         pop, focus = query.get("pop") or None, query.get("focus") or None
         return Question(service_id, of, by, rows, pop, query.get("match", ""), focus, second, unit)
+
+    def _forget_series(self) -> None:
+        """Free the series when nobody asks any more."""
+        if self._kept_at and self._shelf.newest > self._kept_at + KEPT_SECONDS:
+            self._kept, self._kept_at = KeptSeries(), 0
 
     def _unknown(self, second: int) -> Refusal:
         oldest, newest = self._shelf.oldest, self._shelf.newest
