@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgetally.errors import TooLarge, Unavailable
+from edgetally.errors import Busy, TooLarge, Unavailable
 from edgetally.ingest.group_commit import CONCURRENT_GROUPS, GROUP_BYTES, Push, PushLimits
 from edgetally.ingest.idempotency import PREFIX, IdempotencyKey, decode
 from edgetally.journal.base import Checkpoints
@@ -52,8 +52,12 @@ Commit = asyncio.Task[Report]
 async def push(ingest: Ingest, *body: bytes, key: str | None = None, defaults: Defaults = DEFAULTS) -> Commit:
     """Start to commit a push."""
     one = ingest.group_commit.open(defaults)
-    for block in body:
-        await one.feed(block)
+    try:
+        for block in body:
+            await one.feed(block)
+    except Busy:
+        one.close()
+        raise
 
     async def commit(one: Push) -> Report:
         try:
@@ -229,3 +233,28 @@ async def test_a_pooled_fold_keeps_nothing_of_the_push_before(
         await push_blocks(ingest, blocks, is_committed=is_committed)
         assert await push_blocks(ingest, clean, is_committed=True) == want
         assert journal.partials[-1] == fresh.partials[-1]
+
+
+@pytest.mark.parametrize("key", [None, "key-{}"])
+async def test_pushes_whose_senders_leave_count_as_pending_until_they_are_committed(
+    key: str | None, ingest: Ingest, journal: Disk
+) -> None:
+    body = LINE * 1_000
+    began = await busy(ingest, journal)
+    ingest.group_commit.limits = PushLimits(pending_bytes=ingest.group_commit.pending_bytes + 10 * len(body))
+    refused = 0
+    for number in range(20):
+        try:
+            left = await push(ingest, body, key=key and key.format(number))
+        except Busy:
+            refused += 1
+            continue
+        left.cancel()
+        await asyncio.wait([left])
+    # Without a key, the push of a sender that has left does not count.
+    assert (refused > 0) == (key is not None)
+    journal.gate.let_all()
+    await asyncio.gather(*began)
+    await ingest.group_commit.drain()
+    assert journal.records == len(began) + (0 if key is None else 1_000 * (20 - refused))
+    assert ingest.group_commit.pending_bytes == 0

@@ -71,7 +71,7 @@ class SharedPushes(msgspec.Struct, frozen=True):
     """Seconds until a sender is told that the outcome is unknown."""
 
 
-class PendingPush(msgspec.Struct, frozen=True):
+class PendingPush(msgspec.Struct, frozen=True, eq=False):
     """A push that has arrived completely, and waits to be committed."""
 
     defaults: Defaults
@@ -85,6 +85,8 @@ class PendingPush(msgspec.Struct, frozen=True):
     done: asyncio.Future[Report]
     arrived: float
     """When it was complete, by the clock of a shared journal."""
+    reserved: int
+    """Bytes that are reserved for it until it is committed, or never will be, even if its sender leaves."""
 
     def succeed(self, report: Report) -> None:
         """Return the report to the sender, if it is still there."""
@@ -171,6 +173,7 @@ class GroupCommit:
         is_waiting = push in self._waiting
         if is_waiting:
             self._waiting.remove(push)
+            self.reserve(-push.reserved)
         return is_waiting
 
     async def _run(self) -> None:
@@ -189,6 +192,7 @@ class GroupCommit:
         while self._waiting and len(passed_over) < MAX_PASSED_OVER:
             push = self._waiting.popleft()
             if push.done.cancelled():
+                self.reserve(-push.reserved)
                 continue  # its sender has left, and nothing is folded yet
             first = group[0] if group else push
             is_alike = push.fold is first.fold is None and push.defaults == first.defaults
@@ -206,6 +210,8 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - raised in the senders
             for push in group:
                 push.fail(error)
+        finally:
+            self.reserve(-sum(push.reserved for push in group))
 
     async def _commit(self, group: Sequence[PendingPush]) -> None:
         first = group[0]
@@ -292,7 +298,8 @@ class Push:
         if key:
             keys.start(key, done)
         arrived = shared.clock.now() if shared else 0.0
-        push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done, arrived)
+        reserved, self._reserved = self._reserved, 0
+        push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done, arrived, reserved)
         group_commit.submit(push)
         if shared:
             try:
@@ -301,10 +308,15 @@ class Push:
                 if group_commit.withdraw(push):
                     raise Unavailable(str(error)) from error
                 raise
-        return await (asyncio.shield(done) if key else done)
+        try:
+            return await (asyncio.shield(done) if key else done)
+        except asyncio.CancelledError:
+            if not key:
+                group_commit.withdraw(push)
+            raise
 
     def close(self) -> None:
-        """Free the memory: the push is committed, or never will be."""
+        """Free the memory, unless the push has been handed over to be committed."""
         self._group_commit.reserve(-self._reserved)
         self._reserved = 0
 
