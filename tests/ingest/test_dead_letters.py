@@ -1,7 +1,9 @@
 """Dead letters: rejected lines are kept for inspection, within bounds, and delay no other lines."""
 
 import asyncio
+import errno
 import json
+import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgetally.ingest.dead_letters import MAX_PENDING, MAX_RECENT, DeadLetters
+from edgetally.ingest.dead_letters import MAX_PENDING, MAX_RECENT, DeadLetters, append
 from edgetally.model import Rejection
 from tests.support.clock import START, ManualClock, until
 from tests.support.served import Served, served
@@ -189,3 +191,25 @@ async def test_the_file_can_be_switched_off(tmp_path: Path) -> None:
     assert kept.files == {}
     assert kept.letters.dropped == 0
     assert json.loads(kept.letters.to_json())[0]["time"].startswith("2026-11-22T02:20:00"), START
+
+
+def test_a_file_that_cannot_be_started_anew_is_closed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rejected.jsonl"
+    append(path, ["x" * 100], 50)
+    opened, theirs = os.open, tmp_path / "theirs"
+    descriptors: list[int] = []
+
+    def fail(name: Path, flags: int, mode: int = 0o777) -> int:
+        if descriptors:
+            # Another thread gets the number of the file that was closed.
+            descriptors.append(opened(theirs, os.O_WRONLY | os.O_CREAT))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        descriptors.append(opened(name, flags, mode))
+        return descriptors[-1]
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(OSError, match="No space left"):
+        append(path, ["y" * 100], 50)
+    assert descriptors[0] == descriptors[1]
+    assert os.write(descriptors[1], b"still open") == 10
+    os.close(descriptors[1])

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Annotated
 
@@ -127,20 +128,21 @@ def append(path: Path, lines: Iterable[str], max_bytes: int) -> None:
     before = path.with_name(f"{path.name}.1")
     file = _open(path)
     try:
-        size = os.fstat(file).st_size
+        size = os.fstat(file.fileno()).st_size
         for line in lines:
             data = f"{line}\n".encode("ascii")
             if size and size + len(data) > max_bytes:
                 path.replace(before)
-                os.close(file)
+                file.close()
                 file = _open(path)
                 size = 0
-            os.write(file, data)
+            file.write(data)
             size += len(data)
     finally:
-        os.close(file)
+        file.close()
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> FileIO:
     # For this user only: the lines have data of clients.
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return FileIO(os.open(path, flags, 0o600), "wb")
