@@ -5,6 +5,8 @@ from tests.journal.conformance import Conformance, OnePartition, contents, take
 
 
 class TestMemoryJournal(Conformance):
+    remembers_what_is_forgotten = False
+
     async def open(self) -> OnePartition:
         return MemoryJournal()
 

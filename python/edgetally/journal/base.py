@@ -68,7 +68,7 @@ class Partition(Protocol):
         """
         Allow the removal of the facts up to `position`.
 
-        Seconds up to `complete_after` have lost a part of their rows by that; None: as before.
+        Seconds up to `complete_after` have lost a part of their rows by that, for the next process; None: as before.
         """
 
     def start_over(self, position: int) -> None:
@@ -84,7 +84,7 @@ class Partition(Protocol):
 
     @property
     def complete_after(self) -> int:
-        """Seconds after this still have all of their rows."""
+        """Seconds after this had all of their rows when this process began to read."""
 
     @property
     def problem(self) -> str:

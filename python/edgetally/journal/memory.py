@@ -31,7 +31,7 @@ class MemoryJournal:
         self.newest_seal: Seal | None = None
         """The newest seal."""
         self.complete_after = 0
-        """Seconds after this still have all of their rows."""
+        """Seconds after this had all of their rows when this process began to read."""
 
     @property
     def partitions(self) -> "tuple[MemoryJournal]":
@@ -70,16 +70,15 @@ class MemoryJournal:
             # Returns at once if a fact was appended meanwhile.
             await news.wait()
 
-    def forget(self, position: int, complete_after: int | None = None) -> None:
+    def forget(self, position: int, complete_after: int | None = None) -> None:  # noqa: ARG002 - there is no next process
         """Remove the facts up to `position`."""
-        self.complete_after = self.complete_after if complete_after is None else complete_after
         while self._facts and self._facts[0].position <= position:
             self._facts.popleft()
 
     def start_over(self, position: int) -> None:
         """Begin anew behind `position`."""
         self.id = new_id()
-        self.forget(position, complete_after=0)
+        self.forget(position)
 
     def checkpoints(self) -> Mapping[str, str]:
         """Return the last checkpoint of every name."""

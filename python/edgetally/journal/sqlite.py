@@ -109,6 +109,8 @@ class SqliteJournal:
             self._checkpoints: dict[str, str] = dict(self._database.execute("SELECT name, mark FROM marks"))
             gone = self._database.execute("SELECT second, position FROM gone")
             ((self.complete_after, self._forgotten_position),) = gone
+            self._incomplete_until = self.complete_after
+            """What the next process finds as `complete_after`."""
             ((self.id,),) = self._database.execute("SELECT id FROM identity")
             self.end: int = self._first("SELECT seq FROM sqlite_sequence WHERE name = 'facts'", 0)
             newest = self._database.execute(
@@ -174,12 +176,13 @@ class SqliteJournal:
 
     def forget(self, position: int, complete_after: int | None = None) -> None:
         """Remove the facts up to `position` with the next commits."""
-        self.complete_after = self.complete_after if complete_after is None else complete_after
-        self._forgotten = Forgotten(position, self.complete_after, self.id)
+        self._incomplete_until = self._incomplete_until if complete_after is None else complete_after
+        self._forgotten = Forgotten(position, self._incomplete_until, self.id)
 
     def start_over(self, position: int) -> None:
         """Begin anew behind `position` with the next commit."""
         self.id = new_id()
+        self.complete_after = 0
         self.forget(position, complete_after=0)
 
     def checkpoints(self) -> Mapping[str, str]:
