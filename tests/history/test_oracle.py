@@ -42,7 +42,8 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
     dataset = draw(st.sampled_from(["domains", "domains", "origins", "channel"]))
     names = {"domains": ["a.example", "ö.example", "nothing"], "origins": ["app", "nothing"], "channel": []}[dataset]
     dimensions = ["name", "datacenter"] if dataset != "channel" else ["datacenter"]
-    start, end = sorted((draw(moments), draw(moments)))
+    start = draw(moments)
+    start, end = sorted((start, draw(st.just(start) | moments)))
     known = {"domains": METRICS, "origins": ORIGIN_METRICS, "channel": CHANNEL_METRICS}[dataset]
     return {
         "dataset": dataset,

@@ -140,7 +140,7 @@ def summed(  # noqa: PLR0913 - all but the first are keywords
     found: dict[tuple[str, ...], dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for one in sealed:
         window = one.second - one.second % step
-        if one.service_id != service_id or not start - start % step <= window < end:
+        if one.service_id != service_id or start >= end or not start - start % step <= window < end:
             continue
         for pop, rows in json.loads(one.entry(dataset))["datacenter"].items():
             if pops and pop not in pops:

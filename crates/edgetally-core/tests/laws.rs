@@ -149,7 +149,14 @@ proptest! {
 
     #[test]
     fn pieces_folded_apart_add_up_to_the_whole(lines in log(20), cuts in cuts()) {
-        let apart: Vec<_> = blocks(&lines, &cuts).into_iter().map(|piece| partial(&written(piece))).collect();
+        let pieces: Vec<_> = blocks(&lines, &cuts).into_iter().map(written).collect();
+        // A record may be spread over lines. Its parts belong into one fold.
+        prop_assume!(pieces.iter().all(|piece| {
+            let mut fold = Fold::new(Settings::default());
+            fold.feed(piece, NOW);
+            fold.pending().is_empty()
+        }));
+        let apart: Vec<_> = pieces.iter().map(|piece| partial(piece)).collect();
         prop_assert_eq!(entries(&[partial(&written(&lines))]), entries(&apart));
     }
 
@@ -546,6 +553,29 @@ fn a_domain_that_becomes_known_has_reservations_at_once() {
         ask(&mut reader, second, (0..50).map(|number| format!("{number}.example")).chain(new()));
         let sealed = reader.seal(second);
         assert!(names(&sealed[0], Dataset::Domains).contains("\"new.example\""), "second {second}");
+    }
+}
+
+#[test]
+fn what_a_lost_proposal_reserved_is_proposed_again() {
+    // The domain is seen in seconds 10 and 11, so that it is known in second 12. Then others take all rows.
+    for lost in 10..16 {
+        let mut window = window(Limits { domains: 10, ..Limits::default() });
+        let mut reserved = 0;
+        for second in 1..=17 {
+            let (soon, last) = (second + 1, second + 6);
+            let proposal = window.reservations(soon, soon.max(reserved + 1), last);
+            if second != lost {
+                merge(&mut window, &proposal);
+                reserved = last;
+            }
+            let flood = (0..if second < 12 { 1 } else { 50 }).map(|number| format!("{number}.example"));
+            ask(&mut window, second, flood.chain((second > 9).then(|| "new.example".to_owned())));
+            let sealed = window.seal(second);
+            let has_row = names(&sealed[0], Dataset::Domains).contains("\"new.example\"");
+            let from = if lost == 12 { 14 } else { 13 };
+            assert_eq!(second == 10 || second == 11 || second >= from, has_row, "second {second}, lost {lost}");
+        }
     }
 }
 

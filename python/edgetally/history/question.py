@@ -24,7 +24,7 @@ class HistoryQuestion(NamedTuple):
     """`domains`, `origins` or `channel`, which has no names."""
     tier: Tier
     start: int
-    """The first second. The window in which it lies counts whole."""
+    """The first second. The window in which it lies counts whole, unless `end` is not after it."""
     end: int
     """Windows that begin at this second or later do not count."""
     metrics: tuple[str, ...]
@@ -46,6 +46,11 @@ class HistoryQuestion(NamedTuple):
     after: tuple[str, ...] | None = None
     """The dimensions of the last series of the page before; None: there is none."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no second is asked for."""
+        return self.start >= self.end
+
 
 class HistoryAnswer(msgspec.Struct, frozen=True):
     """The series of one page."""
@@ -56,6 +61,10 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     """`after` of the next page; None if there is none."""
     holes: Sequence[tuple[int, int]]
     """Where nothing is known: the first second, and the second behind the last."""
+
+
+NOTHING = HistoryAnswer(b"[]", None, ())
+"""The answer to a question that is empty."""
 
 
 class TooManyValues(Exception):

@@ -10,7 +10,7 @@ from edgetally.history.base import Running
 from edgetally.history.file_ranking import ranked
 from edgetally.history.lookup import Lookup, uncommitted, unknown
 from edgetally.history.paging import page_of
-from edgetally.history.question import HistoryAnswer, HistoryQuestion
+from edgetally.history.question import NOTHING, HistoryAnswer, HistoryQuestion
 from edgetally.history.sqlite_file import open_reader
 from edgetally.history.tiers import HOUR, TIERS
 from edgetally.window.ranking import Question
@@ -41,6 +41,8 @@ class HistoryReaders:
 
     def answer(self, question: HistoryQuestion) -> HistoryAnswer:
         """Answer a question; raise TooManyValues when that would be too large."""
+        if question.is_empty:
+            return NOTHING
         # Before the snapshot: what is committed in between is found there, and left out here.
         batches = self._running.batches(question.services)
         with self._snapshot() as database:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgetally.api.history.times import iso
-from edgetally.history.tiers import DAY, HOUR, MINUTE
+from edgetally.history.tiers import DAY, HOUR, MINUTE, TIERS
 from tests.support.clock import START
 from tests.support.served import Json, Served, record, served
 
@@ -105,6 +105,16 @@ async def test_without_parameters_there_is_one_series_by_hour(running: Served) -
 )
 async def test_questions(running: Served, question: str, expected: Values) -> None:
     assert found(await running.get(f"{DOMAINS}?downsample=minute&{question}")) == expected
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("second", [THIS_MINUTE, THIS_MINUTE + 1])
+async def test_an_empty_interval_has_nothing(running: Served, tier: str, second: int) -> None:
+    answer = await running.get(f"{DOMAINS}?downsample={tier}&start={second}&end={second}")
+
+    assert answer["data"] == []
+    assert (answer["meta"]["start"], answer["meta"]["end"]) == (iso(second), iso(second))
+    assert "holes" not in answer["meta"]
 
 
 async def test_origins_are_by_host(running: Served) -> None:

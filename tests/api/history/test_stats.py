@@ -7,7 +7,7 @@ import pytest
 
 from edgetally.api.history.parameters import CHANNEL_FIELDS
 from edgetally.config.regions import USUAL_BILLING_REGIONS
-from edgetally.history.tiers import DAY, MINUTE
+from edgetally.history.tiers import DAY, MINUTE, TIERS
 from tests.support.clock import START
 from tests.support.served import Json, Served, record, served
 from tests.support.tokens import access, bearer
@@ -114,6 +114,19 @@ async def test_regions_and_pops_filter(running: Served) -> None:
     assert await requests("datacenter=IAD") == [1]
     assert await requests("region=asia") == []
     assert (await running.get("/stats/service/svc?region=europe"))["meta"]["region"] == "europe"
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_an_empty_interval_has_nothing(running: Served, tier: str) -> None:
+    question = f"by={tier}&from={START + 1}&to={START + 1}"
+    usage = (await running.get(f"/stats/usage?{question}"))["data"]
+    by_service = (await running.get(f"/stats/usage_by_service?{question}"))["data"]
+
+    for path in ("service/svc", "service/svc/field/requests", "aggregate"):
+        assert (await running.get(f"/stats/{path}?{question}"))["data"] == []
+    assert (await running.get(f"/stats?{question}"))["data"] == {}
+    assert {one["requests"] for one in usage.values()} == {0}
+    assert [one for one in by_service.values() if any(used["requests"] for used in one.values())] == []
 
 
 async def test_usage_is_by_region(running: Served) -> None:

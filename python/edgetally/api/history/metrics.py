@@ -69,10 +69,11 @@ class MetricsHistory:
 def _meta(asked: MetricsParameters, answer: HistoryAnswer, name: str) -> MetricsMeta:
     metrics = ",".join(asked.metrics)
     dimensions = ",".join(name if one == NAME else one for one in DIMENSIONS if one in asked.group_by)
-    holes = [Hole(iso(start), iso(end)) for start, end in answer.holes]
+    holes = [Hole(iso(first), iso(behind)) for first, behind in answer.holes]
+    start, end = asked.interval
     return MetricsMeta(
-        start=iso(asked.tier.window_of(asked.interval.start)),
-        end=iso(asked.interval.end),
+        start=iso(asked.tier.window_of(start) if start < end else start),
+        end=iso(end),
         downsample=cast("Any", asked.tier.name),
         metric=metrics,
         metrics=metrics,

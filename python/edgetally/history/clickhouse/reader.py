@@ -13,7 +13,7 @@ from edgetally.history.clickhouse.expiry import gone_before
 from edgetally.history.clickhouse.lookup import ClickHouseLookup, texts
 from edgetally.history.clickhouse.tables import JournalKey, Tables
 from edgetally.history.paging import page_of
-from edgetally.history.question import HistoryAnswer, HistoryQuestion
+from edgetally.history.question import NOTHING, HistoryAnswer, HistoryQuestion
 from edgetally.history.ranked import PastQuestion
 from edgetally.history.tiers import DAYS, TIERS
 from edgetally.window.ranking import Question
@@ -57,6 +57,8 @@ class ClickHouseReader:
 
     def answer(self, question: HistoryQuestion) -> HistoryAnswer:
         """Answer a question; raise TooManyValues when that would be too large, Unavailable without an answer."""
+        if question.is_empty:
+            return NOTHING
         lookup = self._lookup(question, [*self._running.batches(question.services)])
         data, after = page_of(question, lookup)
         return HistoryAnswer(data, after, lookup.holes())
