@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from edgetally import _core
-from edgetally.journal.base import Partial, Seal
+from edgetally.errors import Unavailable
+from edgetally.journal.base import Checkpoints, Partial, Seal
 from edgetally.journal.memory import MemoryJournal
 from edgetally.model import KeyLimits
 from edgetally.window.sealer import INLINE_PARTIAL_BYTES, Sealer
@@ -18,6 +19,7 @@ from edgetally.window.shelf import Shelf
 from edgetally.window.shelving import Shelving
 from tests.journal.conformance import take
 from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, ManualTimer, until
+from tests.support.ledger import counted
 
 DELAY = 2
 DATASETS = ("channel", "domains", "origins", "origin_insights")
@@ -201,8 +203,8 @@ async def test_a_large_partial_is_merged_in_order(clock: ManualClock) -> None:
         assert setup.requests() == {-1: 4_000, 0: 101}
 
 
-async def test_a_new_domain_is_known_five_seconds_after_its_first_request(clock: ManualClock) -> None:
-    journal = MemoryJournal()
+async def shown_in_a_flood(journal: MemoryJournal, clock: ManualClock) -> dict[int, int | None]:
+    """Return the requests of a new domain in each second, where made-up names take all rows but reserved ones."""
     flood = iter(range(10**6))
     seconds = 10
     async with running(journal, clock) as setup:
@@ -217,12 +219,40 @@ async def test_a_new_domain_is_known_five_seconds_after_its_first_request(clock:
                 await journal.append(fold.drain())
             await clock.advance(1)
         await clock.advance(DELAY)
-        shown = {
+        return {
             second: json.loads(body)["aggregated"].get("new.example", {}).get("requests")
             for second, body in setup.entries()
         }
 
+
+async def test_a_new_domain_is_known_five_seconds_after_its_first_request(clock: ManualClock) -> None:
+    shown = await shown_in_a_flood(MemoryJournal(), clock)
+
     assert shown == {1: 1, 2: 1, 3: None, 4: None, 5: None, 6: 1, 7: 1, 8: 1, 9: 1}
+
+
+class Refusing(MemoryJournal):
+    """A journal that cannot be written when rows are reserved for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
+    async def append(
+        self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+    ) -> None:
+        if not self.refused and counted(partial) == 0:
+            self.refused += 1
+            raise Unavailable("no space")
+        await super().append(partial, checkpoints, push_id=push_id)
+
+
+async def test_reservations_that_could_not_be_appended_are_appended_a_second_later(clock: ManualClock) -> None:
+    journal = Refusing()
+    shown = await shown_in_a_flood(journal, clock)
+
+    assert journal.refused == 1
+    assert shown == {1: 1, 2: 1, 3: None, 4: None, 5: None, 6: None, 7: 1, 8: 1, 9: 1}
 
 
 class SlowWindow:

@@ -75,6 +75,10 @@ class Partition(Protocol):
         """Let a new journal, with an id of its own, begin behind `position`: the clock was set back."""
 
     @property
+    def is_writer(self) -> bool:
+        """Whether this process appends the reservations: of those that share a partition, one is enough."""
+
+    @property
     def end(self) -> int:
         """Position of the newest fact ever appended; 0 before the first."""
 

@@ -12,6 +12,7 @@ class MemoryJournal:
     """Durable as long as the process runs."""
 
     is_shared = False
+    is_writer = True
     problem = ""
     is_persistent = False
     is_nearly_full = False

@@ -87,6 +87,7 @@ class SqliteJournal:
     """As durable as the disk."""
 
     is_shared = False
+    is_writer = True
     problem = ""
     is_persistent = True
 

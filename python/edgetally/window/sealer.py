@@ -101,6 +101,7 @@ class Sealer:
         self._shown = 0
         """The newest that was shown. A window that starts over seals seconds again."""
         self._reserved = 0
+        """The newest second with reservations of this process; 0 if all have to be appended, whoever else has."""
         self.started = asyncio.Event()
         """Set once everything that was there at the start is sealed."""
 
@@ -168,6 +169,11 @@ class Sealer:
 
     async def _reserve(self, now: int) -> None:
         """Reserve rows for known domains before other records of these seconds can arrive."""
+        if not self._partition.is_writer:
+            # Also in the second in which it takes over, until its first seal is read. What the writer before has not
+            # reserved is due later.
+            self._reserved = 0
+            return
         soon, last = now + 1, now + RESERVE_AHEAD
         first = max(self._reserved + 1, soon)
         reservations = await self._window.call(self._window.window.reservations, soon, first, last)
@@ -176,7 +182,8 @@ class Sealer:
                 await self._partition.append(reservations)
             self._reserved = last
         except Unavailable:
-            pass  # these seconds are reserved with the next ones
+            # These seconds are reserved with the next ones, also for domains that are not new any more by then.
+            self._reserved = 0
 
     def _check_started(self) -> None:
         if self._start_at is not None and self.position >= self._start_at:

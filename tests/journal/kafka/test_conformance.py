@@ -26,6 +26,7 @@ class Translated:
     """
 
     is_shared = True
+    is_writer = True
     is_persistent = False
     is_nearly_full = False
 

@@ -116,10 +116,13 @@ class KafkaPartition:
         self._start()
         await self._caught_up.wait()
 
+    @property
+    def is_writer(self) -> bool:
+        """Whether this node writes the next seal at once: it wrote the newest one, or there is none."""
+        return self.newest_writer in ("", self._writer.node)
+
     async def append(self, partial: bytes) -> None:
-        """Append reservations, if this node wrote the newest seal: one node's are enough."""
-        if not self._is_own:
-            return
+        """Append reservations."""
         writer = self._writer
         envelopes = _core.envelopes(
             [(secrets.token_bytes(16), partial)],
@@ -144,7 +147,7 @@ class KafkaPartition:
         clock = self._writer.clock
         if self._covers(second):
             return
-        if not self._is_own:
+        if not self.is_writer:
             await self._others(second)
         while self._foreign_until > clock.now():
             await sleep_until(clock, self._foreign_until)
@@ -235,11 +238,6 @@ class KafkaPartition:
         self._wake()
 
     # What follows decides on seals.
-
-    @property
-    def _is_own(self) -> bool:
-        """Whether this node writes the next seal at once: it wrote the newest one, or there is none."""
-        return self.newest_writer in ("", self._writer.node)
 
     def _covers(self, second: int) -> bool:
         return self.newest_seal is not None and self.newest_seal.second >= second
