@@ -16,6 +16,7 @@ same at every node. And a sender is answered in time, even if the brokers are aw
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -238,14 +239,15 @@ class GroupCommit:
         for push, report in pairs:
             push.succeed(report)
 
-    def _check(self, group: Sequence[PendingPush]) -> bytes | None:
+    def _check(self, group: Sequence[PendingPush]) -> bytes:
         """Return the id of a group for a shared journal; raise Unavailable if a push of it has waited too long."""
         assert self.shared
         age = self.shared.clock.now() - min(push.arrived for push in group)
         if age > MAX_WAIT:
             raise Unavailable(WAITED.format(age))
         key = group[0].key
-        return key.push_id if key else None
+        # Pushes without keys have an id that nobody repeats: their senders, too, are told when the outcome is unknown.
+        return key.push_id if key else secrets.token_bytes(16)
 
     def _received(self, size: int) -> None:
         self._committer.totals.sources[SOURCE].size += size

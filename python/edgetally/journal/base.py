@@ -115,7 +115,8 @@ class Journal(Protocol):
         The checkpoints become durable together with the partial, or not at all. The partial may be empty if there are
         any: then it is no fact. In a shared journal, partials with the same `push_id` count once.
 
-        Raises Unavailable when it cannot be made durable now. A caller that is cancelled has appended all the same.
+        Raises Unavailable when it cannot be made durable now; with a `push_id`, Unknown when it may count nevertheless.
+        A caller that is cancelled has appended all the same.
         """
 
     def checkpoints(self) -> Mapping[str, str]:

@@ -101,7 +101,7 @@ class ClusterMonitor:
             metrics.CLUSTER_WAITING_BYTES: {(): producer.waiting_bytes},
             metrics.CLUSTER_WAITING_SECONDS: {(): producer.oldest},
             metrics.CLUSTER_OUTBOX: {(): outbox.waiting} if outbox else {},
-            metrics.CLUSTER_OUTBOX_EXPIRED: {(): outbox.expired} if outbox else {},
+            metrics.CLUSTER_OUTBOX_EXPIRED: {(): journal.expired},
             metrics.CLUSTER_CLOCK_AHEAD: {(): journal.log.clock_ahead},
             metrics.CLUSTER_BEHIND: {label: max(0.0, now - one.appended) for label, one in read.items()},
             metrics.CLUSTER_POSITION: {label: one.position for label, one in read.items()},

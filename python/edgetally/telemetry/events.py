@@ -230,7 +230,7 @@ class OutboxExpired(Event, frozen=True):
     """The log no longer tells whether these records count, so they were not sent again. Raise the topic's retention."""
 
     level = logging.ERROR
-    sentence = "outbox {path}: dropped {records} records for partition {partition}, {seconds} seconds old"
+    sentence = "{path}: dropped {records} records for partition {partition}, {seconds} seconds old"
     path: str
     partition: int
     records: int

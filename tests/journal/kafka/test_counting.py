@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,10 @@ from edgetally.errors import ConfigError, Unavailable, Unknown
 from edgetally.journal.kafka import naps
 from edgetally.journal.kafka import topic as topics
 from edgetally.journal.kafka.address import parse
+from edgetally.model import Defaults, Framing
+from edgetally.sources.base import Block
 from tests.support.cluster import TERMS, create, open_journal
+from tests.support.ingest import Ingest
 from tests.support.kafka import DEADLINE, Brokers, needs_kafka
 from tests.support.nodes import WrongClock, becomes, partial_of, reading
 
@@ -87,18 +91,61 @@ async def test_an_append_that_was_refused_as_expired_goes_out_under_a_new_id(one
         await behind.close()
 
 
-async def test_an_append_of_which_nobody_knows_whether_it_counts_is_not_a_success(
-    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The log has lost its first messages meanwhile."""
+async def test_a_push_of_which_nobody_knows_whether_it_counts_is_not_a_success(one_broker: Brokers) -> None:
     url = create(one_broker.url())
     behind = open_journal(url, terms=QUICK._replace(horizon=5), clock=WrongClock(-600.0))
-    monkeypatch.setattr(behind.log, "_find", lambda *_: None)
 
     with pytest.raises(Unknown, match="it may count"):
-        await behind.append(partial_of(SystemClock().now()))
+        await behind.append(partial_of(SystemClock().now()), push_id=b"u" * 16)
 
+    assert behind.expired == 0
     await behind.close()
+
+
+class Lines:
+    """A source that cannot go back: it yields a line for each service."""
+
+    name = "syslog"
+    defaults = Defaults("svc", "lab")
+    framing: Framing = "lines"
+
+    def note_progress(self, line: int, unfinished: int, recognised: int, rejected: int) -> None:
+        pass
+
+    async def blocks(self) -> AsyncIterator[Block]:
+        yield Block(b"".join(b'{"status":200,"service_id":"%s","domain":"a"}\n' % one.encode() for one in SERVICES))
+
+
+async def test_what_nobody_knows_of_one_partition_is_dropped_and_all_else_counts_once(
+    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its log has lost its first messages meanwhile. A source without an outbox repeats what is refused."""
+    url = create(one_broker.url(), partitions=3)
+    terms = QUICK._replace(partitions=3, horizon=5)
+    lost = _core.partition(SERVICES[0], 3)
+    searched: set[int] = set()
+
+    def find(partition: int, *_: object) -> bool | None:
+        is_known = partition != lost or partition in searched
+        searched.add(partition)
+        return False if is_known else None
+
+    async with reading(open_journal(url, terms=terms)) as node:
+        behind = open_journal(url, terms=terms, clock=WrongClock(-600.0))
+        monkeypatch.setattr(behind.log, "_find", find)
+        ingest = Ingest(behind, SystemClock())
+        await ingest.worker.follow(Lines())
+        ingest.close()
+        counted = [one for one in SERVICES if _core.partition(one, 3) != lost]
+        await node.shows(lambda: len(node.requests) >= len(counted))
+        newest = node.newest
+        await node.shows(lambda: node.newest > newest)
+
+        assert node.requests == dict.fromkeys(counted, 1)
+        dropped = len(SERVICES) - len(counted)
+        assert behind.expired == dropped
+        assert f"dropped {dropped} records for partition {lost}," in caplog.text
+        await behind.close()
 
 
 async def test_readers_of_any_beginning_show_the_same(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from edgetally.journal.kafka.settlement import AppendAttempt, new_id, settle
 from edgetally.journal.kafka.terms import Terms
 from edgetally.journal.kafka.watch import TopicWatch
 from edgetally.journal.memory import store
-from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
+from edgetally.telemetry.events import JournalFailing, JournalRecovered, OutboxExpired, say
 
 INLINE_BYTES = 16 * 1024
 """A partial up to this size is split faster than it is handed to a thread."""
@@ -87,6 +87,7 @@ class KafkaJournal:
         """Of followed files."""
         self.naps = Naps()
         """Notices when this process stood still."""
+        self._expired = 0
         self._records: dict[str, str] = {}
         self._is_said = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,7 +108,8 @@ class KafkaJournal:
         Append a partial; with the checkpoint of a file, as soon as the outbox has it.
 
         Idempotency records are kept in memory only: other nodes know a repeated push by its id. Raises Unavailable
-        before anything is appended, and when the process stops before it is acknowledged.
+        before anything is appended, and when the process stops before it is acknowledged. Raises Unknown if a push may
+        count. What has no `push_id` would be appended again under another id: the part of it that may count is dropped.
         """
         self._start()
         if checkpoints and push_id is None and self.outbox:
@@ -149,6 +151,11 @@ class KafkaJournal:
     def failures(self) -> int:
         """Commits of the outbox that failed."""
         return self.outbox.failures if self.outbox else 0
+
+    @property
+    def expired(self) -> int:
+        """Records that were dropped because it can no longer be known whether they count."""
+        return self._expired + (self.outbox.expired if self.outbox else 0)
 
     @property
     def size(self) -> int:
@@ -206,7 +213,11 @@ class KafkaJournal:
     async def _deliver(
         self, partial: bytes, attempt: AppendAttempt, push_id: bytes | None, only: int | None = None
     ) -> None:
-        """Send an append until readers have counted it, in each partition or only one; raise Unknown if it may not."""
+        """
+        Send an append until readers have counted it, in each partition or only one.
+
+        Where it may count, a push raises Unknown, and all else is dropped.
+        """
         if len(partial) <= INLINE_BYTES:
             envelopes = self.log.envelopes(partial, *attempt)
         else:
@@ -228,10 +239,20 @@ class KafkaJournal:
         times = await asyncio.gather(*(self.log.send(partition, envelope) for envelope in envelopes))
         # Senders repeat a push at any node, under the same id: what is in the log by now does not end that.
         found = await settle(self.log, partition, attempt, times, searches=push_id is None)
-        if found == "unknown":
-            raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
-        if found != "counts":
+        if found == "counts":
+            return
+        if found != "unknown":
             await self._deliver(partial, found, push_id, partition)
+        elif push_id is None:
+            self._drop(partial, partition, attempt.born)
+        else:
+            raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
+
+    def _drop(self, partial: bytes, partition: int, born: int) -> None:
+        records = self.log.records(partial, partition)
+        self._expired += records
+        age = int(self._clock.now()) - born
+        say(OutboxExpired(path=self.address, partition=partition, records=records, seconds=age))
 
     def _say(self) -> None:
         """Log it when appending becomes impossible, or possible again."""

@@ -79,10 +79,11 @@ class KafkaLog:
         """
         return await asyncio.to_thread(self._find, partition, append_id, born)
 
-    def records(self, partial: bytes) -> int:
-        """Count the records of a partial."""
-        window = _core.Window(domains=1, origins=1, addresses=1, pops=1, services=1)
-        return sum(records for _, records, _ in window.merge(partial))
+    def records(self, partial: bytes, partition: int) -> int:
+        """Count the records of a partial that are for a partition."""
+        merged = _core.Window(domains=1, origins=1, addresses=1, pops=1, services=1).merge(partial)
+        count = self._terms.partitions
+        return sum(records for service_id, records, _ in merged if _core.partition(service_id, count) == partition)
 
     def close(self) -> None:
         """End what is looked for."""

@@ -50,8 +50,8 @@ class ClusterLog(SearchedLog, Protocol):
     def send(self, partition: int, envelope: bytes) -> Awaitable[int]:
         """Append an envelope, however long it takes; return its append time in milliseconds."""
 
-    def records(self, partial: bytes) -> int:
-        """Return how many records are in a partial."""
+    def records(self, partial: bytes, partition: int) -> int:
+        """Return how many records of a partial are for a partition."""
 
 
 class UnsentAppend(NamedTuple):
@@ -207,7 +207,7 @@ class Outbox:
         await self._deliver(again._replace(number=await self._write({}, added=again, changed=changed)))
 
     def _drop(self, append: UnsentAppend, partition: int) -> None:
-        records = self._log.records(append.partial)
+        records = self._log.records(append.partial, partition)
         self.expired += records
         age = int(self._clock.now()) - append.born
         say(OutboxExpired(path=str(self.path), partition=partition, records=records, seconds=age))
