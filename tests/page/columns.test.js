@@ -4,7 +4,14 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choosePops, popColumns } from "../../python/edgetally/api/page/static/columns.js";
+import {
+  changed,
+  choosePops,
+  counts,
+  popColumns,
+  TILES,
+  tooltip,
+} from "../../python/edgetally/api/page/static/columns.js";
 
 /**
  * A ranking of POPs with so many requests, 5xx, and fetches without a response.
@@ -38,4 +45,18 @@ test("a POP that was not there when POPs were chosen is among the others", () =>
   const ranking = ranked({ A: [1, 0, 0], B: [1, 0, 0] });
   assert.deepEqual(popColumns(ranking, ["A"]), { names: ["A", "1 more"], positions: [[0], [1]] });
   assert.deepEqual(popColumns(ranking, ["A", "B", "gone"]).names, ["A", "B"]);
+});
+
+test("a running minute is compared by what is known of it", () => {
+  const series = { requests: new Array(300).fill(600) };
+  const all = { now: [5_700], before: [6_000], series };
+  const times = { window: 600, ago: 3_600, second: 60_000, newest: 60_029 };
+  const ranking = /** @type {Ranking} */ (
+    /** @type {unknown} */ ({ of: "domains", columns: ["requests"], all, ...times })
+  );
+  const [column] = TILES.domains;
+  const [now, before] = [counts(ranking, all.now), counts(ranking, all.before, ranking.ago)];
+  assert.equal(column.text(now), "10.0");
+  assert.equal(changed(column, now, before), "");
+  assert.equal(tooltip(ranking, all), "requests 5\u202f700, 1 h before 6\u202f000");
 });

@@ -65,7 +65,7 @@ test("a percentile is the end of its bucket", () => {
 
 test("times", () => {
   assert.deepEqual([0, 41, 60, 130, 11_100].map(duration), ["0 s", "41 s", "1 min", "2 min 10 s", "3 h 5 min"]);
-  assert.deepEqual([36_000, 36_059, 216_000].map(duration), ["10 h", "10 h", "2 days"]);
+  assert.deepEqual([36_000, 36_059, 216_000, 432_000].map(duration), ["10 h", "10 h", "2 days 12 h", "5 days"]);
   assert.equal(time(1_795_322_466), "04:41:06");
   assert.equal(full(1_234_567), "1\u202f234\u202f567");
 });

@@ -1,5 +1,7 @@
 /** Numbers as paths. */
 
+/** @import { Ranking } from "../../python/edgetally/api/page/static/types.js" */
+
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
@@ -9,6 +11,7 @@ import {
   gaps,
   largest,
   layers,
+  since,
   slices,
 } from "../../python/edgetally/api/page/static/picture.js";
 
@@ -87,16 +90,70 @@ test("scales", () => {
   );
 });
 
+const calm = new Array(10).fill(0);
+const ten = new Array(10).fill(9);
+
+/**
+ * Where a failure began among nine requests a step, or as many as given.
+ * @param {(number | null)[]} failed
+ * @param {{ all?: (number | null)[], step?: number, last?: number }} [how]
+ */
+const began = (failed, { all = failed.map((one) => (one === null ? null : 9)), step, last } = {}) =>
+  beginning(failed, all, step, last);
+
 test("a failure began after the last ten calm seconds", () => {
-  const calm = new Array(10).fill(0);
-  assert.deepEqual(beginning([...calm, 0, 2, 0, 1]), { index: 11, isKnown: true });
-  assert.deepEqual(beginning([3, ...calm, 2, ...calm.slice(1)]), { index: 11, isKnown: true });
-  assert.equal(beginning([3, ...calm]), null);
-  assert.equal(beginning([]), null);
+  assert.deepEqual(began([...calm, 0, 2, 0, 1]), { index: 11, isKnown: true });
+  assert.deepEqual(began([3, ...calm, 2, ...calm.slice(1)]), { index: 11, isKnown: true });
+  assert.equal(began([3, ...calm]), null);
+  assert.equal(began([]), null);
+});
+
+test("one calm minute, hour or day is enough", () => {
+  assert.deepEqual(began([5, 0, 3, 0, 2, 1], { step: 60 }), { index: 4, isKnown: true });
+  assert.deepEqual(began([null, null, 0, 0, 2, 1], { step: 86_400 }), { index: 4, isKnown: true });
+  assert.equal(began([5, 0], { step: 3_600 }), null);
+});
+
+test("a minute that has just begun is no sign of calm", () => {
+  assert.deepEqual(began([0, 4, 5, 0], { step: 60, last: 3 }), { index: 1, isKnown: true });
+  assert.equal(began([0, 4, 5, 0], { step: 60, last: 30 }), null);
 });
 
 test("of a failure that is older than the series, the beginning is not known", () => {
-  assert.deepEqual(beginning([0, 2, 0, 1]), { index: 0, isKnown: false });
-  assert.deepEqual(beginning([null, null, 0, 1]), { index: 2, isKnown: false });
-  assert.equal(beginning([1, null, 0]), null);
+  assert.deepEqual(began([2, 0, 0, 1]), { index: 0, isKnown: false });
+  assert.deepEqual(began([null, null, 1, 1]), { index: 2, isKnown: false });
+  assert.deepEqual(began([null, 4, 5, 2], { step: 60 }), { index: 1, isKnown: false });
+});
+
+test("what is calm when the series begins was calm", () => {
+  assert.deepEqual(began([0, 2, 0, 1]), { index: 1, isKnown: true });
+  assert.deepEqual(began([null, null, 0, 1]), { index: 3, isKnown: true });
+});
+
+test("seconds without a request are no sign of calm", () => {
+  const failed = [...calm, ...calm.slice(4), 1, ...calm, 0, 1, ...calm, 0, 1];
+  const all = [...ten, ...calm.slice(4), 1, ...calm, 0, 1, ...calm, 0, 1];
+  assert.deepEqual(began(failed, { all }), { index: 16, isKnown: true });
+  assert.deepEqual(began(failed.slice(10), { all: all.slice(10) }), { index: 6, isKnown: false });
+  assert.deepEqual(began([0, 0, 6, 0, 5], { all: [9, 0, 9, 0, 9], step: 60 }), { index: 2, isKnown: true });
+});
+
+test("a time without a server is no sign of calm, and a failure may have begun in it", () => {
+  assert.deepEqual(began([0, 3, null, null, 4], { step: 60 }), { index: 1, isKnown: true });
+  assert.deepEqual(began([3, 0, null, 4, 4], { step: 60 }), { index: 3, isKnown: false });
+  assert.deepEqual(began([null, 0, 3, null], { step: 60 }), { index: 2, isKnown: true });
+});
+
+test("since when is said in steps of the strip", () => {
+  const ranking = (/** @type {Partial<Ranking>} */ change) =>
+    /** @type {Ranking} */ ({ second: 1_795_322_460, window: 10, ...change });
+  const requests = new Array(6).fill(9);
+  assert.equal(since(ranking({}), { requests, "5xx": [...calm.slice(4, 8), 1, 1] }), "since 04:40:59 UTC");
+  assert.equal(
+    since(ranking({ window: 600 }), { responses: requests, "5xx": [3, 0, 3, 0, 1, 1] }),
+    "since 04:40:00 UTC",
+  );
+  const running = ranking({ window: 36_000, second: 1_795_320_000, newest: 1_795_320_004 });
+  assert.equal(since(running, { requests, "5xx": [0, 0, 3, 4, 4, 0] }), "since 2026-11-22 01:00:00 UTC");
+  assert.equal(since(ranking({}), { requests: [], "5xx": [] }), "");
 });

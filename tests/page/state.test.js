@@ -5,6 +5,7 @@ import test from "node:test";
 import {
   arrange,
   condition,
+  known,
   question,
   read,
   starting,
@@ -148,4 +149,24 @@ test("a strip of minutes, hours or days stands in the address and in the questio
 test("the step of the strip is a tenth of what is added up", () => {
   assert.equal(unit(ranking()), 1);
   assert.equal(unit(ranking({ window: 600 })), 60);
+});
+
+test("rates are of the seconds that are known", () => {
+  const seconds = (/** @type {(number | null)[]} */ requests, /** @type {Partial<Ranking>} */ change, ago = 0) =>
+    known(ranking({ all: { now: [0], before: [0], series: { requests } }, ...change }), ago);
+  const full = new Array(300).fill(7);
+  assert.equal(seconds(full, {}), 10);
+  assert.equal(seconds(full, { newest: NOW + 60 }), 10);
+  assert.equal(seconds([...new Array(297).fill(null), 1, 0, 0], {}), 3);
+  assert.equal(seconds(new Array(300).fill(null), {}), 1);
+
+  const minutes = { window: 600, ago: 3_600, second: NOW };
+  assert.equal(seconds(full, { ...minutes, newest: NOW + 4 }), 545);
+  assert.equal(seconds(full, { ...minutes, newest: NOW + 59 }), 600);
+  assert.equal(seconds(full, { ...minutes, newest: NOW + 7_200 }), 600);
+  const holes = full.map((one, i) => (i === 292 || i === 235 || i < 232 ? null : one));
+  assert.equal(seconds(holes, { ...minutes, newest: NOW + 29 }), 510);
+  assert.equal(seconds(holes, { ...minutes, newest: NOW + 29 }, 3_600), 420);
+  const young = [...new Array(299).fill(null), 60];
+  assert.equal(seconds(young, { ...minutes, newest: NOW + 5 }), 6);
 });

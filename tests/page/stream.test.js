@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { backoff, parser } from "../../python/edgetally/api/page/static/stream.js";
+import { backoff, parser } from "../../python/edgetally/api/page/static/connection.js";
 
 const STREAM =
   'retry: 1500\n\nid: 17\nevent: ranking\ndata: {"a":1}\n\n: comment\nevent: clock\r\ndata: {}\r\n\r\nid: 18\ndata: one\ndata: two\n\n';

@@ -124,7 +124,7 @@ async def test_the_last_line_says_of_what_its_numbers_are(service: Served, brows
     await seal(service, 0, *traffic(0))
     async with looking(browser, address(service)) as look:
         await expect(look.page.locator("#foot")).to_have_text(
-            "last 10 s against a minute before · late 0 · _other 0 · _invalid 0 · known for 3 s"
+            "last 10 s against 1 min before · late 0 · _other 0 · _invalid 0 · known for 3 s"
             " · all services since the start: rejected 1"
         )
 
@@ -226,7 +226,7 @@ async def test_keys_alone_are_enough(service: Served, browser: Browser) -> None:
         await press("ArrowDown")
         await press("ArrowDown")
         await press("Enter")
-        await expect(look.page.locator("tr.focus")).to_contain_text("b.example: five minutes")
+        await expect(look.page.locator("tr.focus")).to_contain_text("b.example: 5 min")
         await press("Escape")
         await press("Escape")
         await expect(look.page.locator("tr.focus")).to_have_count(0)
@@ -350,7 +350,7 @@ async def test_beyond_the_shelf_the_strip_goes_on_in_minutes_hours_and_days(tmp_
         async with looking(browser, address(service, f"#service=svc&at={START}")) as look:
             legend = look.page.locator("#strip .legend")
             await expect(legend).to_contain_text("at most 4 requests a minute")
-            await expect(look.page.locator("#foot")).to_contain_text("last 10 min against an hour before")
+            await expect(look.page.locator("#foot")).to_contain_text("last 10 min against 1 h before")
             assert await look.names() == ["bad.example", "a.example"]
 
             await look.page.select_option("#downsample", "hour")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetally.api.ranking_answer import RankingAnswer
+from edgetally.api.ranking_answer import Focus, FocusPop, RankingAnswer
 from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen, spark
+from edgetally.top.text import short, time_of_day
 from tests.support.clock import START
 from tests.support.served import record, served
 
@@ -140,3 +142,33 @@ def test_a_series_is_drawn_by_its_largest() -> None:
     assert spark([None, 0, 1, 4, 8], 5) == "  ▁▄█"
     assert spark([1, 8, 0, 0], 2) == "█ "
     assert spark([], 3) == "   "
+
+
+@given(st.integers(60, 220))
+def test_since_when_it_fails_is_shown_whole(ranking: RankingAnswer, width: int) -> None:
+    failed = {"requests": [9] * 300, "5xx": [3] * 300}
+    known = msgspec.structs.replace(ranking, all=msgspec.structs.replace(ranking.all, series=failed))
+    assert f" 5xx since before {time_of_day(ranking.second - 299)} " in drawn(LOOK, known, View(), width, 30)
+
+
+@pytest.mark.parametrize(("known", "unit", "seconds"), [(10, 1, 10), (3, 1, 3), (10, 60, 600), (4, 60, 240)])
+def test_rates_are_of_the_seconds_that_are_known(ranking: RankingAnswer, known: int, unit: int, seconds: int) -> None:
+    requests = [None] * (300 - known) + [9] * known
+    shown = msgspec.structs.replace(
+        ranking,
+        window=10 * unit,
+        ago=60 * unit,
+        all=msgspec.structs.replace(ranking.all, series={**ranking.all.series, "requests": requests}),
+        focus=Focus(
+            name="www.example",
+            now={"requests": 900},
+            before={},
+            series={"requests": [], "5xx": []},
+            pops=[FocusPop("AMS", {"requests": 900}, {}, {})],
+        ),
+        rows=[msgspec.structs.replace(ranking.rows[0], name="www.example", now=[900, *ranking.rows[0].now[1:]])],
+    )
+    rate = short(900 / seconds)
+    frame = drawn(LOOK, shown, View(), 100, 30)
+    assert re.search(rf"www.example +{re.escape(rate)} ", frame)
+    assert f"AMS {rate}/s" in frame

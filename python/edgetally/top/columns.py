@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.top.look import known_seconds
 from edgetally.top.text import percent, percentile, short
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def value_of(ranking: RankingAnswer, numbers: Sequence[int], name: str) -> int:
 
 
 def _per_second(ranking: RankingAnswer, number: int) -> str:
-    return short(number / max(1, min(ranking.window, ranking.second - ranking.since + 1)))
+    return short(number / known_seconds(ranking))
 
 
 def _rate(ranking: RankingAnswer, numbers: Sequence[int]) -> str:

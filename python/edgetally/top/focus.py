@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from edgetally.top.look import known_seconds
 from edgetally.top.text import LATENCY_ENDS, NONE, percent, short
 from edgetally.top.trouble import since
 
@@ -24,7 +25,7 @@ def focus_lines(ranking: RankingAnswer, width: int) -> list[str]:
     focus = ranking.focus
     if not focus:
         return []
-    began = since(focus.series["5xx"], ranking.second)
+    began = since(ranking, focus.series)
     parts = [f"5xx    {began} UTC"] if began else []
     parts += [
         "codes  " + _codes(focus.now, ranking.of),
@@ -66,7 +67,7 @@ def _rates(ranking: RankingAnswer, fields: Mapping[str, int | float]) -> str:
     prefix, whole = ("", "requests") if ranking.of == "domains" else ("all_", "responses")
     all_of = fields.get(f"{prefix}{whole}", 0) + (fields.get("compute_request", 0) if not prefix else 0)
     failed = fields.get(f"{prefix}status_5xx", 0) + (fields.get("compute_resp_status_5xx", 0) if not prefix else 0)
-    return f"{short(all_of / ranking.window)}/s {percent(failed, all_of)}%" if all_of else NONE
+    return f"{short(all_of / known_seconds(ranking))}/s {percent(failed, all_of)}%" if all_of else NONE
 
 
 def _latencies(fields: Mapping[str, int | float]) -> str:

@@ -17,7 +17,10 @@ ORDERS = {
 """What keys 1 to 6 order by."""
 
 STARTING = 70
-"""Seconds after the start for which there is no minute before to compare with."""
+"""Steps after the start for which there is no minute before to compare with."""
+
+STEPS = 10
+"""`now` in a ranking is the sum of so many seconds, minutes, hours or days."""
 
 STALE = 3
 """A second is late if it is not there so many seconds after it was due."""
@@ -92,9 +95,24 @@ def state_of(look: TopLook, ranking: RankingAnswer | None, connection: Reach) ->
     return State("idle", f"no requests for {duration(idle)}") if idle >= ranking.window else State("live", "live")
 
 
+def unit(ranking: RankingAnswer) -> int:
+    """Return the seconds of one step of the series: an old second is answered by its minute, or a longer step."""
+    return ranking.window // STEPS
+
+
 def is_starting(ranking: RankingAnswer) -> bool:
     """Return whether there is no minute before to compare with, so that no change is shown."""
-    return ranking.second - ranking.since < STARTING
+    if ranking.second - ranking.since < STARTING * unit(ranking):
+        return True
+    values = ranking.all.series[ranking.columns[0]]
+    end = len(values) - ranking.ago // unit(ranking)
+    return None in (*values[-STEPS:], *values[max(0, end - STEPS) : max(0, end)])
+
+
+def known_seconds(ranking: RankingAnswer) -> int:
+    """Return the seconds of which anything is known in `now`, at least 1: rates are sums divided by them."""
+    values = ranking.all.series[ranking.columns[0]][-STEPS:]
+    return max(1, sum(one is not None for one in values) * unit(ranking))
 
 
 def idle_for(ranking: RankingAnswer) -> int:

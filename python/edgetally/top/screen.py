@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.top.columns import COLUMNS, TILES, Column, value_of
 from edgetally.top.focus import focus_lines
-from edgetally.top.look import ORDERS, is_starting, state_of
+from edgetally.top.look import ORDERS, is_starting, state_of, unit
 from edgetally.top.text import change, percent, short, time_of_day
 from edgetally.top.trouble import pops_by_trouble, silent_since, since
 
@@ -30,7 +30,7 @@ SHORT_NAME, NAME, LONG_NAME = 16, 24, 44
 """Columns that a name has at least beside the last two minutes, and beside POPs, and at most."""
 WITH_STRIP = 12
 """Lines from which there is room for five minutes."""
-LEGEND = 22
+LEGEND = 26
 """Columns to the left of five minutes that say what they are."""
 TIME = 9
 """Columns of the time since which a row is in trouble."""
@@ -200,12 +200,15 @@ def _tiles(ranking: RankingAnswer, columns: Sequence[Column], *, quiet: bool) ->
 def _strip(ranking: RankingAnswer, width: int) -> list[Line]:
     """Draw five minutes: all requests, and the 5xx among them, each by its own largest."""
     requests, failed = ranking.all.series[ranking.columns[0]], ranking.all.series["5xx"]
-    began = since(failed, ranking.second)
+    began = since(ranking, ranking.all.series)
     most = max((one or 0 for one in requests), default=0)
     legend = LEGEND if width >= NARROW else 0
     room = width - 2 - legend
     return [
-        [(f" at most {short(most)}/s".ljust(legend)[:legend], "dim"), (" " + spark(requests, room), "plain")],
+        [
+            (f" at most {short(most / unit(ranking))}/s".ljust(legend)[:legend], "dim"),
+            (" " + spark(requests, room), "plain"),
+        ],
         [(f" 5xx {began}".ljust(legend)[:legend], "bad" if began else "dim"), (" " + spark(failed, room), "bad")],
     ]
 
@@ -247,9 +250,9 @@ def _recently(ranking: RankingAnswer, row: RankedName, width: int, *, quiet: boo
     """Draw two minutes of a row; of one in trouble, first the time since when."""
     series = row.series[ranking.columns[0]]
     if row.silent and not quiet:
-        began = silent_since(series, ranking.second)
+        began = silent_since(ranking, series)
     else:
-        began = since(row.series["5xx"], ranking.second).replace("since ", "").replace("before ", "<")
+        began = since(ranking, row.series).replace("since ", "").replace("before ", "<")
     if not began:
         return [("  " + spark(series, width), "plain")]
     left = width - TIME - 1

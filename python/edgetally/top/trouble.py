@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgetally.top.look import unit
 from edgetally.top.text import time_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgetally.api.ranking_answer import RankedName, RankingAnswer
 
+    Series = Sequence[int | None]
+
 CALM = 10
-"""So many seconds without a failure are the end of a failure."""
+"""So many seconds with answers and without a failure are the end of a failure."""
 
 
 class Beginning(NamedTuple):
@@ -20,34 +23,43 @@ class Beginning(NamedTuple):
 
     at: int
     is_known: bool
-    """False: it began before `at`, the first second that is known."""
+    """False: nothing is known of the time before `at`, or nothing came then."""
 
 
-def beginning(values: Sequence[int | None]) -> Beginning | None:
-    """Return where the failure at the end of a series began; None if there is none."""
+def beginning(failed: Series, counted: Series, step: int = 1) -> Beginning | None:
+    """
+    Return where the failure at the end of a series began; None if there is none.
+
+    Args:
+        failed: How many failed in each step.
+        counted: Of how many. Steps without any are no sign of calm.
+        step: In seconds.
+    """
     index, calm = -1, 0
-    for i in reversed(range(len(values))):
-        value = values[i]
-        if value is None:
-            return None if index < 0 else Beginning(i + 1, is_known=False)
-        index, calm = (i, 0) if value else (index, calm + 1)
+    for i in reversed(range(len(failed))):
+        if failed[i]:
+            index, calm = i, 0
+        elif counted[i]:
+            calm += step
         if calm >= CALM:
-            return None if index < 0 else Beginning(index, is_known=True)
-    return None if index < 0 else Beginning(0, is_known=False)
+            break
+    return None if index < 0 else Beginning(index, is_known=calm > 0 and failed[index - 1] is not None)
 
 
-def since(values: Sequence[int | None], last: int) -> str:
-    """Return when the failure at the end of a series began: `since 04:40:12`, `since before …`; empty without one."""
-    began = beginning(values)
+def since(ranking: RankingAnswer, series: Mapping[str, Series]) -> str:
+    """Return when the failure at the end of series began: `since 04:40:12`, `since before …`; empty without one."""
+    failed = series["5xx"]
+    began = beginning(failed, series[ranking.columns[0]], unit(ranking))
     if not began:
         return ""
-    return ("since " if began.is_known else "since before ") + time_of_day(last - len(values) + 1 + began.at)
+    at = ranking.second - (len(failed) - 1 - began.at) * unit(ranking)
+    return ("since " if began.is_known else "since before ") + time_of_day(at)
 
 
-def silent_since(values: Sequence[int | None], last: int) -> str:
+def silent_since(ranking: RankingAnswer, values: Series) -> str:
     """Return the time of day from which on nothing came."""
     quiet = next((i for i, one in enumerate(reversed(values)) if one), len(values))
-    return time_of_day(last - quiet + 1)
+    return time_of_day(ranking.second - (quiet - 1) * unit(ranking))
 
 
 def is_troubled(ranking: RankingAnswer, row: RankedName) -> bool:

@@ -2,8 +2,8 @@
 
 /** @import { Ranking, Row, Sum } from "./types.js" */
 
-import { change, full, offload, percent, percentile, short } from "./format.js";
-import { unit } from "./state.js";
+import { change, duration, full, offload, percent, percentile, short } from "./format.js";
+import { known } from "./state.js";
 
 /** How many columns of origins come before the latency buckets. */
 const BEFORE_BUCKETS = 7;
@@ -17,15 +17,18 @@ export const MAX_POPS = 12;
 /**
  * @param {Ranking} ranking
  * @param {number[]} numbers in the order of `ranking.columns`
+ * @param {number} [ago] of `before`
  * @returns {Counts}
  */
-export function counts(ranking, numbers) {
+export function counts(ranking, numbers, ago) {
   const position = new Map(ranking.columns.map((name, i) => [name, i]));
   return {
     all: numbers[0] ?? 0,
     buckets: ranking.of === "origins" ? numbers.slice(BEFORE_BUCKETS) : [],
     of: (name) => numbers[position.get(name) ?? -1] ?? 0,
-    seconds: Math.max(1, Math.min(ranking.window, ranking.second - ranking.since + unit(ranking))),
+    get seconds() {
+      return known(ranking, ago);
+    },
   };
 }
 
@@ -43,7 +46,7 @@ export function counts(ranking, numbers) {
 /** @type {Column} */
 const REQUESTS = {
   head: "requests/s",
-  title: "requests a second, mean of 10 s",
+  title: "requests a second",
   by: "requests",
   text: (now) => short(now.all / now.seconds),
   value: (now) => now.all / now.seconds,
@@ -128,7 +131,7 @@ const ORIGIN_FAILED = {
 };
 
 /** @type {Column} */
-const RESPONSES = { ...REQUESTS, head: "responses/s", title: "responses a second, mean of 10 s", by: "responses" };
+const RESPONSES = { ...REQUESTS, head: "responses/s", title: "responses a second", by: "responses" };
 
 /**
  * @param {number} share
@@ -153,7 +156,7 @@ export const COLUMNS = {
 };
 
 /**
- * How a column changed against a minute before; of shares, in points of their own.
+ * How a column changed; of shares, in points of their own.
  * @param {Column} column
  * @param {Counts} now
  * @param {Counts} before
@@ -170,7 +173,8 @@ export function changed(column, now, before) {
  * @returns {string}
  */
 export function tooltip(ranking, row) {
-  const said = ranking.columns.map((name, i) => `${name} ${full(row.now[i])}, a minute before ${full(row.before[i])}`);
+  const ago = duration(ranking.ago);
+  const said = ranking.columns.map((name, i) => `${name} ${full(row.now[i])}, ${ago} before ${full(row.before[i])}`);
   return said.filter((_, i) => row.now[i] || row.before[i]).join("\n");
 }
 

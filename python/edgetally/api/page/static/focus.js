@@ -5,24 +5,10 @@
 import { drawPaths, hatching, html, picture } from "./element.js";
 import { bucket, change, duration, full, percent, short } from "./format.js";
 import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
-import { EACH, SPANS, unit, write } from "./state.js";
+import { counted, EACH, known, unit, write } from "./state.js";
 
 const HEIGHT = 60;
 const hatch = hatching("hatch-focus");
-const LATENCIES = [
-  "0_to_1ms",
-  "1_to_5ms",
-  "5_to_10ms",
-  "10_to_50ms",
-  "50_to_100ms",
-  "100_to_250ms",
-  "250_to_500ms",
-  "500_to_1000ms",
-  "1000_to_5000ms",
-  "5000_to_10000ms",
-  "10000_to_60000ms",
-  "60000ms",
-];
 
 /**
  * Requests or responses of a part.
@@ -59,11 +45,11 @@ export function drawFocus(ranking, look, columns, quiet) {
   const focus = ranking.focus;
   if (!focus) return null;
   const stacked = layers(focus.series);
-  const all = focus.series.requests ?? focus.series.responses ?? [];
+  const all = counted(focus.series);
   const svg = picture(all.length, HEIGHT, ["unknown", ...CLASSES]);
   drawPaths(svg, [gaps(all, HEIGHT), ...areas(stacked, largest(all), HEIGHT)]);
   hatch(svg);
-  const began = since(focus.series["5xx"] ?? [], ranking.second, unit(ranking));
+  const began = since(ranking, focus.series);
   const other = ranking.of === "domains" ? "origins" : "domains";
   const link = write({ ...look, of: other, by: "trouble", focus: "", match: "" });
   const parts = [codes(focus, ranking, quiet), pops(focus, ranking)];
@@ -81,7 +67,7 @@ export function drawFocus(ranking, look, columns, quiet) {
       html(
         "p",
         { class: "legend" },
-        `${focus.name}: ${SPANS.get(unit(ranking))}, at most ${full(largest(all))} ${EACH.get(unit(ranking))}`,
+        `${focus.name}: ${duration(all.length * unit(ranking))}, at most ${full(largest(all))} ${EACH.get(unit(ranking))}`,
         html("span", { class: "bad" }, began && `5xx ${began}`),
         html("a", { href: link || "#" }, `${other} at this time${look.pop ? ` in ${look.pop}` : ""}`),
       ),
@@ -135,7 +121,7 @@ function codes(focus, ranking, quiet) {
       .replaceAll("_", " ")
       .replace(" status", "");
     const count = /5\d\d$/.test(name) && now ? html("span", { class: "bad" }, full(now)) : full(now);
-    return [text, count, quiet ? "" : change(now, before)];
+    return [text, count, quiet ? "" : change(now / known(ranking), before / known(ranking, ranking.ago))];
   });
   if (ranking.of === "domains") {
     const fetches = (focus.now.origin_fetches ?? 0) + (focus.now.compute_bereqs ?? 0);
@@ -145,10 +131,10 @@ function codes(focus, ranking, quiet) {
     const count = unanswered ? html("span", { class: "bad" }, full(unanswered)) : "0";
     if (fetches) rows.push(["fetches unanswered", count, ""]);
   }
-  const known =
+  const classed =
     classes(focus.now, ranking.of === "origins" ? "all_status_" : "status_") +
     classes(focus.now, "compute_resp_status_");
-  const none = Math.max(0, whole(focus.now, ranking) - known);
+  const none = Math.max(0, whole(focus.now, ranking) - classed);
   if (none) rows.push(["without a status", full(none), ""]);
   return table(`Codes in ${duration(ranking.window)}`, ["code", "now", duration(ranking.ago)], rows);
 }
@@ -184,7 +170,7 @@ function pops(focus, ranking) {
   const rows = focus.pops.map((pop) => {
     const all = whole(pop.now, ranking);
     const failed = field(pop.now, ranking, "status_5xx") + (pop.now.compute_resp_status_5xx ?? 0);
-    return [pop.name, short(all / ranking.window), failures(failed, all)];
+    return [pop.name, short(all / known(ranking)), failures(failed, all)];
   });
   return table("POPs", ["POP", ranking.of === "domains" ? "req/s" : "resp/s", "5xx %"], rows);
 }
@@ -196,7 +182,8 @@ function pops(focus, ranking) {
  * @returns {HTMLElement}
  */
 function latencies(focus, ranking) {
-  const values = LATENCIES.map((name) => field(focus.now, ranking, `latency_${name}`));
+  const names = ranking.columns.filter((name) => name.startsWith("latency_"));
+  const values = names.map((name) => field(focus.now, ranking, name));
   const most = Math.max(1, ...values);
   const rows = values.map((value, i) => {
     const meter = html("meter", { value: String(value), max: String(most), "aria-label": `${value} of ${most}` });
@@ -214,7 +201,7 @@ function latencies(focus, ranking) {
 function addresses(found, ranking) {
   const rows = found.map((one) => {
     const all = whole(one.now, ranking);
-    return [one.name, short(all / ranking.window), failures(field(one.now, ranking, "status_5xx"), all)];
+    return [one.name, short(all / known(ranking)), failures(field(one.now, ranking, "status_5xx"), all)];
   });
   return table("Addresses", ["address", "resp/s", "5xx %"], rows);
 }

@@ -111,7 +111,7 @@ export function duration(seconds) {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+  if (hours >= 48) return `${Math.floor(hours / 24)} days${hours % 24 ? ` ${hours % 24} h` : ""}`;
   return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
 }
 
@@ -134,10 +134,11 @@ export function date(second) {
 }
 
 /**
- * A Unix second as the time of day where the reader is.
+ * A time of a series: with its date if the steps are long.
  * @param {number} second
+ * @param {number} step
  * @returns {string}
  */
-export function localTime(second) {
-  return new Date(second * 1000).toLocaleString();
+export function moment(second, step) {
+  return step < 3_600 ? time(second) : `${date(second)} ${time(second)}`;
 }

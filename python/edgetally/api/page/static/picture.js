@@ -1,10 +1,9 @@
 /** Numbers as SVG paths: one step a second, null is a gap. Knows no document. */
 
-/** @import { Series } from "./types.js" */
+/** @import { Ranking, Series } from "./types.js" */
 
-import { date, time } from "./format.js";
-
-const HOUR = 3_600;
+import { moment } from "./format.js";
+import { coming, counted, unit } from "./state.js";
 
 /** Status classes, from the bottom up; `none` is requests without a status. */
 export const CLASSES = /** @type {const} */ (["5xx", "4xx", "3xx", "2xx", "1xx", "none"]);
@@ -15,7 +14,7 @@ export const CLASSES = /** @type {const} */ (["5xx", "4xx", "3xx", "2xx", "1xx",
  * @returns {Series[]} in the order of CLASSES
  */
 export function layers(series) {
-  const all = series.requests ?? series.responses ?? [];
+  const all = counted(series);
   const known = CLASSES.slice(0, -1).map((name) => series[name] ?? []);
   const none = all.map((one, i) => {
     if (one === null) return null;
@@ -33,39 +32,40 @@ export function largest(values) {
   return values.reduce((/** @type {number} */ most, one) => Math.max(most, one ?? 0), 0) || 1;
 }
 
-/** So many seconds without a failure are the end of a failure. */
+/** So many seconds with answers and without a failure are the end of a failure. */
 const CALM = 10;
 
 /**
  * Where the failure began that goes on at the end of a series.
- * @param {Series} values
+ * @param {Series} failed
+ * @param {Series} all steps without any are no sign of calm
+ * @param {number} [step] in seconds
+ * @param {number} [last] the same of the last, which may still go on
  * @returns {{ index: number, isKnown: boolean } | null}
- *   null: there is none; `isKnown` false: it began before `index`, the first second that is known
+ *   null: there is none; `isKnown` false: nothing is known of the time before `index`, or nothing came then
  */
-export function beginning(values) {
+export function beginning(failed, all, step = 1, last = step) {
   let [index, calm] = [-1, 0];
-  for (let i = values.length - 1; i >= 0; i -= 1) {
-    const value = values[i];
-    if (value === null) return index < 0 ? null : { index: i + 1, isKnown: false };
-    if (value > 0) [index, calm] = [i, 0];
-    else calm += 1;
-    if (calm >= CALM) return index < 0 ? null : { index, isKnown: true };
+  for (let i = failed.length - 1; i >= 0 && calm < CALM; i -= 1) {
+    if (failed[i]) [index, calm] = [i, 0];
+    else if (all[i]) calm += i < failed.length - 1 ? step : last;
   }
-  return index < 0 ? null : { index: 0, isKnown: false };
+  return index < 0 ? null : { index, isKnown: calm > 0 && failed[index - 1] !== null };
 }
 
 /**
  * The same in words: `since 04:40:12 UTC`; empty if there is none.
- * @param {Series} values
- * @param {number} last the second at the end
- * @param {number} [step] of the series in seconds
+ * @param {Ranking} ranking
+ * @param {Record<string, Series>} series by column
  * @returns {string}
  */
-export function since(values, last, step = 1) {
-  const began = beginning(values);
+export function since(ranking, series) {
+  const failed = series["5xx"] ?? [];
+  const step = unit(ranking);
+  const began = beginning(failed, counted(series), step, step - coming(ranking));
   if (!began) return "";
-  const at = last - (values.length - 1 - began.index) * step;
-  return `since ${began.isKnown ? "" : "before "}${step < HOUR ? time(at) : `${date(at)} ${time(at)}`} UTC`;
+  const at = ranking.second - (failed.length - 1 - began.index) * step;
+  return `since ${began.isKnown ? "" : "before "}${moment(at, step)} UTC`;
 }
 
 /**

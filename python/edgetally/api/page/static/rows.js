@@ -147,8 +147,8 @@ export class Rows {
         { scope: "col", class: "wide", title: `against ${duration(ranking.ago)} before` },
         duration(ranking.ago),
       ),
+      html("th", { scope: "col", class: "wide" }, "status"),
     );
-    heads.splice(2, 0, html("th", { scope: "col", class: "wide" }, "status"));
     const name = html("th", { scope: "col", title: "in the order of trouble: 5xx and fetches without a response" });
     const one = ranking.of.slice(0, -1);
     const text = look.by === "trouble" ? `${one}, by trouble ↓` : one;
@@ -193,7 +193,7 @@ export class Rows {
    * @param {{ pops: number[][], most: number, quiet: boolean }} how
    */
   #fill(tr, ranking, row, { pops, most, quiet }) {
-    const [now, before] = [counts(ranking, row.now), counts(ranking, row.before)];
+    const [now, before] = [counts(ranking, row.now), counts(ranking, row.before, ranking.ago)];
     const columns = COLUMNS[ranking.of];
     set(tr, "title", tooltip(ranking, row));
     let cell = 1;

@@ -1,6 +1,6 @@
 /** What is looked at, as an address; and what state the page is in, in words. Knows no document. */
 
-/** @import { Condition, Look, Ranking } from "./types.js" */
+/** @import { Condition, Look, Ranking, Series } from "./types.js" */
 
 import { duration } from "./format.js";
 
@@ -31,14 +31,6 @@ export const EACH = new Map([
   [UNITS.minute, "a minute"],
   [UNITS.hour, "an hour"],
   [UNITS.day, "a day"],
-]);
-
-/** How long a strip is. */
-export const SPANS = new Map([
-  [UNITS.second, "five minutes"],
-  [UNITS.minute, "five hours"],
-  [UNITS.hour, "twelve days"],
-  [UNITS.day, "ten months"],
 ]);
 
 /** For so many seconds after the start, there is no minute before to compare with. */
@@ -102,13 +94,53 @@ export function unit(ranking) {
 }
 
 /**
+ * The series of requests or responses.
+ * @param {Record<string, Series>} series
+ * @returns {Series}
+ */
+export const counted = (series) => series.requests ?? series.responses ?? [];
+
+/**
+ * The seconds of the last step that are still to come: it may be the running minute, hour or day.
+ * @param {Ranking} ranking
+ * @returns {number}
+ */
+export function coming({ second, window, newest = second + window }) {
+  const whole = window / STEPS - 1;
+  return Math.max(0, Math.min(whole, second + whole - newest));
+}
+
+/**
+ * The steps that `now` adds up, or `before`.
+ * @param {Ranking} ranking
+ * @param {number} [ago] of `before`
+ * @returns {Series}
+ */
+function added(ranking, ago = 0) {
+  const values = counted(ranking.all.series);
+  const back = ago / unit(ranking);
+  return values.slice(-STEPS - back, values.length - back);
+}
+
+/**
+ * The seconds of which anything is known in `now` or `before`, at least 1: rates are sums divided by them.
+ * @param {Ranking} ranking
+ * @param {number} [ago] of `before`
+ * @returns {number}
+ */
+export function known(ranking, ago) {
+  const steps = added(ranking, ago).filter((one) => one !== null).length;
+  return Math.max(1, steps * unit(ranking) - (ago ? 0 : coming(ranking)));
+}
+
+/**
  * For how long there were no requests, as far as is known.
  * @param {Ranking} ranking
  * @returns {number} seconds
  */
 function idleFor(ranking) {
-  const values = ranking.all.series.requests ?? ranking.all.series.responses ?? [];
-  const last = values.findLastIndex((one) => one !== null && one > 0);
+  const values = counted(ranking.all.series);
+  const last = values.findLastIndex(Boolean);
   const known = values.filter((one) => one !== null).length;
   return last < 0 ? known : values.length - 1 - last;
 }
@@ -154,9 +186,7 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
  */
 export function starting(ranking) {
   if (ranking.second - ranking.since < STARTING * unit(ranking)) return true;
-  const values = ranking.all.series.requests ?? ranking.all.series.responses ?? [];
-  const ago = ranking.ago / unit(ranking);
-  return [...values.slice(-STEPS), ...values.slice(-STEPS - ago, -ago)].includes(null);
+  return [...added(ranking), ...added(ranking, ranking.ago)].includes(null);
 }
 
 /**

@@ -4,9 +4,9 @@
 
 import { changed, counts, TILES } from "./columns.js";
 import { byId, drawPaths, hatching, html, offer, picture, set, write } from "./element.js";
-import { date, duration, full, time } from "./format.js";
+import { date, duration, full, moment, time } from "./format.js";
 import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
-import { EACH, UNITS, unit } from "./state.js";
+import { counted, EACH, UNITS, unit } from "./state.js";
 
 const STRIP_HEIGHT = 96;
 /** A label nearer to an edge is left out, in steps. */
@@ -16,13 +16,6 @@ const LINES = new Map([
   [UNITS.second, UNITS.minute],
   [UNITS.minute, UNITS.hour],
   [UNITS.hour, 2 * UNITS.day],
-]);
-
-const BEFORE = new Map([
-  [UNITS.second, "a minute"],
-  [UNITS.minute, "an hour"],
-  [UNITS.hour, "60 hours"],
-  [UNITS.day, "60 days"],
 ]);
 
 const strip = byId("strip");
@@ -40,7 +33,7 @@ hatching("hatch-strip")(stripPicture);
  * @param {boolean} quiet no change is shown
  */
 export function drawTiles(ranking, quiet) {
-  const [now, before] = [counts(ranking, ranking.all.now), counts(ranking, ranking.all.before)];
+  const [now, before] = [counts(ranking, ranking.all.now), counts(ranking, ranking.all.before, ranking.ago)];
   const tiles = byId("tiles");
   const columns = TILES[ranking.of];
   if (tiles.dataset.of !== ranking.of) {
@@ -65,7 +58,7 @@ export function drawTiles(ranking, quiet) {
  */
 export function drawStrip(ranking, { frozen, newest }) {
   const { series } = ranking.all;
-  const all = series.requests ?? series.responses ?? [];
+  const all = counted(series);
   const last = all.length - 1;
   const most = largest(all);
   set(stripPicture, "viewBox", `0 0 ${all.length} ${STRIP_HEIGHT}`);
@@ -85,17 +78,20 @@ export function drawStrip(ranking, { frozen, newest }) {
   );
   needle.hidden = !frozen;
   const failed = series["5xx"]?.[last] ?? 0;
-  const counted = ranking.of === "domains" ? "requests" : "responses";
+  const those = ranking.of === "domains" ? "requests" : "responses";
   set(strip, "aria-valuemin", String(ranking.since));
   set(strip, "aria-valuemax", String(Math.max(newest, ranking.second)));
   set(strip, "aria-valuenow", String(ranking.second));
-  const when = step < UNITS.hour ? time(ranking.second) : `${date(ranking.second)} ${time(ranking.second)}`;
-  set(strip, "aria-valuetext", `${when}, ${full(all[last] ?? 0)} ${counted}, ${full(failed)} of them 5xx`);
-  const began = since(series["5xx"] ?? [], ranking.second, step);
+  set(
+    strip,
+    "aria-valuetext",
+    `${moment(ranking.second, step)}, ${full(all[last] ?? 0)} ${those}, ${full(failed)} of them 5xx`,
+  );
+  const began = since(ranking, series);
   const peak = all.some(Boolean) ? most : 0;
   const said = [
     `hatched: 5xx ${began}${unknown && " · grey: unknown"}`.replace("  ", " "),
-    `at most ${full(peak)} ${counted} ${EACH.get(step)}`,
+    `at most ${full(peak)} ${those} ${EACH.get(step)}`,
   ];
   if (!legend.children.length) legend.replaceChildren(...said.map(() => html("span")));
   said.forEach((text, i) => void write(legend.children[i], text));
@@ -151,7 +147,7 @@ export function drawPops(ranking, look) {
  */
 export function drawFoot(ranking) {
   const said = [
-    `last ${duration(ranking.window)} against ${BEFORE.get(unit(ranking))} before`,
+    `last ${duration(ranking.window)} against ${duration(ranking.ago)} before`,
     `late ${full(ranking.late)}`,
     `_other ${full(ranking.other)}`,
     `_invalid ${full(ranking.invalid)}`,

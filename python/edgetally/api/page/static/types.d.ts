@@ -62,6 +62,8 @@ export interface Ranking {
   other: number;
   invalid: number;
   rejected?: number;
+  /** The newest second that was known when it came: the page adds it. */
+  newest?: number;
 }
 
 /** What is looked at: all of it stands in the address. */

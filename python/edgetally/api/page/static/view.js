@@ -4,10 +4,9 @@
 
 import { counts, isTroubled } from "./columns.js";
 import { Connection } from "./connection.js";
-import { byId, offer, set, write } from "./element.js";
+import { byId, listen, offer, set, write } from "./element.js";
 import { drawFocus } from "./focus.js";
-import { date, localTime, percent, time } from "./format.js";
-import { listen } from "./keys.js";
+import { moment, percent } from "./format.js";
 import { Rows } from "./rows.js";
 import { write as address, arrange, condition, ORDERS, question, read, starting, UNITS, unit } from "./state.js";
 import { clickedSecond, drawFoot, drawPops, drawStrip, drawTiles } from "./summary.js";
@@ -114,6 +113,7 @@ async function refresh() {
  */
 function take(next) {
   if (!look.at && unit(next) === UNITS.second) ahead = next.Timestamp - Date.now() / 1000;
+  next.newest = newest(next);
   [ranking, sentence] = [next, ""];
   draw();
 }
@@ -156,9 +156,9 @@ function drawState() {
   const seen = { look, ranking, now: now(), lostAt: server(lostAt), retryAt: server(retryAt), problem, sentence };
   const state = condition(seen);
   const second = look.at || Math.floor(now());
-  const day = look.at && now() - look.at > UNITS.day ? `${date(look.at)} ` : "";
-  write(byId("clock"), `${day}${time(second)} UTC`);
-  set(byId("clock"), "title", localTime(second));
+  const isOld = look.at && now() - look.at > UNITS.day;
+  write(byId("clock"), `${moment(second, isOld ? UNITS.day : UNITS.second)} UTC`);
+  set(byId("clock"), "title", new Date(second * 1000).toLocaleString());
   set(document.body, "data-state", state.name);
   write(byId("state"), state.text);
   // Screen readers are told states, not seconds.
