@@ -61,11 +61,12 @@ class SystemClock:
 
 def http_date() -> bytes:
     """Return the wall clock's time as HTTP writes it: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7."""
-    return _http_date(int(time.time()))
+    return date_of(int(time.time()))
 
 
 @lru_cache(maxsize=1)
-def _http_date(second: int) -> bytes:
+def date_of(second: int) -> bytes:
+    """Return a Unix second as HTTP writes it."""
     # A seal makes thousands of responses in one second, and this takes longer than all else of a response.
     year, month, day, hour, minute, second, weekday, *_ = time.gmtime(second)
     # Not by `strftime`, whose names depend on the locale.

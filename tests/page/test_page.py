@@ -179,6 +179,16 @@ async def test_a_clock_that_stands_still_is_seen(service: Served, browser: Brows
         await look.is_in_state("stale", "stands still for 1")
 
 
+async def test_a_page_that_is_opened_while_the_clock_stands_still_says_for_how_long(
+    service: Served, browser: Browser
+) -> None:
+    await seal(service, 0, *traffic(0))
+    service.clock.anchor(START + 60)  # Nothing is sealed.
+    async with looking(browser, address(service)) as look:
+        await look.is_in_state("stale", re.compile(r"stands still for (5[89] s|1 min)"))
+        await expect(look.page.locator("#clock")).to_have_text(re.compile(r"^02:21:0\d UTC$"))
+
+
 async def test_freeze_scrub_and_a_link(service: Served, browser: Browser) -> None:
     for second in range(5):
         await seal(service, second, *traffic(second, count=second + 1))
@@ -361,6 +371,27 @@ async def test_beyond_the_shelf_the_strip_goes_on_in_minutes_hours_and_days(tmp_
             await look.page.keyboard.press("-")
             await look.is_in_state("live", "by day")
             await expect(legend).to_contain_text("at most 4 requests a day")
+
+
+async def test_rates_of_a_running_minute_are_of_its_known_seconds(tmp_path: Path, browser: Browser) -> None:
+    settings: dict[str, Json] = {"journal": {"kind": "memory", "data_dir": str(tmp_path)}}
+    async with served(settings) as service:
+        for second in (0, 60, 100, 120):
+            failed = traffic(second, status=503) if second == 60 else []
+            await seal(service, second, *traffic(second, count=60), *failed)
+        await service.to(151)  # 30 seconds of the third minute are sealed.
+        async with looking(browser, address(service, "#service=svc&downsample=minute&focus=a.example")) as look:
+            row = look.page.locator('tbody tr[data-name="a.example"]')
+            pop = look.page.locator(".focus-parts tr", has_text="AMS").locator("td").first
+            rate = f"{241 / 210:.2f}"  # The first minute of the four is that before START.
+            await expect(row.locator("td").first).to_have_text(rate)
+            await expect(look.page.locator("#tiles dd").first).to_have_text(rate)
+            await expect(pop).to_have_text(rate)
+            since = datetime.fromtimestamp(START + 60, UTC).strftime("%H:%M:%S")
+            await expect(look.page.locator("#strip .legend")).not_to_contain_text("since")
+            await seal(service, 151, *traffic(151, status=503))
+            await look.page.reload()
+            await expect(look.page.locator("#strip .legend")).to_contain_text(f"5xx since {since} UTC")
 
 
 async def test_a_time_without_a_server_is_grey_and_not_0(tmp_path: Path, browser: Browser) -> None:

@@ -6,10 +6,12 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
 
+from edgetally.clock import date_of
 from edgetally.config.validation import check
 from edgetally.service.service import Service
 from tests.support.clock import START, TIMEOUT_SECONDS, ManualClock, until
@@ -195,4 +197,6 @@ async def served(
             return sealed >= int(clock.now()) - delay and exported in (0, sealed) and is_recorded
 
         clock.settled = is_settled
-        yield Served(service, clock, client)
+        # Who looks at the service compares its seconds with the `Date` of its answers.
+        with patch("edgetally.http.messages.http_date", lambda: date_of(int(clock.now()))):
+            yield Served(service, clock, client)

@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -50,6 +51,13 @@ async def test_a_pipe_gets_rows(service: Served) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith(" edgetally  svc  domains by trouble")
     assert [line.split()[0] for line in lines if ".example" in line] == ["bad.example", "a.example"]
+
+
+async def test_a_picture_that_stands_still_is_no_picture_of_now(service: Served) -> None:
+    service.clock.anchor(START + 60)  # Nothing is sealed.
+    for _ in range(2):
+        first = (await run(service.url)).stdout.splitlines()[0]
+        assert re.search(r" 02:21:0\d UTC  stands still for (5[89] s|1 min)", first)
 
 
 async def test_json_is_the_answer_as_it_came(service: Served) -> None:
@@ -247,6 +255,15 @@ async def test_keys_in_a_terminal(service: Served, tmp_path: Path, _tmux: str) -
         await tmux.press("?")
         await tmux.shows("domains, origins")
         await tmux.press("?", "q")
+        await tmux.shows("left 0")
+
+
+@pytest.mark.parametrize("_tmux", [pytest.param("tmux", marks=skip_or_fail("tmux"))])
+async def test_a_terminal_opened_while_the_picture_stands_still(service: Served, tmp_path: Path, _tmux: str) -> None:
+    service.clock.anchor(START + 600)  # Nothing is sealed.
+    async with terminal(tmp_path, service.url) as tmux:
+        await tmux.shows("bad.example", "stands still for 10 min")
+        await tmux.press("q")
         await tmux.shows("left 0")
 
 

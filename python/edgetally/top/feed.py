@@ -7,7 +7,6 @@ import os
 import queue
 import random
 import threading
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgetally.top.server import Gone, Refused, ServerError
@@ -91,8 +90,3 @@ class Feed:
             if not stopped.is_set():
                 self._put(FeedEvent(look, problem=problem, retry_in=wait))
             stopped.wait(wait)
-
-
-def clock() -> float:
-    """Return the time of this machine, to which pictures add what the server's clock is ahead."""
-    return time.time()

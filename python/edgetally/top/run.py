@@ -11,7 +11,7 @@ from edgetally.errors import EdgetallyError, reason
 from edgetally.small_file import read_file
 from edgetally.top.look import Reach, TopLook
 from edgetally.top.screen import View, screen
-from edgetally.top.server import Refused, RemoteServer, ServerError
+from edgetally.top.server import Refused, RemoteServer, ServerError, clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,19 +53,21 @@ def top(asked: TopArguments) -> None:
         show(server, look)
     elif asked.follows:
         for answer in server.stream(look.path):
-            _print(answer, look, as_json=asked.as_json)
+            _print(answer, look, server.ahead, as_json=asked.as_json)
         raise ServerError(f"{server.url} ended the stream")
     else:
-        _print(server.ranking(look.path), look, as_json=asked.as_json)
+        _print(server.ranking(look.path), look, server.ahead, as_json=asked.as_json)
 
 
-def _print(answer: Received, look: TopLook, *, as_json: bool) -> None:
+def _print(answer: Received, look: TopLook, ahead: float, *, as_json: bool) -> None:
+    """Print what was received; `ahead` is the server's clock less this machine's, as far as is known."""
     if as_json:
         sys.stdout.write(answer.content.decode() + "\n")
     else:
         ranking = answer.ranking
         height = len(ranking.rows) + 12
-        connection = Reach(now=ranking.timestamp)
+        # Of a picture that stands still, the timestamp does, too.
+        connection = Reach(now=max(ranking.timestamp, clock() + ahead))
         # Without the keys, and without what only fills a screen.
         lines = screen(look, ranking, connection, View(), PIPE_WIDTH, height)[:-1]
         texts = ("".join(text for text, _ in line).rstrip() for line in lines)

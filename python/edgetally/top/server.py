@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import ssl
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -22,6 +25,8 @@ TIMEOUT = 30.0
 
 OTHER_HOST = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH, which Python does not name."""
+
+STREAM = "text/event-stream"
 
 RANKING = msgspec.json.Decoder(RankingAnswer)
 
@@ -99,6 +104,8 @@ class RemoteServer:
         self.token = token
         self._host, self._port = parts.hostname, port
         self._prefix = parts.path.rstrip("/")
+        self.ahead = -math.inf
+        """Its clock less this machine's, in seconds, as far as a `Date` says, which has no fraction."""
         self._context = None
         if parts.scheme == "https":
             try:
@@ -122,7 +129,7 @@ class RemoteServer:
 
     def stream(self, path: str) -> Stream:
         """Return rankings as they come."""
-        connection, response = self._ask(path, "text/event-stream")
+        connection, response = self._ask(path, STREAM)
         if "event-stream" not in response.headers.get_content_type():
             connection.close()
             raise ServerError(f"{self.url} has no streams: it may be an older Edgetally")
@@ -146,6 +153,9 @@ class RemoteServer:
             connection.request("GET", self._prefix + path, headers=headers)
             response = connection.getresponse()
             if response.status == http.client.OK:
+                # One ranking may be kept, with its `Date`, while no second is sealed.
+                if not path.startswith("/top/") or accept == STREAM:
+                    self.ahead = _date(response) - clock()
                 return connection, response
             problem = _problem(response)
         except (OSError, http.client.HTTPException) as error:
@@ -180,6 +190,19 @@ class _Connection(http.client.HTTPConnection):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def clock() -> float:
+    """Return the time of this machine, to which pictures add what the server's clock is ahead."""
+    return time.time()
+
+
+def _date(response: http.client.HTTPResponse) -> float:
+    """Return when a server answered, in Unix seconds by its own clock; minus infinity if it does not say."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (TypeError, ValueError):
+        return -math.inf
 
 
 def _decoded(content: bytes) -> Received:

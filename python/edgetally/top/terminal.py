@@ -9,9 +9,10 @@ import select
 import sys
 from typing import TYPE_CHECKING
 
-from edgetally.top.feed import Feed, clock
+from edgetally.top.feed import Feed
 from edgetally.top.look import ORDERS, Reach, arranged
 from edgetally.top.screen import View, screen
+from edgetally.top.server import clock
 from edgetally.top.trouble import pops_by_trouble, risen
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Terminal:
     def __init__(self, window: curses.window, server: RemoteServer, look: TopLook) -> None:
         self._window = window
         self._look = look
+        self._server = server
         self._feed = Feed(server)
         self._ranking: RankingAnswer | None = None
         self._ahead = 0.0
@@ -71,7 +73,8 @@ class Terminal:
             return
         if event.ranking:
             if not self._look.at:
-                self._ahead = event.ranking.timestamp - clock()
+                # Of a picture that stands still, the timestamp does, too.
+                self._ahead = max(event.ranking.timestamp - clock(), self._server.ahead)
             self._ranking = event.ranking
             self._lost_at = self._retry_at = 0.0
             self._problem = ""

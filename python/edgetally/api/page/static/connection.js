@@ -169,17 +169,22 @@ export function parser() {
   };
 }
 
+/** The server's clock less this machine's in seconds, by the last `Date`; NaN: it is not known. */
+export let ahead = Number.NaN;
+
 /**
  * Ask for an address with a token. Addresses are relative, so that a path prefix of a reverse proxy stays.
  * @param {string} address
  * @param {{ token: string, accept: string, signal?: AbortSignal }} how
  * @returns {Promise<Response>}
  */
-export function ask(address, { token, accept, signal }) {
+export async function ask(address, { token, accept, signal }) {
   /** @type {Record<string, string>} */
   const headers = { Accept: accept };
   if (token) headers["Fastly-Key"] = token;
-  return fetch(address, { headers, signal, cache: "no-store", credentials: "omit" });
+  const answer = await fetch(address, { headers, signal, cache: "no-store", credentials: "omit" });
+  ahead = (Date.parse(answer.headers.get("Date") ?? "") - Date.now()) / 1000;
+  return answer;
 }
 
 /**

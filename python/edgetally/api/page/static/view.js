@@ -3,7 +3,7 @@
 /** @import { Condition, Look, Ranking } from "./types.js" */
 
 import { counts, isTroubled } from "./columns.js";
-import { Connection } from "./connection.js";
+import { Connection, ahead as dated } from "./connection.js";
 import { byId, listen, offer, set, write } from "./element.js";
 import { drawFocus } from "./focus.js";
 import { moment, percent } from "./format.js";
@@ -112,7 +112,10 @@ async function refresh() {
  * @param {Ranking} next
  */
 function take(next) {
-  if (!look.at && unit(next) === UNITS.second) ahead = next.Timestamp - Date.now() / 1000;
+  const isLive = !look.at && unit(next) === UNITS.second;
+  if (isLive) ahead = next.Timestamp - Date.now() / 1000;
+  // Of a picture that stands still, the Timestamp does, too.
+  if (!isLive || dated > ahead) ahead = dated || ahead;
   next.newest = newest(next);
   [ranking, sentence] = [next, ""];
   draw();
