@@ -248,6 +248,8 @@ def attempts(members: Members) -> list[Members]:
     found: list[Members] = [
         {short: cell for short, row in spread.items() if (cell := row[at]) is not None} for at in range(count)
     ]
+    # As of a name that could not be resolved, before another group of upstreams answered.
+    found = [one for one in found if address_in_use(one) is not None or asks_an_origin(one.get(b"status"))]
     if all(len(values.split(flat.get(name))) <= 1 for name in (b"ttfb_ms", b"ttfb_s")):
         return found
     # nginx logs a time for every attempt with a response. It generated the status of the others.

@@ -129,7 +129,9 @@ def of_traefik(found: dict[bytes, Value]) -> Members:
     own[b"504"] = "Gateway Timeout"
     text = own.get(values.present(found.get(b"origin_status")) or b"")
     if text is not None and values.size(found.get(b"beresp_body_bytes")) == len(text):
-        del found[b"origin_status"], found[b"beresp_body_bytes"]
+        # As of Cloudflare: an origin was asked.
+        found[b"origin_status"] = Text(b"1", quoted=False)
+        del found[b"beresp_body_bytes"]
     if not values.addresses(found.get(b"origin_addr")):
         found.pop(b"origin_status", None)
     return found

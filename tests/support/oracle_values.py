@@ -34,7 +34,7 @@ _CTIME = re.compile(
 _SLASHED = re.compile(rb"([0-9]{4})/([0-9]{2})/([0-9]{2}.*)", re.DOTALL)
 _WITH_COMMA = re.compile(rb"([0-9]{10}),([0-9]+)")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_LIST_BORDER = re.compile(rb",| : ")
+_LIST_BORDER = re.compile(rb",|^: | :(?: |$)")
 _ESCAPES = dict(zip(b'bfnrt/\\"', (b"\b", b"\f", b"\n", b"\r", b"\t", b"/", b"\\", b'"'), strict=True))
 
 

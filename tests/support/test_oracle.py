@@ -434,7 +434,12 @@ def test_each_attempt_of_nginx_is_a_fetch() -> None:
         pytest.param(3, 3, b'"origin_addr":"a,b,c","origin_status":200', id="one status for all"),
         pytest.param(3, 1, b'"origin_addr":"a,b,c","origin_status":"-, 200"', id="shorter list of statuses"),
         pytest.param(2, 2, b'"origin_ip":"a","origin_status":"200 : 200"', id="one address for all"),
-        pytest.param(2, 0, b'"origin_addr":"-, -"', id="attempts without an address"),
+        pytest.param(0, 0, b'"status":200,"origin_addr":"-, -"', id="nobody was asked"),
+        pytest.param(1, 1, b'"origin_addr":", a","origin_status":"-, 200"', id="a name that could not be resolved"),
+        pytest.param(1, 1, b'"origin_addr":"a : ","origin_status":"503 : "', id="the last group has no attempt"),
+        pytest.param(2, 2, b'"origin_addr":"a, b : ","origin_status":"503, 200 : "', id="nor here"),
+        pytest.param(1, 1, b'"origin_addr":" : a","origin_status":" : 200"', id="the first group has no attempt"),
+        pytest.param(2, 2, b'"origin_addr":"a :  : b","origin_status":"503 :  : 200"', id="nor the second"),
         pytest.param(1, 1, b'"origin_status":200,"beresp_bytes":"1, 2"', id="sizes are not attempts"),
         pytest.param(1, 0, b'"origin_status":502,"beresp_bytes":0', id="made up by the edge"),
         pytest.param(1, 1, b'"origin_status":502,"beresp_bytes":0,"origin_ttfb_ms":0', id="a header did come"),
@@ -585,7 +590,7 @@ def names(tree: dict[str, Any]) -> set[str]:
 def test_every_line_is_accepted_rejected_or_blank(data: bytes) -> None:
     # Several records or messages in a line, and one over several lines, have tests of their own.
     joint = re.compile(rb"\}[\s,\0]*\{|\0\s*[^\s\0]")
-    spread = re.compile(rb"\{[^\n]*[^}\s]\s*\n\s*(?:\{[^\"]|[\],\"}])")
+    spread = re.compile(rb"\{[^\n]*[^}\s]\s*\n\s*(?:\{[^\"]|[\],\"}])|:\s*\n\s+\{")
     assume(not any(line.strip() == b"{" or joint.search(line) for line in data.split(b"\n")))
     assume(not spread.search(data))
     folded = fold_one(data)

@@ -1,5 +1,7 @@
 //! Fetches: the requests that an edge sent to origins for one record.
 
+use std::ops::Range;
+
 use crate::decode::slots::Slots;
 use crate::record::field_access::{FieldAccess, LineFields, NANOSECONDS_PER_MS, Nanoseconds};
 use crate::schema::counters::origin::LATENCY_ENDS_MS;
@@ -89,10 +91,16 @@ fn flat_fetches<'a>(fields: LineFields<'_, 'a>) -> Fetches<'a> {
     }
     let address = address(fields);
     if is_list(address) || fields.value(field::ORIGIN_STATUS).is_none() && is_list(fields.text(field::ORIGIN_STATUS)) {
-        return Fetches::Many(listed_fetches(fields));
+        let fetches = listed_fetches(fields);
+        return if fetches.is_empty() { Fetches::None } else { Fetches::Many(fetches) };
     }
-    let is_asked = status_code(fields.number(field::ORIGIN_STATUS)).is_some_and(|code| code != 0);
-    if is_address(address) || is_asked { Fetches::One(fetch(address, fields)) } else { Fetches::None }
+    if is_asked(address, fields) { Fetches::One(fetch(address, fields)) } else { Fetches::None }
+}
+
+/// Whether the edge asked an origin at all: it has an address, or a status other than 0.
+#[inline]
+fn is_asked<'a>(address: &[u8], fields: impl FieldAccess<'a>) -> bool {
+    is_address(address) || status_code(fields.number(field::ORIGIN_STATUS)).is_some_and(|code| code != 0)
 }
 
 /// The address in use: `origin_ip`, or `origin_addr` where that is absent.
@@ -150,20 +158,29 @@ pub fn latency(time: Nanoseconds) -> usize {
 /// Whether `text` lists the values of several attempts: `a, b`, or `a : b` between groups of upstreams.
 #[inline]
 fn is_list(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b',' | b' '))
-        && (text.contains(&b',') || text.windows(3).any(|three| three == b" : "))
+    text.iter().any(|byte| matches!(byte, b',' | b' ')) && border(text, 0).is_some()
+}
+
+/// The first border between two elements of a list at or after `from`: a comma, or a colon with the blanks around it. A group
+/// of upstreams without an attempt is empty, and at the ends of a list the blank beside it is gone: `a :`.
+fn border(text: &[u8], from: usize) -> Option<Range<usize>> {
+    (from..text.len()).find_map(|at| match text[at..] {
+        [b',', ..] => Some(at..at + 1),
+        [b' ', b':', b' ', ..] => Some(at..at + 3),
+        [b' ', b':'] => Some(at..at + 2),
+        [b':', b' ', ..] if at == 0 => Some(0..2),
+        _ => None,
+    })
 }
 
 fn split_list(text: &[u8]) -> Vec<&[u8]> {
     let mut elements = vec![];
-    for group in text.split(|byte| *byte == b',') {
-        let mut left = group;
-        while let Some(at) = left.windows(3).position(|three| three == b" : ") {
-            elements.push(content(&left[..at]));
-            left = &left[at + 3..];
-        }
-        elements.push(content(left));
+    let mut from = 0;
+    while let Some(border) = border(text, from) {
+        elements.push(content(&text[from..border.start]));
+        from = border.end;
     }
+    elements.push(content(&text[from..]));
     elements
 }
 
@@ -182,11 +199,15 @@ fn listed_fetches<'a>(fields: LineFields<'_, 'a>) -> Vec<Fetch<'a>> {
     let timed = [field::ORIGIN_TTFB_MS, field::ORIGIN_TTFB_S].iter().any(|slot| lists[*slot].len() > 1);
     let attempt = |at| {
         let attempt = AttemptFields { lists: &lists, at };
-        let fetch = fetch(attempt.text(field::ORIGIN_IP), attempt);
-        let answered = !timed || fetch.ttfb.is_some();
-        Fetch { status: fetch.status.filter(|_| answered), ..fetch }
+        let address = attempt.text(field::ORIGIN_IP);
+        // As of a name that could not be resolved, before another group answered.
+        is_asked(address, attempt).then(|| {
+            let fetch = fetch(address, attempt);
+            let answered = !timed || fetch.ttfb.is_some();
+            Fetch { status: fetch.status.filter(|_| answered), ..fetch }
+        })
     };
-    (0..attempts).map(attempt).collect()
+    (0..attempts).filter_map(attempt).collect()
 }
 
 /// The fields of one of the attempts in lists.
