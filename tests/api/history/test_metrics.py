@@ -140,6 +140,59 @@ async def test_pages_have_all_series_once(running: Served) -> None:
     assert seen == [("a.example", "AMS"), ("a.example", "TYO"), ("b.example", "FRA")]
 
 
+PAGED = "downsample=minute&metric=requests&group_by=domain,datacenter"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        f"{PAGED}&limit=2",
+        "downsample=minute&metric=requests,requests&group_by=datacenter,domain&domain=",
+        f"{PAGED}&start={THIS_MINUTE}&end={THIS_MINUTE + HOUR}",
+    ],
+)
+async def test_a_cursor_is_for_all_pages_of_its_question(running: Served, same: str) -> None:
+    cursor = (await running.get(f"{DOMAINS}?{PAGED}&limit=1"))["meta"]["next_cursor"]
+
+    assert next(iter(found(await running.get(f"{DOMAINS}?{same}&cursor={cursor}")))) == ("a.example", "TYO")
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        (DOMAINS, "downsample=hour&metric=requests&group_by=domain,datacenter"),
+        (DOMAINS, "downsample=minute&metric=edge_requests&group_by=domain,datacenter"),
+        (DOMAINS, "downsample=minute&metric=requests&group_by=domain,region"),
+        (DOMAINS, "downsample=minute&metric=requests&group_by=domain"),
+        (DOMAINS, f"{PAGED}&domain=a.example"),
+        (DOMAINS, f"{PAGED}&datacenter=AMS"),
+        (DOMAINS, f"{PAGED}&region=usa"),
+        ("/metrics/domains/services/other", PAGED),
+        (ORIGINS, "downsample=minute&metric=status_2xx&group_by=host,datacenter"),
+    ],
+)
+async def test_a_cursor_is_for_no_other_question(running: Served, path: str, other: str) -> None:
+    cursor = (await running.get(f"{DOMAINS}?{PAGED}&limit=1"))["meta"]["next_cursor"]
+    answer = await running.client.get(f"{path}?{other}&cursor={cursor}")
+
+    assert answer.status_code == 400
+    assert answer.json()["msg"].startswith("cursor: expected the next_cursor of a page of the same question, got ")
+
+
+async def test_a_cursor_is_good_after_a_restart(tmp_path: Path) -> None:
+    settings: dict[str, Json] = {"journal": {"kind": "memory", "data_dir": str(tmp_path)}}
+    async with served(settings) as running:
+        await running.push(record(0), record(0, domain="b.example"))
+        await running.to(2)
+        question = f"{DOMAINS}?downsample=minute&metric=requests&group_by=domain&limit=1"
+        cursor = (await running.get(question))["meta"]["next_cursor"]
+    async with served(settings) as running:
+        await running.to(3)
+        answer = await running.get(f"{question}&cursor={cursor}")
+
+    assert list(found(answer)) == [("b.example",)]
+
+
 async def test_at_most_200_series_are_on_a_page(running: Served) -> None:
     assert (await running.get(f"{DOMAINS}?limit=201"))["meta"]["limit"] == 200
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from edgetally.api.history.answers import FiltersAnswer, Hole, MetricsAnswer, MetricsMeta, SeriesAnswer
-from edgetally.api.history.parameters import NAME_PARAMETERS, Filters, MetricsParameters, cursor_of
+from edgetally.api.history.parameters import NAME_PARAMETERS, Filters, MetricsParameters
 from edgetally.api.history.times import iso
 from edgetally.history.question import DIMENSIONS, NAME, HistoryQuestion
 
@@ -38,7 +38,7 @@ class MetricsHistory:
 
     def answer(self, dataset: str, service_id: str, request: Request) -> asyncio.Future[Response]:
         """Answer a question; raise HistoryRefusal when it is not valid."""
-        asked = MetricsParameters.of(dataset, request.query, int(self._clock.now()))
+        asked = MetricsParameters.of(dataset, service_id, request.query, int(self._clock.now()))
         name = NAME_PARAMETERS[dataset]
         question = HistoryQuestion(
             services=(service_id,),
@@ -78,7 +78,7 @@ def _meta(asked: MetricsParameters, answer: HistoryAnswer, name: str) -> Metrics
         metric=metrics,
         metrics=metrics,
         limit=asked.limit,
-        next_cursor=cursor_of(answer.next_after),
+        next_cursor=asked.cursor(answer.next_after),
         sort=dimensions,
         group_by=dimensions or "none",
         filters=_filters(asked.filters, name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -32,6 +33,8 @@ NAME_PARAMETERS = {"domains": "domain", "origins": "host"}
 
 DEFAULT_METRICS = {"domains": "edge_requests", "origins": "responses"}
 
+DIGEST_BYTES = 6
+
 EXPECTED_TIME = "expected Unix seconds or a date such as 2026-11-28T08:00:00Z"
 
 
@@ -53,24 +56,36 @@ class MetricsParameters(NamedTuple):
     filters: Filters
     limit: int
     after: tuple[str, ...] | None
+    digest: str
+    """Of what all pages have in common: everything but the interval, which may end now, and the limit."""
 
     @classmethod
-    def of(cls, dataset: str, query: Mapping[str, str], now: int) -> MetricsParameters:
+    def of(cls, dataset: str, service_id: str, query: Mapping[str, str], now: int) -> MetricsParameters:
         """Read a query; raise HistoryRefusal when it is not valid."""
         tier = _tier(query, "downsample", "hour")
         interval = default_interval(_time(query, "start"), _time(query, "end"), tier, now)
         _check_order(interval, "start", "end")
         name = NAME_PARAMETERS[dataset]
         group_by = _group_by(query, name)
+        metrics = _metrics(dataset, query.get("metric") or DEFAULT_METRICS[dataset])
+        filters = _filters(query, name)
+        digest = _digest(dataset, service_id, tier.name, *map(sorted, (metrics, group_by, *filters)))
         return cls(
             tier=tier,
             interval=interval,
-            metrics=_metrics(dataset, query.get("metric") or DEFAULT_METRICS[dataset]),
+            metrics=metrics,
             group_by=group_by,
-            filters=_filters(query, name),
+            filters=filters,
             limit=min(_positive(query, "limit") or LIMIT, MAX_LIMIT),
-            after=_after(query.get("cursor", ""), len(group_by)),
+            after=_after(query.get("cursor", ""), digest, len(group_by)),
+            digest=digest,
         )
+
+    def cursor(self, after: Sequence[str] | None) -> str:
+        """Write where the next page of this question begins; empty if there is none."""
+        if after is None:
+            return ""
+        return base64.urlsafe_b64encode(msgspec.json.encode([self.digest, *after])).decode("ascii").rstrip("=")
 
 
 class StatsParameters(NamedTuple):
@@ -107,13 +122,6 @@ def month_of_query(query: Mapping[str, str], now: tuple[int, int]) -> tuple[int,
     if not (1970 <= year <= 9998 and month <= 12):  # noqa: PLR2004 - years of dates, and months
         raise invalid(f"expected a year from 1970 to 9998 and a month from 1 to 12, got {year} and {month}")
     return year, month
-
-
-def cursor_of(after: Sequence[str] | None) -> str:
-    """Write where the next page begins; empty if there is none."""
-    if after is None:
-        return ""
-    return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode("ascii").rstrip("=")
 
 
 def listed(text: str) -> list[str]:
@@ -208,13 +216,19 @@ def _positive(query: Mapping[str, str], parameter: str) -> int | None:
     raise invalid(f"{parameter}: expected an integer of at least 1, got {text[:MAX_SHOWN]!r}")
 
 
-def _after(cursor: str, dimensions: int) -> tuple[str, ...] | None:
+def _digest(*parts: str | list[str]) -> str:
+    """Return a few characters that tell questions apart, at every node and after a restart."""
+    return hashlib.blake2b(msgspec.json.encode(parts), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _after(cursor: str, digest: str, dimensions: int) -> tuple[str, ...] | None:
     if not cursor:
         return None
     try:
-        after = msgspec.json.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        found = msgspec.json.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
-        after = None
-    if not isinstance(after, list) or len(after) != dimensions or not all(isinstance(one, str) for one in after):
+        found = None
+    is_list = isinstance(found, list) and all(isinstance(one, str) for one in found)
+    if not is_list or len(found) != 1 + dimensions or found[0] != digest:
         raise invalid(f"cursor: expected the next_cursor of a page of the same question, got {cursor[:MAX_SHOWN]!r}")
-    return tuple(after)
+    return tuple(found[1:])
