@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.api.history.answers import MAX_COUNT
 from edgetally.api.history.parameters import CHANNEL_FIELDS
 from edgetally.config.regions import USUAL_BILLING_REGIONS
 from edgetally.history.tiers import DAY, MINUTE, TIERS
+from edgetally.model import MAX_WEIGHT
 from tests.support.clock import START
 from tests.support.served import Json, Served, record, served
 from tests.support.tokens import access, bearer
@@ -144,6 +146,27 @@ async def test_usage_is_by_region(running: Served) -> None:
     assert by_month["total"] == usage
     assert by_month["services"] == {"blog": {"name": "blog"}, "svc": {"name": "Shop"}}
     assert (await running.get("/stats/usage_by_month?year=2025&month=1"))["data"]["total"]["usa"] == nothing
+
+
+async def test_windows_count_whole_and_meta_repeats_what_was_asked(running: Served) -> None:
+    usage = await running.get(f"/stats/usage?from={START + 30}&to={START + 31}")
+
+    assert (usage["data"]["europe"]["requests"], usage["data"]["usa"]["requests"]) == (1, 2)
+    assert (usage["meta"]["from"], usage["meta"]["to"]) == ("2026-11-22 02:20:30 UTC", "2026-11-22 02:20:31 UTC")
+
+
+async def test_sums_stop_where_counters_do(running: Served) -> None:
+    full = record(MINUTE, resp_header_bytes=MAX_COUNT, weight=MAX_WEIGHT)
+    for service_id in ("svc", "blog"):
+        await running.client.post("/ingest", json=[{**full, "service_id": service_id}], headers=SENDER.header)
+    await running.to(MINUTE + 5)
+    fields = [(await running.get(f"/stats/service/svc{one}"))["data"][0] for one in ("", "/field/bandwidth")]
+    (total,) = (await running.get("/stats/aggregate"))["data"]
+    by_minute = await running.get("/stats/usage?by=minute")
+    by_service = await running.get("/stats/usage_by_service")
+
+    assert {one["bandwidth"] for one in [*fields, total, by_minute["data"]["europe"]]} == {MAX_COUNT}
+    assert by_service["data"]["europe"]["blog"]["bandwidth"] == MAX_COUNT
 
 
 @pytest.mark.parametrize(

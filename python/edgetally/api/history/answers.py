@@ -5,6 +5,7 @@ Documentation and generated clients spell some keys of `meta` in one way, real a
 are there.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -108,6 +109,15 @@ class BlocksByServiceAnswer(StatsEnvelope, kw_only=True):
     data: dict[str, list[Block]]
 
 
+MAX_COUNT = 2**64 - 1
+"""Where sums stop, as all counters do: many clients cannot read more."""
+
+
+def added_up(counts: Iterable[int | float]) -> int:
+    """Add up counts that may reach this limit together."""
+    return min(int(sum(counts)), MAX_COUNT)
+
+
 class Usage(Answer):
     """What was used."""
 
@@ -117,9 +127,9 @@ class Usage(Answer):
 
     def add(self, other: "Usage") -> None:
         """Add what was used elsewhere."""
-        self.bandwidth += other.bandwidth
-        self.requests += other.requests
-        self.compute_requests += other.compute_requests
+        self.bandwidth = added_up((self.bandwidth, other.bandwidth))
+        self.requests = added_up((self.requests, other.requests))
+        self.compute_requests = added_up((self.compute_requests, other.compute_requests))
 
 
 class UsageAnswer(StatsEnvelope, kw_only=True):

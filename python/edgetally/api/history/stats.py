@@ -28,6 +28,7 @@ from edgetally.api.history.answers import (
     UsageAnswer,
     UsageByMonthAnswer,
     UsageByServiceAnswer,
+    added_up,
 )
 from edgetally.api.history.parameters import CHANNEL_FIELDS, Filters, StatsParameters, field_of, month_of_query
 from edgetally.api.history.times import Interval
@@ -180,7 +181,7 @@ class Stats:
             for values in series.values:
                 usage[region].add(
                     Usage(
-                        int(sum(values.get(one, 0) for one in BANDWIDTH)),
+                        _bandwidth(values),
                         int(values.get("requests", 0)),
                         int(values.get("compute_requests", 0)),
                     )
@@ -222,10 +223,14 @@ def _made_of(field: str) -> tuple[str, ...]:
 def _field(name: str, values: dict[str, int | float]) -> FieldValue:
     """Return a field of a block."""
     if name == "bandwidth":
-        return sum(values.get(one, 0) for one in BANDWIDTH)
+        return _bandwidth(values)
     if name == "hit_ratio" and not (values.get("hits") or values.get("miss")):
         return None
     return values.get(name, 0)
+
+
+def _bandwidth(values: dict[str, int | float]) -> int:
+    return added_up(values.get(one, 0) for one in BANDWIDTH)
 
 
 def _visible(reader: HistoryReader, grant: Grant, asked: StatsParameters) -> list[str]:
