@@ -59,7 +59,8 @@ class Authorization:
             problem = "Provided credentials are missing or invalid"
             raise ApiRefusal(HTTPStatus.UNAUTHORIZED, problem, b"WWW-Authenticate: Bearer")
         if not grant.may("read", service_id):
-            detail = "the token does not permit this" if service_id is None else "the token is not for this service"
+            may_read = grant.may("read")
+            detail = "the token is not for this service" if may_read else "the token does not permit this"
             raise ApiRefusal(HTTPStatus.FORBIDDEN, "You are not authorized to perform this action", detail=detail)
         return grant
 

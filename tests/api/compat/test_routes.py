@@ -26,6 +26,7 @@ EVERY_READER = bearer("read", "*")
 READER = bearer("read", "svc")
 OTHER = bearer("read", "other")
 SENDER = bearer("ingest", "*")
+OWN_SENDER = bearer("ingest", "svc")
 UNKNOWN = bearer("read", "*")
 REVOKED = bearer("read", "*", revoked=True)
 
@@ -44,7 +45,7 @@ def concrete(template: str, service_id: str = "svc") -> str:
 async def service(tmp_path: Path) -> AsyncIterator[Served]:
     """A service with tokens, an entry and a history."""
     settings: dict[str, Json] = {
-        "access": access(EVERY_READER, READER, OTHER, SENDER, REVOKED),
+        "access": access(EVERY_READER, READER, OTHER, SENDER, OWN_SENDER, REVOKED),
         "journal": {"kind": "memory", "data_dir": str(tmp_path)},
     }
     async with served(settings) as running:
@@ -120,9 +121,11 @@ async def test_a_missing_or_wrong_token_is_401(service: Served, template: str) -
 
 @pytest.mark.parametrize("template", ALL)
 async def test_a_token_that_is_not_for_this_is_403(service: Served, template: str) -> None:
-    refused = await service.client.get(concrete(template), headers=SENDER.header)
-    assert refused.status_code == 403
-    assert refused.json()["msg"] == FORBIDDEN["msg"]
+    for sender in (SENDER, OWN_SENDER):
+        for service_id in ("svc", "nothing"):
+            refused = await service.client.get(concrete(template, service_id), headers=sender.header)
+            assert refused.status_code == 403
+            assert refused.json() == {**FORBIDDEN, "detail": "the token does not permit this"}
 
     if "{service_id}" in template:
         answers = [
