@@ -58,6 +58,8 @@ class Case(NamedTuple):
     problem: str  # part of it
 
 
+AT_LEAST_1 = "max_entries must be an integer of at least 1"
+
 CASES = [
     Case("no such page", "/nothing", 404, "no such endpoint: /nothing (see / for the list)"),
     Case("no such dataset", "/v1/nothing/svc/ts/0", 404, "no such endpoint: /v1/nothing/svc/ts/0 ("),
@@ -84,16 +86,21 @@ CASES = [
     Case("a timestamp with a fraction", "/v1/domains/svc/ts/1.5", 400, "start_timestamp"),
     Case("a timestamp with an underscore", "/v1/domains/svc/ts/1_000", 400, "start_timestamp"),
     Case("a timestamp in other digits", "/v1/domains/svc/ts/%D9%A3", 400, "start_timestamp"),
-    Case("a timestamp of 19 digits", f"/v1/domains/svc/ts/{'1' * 19}", 400, "start_timestamp"),
+    Case(
+        "a timestamp of 19 digits",
+        f"/v1/domains/svc/ts/{'1' * 19}",
+        400,
+        f"start_timestamp must have at most 18 digits (got 19: '{'1' * 19}')",
+    ),
     Case(
         "a limit that is a word",
         "/v1/domains/svc/ts/h/limit/all",
         400,
-        "max_entries must be an integer of at least 0 (got 'all')",
+        "max_entries must be an integer of at least 1 (got 'all')",
     ),
-    Case("a limit of 0", "/v1/domains/svc/ts/h/limit/0", 400, "max_entries must be at least 1"),
-    Case("a limit of 0 behind a cursor", "/v1/domains/svc/ts/5/limit/0", 400, "max_entries must be at least 1"),
-    Case("a limit that is negative", "/v1/domains/svc/ts/h/limit/-3", 400, "max_entries"),
+    Case("a limit of 0", "/v1/domains/svc/ts/h/limit/0", 400, f"{AT_LEAST_1} (got '0')"),
+    Case("a limit of 0 behind a cursor", "/v1/domains/svc/ts/5/limit/0", 400, f"{AT_LEAST_1} (got '0')"),
+    Case("a limit that is negative", "/v1/domains/svc/ts/h/limit/-5", 400, f"{AT_LEAST_1} (got '-5')"),
     Case("a channel of an unknown kind", "/v1/channel/svc/ts/0?kind=x", 400, "unknown kind 'x' (expected origin_insi"),
     Case("a channel, kind in capitals", "/v1/channel/svc/ts/0?kind=Origin_Insights", 400, "expected origin_insights"),
 ]
@@ -117,6 +124,16 @@ async def test_a_channel_without_a_kind_is_the_service_as_a_whole(service: Serve
         assert entry["recorded"] == START
         assert entry["aggregated"]["requests"] == 2
         assert {pop: shown["requests"] for pop, shown in entry["datacenter"].items()} == {"AMS": 1, "FRA": 1}
+
+
+@pytest.mark.parametrize("limit", ["121", "1" * 21, "9" * 5_000, "0" * 20 + "3"])
+async def test_a_limit_may_be_larger_than_what_there_is(service: Served, limit: str) -> None:
+    await service.traffic(range(2))
+    await service.to(4)
+
+    for start in ("h", "1"):
+        shown = (await service.get(f"/v1/domains/svc/ts/{start}/limit/{limit}"))["Data"]
+        assert [entry["recorded"] for entry in shown] == [START, START + 1]
 
 
 async def test_an_unknown_service_is_idle(service: Served) -> None:

@@ -83,9 +83,11 @@ async def test_seconds_that_left_the_shelf_are_not_known_any_more() -> None:
 
 WRONG = {
     "of=names": "unknown value 'names' of `of` (expected one of: domains, origins)",
-    "rows=0": "rows must be from 1 to 200 (got 0)",
+    "rows=0": "rows must be an integer of at least 1 (got '0')",
+    "rows=-5": "rows must be an integer of at least 1 (got '-5')",
+    "rows=111111111111111111111": "rows must be from 1 to 200 (got 111111111111111111111)",
     "rows=201": "rows must be from 1 to 200 (got 201)",
-    "rows=x": "rows must be an integer of at least 0 (got 'x')",
+    "rows=x": "rows must be an integer of at least 1 (got 'x')",
     "at=x": "at must be an integer of at least 0 (got 'x')",
     "at=-1": "at must be an integer of at least 0 (got '-1')",
     "pops=AMS": "unknown parameter 'pops' (expected one of: of, by, rows, pop, match, focus, at, downsample)",

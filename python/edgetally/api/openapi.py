@@ -231,7 +231,7 @@ CURSOR = _path(
     {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
     "The Timestamp of the previous answer; 0 for the last sealed second.",
 )
-MAX_ENTRIES = _path("max_entries", {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, "The most entries.")
+MAX_ENTRIES = _path("max_entries", {"type": "integer", "minimum": 1}, "The most entries.")
 KIND = _query(
     "kind", {"enum": ["", "origin_insights"]}, "`origin_insights`: responses of origins by name and address instead."
 )

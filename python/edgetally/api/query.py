@@ -42,9 +42,7 @@ def parse(service_id: str, dataset: str, suffix: list[str], *, gzip: bool) -> Qu
         case [start]:
             limit = None
         case [start, "limit", number]:
-            limit = integer("max_entries", number)
-            if limit < 1:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "max_entries must be at least 1 (got 0)")
+            limit = positive("max_entries", number)
         case _:
             problem = "no such endpoint (expected .../ts/{timestamp} or .../ts/h, optionally with /limit/{max_entries})"
             raise Refusal(HTTPStatus.NOT_FOUND, problem)
@@ -75,10 +73,24 @@ def parse_filter(dataset: str, query: Mapping[str, str]) -> Filter:
 
 
 def integer(name: str, text: str) -> int:
-    """Read an integer of at least 0 that a client has sent as `name`."""
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
-        return int(text)
+    """Read an integer of at least 0 that a client has sent as `name`; raise Refusal when it is none."""
+    if text.isascii() and text.isdecimal():
+        if len(text) <= MAX_DIGITS:
+            return int(text)
+        problem = f"{name} must have at most {MAX_DIGITS} digits (got {len(text)}: {text[:40]!r})"
+        raise Refusal(HTTPStatus.BAD_REQUEST, problem)
     raise Refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 0 (got {text[:40]!r})")
+
+
+def positive(name: str, text: str, refusal: type[Refusal] = Refusal) -> int:
+    """
+    Read how much of something a client wants, at least 1; raise a refusal when it is no such number.
+
+    Any number of more digits than a timestamp means the same: more than there is.
+    """
+    if text.isascii() and text.isdecimal() and (digits := text.lstrip("0")):
+        return int(digits) if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
+    raise refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 1 (got {text[:40]!r})")
 
 
 @cache

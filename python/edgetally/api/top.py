@@ -21,7 +21,7 @@ import msgspec
 from edgetally.api.encoding import GZIP_FROM
 from edgetally.api.errors import CORS, NOT_HTML, NOT_READ, Refusal, response_to
 from edgetally.api.long_poll import INLINE_BYTES
-from edgetally.api.query import integer
+from edgetally.api.query import integer, positive
 from edgetally.background import background_threads
 from edgetally.errors import Unavailable
 from edgetally.http.messages import Response
@@ -161,9 +161,9 @@ class Rankings:
         by = query.get("by", "trouble")
         if by not in (known := orders(of)):
             raise _invalid(f"{of} cannot be ordered by {by[:40]!r} (expected one of: {', '.join(known)})")
-        rows = integer("rows", query.get("rows", str(ROWS)))
-        if not 1 <= rows <= MAX_ROWS:
-            raise _invalid(f"rows must be from 1 to {MAX_ROWS} (got {rows})")
+        rows = positive("rows", query.get("rows", str(ROWS)))
+        if rows > MAX_ROWS:
+            raise _invalid(f"rows must be from 1 to {MAX_ROWS} (got {query['rows'][:40]})")
         newest, oldest = self._shelf.newest, self._shelf.oldest
         second = integer("at", query["at"]) if "at" in query else newest
         unit = UNITS.get(query.get("downsample", "second"))

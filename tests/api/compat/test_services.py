@@ -126,6 +126,8 @@ async def test_a_service_is_listed_as_long_as_anything_of_it_is_kept() -> None:
         ("page=2", []),
         ("per_page=999999999999999999", ["blog", "news", "shop"]),
         ("page=999999999999999999&per_page=999999999999999999", []),
+        ("per_page=" + "1" * 21, ["blog", "news", "shop"]),
+        ("page=" + "1" * 21, []),
         ("unknown=1", ["blog", "news", "shop"]),
     ],
 )
@@ -140,7 +142,6 @@ async def test_a_query_sorts_and_cuts(service: Served, query: str, ids: list[str
         ("page=-1", "page must be an integer of at least 1 (got '-1')"),
         ("page=x&per_page=y", "page must be an integer of at least 1 (got 'x')"),
         ("per_page=1.5", "per_page must be an integer of at least 1 (got '1.5')"),
-        ("per_page=" + "1" * 19, f"per_page must be an integer of at least 1 (got '{'1' * 19}')"),
         ("direction=up", "direction must be one of: ascend, descend (got 'up')"),
     ],
 )

@@ -181,7 +181,7 @@ async def test_sums_stop_where_counters_do(running: Served) -> None:
         ("/stats?from=soon", "from: expected Unix seconds or a date such as 2026-11-28T08:00:00Z, or `2 weeks ago`"),
         ("/stats?from=now&to=yesterday", "from must not be after to"),
         ("/stats/usage_by_month?month=13", "expected a year from 1970 to 9998 and a month from 1 to 12"),
-        ("/stats/usage_by_month?year=x", "year: expected an integer of at least 1, got 'x'"),
+        ("/stats/usage_by_month?year=x", "year must be an integer of at least 1 (got 'x')"),
     ],
 )
 async def test_what_is_not_valid_is_refused_with_the_reason(running: Served, path: str, problem: str) -> None:

@@ -49,7 +49,7 @@ def _query(name: str, schema: Json, description: str, *, required: bool = False)
     return {"name": name, "in": "query", "schema": schema, "description": description, "required": required}
 
 
-POSITIVE = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, {"const": ""}]}
+POSITIVE = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": ""}]}
 
 PAGING = (
     _query("page", POSITIVE, "Which page, from 1."),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlencode
 
 from edgetally.api.errors import ApiRefusal
-from edgetally.api.query import MAX_DIGITS
+from edgetally.api.query import positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +51,4 @@ class Page(NamedTuple):
 
 def _positive(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS and int(text):
-        return int(text)
-    raise ApiRefusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 1 (got {text[:40]!r})")
+    return positive(name, text, ApiRefusal) if text else None

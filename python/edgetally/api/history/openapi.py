@@ -97,7 +97,7 @@ def _metrics(dataset: str) -> HistoryOperation:
             REGION,
             _query(
                 "limit",
-                _or_empty({"type": "integer", "minimum": 1, "maximum": 10**18 - 1}),
+                _or_empty({"type": "integer", "minimum": 1}),
                 f"Series on a page, at most {MAX_LIMIT}. Default: 100.",
             ),
             _query("cursor", TEXT, "`next_cursor` of the page before."),

@@ -12,6 +12,7 @@ import msgspec
 
 from edgetally.api.errors import HistoryRefusal
 from edgetally.api.history.times import Interval, default_interval, parse_moment, parse_time
+from edgetally.api.query import positive
 from edgetally.config.regions import StatsRegion
 from edgetally.errors import hint
 from edgetally.history.question import DATACENTER, NAME, REGION
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_METRICS = 10
 LIMIT, MAX_LIMIT = 100, 200
-MAX_DIGITS = 18
 MAX_SHOWN = 40
 
 NAME_PARAMETERS = {"domains": "domain", "origins": "host"}
@@ -209,11 +209,7 @@ def _filters(query: Mapping[str, str], name: str) -> Filters:
 
 def _positive(query: Mapping[str, str], parameter: str) -> int | None:
     text = query.get(parameter)
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS and int(text):
-        return int(text)
-    raise invalid(f"{parameter}: expected an integer of at least 1, got {text[:MAX_SHOWN]!r}")
+    return positive(parameter, text, HistoryRefusal) if text else None
 
 
 def _digest(*parts: str | list[str]) -> str:
