@@ -105,6 +105,23 @@ def test_the_log_of_another_edge_is_added(tmp_path: Path, capfdbinary: pytest.Ca
     ]
 
 
+@pytest.mark.parametrize("more", [[], ["--add"]])
+def test_minutes_older_than_what_is_kept_are_left_out(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], more: list[str]
+) -> None:
+    (tmp_path / "edgetally.toml").write_text("[history]\nminute_days = 0\nhour_days = 1\nday_days = 40\n")
+    settings = ["--config", str(tmp_path / "edgetally.toml")]
+    # A day is kept as long as the last one of its month.
+    oldest = -30 * 86_400
+    logs = log(tmp_path / "a.log", -80 * 86_400, -80 * 86_400 + 1, -80 * 86_400 + 60, oldest, 0)
+    assert load(tmp_path, *settings, *more, logs) == 0
+    assert capfdbinary.readouterr().err.decode().splitlines()[-1] == (
+        "minutes added: 2; older than what is kept, and left out (see history.day_days): 2"
+    )
+    exported = rows(tmp_path, capfdbinary, "--downsample", "day")
+    assert [(one["timestamp"] - MIDNIGHT, one["requests"]) for one in exported] == [(oldest, 1), (0, 1)]
+
+
 def test_lines_that_do_not_count_are_reported_as_by_fold(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -99,7 +99,9 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
         file.close()
     status = write_summary(result, sys.stderr)
     present = f"; in the history already, and left as they are (see --add): {imported.present}"
-    sys.stderr.write(f"minutes added: {imported.minutes}{present if imported.present else ''}\n")
+    expired = f"; older than what is kept, and left out (see history.day_days): {imported.expired}"
+    left = f"{present if imported.present else ''}{expired if imported.expired else ''}"
+    sys.stderr.write(f"minutes added: {imported.minutes}{left}\n")
     return status
 
 

@@ -29,6 +29,8 @@ class Imported(NamedTuple):
     """Minutes that were added, of all services."""
     present: int
     """Minutes that were left as they are."""
+    expired: int
+    """Minutes that are older than anything that is kept, and were left out."""
 
 
 class NothingRunning:
@@ -53,7 +55,9 @@ class Importer:
     def add(self, sealed: Sequence[_core.Sealed], now: int) -> Imported:
         """Add the seconds of whole logs. Each hour of a service is one commit. Raises Unavailable."""
         minutes = present = 0
-        in_order = sorted(sealed, key=lambda one: (one.service_id, one.second))
+        kept = [one for one in sealed if self._file.keeps(one.second, now)]
+        expired = _minutes_in(sealed) - _minutes_in(kept)
+        in_order = sorted(kept, key=lambda one: (one.service_id, one.second))
         for (service_id, hour), seconds in groupby(in_order, key=lambda one: (one.service_id, hour_of(one.second))):
             there = set() if self._add else self._there(service_id, hour)
             made = list(self._minutes(service_id, list(seconds)))
@@ -64,7 +68,7 @@ class Importer:
             present += len(made) - len(new)
         while self._file.maintain(now):
             pass
-        return Imported(minutes, present)
+        return Imported(minutes, present, expired)
 
     def close(self) -> None:
         """Release the file for reading."""
@@ -98,3 +102,8 @@ class Importer:
             if not self._file.is_gone(tier, hour):
                 break
         return there
+
+
+def _minutes_in(sealed: Sequence[_core.Sealed]) -> int:
+    """Return how many minutes these seconds lie in, of all services."""
+    return len({(one.service_id, one.second // MINUTE) for one in sealed})

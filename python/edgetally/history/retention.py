@@ -27,6 +27,14 @@ class KeepLimits(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
+def is_kept(limits: KeepLimits, second: int, now: int) -> bool:
+    """Whether anything of this second is kept at second `now`: its minute, its hour or its day."""
+    return any(
+        days > 0 and tier.next_period(tier.period_of(second)) + days * DAY > now
+        for tier, days in ((tier, limits.days[tier.name]) for tier in TIERS.values())
+    )
+
+
 def remove_expired(database: sqlite3.Connection, limits: KeepLimits, now: int) -> bool:
     """Remove some of what is too old at second `now`; return whether there was any."""
     for tier in TIERS.values():

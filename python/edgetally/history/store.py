@@ -11,7 +11,7 @@ from edgetally.errors import Unavailable
 from edgetally.history.base import RecordedBatch, ServiceMinute
 from edgetally.history.chunks import DATASETS
 from edgetally.history.compaction import Kept, compact
-from edgetally.history.retention import KeepLimits, remove_expired, remove_oldest, used_bytes
+from edgetally.history.retention import KeepLimits, is_kept, remove_expired, remove_oldest, used_bytes
 from edgetally.history.sqlite_file import FILE, open_history
 from edgetally.history.tiers import MINUTE, Tier, hour_of
 
@@ -59,6 +59,10 @@ class HistoryFile:
             for one in minutes:
                 service = self._add_minute(one)
                 self._add_known(service, one.minute, one.minute + MINUTE)
+
+    def keeps(self, second: int, now: int) -> bool:
+        """Whether something of this second is kept at second `now`."""
+        return is_kept(self._limits, second, now)
 
     def is_gone(self, tier: Tier, second: int) -> bool:
         """Whether what a tier had of this second was removed."""
