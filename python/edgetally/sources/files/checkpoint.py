@@ -67,6 +67,11 @@ class EndedGeneration(msgspec.Struct, frozen=True):
     tail: str = ""
     """Digest of its last bytes, as that of a checkpoint."""
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether this tells the file from another one that has its inode by now."""
+        return self.offset > 0 and self.head > 0 and (bool(self.tail) or self.offset <= self.head)
+
 
 class History(msgspec.Struct, frozen=True):
     """What is known of a path besides its open generations."""
@@ -84,9 +89,7 @@ class History(msgspec.Struct, frozen=True):
 
     def with_ended(self, checkpoint: Checkpoint) -> "History":
         """Return the history after the generation of `checkpoint` was read to its end."""
-        identity = EndedGeneration(
-            checkpoint.inode, checkpoint.head, checkpoint.digest, checkpoint.offset, checkpoint.tail
-        )
+        identity = as_ended(checkpoint)
         ended = tuple(one for one in self.ended if one != identity)
         return History(max(self.watermark, checkpoint.modified), (*ended, identity)[-MAX_ENDED:], self.moved_to)
 
@@ -94,6 +97,11 @@ class History(msgspec.Struct, frozen=True):
         """Return the history after rotation has moved files into these directories."""
         known = dict.fromkeys((*self.moved_to, *directories))
         return History(self.watermark, self.ended, tuple(known)[-MAX_MOVED_TO:])
+
+
+def as_ended(checkpoint: Checkpoint) -> EndedGeneration:
+    """Return what is remembered of a generation that is not read on from `checkpoint`."""
+    return EndedGeneration(checkpoint.inode, checkpoint.head, checkpoint.digest, checkpoint.offset, checkpoint.tail)
 
 
 def digest_of(head: bytes) -> str:

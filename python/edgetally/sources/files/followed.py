@@ -20,6 +20,7 @@ from edgetally.sources.files.directory import Directories, Look, Rotated, found_
 from edgetally.sources.files.generation import Generation, Others
 from edgetally.sources.files.handover import Handover
 from edgetally.sources.files.open_file import NOTHING, Extent, OpenFile
+from edgetally.sources.files.read_files import ReadFiles
 from edgetally.sources.files.rotated_files import LOOK_AGAIN_SECONDS, RotatedFiles
 from edgetally.telemetry.events import FileRotated, FileUnavailable, Following, RotatedFileLost, say
 
@@ -59,6 +60,8 @@ class Shared(NamedTuple):
     """How long a renamed file must not change before it is closed."""
     directories: Directories
     """Looks at directories."""
+    files: ReadFiles
+    """Tells a file that was read under another name."""
     start: Start
     """Begins to read the blocks of generations."""
 
@@ -97,11 +100,13 @@ class FollowedPath:
         """Why the path cannot be opened at the moment."""
         self.commits = asyncio.Lock()
         self.uncommitted: dict[str, str | None] = {}
-        self._clock, self._quiet_seconds, self._directories, self._start = shared
+        self._clock, self._quiet_seconds, self._directories, self._files, self._start = shared
         self._is_matched = is_matched
         self._current: Generation | None = None
         self._arrived: OpenFile | None = None
         """The file that has taken the name, until it is a generation."""
+        self._is_lent = False
+        """The file that has the name was renamed from another log, which reads it."""
         self._arrived_as = NOTHING
         """How it began when it was opened."""
         self._unresolved = self._known(checkpoints)
@@ -116,7 +121,10 @@ class FollowedPath:
             absent = self._unresolved.pop(oldest)
             history = msgspec.structs.replace(history, watermark=max(history.watermark, absent.modified))
         self._next = max(self._unresolved, default=-1) + 1
-        self._rotated = RotatedFiles(self.name, shared.clock, history, was_away=not self._is_first)
+        self._rotated = RotatedFiles(self.name, shared.clock, history, shared.files, was_away=not self._is_first)
+        self._files.expect({one.inode for one in self._unresolved.values()}, self)
+        self._hints: list[Path] = []
+        """Where files of before were seen, under names of other logs."""
         for one in self._unresolved.values():
             if not one.offset and one.modified:
                 # Another file may have its inode by now, and nothing else tells which it was.
@@ -142,6 +150,16 @@ class FollowedPath:
     def is_gone(self) -> bool:
         """Whether a pattern found it, and neither the path nor an open file is left."""
         return self._is_matched and self.unavailable is not None and not self.generations and not self._unresolved
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is durable which files are read from where on."""
+        return self._arrived is None and not self.uncommitted
+
+    @property
+    def identities(self) -> set[tuple[int, int]]:
+        """Devices and inodes of its open files."""
+        return {one.file.identity for one in self.generations} | ({self._arrived.identity} if self._arrived else set())
 
     @property
     def places(self) -> set[Path]:
@@ -175,6 +193,7 @@ class FollowedPath:
     def poll(self) -> bool:
         """Look at the path and at the open generations; return whether `settle` is due: another file has the name."""
         is_due = self._clock.now() >= self._rotated.look_again_at
+        self._is_lent = False
         try:
             status = self.path.stat()
         except OSError as error:
@@ -183,15 +202,19 @@ class FollowedPath:
             if self._current and (status.st_dev, status.st_ino) == self._current.file.identity:
                 self.unavailable = None
                 self._current.poll(Extent(status.st_size, status.st_mtime_ns))
+            elif self._files.is_open((status.st_dev, status.st_ino), self.name):
+                # Renamed from another log, which reads it to its end.
+                self._drop_arrived()
+                self.unavailable, self._is_lent = None, True
             else:
                 is_due = self._arrive() or is_due
         newest = self._current or (self.generations[-1] if self.generations else None)
         for one in self.generations:
-            if one is self._current and not self.unavailable:
+            if one is self._current and not self.unavailable and not self._is_lent:
                 continue
             one.poll()
             # Without a new file the server may still open the old one, unless a pattern shows that it is gone.
-            is_old = one is not newest or self._is_matched
+            is_old = one is not newest or self._is_matched or self._is_lent
             if is_old and self._clock.now() - one.quiet_since >= self._quiet_seconds:
                 one.finish()
         return is_due
@@ -206,6 +229,7 @@ class FollowedPath:
         if self._is_torn(look, rotated):
             return
         self._note_moved_to()
+        self._leave_to_others()
         added: list[Generation] = []
         if self._is_first and rotated:
             since = int((self._clock.now() - self._quiet_seconds) * 1e9)
@@ -232,7 +256,7 @@ class FollowedPath:
         added += missed
         if self._arrived and not self._unresolved:
             added.append(self._take(self._arrived))
-        elif self._is_first:
+        elif self._is_first and not self._is_lent:
             self._note_absence()
         self._is_first = False
         if has_file and self._unresolved:
@@ -273,7 +297,7 @@ class FollowedPath:
 
     def ended(self, generation: Generation) -> None:
         """Change what the journal keeps: a generation was read to its end."""
-        self._rotated.history = self._rotated.history.with_ended(generation.checkpoint())
+        self._rotated.history = self._rotated.history.with_ended(generation.final())
         self.uncommitted |= {generation.key: None, self.name + HISTORY: self._rotated.history.encode()}
 
     def start(self, generations: Sequence[Generation]) -> None:
@@ -287,12 +311,14 @@ class FollowedPath:
 
     def forget(self, changes: Mapping[str, str]) -> None:
         """Let the journal keep nothing of this path any more, but these changes."""
+        self._rotated.history = History()
         self.uncommitted |= {self.name: None, self.name + HISTORY: None, **changes}
         self._start(self, ())
 
     def remove(self, generation: Generation) -> None:
         """Forget a generation whose blocks have ended."""
         self.generations.remove(generation)
+        self._files.close(generation.file)
         if self._current is generation:
             self._current = None
 
@@ -346,8 +372,7 @@ class FollowedPath:
     def _arrive(self) -> bool:
         """Open the file that has the name, unless it is open; return whether it is another one than before."""
         if self._arrived and not self._arrived.has_name(self.path):
-            self._arrived.close()
-            self._arrived = None
+            self._drop_arrived()
         try:
             if not self._arrived:
                 self._arrived = OpenFile(self.path)
@@ -356,6 +381,27 @@ class FollowedPath:
             self._set_unavailable(error)
             return False
         return not self._adopt()
+
+    def _drop_arrived(self) -> None:
+        """Close the file that has arrived, if any."""
+        if self._arrived:
+            self._arrived.close()
+            self._arrived = None
+
+    def _leave_to_others(self) -> None:
+        """Leave the file that has arrived to the log that reads it, or is about to, if there is one."""
+        if self._arrived and self._files.is_elsewhere(self._arrived, self.name):
+            self._drop_arrived()
+            self._is_lent = True
+
+    def awaits(self, file: OpenFile) -> bool:
+        """Whether this file was left before a restart, and is not found yet. It then is, under the name it has now."""
+        left = (one for one in self._unresolved.values() if one.inode == file.identity[1])
+        is_awaited = any(one.offset and one.head and file.has_read(one) for one in left)
+        if is_awaited and file.path not in self._hints:
+            self._hints.append(file.path)
+            self._rotated.look_again_at = self._clock.now()
+        return is_awaited
 
     def _adopt(self) -> bool:
         """Return whether the file that has arrived is that of an open generation, which then is the current one."""
@@ -373,9 +419,10 @@ class FollowedPath:
     def _take(self, file: OpenFile) -> Generation:
         """Read the file that has arrived."""
         self._arrived = None
-        at = file.end() if self._is_first else file.start()
+        left = self._files.left_off(file)
+        at = left or (file.end() if self._is_first else file.start())
         if self.unavailable is not None or not self._current:
-            self._say_start(at.offset, "end" if self._is_first else "beginning")
+            self._say_start(at.offset, "checkpoint" if left else "end" if self._is_first else "beginning")
         self.unavailable = None
         before, self._current = self._current, self._add(file, self._take_key(), at)
         # A copy that was made before it was opened was there at the look.
@@ -404,9 +451,7 @@ class FollowedPath:
             checkpoint = self._unresolved.get(number)
             if checkpoint is None:
                 continue
-            file = self._rotated.file_of(
-                checkpoint, self._arrived, look, rotated, self.generations, has_inode=has_inode
-            )
+            file = self._rotated.file_of(checkpoint, self._arrived, look, rotated, self._hints, has_inode=has_inode)
             if file is None:
                 continue
             del self._unresolved[number]
@@ -457,7 +502,7 @@ class FollowedPath:
         files = self._rotated.missed(rotated, self.generations, self._arrived, newest, truncated)
         if files is None:
             return None
-        return [self._add(file, self._take_key(), file.start(), older_than) for file in files]
+        return [self._add(one, self._take_key(), self._files.left_off(one) or one.start(), older_than) for one in files]
 
     def _add(self, file: OpenFile, key: str, at: Checkpoint, older_than: Generation | None = None) -> Generation:
         """Add a generation, the newest unless it is `older_than` another one."""
@@ -466,6 +511,7 @@ class FollowedPath:
             self.generations.insert(self.generations.index(older_than), generation)
         else:
             self.generations.append(generation)
+        self._files.open(file, self.name)
         self.uncommitted[key] = at.encode()
         return generation
 

@@ -12,9 +12,11 @@ from typing import NamedTuple, TypeVar
 from edgetally.clock import Clock, sleep_until
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block, path_from, path_text
+from edgetally.sources.files.checkpoint import as_ended, decode_checkpoint, decode_history
 from edgetally.sources.files.directory import Directories, InThread, bases, is_compressed
-from edgetally.sources.files.followed import FILE, FollowedPath, Shared, absolute, by_source
+from edgetally.sources.files.followed import FILE, HISTORY, FollowedPath, Shared, absolute, by_source
 from edgetally.sources.files.generation import Generation
+from edgetally.sources.files.read_files import ReadFiles
 from edgetally.telemetry.events import FileUnavailable, say
 
 T = TypeVar("T")
@@ -100,7 +102,8 @@ class Follower:
         self._read_source = read
         self._in_thread = in_thread
         self._directories = Directories(in_thread)
-        self._shared = Shared(clock, quiet_seconds, self._directories, self._start)
+        self._files = ReadFiles()
+        self._shared = Shared(clock, quiet_seconds, self._directories, self._files, self._start)
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: list[tuple[FollowedPath, Sequence[Generation]]] | None = None
         """What begins to be read after the same commit, while directories are looked at."""
@@ -115,10 +118,13 @@ class Follower:
         """Open every file that is there, where the journal says."""
         kept = by_source(checkpoints)
         plain = {absolute(one.pattern): one for one in self._follow if not is_pattern(one.pattern)}
-        await self._add(plain, kept)
+        new = await self._add(plain, kept)
         for one in self._follow:
             if is_pattern(one.pattern):
-                await self._open_pattern(one, checkpoints, kept)
+                new += await self._open_pattern(one, checkpoints, kept)
+        self._remember(kept)
+        # Only now, as any of them may have left a file that another one finds under its name.
+        await self._settle(new)
         self._patterns_due = self._clock.now() + PATTERN_SECONDS
 
     async def run(self) -> None:
@@ -130,10 +136,12 @@ class Follower:
             await self._look()
             if self._clock.now() >= self._patterns_due:
                 self._patterns_due = self._clock.now() + PATTERN_SECONDS
-                self._matched_at = self._now()
+                gone = [one for one in self.paths.values() if one.is_gone]
+                matched_at, self._matched_at = self._matched_at, self._now()
                 for one in self._follow:
                     if is_pattern(one.pattern):
-                        await self._match(one, {}, self._new_since[key_of(one)])
+                        await self._settle(await self._match(one, {}, self._new_since[key_of(one)]))
+                self._forget(gone, matched_at)
 
     async def close(self) -> None:
         """Stop reading, once `run` was cancelled. What was read counts."""
@@ -150,12 +158,27 @@ class Follower:
                 due.append(followed)
                 if len(due) % ROTATIONS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-            if followed.is_gone:
-                del self.paths[followed.path]
-                # If it comes back, its old files are not new.
-                self._new_since = dict.fromkeys(self._new_since, self._matched_at)
-                followed.forget({key: str(since) for key, since in self._new_since.items()})
         await self._settle(due)
+
+    def _forget(self, gone: Sequence[FollowedPath], matched_at: int) -> None:
+        """Forget files that were gone when patterns were looked up, once others have taken up what was read of them."""
+        if gone and all(one.is_settled for one in self.paths.values()):
+            for followed in gone:
+                if followed.is_gone:
+                    del self.paths[followed.path]
+                    # If it comes back, its old files are not new.
+                    self._new_since = dict.fromkeys(self._new_since, matched_at)
+                    followed.forget({key: str(since) for key, since in self._new_since.items()})
+
+    def _remember(self, kept: Mapping[str, Mapping[str, str]]) -> None:
+        """Remember what was read of files whose names are not followed any more: others may be."""
+        followed = {one.name for one in self.paths.values()}
+        for name, texts in kept.items():
+            for key, text in texts.items() if name not in followed else ():
+                is_history = key == name + HISTORY
+                self._files.replace(
+                    (), decode_history(text).ended if is_history else [as_ended(decode_checkpoint(text))]
+                )
 
     async def _settle(self, due: Sequence[FollowedPath]) -> None:
         """Look at the directories of these, each once, and take up what is there."""
@@ -178,17 +201,20 @@ class Follower:
 
     async def _open_pattern(
         self, one: Follow, checkpoints: Mapping[str, str], kept: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    ) -> list[FollowedPath]:
         """Follow the files that match a pattern: what was written since it was first followed is new."""
         key, now = key_of(one), self._now()
         since = checkpoints.get(key)
         self._new_since[key] = int(since) if since else now
-        await self._match(one, kept, None if since is None else self._new_since[key])
+        new = await self._match(one, kept, None if since is None else self._new_since[key])
         if not since:
             self._run(self._read_source(CheckpointUpdate(key, one.defaults, {key: str(now)})))
+        return new
 
-    async def _match(self, one: Follow, kept: Mapping[str, Mapping[str, str]], new_since: int | None) -> None:
-        """Follow the files that match a pattern and are not followed yet."""
+    async def _match(
+        self, one: Follow, kept: Mapping[str, Mapping[str, str]], new_since: int | None
+    ) -> list[FollowedPath]:
+        """Follow the files that match a pattern and are not followed yet; they are still to be settled."""
         path = absolute(one.pattern)
         pattern = str(path)
         self._set_unavailable(f"{FILE}{path_text(path)}", await self._in_thread(problem_of, path))
@@ -198,7 +224,7 @@ class Follower:
         lost = (path for path in known if fnmatch.fnmatchcase(str(path), pattern))
         found = {*matched, *lost}
         logs = {*found, *known, *self.paths}
-        open_files = {one.file.identity for path in self.paths.values() for one in path.generations}
+        open_files = {identity for path in self.paths.values() for identity in path.identities}
         new = []
         for path in sorted(found - self.paths.keys()):
             is_rotated = is_compressed(path.name) or any(path.with_name(base) in logs for base in bases(path.name))
@@ -206,7 +232,7 @@ class Follower:
             if not is_rotated and identity not in open_files:
                 new.append(path)
                 open_files |= {identity} if identity else set()
-        await self._add(dict.fromkeys(new, one), kept, is_matched=True, new_since=new_since)
+        return await self._add(dict.fromkeys(new, one), kept, is_matched=True, new_since=new_since)
 
     def _set_unavailable(self, source: str, problem: str | None) -> None:
         """Take note of why a pattern cannot be looked up, if it cannot."""
@@ -223,11 +249,13 @@ class Follower:
         *,
         is_matched: bool = False,
         new_since: int | None = None,
-    ) -> None:
-        """Follow `paths`."""
-        new = []
+    ) -> list[FollowedPath]:
+        """Follow `paths`; they are still to be settled."""
+        new: list[FollowedPath] = []
+        # A file that has taken the place of one that is gone comes before that is forgotten.
+        room = self._max_files - sum(not one.is_gone for one in self.paths.values())
         async for path, one in in_turns(paths.items()):
-            if len(self.paths) >= self._max_files:
+            if len(new) >= room:
                 self.left_out.add(path)
                 continue
             followed = self.paths[path] = FollowedPath(
@@ -241,7 +269,7 @@ class Follower:
             # What has the name is opened first: the look then shows everything that had it before.
             followed.poll()
             new.append(followed)
-        await self._settle(new)
+        return new
 
     def _start(self, followed: FollowedPath, generations: Sequence[Generation]) -> None:
         """Begin to read `generations`, once what the journal keeps of them is durable."""

@@ -143,6 +143,10 @@ class Generation:
         """Return the checkpoint of what is known to have been in the file, whatever is in it now."""
         return self.reader.known(self._pending)
 
+    def final(self) -> Checkpoint:
+        """Return the checkpoint of the end of the file, up to which everything counts."""
+        return self.reader.final()
+
     def taken(self, parts: bytes) -> dict[str, str | None]:
         """Return what the journal keeps once this begins with parts of records from the generation before."""
         return {self.key: msgspec.structs.replace(self.file.start(), pending=parts).encode()}
@@ -196,9 +200,10 @@ class Generation:
             yield self._block(data)
         elif self._is_over:
             async with self._log.commits:
+                unfinished = b"" if self.reader.is_within_line else self.reader.unfinished
                 self._log.ended(self)
                 changes = dict(self._log.uncommitted)
-                yield Block(self.reader.unfinished, end=True, checkpoints=changes)
+                yield Block(unfinished, end=True, checkpoints=changes)
                 self._log.committed(changes)
             self._has_ended = True
         else:

@@ -89,6 +89,12 @@ class LineReader:
         head = max(self.unfinished[:HEAD_BYTES], self.began.head, key=len)
         return msgspec.structs.replace(known, head=len(head), digest=digest_of(head))
 
+    def final(self) -> Checkpoint:
+        """Return the checkpoint of the end: a line that has no newline there ends, too."""
+        self._advance(self.unfinished)
+        self.unfinished = b""
+        return self.checkpoint(b"")
+
     def look_again(self) -> bool:
         """Return whether a file of which nothing was read has changed since others were looked for, and was empty."""
         if self.began.head:

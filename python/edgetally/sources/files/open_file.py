@@ -12,7 +12,14 @@ from edgetally.errors import InputError
 from edgetally.sources.base import path_text
 from edgetally.sources.compression import HEAD_BYTES as MAGIC_BYTES
 from edgetally.sources.compression import Identity, by_magic, foreign
-from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, TAIL_BYTES, Checkpoint, digest_of
+from edgetally.sources.files.checkpoint import (
+    HEAD_BYTES,
+    SURE_BYTES,
+    TAIL_BYTES,
+    Checkpoint,
+    EndedGeneration,
+    digest_of,
+)
 from edgetally.sources.files.directory import is_compressed
 
 FIRST_PIECE_BYTES = 4096
@@ -112,7 +119,7 @@ class OpenFile:
             pass  # reading reports it
         return NOTHING
 
-    def has_read(self, checkpoint: Checkpoint) -> bool:
+    def has_read(self, checkpoint: Checkpoint | EndedGeneration) -> bool:
         """Whether this has everything that was read up to `checkpoint`, as far as its beginning and end tell."""
         if not self.is_compressed and checkpoint.offset > self.extent().size:
             return False
@@ -202,6 +209,24 @@ class OpenFile:
         within_line = bool(tail) and not tail.endswith(b"\n")
         inode, path = self.identity[1], path_text(self.path)
         return Checkpoint(inode, size, len(head), digest_of(head), modified, within_line, path, tail=digest_of(tail))
+
+    def read_on(self, ended: EndedGeneration) -> Checkpoint:
+        """Return the checkpoint of where this was left. A line that was unfinished there counted as it was."""
+        try:
+            before = self.tail(ended.offset).rstrip(b"\0")
+        except OSError:  # reading reports it, and is retried
+            before = b""
+        within_line = bool(before) and not before.endswith(b"\n")
+        return Checkpoint(
+            ended.inode,
+            ended.offset,
+            ended.head,
+            ended.digest,
+            self.opened_as.modified,
+            within_line,
+            path_text(self.path),
+            tail=ended.tail,
+        )
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -12,6 +12,7 @@ from edgetally.sources.base import path_from
 from edgetally.sources.files.checkpoint import HEAD_BYTES, SURE_BYTES, Checkpoint, History, digest_of
 from edgetally.sources.files.directory import Found, Look, Rotated, is_compressed, plain
 from edgetally.sources.files.open_file import OpenFile, open_any, open_quietly
+from edgetally.sources.files.read_files import ReadFiles
 from edgetally.telemetry.events import RotatedFileUnreadable, say
 
 RECENT = 2
@@ -44,7 +45,7 @@ class Opened(Protocol):
 class RotatedFiles:
     """Tells older files that are still to be read from those that are known."""
 
-    def __init__(self, source: str, clock: Clock, history: History, *, was_away: bool) -> None:
+    def __init__(self, source: str, clock: Clock, history: History, files: ReadFiles, *, was_away: bool) -> None:
         """
         Look for files of `source`.
 
@@ -52,8 +53,11 @@ class RotatedFiles:
             source: Name of the source, for events.
             clock: Tells when to look again.
             history: What is known of the path.
+            files: What is known of the files of all paths.
             was_away: Files may have been rotated since the history: they are told by when they were written.
         """
+        self._files = files
+        self._history = History()
         self.history = history
         self.look_again_at = math.inf
         """When the directories are to be looked at again."""
@@ -68,6 +72,17 @@ class RotatedFiles:
         """Looks in a row during which files were renamed."""
         self._gone = 0
         """Looks in a row after which files were renamed, before they were opened."""
+
+    @property
+    def history(self) -> History:
+        """What is known of the path."""
+        return self._history
+
+    @history.setter
+    def history(self, history: History) -> None:
+        if history.ended != self._history.ended:
+            self._files.replace(self._history.ended, history.ended)
+        self._history = history
 
     def is_torn(self, rotated: Rotated, *, was_changing: bool) -> bool:
         """Return whether files were renamed during the look or since, which then has to be repeated."""
@@ -111,14 +126,15 @@ class RotatedFiles:
         arrived: OpenFile | None,
         look: Look,
         rotated: Rotated,
-        opened: Sequence[Opened],
+        hints: Sequence[Path],
         *,
         has_inode: bool,
     ) -> OpenFile | None:
         """
         Return the file of `checkpoint`, open, wherever it is now: that which has arrived, or one of those rotated.
 
-        Either it still has its inode, or it is a copy: all of the first kind come first.
+        It may also have been seen under the name of another log (`hints`). Either it still has its inode, or it is a
+        copy: all of the first kind come first.
         """
 
         def is_it(file: OpenFile, *, is_rotated: bool) -> bool:
@@ -126,12 +142,16 @@ class RotatedFiles:
             is_short = is_rotated and checkpoint.head > 0 and (checkpoint.offset <= checkpoint.head or checkpoint.tail)
             is_same = file.has_read(checkpoint) if is_short else file.matches(checkpoint)
             is_same = is_same and has_inode == (file.identity[1] == checkpoint.inode)
-            return is_same and not _is_open(file, opened) and (checkpoint.offset > 0 or not self._is_read(file))
+            return (
+                is_same
+                and not self._files.is_open(file.identity)
+                and (checkpoint.offset > 0 or not self._is_read(file))
+            )
 
         # It may have lost the name by now, and a copy of it may be found elsewhere.
         if arrived and is_it(arrived, is_rotated=False):
             return arrived
-        for place in dict.fromkeys(_places(checkpoint, look, rotated)):
+        for place in dict.fromkeys((*hints, *_places(checkpoint, look, rotated))):
             file = open_quietly(place)
             if file and is_it(file, is_rotated=place in rotated):
                 return file
@@ -179,7 +199,8 @@ class RotatedFiles:
                 return None
             if file is None:
                 continue
-            if any(one.identity == file.identity for one in others) or self._is_read(file):
+            is_known = any(one.identity == file.identity for one in others) or self._is_read(file)
+            if is_known or self._files.is_elsewhere(file, self._source):
                 file.close()
             elif file.is_empty:
                 # A copy may just begin, or a server still write to it.
