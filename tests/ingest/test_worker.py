@@ -286,6 +286,75 @@ async def stopped(follow: asyncio.Task[None]) -> None:
     assert follow.cancelled()
 
 
+class Received(Script):
+    """A source that has received more than was taken from it, as those without checkpoints have."""
+
+    async def blocks(self) -> AsyncIterator[Block]:
+        try:
+            for one in self._blocks:
+                yield one
+            self.done.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            yield Block(LINE + LINE.rstrip())
+            raise
+
+
+async def test_what_was_received_counts_when_the_process_stops(ingest: Ingest, worker: Worker) -> None:
+    source = Received(Block(LINE, more=True), ends=False)
+    follow = asyncio.create_task(worker.follow(source))
+    await reached(source.done, follow)
+    follow.cancel()
+    await stopped(follow)
+
+    assert ingest.totals.accepted == 3
+
+
+async def test_what_was_received_while_a_block_was_folded_counts_when_the_process_stops(
+    ingest: Ingest, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folding, go_on = asyncio.Event(), asyncio.Event()
+    feed = FoldPool.feed
+
+    async def feed_slowly(self: FoldPool, fold: _core.Fold, block: bytes) -> None:
+        folding.set()
+        await go_on.wait()
+        await feed(self, fold, block)
+
+    monkeypatch.setattr(FoldPool, "feed", feed_slowly)
+    follow = asyncio.create_task(worker.follow(Received(Block(LINE), ends=False)))
+    await reached(folding, follow)
+    follow.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await stopped(follow)
+
+    assert ingest.totals.accepted == 3
+
+
+@pytest.mark.parametrize(("last", "rejected"), [(LINE.rstrip(), 0), (LINE[:7], 1)])
+async def test_a_last_line_without_a_newline_ends_when_the_process_stops(
+    ingest: Ingest, worker: Worker, last: bytes, rejected: int
+) -> None:
+    source = Script(Block(LINE + last, more=True), ends=False)
+    follow = asyncio.create_task(worker.follow(source))
+    await reached(source.done, follow)
+    follow.cancel()
+    await stopped(follow)
+
+    assert (ingest.totals.accepted, ingest.totals.rejected.total()) == (2 - rejected, rejected)
+
+
+async def test_a_last_line_without_a_newline_does_not_end_if_it_is_read_again(ingest: Ingest, worker: Worker) -> None:
+    source = Script(Block(LINE * 2 + LINE.rstrip(), more=True), ends=False)
+    follow = asyncio.create_task(worker.follow(source, goes_back=True))
+    await reached(source.done, follow)
+    follow.cancel()
+    await stopped(follow)
+
+    assert ingest.totals.accepted == 2
+
+
 async def test_lines_that_are_folded_when_the_process_stops_count(worker: Worker, journal: Ledger) -> None:
     source = Script(block(2, 30, more=True), ends=False)
     follow = asyncio.create_task(worker.follow(source))

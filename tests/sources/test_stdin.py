@@ -7,16 +7,20 @@ import os
 import select
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import cast
 
 import pytest
 
 from edgetally.errors import ConfigError
+from edgetally.journal.memory import MemoryJournal
 from edgetally.model import Defaults
 from edgetally.sources.base import READ_BYTES, Block
 from edgetally.sources.stdin import READ_AHEAD, Stdin
-from tests.support.clock import until
+from tests.support.clock import ManualClock, until
+from tests.support.ingest import Ingest
+
+RECORD = b'{"status":200}\n'
 
 
 class Pipe:
@@ -139,6 +143,33 @@ async def test_there_is_no_checkpoint(pipe: Pipe) -> None:
         assert (await anext(blocks)).checkpoints is None
         pipe.end()
         assert [block.end async for block in blocks] == [True]
+
+
+async def test_what_was_read_by_the_stop_counts(pipe: Pipe) -> None:
+    clock = ManualClock()
+    ingest = Ingest(MemoryJournal(), clock)
+    follow = asyncio.create_task(ingest.worker.follow(Stdin(Defaults("svc", "lab"), pipe.reading)))
+    pipe.write(RECORD * 2 + RECORD.rstrip())
+    await until(lambda: ingest.totals.accepted == 2)
+    follow.cancel()
+    await asyncio.wait([follow])
+    ingest.close()
+
+    assert ingest.totals.accepted == 3
+
+
+async def test_blocks_that_wait_at_the_stop_are_yielded(pipe: Pipe) -> None:
+    async with piped(pipe) as blocks:
+        pipe.write(b"0")
+        assert (await anext(blocks)).data == b"0"
+        for number in range(READ_AHEAD + 1):
+            pipe.write(b"%d" % number)
+            await until(lambda: not select.select([pipe.reading], [], [], 0)[0])
+        found = [await blocks.athrow(asyncio.CancelledError())]
+        with suppress(asyncio.CancelledError):
+            while True:
+                found.append(await anext(blocks))
+    assert b"".join(one.data for one in found)[:READ_AHEAD] == b"0123"
 
 
 def reader() -> threading.Thread:

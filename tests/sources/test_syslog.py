@@ -337,6 +337,26 @@ async def test_records_that_arrive_before_the_stop_count(
     assert listener.lines == (3, 0)
 
 
+@pytest.mark.parametrize(
+    ("last", "lines"), [(RECORD, (2, 0)), (RECORD[:7], (1, 1)), (octet_counted(RECORD)[:9], (1, 1))]
+)
+async def test_a_connection_that_is_in_the_middle_of_a_line_at_the_stop_ends_there(
+    last: bytes,
+    lines: tuple[int, int],
+    tmp_path: Path,
+    ingest: Ingest,
+    clock: ManualClock,
+    events: pytest.LogCaptureFixture,
+) -> None:
+    """What was read is acknowledged by TCP, so its sender takes it for counted."""
+    async with listening("tcp", tmp_path, ingest, clock, events) as listener:
+        sender = listener.sender()
+        await sender.send(RECORD)
+        await sender.send_bytes(last)
+        await listener.counts(1)
+    assert listener.lines == lines
+
+
 # --- datagrams -----------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ do not pass here, but through group commit.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
 from typing import TypeVar
 
 from edgetally.clock import Clock, sleep_until
@@ -63,8 +64,10 @@ class Worker:
         batch = Batch(source, stream, self._clock)
         format_check = self._format_check(source, counted_as)
         background: asyncio.Task[None] | None = None
+        blocks, is_waiting = source.blocks(), True
         try:
-            async for block in source.blocks():
+            async for block in blocks:
+                is_waiting = False
                 await complete(batch.add(block))
                 format_check.look(block.data)
                 if batch.is_due:
@@ -74,6 +77,13 @@ class Worker:
                         # Backpressure: until it is durable, no more is taken from the source.
                         await self._commit(batch)
                 source.note_progress(stream.line, stream.unfinished, *batch.take_counts())
+                is_waiting = True
+        except asyncio.CancelledError:
+            if not goes_back:
+                if not is_waiting:
+                    await _take_rest(blocks, batch)
+                stream.finish()
+            raise
         finally:
             if background:
                 background.cancel()
@@ -163,6 +173,16 @@ class Batch:
         counts = self._recognised, self._rejected
         self._recognised = self._rejected = 0
         return counts
+
+
+async def _take_rest(blocks: AsyncIterator[Block], batch: Batch) -> None:
+    """Tell a source that the process stops, which came while a block was folded, and fold what it has by now."""
+    if isinstance(blocks, AsyncGenerator):
+        with suppress(asyncio.CancelledError, StopAsyncIteration):
+            block = await blocks.athrow(asyncio.CancelledError())
+            while True:
+                await batch.add(block)
+                block = await anext(blocks)
 
 
 def log_rejections(source: str, report: Report) -> None:

@@ -54,8 +54,16 @@ class Stdin:
         # for a writer must not keep the process alive.
         threading.Thread(target=read, name="stdin", daemon=True).start()
         say(StdinOpened(source=self.name))
-        while data := await ahead.get():
-            yield Block(data, more=not ahead.empty())
+        try:
+            while data := await ahead.get():
+                yield Block(data, more=not ahead.empty())
+        except asyncio.CancelledError:
+            # The process stops. What was read by now counts: nobody else can read it again.
+            for _ in range(READ_AHEAD + 1):
+                if not ahead.empty():
+                    yield Block(ahead.get_nowait(), more=True)
+                    await asyncio.sleep(0)  # a block may wait for a place
+            raise
         if self._problem:
             say(StdinFailed(source=self.name, problem=self._problem))
         else:

@@ -264,8 +264,8 @@ class SyslogConnection:
             come = [reading.result()] if has_read else []
             while piece := self._reader.take():
                 come.append(piece)
-            if come:
-                yield Block(b"".join(come), end=True)
+            # The last line ends here, too, as if the sender had closed the connection.
+            yield Block(b"".join(come), end=True, more=True)
             raise
         finally:
             reading.cancel()
