@@ -1,9 +1,12 @@
 """A cluster: nodes of every role with one real broker, and what a client sees of them."""
 
+import asyncio
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,8 @@ from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from tests.support.cluster import create
 from tests.support.cluster_services import PARTITIONS, Node, node, record, until
-from tests.support.kafka import Brokers, brokers, free_ports, needs_kafka
+from tests.support.kafka import DEADLINE, Brokers, brokers, free_ports, needs_kafka
+from tests.support.process import COMMAND
 
 pytestmark = needs_kafka()
 
@@ -128,3 +132,23 @@ async def test_nodes_wait_for_brokers_and_say_so() -> None:
 def test_roles_that_settings_do_not_go_with_are_refused(settings: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         check(settings)
+
+
+async def ended(url: str, *flags: str) -> tuple[int, str]:
+    """Run a node until it ends by itself; return its exit status, and what it said last."""
+    flags = ("--listen", "127.0.0.1:0", "--journal", url, "--partitions", str(PARTITIONS), *flags)
+    run = asyncio.to_thread(
+        subprocess.run, [*COMMAND, "serve", *flags], stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False
+    )
+    ended = await run
+    return ended.returncode, ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("role", ["read", "all"])
+async def test_a_node_with_other_settings_says_why_it_ends(url: str, role: str, tmp_path: Path) -> None:
+    async with node(url, "read", journal={"data_dir": str(tmp_path / "right")}) as right:
+        await until(right.is_ready)
+        status, said = await ended(url, "--role", role, "--data-dir", str(tmp_path / "wrong"), "--aggregate-delay", "3")
+    name = right.service.journal.partitions[0].newest_writer  # type: ignore[attr-defined]
+    assert said.startswith(f"edgetally: --journal: expected the settings of node {name}, which seals this journal: ")
+    assert status == 2

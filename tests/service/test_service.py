@@ -293,6 +293,23 @@ async def test_a_failed_task_is_logged_and_stops_the_process(
     assert [one.message for one in caplog.records] == ["internal error: a background task failed, stopping"]
 
 
+async def test_a_task_that_ends_with_an_error_of_the_user_is_no_bug(
+    service: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ConfigError("journal.data_dir", "it is damaged")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(service.service.shelf, "put", fail)
+    service.clock.settled = lambda: True
+    await service.to(1)
+    await service.service.failed.wait()
+
+    assert service.service.failure is error
+    assert not caplog.records
+
+
 async def test_every_limit_that_is_set_is_counted_where_its_page_says(service: Served) -> None:
     shown = (await service.client.get("/metrics")).text
     counted = re.findall(rf'^{REACHED}{{limit="(.*?)"}} ', shown, re.MULTILINE)

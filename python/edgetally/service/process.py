@@ -1,7 +1,7 @@
 """
 The process that serves: signals, the log and systemd.
 
-Its exit status is 0 after SIGTERM or SIGINT, and 1 after a background task failed.
+Its exit status is 0 after SIGTERM or SIGINT, and 1 after a bug in a background task.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 
 from edgetally.clock import Clock, sleep_until
 from edgetally.config.sections import Config
-from edgetally.errors import ConfigError
+from edgetally.errors import ConfigError, EdgetallyError
 from edgetally.malloc import keep_memory
 from edgetally.service.service import Service, cancel, first
 from edgetally.telemetry.events import ReloadFailed, Started, Stopping, say
@@ -34,7 +34,7 @@ def run(
     Serve until SIGTERM or SIGINT; return the exit status.
 
     SIGHUP reloads what `read_config` returns. `companion` runs while the service does; when it ends, so does the
-    service, and an error in it is raised.
+    service, and an error in it is raised. So is an EdgetallyError in a background task.
     """
     # Imported here because it is slow to import, and other commands do not need it.
     import uvloop  # noqa: PLC0415
@@ -84,7 +84,10 @@ async def _serve(
         for task in tasks:
             if not task.cancelled() and (error := task.exception()):
                 raise error
-    return 1 if service.failed.is_set() else 0
+        if isinstance(service.failure, EdgetallyError):
+            raise service.failure
+    # While it stops, what waits for others may be told so by an EdgetallyError.
+    return 1 if service.failed.is_set() and not isinstance(service.failure, EdgetallyError) else 0
 
 
 async def _sweep(log: Log, clock: Clock) -> None:

@@ -233,8 +233,9 @@ class Service:
         self.url = ""
         """Of the server, once it listens."""
         self.failed = asyncio.Event()
-        """Set when a background task has failed, and the process should stop."""
-        self._failure: BaseException | None = None
+        """Set when a background task has failed, and the process should stop. Whoever runs it says an EdgetallyError in
+        `failure`; others are logged."""
+        self.failure: BaseException | None = None
         self._listener: asyncio.Server | TlsListener | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
@@ -248,8 +249,8 @@ class Service:
             for sealer in self.windows.sealers:
                 await first([sealer.started, self.failed])
         try:
-            if isinstance(self._failure, EdgetallyError):
-                raise self._failure
+            if isinstance(self.failure, EdgetallyError):
+                raise self.failure
             await self._listen()
             await self._open_sources()
             self.asking.find_services()
@@ -428,8 +429,8 @@ class Service:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            self._failure = error
-            if self.windows.started or not isinstance(error, EdgetallyError):
+            self.failure = self.failure or error
+            if not isinstance(error, EdgetallyError):
                 say(TaskFailed(), error=error)
             self.failed.set()
 
