@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edgetally.cli.flags import add_flags
+from edgetally.cli.streams import say
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
@@ -37,7 +38,7 @@ def describe(command: argparse.ArgumentParser) -> None:
     check = below.add_parser(
         "check",
         help="check the topic",
-        description="Check the topic and its settings against those of a server. Nothing is changed.",
+        description="Check the topic and its nodes against the settings of a server. Nothing is changed.",
     )
     check.set_defaults(command=_check)
     for one in (create, check):
@@ -68,14 +69,17 @@ def _check(_: argparse.Namespace, settings: Given) -> int:
     problems = topic.problems(partitions=config.journal.partitions, needed=config.log_seconds)
     if found := [ConfigError("journal.kind", one) for one in problems]:
         raise ConfigError.joined(found)
-    sys.stdout.write(
-        f"ok\ntopic {properties.address.topic}: {topic.partitions} partitions, {topic.replicas} replicas\n"
-    )
+    tails = read_tails(properties, terms_of(config), ANSWER_SECONDS)
     now = SystemClock().now()
-    for tail in read_tails(properties, terms_of(config), ANSWER_SECONDS):
+    refusal = next((error for tail in tails if (error := tail.refusal(now))), None)
+    sys.stdout.write("" if refusal else "ok\n")
+    sys.stdout.write(f"topic {properties.address.topic}: {topic.partitions} partitions, {topic.replicas} replicas\n")
+    for tail in tails:
         sys.stdout.write(f"partition {tail.number}: {_described(tail, now)}\n")
-    for one in topic.warnings():
-        sys.stderr.write(f"edgetally: warning: {one}\n")
+    for one in topic.warnings(needed=config.log_seconds):
+        say(f"warning: {one}")
+    if refusal:
+        raise refusal
     return 0
 
 

@@ -1,14 +1,17 @@
 """The topic, at a real broker."""
 
 import asyncio
+import re
 
 import pytest
 
 from edgetally.cli.main import main
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.properties import ClientProperties
-from edgetally.journal.kafka.topic import SETTINGS, TopicAdmin
+from edgetally.journal.kafka.topic import SETTINGS, Topic, TopicAdmin
+from edgetally.service.cluster import terms_of
 from tests.support.cluster import create, open_journal
 from tests.support.kafka import DEADLINE, Brokers, needs_kafka
 from tests.support.nodes import reading
@@ -65,13 +68,52 @@ def test_a_topic_that_would_lose_counts_is_refused(one_broker: Brokers, settings
 
 async def test_a_check_shows_who_seals(one_broker: Brokers, capsys: pytest.CaptureFixture[str]) -> None:
     url = create(one_broker.url())
+    command = ["journal", "check", url, "--partitions", "1"]
+    async with reading(open_journal(url, terms=terms_of(check({"journal": {"partitions": 1}})))) as node:
+        await node.shows(lambda: node.newest)
+        assert await asyncio.to_thread(main, command) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("ok\n")
+    assert re.search(rf"UTC by {node.journal.node}, \d+\.\d s ago\n", shown.out)
+    assert "warning: 1 replicas: three survive the loss of a broker" in shown.err
+
+
+async def test_a_check_with_other_settings_than_the_nodes_fails(
+    one_broker: Brokers, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(one_broker.url())
+    command = ["journal", "check", url, "--partitions", "1"]
     async with reading(open_journal(url)) as node:
         await node.shows(lambda: node.newest)
-        assert await asyncio.to_thread(main, ["journal", "check", url, "--partitions", "1"]) == 0
-        shown = capsys.readouterr()
-        assert f"UTC by {node.journal.node}, " in shown.out
-        assert "s ago; its settings differ from these\n" in shown.out
-        assert "warning: 1 replicas: three survive the loss of a broker" in shown.err
+        assert await asyncio.to_thread(main, command) == 2
+    shown = capsys.readouterr()
+    assert "ok" not in shown.out
+    assert "s ago; its settings differ from these\n" in shown.out
+    assert f"edgetally: --journal: expected the settings of node {node.journal.node}, " in shown.err
+
+    # As after all nodes have stopped, to change a setting.
+    monkeypatch.setattr("edgetally.journal.kafka.tail.FOREIGN_SECONDS", 0.0)
+    assert await asyncio.to_thread(main, command) == 0
+    assert "s ago; its settings differ from these\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("replicas", "settings", "warned"),
+    [
+        (3, {"min.insync.replicas": "2"}, []),
+        (3, {"min.insync.replicas": "3"}, ["min.insync.replicas=3 of 3"]),
+        (3, {"min.insync.replicas": "1"}, ["min.insync.replicas=1"]),
+        (2, {"min.insync.replicas": "2"}, ["2 replicas"]),
+        (3, {"retention.bytes": "-1"}, []),
+        (3, {"retention.bytes": "1000000000"}, []),
+        (3, {"retention.bytes": "10000000"}, ["retention.bytes=10000000"]),
+    ],
+)
+def test_settings_that_are_probably_not_meant_are_named(
+    replicas: int, settings: dict[str, str], warned: list[str]
+) -> None:
+    topic = Topic(1, replicas, {"min.insync.replicas": "2", **settings})
+    assert [one.partition(":")[0] for one in topic.warnings(needed=NEEDED)] == warned
 
 
 def test_a_topic_that_is_not_there_is_named(one_broker: Brokers) -> None:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.clock import Clock, sleep_until
-from edgetally.errors import ConfigError, EdgetallyError
+from edgetally.errors import EdgetallyError
 from edgetally.journal.base import Fact, Gap, Partial, Seal
 from edgetally.journal.kafka.cursor import MessageBatch, SealRead
-from edgetally.journal.kafka.terms import Terms
+from edgetally.journal.kafka.terms import FOREIGN_SECONDS, Terms, other_terms
 from edgetally.telemetry.events import PartitionReadAnew, say
 
 OUTAGE_SECONDS = 1.8
@@ -24,9 +24,6 @@ DRAIN_SECONDS = 1.0
 TAKEOVER_SECONDS = 0.3
 TAKEOVER_SPREAD = 0.2
 """A seal that is missing for so long is written by another node; the spread is each node's own."""
-
-FOREIGN_SECONDS = 10.0
-"""For so long after a seal with other terms, this node writes none."""
 
 
 class SealWriter(NamedTuple):
@@ -272,12 +269,7 @@ class KafkaPartition:
             return
         self._foreign_until = read + FOREIGN_SECONDS
         if not self._caught_up.is_set() and self._foreign_until > now:
-            self._failure = ConfigError(
-                "journal.kind",
-                f"expected the settings of node {seal.writer}, which seals this journal: window.aggregate_delay, its "
-                "limits, records.max_ahead, journal.horizon and journal.partitions; to change them, stop all nodes for "
-                "10 seconds",
-            )
+            self._failure = other_terms(seal.writer)
 
     def _drop(self, condition: Callable[[int, Fact], bool]) -> None:
         """Drop the first facts while a condition holds, given how many there were before."""

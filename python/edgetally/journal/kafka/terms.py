@@ -6,10 +6,14 @@ from typing import NamedTuple
 import msgspec
 
 from edgetally import _core
+from edgetally.errors import ConfigError
 from edgetally.model import KeyLimits
 
 RESERVE_AHEAD = 6
 """Seconds that reservations may lie after they were appended: as in the sealer."""
+
+FOREIGN_SECONDS = 10.0
+"""For so long after a seal with other terms, a node writes none, and does not start."""
 
 
 class Terms(NamedTuple):
@@ -34,3 +38,13 @@ class Terms(NamedTuple):
     def ahead(self) -> int:
         """Seconds that a row may lie after its append."""
         return max(self.max_ahead, RESERVE_AHEAD)
+
+
+def other_terms(writer: str) -> ConfigError:
+    """Say that the node which seals the journal has other terms."""
+    return ConfigError(
+        "journal.kind",
+        f"expected the settings of node {writer}, which seals this journal: window.aggregate_delay, its limits, "
+        f"records.max_ahead, journal.horizon and journal.partitions; to change them, stop all nodes for "
+        f"{FOREIGN_SECONDS:.0f} seconds",
+    )

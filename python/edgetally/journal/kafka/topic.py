@@ -40,6 +40,9 @@ SAFE_REPLICAS = 3
 MARGIN_SECONDS = 60
 """What a topic has to keep beside what a reader needs at its start: brokers remove segments early by as much."""
 
+BUSY_BYTES = 1_000_000
+"""What a partition may get in a second when there is much to do."""
+
 MESSAGE_BYTES = int(PRODUCER["message.max.bytes"])
 """The largest record that is appended."""
 
@@ -73,8 +76,8 @@ class Topic(NamedTuple):
         if 0 <= (kept := int(self.settings.get("retention.ms", -1))) < least:
             yield f"expected retention.ms of at least {least}, got {kept}: raise it, or lower journal.horizon"
 
-    def warnings(self) -> Iterator[str]:
-        """Yield what works, and is probably not meant."""
+    def warnings(self, *, needed: int) -> Iterator[str]:
+        """Yield what works, and is probably not meant, for readers that need the last seconds."""
         if not self.settings:
             yield "this user may not see the settings of the topic: allow DescribeConfigs to have them checked"
             return
@@ -82,6 +85,13 @@ class Topic(NamedTuple):
             yield f"{self.replicas} replicas: three survive the loss of a broker"
         if self.replicas > 1 and self.settings.get("min.insync.replicas") == "1":
             yield "min.insync.replicas=1: what one broker has acknowledged is lost with it; set 2"
+        if SAFE_REPLICAS <= self.replicas <= (in_sync := int(self.settings.get("min.insync.replicas", 1))):
+            yield f"min.insync.replicas={in_sync} of {self.replicas}: nothing is appended while a broker is away; set 2"
+        if 0 <= (size := int(self.settings.get("retention.bytes", -1))) < needed * BUSY_BYTES:
+            yield (
+                f"retention.bytes={size}: beyond {size // needed} bytes a second and partition, it removes what "
+                f"readers need of the last {needed} seconds; set -1, and limit retention.ms"
+            )
         if self.replicas == 1 and int(self.settings.get("flush.messages", 1)) > 1:
             yield "one replica without flush.messages=1: a power cut loses what was acknowledged"
         if self.settings.get("unclean.leader.election.enable") == "true":
