@@ -144,7 +144,7 @@ async def ended(url: str, *flags: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("role", ["read", "all"])
+@pytest.mark.parametrize("role", ["ingest", "read", "all"])
 async def test_a_node_with_other_settings_says_why_it_ends(url: str, role: str, tmp_path: Path) -> None:
     async with node(url, "read", journal={"data_dir": str(tmp_path / "right")}) as right:
         await until(right.is_ready)
@@ -152,3 +152,18 @@ async def test_a_node_with_other_settings_says_why_it_ends(url: str, role: str, 
     name = right.service.journal.partitions[0].newest_writer  # type: ignore[attr-defined]
     assert said.startswith(f"edgetally: --journal: expected the settings of node {name}, which seals this journal: ")
     assert status == 2
+
+
+async def test_a_node_that_takes_records_ends_when_a_seal_has_other_settings(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgetally.service.cluster.LOOK_SECONDS", 0.1)
+    async with node(url, "ingest", window={"aggregate_delay": 3}) as wrong, node(url, "ingest") as right:
+        for one in (wrong, right):
+            assert (await one.push(record("svc"))).status_code == 200
+        async with node(url, "read"):
+            async with asyncio.timeout(DEADLINE):
+                await wrong.service.failed.wait()
+            assert "expected the settings of node " in str(wrong.service.failure)
+            await until(right.service.journal.agrees)  # type: ignore[attr-defined]
+        assert not right.service.failed.is_set()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from edgetally.clock import Clock
+from edgetally.clock import Clock, sleep_until
 from edgetally.config.sections import Config
 from edgetally.journal.base import Journal
 from edgetally.journal.kafka.address import parse
@@ -14,6 +14,9 @@ from edgetally.telemetry.prometheus import Family, Metric
 if TYPE_CHECKING:
     from edgetally.history.clickhouse.history import ClusterHistory
     from edgetally.journal.kafka.journal import KafkaJournal
+
+LOOK_SECONDS = 5.0
+"""How often a node looks for a seal, until there is one."""
 
 MAX_CLOCK_ERROR = 30.0
 """Seconds by which the clock of a node that takes records may be wrong."""
@@ -82,6 +85,11 @@ class ClusterMonitor:
         if abs(ahead) <= MAX_CLOCK_ERROR:
             return ""
         return f"the clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of the brokers"
+
+    async def check_settings(self, *, once: bool = False) -> None:
+        """Look until other nodes are known to have the same settings, or once; raise ConfigError if they have not."""
+        while self._journal and not await self._journal.agrees() and not once:
+            await sleep_until(self._clock, self._clock.now() + LOOK_SECONDS)
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics."""

@@ -251,6 +251,10 @@ class Service:
         try:
             if isinstance(self.failure, EdgetallyError):
                 raise self.failure
+            if self.config.node.ingests:
+                # Before anything is taken. Without brokers or seals, it goes on looking.
+                await self.cluster.check_settings(once=True)
+                self._tasks.append(self._start(self.cluster.check_settings()))
             await self._listen()
             await self._open_sources()
             self.asking.find_services()

@@ -1,11 +1,14 @@
 """Seals, which any reader may write: whoever wrote the newest one writes the next."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 
+from edgetally.cli.main import main
 from edgetally.clock import SystemClock
 from edgetally.errors import ConfigError
+from edgetally.journal.kafka.terms import FOREIGN_SECONDS
 from tests.support.cluster import TERMS, create, open_journal
 from tests.support.kafka import Brokers, needs_kafka
 from tests.support.nodes import ReaderNode, WrongClock, becomes, partial_of, reading
@@ -92,7 +95,26 @@ async def test_a_node_with_other_terms_does_not_start(one_broker: Brokers) -> No
         assert node.journal.partitions[0].newest_writer == node.journal.node
 
 
-async def test_a_message_of_a_newer_version_stops_its_partition(one_broker: Brokers) -> None:
+async def test_settings_may_be_changed_while_all_nodes_are_stopped(one_broker: Brokers) -> None:
+    url = create(one_broker.url())
+    changed = open_journal(url, terms=QUICK._replace(aggregate_delay=3))
+    assert not await changed.agrees()
+    async with reading(open_journal(url, terms=QUICK)) as node:
+        await node.shows(lambda: node.newest)
+        with pytest.raises(ConfigError, match=f"expected the settings of node {node.journal.node}"):
+            await changed.agrees()
+    later = open_journal(url, terms=changed.terms, clock=WrongClock(FOREIGN_SECONDS + 1))
+    assert not await later.agrees()
+    async with reading(later) as node:
+        await node.shows(lambda: later.partitions[0].newest_writer == later.node)
+        assert await later.agrees()
+        assert await changed.agrees()
+    await changed.close()
+
+
+async def test_a_message_of_a_newer_version_stops_its_partition(
+    one_broker: Brokers, capsys: pytest.CaptureFixture[str]
+) -> None:
     url = create(one_broker.url())
     async with reading(open_journal(url, terms=QUICK)) as node:
         await node.shows(lambda: node.newest)
@@ -103,11 +125,15 @@ async def test_a_message_of_a_newer_version_stops_its_partition(one_broker: Brok
         await node.journal.log.send(0, bytes(newer))
         await becomes(lambda: partition.problem)
         assert "upgrade readers before writers" in partition.problem
+        assert await asyncio.to_thread(main, ["journal", "check", url, "--partitions", "1"]) == 2
+        assert "upgrade readers before writers" in capsys.readouterr().err
 
         newest = node.newest
         async with reading(open_journal(url, terms=QUICK)) as other:
             # It stands, too, however often it is started, and neither shows what comes after.
             await becomes(lambda: other.journal.partitions[0].problem.endswith("before writers"))
+            # A node that takes records goes on.
+            assert await other.journal.agrees()
             await node.journal.log.send(0, envelope)
             assert node.newest == newest
             assert not node.failure

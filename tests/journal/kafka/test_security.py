@@ -79,7 +79,8 @@ async def test_users_need_what_they_do(with_users: Brokers) -> None:
         await fold.append(partial_of(SystemClock().now()))
         await node.shows(lambda: node.requests == {"svc": 1})
 
-    # This user may not read.
+    # This user may not read, so it cannot know the settings of others.
+    assert await fold.agrees()
     await fold.partitions[0].opened()
     await becomes(lambda: "allow Read" in fold.partitions[0].problem)
     await fold.close()

@@ -25,6 +25,7 @@ from edgetally.journal.kafka.partition import KafkaPartition, SealWriter
 from edgetally.journal.kafka.producer import ProducerThread
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.settlement import AppendAttempt, new_id, settle
+from edgetally.journal.kafka.tail import has_same_terms
 from edgetally.journal.kafka.terms import Terms
 from edgetally.journal.kafka.watch import TopicWatch
 from edgetally.journal.memory import store
@@ -77,6 +78,8 @@ class KafkaJournal:
         self.id = f"kafka/{properties.address.topic}"
         """Names this sequence of facts."""
         self._clock = clock
+        self._properties = properties
+        self._has_agreed = False
         self._max_pending = max_pending
         self._watch = TopicWatch(properties, partitions=terms.partitions, needed=needed)
         self.producer = ProducerThread(properties)
@@ -126,6 +129,16 @@ class KafkaJournal:
             # A caller that is cancelled has appended all the same.
             await asyncio.shield(task)
         store(self._records, checkpoints)
+
+    async def agrees(self) -> bool:
+        """
+        Whether the newest seal has these terms, or none can be read here. False: it is not known yet.
+
+        Raises ConfigError when other nodes have other terms.
+        """
+        if not self._has_agreed and self._watch.usable.is_set() and not self._watch.closed:
+            self._has_agreed = await asyncio.to_thread(has_same_terms, self._properties, self.terms, self._clock.now())
+        return self._has_agreed
 
     def checkpoints(self) -> Mapping[str, str]:
         """Return the checkpoints of files."""

@@ -1,9 +1,10 @@
 """The end of the log, as `edgetally journal check` shows it: which seals there are, and who wrote them."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.kafka.clients import new_consumer
@@ -13,6 +14,9 @@ from edgetally.journal.kafka.terms import FOREIGN_SECONDS, Terms, other_terms
 
 MESSAGES = 300
 """How many messages of each partition are read: a second of a busy journal has fewer."""
+
+LOOK_SECONDS = 2.0
+"""How long a node waits for brokers when it looks for a seal."""
 
 RETRY_SECONDS = 0.1
 
@@ -37,26 +41,46 @@ class PartitionTail(NamedTuple):
         return None if self.has_same_terms or now > self.appended + FOREIGN_SECONDS else other_terms(self.writer)
 
 
-def read_tails(properties: ClientProperties, terms: Terms, seconds: float) -> list[PartitionTail]:
+def has_same_terms(properties: ClientProperties, terms: Terms, now: float) -> bool:
     """
-    Read the end of each partition.
+    Look once for a seal with these terms; also return True if nothing here can be read by this user or version.
 
-    Raises Unavailable when brokers do not answer in time, and ConfigError when they do not allow it.
+    Raises ConfigError when the node that seals has other terms.
+    """
+    try:
+        # Every partition is sealed, by nodes with the same terms.
+        (tail,) = read_tails(properties, terms, LOOK_SECONDS, [0])
+    except ConfigError:
+        return True
+    except Unavailable:
+        return False
+    if refusal := tail.refusal(now):
+        raise refusal
+    return tail.second is not None and tail.has_same_terms
+
+
+def read_tails(
+    properties: ClientProperties, terms: Terms, seconds: float, numbers: Sequence[int] | None = None
+) -> list[PartitionTail]:
+    """
+    Read the end of these partitions, or of each.
+
+    Raises Unavailable when brokers do not answer in time, and ConfigError when it cannot be read.
     """
     deadline = time.monotonic() + seconds
     consumer = new_consumer(properties)
     try:
-        return _read(consumer, properties.address.topic, terms, deadline)
+        return _read(consumer, properties.address.topic, terms, numbers or range(terms.partitions), deadline)
     except KafkaException as error:
         raise Unavailable(f"the log cannot be read: {properties.redact(error.args[0].str())}") from error
     finally:
         consumer.close()
 
 
-def _read(consumer: Consumer, topic: str, terms: Terms, deadline: float) -> list[PartitionTail]:
+def _read(consumer: Consumer, topic: str, terms: Terms, numbers: Sequence[int], deadline: float) -> list[PartitionTail]:
     found = {}
     begins = []
-    for number in range(terms.partitions):
+    for number in numbers:
         low, high = _watermarks(consumer, TopicPartition(topic, number), deadline)
         found[number] = PartitionTail(number, high)
         if high > low:
@@ -65,18 +89,13 @@ def _read(consumer: Consumer, topic: str, terms: Terms, deadline: float) -> list
     left = set(readers)
     consumer.assign(begins)
     while left:
-        message = consumer.poll(0.1)
-        if time.monotonic() > deadline:
-            raise Unavailable("the brokers have not answered in time")
-        if message is None:
-            continue
-        if error := message.error():
-            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                raise ConfigError("journal.kind", f"this user may not read topic {topic}: allow Read")
-            continue
+        message = _next(consumer, topic, deadline)
         number, offset = message.partition() or 0, message.offset() or 0
         appended = message.timestamp()[1]
-        seal = readers[number].read(message.value() or b"", appended).seal
+        try:
+            seal = readers[number].read(message.value() or b"", appended).seal
+        except ValueError as error:
+            raise ConfigError("journal.kind", f"partition {number}: cannot read offset {offset}: {error}") from error
         end = found[number].end
         if seal and seal.is_news:
             has_same_terms = seal.terms == terms.digest
@@ -84,6 +103,20 @@ def _read(consumer: Consumer, topic: str, terms: Terms, deadline: float) -> list
         if offset + 1 >= end:
             left.discard(number)
     return list(found.values())
+
+
+def _next(consumer: Consumer, topic: str, deadline: float) -> Message:
+    while True:
+        message = consumer.poll(0.1)
+        if time.monotonic() > deadline:
+            raise Unavailable("the brokers have not answered in time")
+        if message is None:
+            continue
+        problem = message.error()
+        if problem is None:
+            return message
+        if problem.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise ConfigError("journal.kind", f"this user may not read topic {topic}: allow Read")
 
 
 def _watermarks(consumer: Consumer, partition: TopicPartition, deadline: float) -> tuple[int, int]:
