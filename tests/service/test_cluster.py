@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.cli.main import main
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
 from tests.support.cluster import create
 from tests.support.cluster_services import PARTITIONS, Node, node, record, until
 from tests.support.kafka import DEADLINE, Brokers, brokers, free_ports, needs_kafka
-from tests.support.process import COMMAND
+from tests.support.process import COMMAND, serving
 
 pytestmark = needs_kafka()
 
@@ -134,13 +136,11 @@ def test_roles_that_settings_do_not_go_with_are_refused(settings: dict[str, obje
         check(settings)
 
 
-async def ended(url: str, *flags: str) -> tuple[int, str]:
+def ended(url: str, *flags: str) -> tuple[int, str]:
     """Run a node until it ends by itself; return its exit status, and what it said last."""
     flags = ("--listen", "127.0.0.1:0", "--journal", url, "--partitions", str(PARTITIONS), *flags)
-    run = asyncio.to_thread(
-        subprocess.run, [*COMMAND, "serve", *flags], stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False
-    )
-    ended = await run
+    command = [*COMMAND, "serve", *flags]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False)
     return ended.returncode, ended.stderr.splitlines()[-1]
 
 
@@ -148,7 +148,8 @@ async def ended(url: str, *flags: str) -> tuple[int, str]:
 async def test_a_node_with_other_settings_says_why_it_ends(url: str, role: str, tmp_path: Path) -> None:
     async with node(url, "read", journal={"data_dir": str(tmp_path / "right")}) as right:
         await until(right.is_ready)
-        status, said = await ended(url, "--role", role, "--data-dir", str(tmp_path / "wrong"), "--aggregate-delay", "3")
+        flags = ("--role", role, "--data-dir", str(tmp_path / "wrong"), "--aggregate-delay", "3")
+        status, said = await asyncio.to_thread(ended, url, *flags)
     name = right.service.journal.partitions[0].newest_writer  # type: ignore[attr-defined]
     assert said.startswith(f"edgetally: --journal: expected the settings of node {name}, which seals this journal: ")
     assert status == 2
@@ -167,3 +168,20 @@ async def test_a_node_that_takes_records_ends_when_a_seal_has_other_settings(
             assert "expected the settings of node " in str(wrong.service.failure)
             await until(right.service.journal.agrees)  # type: ignore[attr-defined]
         assert not right.service.failed.is_set()
+
+
+def test_the_directory_of_a_reader_is_its_own(url: str, tmp_path: Path) -> None:
+    flags = ("--role", "read", "--data-dir", str(tmp_path))
+    with serving("--journal", url, "--partitions", str(PARTITIONS), *flags) as first:
+        status, said = ended(url, *flags)
+        problem = f"the history in {tmp_path} is in use by another process: stop it, or choose another directory"
+        assert (status, said) == (2, f"edgetally: --data-dir: {problem}")
+        # `edgetally history` may use it.
+        assert main(["history", "export", "--data-dir", str(tmp_path)]) == 0
+        log = tmp_path / "old.log"
+        log.write_text(json.dumps(record("svc")) + "\n")
+        assert main(["history", "import", "--data-dir", str(tmp_path), str(log)]) == 0
+        first.signal(signal.SIGKILL)
+        first.ended()
+    with serving("--journal", url, "--partitions", str(PARTITIONS), *flags) as second:
+        assert second.url

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -41,17 +42,19 @@ class Node:
 
 @asynccontextmanager
 async def node(url: str, role: str = "all", **settings: dict[str, object]) -> AsyncIterator[Node]:
-    given: dict[str, dict[str, object]] = {
-        **settings,
-        "journal": {"kind": url, "partitions": PARTITIONS, **settings.get("journal", {})},
-        "node": {"role": role},
-        "api": {"listen": "127.0.0.1:0", "error_delay": 0.0},
-    }
-    async with (
-        Service(check(given)) as service,
-        httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=DEADLINE) as client,
-    ):
-        yield Node(service, client)
+    with TemporaryDirectory() as directory:
+        own = {"kind": url, "partitions": PARTITIONS, "data_dir": directory}
+        given: dict[str, dict[str, object]] = {
+            **settings,
+            "journal": {**own, **settings.get("journal", {})},
+            "node": {"role": role},
+            "api": {"listen": "127.0.0.1:0", "error_delay": 0.0},
+        }
+        async with (
+            Service(check(given)) as service,
+            httpx.AsyncClient(base_url=service.url, verify=PLAIN, timeout=DEADLINE) as client,
+        ):
+            yield Node(service, client)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

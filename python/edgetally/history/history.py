@@ -3,6 +3,8 @@
 from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.config.sections import Config
+from edgetally.errors import ConfigError
+from edgetally.history.lock import DirectoryLock
 from edgetally.history.no_history import NoHistory
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.recorder import Recorder
@@ -19,9 +21,14 @@ class ServerHistory(NoHistory):
     """Minutes, hours and days in the data directory."""
 
     def __init__(self, config: Config, journal: Journal, clock: Clock) -> None:
-        """Open the file, or create it; raise ConfigError when it cannot be used."""
+        """Open the file, or create it; raise ConfigError when it cannot be used, or another server records into it."""
         self._limits = config.window.limits
         self._file = open_file(config)
+        try:
+            self._lock = DirectoryLock(config.journal.directory)
+        except ConfigError:
+            self._file.close()
+            raise
         self.recorder = Recorder(self._file, journal.id, clock, config.history)
         """Takes sealed seconds."""
         self.recorders = (self.recorder,)
@@ -64,6 +71,7 @@ class ServerHistory(NoHistory):
         self.recorder.close()
         self.reader.close()
         self._file.close()
+        self._lock.close()
 
 
 def has_history(config: Config) -> bool:
