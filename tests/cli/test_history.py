@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from edgetally.cli.main import main
-from tests.support.history import MIDNIGHT
+from edgetally.history.base import ServiceMinute
+from edgetally.history.store import HistoryFile
+from edgetally.history.tiers import DAY, HOUR
+from tests.support.history import MIDNIGHT, keeping, sealed_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +93,71 @@ def test_an_import_that_is_repeated_counts_nothing_twice(
         "minutes added: 1; in the history already, and left as they are (see --add): 2"
     )
     assert [one["requests"] for one in rows(tmp_path, capfdbinary)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("age", [40, 500])
+@pytest.mark.parametrize("order", [1, -1], ids=["oldest first", "newest first"])
+def test_logs_that_are_cut_within_an_hour_are_imported_whole(
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    age: int,
+    order: int,
+) -> None:
+    monkeypatch.setattr("edgetally.clock.SystemClock.now", lambda _: MIDNIGHT + age * DAY + 0.0)
+    cut = 6 * HOUR + 25 * 60
+    logs = [
+        log(tmp_path / "before.log", *range(0, cut, 60)),
+        log(tmp_path / "after.log", *range(cut, DAY + 60, 60)),
+    ]
+    for one in logs[::order]:
+        assert load(tmp_path, one) == 0
+        assert b"left as they are" not in capfdbinary.readouterr().err
+    for one in logs:
+        assert load(tmp_path, one) == 0
+        assert b"minutes added: 0; in the history already" in capfdbinary.readouterr().err
+
+    found = rows(tmp_path, capfdbinary, "--downsample", "day")
+    assert [(one["timestamp"] - MIDNIGHT, one["requests"]) for one in found] == [(0, 1_440), (DAY, 1)]
+
+
+@pytest.mark.parametrize("age", [1, 40, 500])
+def test_an_import_that_was_killed_can_be_repeated(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, age: int
+) -> None:
+    monkeypatch.setattr("edgetally.clock.SystemClock.now", lambda _: MIDNIGHT + age * DAY + 0.0)
+    whole = log(tmp_path / "whole.log", *range(0, 3 * HOUR, 60))
+    with monkeypatch.context() as killed:
+        add, commits = HistoryFile.add, iter([1])
+
+        def add_once(file: HistoryFile, minutes: list[ServiceMinute], **options: bool) -> int:
+            if not next(commits, 0):
+                raise LookupError
+            return add(file, minutes, **options)
+
+        killed.setattr(HistoryFile, "add", add_once)
+        with pytest.raises(LookupError):
+            load(tmp_path, whole)
+    assert load(tmp_path, whole) == 0
+
+    found = rows(tmp_path, capfdbinary, "--downsample", "day")
+    assert [one["requests"] for one in found] == [180]
+
+
+def test_what_a_server_recorded_is_not_imported_when_only_its_day_is_kept(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgetally.clock.SystemClock.now", lambda _: MIDNIGHT + 500 * DAY + 0.0)
+    with keeping(tmp_path) as kept:
+        records = ({"ts": MIDNIGHT + at, "service_id": "svc", "domain": "a.example"} for at in (0, 120))
+        kept.seal_each(sealed_seconds(records), until=MIDNIGHT + 180)
+        kept.settle()
+    # The first of these begins with the compaction of what the server recorded.
+    assert load(tmp_path, log(tmp_path / "later.log", DAY)) == 0
+    assert load(tmp_path, log(tmp_path / "all.log", 0, 60, 120, 180)) == 0
+
+    found = rows(tmp_path, capfdbinary, "--downsample", "day")
+    assert [one["requests"] for one in found] == [4, 1]
 
 
 def test_the_log_of_another_edge_is_added(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

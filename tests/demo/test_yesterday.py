@@ -8,11 +8,10 @@ import msgspec
 from edgetally.config.validation import check
 from edgetally.demo.traffic import INCIDENT, SITES
 from edgetally.demo.yesterday import HOURS, OUTAGE, Yesterday, hours, last_outage
-from edgetally.history.importing import NothingRunning
 from edgetally.history.question import HistoryQuestion
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.tiers import DAY, HOUR, MINUTE, TIERS
-from tests.support.history import MIDNIGHT
+from tests.support.history import MIDNIGHT, Idle
 
 NOW = MIDNIGHT + DAY + 20 * HOUR + 17 * MINUTE + 30
 
@@ -40,7 +39,7 @@ def test_the_evening_has_an_outage_and_minutes_that_are_not_over_are_left_out(tm
         assert yesterday.add(config, hour, NOW) == minutes * len(SITES)
         assert yesterday.add(config, hour, NOW) == 0, "a second time, they are there"
 
-    with closing(HistoryReaders(tmp_path / "history.sqlite", NothingRunning())) as readers:
+    with closing(HistoryReaders(tmp_path / "history.sqlite", Idle())) as readers:
         assert readers.services() == sorted(site.service_id for site in SITES)
         question = HistoryQuestion(
             services=("shop",),

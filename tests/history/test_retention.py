@@ -1,5 +1,7 @@
 """What leaves the history: by age of each tier, and by the size of all."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from edgetally.history.tiers import DAY, DAYS, HOUR, HOURS, MINUTES, Tier
@@ -70,3 +72,14 @@ def test_the_oldest_minutes_go_first_when_the_file_is_too_large(tmp_path: Path) 
         assert left == list(range(6 - len(left), 6))
         assert 0 < len(left) < 6
         assert days_with_requests(kept, HOURS) == days_with_requests(kept, DAYS) == everything
+
+
+def test_which_minutes_were_there_is_forgotten_with_the_last_tier(tmp_path: Path) -> None:
+    with keeping(tmp_path, minute_days=1, hour_days=3, day_days=40) as kept:
+        fill(kept, 3)
+        expire(kept, MIDNIGHT + 35 * DAY)
+        count = "SELECT count(*) FROM present"
+        with closing(sqlite3.connect(kept.file.path)) as database:
+            assert database.execute(count).fetchone() == (3,)
+            expire(kept, MIDNIGHT + 80 * DAY)
+            assert database.execute(count).fetchone() == (0,)

@@ -95,7 +95,6 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     try:
         imported = importer.add(sealed_of(result), now)
     finally:
-        importer.close()
         file.close()
     status = write_summary(result, sys.stderr)
     present = f"; in the history already, and left as they are (see --add): {imported.present}"

@@ -57,8 +57,7 @@ class Yesterday:
         kept = config.history
         with closing(open_file(config)) as file:
             importer = Importer(file, open_names=kept.max_open_names, names=kept.max_names, add=False)
-            with closing(importer):
-                return importer.add(sealed_of(fold(log)), now).minutes
+            return importer.add(sealed_of(fold(log)), now).minutes
 
     def _made(self, site: Site, ts: int) -> list[bytes]:
         made = []

@@ -16,6 +16,7 @@ import msgspec
 
 from edgetally import _core
 from edgetally.history.chunks import Part, Shelfmark, add_chunks, chunks_at, has_chunks, insert_chunks, note_gone
+from edgetally.history.present import note_present
 from edgetally.history.tiers import DAY, DAYS, HOUR, HOURS, MINUTE, MINUTES, day_of, hour_of
 
 STEP_BYTES = 16 << 20
@@ -23,6 +24,9 @@ STEP_BYTES = 16 << 20
 
 MINUTES_OF = """
 SELECT NULL, rows FROM minutes WHERE minute IN (SELECT value FROM json_each(?)) AND service = ? AND dataset = ?
+"""
+WHICH_MINUTES = """
+SELECT minute FROM minutes WHERE minute IN (SELECT value FROM json_each(?)) AND service = ? AND dataset = ?
 """
 REMOVE_MINUTES = "DELETE FROM minutes WHERE minute IN (SELECT value FROM json_each(?)) AND service = ? AND dataset = ?"
 
@@ -59,6 +63,8 @@ def _compact_hour(database: sqlite3.Connection, kept: Kept, now: int) -> int:
     hour = hour_of(minute)
     minutes = str([*range(hour, hour + HOUR, MINUTE)])
     parts: list[Part] = database.execute(MINUTES_OF, (minutes, service, dataset)).fetchall()
+    of_them = database.execute(WHICH_MINUTES, (minutes, service, dataset)).fetchall()
+    note_present(database, service, [one for (one,) in of_them])
     of_hour = _add_minutes(database, kept, Shelfmark(MINUTE, hour, service, dataset), parts)
     if kept.hours or kept.days:
         _add_hour(database, kept, Shelfmark(HOUR, day_of(hour), service, dataset), of_hour)

@@ -9,6 +9,7 @@ import sqlite3
 import msgspec
 
 from edgetally.history.chunks import note_gone
+from edgetally.history.present import forget_present
 from edgetally.history.tiers import DAY, HOURS, TIERS, Tier
 
 STEP_CHUNKS = 2_000
@@ -42,7 +43,7 @@ def remove_expired(database: sqlite3.Connection, limits: KeepLimits, now: int) -
         if oldest is not None and tier.next_period(oldest) + limits.days[tier.name] * DAY <= now:
             _remove(database, tier, oldest)
             return True
-    return False
+    return forget_present(database)
 
 
 def remove_oldest(database: sqlite3.Connection, limits: KeepLimits) -> bool:

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from edgetally.errors import ConfigError, Unavailable
+from edgetally.history.present import TABLE
 from edgetally.journal.sqlite_file import lay_out
 
 FILE = "history.sqlite"
@@ -38,7 +39,7 @@ length of its windows. Keys begin with the time: what is written and removed tog
 `services.newest` is the newest hour of a service. `open_days` are days whose hours are not in the tier of days yet.
 `marks` has the second up to which each journal has been read, itself not included. `known` has the seconds of which
 everything is known, of one service or, without one, of all: whatever is in no row is a hole. Of a tier, everything
-before `gone.before` was removed.
+before `gone.before` was removed. `present` is in history/present.py.
 """
 
 PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
@@ -105,4 +106,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("BEGIN IMMEDIATE")
     tables = [statement.rstrip(";") for statement in TABLES.strip().split(";\n")]
     lay_out(database, path, application=APPLICATION, version=VERSION, tables=tables)
+    # Not among the tables above: earlier versions work with it as well as without.
+    database.execute(TABLE)
     database.execute("COMMIT")

@@ -11,9 +11,10 @@ from edgetally.errors import Unavailable
 from edgetally.history.base import RecordedBatch, ServiceMinute
 from edgetally.history.chunks import DATASETS
 from edgetally.history.compaction import Kept, compact
+from edgetally.history.present import is_noted, note_present
 from edgetally.history.retention import KeepLimits, is_kept, remove_expired, remove_oldest, used_bytes
 from edgetally.history.sqlite_file import FILE, open_history
-from edgetally.history.tiers import MINUTE, Tier, hour_of
+from edgetally.history.tiers import MINUTE, hour_of
 
 RESERVED_BYTES, RESERVED_PART = 128 << 20, 0.1
 """Bytes of the disk that history leaves to the journal, and the most of a small disk."""
@@ -53,21 +54,24 @@ class HistoryFile:
             if batch.until > self.mark(batch.journal):
                 self._add(batch)
 
-    def add(self, minutes: Sequence[ServiceMinute]) -> None:
-        """Add minutes that no journal has, in one commit; raise Unavailable when that is not possible now."""
+    def add(self, minutes: Sequence[ServiceMinute], *, to_present: bool = True) -> int:
+        """
+        Add minutes that no journal has, in one commit, and return how many.
+
+        Without `to_present`, those of which there is anything stay as they are. Raises Unavailable when it is not
+        possible now.
+        """
         with self._transaction():
-            for one in minutes:
+            added = [one for one in minutes if to_present or not self._is_present(one)]
+            for one in added:
                 service = self._add_minute(one)
                 self._add_known(service, one.minute, one.minute + MINUTE)
+                note_present(self._database, service, [one.minute])
+        return len(added)
 
     def keeps(self, second: int, now: int) -> bool:
         """Whether something of this second is kept at second `now`."""
         return is_kept(self._limits, second, now)
-
-    def is_gone(self, tier: Tier, second: int) -> bool:
-        """Whether what a tier had of this second was removed."""
-        row = self._database.execute("SELECT before FROM gone WHERE tier = ?", (tier.seconds,)).fetchone()
-        return bool(row) and second < row[0]
 
     def maintain(self, now: int) -> bool:
         """Take one step of compaction or retention; return whether there may be another. Raises Unavailable."""
@@ -126,6 +130,16 @@ class HistoryFile:
         self._database.execute(
             "DELETE FROM marks WHERE journal NOT IN (SELECT journal FROM marks ORDER BY until DESC LIMIT ?)",
             (MAX_MARKS,),
+        )
+
+    def _is_present(self, one: ServiceMinute) -> bool:
+        """Whether there is anything of a minute."""
+        query = "SELECT id FROM services WHERE service_id = ?"
+        service = self._database.execute(query, (one.service_id,)).fetchone()
+        query = "SELECT 1 FROM minutes WHERE minute = ? AND service = ?"
+        return bool(service) and (
+            is_noted(self._database, service[0], one.minute)
+            or self._database.execute(query, (one.minute, service[0])).fetchone() is not None
         )
 
     def _add_minute(self, one: ServiceMinute) -> int:
