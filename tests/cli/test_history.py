@@ -1,6 +1,10 @@
 """`edgetally history`: old logs go into the history, and rows come out of it."""
 
+import asyncio
 import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,9 @@ from edgetally.cli.main import main
 from edgetally.history.base import ServiceMinute
 from edgetally.history.store import HistoryFile
 from edgetally.history.tiers import DAY, HOUR
+from tests.support.clock import START, ManualClock
 from tests.support.history import MIDNIGHT, keeping, sealed_seconds
+from tests.support.served import Json, Served, record, served
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +164,63 @@ def test_what_a_server_recorded_is_not_imported_when_only_its_day_is_kept(
 
     found = rows(tmp_path, capfdbinary, "--downsample", "day")
     assert [one["requests"] for one in found] == [4, 1]
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Served]:
+    """Serve a minute, count a request of each of two minutes, and leave the second uncommitted."""
+    settings: dict[str, Json] = {"journal": {"kind": "sqlite", "data_dir": str(directory)}}
+    async with served(settings, ManualClock(MIDNIGHT + 30)) as running:
+        for second in (30, 70):
+            await running.to(MIDNIGHT + second - START)
+            await running.push(record(MIDNIGHT + second - START))
+        await running.to(MIDNIGHT + 75 - START)
+        yield running
+
+
+async def test_minutes_that_the_journal_has_are_left_to_the_server(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    logs = [log(tmp_path / "all.log", 30, 70), log(tmp_path / "later.log", 600), log(tmp_path / "early.log", -60)]
+    live, killed = tmp_path / "live", tmp_path / "killed"
+    async with serving(live):
+        await asyncio.to_thread(shutil.copytree, live, killed)  # as a kill leaves it
+        assert await asyncio.to_thread(load, live, *logs) == 0
+        running = capfdbinary.readouterr().err.decode().splitlines()[-2:]
+    assert load(killed, *logs) == 0
+    stopped = capfdbinary.readouterr().err.decode().splitlines()[-2:]
+
+    # While it runs, it may add to all that comes; a journal says what it adds.
+    sentence = (
+        "minutes left to the server, which may still add what it has counted: {}; "
+        "repeat the import when it has run for two minutes"
+    )
+    present = "minutes added: {}; in the history already, and left as they are (see --add): 1"
+    assert running == [sentence.format(2), present.format(1)]
+    assert stopped == [sentence.format(1), present.format(2)]
+
+    for directory, added in ((live, 1), (killed, 0)):
+        settings: dict[str, Json] = {"journal": {"kind": "sqlite", "data_dir": str(directory)}}
+        async with served(settings, ManualClock(MIDNIGHT + 90)) as again:
+            await again.to(MIDNIGHT + 200 - START)
+        assert load(directory, *logs) == 0
+        assert capfdbinary.readouterr().err.decode().splitlines()[-1].startswith(f"minutes added: {added};")
+        found = rows(directory, capfdbinary)
+        assert [(one["timestamp"] - MIDNIGHT, one["requests"]) for one in found] == [
+            (-60, 1),
+            (0, 1),
+            (60, 1),
+            (600, 1),
+        ]
+
+
+async def test_a_server_that_has_only_just_started_is_waited_for(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    early = log(tmp_path / "early.log", -60)
+    async with served({"journal": {"kind": "sqlite", "data_dir": str(tmp_path)}}, ManualClock(MIDNIGHT + 30)):
+        assert await asyncio.to_thread(load, tmp_path, early) == 1
+    assert "has written no minute to the history yet: try again in a minute" in capfdbinary.readouterr().err.decode()
 
 
 def test_the_log_of_another_edge_is_added(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -79,6 +79,7 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     from edgetally.cli.fold import folded, misread, write_summary  # noqa: PLC0415 - other commands fold nothing
     from edgetally.history.history import open_file  # noqa: PLC0415 - other commands need no history
     from edgetally.history.importing import Importer  # noqa: PLC0415 - the same
+    from edgetally.history.unrecorded import unrecorded  # noqa: PLC0415 - the same
     from edgetally.offline.fold import sealed_of  # noqa: PLC0415 - the same
 
     config = settings.config()
@@ -91,12 +92,23 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     result = folded(arguments.files or ["-"], config, threads=threads, now=now, errors=sys.stderr)
     kept = config.history
     file = open_file(config)
-    importer = Importer(file, open_names=kept.max_open_names, names=kept.max_names, add=arguments.add)
     try:
+        importer = Importer(
+            file,
+            open_names=kept.max_open_names,
+            names=kept.max_names,
+            add=arguments.add,
+            is_unrecorded=unrecorded(config, file, now),
+        )
         imported = importer.add(sealed_of(result), now)
     finally:
         file.close()
     status = write_summary(result, sys.stderr)
+    if imported.unrecorded:
+        sys.stderr.write(
+            f"minutes left to the server, which may still add what it has counted: {imported.unrecorded}; "
+            "repeat the import when it has run for two minutes\n"
+        )
     present = f"; in the history already, and left as they are (see --add): {imported.present}"
     expired = f"; older than what is kept, and left out (see history.day_days): {imported.expired}"
     left = f"{present if imported.present else ''}{expired if imported.expired else ''}"

@@ -13,6 +13,7 @@ from edgetally import _core
 from edgetally.history.base import ServiceMinute
 from edgetally.history.store import HistoryFile
 from edgetally.history.tiers import MINUTE, hour_of
+from edgetally.history.unrecorded import IsUnrecorded
 
 
 class Imported(NamedTuple):
@@ -24,32 +25,45 @@ class Imported(NamedTuple):
     """Minutes that were left as they are."""
     expired: int
     """Minutes that are older than anything that is kept, and were left out."""
+    unrecorded: int
+    """Minutes that were left to a server."""
 
 
 class Importer:
     """Adds sealed seconds to the history."""
 
-    def __init__(self, file: HistoryFile, *, open_names: int, names: int, add: bool) -> None:
-        """`add` to minutes that are there."""
+    def __init__(
+        self,
+        file: HistoryFile,
+        *,
+        open_names: int,
+        names: int,
+        add: bool,
+        is_unrecorded: IsUnrecorded = lambda _service_id, _minute: False,
+    ) -> None:
+        """`add` to minutes that are there, and to those of which a server may add more, which `is_unrecorded`."""
         self._file = file
         self._open_names = open_names
         self._names = names
         self._add = add
+        self._is_unrecorded = is_unrecorded
 
     def add(self, sealed: Sequence[_core.Sealed], now: int) -> Imported:
         """Add the seconds of whole logs. Each hour of a service is one commit. Raises Unavailable."""
-        minutes = present = 0
+        minutes = present = unrecorded = 0
         kept = [one for one in sealed if self._file.keeps(one.second, now)]
         expired = _minutes_in(sealed) - _minutes_in(kept)
         in_order = sorted(kept, key=lambda one: (one.service_id, one.second))
         for (service_id, _), seconds in groupby(in_order, key=lambda one: (one.service_id, hour_of(one.second))):
             made = list(self._minutes(service_id, list(seconds)))
-            added = self._file.add(made, to_present=self._add)
+            free = [one for one in made if self._add or not self._is_unrecorded(service_id, one.minute)]
+            added = self._file.add(free, to_present=self._add)
             minutes += added
-            present += len(made) - added
+            present += len(free) - added
+            unrecorded += len(made) - len(free)
         while self._file.maintain(now):
             pass
-        return Imported(minutes, present, expired)
+        return Imported(minutes, present, expired, unrecorded)
 
     def _minutes(self, service_id: str, seconds: Sequence[_core.Sealed]) -> Iterator[ServiceMinute]:
         """Yield the minutes of some seconds of a service, in their order."""

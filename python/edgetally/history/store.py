@@ -47,6 +47,12 @@ class HistoryFile:
         row = self._database.execute("SELECT until FROM marks WHERE journal = ?", (journal,)).fetchone()
         return row[0] if row else 0
 
+    @property
+    def newest_mark(self) -> int:
+        """The newest second that is the first of a journal that is not here; 0 if there is none."""
+        row = self._database.execute("SELECT max(until) FROM marks").fetchone()
+        return row[0] or 0
+
     def commit(self, batch: RecordedBatch) -> None:
         """Add a batch and the mark of its journal, in one commit; raise Unavailable when that is not possible now."""
         with self._transaction():
