@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,15 @@ import pytest
 
 from edgetally.cli.main import main
 from edgetally.history.base import ServiceMinute
+from edgetally.history.retention import KeepLimits
 from edgetally.history.store import HistoryFile
 from edgetally.history.tiers import DAY, HOUR
 from tests.support.clock import START, ManualClock
 from tests.support.history import MIDNIGHT, keeping, sealed_seconds
+from tests.support.programs import program
 from tests.support.served import Json, Served, record, served
+
+LIMITS = KeepLimits({"minute": 35, "hour": 400, "day": 3_650}, 1 << 40)
 
 
 @pytest.fixture(autouse=True)
@@ -291,3 +299,83 @@ def test_a_time_that_is_none_is_refused(when: str, capfdbinary: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         main(["history", "export", "--from", when])
     assert "expected Unix seconds, a date, or `2 weeks ago`" in capfdbinary.readouterr().err.decode()
+
+
+def test_files_that_are_no_history_are_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert load(tmp_path, log(tmp_path / "a.log", *range(0, DAY, 60))) == 0
+    path = tmp_path / "history.sqlite"
+    whole = path.read_bytes()
+
+    def changed(*statements: str) -> bytes:
+        path.write_bytes(whole)
+        with closing(sqlite3.connect(path)) as database:
+            for one in statements:
+                database.execute(one)
+            database.commit()
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return path.read_bytes()
+
+    page = 8_192
+    for content, problem in {
+        b"": "there is no history in",
+        b"what is this" * 1_000: "is damaged (file is not a database): to start over, move it",
+        whole[: len(whole) // 2]: "is damaged (database disk image is malformed): to start over, move it",
+        whole[: page + 100]: "is damaged (database disk image is malformed): to start over, move it",
+        whole[:page]
+        + bytes(len(whole) - page): "is damaged (database disk image is malformed): to start over, move it",
+        changed("UPDATE chunks SET rows = x'00'"): "is damaged (expected history of version 1, got 0): to start over",
+        changed("PRAGMA user_version = 99"): "was written by a newer version of edgetally: run that version",
+        changed("PRAGMA application_id = 77"): "belongs to another program: choose another directory",
+    }.items():
+        path.write_bytes(content)
+        capfdbinary.readouterr()
+        assert main(["history", "export", "--data-dir", str(tmp_path)]) == 2
+        said = capfdbinary.readouterr()
+        assert problem in said.err.decode()
+        if content:
+            assert load(tmp_path, "--add", tmp_path / "a.log") == 2
+            assert problem in capfdbinary.readouterr().err.decode()
+
+    path.unlink()
+    path.mkdir()
+    assert main(["history", "export", "--data-dir", str(tmp_path)]) == 2
+    assert f"cannot open {path}: unable to open database file" in capfdbinary.readouterr().err.decode()
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not program("setpriv"), reason="root may write everything")
+def test_a_user_who_may_only_read_exports(tmp_path: Path) -> None:
+    logs = [log(tmp_path / "a.log", 0), log(tmp_path / "b.log", 60)]
+    directory = tmp_path / "data"
+    path, wal, shm = (directory / f"history.sqlite{end}" for end in ("", "-wal", "-shm"))
+    powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
+
+    def export() -> tuple[int, int, str]:
+        there = [one for one in (path, wal, shm) if one.exists()]
+        for one in there:
+            one.chmod(one.stat().st_mode & 0o444)
+        directory.chmod(0o555)
+        command = [*powerless, sys.executable, "-m", "edgetally", "history", "export", "--data-dir", str(directory)]
+        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        directory.chmod(0o755)
+        for one in there:
+            one.chmod(0o644)
+        return done.returncode, len(done.stdout.splitlines()), done.stderr.decode()
+
+    assert load(directory, logs[0]) == 0
+    assert export() == (0, 1, "")
+    with closing(HistoryFile(directory, LIMITS, names=10)):
+        # As beside a server.
+        assert load(directory, logs[1]) == 0
+        assert wal.stat().st_size
+        assert export() == (0, 2, "")
+        contents = [(one, one.read_bytes()) for one in (path, wal, shm)]
+    for one, content in contents:
+        one.write_bytes(content)  # as a kill leaves it
+    assert export() == (0, 2, "")
+    shm.unlink()
+    status, _, problem = export()
+    assert status == 2
+    assert "a user who may not write needs a server that runs: start it, or read as its user" in problem
+    path.chmod(0o200)
+    problem = f"edgetally: --data-dir: cannot open {path}: expected a file that this user may read\n"
+    assert export() == (2, 0, problem)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from edgetally.cli.flags import MAX_SHOWN, RECORDS, add_flags
@@ -79,6 +80,7 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     from edgetally.cli.fold import folded, misread, write_summary  # noqa: PLC0415 - other commands fold nothing
     from edgetally.history.history import open_file  # noqa: PLC0415 - other commands need no history
     from edgetally.history.importing import Importer  # noqa: PLC0415 - the same
+    from edgetally.history.sqlite_file import explained  # noqa: PLC0415 - the same
     from edgetally.history.unrecorded import unrecorded  # noqa: PLC0415 - the same
     from edgetally.offline.fold import sealed_of  # noqa: PLC0415 - the same
 
@@ -92,7 +94,7 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     result = folded(arguments.files or ["-"], config, threads=threads, now=now, errors=sys.stderr)
     kept = config.history
     file = open_file(config)
-    try:
+    with closing(file), explained(file.path):
         importer = Importer(
             file,
             open_names=kept.max_open_names,
@@ -101,8 +103,6 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
             is_unrecorded=unrecorded(config, file, now),
         )
         imported = importer.add(sealed_of(result), now)
-    finally:
-        file.close()
     status = write_summary(result, sys.stderr)
     if imported.unrecorded:
         sys.stderr.write(

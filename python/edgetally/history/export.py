@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from edgetally import _core
 from edgetally.history.chunks import EVERYTHING, Part, Shelfmark, chunk_of, chunks_at, stored_dataset
-from edgetally.history.sqlite_file import open_reader
+from edgetally.history.sqlite_file import explained, open_unknown
 from edgetally.history.tiers import DAYS, HOURS, MINUTE, Tier
 
 ALL_NAMES = 1 << 32
@@ -18,10 +19,9 @@ def exported(path: Path, dataset: str, tier: Tier, start: int, end: int, service
     Yield lines: a row per name, POP and window that begins from `start` to before `end`.
 
     They are sorted by period, service, name, POP and window. No `services`: all of them. What is written while this
-    reads is not seen.
+    reads is not seen. Raises ConfigError when the file cannot be used, Unavailable if not now.
     """
-    database = open_reader(path)
-    try:
+    with closing(open_unknown(path)) as database, explained(path):
         database.execute("BEGIN")
         of = _services(database, services)
         for period in _periods(database, tier, start, end):
@@ -36,8 +36,6 @@ def exported(path: Path, dataset: str, tier: Tier, start: int, end: int, service
                     start=start,
                     end=end,
                 )
-    finally:
-        database.close()
 
 
 def _services(database: sqlite3.Connection, services: Sequence[str]) -> list[tuple[str, int]]:

@@ -4,12 +4,16 @@ Opens the file of the history, and says what is wrong when it cannot be used.
 Other processes may have it open, too: `edgetally history` reads and writes it while the server runs.
 """
 
+import os
 import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from edgetally.errors import ConfigError, Unavailable
+from edgetally.errors import ConfigError, EdgetallyError, Unavailable
 from edgetally.history.present import TABLE
-from edgetally.journal.sqlite_file import lay_out
+from edgetally.journal.sqlite_file import check_layout, lay_out
 
 FILE = "history.sqlite"
 
@@ -45,6 +49,15 @@ before `gone.before` was removed. `present` is in history/present.py.
 PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 """Errors that may pass."""
 
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Errors of what is in the file."""
+
+DENIED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+"""Errors of a user who may not write."""
+
+WHERE = "journal.data_dir"
+"""The setting that chooses the file."""
+
 BUSY_SECONDS = 5.0
 """How long to wait for a commit of another process."""
 
@@ -57,30 +70,45 @@ WAL_BYTES = 64 << 20
 
 def open_history(path: Path) -> sqlite3.Connection:
     """Open the file for writing, or create it; raise ConfigError when it cannot be used, Unavailable if not now."""
-    where = "journal.data_dir"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = _connect(path)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(
-            where, f"cannot open {path}: {reason}; choose a directory that this user may write to"
+            WHERE, f"cannot open {path}: {reason}; choose a directory that this user may write to"
         ) from error
     try:
-        _prepare(database, path)
-    except sqlite3.OperationalError as error:
-        database.close()
-        if error.sqlite_errorcode & 0xFF in PASSING:
-            raise Unavailable(f"the history cannot be written: {path}: {error}") from error
-        raise ConfigError(where, f"cannot use {path}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        database.close()
-        moving = f"to start over, move it and {path.name}-wal away; its minutes, hours and days are lost"
-        raise ConfigError(where, f"{path} is damaged ({error}): {moving}") from error
-    except ConfigError:
+        with explained(path):
+            _prepare(database, path)
+    except EdgetallyError:
         database.close()
         raise
     return database
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say what is wrong with the file when it cannot be used: raise ConfigError, or Unavailable if that may pass."""
+    try:
+        yield
+    except (ValueError, zlib.error) as error:
+        raise _damaged(path, error) from error
+    except (sqlite3.DatabaseError, Unavailable) as error:
+        cause = error.__cause__ if isinstance(error, Unavailable) else error
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+        if code in DAMAGED:
+            raise _damaged(path, cause) from cause
+        if isinstance(error, Unavailable):
+            raise
+        if code in PASSING:
+            raise Unavailable(f"the history cannot be used: {path}: {error}") from error
+        raise ConfigError(WHERE, f"cannot use {path}: {error}") from error
+
+
+def _damaged(path: Path, error: BaseException | None) -> ConfigError:
+    moving = f"to start over, move it and {path.name}-wal away; its minutes, hours and days are lost"
+    return ConfigError(WHERE, f"{path} is damaged ({error}): {moving}")
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -91,8 +119,46 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def open_unknown(path: Path) -> sqlite3.Connection:
+    """
+    Open a file for reading, whoever may write it; raise ConfigError when it is no history that this version reads.
+
+    What SQLite finds later is to be `explained`.
+    """
+    if not os.access(path, os.R_OK):
+        raise ConfigError(WHERE, f"cannot open {path}: expected a file that this user may read")
+    if not path.stat().st_size:
+        raise ConfigError(WHERE, f"there is no history in {path.parent}: {path.name} is empty")
+    log = path.with_name(f"{path.name}-wal")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        mode = "mode=rw"
+    elif log.exists():
+        mode = "mode=ro"
+    else:
+        # SQLite would create a log to read beside. Without one, no process has the file open.
+        mode = "mode=ro&immutable=1"
+    try:
+        database = _connect(f"{path.absolute().as_uri()}?{mode}")
+    except sqlite3.Error as error:
+        raise ConfigError(WHERE, f"cannot open {path}: {error}; expected a file of SQLite") from error
+    try:
+        with explained(path):
+            try:
+                check_layout(database, path, application=APPLICATION, version=VERSION)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in DENIED:
+                    raise
+                hint = f"to read beside {log.name}, a user who may not write needs a server that runs: start it"
+                raise ConfigError(WHERE, f"cannot read {path}: {error}; {hint}, or read as its user") from error
+    except EdgetallyError:
+        database.close()
+        raise
+    return database
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    is_uri = isinstance(path, str)
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=is_uri)
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

@@ -100,16 +100,23 @@ def lay_out(database: sqlite3.Connection, path: Path, *, application: int, versi
         tables: Statements that create them.
     """
     ((found_application,),) = database.execute("PRAGMA application_id")
-    ((found_version,),) = database.execute("PRAGMA user_version")
     ((count,),) = database.execute("SELECT count(*) FROM sqlite_schema")
     if not count and not found_application:
         for statement in tables:
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {application}")
         database.execute(f"PRAGMA user_version = {version}")
-    elif found_application != application:
+    else:
+        check_layout(database, path, application=application, version=version)
+
+
+def check_layout(database: sqlite3.Connection, path: Path, *, application: int, version: int) -> None:
+    """Raise ConfigError for a file of another kind, or of a newer version."""
+    ((found_application,),) = database.execute("PRAGMA application_id")
+    ((found_version,),) = database.execute("PRAGMA user_version")
+    if found_application != application:
         raise ConfigError("journal.data_dir", f"{path} belongs to another program: choose another directory")
-    elif found_version > version:
+    if found_version > version:
         problem = (
             f"{path} was written by a newer version of edgetally: run that version, or move the file away to start over"
         )
