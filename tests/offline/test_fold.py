@@ -395,6 +395,13 @@ def test_keys_beyond_a_limit_count_together(tmp_path: Path) -> None:
 # --- rejected lines --------------------------------------------------------------------------------------------------
 
 
+def test_the_name_of_a_file_does_not_reach_a_terminal_as_it_is(tmp_path: Path) -> None:
+    (rejection,) = Folded(write(tmp_path / "a\x1b[31m\n.log", b"nonsense\n")).result.rejections
+
+    assert str(rejection).startswith(f"{tmp_path}/a\\x1b[31m\\n.log:1: not_json: ")
+    assert rejection.input == f"{tmp_path}/a\x1b[31m\n.log"
+
+
 def test_rejected_lines_are_named_by_file_and_line(tmp_path: Path) -> None:
     one = write(tmp_path / "1.log", LINE, b"nonsense\n", b"\n", b'{"status":9999}\n')
     two = write(tmp_path / "2.log", b'{"domain":"a.example"}\n', LINE, b'{"status":2')

@@ -38,7 +38,7 @@ class Rejection(NamedTuple):
     """The start of the line, at most 1024 bytes."""
 
     def __str__(self) -> str:
-        where = f"{self.input}:{self.line}"
+        where = f"{escape(self.input)}:{self.line}"
         return f"{where}: {self.reason}: {self.sentence} (byte {self.at}): {escape(self.sample[:SHOWN_BYTES])}"
 
 
