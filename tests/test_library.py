@@ -193,7 +193,10 @@ def test_a_limit_on_keys_leads_to_the_overflow_key() -> None:
         ({"weight": 0}, "^weight: "),
         ({"max_line": 10}, "^max_line: "),
         ({"max_domains": 0}, "^max_domains: "),
-        ({"threads": 0}, r"^threads: must be at least 1 \(got 0\)"),
+        ({"threads": 0}, "^threads: expected an integer from 1 to 1024, got 0$"),
+        ({"threads": 10**9}, "^threads: expected an integer from 1 to 1024, got 1000000000$"),
+        ({"now": -1}, "^now: expected an integer from 0 to 253402300799, got -1$"),
+        ({"now": 1 << 70}, "^now: expected an integer from 0 to 253402300799, got 1180591620717411303424$"),
     ],
 )
 def test_an_argument_out_of_range_is_an_error_that_names_it(arguments: dict[str, Any], message: str) -> None:
@@ -203,6 +206,16 @@ def test_an_argument_out_of_range_is_an_error_that_names_it(arguments: dict[str,
         if set(arguments) <= set(inspect.signature(other).parameters):
             with pytest.raises(ValueError, match=message):
                 other(**arguments)
+
+
+@pytest.mark.parametrize("now", [-1, 1 << 70])
+def test_a_second_out_of_range_is_an_error_in_a_stream(now: int) -> None:
+    message = rf"^now: expected an integer from 0 to 253402300799, got {now}$"
+    fold = edgetally.Fold()
+    with pytest.raises(ValueError, match=message):
+        fold.feed(LINE, now)
+    with pytest.raises(ValueError, match=message):
+        fold.finish(now)
 
 
 def test_a_damaged_input_is_an_error_unless_it_is_allowed() -> None:

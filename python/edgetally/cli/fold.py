@@ -16,14 +16,13 @@ from edgetally.config.log_sections import LogConfig
 from edgetally.errors import ConfigError, InputError
 from edgetally.escaping import escape
 from edgetally.model import OTHER_LOG, wrong_lines
+from edgetally.offline.arguments import MAX_THREADS
 from edgetally.offline.decompression import decompressed
 from edgetally.snippets import format_of
 from edgetally.snippets.detection import LOOKED_AT, other_format
 
 OK, NOTHING, DAMAGED = 0, 1, 2
 """Exit statuses."""
-
-MAX_THREADS = 1024
 
 SMALL = 1 << 18
 """Bytes of logs that are counted before memory is worth keeping."""
@@ -52,20 +51,19 @@ def describe(command: argparse.ArgumentParser) -> None:
 
 def _fold(arguments: argparse.Namespace, settings: Given) -> int:
     config = settings.log_config()
-    threads = (os.cpu_count() or 1) if arguments.threads is None else arguments.threads
     now = int(SystemClock().now())
     files = arguments.files or ["-"]
-    return fold(files, config, threads=threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
+    return fold(files, config, threads=arguments.threads, now=now, out=sys.stdout.buffer, errors=sys.stderr)
 
 
-def fold(files: list[str], config: LogConfig, *, threads: int, now: int, out: BinaryIO, errors: TextIO) -> int:
+def fold(files: list[str], config: LogConfig, *, threads: int | None, now: int, out: BinaryIO, errors: TextIO) -> int:
     """
     Fold logs and print their entries.
 
     Args:
         files: Paths, or `-` for standard input.
         config: Its `records` and the limits of its `window` hold.
-        threads: How many fold a large plain file.
+        threads: How many fold a large plain file. None: one per core.
         now: Unix time of records that have none.
         out: Where entries go.
         errors: Where everything else goes.
@@ -79,7 +77,9 @@ def fold(files: list[str], config: LogConfig, *, threads: int, now: int, out: Bi
     return write_summary(result, errors)
 
 
-def folded(files: list[str], config: LogConfig, *, threads: int, now: int, errors: TextIO) -> edgetally.FoldResult:
+def folded(
+    files: list[str], config: LogConfig, *, threads: int | None, now: int, errors: TextIO
+) -> edgetally.FoldResult:
     """Fold logs as `fold` does, and show progress and what is wrong with them."""
     if files.count("-") > 1:
         raise ConfigError("-", "standard input can be read only once")
@@ -141,7 +141,7 @@ def _lines(count: int) -> str:
 
 
 def _folded(
-    files: list[str], config: LogConfig, threads: int, now: int, progress: Callable[[int], object] | None
+    files: list[str], config: LogConfig, threads: int | None, now: int, progress: Callable[[int], object] | None
 ) -> edgetally.FoldResult:
     records, window = config.records, config.window
     format = format_of(records.format, "records.format")

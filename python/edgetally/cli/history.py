@@ -1,7 +1,6 @@
 """`edgetally history`: take rows out of the history, and put old logs into it."""
 
 import argparse
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -90,8 +89,7 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
     if not settings.gives("records.format") and (problem := misread(arguments.files, config.records.format)):
         raise EdgetallyError(problem)
     now = int(SystemClock().now())
-    threads = os.cpu_count() or 1
-    result = folded(arguments.files or ["-"], config, threads=threads, now=now, errors=sys.stderr)
+    result = folded(arguments.files or ["-"], config, threads=None, now=now, errors=sys.stderr)
     kept = config.history
     file = open_file(config)
     with closing(file), explained(file.path):

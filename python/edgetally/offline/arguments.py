@@ -8,6 +8,22 @@ from edgetally.errors import ConfigError
 from edgetally.model import KeyLimits
 from edgetally.snippets import format_of
 
+MAX_THREADS = 1024
+"""More than any machine has cores for."""
+
+LAST_SECOND = 253_402_300_799
+"""The end of 9999."""
+
+
+def checked_threads(threads: int) -> int:
+    """Return how many threads fold, or raise ValueError."""
+    return _within("threads", threads, 1, MAX_THREADS)
+
+
+def checked_now(now: int) -> int:
+    """Return the Unix time of records that have none, or raise ValueError."""
+    return _within("now", now, 0, LAST_SECOND)
+
 
 def checked_records(**arguments: str | int | None) -> RecordsSettings:
     """
@@ -34,6 +50,12 @@ def checked_limits(**arguments: int) -> KeyLimits:
     """Check limits on keys, named as the settings of `window`; raise ValueError, naming the one that is wrong."""
     limits: KeyLimits = _checked("window", arguments).limits
     return limits
+
+
+def _within(name: str, number: int, least: int, most: int) -> int:
+    if not least <= number <= most:
+        raise ValueError(f"{name}: expected an integer from {least} to {most}, got {number}")
+    return number
 
 
 def _checked(section: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - the section

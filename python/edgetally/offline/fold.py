@@ -9,7 +9,7 @@ from edgetally import _core
 from edgetally.clock import SystemClock
 from edgetally.errors import InputError, reason
 from edgetally.model import DATASETS, Defaults, measurements
-from edgetally.offline.arguments import checked_limits, checked_records
+from edgetally.offline.arguments import MAX_THREADS, checked_limits, checked_now, checked_records, checked_threads
 from edgetally.offline.entry import Entry
 from edgetally.offline.inputs import Inputs, inputs_of
 from edgetally.offline.line_report import LineReport
@@ -154,7 +154,7 @@ def fold(  # noqa: PLR0913 - all but the first are keywords
         max_pops: POPs per service and second.
         max_services: Services per second.
         now: Unix time of records that have none. None: the current second.
-        threads: How many threads fold a large plain file. None: one per CPU.
+        threads: How many threads fold a large plain file. At most 1024. None: one per CPU.
         allow_damaged: Count what could be read of an input that is damaged, cut off, cannot be read to its end or is
             not made of lines, and list it in `damaged` of the result.
         progress: Called with how many more bytes were read, from any thread.
@@ -183,14 +183,12 @@ def fold(  # noqa: PLR0913 - all but the first are keywords
         max_pops=max_pops,
         max_services=max_services,
     )
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads: must be at least 1 (got {threads})")
-    threads = threads or os.cpu_count() or 1
+    threads = checked_threads(min(os.cpu_count() or 1, MAX_THREADS) if threads is None else threads)
     folding = ParallelFold(
         defaults=Defaults(service_id, pop, records.format, weight),
         max_line=max_line,
         limits=limits,
-        now=int(SystemClock().now()) if now is None else now,
+        now=int(SystemClock().now()) if now is None else checked_now(now),
         threads=threads,
         progress=progress or (lambda _: None),
     )

@@ -2,7 +2,7 @@
 
 from edgetally import _core
 from edgetally.clock import SystemClock
-from edgetally.offline.arguments import checked_limits, checked_records
+from edgetally.offline.arguments import checked_limits, checked_now, checked_records
 from edgetally.offline.entry import Entry
 from edgetally.offline.line_report import LineReport
 from edgetally.offline.parallel_fold import FOREVER
@@ -77,6 +77,9 @@ class Fold(LineReport):
         Args:
             block: Bytes of any length, not compressed, cut anywhere.
             now: Unix time of records that have none. None: the current second.
+
+        Raises:
+            ValueError: `now` is out of range.
         """
         self._fold.feed(block, self._second(now))
         self.add(self._fold.report(), "<stream>")
@@ -91,7 +94,7 @@ class Fold(LineReport):
         return self._fold.drain()
 
     def _second(self, now: int | None) -> int:
-        return int(self._clock.now()) if now is None else now
+        return int(self._clock.now()) if now is None else checked_now(now)
 
 
 class Window:
