@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.history.sqlite_file import open_reader
 from edgetally.history.tiers import HOUR
 from edgetally.journal.sqlite import SqliteJournal
 from tests.support.clock import START, ManualClock
@@ -93,6 +94,14 @@ async def test_a_file_that_was_moved_is_missed(tmp_path: Path) -> None:
         (tmp_path / "elsewhere").rename(tmp_path / "history.sqlite")
         await running.to(70)
         assert await requests(running) == 1
+
+
+def test_a_reader_creates_no_file_in_the_place_of_one_that_was_moved(tmp_path: Path) -> None:
+    log = tmp_path / "history.sqlite-wal"
+    log.write_bytes(b"of the file that was moved")
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        open_reader(tmp_path / "history.sqlite")
+    assert [*tmp_path.iterdir()] == [log]
 
 
 async def test_a_full_disk_does_not_make_a_server_unready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,8 +112,8 @@ def _damaged(path: Path, error: BaseException | None) -> ConfigError:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the file for reading."""
-    database = _connect(path)
+    """Open the file for reading. It is not created: an empty one would have SQLite remove the log beside it."""
+    database = _connect(f"{path.absolute().as_uri()}?mode=rw")
     database.execute("PRAGMA query_only = ON")
     database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return database
