@@ -70,7 +70,7 @@ FOLD_DURATION = Metric(
     "edgetally_fold_duration_seconds",
     "histogram",
     "seconds",
-    "Time to fold a block, including the wait for a thread.",
+    "Time to fold a block, including the wait for readers and for a thread.",
 )
 COMMIT_DURATION = Metric(
     "edgetally_journal_commit_duration_seconds",

@@ -17,8 +17,6 @@ const UNUSED_SECONDS: u64 = 5;
 /// By how many seconds a ranking may be behind another, because it had to wait for its turn.
 const SPARE_SECONDS: u64 = 5;
 
-const SPARE: usize = SPARE_SECONDS as usize;
-
 /// How many are kept: some 60 MB. Those beyond are added up for each ranking.
 const MOST_SERIES: usize = 10_000;
 
@@ -76,7 +74,8 @@ impl KeptSeries {
             let made = add_up(first);
             if self.count < MOST_SERIES {
                 self.count += 1;
-                let mut values = VecDeque::with_capacity(made.len() + SPARE);
+                let spare = usize::try_from(SPARE_SECONDS).unwrap_or_default();
+                let mut values = VecDeque::with_capacity(made.len() + spare);
                 values.extend(&made);
                 names.insert(name.to_owned(), RecentValues { values, last });
             }
@@ -165,7 +164,7 @@ mod tests {
             }
             let series = || kept.scopes.values().flat_map(HashMap::values);
             assert_eq!((MOST_SERIES, MOST_SERIES), (kept.count, series().count()));
-            assert!(series().all(|one| one.values.capacity() == 120 + SPARE));
+            assert!(series().all(|one| one.values.capacity() == 125));
         }
         kept.values(&asked_at(1_100), None, "a.example", 120, |_| vec![[0; FAILURES + 1]; 120]);
         assert_eq!(1, kept.count);

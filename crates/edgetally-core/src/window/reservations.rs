@@ -11,7 +11,7 @@ use crate::partial::Writer;
 use crate::value::key::{INVALID, OTHER};
 use crate::window::sealed::Sealed;
 
-/// Seconds after which a domain that was seen once is forgotten.
+/// Seconds after which a domain that was seen once is forgotten, when the next minute of as many seconds begins.
 const CANDIDATE_SECONDS: u64 = 60;
 /// Seconds after which a known domain, or a service, is forgotten.
 const KNOWN_SECONDS: u64 = 300;
