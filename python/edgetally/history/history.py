@@ -4,7 +4,7 @@ from edgetally import _core
 from edgetally.clock import Clock
 from edgetally.config.sections import Config
 from edgetally.errors import ConfigError
-from edgetally.history.lock import DirectoryLock
+from edgetally.history.lock import HistoryLock
 from edgetally.history.no_history import NoHistory
 from edgetally.history.reading import HistoryReaders
 from edgetally.history.recorder import Recorder
@@ -25,7 +25,7 @@ class ServerHistory(NoHistory):
         self._limits = config.window.limits
         self._file = open_file(config)
         try:
-            self._lock = DirectoryLock(config.journal.directory)
+            self._lock = HistoryLock(config.journal.directory)
         except ConfigError:
             self._file.close()
             raise
