@@ -40,7 +40,7 @@ class Retention:
 
     These are the facts that add neither to the last `keep` sealed seconds, nor to an open one, nor to seconds that are
     not in the history. When the others exceed `max_bytes`, or the disk is nearly full, only the last few sealed seconds
-    are kept. A restart then shows fewer seconds, and counts nothing less.
+    are kept. A restart then shows fewer seconds; what the history lacks of them is a hole in it.
     """
 
     def __init__(self, *, keep: int, max_bytes: int, needed_from: Callable[[], float] = lambda: inf) -> None:
