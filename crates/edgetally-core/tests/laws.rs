@@ -565,6 +565,8 @@ fn what_a_lost_proposal_reserved_is_proposed_again() {
         for second in 1..=17 {
             let (soon, last) = (second + 1, second + 6);
             let proposal = window.reservations(soon, soon.max(reserved + 1), last);
+            // As the sealer does it: everything is proposed again.
+            reserved = 0;
             if second != lost {
                 merge(&mut window, &proposal);
                 reserved = last;

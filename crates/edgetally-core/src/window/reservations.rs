@@ -60,19 +60,9 @@ impl Reservations {
 #[derive(Debug, Default)]
 pub struct KnownDomains {
     services: HashMap<String, KnownService>,
-    /// The newest second that was observed, and what it was at the last proposal that was made durable.
+    /// The newest second that was observed, and what it was at the last proposal.
     newest: u64,
     proposed: u64,
-    /// The last proposal. It may never become durable.
-    last: Proposal,
-}
-
-#[derive(Debug, Default)]
-struct Proposal {
-    /// Its last second.
-    until: u64,
-    /// The newest second that was observed then.
-    newest: u64,
 }
 
 #[derive(Debug, Default)]
@@ -115,8 +105,9 @@ impl KnownDomains {
     /// A partial of reservations for every known domain in the seconds from `first` to `last`, and for every service if
     /// `with_services`; empty if there are none.
     ///
-    /// The seconds from `soon` to `first` were proposed before, and that was made durable. Domains that became known since
-    /// then have reservations there, too: they need not wait until `first`.
+    /// The seconds from `soon` to `first` are those of proposals that were made durable; after one that was not, `first` is
+    /// `soon`. Domains that became known since the last proposal have reservations there, too: they need not wait until
+    /// `first`.
     pub fn propose(&mut self, soon: u64, first: u64, last: u64, with_services: bool) -> Vec<u8> {
         let mut services: Vec<_> =
             self.services.iter().filter(|(_, service)| with_services || service.known > 0).collect();
@@ -125,12 +116,7 @@ impl KnownDomains {
         }
         services.sort_unstable_by_key(|(service_id, _)| *service_id);
         let mut writer = Writer::new(services.iter().map(|(service_id, _)| (&***service_id, "", &[][..])));
-        // What the last proposal reserved is asked for again if it was lost.
-        if self.last.until < first {
-            self.proposed = self.last.newest;
-        }
-        self.last = Proposal { until: last, newest: self.newest };
-        let since = self.proposed;
+        let since = std::mem::replace(&mut self.proposed, self.newest);
         let new: Vec<Vec<_>> = services.iter().map(|(_, service)| service.known(since).collect()).collect();
         for second in soon..first {
             for (scope, names) in (0..).zip(&new).filter(|(_, names)| !names.is_empty()) {
