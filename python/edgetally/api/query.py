@@ -93,6 +93,12 @@ def positive(name: str, text: str, refusal: type[Refusal] = Refusal) -> int:
     raise refusal(HTTPStatus.BAD_REQUEST, f"{name} must be an integer of at least 1 (got {text[:40]!r})")
 
 
+def given_positive(query: Mapping[str, str], name: str, refusal: type[Refusal]) -> int | None:
+    """Read the same from a query, in which an empty parameter is absent; None if it is."""
+    text = query.get(name)
+    return positive(name, text, refusal) if text else None
+
+
 @cache
 def _fields(dataset: str) -> frozenset[str]:
     return frozenset(one.name for one in measurements(dataset))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlencode
 
 from edgetally.api.errors import ApiRefusal
-from edgetally.api.query import positive
+from edgetally.api.query import given_positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,8 @@ class Page(NamedTuple):
     def of(cls, query: Mapping[str, str]) -> Self:
         """Read a query, in which an empty parameter is absent; raise ApiRefusal when it is not valid."""
         others = {name: query[name] for name in KEPT_IN_LINKS if query.get(name)}
-        return cls(_positive(query, "page") or 1, _positive(query, "per_page"), others)
+        page, size = (given_positive(query, name, ApiRefusal) for name in ("page", "per_page"))
+        return cls(page or 1, size, others)
 
     def cut(self, items: Sequence[str]) -> Sequence[str]:
         """Return the items of this page."""
@@ -47,8 +48,3 @@ class Page(NamedTuple):
 
         # Some clients go on by the one, some by the other.
         return f"{link(last, 'last')}, {link(self.number + 1, 'next')}"
-
-
-def _positive(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name)
-    return positive(name, text, ApiRefusal) if text else None

@@ -12,7 +12,7 @@ import msgspec
 
 from edgetally.api.errors import HistoryRefusal
 from edgetally.api.history.times import Interval, default_interval, parse_moment, parse_time
-from edgetally.api.query import positive
+from edgetally.api.query import given_positive
 from edgetally.config.regions import StatsRegion
 from edgetally.errors import hint
 from edgetally.history.question import DATACENTER, NAME, REGION
@@ -76,7 +76,7 @@ class MetricsParameters(NamedTuple):
             metrics=metrics,
             group_by=group_by,
             filters=filters,
-            limit=min(_positive(query, "limit") or LIMIT, MAX_LIMIT),
+            limit=min(given_positive(query, "limit", HistoryRefusal) or LIMIT, MAX_LIMIT),
             after=_after(query.get("cursor", ""), digest, len(group_by)),
             digest=digest,
         )
@@ -118,7 +118,8 @@ def field_of(name: str) -> str:
 
 def month_of_query(query: Mapping[str, str], now: tuple[int, int]) -> tuple[int, int]:
     """Return the year and the month of a query; `now` if it does not say."""
-    year, month = _positive(query, "year") or now[0], _positive(query, "month") or now[1]
+    asked = (given_positive(query, name, HistoryRefusal) for name in ("year", "month"))
+    year, month = (one or usual for one, usual in zip(asked, now, strict=True))
     if not (1970 <= year <= 9998 and month <= 12):  # noqa: PLR2004 - years of dates, and months
         raise invalid(f"expected a year from 1970 to 9998 and a month from 1 to 12, got {year} and {month}")
     return year, month
@@ -205,11 +206,6 @@ def _filters(query: Mapping[str, str], name: str) -> Filters:
     if unknown := sorted(regions.difference(known)):
         raise invalid(f"region: expected some of: {', '.join(known)}, got {unknown[0][:MAX_SHOWN]!r}")
     return Filters(names, pops, regions)
-
-
-def _positive(query: Mapping[str, str], parameter: str) -> int | None:
-    text = query.get(parameter)
-    return positive(parameter, text, HistoryRefusal) if text else None
 
 
 def _digest(*parts: str | list[str]) -> str:
