@@ -20,7 +20,7 @@ from edgetally.journal.kafka.consumer import ConsumerThread
 from edgetally.journal.kafka.handover import tell
 from edgetally.journal.kafka.log import KafkaLog
 from edgetally.journal.kafka.naps import Naps
-from edgetally.journal.kafka.outbox import Outbox
+from edgetally.journal.kafka.outbox import Outbox, say_expired
 from edgetally.journal.kafka.partition import KafkaPartition, SealWriter
 from edgetally.journal.kafka.producer import ProducerThread
 from edgetally.journal.kafka.properties import ClientProperties
@@ -29,7 +29,7 @@ from edgetally.journal.kafka.tail import has_same_terms
 from edgetally.journal.kafka.terms import Terms
 from edgetally.journal.kafka.watch import TopicWatch
 from edgetally.journal.memory import store
-from edgetally.telemetry.events import JournalFailing, JournalRecovered, OutboxExpired, say
+from edgetally.telemetry.events import JournalFailing, JournalRecovered, say
 
 INLINE_BYTES = 16 * 1024
 """A partial up to this size is split faster than it is handed to a thread."""
@@ -257,15 +257,10 @@ class KafkaJournal:
         if found != "unknown":
             await self._deliver(partial, found, push_id, partition)
         elif push_id is None:
-            self._drop(partial, partition, attempt.born)
+            age = int(self._clock.now()) - attempt.born
+            self._expired += say_expired(self.log, partial, partition, path=self.address, age=age)
         else:
             raise Unknown("the brokers were away for too long: it may count if it was sent before; send it again")
-
-    def _drop(self, partial: bytes, partition: int, born: int) -> None:
-        records = self.log.records(partial, partition)
-        self._expired += records
-        age = int(self._clock.now()) - born
-        say(OutboxExpired(path=self.address, partition=partition, records=records, seconds=age))
 
     def _say(self) -> None:
         """Log it when appending becomes impossible, or possible again."""

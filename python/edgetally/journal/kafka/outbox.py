@@ -54,6 +54,13 @@ class ClusterLog(SearchedLog, Protocol):
         """Return how many records of a partial are for a partition."""
 
 
+def say_expired(log: ClusterLog, partial: bytes, partition: int, *, path: str, age: int) -> int:
+    """Say that a part of a partial is dropped, whose outcome is unknown after `age` seconds; return its records."""
+    records = log.records(partial, partition)
+    say(OutboxExpired(path=path, partition=partition, records=records, seconds=age))
+    return records
+
+
 class UnsentAppend(NamedTuple):
     """A partial that the cluster may not have."""
 
@@ -198,19 +205,15 @@ class Outbox:
         if found == "counts":
             return
         if found == "unknown":
-            self._drop(append, partition)
+            self.expired += say_expired(
+                self._log, append.partial, partition, path=str(self.path), age=int(self._clock.now()) - append.born
+            )
             return
         again = UnsentAppend(0, *found, append.partial, str(partition))
         # In one commit: after a restart, the partition gets one of them.
         left.discard(partition)
         changed = append._replace(partitions=",".join(map(str, left)) or NO_PARTITION)
         await self._deliver(again._replace(number=await self._write({}, added=again, changed=changed)))
-
-    def _drop(self, append: UnsentAppend, partition: int) -> None:
-        records = self._log.records(append.partial, partition)
-        self.expired += records
-        age = int(self._clock.now()) - append.born
-        say(OutboxExpired(path=str(self.path), partition=partition, records=records, seconds=age))
 
     async def _write(
         self,

@@ -1,4 +1,4 @@
-"""The end of the log, as `edgetally journal check` shows it: which seals there are, and who wrote them."""
+"""The end of the log: which seals there are, and who wrote them. `edgetally journal check` shows it."""
 
 import time
 from collections.abc import Sequence
