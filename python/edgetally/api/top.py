@@ -41,7 +41,7 @@ ROWS = 40
 MAX_ROWS = 200
 
 KEPT_SECONDS = 10
-"""How long the series of rankings are kept that nobody asks for any more."""
+"""Seconds after the last question for which series are kept."""
 
 FIELDS = (*CORS, b"Cache-Control: no-store", b"Vary: Accept, Accept-Encoding, Fastly-Key, Authorization", NOT_HTML)
 
@@ -177,7 +177,7 @@ class Rankings:
         return Question(service_id, of, by, rows, pop, query.get("match", ""), focus, second, unit)
 
     def _forget_series(self) -> None:
-        """Free the series when nobody asks any more."""
+        """Free the series if the last question was long ago."""
         if self._kept_at and self._shelf.newest > self._kept_at + KEPT_SECONDS:
             self._kept, self._kept_at = KeptSeries(), 0
 

@@ -121,9 +121,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def open_unknown(path: Path) -> sqlite3.Connection:
     """
-    Open a file for reading, whoever may write it; raise ConfigError when it is no history that this version reads.
+    Open a file for reading, also as a user who may not write it; raise ConfigError if this version cannot read it.
 
-    What SQLite finds later is to be `explained`.
+    Errors that SQLite raises later are the caller's, who passes them through `explained`.
     """
     if not os.access(path, os.R_OK):
         raise ConfigError(WHERE, f"cannot open {path}: expected a file that this user may read")

@@ -53,7 +53,7 @@ class ParallelFold:
         self._now = now
         self._progress = progress
         self._fed = 0
-        """Bytes that the first was fed since it was drained, of logs that one thread reads."""
+        """Bytes of logs that one thread reads, since the rows of `REGION` or more of them were merged."""
         self._is_cancelled = False
         self.report = LineReport()
         self.position: int | None = None
@@ -115,13 +115,13 @@ class ParallelFold:
 
     def _read_regions(self, name: str, file: int, size: int) -> None:
         """Fold a plain file on all threads. Each takes the next region when it is done with one."""
-        # Shared: the iterator of a list gives each item once, whoever asks.
-        cuts = list(pairwise(regions(size, len(self._folds))))
-        spans = iter(list(enumerate(cuts)))
+        spans = list(enumerate(pairwise(regions(size, len(self._folds)))))
+        # All threads take from one iterator. That of a list gives each item to one of them.
+        left = iter(spans)
 
         def work(thread: int) -> list[tuple[int, _core.Report]]:
             fold, reports = self._folds[thread], []
-            for region, (start, end) in spans:
+            for region, (start, end) in left:
                 self._read_region(thread, region, file, start, None if end == size else end)
                 reports.append((start, fold.report()))
                 self._merge.add(region, fold.drain(), is_last=True)
@@ -129,7 +129,7 @@ class ParallelFold:
 
         # The logs before this one come first.
         self._merge.add(0, self._folds[0].drain())
-        self._merge = OrderedMerge(self._window, regions=len(cuts))
+        self._merge = OrderedMerge(self._window, regions=len(spans))
         others = len(self._folds) - 1
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most logs need no threads
 
