@@ -6,7 +6,6 @@ import select
 import sys
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import CancelledError
 
 from edgetally.errors import ConfigError, reason
 from edgetally.model import Defaults, Framing
@@ -37,17 +36,20 @@ class Stdin:
     async def blocks(self) -> AsyncIterator[Block]:
         """Yield what is written, until the writer closes the pipe."""
         loop = asyncio.get_running_loop()
-        ahead: asyncio.Queue[bytes] = asyncio.Queue(READ_AHEAD)
+        ahead: asyncio.Queue[bytes] = asyncio.Queue()
+        room = threading.Semaphore(READ_AHEAD)
+        stopped = False
 
         def read() -> None:
             data = b"-"
             while data:
+                room.acquire()
+                if stopped:
+                    return
                 data = self._read()
-                put = ahead.put(data)
                 try:
-                    asyncio.run_coroutine_threadsafe(put, loop).result()
-                except (RuntimeError, CancelledError):  # the loop is closed, or about to be
-                    put.close()
+                    loop.call_soon_threadsafe(ahead.put_nowait, data)
+                except RuntimeError:  # the loop is closed
                     return
 
         # A thread, because nothing else works for pipes, terminals and files alike. A daemon, because a read that waits
@@ -56,14 +58,18 @@ class Stdin:
         say(StdinOpened(source=self.name))
         try:
             while data := await ahead.get():
+                room.release()
                 yield Block(data, more=not ahead.empty())
         except asyncio.CancelledError:
             # The process stops. What was read by now counts: nobody else can read it again.
-            for _ in range(READ_AHEAD + 1):
+            for _ in range(READ_AHEAD):
                 if not ahead.empty():
                     yield Block(ahead.get_nowait(), more=True)
                     await asyncio.sleep(0)  # a block may wait for a place
             raise
+        finally:
+            stopped = True
+            room.release()
         if self._problem:
             say(StdinFailed(source=self.name, problem=self._problem))
         else:
