@@ -194,6 +194,7 @@ class Recorder:
             if one.second >= before:
                 self._turn(one.second, known_from)
                 self._add(one)
+        self._turn(newest, known_from)  # behind a gap, its minute is this one, also if the second is the last of it
         self._turn(newest + 1, known_from)
 
     def _turn(self, second: int, known_from: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgetally.history.tiers import DAY, TIERS
+from edgetally.history.tiers import DAY, HOUR, MINUTE, TIERS
 from edgetally.window.ranking import Question
 from tests.history.test_oracle import moments, questions, records
 from tests.support.clickhouse import ClickHouseServer, clickhouse, needs_clickhouse
@@ -65,6 +65,18 @@ def test_it_answers_as_the_file_does(
         ranking = Question("svc", of, "trouble", 2, None, "", None, window[0], step)
         assert there.history.reader.ranking(ranking, 2) == file.readers.ranking(ranking, 2)
         assert there.history.reader.services() == file.readers.services()
+
+
+@pytest.mark.parametrize("newest", [0, 58, 59, 60, 61])
+def test_the_second_behind_a_gap_is_known(server: ClickHouseServer, newest: int) -> None:
+    with TemporaryDirectory() as directory, keeping(Path(directory)) as file, keeping_in(server, now=MIDNIGHT) as there:
+        for kept in (file, there):
+            for second in (newest, newest + 10 * MINUTE):
+                kept.seal(MIDNIGHT + second)
+            kept.settle()
+            found = kept.holes(MIDNIGHT - MINUTE, MIDNIGHT + HOUR)
+            first = MIDNIGHT + newest
+            assert found == [(MIDNIGHT - MINUTE, first), (first + 1, first + 10 * MINUTE)]
 
 
 @given(names=st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=6, unique=True), pop=st.text(max_size=5))
