@@ -22,6 +22,7 @@ class LogWriter(logging.Handler):
         """Lines dropped because the queue was full."""
         self._descriptor = descriptor
         self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
+        self._is_closed = False
         # A daemon, because a write may block for ever. It uses the descriptor and no stream of Python, whose lock it
         # would hold meanwhile.
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
@@ -44,10 +45,11 @@ class LogWriter(logging.Handler):
         with contextlib.suppress(queue.Full):
             self._lines.put(None, timeout=CLOSE_SECONDS)
             self._thread.join(CLOSE_SECONDS)
+        self._is_closed = True
         super().close()
 
     def _write(self) -> None:
-        while (line := self._lines.get()) is not None:
+        while (line := self._lines.get()) is not None and not self._is_closed:
             # An error in writing the log cannot be logged.
             with contextlib.suppress(OSError):
                 while line:
