@@ -62,6 +62,7 @@ FORMS = [
     Form("gzip with an empty member", gzip.compress(LINES) + gzip.compress(b""), "gzip"),
     Form("zstd", zstd.compress(LINES), "zstd"),
     Form("zstd of an array", zstd.compress(ARRAY), "zstd"),
+    Form("zstd with a frame to skip", b"\x50\x2a\x4d\x18\1\0\0\0x" + zstd.compress(LINES), "zstd"),
     Form("zstd of two frames that meet in a line", zstd.compress(LINES[:50]) + zstd.compress(LINES[50:]), "zstd"),
 ]
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import random
+import struct
 import sys
 import tarfile
 import zipfile
@@ -45,13 +46,31 @@ class Format(NamedTuple):
     pack: Callable[[bytes], bytes]
 
 
+def skippable(first: int, content: bytes) -> bytes:
+    """A frame of zstd that decoders skip."""
+    return bytes([first, *b"\x2a\x4d\x18"]) + struct.pack("<I", len(content)) + content
+
+
+def pzstd(text: bytes) -> bytes:
+    """Compress like `pzstd`, which writes the size of each frame before it."""
+    frame = zstd.compress(text)
+    return skippable(0x50, struct.pack("<I", len(frame))) + frame
+
+
+def seekable_zstd(text: bytes) -> bytes:
+    """Compress into a seekable file, which has a table at its end."""
+    return zstd.compress(text) + skippable(0x5E, bytes(17))
+
+
 FORMATS = [
     Format("gzip", Gzip, gzip.compress),
     Format("zstd", Zstd, zstd.compress),
+    Format("zstd", Zstd, pzstd),
+    Format("zstd", Zstd, seekable_zstd),
     Format("xz", Xz, lzma.compress),
     Format("bzip2", Bzip2, bz2.compress),
 ]
-formats = pytest.mark.parametrize("of", FORMATS, ids=[of.name for of in FORMATS])
+formats = pytest.mark.parametrize("of", FORMATS, ids=["gzip", "zstd", "pzstd", "seekable zstd", "xz", "bzip2"])
 
 
 def unpack(decoder: Decoder, *fed: bytes) -> bytes:

@@ -262,7 +262,7 @@ def run_together(line: bytes) -> list[bytes]:
 
 
 COMPRESSED = re.compile(
-    rb"\x1f\x8b|\x28\xb5\x2f\xfd|\xfd7zXZ|BZh[1-9]1AY&SY|\x04\x22\x4d\x18|x[\x9c\xda]",
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18|\xfd7zXZ|BZh[1-9]1AY&SY|\x04\x22\x4d\x18|x[\x9c\xda]",
 )
 """Starts of data of gzip, zstd, xz, bzip2, lz4 and zlib."""
 

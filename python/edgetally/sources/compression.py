@@ -61,8 +61,8 @@ class Compressed(ABC):
     """Decoder of a compressed stream, or of several one after the other, as `cat a.gz b.gz` writes them."""
 
     name: ClassVar[str]
-    magic: ClassVar[bytes]
-    """How every stream starts."""
+    magics: ClassVar[tuple[bytes, ...]]
+    """How a stream may start. All are of one length."""
     errors: type[Exception] = OSError
     """What a decompressor raises when a stream is damaged, once one is open."""
 
@@ -87,8 +87,8 @@ class Compressed(ABC):
                 self._stream = self.open()
                 self._head = b""
                 self._is_first = False
-            self._head += data[: len(self.magic) - len(self._head)]
-            if not self.magic.startswith(self._head):
+            self._head += data[: len(self.magics[0]) - len(self._head)]
+            if not any(magic.startswith(self._head) for magic in self.magics):
                 raise self._problem()
             try:
                 piece = self._stream.decompress(data, PIECE_BYTES)
@@ -106,7 +106,7 @@ class Compressed(ABC):
 
     def _problem(self) -> InputError:
         """Return why the stream cannot be read."""
-        if self._head == self.magic:
+        if self._head in self.magics:
             return InputError(f"the {self.name} stream is damaged")
         if self._is_first:
             return Mislabelled(f"not {self.name}")
@@ -148,7 +148,7 @@ class Gzip(Compressed):
     """Gzip."""
 
     name = "gzip"
-    magic = b"\x1f\x8b"
+    magics = (b"\x1f\x8b",)
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
@@ -162,7 +162,9 @@ class Zstd(Compressed):
     """Zstandard."""
 
     name = "zstd"
-    magic = b"\x28\xb5\x2f\xfd"
+    # Behind the first are those of skippable frames: `pzstd` writes one before every other frame, and seekable files
+    # have one at their end.
+    magics = (b"\x28\xb5\x2f\xfd", *(bytes([first, *b"\x2a\x4d\x18"]) for first in range(0x50, 0x60)))
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
@@ -179,7 +181,7 @@ class Xz(Compressed):
     """XZ."""
 
     name = "xz"
-    magic = b"\xfd7zXZ\0"
+    magics = (b"\xfd7zXZ\0",)
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
@@ -193,7 +195,7 @@ class Bzip2(Compressed):
     """Bzip2."""
 
     name = "bzip2"
-    magic = b"BZh"
+    magics = (b"BZh",)
 
     def open(self) -> Decompressor:
         """Return what decompresses one stream."""
@@ -242,7 +244,7 @@ FOREIGN = {
 TAR_MAGIC = b"ustar"
 TAR_MAGIC_AT = 257
 
-MAGICS = (*(one.magic for one in COMPRESSIONS), *FOREIGN)
+MAGICS = (*(magic for one in COMPRESSIONS for magic in one.magics), *FOREIGN)
 """How data starts that is not lines."""
 
 HEAD_BYTES = TAR_MAGIC_AT + len(TAR_MAGIC)
@@ -257,7 +259,7 @@ def by_encoding(name: str) -> Decoder | None:
 
 def by_magic(head: bytes) -> Decoder:
     """Return a decoder for data that starts with `head`."""
-    return next((one() for one in COMPRESSIONS if head.startswith(one.magic)), Identity())
+    return next((one() for one in COMPRESSIONS if head.startswith(one.magics)), Identity())
 
 
 def foreign(head: bytes, name: str = "") -> Foreign | None:
