@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,3 +100,20 @@ def test_every_miss_is_in_the_histogram_where_every_time_is_logged() -> None:
     assert histogram["1"] == 1  # 0 ms
     assert histogram["60000"] == sum(55_000 < ms <= 60_000 for ms in times)
     assert histogram["60001"] == sum(ms > 60_000 for ms in times)
+
+
+@pytest.mark.parametrize("compute", ["false", "true"])
+def test_a_fetch_from_a_shield_counts_in_the_channel_alone_whoever_asks(compute: str) -> None:
+    fetch = {"ip": "10.0.0.7", "status": 304, "bereq_header_bytes": 3, "beresp_body_bytes": 5, "is_shield": True}
+    line = json.dumps({"ts": NOW, "domain": "a.example", "weight": 2, "compute": compute, "origins": [fetch]})
+    (entry,) = edgetally.fold(iter([line]))
+
+    counted = {name: count for name, count in entry.channel.items() if count}
+    assert counted == {
+        "shield": 2,
+        "shield_fetches": 2,
+        "shield_revalidations": 2,
+        "shield_fetch_header_bytes": 6,
+        "shield_fetch_resp_body_bytes": 10,
+    }
+    assert not any(entry.origins.values())

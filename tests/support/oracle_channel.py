@@ -37,11 +37,10 @@ def of_record(record: Record) -> Amounts:
     if record.client is not None and not record.compute:
         yield from times(record.client, record.fetches)
     for fetch in record.fetches:
-        if record.compute:
-            if not fetch.shield:
-                yield from compute_fetch(fetch)
-        elif fetch.shield:
+        if fetch.shield:
             yield from shield_fetch(fetch)
+        elif record.compute:
+            yield from compute_fetch(fetch)
         else:
             yield from origin_fetch(fetch)
 

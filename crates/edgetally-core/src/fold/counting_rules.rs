@@ -96,11 +96,11 @@ impl FoldRows {
             for fetch in fetches.iter().filter(|fetch| !fetch.to_shield) {
                 delivery_fetch(row, fetch, weight);
             }
-            if fetches.iter().any(|fetch| fetch.to_shield) {
-                self.channel.count_shield_fetches(fetches, second, scope, weight);
-            }
             &mut self.origins
         };
+        if fetches.iter().any(|fetch| fetch.to_shield) {
+            self.channel.count_shield_fetches(fetches, second, scope, weight);
+        }
         for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
             origin_response(&mut origins.row(second, waiting.origin_key(fetch), waiting.origin), fetch, weight);
         }
