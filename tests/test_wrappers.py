@@ -172,6 +172,10 @@ ENVELOPES = {
     "docker in a message": message(docker(TIMELESS + b"\n")),
     "prefix in docker": docker(b"nginx-1  | " + TIMELESS + b"\n"),
     "docker behind a prefix": b"node1 | " + docker(TIMELESS + b"\n"),
+    "Datadog": json.dumps({"status": "info", "message": TIMELESS.decode(), "timestamp": f"{SECOND}123"}).encode(),
+    "a status that is null": b'{"status":null,' + message(TIMELESS)[1:],
+    "a status and a list": b'{"status":"success","records":[' + TIMELESS + b'],"time":"2026-11-22T04:41:06Z"}',
+    "an origin that is absent": b'{"origin_ip":"-","origin_status":"",' + message(TIMELESS)[1:],
     "logtag": b'{"time":"2026-11-22T04:41:06Z","stream":"stdout","logtag":"F","log":'
     + json.dumps(TIMELESS.decode()).encode()
     + b"}",
@@ -254,10 +258,23 @@ def test_the_wrapper_has_a_name(line: bytes, wrapper: str | None) -> None:
     assert folding.wrapper == wrapper
 
 
-def test_an_object_with_a_status_is_a_record_wherever_it_stands() -> None:
-    line = b'{"message":"{\\"status\\":404}","status":200,"ts":1795322466}'
-    for before in (b"", docker(TIMELESS + b"\n") + b"\n"):
-        assert fold(before + line, "lines").seconds == {SECOND: 1 + bool(before)}
+@pytest.mark.parametrize("status", [b"200", b'"200"', b"499.0", b'"000"', b"-1"])
+@pytest.mark.parametrize("words", [b"", b"info", b"info warn error"])
+def test_an_object_with_a_status_is_a_record_wherever_it_stands(status: bytes, words: bytes) -> None:
+    line = b'{"status":%b,"message":"{\\"status\\":404,\\"ts\\":1}","time":"2026-11-22T04:41:06Z","ts":1795322466}\n'
+    before = [line.replace(b"%b", b'"%b"' % word) for word in words.split()]
+    assert fold(b"".join(before) + line % status, "lines").seconds == {
+        SECOND: 1,
+        **({1: len(before)} if before else {}),
+    }
+    assert fold(line % b'"info"', "lines").seconds == {1: 1}
+
+
+def test_a_status_that_is_none_is_rejected_for_what_it_is() -> None:
+    inner = b'"message":"{\\"status\\":404}"'
+    for line in (b'{"status":"info"}', b'{"status":"info","message":"x"}', b'{"status":9999,' + inner + b"}"):
+        for before in (b"", docker(TIMELESS + b"\n") + b"\n"):
+            assert fold(before + line, "lines").rejected == {"bad_status": 1}
 
 
 # --- records that are read where they stand in their envelope --------------------------------------------------------

@@ -108,10 +108,24 @@ PARTS = ("status", "origin_ip", "origin_addr", "origin_status", "origins")
 """An object with one of these fields is a record, whatever else is in it."""
 
 
-def of_record(format: str) -> set[str]:
-    """Return how a format calls the fields that make a record."""
+def of_record(format: str) -> dict[str, str]:
+    """Return the fields that make a record, by how a format calls them."""
     own = {"traefik": TRAEFIK, "cloudflare": CLOUDFLARE}.get(format)
-    return set(PARTS) if own is None else {path[0] for path, name in own.items() if name in PARTS}
+    named = {name: name for name in PARTS} if own is None else {path[0]: name for path, name in own.items()}
+    return {called: name for called, name in named.items() if name in PARTS}
+
+
+def is_present(field: str, value: object) -> bool:
+    """Whether a field that makes a record has a value: a status is a number, as log shippers have their own."""
+    if field == "origins" or isinstance(value, (list, dict)):
+        return field == "origins" and isinstance(value, (list, dict))
+    text = "" if value is None else str(value)
+    return values.number(text.encode("utf-8", "replace")) is not None if field == "status" else text not in ("", "-")
+
+
+def is_record(members: dict[str, object], format: str) -> bool:
+    """Whether an object has a field that makes a record."""
+    return any(is_present(field, members[name]) for name, field in of_record(format).items() if name in members)
 
 
 def in_envelope(line: bytes, format: str) -> Wrapped | None:
@@ -120,7 +134,7 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
         members = json.loads(line.rstrip(BLANKS + b",[]").decode("utf-8", "surrogateescape"), strict=False)
     except ValueError:
         return None
-    if not isinstance(members, dict) or of_record(format) & members.keys():
+    if not isinstance(members, dict) or is_record(members, format):
         return None
     times = [name for name in members if name in TIMES]
     at = second(str(members[times[-1]]).encode()) if times else None
@@ -270,6 +284,10 @@ UNREADABLE = ("too_long", "not_json", "truncated", "bad_columns")
 """Reasons for which compressed data would be rejected."""
 
 
+OPENED = ("no_part", "other_log", "bad_service_id", "foreign_service", "bad_weight", "bad_status")
+"""Reasons for which an object may be an envelope."""
+
+
 def spread_start(text: bytes) -> bytes | None:
     """Return the first line of a record that is spread over several: it ends behind a comma, or before a value."""
     first = text.lstrip(BLANKS + b",[").rstrip(BLANKS)
@@ -369,7 +387,7 @@ class Input:
         try:
             self.results.append((number, self.decode(text, second)))
         except Rejected as why:
-            if why.reason in ("bad_status", "bad_ts", "too_old", "too_new"):
+            if why.reason in ("bad_ts", "too_old", "too_new"):
                 self.results.append((number, why.reason))
             else:
                 self.no_record(number, text, unstripped, second, depth, why.reason)
@@ -408,8 +426,7 @@ class Input:
             return
         before = len(self.results)
         self.one(number, text, second)
-        is_open = self.results[before][1] in ("no_part", "other_log", "bad_service_id", "foreign_service", "bad_weight")
-        if is_open and depth < DEPTH and (wrapped := in_envelope(text, self.format)):
+        if self.results[before][1] in OPENED and depth < DEPTH and (wrapped := in_envelope(text, self.format)):
             del self.results[before:]
             self.wrapped(number, wrapped, second, depth)
 

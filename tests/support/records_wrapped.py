@@ -99,7 +99,10 @@ def shipped(choice: Choice, format: str) -> list[bytes]:
     key, line = choice.of(["message", "message", "log", "msg"]), one_line(choice, format)
     if line.startswith(b'{"'):
         line = choice.of([b"", b"", b" ", SYSLOG]) + line
-    return [envelope(choice, {"@timestamp": (TIME % 4).decode(), "host": {"name": "edge1"}, key: line})]
+    status: dict[str, object] = (
+        {"status": choice.of(["info", "error", None, "200"])} if choice.number(0, 2) == 2 else {}
+    )
+    return [envelope(choice, {"@timestamp": (TIME % 4).decode(), **status, "host": {"name": "edge1"}, key: line})]
 
 
 def joined(choice: Choice, format: str) -> list[bytes]:

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 
 use crate::schema::record_fields::{self as field, SKIP};
+use crate::value::number::{Number, number};
 
 /// The object that is the line itself.
 pub const ROOT: u8 = 0;
@@ -23,8 +24,8 @@ pub enum Meaning {
 pub struct KeyTree {
     objects: Vec<KeyObject>,
     has_canonical_fields: bool,
-    /// The keys of a line that make it a record.
-    parts: Vec<&'static [u8]>,
+    /// The keys of a line that make it a record, and their slots.
+    parts: Vec<(&'static [u8], usize)>,
 }
 
 /// The slots of a request and of a fetch.
@@ -49,7 +50,7 @@ impl KeyTree {
     /// The tree of the paths in `fields`: `a>b` is the key `b` of the object `a`, and `a[b]` the header `b` in `a`.
     pub fn new(fields: &[(&'static str, usize)], has_canonical_fields: bool) -> Self {
         let canonical =
-            if has_canonical_fields { PARTS.map(|slot| field::name(slot).as_bytes()).to_vec() } else { vec![] };
+            if has_canonical_fields { PARTS.map(|slot| (field::name(slot).as_bytes(), slot)).to_vec() } else { vec![] };
         let mut keys = Self { objects: vec![KeyObject::new(ROOT)], has_canonical_fields, parts: canonical };
         for (path, slot) in fields {
             let (mut object, mut left) = (ROOT, *path);
@@ -61,8 +62,11 @@ impl KeyTree {
             keys.objects[usize::from(object)].members.push((left.as_bytes(), Meaning::Slot(*slot)));
         }
         let own = &keys.objects[usize::from(ROOT)].members;
-        let is_part = |meaning: &Meaning| matches!(meaning, Meaning::Slot(slot) if PARTS.contains(slot));
-        keys.parts.extend(own.iter().filter(|(_, meaning)| is_part(meaning)).map(|(key, _)| *key));
+        let part = |(key, meaning): &(&'static [u8], Meaning)| match meaning {
+            Meaning::Slot(slot) if PARTS.contains(slot) => Some((*key, *slot)),
+            _ => None,
+        };
+        keys.parts.extend(own.iter().filter_map(part));
         for object in &mut keys.objects {
             let quoted = [b"\"", common_prefix(&object.members)].concat();
             object.candidates = Finder::new(&quoted).into_owned();
@@ -91,10 +95,10 @@ impl KeyTree {
         }
     }
 
-    /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.
+    /// Whether a line with this member is meant to be a record: it says that there was a request, or a fetch.
     #[inline]
-    pub fn is_of_record(&self, key: &[u8]) -> bool {
-        self.parts.contains(&key)
+    pub fn is_of_record(&self, key: &[u8], value: &[u8]) -> bool {
+        self.parts.iter().any(|(part, slot)| *part == key && is_present(*slot, value))
     }
 
     /// Where in `text`, which is `object` as it was logged, there are strings that may be keys of its members.
@@ -115,6 +119,21 @@ impl KeyTree {
     }
 }
 
+/// Whether `value`, as it was logged, is one that the slot of a part may have. A log shipper's own status is a word.
+fn is_present(slot: usize, value: &[u8]) -> bool {
+    let text = match value {
+        [b'"', text @ .., b'"'] => text,
+        [b'{' | b'[', ..] => return slot == field::ORIGINS,
+        b"null" => return false,
+        text => text,
+    };
+    match slot {
+        field::STATUS => !matches!(number(text), Number::Absent | Number::Junk),
+        field::ORIGINS => false,
+        _ => !matches!(text, b"" | b"-"),
+    }
+}
+
 /// The longest prefix of the keys of all `members`.
 fn common_prefix(members: &[(&'static [u8], Meaning)]) -> &'static [u8] {
     let mut keys = members.iter().map(|(key, _)| *key);
@@ -128,6 +147,26 @@ fn common_prefix(members: &[(&'static [u8], Meaning)]) -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_of_a_part_that_is_present_makes_a_record() {
+        let keys = KeyTree::new(&[("sent", field::STATUS)], true);
+        for (key, values, want) in [
+            ("status", &["200", "\"200\"", "-1", "9999", "\"000\"", "2e2"][..], true),
+            ("status", &["\"info\"", "\"\"", "\"-\"", "null", "true", "{\"a\":1}", "[200]", "\"200 OK\""], false),
+            ("sent", &["200"], true),
+            ("sent", &["\"info\""], false),
+            ("origin_ip", &["\"10.0.0.7\"", "\"x\""], true),
+            ("origin_ip", &["\"\"", "\"-\"", "null", "[]"], false),
+            ("origins", &["[{}]"], true),
+            ("origins", &["\"a\"", "null"], false),
+            ("origin", &["\"a\""], false),
+        ] {
+            for value in values {
+                assert_eq!(want, keys.is_of_record(key.as_bytes(), value.as_bytes()), "{key}: {value}");
+            }
+        }
+    }
 
     #[test]
     fn paths_are_trees_of_objects() {

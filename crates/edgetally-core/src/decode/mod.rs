@@ -177,10 +177,11 @@ impl Decoder {
         position.is_end(cursor).then_some(position.at + 1)
     }
 
-    /// Whether a line with this key is meant to be a record: it says that there was a request, or a fetch.
-    pub fn is_of_record(&self, key: &[u8]) -> bool {
+    /// Whether a line with this member is meant to be a record: it says that there was a request, or a fetch. `value` is as it
+    /// was logged, in quotes if it has any.
+    pub fn is_of_record(&self, key: &[u8], value: &[u8]) -> bool {
         let Shape::Objects(keys) = &self.shape else { return false };
-        keys.is_of_record(key)
+        keys.is_of_record(key, value)
     }
 }
 

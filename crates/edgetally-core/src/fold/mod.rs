@@ -293,8 +293,8 @@ impl Fold {
 /// Whether a line rejected for this reason may be something else than a broken record.
 #[inline]
 fn is_worth_a_look(reason: Reason) -> bool {
-    // An object around a record may have anything beside it, but no part of a record.
+    // An object around a record may have anything beside it, but no part of a record. Its status may be a word.
     let has_no_part =
         matches!(reason, Reason::NoPart | Reason::OtherLog | Reason::BadServiceId | Reason::ForeignService);
-    has_no_part || matches!(reason, Reason::NotJson | Reason::Truncated | Reason::BadWeight)
+    has_no_part || matches!(reason, Reason::NotJson | Reason::Truncated | Reason::BadWeight | Reason::BadStatus)
 }

@@ -60,7 +60,7 @@ impl Fold {
         let to =
             [&b"\""[..], b"\\n\"", b"\\r\\n\""].into_iter().find(|rest| line[end..].starts_with(rest))?.len() + end - 1;
         let decoder = &self.decoder;
-        let found = self.unwrapper.unwrap_record(line, start, to, |key| decoder.is_of_record(key))?;
+        let found = self.unwrapper.unwrap_record(line, start, to, |key, value| decoder.is_of_record(key, value))?;
         self.wrapped_at = found.second.filter(|second| self.may_be_right(*second, now));
         let result = self.fold_decoded(block, now);
         self.wrapped_at = None;
@@ -81,7 +81,7 @@ impl Fold {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let (decoder, max_line) = (&self.decoder, self.settings.max_line);
-        let is_of_record = |key: &[u8]| decoder.is_of_record(key);
+        let is_of_record = |key: &[u8], value: &[u8]| decoder.is_of_record(key, value);
         let unwrapped = self.unwrapper.unwrap(&block[range.clone()], &mut buffer, max_line, is_of_record);
         let result = unwrapped.map(|found| {
             let second = found.second.or(second);
@@ -265,7 +265,9 @@ impl Fold {
         now: u64,
         depth: u8,
     ) -> Option<Result<(), Rejection>> {
-        let (elements, own_second) = self.unwrapper.list(&block[range.clone()])?;
+        let decoder = &self.decoder;
+        let is_of_record = |key: &[u8], value: &[u8]| decoder.is_of_record(key, value);
+        let (elements, own_second) = self.unwrapper.list(&block[range.clone()], is_of_record)?;
         let second = own_second.or(second);
         // Records are counted as lines.
         self.report.lines = (self.report.lines + elements.len() as u64).saturating_sub(1);

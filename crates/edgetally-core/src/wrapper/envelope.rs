@@ -49,7 +49,7 @@ pub struct Opened {
 
 /// Writes to `inside` what the envelope `line` holds; nothing if it is none that is known.
 ///
-/// `line` starts with its object. One with a key that `is_of_record` is a record, whatever else is in it. If `known` is a string
+/// `line` starts with its object. One with a member that `is_of_record` is a record, whatever else is in it. If `known` is a string
 /// of it with a whole record, nothing but that may be what it holds, and it is not written. If a marked part of the
 /// same source `waits`, a text may be its end.
 pub fn open(
@@ -58,7 +58,7 @@ pub fn open(
     waits: impl Fn(SourceHash) -> bool,
     inside: &mut Vec<u8>,
     times: &mut TimeMemo,
-    is_of_record: impl Fn(&[u8]) -> bool,
+    is_of_record: impl Fn(&[u8], &[u8]) -> bool,
 ) -> Option<Opened> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
     let (mut log, mut entry, mut text, mut object) = (None, None, None, None);
@@ -100,7 +100,7 @@ pub fn open(
             }
             (name, value) if is_time(name) => time = Some(value),
             (b"CONTAINER_ID" | b"CONTAINER_ID_FULL" | b"CONTAINER_NAME", _) => is_of_container = true,
-            (key, _) if is_of_record(key) => return None,
+            (key, _) if is_of_record(key, &line[value_at..next]) => return None,
             _ => {}
         }
         at = cursor.skip_blanks(next);
@@ -303,7 +303,7 @@ mod tests {
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
         let opened =
-            open(line.as_bytes(), None, |_| false, &mut inside, &mut TimeMemo::default(), |key| key == b"status")?;
+            open(line.as_bytes(), None, |_| false, &mut inside, &mut TimeMemo::default(), |key, _| key == b"status")?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 

@@ -120,9 +120,15 @@ impl EnvelopeTemplate {
 
     /// Learns that `line` is this `envelope` around `record`.
     #[cold]
-    pub fn learn(&mut self, line: &[u8], record: &Range<usize>, envelope: Envelope) {
+    pub fn learn(
+        &mut self,
+        line: &[u8],
+        record: &Range<usize>,
+        envelope: Envelope,
+        is_of_record: impl Fn(&[u8], &[u8]) -> bool,
+    ) {
         let text = [&line[..record.start], &line[record.end..]].concat();
-        let Some(members) = members(line, record).filter(|_| text.len() <= MAX_TEXT) else { return };
+        let Some(members) = members(line, record, is_of_record).filter(|_| text.len() <= MAX_TEXT) else { return };
         let mut learned = Self { text, members, envelope: Some(envelope) };
         if learned.has_members_of(self) {
             for (member, before) in learned.members.iter_mut().zip(&self.members) {
@@ -149,7 +155,7 @@ impl EnvelopeTemplate {
 }
 
 /// The values of the object `line` around `record`.
-fn members(line: &[u8], record: &Range<usize>) -> Option<Vec<Member>> {
+fn members(line: &[u8], record: &Range<usize>, is_of_record: impl Fn(&[u8], &[u8]) -> bool) -> Option<Vec<Member>> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
     let (mut members, mut time, mut at) = (vec![], None, 0);
     loop {
@@ -170,7 +176,10 @@ fn members(line: &[u8], record: &Range<usize>) -> Option<Vec<Member>> {
         }
         let variation = match kind {
             MemberKind::Record => Variation::Differs,
-            MemberKind::String | MemberKind::Scalar if decides_envelope(name) => Variation::Decides,
+            // With another value, the line might be a record.
+            MemberKind::String | MemberKind::Scalar if decides_envelope(name) || is_of_record(name, b"1") => {
+                Variation::Decides
+            }
             _ => Variation::Same,
         };
         // The record is no part of the text.
@@ -198,7 +207,12 @@ mod tests {
 
     /// What `line` is, read the general way.
     fn opened(line: &[u8], record: &Range<usize>) -> Option<Opened> {
-        open(line, Some(record), |_| false, &mut vec![], &mut TimeMemo::default(), |key| key == b"status")
+        open(line, Some(record), |_| false, &mut vec![], &mut TimeMemo::default(), is_status)
+    }
+
+    /// Whether a member is one of a record.
+    fn is_status(key: &[u8], value: &[u8]) -> bool {
+        key == b"status" && matches!(value, [b'0'..=b'9', ..])
     }
 
     /// What `line` is, as the template expects it.
@@ -226,7 +240,7 @@ mod tests {
             let (line, record) = with_record(line).expect("it has a record");
             assert_eq!(None, expected(&template, &line, &record));
             let found = opened(&line, &record).expect("it is an envelope");
-            template.learn(&line, &record, found.envelope);
+            template.learn(&line, &record, found.envelope, is_status);
         }
         let (line, record) = with_record(lines[2]).expect("it has a record");
         let (envelope, source) = (Envelope::Journal, SourceHash::default());
@@ -294,7 +308,7 @@ mod tests {
                 if found.is_some() {
                     proptest::prop_assert_eq!(want, found, "{}", String::from_utf8_lossy(&line));
                 } else if let Some(want) = want {
-                    template.learn(&line, &record, want.envelope);
+                    template.learn(&line, &record, want.envelope, is_status);
                     proptest::prop_assert_eq!(Some(want), expected(&template, &line, &record));
                 }
             }

@@ -45,8 +45,13 @@ pub enum Element {
 
 /// The records in the object `line`, if it has a list of them, and the second that it says.
 ///
-/// A field that an entry of the journal has several times is such a list, too.
-pub fn list(line: &[u8], times: &mut TimeMemo) -> Option<(Vec<Element>, Option<u64>)> {
+/// A field that an entry of the journal has several times is such a list, too. An object with a member that `is_of_record` has
+/// none.
+pub fn list(
+    line: &[u8],
+    times: &mut TimeMemo,
+    is_of_record: impl Fn(&[u8], &[u8]) -> bool,
+) -> Option<(Vec<Element>, Option<u64>)> {
     let cursor = Cursor { block: line, start: 0, end: line.len() };
     let (mut list, mut second, mut at) = (None, None, 0);
     loop {
@@ -55,6 +60,7 @@ pub fn list(line: &[u8], times: &mut TimeMemo) -> Option<(Vec<Element>, Option<u
         match (&line[key], value) {
             (name, Token::Nested(range)) if is_list(name) && line[range.start] == b'[' => list = Some(range),
             (name, Token::String(range) | Token::Scalar(range)) if is_time(name) => second = times.second(&line[range]),
+            (name, _) if is_of_record(name, &line[value_at..next]) => return None,
             _ => {}
         }
         at = cursor.skip_blanks(next);
@@ -125,7 +131,8 @@ mod tests {
             (r#"{"logEvents":[ ],"time":1795322466}"#.to_owned(), 0),
             (format!(r#"{{"time":1795322466,"values":[ [ "1" , "{escaped}"],["2","{escaped}",{{"a":"b"}}]]}}"#), 2),
         ] {
-            let (elements, second) = list(line.as_bytes(), &mut TimeMemo::default()).expect("it has a list");
+            let (elements, second) =
+                list(line.as_bytes(), &mut TimeMemo::default(), |key, _| key == b"status").expect("it has a list");
             assert_eq!((count, Some(1_795_322_466)), (elements.len(), second), "{line}");
             for element in elements {
                 let text = match element {
@@ -135,10 +142,15 @@ mod tests {
                 assert_eq!(RECORD.as_bytes(), text, "{line}");
             }
         }
-        for line in
-            [r#"{"records":[1]}"#, r#"{"records":{}}"#, r#"{"a":[{}]}"#, r#"{"records":[{}"#, r#"{"records":[{}]"#]
-        {
-            assert_eq!(None, list(line.as_bytes(), &mut TimeMemo::default()), "{line}");
+        for line in [
+            r#"{"records":[1]}"#,
+            r#"{"records":{}}"#,
+            r#"{"a":[{}]}"#,
+            r#"{"records":[{}"#,
+            r#"{"records":[{}]"#,
+            r#"{"records":[{}],"status":1}"#,
+        ] {
+            assert_eq!(None, list(line.as_bytes(), &mut TimeMemo::default(), |key, _| key == b"status"), "{line}");
         }
     }
 }

@@ -111,14 +111,14 @@ impl Unwrapper {
 
     /// Takes `line`, which has no blanks before it, out of its wrapper; nothing when it has none.
     ///
-    /// Content that had to be put together is written to `buffer`. A line may have `max_line` bytes. An object with a key that
+    /// Content that had to be put together is written to `buffer`. A line may have `max_line` bytes. An object with a member that
     /// `is_of_record` is no wrapper.
     pub fn unwrap(
         &mut self,
         line: &[u8],
         buffer: &mut Vec<u8>,
         max_line: usize,
-        is_of_record: impl Fn(&[u8]) -> bool,
+        is_of_record: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Option<Unwrapped> {
         let is_object = line.first() == Some(&b'{');
         let found = if is_object {
@@ -161,7 +161,7 @@ impl Unwrapper {
         line: &[u8],
         start: RecordStart,
         end: usize,
-        is_of_record: impl Fn(&[u8]) -> bool,
+        is_of_record: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Option<Unwrapped> {
         let RecordStart { at, matched } = start;
         let expected = matched.and_then(|matched| self.template.finish(line, matched, end, &mut self.times));
@@ -169,9 +169,9 @@ impl Unwrapper {
             opened
         } else {
             let record = at..end;
-            let opened = envelope::open(line, Some(&record), |_| false, &mut vec![], &mut self.times, is_of_record)?;
+            let opened = envelope::open(line, Some(&record), |_| false, &mut vec![], &mut self.times, &is_of_record)?;
             if !opened.is_marked_part {
-                self.template.learn(line, &record, opened.envelope);
+                self.template.learn(line, &record, opened.envelope, &is_of_record);
             }
             opened
         };
@@ -182,8 +182,12 @@ impl Unwrapper {
     }
 
     /// The records of which the object `line` has a list, and the second that it says; nothing if it has none.
-    pub fn list(&mut self, line: &[u8]) -> Option<(Vec<Element>, Option<u64>)> {
-        let found = list::list(line, &mut self.times)?;
+    pub fn list(
+        &mut self,
+        line: &[u8],
+        is_of_record: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Option<(Vec<Element>, Option<u64>)> {
+        let found = list::list(line, &mut self.times, is_of_record)?;
         self.last = Some(Wrapper::List);
         Some(found)
     }
@@ -245,7 +249,7 @@ impl Unwrapper {
         line: &[u8],
         buffer: &mut Vec<u8>,
         max_line: usize,
-        is_of_record: impl Fn(&[u8]) -> bool,
+        is_of_record: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Option<Unwrapped> {
         let (parts, around) = (&self.parts, self.source);
         let waits = |source: SourceHash| parts.has_marked(around.and(source));
@@ -323,7 +327,7 @@ mod tests {
         let mut all = vec![];
         for line in lines {
             unwrapper.begin();
-            let found = unwrapper.unwrap(line.as_bytes(), &mut buffer, max_line, |key| key == b"status");
+            let found = unwrapper.unwrap(line.as_bytes(), &mut buffer, max_line, |key, _| key == b"status");
             all.push(found.map(|found| match found.content {
                 Content::Line(at) => line[at..].to_owned(),
                 Content::Buffer(len) => String::from_utf8_lossy(&buffer[..len]).into_owned(),
