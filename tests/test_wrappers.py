@@ -347,8 +347,8 @@ def test_what_a_record_counts_does_not_depend_on_its_envelope(name: str, format:
 
 
 def test_parts_of_a_line_are_one_record_per_stream() -> None:
-    whole = b'{"ts":1795322466,"ua":"' + b"x " * 9000 + b'","status":200}'
-    first, second, third = whole[:8000], whole[8000:16000], whole[16000:]
+    whole = b'{"ts":1795322466,"ua":"' + b"x " * 20_000 + b'","status":200}'
+    first, second, third = whole[:16_384], whole[16_384:32_768], whole[32_768:]
     other = CRI.replace(b"stdout", b"stderr") + b"F 2026/11/22 04:41:06 [error] 7#7: *1 connect() failed\n"
     lines = CRI + b"P " + first + b"\n" + other + CRI + b"P " + second + b"\n" + CRI + b"F " + third + b"\n"
     wrapped = docker(first) + b"\n" + docker(b"x\n", "stderr") + b"\n" + docker(second) + b"\n" + docker(third + b"\n")
@@ -408,7 +408,71 @@ def test_shippers_mark_parts_in_their_ways(name: str) -> None:
 
 
 def test_a_part_without_its_end_is_one_truncated_line() -> None:
-    assert fold(CRI + b"P " + RECORD + b"\n", "lines") == (0, 1, {"truncated": 1}, {})
+    assert fold(CRI + b"P " + RECORD[:-1] + b"\n", "lines") == (0, 1, {"truncated": 1}, {})
+
+
+def in_cri(text: bytes) -> bytes:
+    return CRI + b"P " + text
+
+
+def in_vector(text: bytes) -> bytes:
+    return json.dumps({"message": text.decode(), "_partial": True}).encode()
+
+
+def in_fluent_bit(text: bytes) -> bytes:
+    return json.dumps({"log": text.decode(), "stream": "stdout", "_p": "P"}).encode()
+
+
+without_newline = pytest.mark.parametrize("wrap", [docker, in_cri, in_vector, in_fluent_bit])
+"""How a container's last line is written if it has no newline."""
+
+
+@without_newline
+def test_a_record_without_a_newline_at_the_end_of_a_container_counts(wrap: Callable[[bytes], bytes]) -> None:
+    whole = CRI + b"F " + RECORD if wrap is in_cri else docker(RECORD + b"\n")
+    for lines in ([wrap(RECORD)], [wrap(RECORD)] * 2, [wrap(RECORD), whole], [whole, wrap(RECORD), whole]):
+        folding = _core.Fold(service_id="default", pop="local")
+        folding.feed(b"".join(line + b"\n" for line in lines), NOW)
+        assert (folding.report().accepted, folding.pending) == (len(lines), b"")
+
+
+LONG = b'{"ts":1795322466,"x":[' + b'{"status":1},' * 2000 + b'{}],"status":200}'
+
+
+@without_newline
+@pytest.mark.parametrize("last", [b"{", b'{"status":20', b'{"x":"a,', b'{"ts":1,', b'{"x":[1],', b"panic: x"])
+def test_a_last_line_without_a_newline_does_not_take_the_next_record_with_it(
+    last: bytes, wrap: Callable[[bytes], bytes]
+) -> None:
+    whole = CRI + b"F " if wrap is in_cri else b""
+    lines = [wrap(last), whole + RECORD if wrap is in_cri else docker(RECORD + b"\n")]
+    found = fold(b"\n".join(lines), "lines")
+    assert (found.accepted, sum(found.rejected.values()), found.lines) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("last", [b'{"status":20', b'{"x":"a,', b"panic: x", b'{"x":"' + b"y" * 16_378])
+def test_a_last_line_without_a_newline_does_not_take_a_record_in_parts_with_it(last: bytes) -> None:
+    # One of these splits the line before an object in it.
+    for shift in range(13):
+        text = b'{"y":"' + b"y" * shift + b'",' + LONG[1:]
+        first, second = text[:16_384], text[16_384:]
+        found = fold(b"\n".join(map(docker, [last, first, second + b"\n"])), "lines")
+        assert (found.accepted, sum(found.rejected.values()), found.lines) == (1, 1, 2)
+        lines = [in_cri(last), in_cri(first), CRI + b"F " + second]
+        found = fold(b"\n".join(lines), "lines")
+        assert (found.accepted, found.rejected, found.lines) == (1, {"truncated": 1}, 2)
+
+
+def test_lines_whose_newline_a_shipper_cut_off_count_one_by_one() -> None:
+    notice = b"2026/11/22 04:41:06 [notice] 1#1: start worker processes"
+    console = b"2026/11/22 04:41:06.123\tINFO\thttp.log.access\thandled request\t" + RECORD
+    found = fold(b"\n".join(map(docker, [notice, RECORD, notice, console, notice])), "lines")
+    assert found == (2, 5, {"other_log": 3}, {SECOND: 2})
+
+
+def test_a_record_in_very_many_parts_is_not_read_again_with_each() -> None:
+    parts = [b'{"a":'] * 50_000
+    assert fold(b"\n".join(map(in_cri, parts)), "lines").rejected == {"truncated": 1}
 
 
 # --- several records in a line, and one over several -----------------------------------------------------------------

@@ -16,6 +16,7 @@ from tests.support.served import Served, served
 
 RECORD = b'{"ts":%d,"domain":"a.example","status":200}' % START
 TIMELESS = b'{"domain":"a.example","status":200}'
+LONG = b"{" + b" " * 16_384 + RECORD[1:]
 
 
 def docker(text: bytes, **more: object) -> bytes:
@@ -43,7 +44,8 @@ INPUTS = {
     "syslog": b"<190>Nov 22 04:41:06 edge1 nginx: " + RECORD + b"\n<190>nginx: " + TIMELESS,
     "syslog, text": b"<190>Nov 22 04:41:06 edge1 nginx: 2026/11/22 04:41:06 [error] 12#12: *1 open() failed",
     "docker": docker(RECORD + b"\n") + b"\n" + docker(b"started\n"),
-    "docker, parts": docker(RECORD[:9]) + b"\n" + docker(RECORD[9:] + b"\n"),
+    "docker, parts": docker(LONG[:16_384]) + b"\n" + docker(LONG[16_384:] + b"\n"),
+    "docker, a last line without a newline": docker(RECORD[:9]) + b"\n" + docker(RECORD + b"\n"),
     "parts of two": b"\n".join(
         [
             part(RECORD[:9], "a", is_last=False),
@@ -52,7 +54,12 @@ INPUTS = {
             part(RECORD[20:], "b", is_last=True),
         ]
     ),
-    "a part without its rest": docker(RECORD[:9]),
+    "a part without its rest": docker(LONG[:16_384]),
+    "parts of which the end did not come": b"2026-11-22T04:41:06.1Z stdout P "
+    + RECORD[:9]
+    + b"\n2026-11-22T04:41:06.1Z stdout F "
+    + RECORD,
+    "a part that is whole": b"2026-11-22T04:41:06.1Z stdout P " + RECORD,
     "cri": b"2026-11-22T04:41:06.1Z stdout P " + RECORD[:9] + b"\n2026-11-22T04:41:06.1Z stdout F " + RECORD[9:],
     "journal": json.dumps({"MESSAGE": list(RECORD), "__REALTIME_TIMESTAMP": "1"}).encode(),
     "a list": b'{"records":[' + RECORD + b"," + RECORD + b',{"x":1}]}',

@@ -322,7 +322,7 @@ async def test_a_followed_file_continues_at_its_checkpoint(tmp_path: Path) -> No
 
 
 def docker(text: str, *, is_part: bool) -> bytes:
-    end = "" if is_part else "\n"
+    end = " " * 16_384 if is_part else "\n"
     return ndjson([{"log": f"{text}{end}", "stream": "stdout", "time": "2025-11-22T00:00:00.1Z"}])
 
 

@@ -16,6 +16,9 @@ from tests.support.oracle_json import BLANKS, Rejected, Scanner, Text
 Decode = Callable[[bytes, int | None], object]
 """Makes a record of a text, for which its wrapper may say a second. Raises Rejected."""
 
+DOCKER_PART = 16_384
+"""Bytes at which Docker splits a line."""
+
 DEPTH = 6
 """How many wrappers may be around each other."""
 
@@ -143,7 +146,7 @@ def in_envelope(line: bytes, format: str) -> Wrapped | None:
     if is_part is not None and (text := marked_text(members)) is not None:
         return Wrapped(encoded(text), at, is_part, "stderr" if stream == "stderr" else "stdout")
     if isinstance(log, str) and isinstance(stream, str):
-        is_part = not (log.endswith("\n") or is_object(encoded(log)))
+        is_part = len(encoded(log)) >= DOCKER_PART and not (log.endswith("\n") or is_object(encoded(log)))
         return Wrapped(encoded(log), at, is_part, "stderr" if stream == "stderr" else "stdout")
     if isinstance(entry, list):
         is_bytes = all(isinstance(byte, int) and 0 <= byte < 256 for byte in entry)
@@ -213,6 +216,21 @@ def shipped(held: dict[str, object], at: int | None) -> Wrapped | None:
 
 def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def begins_line(text: bytes, before: bytes) -> bool:
+    """Whether a part has a key where none can be behind the parts before it, so that it is from another line."""
+    if not re.match(rb'\{"[0-9A-Za-z_@]', text):
+        return False
+    bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b"0", before, flags=re.DOTALL)
+    if b'"' in bare:
+        return True
+    while (reduced := re.sub(rb"[{\[][^{}\[\]]*[}\]]", b"0", bare)) != bare:
+        bare = reduced
+    last = before.rstrip(BLANKS)[-1:]
+    if max(bare.rfind(b"{"), bare.rfind(b"[")) < 0:
+        return last not in (b"", b"}", b"]", b",")
+    return last != b":" if bare.rfind(b"{") > bare.rfind(b"[") else last not in (b"[", b",")
 
 
 def object_end(text: bytes, at: int) -> int | None:
@@ -426,7 +444,7 @@ class Input:
             return
         before = len(self.results)
         self.one(number, text, second)
-        if self.results[before][1] in OPENED and depth < DEPTH and (wrapped := in_envelope(text, self.format)):
+        if self.results[before][1] in OPENED and depth < DEPTH and (wrapped := self.unwrap(text, text)):
             del self.results[before:]
             self.wrapped(number, wrapped, second, depth)
 
@@ -447,8 +465,13 @@ class Input:
         text, stream = wrapped.text, wrapped.stream
         if stream:
             before = self.parts.pop(stream, b"")
+            if len(before) <= self.limit and begins_line(text, before):
+                self.lines += 1
+                self.results.append((number, "truncated"))
+                before = b""
+            is_part = wrapped.is_part and (before != b"" or not is_object(text))
             text = before + text
-            if wrapped.is_part:
+            if is_part:
                 self.lines -= 1
                 self.parts[stream] = text
                 return

@@ -1,7 +1,7 @@
 """Lines in wrappers, and records that share a line or are spread over several.
 
 Damaged lines are wrapped as they are, and wrappers are not damaged: a broken one has just some reason. Text behind a
-prefix, and parts of a line that are whole objects, do not occur either: they have tests of their own.
+prefix does not occur either: it has tests of its own.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as st
 
 from tests.support import records, records_formats
+from tests.support.oracle_wrappers import DOCKER_PART
 from tests.support.records import NOW, Choice, DrawnChoice, SeededChoice
 
 TIME = b"2026-11-22T02:20:3%d.123456789Z"
@@ -68,20 +69,22 @@ def cri(choice: Choice, format: str) -> list[bytes]:
     line, time = one_line(choice, format), TIME % choice.number(3, 5)
     stream = choice.of([b"stdout", b"stdout", b"stderr"])
     parts = [line] if choice.number(0, 1) else cut(choice, line)
-    return [b"%b %b %b %b" % (time, stream, b"P", part) for part in parts[:-1]] + [
-        b"%b %b %b %b" % (time, stream, choice.of([b"F", b"F:x"]), parts[-1])
-    ]
+    # The last line of a container may have no newline.
+    tag = choice.of([b"F", b"F", b"F:x"]) if choice.number(0, 6) else b"P"
+    tags = [b"P"] * (len(parts) - 1) + [tag]
+    return [b"%b %b %b %b" % (time, stream, tag, part) for tag, part in zip(tags, parts, strict=True)]
 
 
 def docker(choice: Choice, format: str) -> list[bytes]:
     """Write a line as Docker's json-file does, in parts if it is long."""
     line, time = one_line(choice, format), (TIME % choice.number(3, 5)).decode()
     stream = choice.of(["stdout", "stdout", "stderr"])
-    parts = [line] if choice.number(0, 1) else cut(choice, line)
-    # A part that is a whole object counts as a line without its newline.
-    parts = [line] if any(part[:1] == b"{" for part in parts[1:]) else parts
+    if choice.number(0, 999) == 999:
+        line = line.replace(b'{"', b'{"x":"' + b"x" * (DOCKER_PART - choice.number(1, 100)) + b'","', 1)
+    parts = [line[at : at + DOCKER_PART] for at in range(0, len(line) or 1, DOCKER_PART)]
+    newline = b"\n" if choice.number(0, 6) else b""
     return [
-        envelope(choice, {"log": part, "stream": stream, "time": time}) for part in [*parts[:-1], parts[-1] + b"\n"]
+        envelope(choice, {"log": part, "stream": stream, "time": time}) for part in [*parts[:-1], parts[-1] + newline]
     ]
 
 

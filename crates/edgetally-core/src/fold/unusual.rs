@@ -83,6 +83,9 @@ impl Fold {
         let (decoder, max_line) = (&self.decoder, self.settings.max_line);
         let is_of_record = |key: &[u8], value: &[u8]| decoder.is_of_record(key, value);
         let unwrapped = self.unwrapper.unwrap(&block[range.clone()], &mut buffer, max_line, is_of_record);
+        for text in self.unwrapper.take_pushed_out() {
+            self.reject_cut(self.line, &text);
+        }
         let result = unwrapped.map(|found| {
             let second = found.second.or(second);
             match found.content {
@@ -101,12 +104,7 @@ impl Fold {
                     }
                     Ok(())
                 }
-                Content::Part => {
-                    for text in self.unwrapper.take_pushed_out() {
-                        self.reject_cut(self.line, &text);
-                    }
-                    self.skip_part()
-                }
+                Content::Part => self.skip_part(),
                 Content::TooLong => Err(Rejection::new(Reason::TooLong, max_line)),
             }
         });

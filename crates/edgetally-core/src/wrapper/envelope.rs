@@ -136,8 +136,8 @@ pub fn open(
         }
         (Some(log), Some(_), _, _, _) => {
             unescape(log)?;
-            // Docker splits long lines. Shippers may cut the newline off: what is a whole object is no part.
-            let is_part = !is_known && !inside.ends_with(b"\n") && !is_object(inside);
+            // A shorter text without a newline is the last line of a container, or a shipper cut the newline off.
+            let is_part = !is_known && inside.len() >= DOCKER_PART && !inside.ends_with(b"\n") && !is_object(inside);
             Envelope::Docker { is_part, is_stderr }
         }
         (_, _, Some(Token::String(entry)), _, _) => {
@@ -196,6 +196,9 @@ fn value(
 fn is_holder(name: &[u8]) -> bool {
     HOLDERS.contains(&name)
 }
+
+/// Bytes at which Docker splits a line.
+const DOCKER_PART: usize = 16 * 1024;
 
 const HOLDERS: [&[u8]; 25] = [
     b"log",
@@ -276,7 +279,7 @@ fn may_hold_record(raw: &[u8]) -> bool {
 }
 
 /// Whether `text` is one object, as far as its braces say.
-fn is_object(text: &[u8]) -> bool {
+pub fn is_object(text: &[u8]) -> bool {
     text.first() == Some(&b'{') && brackets::nested_end(text, 0, text.len()) == Some(text.len())
 }
 

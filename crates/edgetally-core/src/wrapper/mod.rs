@@ -210,7 +210,7 @@ impl Unwrapper {
         !self.parts.is_empty()
     }
 
-    /// Takes the parts of lines that others pushed out.
+    /// Takes the parts of lines that others pushed out, or whose end did not come.
     pub fn take_pushed_out(&mut self) -> Vec<Vec<u8>> {
         self.parts.take_pushed_out()
     }
@@ -278,7 +278,9 @@ impl Unwrapper {
         max_line: usize,
         buffer: &mut Vec<u8>,
     ) -> Option<Content> {
-        if is_part {
+        self.parts.end_before(source, text);
+        // The last line of a container may have no newline.
+        if is_part && (self.parts.has(source) || !envelope::is_object(text)) {
             self.parts.push(source, text, is_marked, max_line);
             return Some(Content::Part);
         }
@@ -349,20 +351,30 @@ mod tests {
         let escape = |text: &str| text.replace('"', "\\\"");
         let docker =
             |text: &str, stream: &str| format!(r#"{{"log":"{}","stream":"{stream}","time":"{time}"}}"#, escape(text));
+        let long = RECORD.replace('{', &format!("{{{}", " ".repeat(40_000)));
+        let (first, second, third) = (&long[..16_384], &long[16_384..32_768], &long[32_768..]);
+        let lines = [
+            docker(first, "stdout"),
+            docker("error {\\n", "stderr"),
+            docker(second, "stdout"),
+            docker(third, "stdout") + ",",
+        ];
+        let lines = lines.each_ref().map(String::as_str);
+        for (max_line, last) in [(50_000, &*long), (30_000, "too long")] {
+            let want = [Some("…"), Some("error {"), Some("…"), Some(last)].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&lines, max_line));
+        }
         let cri = |tag: &str, text: &str, stream: &str| format!("{time} {stream} {tag} {text}");
-        for [a, b, c, d] in [
-            [docker(half, "stdout"), docker("error {\\n", "stderr"), docker(other, "stdout"), docker("\\n", "stdout")],
-            [
-                cri("P", half, "stdout"),
-                cri("F", "error {", "stderr"),
-                cri("P", other, "stdout"),
-                cri("F", "", "stdout"),
-            ],
-        ] {
-            let want = [Some("…"), Some("error {"), Some("…"), Some(RECORD)].map(|text| text.map(str::to_owned));
-            assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 100), "{a}");
-            let want = [Some("…"), Some("error {"), Some("…"), Some("too long")].map(|text| text.map(str::to_owned));
-            assert_eq!(want.to_vec(), unwrapped(&[&*a, &*b, &*c, &*d], 20), "{a}");
+        let lines = [
+            cri("P", half, "stdout"),
+            cri("F", "error {", "stderr"),
+            cri("P", other, "stdout"),
+            cri("F", "", "stdout"),
+        ];
+        let lines = lines.each_ref().map(String::as_str);
+        for (max_line, last) in [(100, RECORD), (20, "too long")] {
+            let want = [Some("…"), Some("error {"), Some("…"), Some(last)].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&lines, max_line));
         }
     }
 
@@ -371,9 +383,10 @@ mod tests {
 
     #[test]
     fn parts_of_several_sources_are_told_apart() {
-        let (half, other) = RECORD.split_at(17);
-        let blog = RECORD.replace("a.example", "b.example");
-        let (blog_half, blog_other) = blog.split_at(20);
+        let shop = RECORD.replace('{', &format!("{{{}", " ".repeat(16 * 1024)));
+        let (half, other) = shop.split_at(16 * 1024 + 17);
+        let blog = shop.replace("a.example", "b.example");
+        let (blog_half, blog_other) = blog.split_at(16 * 1024 + 20);
         let escape = |text: &str| text.replace('"', "\\\"");
         let journal = |text: &str, id: &str, last: &str| {
             let (text, mark) =
@@ -409,8 +422,8 @@ mod tests {
                 write(other, "a", "true"),
                 write(blog_other, "b", "true"),
             ];
-            let want = [Some("…"), Some("…"), Some(RECORD), Some(&blog)].map(|text| text.map(str::to_owned));
-            assert_eq!(want.to_vec(), unwrapped(&lines.each_ref().map(String::as_str), 100), "{}", lines[0]);
+            let want = [Some("…"), Some("…"), Some(&*shop), Some(&blog)].map(|text| text.map(str::to_owned));
+            assert_eq!(want.to_vec(), unwrapped(&lines.each_ref().map(String::as_str), 100_000), "{}", lines[0]);
         }
     }
 

@@ -2,8 +2,13 @@
 
 use std::collections::VecDeque;
 
+use crate::value::text::is_blank;
+
 /// Most lines of which parts wait, each of another container.
 const MAX_LINES: usize = 64;
+
+/// How often it is looked for the end of a line that did not come, so that a line in very many parts is not read again with each.
+const MAX_LOOKS: u8 = 8;
 
 /// Where lines come from, as far as their wrappers say. Equal for parts of one line, and different for most other lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +49,7 @@ struct Line {
     is_too_long: bool,
     /// Whether its last part was one because of a mark. Some mark all parts but the last one.
     is_marked: bool,
+    looks: u8,
 }
 
 /// The parts of a line are longer than a line may be.
@@ -57,12 +63,36 @@ impl Line {
             self.bytes.extend_from_slice(text);
         }
     }
+
+    /// Whether `text` begins another line: an object with a key, where the parts up to here do not go on with one.
+    fn is_ended_by(&mut self, text: &[u8]) -> bool {
+        // In a string, the quote would be its end, and no key follows that.
+        let begins =
+            matches!(text, [b'{', b'"', first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'_' | b'@'));
+        if !begins || self.is_too_long || self.looks == MAX_LOOKS {
+            return false;
+        }
+        self.looks += 1;
+        !may_go_on_with_object(&self.bytes)
+    }
 }
 
 impl Parts {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// Whether a part of `source` waits.
+    pub fn has(&self, source: SourceHash) -> bool {
+        self.lines.iter().any(|line| line.source == source)
+    }
+
+    /// Pushes out the parts of `source` if `text` is from another line: their end did not come, as when a container is killed.
+    pub fn end_before(&mut self, source: SourceHash, text: &[u8]) {
+        let ended = self.lines.iter_mut().position(|line| line.source == source && line.is_ended_by(text));
+        let line = ended.and_then(|at| self.lines.remove(at));
+        self.pushed_out.extend(line.map(|line| line.bytes));
     }
 
     /// Whether a part of `source` waits that was marked as one.
@@ -81,6 +111,7 @@ impl Parts {
             bytes: vec![],
             is_too_long: false,
             is_marked,
+            looks: 0,
         });
         line.is_marked = is_marked;
         line.push(text, max_line);
@@ -135,6 +166,7 @@ impl Parts {
                 bytes: line.to_vec(),
                 is_too_long: flags & 1 == 1,
                 is_marked: flags & 2 == 2,
+                looks: 0,
             });
             bytes = rest;
         }
@@ -142,9 +174,70 @@ impl Parts {
     }
 }
 
+/// Whether an object with members may follow `text`, which is the start of a line: as the value of a member, in a list, or as
+/// one of several records.
+fn may_go_on_with_object(text: &[u8]) -> bool {
+    let (mut open, mut last, mut in_string, mut is_escaped) = (vec![], None, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => open.push(*byte),
+            b'}' | b']' => drop(open.pop()),
+            _ => {}
+        }
+        if in_string || !is_blank(*byte) {
+            last = Some(*byte);
+        }
+    }
+    let goes_on = match open.last() {
+        Some(b'{') => last == Some(b':'),
+        Some(_) => matches!(last, Some(b'[' | b',')),
+        None => matches!(last, None | Some(b'}' | b']' | b',')),
+    };
+    goes_on && !in_string
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_begins_another_line_where_none_may_follow() {
+        let texts = [
+            ("", true),
+            (" ", true),
+            (r#"{"a":"#, true),
+            (r#"{"a":{"b": "#, true),
+            (r#"{"a":["#, true),
+            (r#"{"a":[{"b":1} , "#, true),
+            (r#"{"a":1}"#, true),
+            (r#"[{"a":1},"#, true),
+            (r#"<190>nginx: {"a":1}{"b":"#, true),
+            (r#"{"a""#, false),
+            (r#"{"a":1"#, false),
+            (r#"{"a":1,"#, false),
+            (r#"{"a":":"#, false),
+            (r#"{"a":"x\":["#, false),
+            (r#"{"a":["b" , "c,"#, false),
+            (r#"{"a":[{"b":1}"#, false),
+            (r#"{"a":1}{"b":20"#, false),
+            ("panic: out of memory", false),
+        ];
+        for (text, want) in texts {
+            assert_eq!(want, may_go_on_with_object(text.as_bytes()), "{text}");
+            let mut parts = Parts::default();
+            parts.push(source("a"), text.as_bytes(), true, 1000);
+            parts.end_before(source("a"), b"{\",");
+            parts.end_before(source("b"), b"{\"b\":1}");
+            assert_eq!(!text.is_empty(), parts.has(source("a")), "{text}");
+            parts.end_before(source("a"), b"{\"b\":1}");
+            assert_eq!(want && !text.is_empty(), parts.has(source("a")), "{text}");
+            assert_eq!(usize::from(!want), parts.take_pushed_out().len(), "{text}");
+        }
+    }
 
     fn source(name: &str) -> SourceHash {
         let mut source = SourceHash::default();
