@@ -839,3 +839,13 @@ def test_nothing_that_clients_send_becomes_a_cache_word() -> None:
     folding = _core.Fold(service_id="default", pop="local")
     folding.feed(b"".join(json.dumps({"status": 200, "cache": word}).encode() + b"\n" for word in words), NOW)
     assert folding.report().unknown_cache_words == [("Souin", 1), ("two words", 1), ("_other", 5)]
+
+
+# --- datagrams -------------------------------------------------------------------------------------------------------
+
+
+def test_a_datagram_may_have_several_lines() -> None:
+    # `socat` and `nc -u` send what they read, and HAProxy ends each datagram with a newline.
+    several = SYSLOG + RECORD + b"\n" + RECORD + b"\n\n" + SYSLOG + RECORD
+    pretty = json.dumps(json.loads(RECORD), indent=2).encode()
+    assert fold(several + b"\n" + pretty + b"\n", "datagrams")[:3] == (4, 5, {})
