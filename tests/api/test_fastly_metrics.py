@@ -384,7 +384,7 @@ async def test_too_many_scrapes_at_a_time_are_refused(monkeypatch: pytest.Monkey
         await service.push(*domains)
         await service.to(3)
         # This one does not read its answer, which is larger than all buffers.
-        await raw.send(b"GET /fastly/metrics HTTP/1.1\r\nAccept-Encoding: identity\r\n\r\n")
+        await raw.send(b"GET /fastly/metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: identity\r\n\r\n")
         await raw.reader.readuntil(b"\r\n\r\n")
 
         refused = await service.client.get("/fastly/metrics")
@@ -437,7 +437,7 @@ async def test_a_token_that_is_withdrawn_ends_its_scrape(monkeypatch: pytest.Mon
         lines = ndjson(record(0, domain=f"{number}.example") for number in range(300))
         await service.client.post("/ingest", content=lines, headers=push.header)
         await service.to(3)
-        await raw.send(b"GET /fastly/metrics HTTP/1.1\r\n%b\r\n" % reader.field)
+        await raw.send(b"GET /fastly/metrics HTTP/1.1\r\nHost: x\r\n%b\r\n" % reader.field)
         await raw.reader.readuntil(b"\r\n\r\n")
 
         service.service.policy.keys.replace({})

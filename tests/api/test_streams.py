@@ -285,7 +285,7 @@ async def test_a_reader_that_leaves_is_forgotten(service: Served) -> None:
 
 async def test_what_a_reader_still_sends_is_ignored(service: Served) -> None:
     async with streaming(service, DOMAINS) as stream:
-        await stream.raw.send(b"GET / HTTP/1.1\r\n\r\nnonsense")
+        await stream.raw.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nnonsense")
         await service.traffic([0])
         await service.to(2)
         assert recorded(await stream.event()) == [0]

@@ -189,8 +189,8 @@ async def test_a_sender_is_resumed_when_another_has_freed_the_budget_in_the_same
 @pytest.mark.parametrize(
     ("setting", "sent"),
     [
-        ("max_target_bytes", b"GET /%b HTTP/1.1\r\n\r\n" % (b"a" * 300)),
-        ("max_header_bytes", b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 2000)),
+        ("max_target_bytes", b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 300)),
+        ("max_header_bytes", b"GET / HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"a" * 2000)),
     ],
 )
 async def test_a_header_that_is_too_long_is_counted(setting: str, sent: bytes) -> None:
@@ -204,7 +204,7 @@ async def test_a_header_that_is_too_long_is_counted(setting: str, sent: bytes) -
 async def test_timeouts_are_counted_and_other_clients_are_served_meanwhile() -> None:
     async with served({"clients": {"header_timeout": 5, "stall_timeout": 7, "max_connections": 30}}) as service:
         async with service.connect() as header, service.connect() as push:
-            await header.send(b"GET / HTTP/1.1\r\n")
+            await header.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
             await push.send(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
             await still_works(service)
             await service.clock.advance(10)
@@ -331,7 +331,7 @@ async def test_clients_that_send_slowly_and_read_nothing_do_not_stop_others(serv
             raw.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed has it for readers only
             match number % 3:
                 case 0:
-                    await raw.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nX: ")
+                    await raw.send(b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\nX: ")
                 case 1:
                     await raw.send(b"POST /ingest/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
                 case 2:

@@ -29,7 +29,7 @@ async def service() -> AsyncIterator[Served]:
     """A service with an entry, and no connection yet."""
     async with served() as running:
         async with running.connect() as raw:
-            await raw.ask(b"POST /ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES))
+            await raw.ask(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES))
         await running.to(2)
         await until(lambda: not running.service.server.connections)
         yield running
@@ -274,19 +274,21 @@ MALFORMED = [
     Malformed("a proxy's request", b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"),
     Malformed("a field without a colon", b"GET / HTTP/1.1\r\nHost\r\n\r\n"),
     Malformed("a field name with a blank", b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n"),
-    Malformed("a control character in a field", b"GET / HTTP/1.1\r\nX: a\x00b\r\n\r\n"),
-    Malformed("a folded field", b"GET / HTTP/1.1\r\nX: a\r\n\tb: c\r\n d\x01\r\n\r\n"),
+    Malformed("a control character in a field", b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n"),
+    Malformed("a folded field", b"GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n\tb: c\r\n d\x01\r\n\r\n"),
     Malformed("a length that is no number", b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n"),
     Malformed("a negative length", b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
-    Malformed("a length beyond all numbers", b"POST /ingest HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % (b"9" * 30)),
-    Malformed("two lengths", b"POST /ingest HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    Malformed(
+        "a length beyond all numbers", b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %b\r\n\r\n" % (b"9" * 30)
+    ),
+    Malformed("two lengths", b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     Malformed(
         "a length and chunks",
-        b"POST /ingest HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ),
     Malformed(
         "a coding behind chunked",
-        b"POST /ingest HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     ),
     Malformed(
         "a chunk whose length is no number",
@@ -295,21 +297,29 @@ MALFORMED = [
     Malformed("a long address", b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 9000), 414),
     Malformed("a long address without an end", b"GET /" + b"a" * 100_000, 414),
     Malformed("a long query", b"GET /?%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a=b&" * 3000), 414),
-    Malformed("a long field", b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 70_000), 431),
+    Malformed("a long field", b"GET / HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"a" * 70_000), 431),
     Malformed("a long field without an end", b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000, 431),
     Malformed("a long field name without an end", b"GET / HTTP/1.1\r\n" + b"a" * 200_000, 431),
-    Malformed("many fields", b"GET / HTTP/1.1\r\n%b\r\n" % (b"X: y\r\n" * 20_000), 431),
-    Malformed("many fields without an end", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000, 431),
+    Malformed("many fields", b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n" % (b"X: y\r\n" * 20_000), 431),
+    Malformed("many fields without an end", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000, 431),
     Malformed(
         "a chunk extension without an end",
-        b"POST /ingest HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 2_000_000,
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 2_000_000,
         431,
     ),
     Malformed(
         "trailing fields without an end",
-        b"POST /ingest HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 20_000,
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 20_000,
         431,
     ),
+    Malformed("no Host", b"GET / HTTP/1.1\r\n\r\n"),
+    Malformed("no Host, and a request behind", b"GET / HTTP/1.1\r\nX: y\r\n\r\n" + GET),
+    Malformed("two Hosts", b"GET / HTTP/1.1\r\nHost: x\r\nX: y\r\nhost: y\r\n\r\n"),
+    Malformed("a Host twice", b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n"),
+    Malformed("two Hosts of HTTP/1.0", b"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n"),
+    Malformed("a Host with a path", b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n"),
+    Malformed("a Host with a blank", b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n"),
+    Malformed("a push without a Host", b"POST /ingest HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd"),
 ]
 
 
@@ -333,10 +343,34 @@ async def test_a_broken_request_does_not_affect_the_answers_before_it(service: S
         assert is_refusal(await raw.ask(case.sent), 400)
 
 
+@pytest.mark.parametrize("host", [b"", b"x", b" shop.example:8080 ", b"[::1]:8080", b"a_b%41"])
+async def test_a_host_may_be_any_that_there_are(service: Served, host: bytes) -> None:
+    async with service.connect() as raw:
+        assert (await raw.ask(b"GET / HTTP/1.1\r\nHost:%b\r\n\r\n" % host)).status == 200
+
+
+async def test_http_1_0_needs_no_host(service: Served) -> None:
+    async with service.connect() as raw:
+        assert (await raw.ask(b"GET / HTTP/1.0\r\n\r\n")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (b"", "expected a Host field with a host, got none"),
+        (b"Host: x\r\nHost: y\r\n", "expected one Host field, got two"),
+        (b"Host: x/\xff\r\n", "expected a Host field with a host, got 'x/ÿ'"),
+    ],
+)
+async def test_a_wrong_host_is_named(service: Served, fields: bytes, problem: str) -> None:
+    async with service.connect() as raw:
+        assert (await raw.ask(b"GET / HTTP/1.1\r\n%b\r\n" % fields)).json()["Error"] == problem
+
+
 async def test_a_header_at_the_limit_is_accepted(service: Served) -> None:
     async with service.connect() as raw:
         for _ in range(2):
-            answer = await raw.ask(b"GET /?%b HTTP/1.1\r\nX: %b\r\n\r\n" % (b"a" * 8000, b"b" * 65_000))
+            answer = await raw.ask(b"GET /?%b HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"a" * 8000, b"b" * 65_000))
             assert answer.status == 200
 
 
@@ -548,7 +582,7 @@ async def test_a_refused_client_may_finish_sending_and_sees_the_refusal(service:
     async with service.connect() as raw:
         body = b"x" * 3_000_000
         await raw.send(
-            b"POST /ingest HTTP/1.1\r\nContent-Encoding: br\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         assert is_refusal(await raw.answer(), 415)
         assert await raw.is_over()

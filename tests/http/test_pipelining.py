@@ -142,8 +142,8 @@ BROKEN_CHUNK = b"POST /ingest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\
 BROKEN = {
     "not a request": (b"nonsense\r\n\r\n", 400),
     "a broken body": (BROKEN_CHUNK, 400),
-    "an endless address": (b"POST /%b HTTP/1.1\r\n\r\n" % (b"x" * 100_000), 414),
-    "an endless header": (b"POST /ingest HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431),
+    "an endless address": (b"POST /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 100_000), 414),
+    "an endless header": (b"POST /ingest HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431),
     "a body for another protocol": (push(9, b"Upgrade: h2c", b"Connection: Upgrade"), 400),
 }
 

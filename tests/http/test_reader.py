@@ -19,12 +19,12 @@ FIRSTS = [
     FIRST,
     FIRST.replace(b"GET", b"HEAD"),
     FIRST.replace(b"1.1", b"1.0"),
-    FIRST.replace(b"Host: a", b"Connection: close"),
-    FIRST.replace(b"Host: a", b"Connection: Upgrade\r\nUpgrade: h2c"),
-    FIRST.replace(b"Host: a", b"Content-Length: 0"),
-    FIRST.replace(b"Host: a", b"Content-Length: 4") + b"\r\n\r\n",
-    FIRST.replace(b"Host: a", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
-    FIRST.replace(b"Host: a", b"Expect: 100-continue"),
+    FIRST.replace(b"Host: a", b"Host: a\r\nConnection: close"),
+    FIRST.replace(b"Host: a", b"Host: a\r\nConnection: Upgrade\r\nUpgrade: h2c"),
+    FIRST.replace(b"Host: a", b"Host: a\r\nContent-Length: 0"),
+    FIRST.replace(b"Host: a", b"Host: a\r\nContent-Length: 4") + b"\r\n\r\n",
+    FIRST.replace(b"Host: a", b"Host: a\r\nTransfer-Encoding: chunked") + b"0\r\n\r\n",
+    FIRST.replace(b"Host: a", b"Host: a\r\nExpect: 100-continue"),
     FIRST.replace(b"GET ", b"GET  "),
     FIRST.replace(b"/ts/7", b"/ts/7?x=1"),
     FIRST + b"\r\n",
@@ -99,7 +99,7 @@ def test_another_path_is_recognized(path: str) -> None:
 def test_a_push_between_has_its_own_body() -> None:
     made = reader()
     made.feed(FIRST)
-    made.feed(b"POST /ingest HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello")
+    made.feed(b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
     made.feed(FIRST)
 
     first, push, again = made.requests

@@ -113,14 +113,14 @@ async def test_http_1_0_has_no_chunks_and_closes(raw: RawConnection) -> None:
 
 
 async def test_a_client_that_wants_no_more_is_sent_all_of_it(raw: RawConnection) -> None:
-    answer = await raw.ask(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    answer = await raw.ask(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert answer.headers["connection"] == "close"
     assert await raw.reader.read() == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
 
 
 async def test_head_has_no_body_and_makes_none(streaming: Streaming, raw: RawConnection) -> None:
-    await raw.send(b"HEAD / HTTP/1.1\r\n\r\n")
+    await raw.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await raw.answer(head=True)).status == 200
     await raw.ask(GET)
     await raw.reader.readuntil(b"0\r\n\r\n")

@@ -81,12 +81,15 @@ INPUTS = {
     "the coding of a body": header(b"Content-Encoding", b"POST /ingest", b"{}\n"),
     "a key of a push": header(b"Idempotency-Key", b"POST /ingest", b"{}\n"),
     "a method": lambda evil: evil + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
-    "the path of another method": lambda evil: b"DELETE /%b HTTP/1.1\r\n\r\n" % quote_from_bytes(evil).encode(),
+    "the path of another method": lambda evil: (
+        b"DELETE /%b HTTP/1.1\r\nHost: x\r\n\r\n" % quote_from_bytes(evil).encode()
+    ),
     "not HTTP at all": lambda evil: evil + b"\r\n\r\n",
     "a version": lambda evil: b"GET / HTTP/%b\r\n\r\n" % evil,
     "a line that is not a record": push(lambda evil: evil),
     "a body that is not gzip": lambda evil: (
-        b"POST /ingest HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(evil), evil)
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+        % (len(evil), evil)
     ),
     "every field": push(
         lambda evil: b"{%b}" % b",".join(b'"%b":"%b"' % (name, evil.replace(b"\n", b" ")) for name in FIELDS)

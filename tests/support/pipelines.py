@@ -173,12 +173,16 @@ MALFORMED_REQUESTS = [
     (b"nonsense\r\n\r\n", 400),
     (b"GET /healthz HTTP/1.1\r\nHost\r\n\r\n", 400),
     (b"BREW /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    (b"POST /ingest HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-    (b"POST /ingest HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400),
-    (b"POST /ingest HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-    (b"POST /ingest HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN), 400),
+    (b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+    (b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400),
+    (b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (
+        b"POST /ingest HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: %d\r\n\r\n"
+        % len(HIDDEN),
+        400,
+    ),
     (b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 300), 414),
-    (b"POST /ingest HTTP/1.1\r\nContent-Length: %d\r\nX: %b\r\n\r\n" % (len(HIDDEN), b"x" * 1100), 431),
+    (b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: %b\r\n\r\n" % (len(HIDDEN), b"x" * 1100), 431),
 ]
 
 MALFORMED_CHUNKS = [b"xyz\r\n", b"-1\r\n", b"3\r\nabcd\r\n", b"f" * 20 + b"\r\n"]

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote
 import httptools
 import msgspec
 
+from edgetally.http.host import HOST, host_problem
 from edgetally.http.messages import Body, Request
 
 if TYPE_CHECKING:
@@ -231,16 +232,24 @@ class RequestReader:
         if self._header_size > self._server.limits.max_header_bytes:
             self._fail_header_too_large()
         elif self.state is HEADER:  # behind the body it comes too late to mean anything
-            self._headers[name.lower()] = value
+            name = name.lower()
+            if name == b"host" and name in self._headers:
+                self.fail(Failure(HTTPStatus.BAD_REQUEST, "expected one Host field, got two"))
+            self._headers[name] = value
 
     def on_headers_complete(self) -> None:
         """The header is complete; the body, if there is one, follows."""
         if self.state is not HEADER:
             return
-        self.state = BODY
         headers = self._headers
         target = httptools.parse_url(self._target)
-        http10 = self._parser.get_http_version() == "1.0"
+        version = self._parser.get_http_version()
+        http10 = version == "1.0"
+        host = headers.get(b"host", None if version == "1.1" else b"")
+        if host is None or not HOST.fullmatch(host):
+            self.fail(Failure(HTTPStatus.BAD_REQUEST, host_problem(host)))
+            return
+        self.state = BODY
         # HTTP/1.0 has no interim responses: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1.
         expects_continue = not http10 and headers.get(b"expect", b"").lower() == b"100-continue"
         self.body = Body(self._flow, self._server.buffered, expects_continue=expects_continue)

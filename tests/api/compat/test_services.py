@@ -181,7 +181,7 @@ async def test_behind_a_proxy_that_speaks_tls_links_are_https(service: Served, f
     assert links(answer)["next"] == f"{scheme}://api.fastly.com/service?page=2&per_page=2"
 
 
-@pytest.mark.parametrize("host", ["a b", "x,y", "<x>", "x/y"])
+@pytest.mark.parametrize("host", ["", "x,y", "(x)", "x%2Fy"])
 async def test_no_link_starts_with_a_host_that_is_none(service: Served, host: str) -> None:
     async with service.connect() as raw:
         answer = await raw.ask(f"GET /service?per_page=2 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
