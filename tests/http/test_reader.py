@@ -40,7 +40,7 @@ def reader() -> RequestReader:
     """Return a reader, which needs little of its connection and server."""
     server = Server(
         lambda _: Response(HTTPStatus.OK),
-        error_response=lambda status, _: Response(status),
+        error_response=lambda status, *_: Response(status),
         endpoint=str,
         cache_version=lambda: 0,
         clock=ManualClock(),

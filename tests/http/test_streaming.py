@@ -36,7 +36,7 @@ class Streaming:
         self.clock = ManualClock()
         self.server = Server(
             self._answer,
-            error_response=lambda status, problem: Response(status, problem.encode()),
+            error_response=lambda status, problem, _: Response(status, problem.encode()),
             endpoint=lambda _: "",
             cache_version=lambda: 0,
             clock=self.clock,

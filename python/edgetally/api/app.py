@@ -14,7 +14,7 @@ from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
 from edgetally.api.authorization import refuse_when_withdrawn
 from edgetally.api.compat.paths import is_compat
 from edgetally.api.encoding import takes_gzip
-from edgetally.api.errors import CORS, Refusal, response_to
+from edgetally.api.errors import CORS, ApiRefusal, Refusal, response_to
 from edgetally.api.page import accepts_page
 from edgetally.api.query import Query, parse, parse_filter
 from edgetally.api.top import RankingView
@@ -92,7 +92,7 @@ class App:
 
     def __call__(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
         """Answer `request`."""
-        path = request.path.strip("/").split("/")
+        path = _parts(request.path)
         try:
             if request.method != "OPTIONS":
                 self._doors.check(path)
@@ -105,9 +105,10 @@ class App:
                 return self._delayed_response(request, refusal)
             return self._response(refusal)
 
-    def error_response(self, status: HTTPStatus, problem: str) -> Response:
-        """Return the response to a request that cannot be routed."""
-        return response_to(Refusal(status, problem), self._clock.now())
+    def error_response(self, status: HTTPStatus, problem: str, path: str) -> Response:
+        """Return the response where no handler makes one, as the API that `path` belongs to does."""
+        kind = ApiRefusal if is_compat(_parts(path)) else Refusal
+        return self._response(kind(status, problem))
 
     def _route(self, request: Request, path: list[str]) -> Response | PendingResponse | Awaitable[Response]:
         if request.method == "OPTIONS":
@@ -235,6 +236,10 @@ class App:
 
     def _response(self, refusal: Refusal) -> Response:
         return response_to(refusal, self._clock.now())
+
+
+def _parts(path: str) -> list[str]:
+    return path.strip("/").split("/")
 
 
 def _allow(request: Request, methods: tuple[str, ...]) -> None:

@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
         if failure.limit:
             self.server.limits_reached[failure.limit] += 1
         self.server.responses[self.server.endpoint(""), failure.status] += 1
-        response = self.server.error_response(failure.status, failure.problem)
+        response = self.server.error_response(failure.status, failure.problem, self._reader.path)
         self._writer.write(response.head + b"Connection: close\r\n\r\n" + response.body)
         self._end(is_receiving=self.is_receiving)
 

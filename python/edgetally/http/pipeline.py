@@ -130,4 +130,5 @@ class Pipeline:
     def internal_error(self, request: Request, error: BaseException) -> Response:
         """Log `error`, and return the response to a request whose handler has failed."""
         say(RequestFailed(method=request.method, path=request.path), error=error)
-        return self._server.error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the server log")
+        problem = "internal error; see the server log"
+        return self._server.error_response(HTTPStatus.INTERNAL_SERVER_ERROR, problem, request.path)

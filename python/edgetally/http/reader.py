@@ -115,6 +115,14 @@ class RequestReader:
         """Whether more has come than should be buffered."""
         return bool(self.requests) or (self.body is not None and self.body.is_ahead)
 
+    @property
+    def path(self) -> str:
+        """The start of the newest request's path, decoded, at most MOST_PATH bytes; empty if it has none."""
+        try:
+            return _decoded(httptools.parse_url(self._target[:MOST_PATH]).path or b"") if self._target else ""
+        except httptools.HttpParserInvalidURLError:
+            return ""
+
     def feed(self, data: bytes) -> None:
         """Parse `data`; what is wrong with it becomes the `failure`."""
         if self.state is FAILED or (self.state is IDLE and self._repeat(data)):
@@ -256,7 +264,7 @@ class RequestReader:
         self.requests.append(
             Request(
                 method=self._parser.get_method().decode("ascii"),
-                path=unquote((target.path or b"/").decode("ascii", "replace")),
+                path=_decoded(target.path or b"/"),
                 query=_query(target.query) if target.query else {},
                 headers=headers,
                 body=self.body,
@@ -282,6 +290,10 @@ class RequestReader:
             self.state = IDLE
             if self.body:
                 self.body.finish()
+
+
+def _decoded(path: bytes) -> str:
+    return unquote(path.decode("ascii", "replace"))
 
 
 def _query(query: bytes) -> dict[str, str]:

@@ -134,7 +134,7 @@ class Server:
         self,
         handler: Handler,
         *,
-        error_response: Callable[[HTTPStatus, str], Response],
+        error_response: Callable[[HTTPStatus, str, str], Response],
         endpoint: Callable[[str], str],
         cache_version: Callable[[], int],
         clock: Clock,
@@ -143,7 +143,9 @@ class Server:
     ) -> None:
         self.handler = handler
         self.error_response = error_response
-        """Makes the response to a request that never reaches the handler."""
+        """
+        Makes the response, from status, problem and path, where no handler does. The path is empty if none was read.
+        """
         self.endpoint = endpoint
         """Names the endpoint of a path, to count responses by."""
         self.clock = clock

@@ -124,12 +124,16 @@ class ResponseWriter:
             self.feed = response.feed
             self.feed.start(self)
         else:
-            status = self.send(response, fields)
+            status = self.send(response, fields, request.path)
         # A member of an enumeration is hashed in Python.
         self._server.responses[self._server.endpoint(request.path), int(status)] += 1
 
-    def send(self, response: Response, fields: bytes) -> HTTPStatus:
-        """Send `response` with `fields` added to its header, or 503 when too much is unread; return the status."""
+    def send(self, response: Response, fields: bytes, path: str = "") -> HTTPStatus:
+        """
+        Send `response` with `fields` added to its header, or 503 when too much is unread; return the status.
+
+        `path` is that of the request, if it was parsed.
+        """
         if len(response.body) <= WRITE_BUFFER:
             self.write(response.head + fields + response.body)
         elif self._server.unread.pin(response, self._server.limits.max_unread_bytes):
@@ -138,7 +142,7 @@ class ResponseWriter:
         else:
             self._server.limits_reached["max_unread_bytes"] += 1
             problem = "too many responses are unread: try again later"
-            busy = self._server.error_response(HTTPStatus.SERVICE_UNAVAILABLE, problem)
+            busy = self._server.error_response(HTTPStatus.SERVICE_UNAVAILABLE, problem, path)
             self.write(busy.head + b"Retry-After: 1\r\n" + fields + busy.body)
             return busy.status
         return response.status

@@ -17,8 +17,10 @@ from edgetally.api.history.asking import Asking
 from edgetally.api.history.openapi import HISTORY
 from edgetally.config.descriptions import Descriptions
 from edgetally.config.validation import check
+from edgetally.http.connection import Connection
+from edgetally.http.server import Client
 from edgetally.window.shelf import Shelf
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, until
 from tests.support.served import Json, Served, record, served
 from tests.support.tokens import access, bearer
 
@@ -34,6 +36,8 @@ MISSING = {"msg": "Provided credentials are missing or invalid"}
 FORBIDDEN = {"msg": "You are not authorized to perform this action"}
 
 ALL = [*OPERATIONS]
+
+V1_FIELDS = ["Error", "Timestamp", "msg"]
 
 
 def concrete(template: str, service_id: str = "svc") -> str:
@@ -147,6 +151,64 @@ async def test_other_paths_are_not_found_in_the_form_of_clients(service: Served,
         "msg": "Record not found",
         "detail": "no such endpoint (see /openapi.json for the list)",
     }
+
+
+LONG = b"a" * 70_000
+
+UNROUTED = {
+    "a long field": (b"GET %b HTTP/1.1\r\nHost: x\r\nX: " + LONG + b"\r\n\r\n", 431),
+    "a long field without an end": (b"GET %b HTTP/1.1\r\nX: " + LONG * 3, 431),
+    "a long query": (b"GET %b?" + LONG, 414),
+    "no Host": (b"GET %b HTTP/1.1\r\n\r\n", 400),
+    "a field without a colon": (b"GET %b HTTP/1.1\r\nHost\r\n\r\n", 400),
+    "a broken chunk": (b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+    "a body for another protocol": (
+        b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\n",
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNROUTED)
+@pytest.mark.parametrize("path", ["/service", "/stats/%73ervice", "/metrics/x", "http://api.fastly.com/verify"])
+async def test_what_cannot_be_routed_is_refused_in_the_form_of_its_path(service: Served, path: str, name: str) -> None:
+    sent, status = UNROUTED[name]
+    for target, fields in ((path, ["msg"]), ("/v1/x", V1_FIELDS), ("/metrics", V1_FIELDS)):
+        async with service.connect() as raw:
+            raw.writer.write(sent.replace(b"%b", target.encode()))
+            answer = await raw.answer()
+            assert (answer.status, list(answer.json())) == (status, fields)
+
+
+def is_receiving(client: Client) -> bool:
+    return isinstance(client, Connection) and client.is_receiving
+
+
+async def test_a_slow_header_is_refused_in_the_form_of_its_path(service: Served) -> None:
+    for sent, fields in ((b"GET /stats HTTP/1.1\r\n", ["msg"]), (b"GET /st", V1_FIELDS)):
+        async with service.connect() as raw:
+            await raw.send(sent)
+            await until(lambda: any(is_receiving(one) for one in service.service.server.connections))
+            await service.clock.advance(25)
+            answer = await raw.answer()
+            assert (answer.status, list(answer.json())) == (408, fields)
+
+
+async def test_what_is_not_http_has_not_the_form_of_the_request_before(service: Served) -> None:
+    async with service.connect() as raw:
+        assert (await raw.ask(b"GET /service HTTP/1.1\r\nHost: x\r\n\r\n")).status == 401
+        answer = await raw.ask(b"nonsense\r\n\r\n")
+        assert (answer.status, list(answer.json())) == (400, V1_FIELDS)
+
+
+async def test_a_handler_that_fails_is_answered_in_the_form_of_its_path(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compat, "answer", lambda *_: 1 // 0)
+
+    answer = await service.client.get("/service")
+
+    assert (answer.status_code, answer.json()) == (500, {"msg": "internal error; see the server log"})
 
 
 async def test_the_metrics_of_the_server_are_where_they_were(service: Served) -> None:
