@@ -447,6 +447,25 @@ def test_records_lie_within_the_limits_around_now(
         assert report.rejections[0].at == len('{"status":200,"ts":')
 
 
+def test_a_record_outside_the_limits_is_rejected_with_its_distance_and_the_limit() -> None:
+    wrapped = b'1970-01-01T00:00:09Z stdout F {"status":200}\n'
+    lines = b"".join(b'{"status":200,"ts":%s}\n' % ts for ts in (b"%d" % (NOW - 121), b'"x"', b"%d" % (NOW + 6)))
+
+    report = report_on(wrapped + lines, max_lateness=120, max_ahead=5)
+
+    assert [one.sentence for one in report.rejections] == [
+        f"ts is {NOW - 9} s back, more than records.max_lateness (120 s): look for delayed lines or a wrong clock",
+        "ts is 121 s back, more than records.max_lateness (120 s): look for delayed lines or a wrong clock",
+        dict(_core.reasons())["bad_ts"],
+        "ts is 6 s ahead, more than records.max_ahead (5 s): check the edge's clock",
+    ]
+
+
+def test_a_rejection_without_its_distance_says_the_limit() -> None:
+    for reason, setting in (("too_old", "records.max_lateness"), ("too_new", "records.max_ahead")):
+        assert setting in _core.Rejection(line=1, reason=reason, at=0, sample=b"").sentence
+
+
 def test_defaults_hold_for_records_that_do_not_say() -> None:
     folding = _core.Fold(service_id="shop", pop="fra")
     folding.feed(GOOD + b'{"status":204,"service_id":"-","pop":""}\n', NOW)

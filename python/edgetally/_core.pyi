@@ -290,7 +290,7 @@ class Rejection:
 
     @property
     def sentence(self) -> str:
-        """The reason in words, for the person who sent the line."""
+        """The reason in words, for the person who sent the line; of a time, how far it is from now and may be."""
 
     @property
     def at(self) -> int:

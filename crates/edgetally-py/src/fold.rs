@@ -1,5 +1,6 @@
 //! The fold and its reports.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use edgetally_core as core;
@@ -168,7 +169,8 @@ impl Rejection {
     #[pyo3(signature = (*, line, reason, at, sample))]
     fn new(line: u64, reason: &str, at: usize, sample: &[u8]) -> PyResult<Self> {
         let reason = core::Reason::named(reason).ok_or_else(|| PyKeyError::new_err(reason.to_owned()))?;
-        Ok(Self { inner: core::RejectedLine { line, reason, at, sample: sample.to_vec(), is_after_array: false } })
+        let sample = sample.to_vec();
+        Ok(Self { inner: core::RejectedLine { line, reason, at, sample, is_after_array: false, distance: None } })
     }
 
     #[getter]
@@ -182,7 +184,7 @@ impl Rejection {
     }
 
     #[getter]
-    fn sentence(&self) -> &'static str {
+    fn sentence(&self) -> Cow<'static, str> {
         self.inner.sentence()
     }
 

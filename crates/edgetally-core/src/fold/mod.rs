@@ -37,7 +37,7 @@ use std::ops::Range;
 use crate::decode::Decoder;
 use crate::fold::batch::Batch;
 use crate::fold::counting_rules::FoldRows;
-use crate::fold::report::Report;
+use crate::fold::report::{Distance, Report};
 use crate::fold::scopes::Scopes;
 use crate::fold::settings::Settings;
 use crate::fold::spread_record::SpreadRecord;
@@ -83,6 +83,8 @@ pub struct Fold {
     has_started: bool,
     /// A line of the input was compressed.
     has_compressed: bool,
+    /// Of the last record that was too old or too new.
+    distance: Option<Distance>,
     line: u64,
     report: Report,
 }
@@ -244,10 +246,13 @@ impl Fold {
         record.check()?;
         let own_second = second(slots, block)?;
         let second = own_second.or(self.wrapped_at).unwrap_or(now);
-        if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
+        let Settings { max_lateness, max_ahead, .. } = self.settings;
+        if let Some(limit) = max_lateness.filter(|lateness| second.saturating_add(*lateness) < now) {
+            self.distance = Some(Distance { seconds: now - second, limit });
             return Err(slots.rejection(Reason::TooOld, field::TS));
         }
-        if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
+        if let Some(limit) = max_ahead.filter(|ahead| second > now.saturating_add(*ahead)) {
+            self.distance = Some(Distance { seconds: second - now, limit });
             return Err(slots.rejection(Reason::TooNew, field::TS));
         }
         if record.client.as_ref().is_some_and(|client| client.cache == CacheStatus::Unknown) {
@@ -286,7 +291,8 @@ impl Fold {
         if self.settings.format.is_test_line(trim(line)) {
             return;
         }
-        self.report.reject(number, rejection, line);
+        let distance = self.distance.filter(|_| matches!(rejection.reason, Reason::TooOld | Reason::TooNew));
+        self.report.reject(number, rejection, line, distance);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reports: what became of lines.
 
+use std::borrow::Cow;
+
 use crate::fold::unknown_words::UnknownWords;
 use crate::format::compressed::compressed;
 use crate::format::foreign::{foreign, foreign_object};
@@ -24,12 +26,36 @@ pub struct RejectedLine {
     pub sample: Vec<u8>,
     /// Whether it follows the end of an array.
     pub is_after_array: bool,
+    /// Of a line that is too old or too new: how far it is from now.
+    pub distance: Option<Distance>,
+}
+
+/// How far the time of a record is from now, and how far it may be, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distance {
+    /// How far it is.
+    pub seconds: u64,
+    /// How far it may be.
+    pub limit: u64,
 }
 
 impl RejectedLine {
-    /// Why, in words. What the line is instead is named if it is known.
+    /// Why, in words. What the line is instead, or how far away its time is, is named if it is known.
     #[must_use]
-    pub fn sentence(&self) -> &'static str {
+    pub fn sentence(&self) -> Cow<'static, str> {
+        if let Some(Distance { seconds, limit }) = self.distance {
+            match self.reason {
+                Reason::TooOld => {
+                    let found = format!("ts is {seconds} s back, more than records.max_lateness ({limit} s)");
+                    return format!("{found}: look for delayed lines or a wrong clock").into();
+                }
+                Reason::TooNew => {
+                    let found = format!("ts is {seconds} s ahead, more than records.max_ahead ({limit} s)");
+                    return format!("{found}: check the edge's clock").into();
+                }
+                _ => {}
+            }
+        }
         let named = match self.reason {
             Reason::Compressed => compressed(&self.sample),
             Reason::NotJson if self.is_after_array => Some(AFTER_ARRAY),
@@ -42,7 +68,7 @@ impl RejectedLine {
             }
             _ => None,
         };
-        named.unwrap_or(self.reason.sentence())
+        named.unwrap_or(self.reason.sentence()).into()
     }
 }
 
@@ -69,21 +95,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts a rejected line, and keeps its start if it is one of the first.
-    pub(crate) fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8]) {
+    /// Counts a rejected line, and keeps its start, and how far its time is from now, if it is one of the first.
+    pub(crate) fn reject(&mut self, line: u64, rejection: Rejection, text: &[u8], distance: Option<Distance>) {
         self.rejected[rejection.reason as usize] += 1;
         // Lines of other logs are expected: they are counted, and not shown.
         if rejection.reason != Reason::OtherLog && self.rejections.len() < MAX_REJECTIONS {
             let sample = text[..text.len().min(MAX_SAMPLE)].to_vec();
             let Rejection { reason, at } = rejection;
-            self.rejections.push(RejectedLine { line, reason, at, sample, is_after_array: false });
+            self.rejections.push(RejectedLine { line, reason, at, sample, is_after_array: false, distance });
         }
     }
 
     /// Counts a wrong end of an array, and what follows it as a line.
     pub(crate) fn reject_end_of_array(&mut self, line: u64, reason: Reason, trailing: &[u8]) {
         let before = self.rejections.len();
-        self.reject(line, Rejection::new(reason, 0), trailing);
+        self.reject(line, Rejection::new(reason, 0), trailing, None);
         if let Some(one) = self.rejections.get_mut(before) {
             one.is_after_array = reason == Reason::NotJson;
         }
