@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from edgetally.cli.explain import explained
+from edgetally.config.log_sections import RecordsSettings
 from edgetally.model import Defaults
 from edgetally.offline.explain import Transport, lines_of
 
@@ -266,3 +267,71 @@ def test_syslog_may_count_octets() -> None:
     text = printed(b"%d %b" % (len(message), message), transport="syslog")
 
     assert f"{COUNTED}1795322466 (time of the wrapper)" in text
+
+
+# --- what a server would do now ---------------------------------------------------------------------------------------
+
+NOW = 1_795_322_466
+BACK = "s back, more than records.max_lateness"
+CURES = "look for delayed lines or a wrong clock"
+
+
+def said_of_now(
+    line: bytes, *, format: str = "canonical", transport: Transport = "follow", limits: RecordsSettings | None = None
+) -> list[str]:
+    """Explain a line; return why a server would reject it now."""
+    text = explained(
+        [line + b"\n"],
+        defaults=DEFAULTS._replace(format=format),
+        now=NOW,
+        max_lines=10,
+        transport=transport,
+        limits=limits or RecordsSettings(),
+    )
+    return [one.removeprefix("  if it arrived now, ") for one in text if one.startswith("  if it arrived now")]
+
+
+def at(second: int) -> bytes:
+    return b'{"ts":%d,"status":200}' % second
+
+
+@pytest.mark.parametrize("transport", ["follow", "stdin", "push", "syslog"])
+def test_a_record_that_a_server_would_reject_now_is_named_with_its_age_and_the_limit(transport: Transport) -> None:
+    assert said_of_now(at(NOW - 121), transport=transport) == [f"rejected: ts is 121 {BACK} (120 s): {CURES} (too_old)"]
+    assert said_of_now(at(NOW + 6), transport=transport) == [
+        "rejected: ts is 6 s ahead, more than records.max_ahead (5 s): check the edge's clock (too_new)"
+    ]
+    for second in (NOW - 120, NOW, NOW + 5):
+        assert said_of_now(at(second), transport=transport) == []
+
+
+def test_the_limits_of_the_settings_and_of_the_format_hold() -> None:
+    limits = RecordsSettings(max_lateness=10, max_ahead=0)
+    assert said_of_now(at(NOW - 11), limits=limits) == [f"rejected: ts is 11 {BACK} (10 s): {CURES} (too_old)"]
+    assert "more than records.max_ahead (0 s)" in said_of_now(at(NOW + 1), limits=limits)[0]
+    cloudflare = b'{"ClientRequestHost":"a.example","EdgeResponseStatus":200,"EdgeEndTimestamp":%d}'
+    assert said_of_now(cloudflare % (NOW - 3600), format="cloudflare") == []
+    assert said_of_now(cloudflare % (NOW - 4000), format="cloudflare") == [
+        f"rejected: ts is 4000 {BACK} (3600 s): {CURES} (too_old)"
+    ]
+
+
+def test_each_record_of_a_line_is_explained_with_its_age() -> None:
+    assert said_of_now(at(NOW - 200) + at(NOW) + at(NOW - 300)) == [
+        f"rejected: ts is {age} {BACK} (120 s): {CURES} (too_old)" for age in (200, 300)
+    ]
+
+
+def test_fold_takes_records_of_any_age_and_a_line_that_does_not_count_has_none() -> None:
+    assert said_of_now(at(17), transport="fold") == []
+    assert said_of_now(b'{"ts":17,"status":"x"}') == []
+    assert said_of_now(b'{"status":200}') == []
+
+
+def test_the_time_of_syslog_is_not_believed_where_it_is_too_far_from_now() -> None:
+    line = b"<13>1 2026-11-22T%b:06Z h nginx - - - " + RECORD + b"\n"
+    for clock, expected in ((b"04:41", f"{NOW} (time of the wrapper)"), (b"03:41", f"{NOW} (no time")):
+        text = explained(
+            [line % clock], defaults=DEFAULTS, now=NOW, max_lines=1, transport="syslog", limits=RecordsSettings()
+        )
+        assert any(one.startswith(COUNTED + expected) for one in text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgetally.model import Defaults
-from edgetally.offline.explain import Explainer, Transport
+from edgetally.offline.explain import Explainer, TimeLimits, Transport
 from tests.support.clock import START
 from tests.support.served import Served, served
 
@@ -71,21 +71,26 @@ INPUTS = {
     "broken": b'{"status":2x0}\n{"status":200,"ts":"never"}\n{"domain":"a.example"}\nx\n{"status":200,"domain":"a',
     "not JSON": b"ts=1 status=200\n{'status': 200}\n",
     "compressed": b"\x1f\x8b\x08\0\xff\xff\n\xfe\xfe\n" + RECORD,
+    "another time": b"\n".join(b'{"ts":%d,"status":200}' % (START + off) for off in (-9999, -60, 0, 9999)),
+    "syslog of another time": b"<13>1 2020-01-01T00:00:00Z h nginx - - - " + TIMELESS,
     "blank": b"\n \n\t\r\n",
 }
 
 
 def explained(data: bytes, transport: Transport) -> Counter[str]:
     """Count what is said of the lines of an input."""
-    explainer = Explainer(defaults=Defaults("default", "local"), now=START, transport=transport)
+    explainer = Explainer(
+        defaults=Defaults("default", "local"), now=START, transport=transport, limits=TimeLimits(120, 5)
+    )
     lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
     found: Counter[str] = Counter()
     for number, line in enumerate(lines, start=1):
         explanation = explainer.explain(line, is_last=number == len(lines))
-        found["accepted"] += sum(
-            int(one["requests"]) for entry in explanation.entries for one in entry.domains.values()
-        )
-        found.update(rejection.reason for rejection in explanation.rejections)
+        if not explanation.untimely:
+            found["accepted"] += sum(
+                int(one["requests"]) for entry in explanation.entries for one in entry.domains.values()
+            )
+        found.update(rejection.reason for rejection in [*explanation.rejections, *explanation.untimely])
         found["other_log"] += explanation.is_other_log
     return +found
 

@@ -10,13 +10,14 @@ from edgetally.cli.flags import RECORDS, add_flags, up_to
 from edgetally.cli.streams import standard_input
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
+from edgetally.config.log_sections import RecordsSettings
 from edgetally.errors import ConfigError, InputError, reason
 from edgetally.escaping import escape
 from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
-from edgetally.offline.explain import FRAMINGS, Explainer, Explanation, Transport, lines_of
+from edgetally.offline.explain import FRAMINGS, NO_LIMITS, Explainer, Explanation, TimeLimits, Transport, lines_of
 from edgetally.offline.line_report import Rejection
-from edgetally.snippets import CANONICAL, format_of
+from edgetally.snippets import CANONICAL, format_of, usual_lateness
 from edgetally.snippets.detection import detect
 
 SHOWN_BYTES = 160
@@ -28,9 +29,9 @@ MAX_LINES = 1_000_000
 def describe(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     command.description = (
-        "Show how the first lines of a log are read: the keys and counters that each line adds to, with its wrapper "
-        "and its time, or why and at which byte it is rejected. Gzip, zstd, xz and bzip2 are decompressed. If the "
-        "format is not set, it is detected."
+        "Show how the first lines of a log are read: keys, counters, wrapper and time of each, or why and at which "
+        "byte it is rejected, or would be if it arrived now. Gzip, zstd, xz and bzip2 are decompressed. If the format "
+        "is not set, it is detected."
     )
     command.set_defaults(command=_explain)
     add_flags(command, RECORDS)
@@ -69,6 +70,7 @@ def _explain(arguments: argparse.Namespace, settings: Given) -> int:
             max_lines=arguments.lines,
             detect_format=detect_format,
             transport=arguments.transport,
+            limits=records,
         ):
             sys.stdout.write(text + "\n")
     return 0
@@ -82,6 +84,7 @@ def explained(
     max_lines: int,
     detect_format: bool = False,
     transport: Transport = "follow",
+    limits: RecordsSettings | None = None,
 ) -> Iterator[str]:
     """
     Yield what the first lines of a log are read as, as lines of text.
@@ -89,10 +92,11 @@ def explained(
     Args:
         lines: The log.
         defaults: What holds for records that do not say otherwise.
-        now: Unix time of records that have none.
+        now: Unix time at which the lines would arrive.
         max_lines: How many lines are explained.
         detect_format: Detect the format, instead of taking that of `defaults`.
         transport: How the log would reach the server.
+        limits: How far from `now` a server lets records lie. None: any distance, as for `edgetally fold`.
 
     Raises:
         InputError: What ended the lines early, after those before it are explained.
@@ -116,7 +120,9 @@ def explained(
     else:
         yield f"format: {defaults.format}"
     yield ""
-    explainer = Explainer(defaults=defaults, now=now, transport=transport)
+    explainer = Explainer(
+        defaults=defaults, now=now, transport=transport, limits=_time_limits(limits, defaults.format, transport)
+    )
     for number, line in enumerate(shown, start=1):
         # Behind the lines that are explained there may be more.
         is_last = number == len(shown) and (number < max_lines or not line.endswith(b"\n"))
@@ -125,6 +131,12 @@ def explained(
         yield ""
     if problem:
         raise problem
+
+
+def _time_limits(limits: RecordsSettings | None, format: str, transport: Transport) -> TimeLimits:
+    if limits is None or transport == "fold":
+        return NO_LIMITS
+    return TimeLimits(limits.max_lateness or usual_lateness(format), limits.max_ahead)
 
 
 def _detected(found: str | None, default: str) -> str:
@@ -149,6 +161,8 @@ def _explained(line: bytes, explanation: Explanation) -> Iterator[str]:
         yield f"  {_shown(text)}" + "..." * (len(text) > SHOWN_BYTES)
     for entry in explanation.entries:
         yield from _counted(entry, _time(explanation))
+    for rejection in explanation.untimely:
+        yield f"  if it arrived now, rejected: {rejection.sentence} ({rejection.reason})"
     for word in explanation.unknown_cache_words:
         yield f'    unknown cache word "{escape(word.encode())}": it counts as neither hit nor miss'
     yield from _not_counted(line, explanation)

@@ -16,6 +16,9 @@ from edgetally.snippets.detection import split
 COMPRESSED_BLOCK = 1 << 16
 """Bytes of a compressed log that are read at once."""
 
+UNTIMELY = ("too_old", "too_new")
+"""The reasons of lines that would count at another time."""
+
 MAX_LINE_BYTES = 1 << 20
 """More than any line that counts has."""
 
@@ -29,6 +32,16 @@ FRAMINGS: dict[Transport, Framing] = {
     "syslog": "stream",
 }
 """How records are separated, by transport."""
+
+
+class TimeLimits(NamedTuple):
+    """How many seconds a record may lie before and after now. None: any number."""
+
+    max_lateness: int | None
+    max_ahead: int | None
+
+
+NO_LIMITS = TimeLimits(None, None)
 
 
 class Explanation(NamedTuple):
@@ -50,6 +63,8 @@ class Explanation(NamedTuple):
     """Whether its time is that of the wrapper."""
     unknown_cache_words: list[str]
     """Its words for what the cache did that are unknown."""
+    untimely: list[Rejection]
+    """Why a server would reject it now, or records of it, though it counts: too old or too new."""
     records: "list[tuple[bytes, Explanation]]"
     """If it has several records: the text of each, and what it is read as."""
 
@@ -95,19 +110,29 @@ def _line(log: BinaryIO) -> bytes:
 class Explainer:
     """Folds lines one by one as a transport would, so that what each adds is what the core makes of it."""
 
-    def __init__(self, *, defaults: Defaults, now: int, transport: Transport = "follow") -> None:
+    def __init__(
+        self,
+        *,
+        defaults: Defaults,
+        now: int,
+        transport: Transport = "follow",
+        limits: TimeLimits = NO_LIMITS,
+    ) -> None:
         """
         Begin with the first line of a log.
 
         Args:
             defaults: What holds for records that do not say otherwise.
-            now: Unix time of a record that has none.
+            now: Unix time at which the lines would arrive.
             transport: How the lines would arrive.
+            limits: How far from `now` a server lets records lie.
         """
         self._defaults = defaults
         self._now = now
         self._transport = transport
+        self._limits = limits
         self._fold = self._new_fold()
+        self._limited = self._new_fold(self._limits)
         fields = _core.format_fields(defaults.format)
         self._time_fields = [where for where, field in fields if field == "ts"] + ["ts"]
         # The end of a request, from which its start is computed.
@@ -121,26 +146,36 @@ class Explainer:
             line: The line, with its newline if it has one.
             is_last: The log ends with it. A followed file never ends: more may be written to it.
         """
-        fold = self._fold
-        fold.feed(line, self._now)
-        if is_last and self._transport != "follow":
-            fold.finish(self._now)
-        core_report, report = fold.report(), LineReport()
+        fold, limited = self._fold, self._limited
+        for one in (fold, limited):
+            one.feed(line, self._now)
+            if is_last and self._transport != "follow":
+                one.finish(self._now)
+        (partial, core_report), (limited_partial, limited_report) = (
+            fold.drain_with_report(),
+            limited.drain_with_report(),
+        )
+        untimely = [one for one in _rejections(limited_report) if one.reason in UNTIMELY]
+        if not untimely:
+            # It may count elsewhere: syslog's time is not believed outside the limits.
+            partial, core_report = limited_partial, limited_report
+        report = LineReport()
         report.add(core_report, "<line>")
         return Explanation(
             rejections=report.rejections,
-            entries=_entries(fold.drain()),
+            entries=_entries(partial),
             is_other_log=bool(report.rejected[OTHER_LOG]),
             is_pending=bool(fold.pending or fold.unfinished),
             wrapper=self._wrapper(line),
             time_field=None if core_report.without_time or core_report.with_wrapper_time else self._time_field(line),
             has_wrapper_time=bool(core_report.with_wrapper_time),
             unknown_cache_words=list(report.unknown_cache_words),
+            untimely=untimely,
             records=self._records(line, report.accepted + report.rejected.total()),
         )
 
-    def _new_fold(self) -> _core.Fold:
-        return _core.Fold(**self._defaults._asdict(), framing=FRAMINGS[self._transport])
+    def _new_fold(self, limits: TimeLimits = NO_LIMITS) -> _core.Fold:
+        return _core.Fold(**self._defaults._asdict(), framing=FRAMINGS[self._transport], **limits._asdict())
 
     def _wrapper(self, line: bytes) -> str | None:
         """Return what this line by itself is wrapped in."""
@@ -159,8 +194,14 @@ class Explainer:
         records = split(line) if count > 1 else []
         if len(records) != count:
             return []  # some began in lines before, or are inside a string
-        apart = Explainer(defaults=self._defaults, now=self._now, transport="fold")
+        apart = Explainer(defaults=self._defaults, now=self._now, transport="fold", limits=self._limits)
         return [(record, apart.explain(record + b"\n")) for record in records]
+
+
+def _rejections(report: _core.Report) -> list[Rejection]:
+    found = LineReport()
+    found.add(report, "<line>")
+    return found.rejections
 
 
 def _entries(partial: bytes) -> list[Entry]:
