@@ -190,7 +190,7 @@ def test_a_file_in_which_something_is_wrong_is_named_with_its_setting(flags: lis
         settings("serve", "--config", str(path), *flags)
 
     assert str(raised.value) == (
-        f"{path}: sources.syslog[0].listen: expected udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH, got an integer"
+        f"{path}: sources.syslog[0].listen: expected udp:HOST:PORT, tcp:HOST:PORT or unix:/PATH, got the integer 5514"
     )
 
 

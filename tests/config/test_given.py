@@ -59,6 +59,7 @@ def test_a_settings_file_is_toml(path: Path) -> None:
     [
         pytest.param(None, "No such file or directory", id="missing"),
         pytest.param(b"[api\n", "line 1", id="not TOML"),
+        pytest.param(b"x = " + b"9" * 5000, "expected integers of at most 4300 digits", id="a long integer"),
         pytest.param(b"[api]\nlisten = 1\n[api]\n", "line 3", id="a section twice"),
         pytest.param(b"[api]\nlisten = '\xff'\n", "utf-8", id="not UTF-8"),
     ],
@@ -194,7 +195,11 @@ def test_variables_of_others_are_left_alone() -> None:
         ("EDGETALLY_API__ALLOW_ANONYMOUS", "maybe", "expected true or false, got 'maybe'"),
         ("EDGETALLY_LOG__LEVEL", "loud", "must be one of: debug, info, warning, error (got 'loud')"),
         ("EDGETALLY_SOURCES__FOLLOW", "a.log", "expected a list of tables in JSON or TOML, got 'a.log'"),
-        ("EDGETALLY_SOURCES__FOLLOW", '"a.log"', 'expected a list of tables such as [{path = "…"}], got a string'),
+        (
+            "EDGETALLY_SOURCES__FOLLOW",
+            '"a.log"',
+            "expected a list of tables such as [{path = \"…\"}], got the string 'a.log'",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, text: str, problem: str) -> None:

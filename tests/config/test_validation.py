@@ -1,6 +1,7 @@
 """Everything that is wrong with settings is named, in words that say what to write instead."""
 
 import math
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -27,18 +28,21 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         pytest.param({"sources": {"follow": [{}]}}, "sources.follow[0].path", "missing", id="a file without a path"),
         pytest.param(
             {"sources": {"follow": ["a"]}},
-            *("sources.follow[0]", 'expected a table such as {path = "…"}, got a string'),
+            *("sources.follow[0]", "expected a table such as {path = \"…\"}, got the string 'a'"),
             id="text",
         ),
-        pytest.param({"api": 1}, "api", "expected a table, got an integer", id="a section that is a number"),
+        pytest.param({"api": 1}, "api", "expected a table, got the integer 1", id="a section that is a number"),
         pytest.param(
-            {"api": {"listen": 8480}}, "api.listen", "expected HOST:PORT or [IPv6]:PORT, got an integer", id="a port"
+            {"api": {"listen": 8480}},
+            "api.listen",
+            "expected HOST:PORT or [IPv6]:PORT, got the integer 8480",
+            id="a port",
         ),
         pytest.param(
             {"api": {"listen": "8480"}}, "api.listen", "expected HOST:PORT or [IPv6]:PORT, got '8480'", id="its text"
         ),
         pytest.param(
-            {"journal": {"data_dir": 8}}, "journal.data_dir", "expected a string, got an integer", id="a number"
+            {"journal": {"data_dir": 8}}, "journal.data_dir", "expected a string, got the integer 8", id="a number"
         ),
         pytest.param(
             {"journal": {"kind": "postgres"}},
@@ -48,7 +52,7 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         pytest.param(
             {"journal": {"kind": 1}},
             "journal.kind",
-            "expected sqlite, memory or kafka://HOST:PORT[,HOST:PORT]/TOPIC, got an integer",
+            "expected sqlite, memory or kafka://HOST:PORT[,HOST:PORT]/TOPIC, got the integer 1",
             id="no choice",
         ),
         pytest.param(
@@ -76,7 +80,7 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         ),
         pytest.param(
             {"api": {"poll_timeout": "40"}},
-            *("api.poll_timeout", "expected a number above 0, at most 3600, got a string"),
+            *("api.poll_timeout", "expected a number above 0, at most 3600, got the string '40'"),
             id="a number as text",
         ),
         pytest.param({"api": {"poll_timeout": 0}}, "api.poll_timeout", "at most 3600, got 0", id="not above 0"),
@@ -93,10 +97,12 @@ POP = "expected 1 to 64 bytes of printable characters, got "
         ),
         pytest.param(
             {"window": {"aggregate_delay": True}},
-            *("window.aggregate_delay", "expected an integer from 1 to 60, got a boolean"),
+            *("window.aggregate_delay", "expected an integer from 1 to 60, got the boolean true"),
             id="true is not a number",
         ),
-        pytest.param({"api": {"allow_anonymous": 1}}, "api.allow_anonymous", "true or false, got an integer", id="1"),
+        pytest.param(
+            {"api": {"allow_anonymous": 1}}, "api.allow_anonymous", "true or false, got the integer 1", id="1"
+        ),
         pytest.param({"shelf": {"keep": 119}}, "shelf.keep", "from 120 to 86400, got 119", id="less than ts/h shows"),
         pytest.param(
             {"records": {"service_id": "a b"}},
@@ -124,22 +130,24 @@ POP = "expected 1 to 64 bytes of printable characters, got "
             *("sources.syslog[0].pop", POP),
             id="a long POP of syslog",
         ),
-        pytest.param({"api": {"tls_key": 7}}, "api.tls_key", "expected a path, got an integer", id="not a path"),
+        pytest.param({"api": {"tls_key": 7}}, "api.tls_key", "expected a path, got the integer 7", id="not a path"),
         pytest.param(
             {"api": {"tls_key": "a.key"}}, "api.tls_key", "api.tls_cert (--tls-cert) is needed too", id="half a pair"
         ),
         pytest.param(
             {"sources": {"follow": [{"path": "a", "weight": "x"}]}},
-            *("sources.follow[0].weight", "expected an integer from 1 to 4294967296, got a string"),
+            *("sources.follow[0].weight", "expected an integer from 1 to 4294967296, got the string 'x'"),
             id="a weight as text",
         ),
         pytest.param(
             {"sources": {"follow": "access.log"}},
-            *("sources.follow", 'expected a list of tables such as [{path = "…"}], got a string'),
+            *("sources.follow", "expected a list of tables such as [{path = \"…\"}], got the string 'access.log'"),
             id="a file instead of files",
         ),
-        pytest.param({"services": 1}, "services", "expected tables by name, got an integer", id="no table of services"),
-        pytest.param({"services": {"shop": 1}}, "services.shop", "expected a table, got an integer", id="no table"),
+        pytest.param(
+            {"services": 1}, "services", "expected tables by name, got the integer 1", id="no table of services"
+        ),
+        pytest.param({"services": {"shop": 1}}, "services.shop", "expected a table, got the integer 1", id="no table"),
         pytest.param(
             {"services": {"a b": {}}},
             *("services", "expected names of 1 to 64 letters, digits, - and _, got 'a b'"),
@@ -220,10 +228,10 @@ POP = "expected 1 to 64 bytes of printable characters, got "
                 ("mode", {"mode": "0o660"}, "expected a mode in octal digits, such as \"0660\", got '0o660'"),
                 ("mode", {"mode": "0866"}, "expected a mode in octal digits, such as \"0660\", got '0866'"),
                 ("mode", {"mode": "4660"}, "expected a mode in octal digits, such as \"0660\", got '4660'"),
-                ("mode", {"mode": 660}, 'expected a mode in octal digits, such as "0660", got an integer'),
+                ("mode", {"mode": 660}, 'expected a mode in octal digits, such as "0660", got the integer 660'),
                 ("owner", {"owner": "no-such-user"}, "there is no user 'no-such-user' on this machine"),
                 ("group", {"group": "no-such-group"}, "there is no group 'no-such-group' on this machine"),
-                ("group", {"group": 33}, "expected a group, got an integer"),
+                ("group", {"group": 33}, "expected a group, got the integer 33"),
                 ("mode", {"listen": "udp:127.0.0.1:1", "mode": "666"}, "only for unix:/PATH (got 'udp:127.0.0.1:1')"),
                 ("owner", {"listen": "tcp:127.0.0.1:1", "owner": "0"}, "only for unix:/PATH (got 'tcp:127.0.0.1:1')"),
             )
@@ -245,6 +253,51 @@ def test_a_wrong_setting_is_named(given: dict[str, object], where: str, problem:
     assert raised.value.where == where
     assert problem in raised.value.problem
     assert str(raised.value) == f"{where}: {raised.value.problem}"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("10MB", "the string '10MB'"),
+        ("x" * 100, f"the string '{'x' * 40}'"),
+        (True, "the boolean true"),
+        (2.5, "2.5"),
+        (date(2026, 11, 22), "the date or time 2026-11-22"),
+        ([1], "a list"),
+        ({"password": "secret"}, "a table"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_shown(value: object, shown: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check({"api": {"max_push_bytes": value}})
+
+    assert raised.value.problem.startswith(f"expected an integer of at least 1, got {shown}")
+
+
+def test_a_very_long_integer_is_shown_wherever_it_is() -> None:
+    value = 1 << 20_000
+    for given in (
+        {"api": {"listen": value}},
+        {"api": value},
+        {"log": {"level": value}},
+        {"records": {"weight": value}},
+    ):
+        with pytest.raises(ConfigError, match=r"got (the integer )?0x10000"):
+            check(given)
+    kept = check({"journal": {"kafka": {"fetch.max.bytes": value}}}).journal.kafka["fetch.max.bytes"]
+    assert kept.startswith("0x10000")
+
+
+@pytest.mark.parametrize("given", ["secret", {"sasl.password": ["secret"]}, {"sasl.password": date(2026, 1, 1)}])
+def test_what_may_be_a_password_is_not_shown(given: object) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check({"journal": {"kafka": given}})
+
+    assert raised.value.problem in (
+        "expected a table, got a string",
+        "expected a string, got a list",
+        "expected a string, got a date or time",
+    )
 
 
 NUMBERS = [one.path for one in SETTINGS.values() if one.bare_type in (int, float)]

@@ -243,7 +243,7 @@ TYPOS = [
     Refused(
         "in a value",
         ["[window]\naggregate_delay = 'two'"],
-        "window.aggregate_delay: expected an integer from 1 to 60, got a string\n",
+        "window.aggregate_delay: expected an integer from 1 to 60, got the string 'two'\n",
     ),
     Refused("in the TOML", ["[api\n"], "line 1"),
 ]

@@ -145,6 +145,9 @@ def load(path: "Path") -> Plain:
         raise ConfigError(str(path), error.strerror or str(error)) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(str(path), str(error)) from error
+    except ValueError as error:
+        # Python refuses to read it, and says how to change Python.
+        raise ConfigError(str(path), "expected integers of at most 4300 digits") from error
 
 
 def _is_named_table(path: str) -> bool:

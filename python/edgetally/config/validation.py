@@ -40,6 +40,10 @@ MAX_SHOWN = 40
 """Characters of a wrong value that a message repeats."""
 
 
+MAX_DECIMAL_BITS = 4096
+"""Bits of an integer that is written in decimal digits."""
+
+
 class Text(str):
     """A value from the command line or the environment. The type of its setting says how to read it."""
 
@@ -67,7 +71,7 @@ def _table(kind: type[S], given: object, where: str, problems: list[ConfigError]
     if not isinstance(given, Mapping):
         needed = any(one.is_required for one in declared(where, kind))
         example = f" such as {_example(kind, where)}" if needed else ""
-        problems.append(ConfigError(where or "settings", f"expected a table{example}, got {_kind(given)}"))
+        problems.append(ConfigError(where or "settings", f"expected a table{example}, got {_shown(given)}"))
         return None
     before = len(problems)
     settings = {one.name: one for one in declared(where, kind)}
@@ -181,10 +185,8 @@ def _open_table(setting: Setting, given: object, problems: list[ConfigError]) ->
     for name, one in _flattened(given):
         if not form.accepts(name):
             problems.append(ConfigError(setting.path, f"expected names of {form.words}, got {name[:MAX_SHOWN]!r}"))
-        elif isinstance(one, bool):
-            yield name, str(one).lower()
-        elif isinstance(one, str | int | float) and "\0" not in str(one):
-            yield name, str(one)
+        elif isinstance(one, str | int | float) and "\0" not in _text(one):
+            yield name, _text(one)
         else:
             problems.append(ConfigError(f"{setting.path}.{name}", f"expected a string, got {_kind(one)}"))
 
@@ -201,11 +203,11 @@ def _expected(setting: Setting, given: object) -> str:
     """Say what a setting expects, and what it got instead."""
     is_number = setting.bare_type in (int, float) and isinstance(given, int | float) and not isinstance(given, bool)
     if is_number:
-        shown = str(given)
+        shown = _text(given)[:MAX_SHOWN]
     elif isinstance(given, Text) or (setting.choices and isinstance(given, str)):
         shown = repr(str(given)[:MAX_SHOWN])
     else:
-        shown = _kind(given)
+        shown = _kind(given) if setting.is_open_table else _shown(given)  # it may be a password
     if setting.choices:
         return f"must be {setting.words} (got {shown})"
     example = f" such as [{_example(setting.table, setting.path)}]" if setting.table else ""
@@ -220,6 +222,22 @@ def _example(kind: type[Section], where: str) -> str:
 def _kind(value: object) -> str:
     others = "a date or time" if type(value).__module__ == "datetime" else "nothing"
     return next((name for kind, name in KINDS.items() if isinstance(value, kind)), others)
+
+
+def _shown(value: object) -> str:
+    """Say of which kind a value is, and show it unless it has parts."""
+    kind = _kind(value)
+    if isinstance(value, Mapping | list) or value is None:
+        return kind
+    text = repr(value[:MAX_SHOWN]) if isinstance(value, str) else _text(value)[:MAX_SHOWN]
+    return f"the {kind.partition(' ')[2]} {text}"
+
+
+def _text(value: object) -> str:
+    """Write a value as TOML does, but for very long integers: Python refuses to write them in decimal digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return hex(value) if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS else str(value)
 
 
 def _path(kind: type, value: object) -> object:
