@@ -225,7 +225,7 @@ def test_a_link_stays_a_link(file: TokenFile, tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(file: TokenFile) -> None:
     make(file)
 
-    with pytest.raises(ConfigError, match="Not a directory"):
+    with pytest.raises(ConfigError, match="expected a directory, got a file; choose a directory that"):
         make(TokenFile(file.path / "below" / "tokens.jsonl"))
 
 

@@ -114,7 +114,7 @@ def test_what_is_valid_and_probably_not_meant_is_a_warning(
     assert out.startswith("ok\n")
     assert warned.splitlines() == [
         "edgetally: warning: listening on 0.0.0.0 without TLS: tokens are sent in clear text",
-        f"edgetally: warning: {data}: this user may not write there",
+        f"edgetally: warning: cannot write {data}/journal.sqlite: this user may not write to {data}",
         f"edgetally: warning: {data}: every user may look into it: chmod 700",
         f"edgetally: warning: {tokens}: other users may write tokens into it: chmod 600",
     ]
@@ -127,7 +127,10 @@ def test_a_directory_that_will_be_created_needs_one_that_may_be_written(
 
     assert main(["check", "--data-dir", str(tmp_path / "not" / "there")]) == 0
 
-    assert capsys.readouterr().err == f"edgetally: warning: {tmp_path}: this user may not write there\n"
+    path = tmp_path / "not" / "there" / "journal.sqlite"
+    assert (
+        capsys.readouterr().err == f"edgetally: warning: cannot write {path}: this user may not write to {tmp_path}\n"
+    )
 
 
 INVALID = [

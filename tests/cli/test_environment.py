@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.history.sqlite_file import open_history
+from edgetally.journal.sqlite import SqliteJournal
 from tests.support.process import COMMAND
+from tests.support.programs import program
 
 PATIENCE = 50
 """Seconds until a command counts as hanging."""
@@ -120,6 +123,48 @@ def test_a_data_directory_that_cannot_be_written_is_named(command: list[str], di
     assert said[0].startswith(("edgetally: --data-dir: ", "edgetally: --token-file: "))
 
 
+WRITERS = {
+    "journal.sqlite": SERVE,
+    "history.sqlite": ["history", "import", "log"],
+    "tokens.jsonl": TOKEN,
+}
+"""Commands by the file that they write."""
+
+POWERLESS = "exec setpriv --inh-caps=-all --bounding-set=-all " if os.geteuid() == 0 else "exec "
+"""Before a command that may write no more than its user may."""
+
+
+@pytest.mark.parametrize("file", WRITERS)
+@pytest.mark.parametrize("place", ["below a file", "a directory", "a file", "nothing"])
+@pytest.mark.skipif(os.geteuid() == 0 and not program("setpriv"), reason="root may write everything")
+def test_why_a_file_cannot_be_written_is_said_and_what_to_do(file: str, place: str, folder: Path) -> None:
+    data = folder / "log" / "below" if place == "below a file" else folder / "data"
+    if place == "below a file":
+        why = f"{folder}/log: expected a directory, got a file"
+    elif place == "a directory":
+        (data / file).mkdir(parents=True)
+        why = "expected a file, got a directory"
+    else:
+        data.mkdir()
+        if place == "a file":
+            SqliteJournal(data)._database.close()  # noqa: SLF001 - there is no event loop to close it in
+            open_history(data / "history.sqlite").close()
+        data.chmod(0o500)
+        why = f"this user may not write to {data}"
+
+    status, (*_, said) = run(folder, *WRITERS[file], "--data-dir", str(data), prefix=f'{POWERLESS} "$@";')
+
+    assert status == 2
+    if (file, place) == ("tokens.jsonl", "a directory"):
+        why = "Is a directory"
+    elif (file, place) == ("journal.sqlite", "below a file"):
+        why, file = "Not a directory", "tokens.jsonl"
+    else:
+        why = f"{why}; choose a directory that this user may write to"
+    assert said.startswith("edgetally: --token-file: " if file == "tokens.jsonl" else "edgetally: --data-dir: ")
+    assert said.endswith(f"{data}/{file}: {why}")
+
+
 def test_a_full_disk_is_worth_another_try(folder: Path) -> None:
     """The limit on the size of files stands in for it."""
     status, said = run(folder, *SERVE, "--data-dir", "data", prefix="ulimit -f 0;")
@@ -153,6 +198,9 @@ def test_a_token_file_that_cannot_be_written_is_named(folder: Path) -> None:
         (["fold", "--threads", NOT_UTF8], r"--threads: expected an integer from 1 to 1024, got '\udcff'"),
         (["explain", "--lines", HUGE], "--lines: expected an integer from 1 to 1000000, got "),
         (["explain", "--lines", "9" * 5_000], "--lines: expected an integer from 1 to 1000000, got "),
+        (
+            "--replicas: expected an integer from 1 to 32767, ",
+        ),
         (["check", "--weight", HUGE], "--weight: expected an integer from 1 to 4294967296, got "),
         (["check", "--poll-timeout", "nan"], "--poll-timeout: expected a number above 0, at most 3600, got 'nan'"),
         (["check", "--poll-timeout", "1e999"], "--poll-timeout: expected a number above 0, at most 3600, got '1e999'"),

@@ -151,6 +151,7 @@ async def test_a_file_that_cannot_be_written_is_logged_once_and_recovers(
     assert [line["line"] for line in kept.lines] == [9]
     assert kept.letters.dropped == 3
     assert [type(record.msg).__name__ for record in caplog.records] == ["DeadLettersFailing", "DeadLettersRecovered"]
+    assert caplog.messages[0] == f"cannot write rejected lines to {kept.path}: Is a directory"
 
 
 async def test_a_symbolic_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Access policy: which tokens and which certificate a server has, and where it may
 All of it is checked before the server opens anything, and again on SIGHUP.
 """
 
-import errno
 import ipaddress
 import os
 import ssl
@@ -125,7 +124,7 @@ class Policy:
 def _tokens(config: Config) -> Tokens:
     file = TokenFile(config.token_file)
     if not config.access.token_file and os.path.lexists(file.path.parent) and not file.path.parent.is_dir():
-        raise ConfigError("journal.data_dir", f"{file.path.parent}: {os.strerror(errno.ENOTDIR)}")
+        raise ConfigError("journal.data_dir", f"{file.path.parent}: expected a directory, got a file")
     return file.existing() if config.access.token_file else file.read()
 
 

@@ -22,11 +22,13 @@ from msgspec import Meta
 from edgetally.access.grants import TOKEN, hashed, new_token
 from edgetally.errors import ConfigError, reason
 from edgetally.model import SERVICE_ID
+from edgetally.obstacle import WRITABLE, obstacle
 from edgetally.small_file import read_file
 
 SERVICE = rf"{SERVICE_ID}|\*"
 HASH = r"sha256:[0-9a-f]{64}"
 MAX_NAME = 64
+NO_FILE = "no such file: `edgetally token new` creates it"
 SHORTEST = 8
 """Hexadecimal digits of a hash that may stand for all of it."""
 
@@ -116,7 +118,7 @@ class TokenFile:
         """Return the tokens, revoked ones too; raise ConfigError when there is no file."""
         tokens = self.read()
         if tokens is None:
-            raise self._wrong("no such file: `edgetally token new` creates it")
+            raise self._wrong(NO_FILE)
         return tokens
 
     def _target(self) -> Path:
@@ -125,6 +127,10 @@ class TokenFile:
 
     def _wrong(self, problem: str) -> ConfigError:
         return ConfigError("access.token_file", f"{self.path}: {problem}")
+
+    def _not_writable(self, error: OSError) -> ConfigError:
+        found = obstacle(self._target())
+        return self._wrong(f"{found}; {WRITABLE}" if found else reason(error))
 
     @contextmanager
     def _locked(self, *, create: bool = False) -> Iterator[None]:
@@ -135,7 +141,9 @@ class TokenFile:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise self._wrong(reason(error)) from error
+            if isinstance(error, FileNotFoundError) and not create:
+                raise self._wrong(NO_FILE) from error
+            raise self._not_writable(error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -165,7 +173,7 @@ class TokenFile:
             finally:
                 os.close(directory)
         except OSError as error:
-            raise self._wrong(reason(error)) from error
+            raise self._not_writable(error) from error
 
 
 def _hand_over(number: int, path: Path) -> None:

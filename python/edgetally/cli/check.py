@@ -14,6 +14,8 @@ from edgetally.config import clickhouse
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
 from edgetally.escaping import escape
+from edgetally.journal.sqlite_file import FILE
+from edgetally.obstacle import obstacle
 from edgetally.sources.files.follower import directory_of, is_pattern, problem_of
 from edgetally.sources.files.open_file import open_regular
 
@@ -73,13 +75,10 @@ def _clickhouse(config: Config) -> str:
 
 
 def _directory(path: Path) -> Iterator[str]:
-    """Yield what is wrong with the directory of the journal, or with the one in which it will be created."""
-    existing = next(one for one in (path, *path.parents) if one.exists())
-    if not existing.is_dir():
-        yield f"{existing}: not a directory"
-    elif not os.access(existing, os.W_OK | os.X_OK):
-        yield f"{existing}: this user may not write there"
-    if existing == path and path.stat().st_mode & stat.S_IRWXO:
+    """Yield why the journal cannot be written to its directory, and who may look into it."""
+    if problem := obstacle(path / FILE):
+        yield f"cannot write {path / FILE}: {problem}"
+    if path.is_dir() and path.stat().st_mode & stat.S_IRWXO:
         yield f"{path}: every user may look into it: chmod 700"
 
 

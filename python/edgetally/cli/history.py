@@ -9,7 +9,7 @@ from edgetally.cli.flags import MAX_SHOWN, RECORDS, add_flags
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
 from edgetally.config.sections import Config
-from edgetally.errors import ConfigError, EdgetallyError
+from edgetally.errors import ConfigError, EdgetallyError, reason
 
 DATASETS = ("domains", "origins", "channel")
 DOWNSAMPLE = ("minute", "hour", "day")
@@ -66,8 +66,13 @@ def _export(arguments: argparse.Namespace, settings: Given) -> int:
     from edgetally.history.tiers import TIERS  # noqa: PLC0415 - the same
 
     path = _directory(settings.config()) / FILE
-    if not path.exists():
-        raise ConfigError("journal.data_dir", f"there is no history in {path.parent}")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise ConfigError("journal.data_dir", f"there is no history in {path.parent}") from error
+    except OSError as error:
+        problem = f"cannot open {path}: {reason(error)}; expected a directory that this user may read"
+        raise ConfigError("journal.data_dir", problem) from error
     tier = TIERS[arguments.downsample]
     for some in exported(path, arguments.dataset, tier, arguments.start, arguments.end, arguments.service):
         sys.stdout.buffer.write(some)

@@ -21,7 +21,7 @@ def exported(path: Path, dataset: str, tier: Tier, start: int, end: int, service
     They are sorted by period, service, name, POP and window. No `services`: all of them. What is written while this
     reads is not seen. Raises ConfigError when the file cannot be used, Unavailable if not now.
     """
-    with closing(open_unknown(path)) as database, explained(path):
+    with closing(open_unknown(path)) as database, explained(path, writes=False):
         database.execute("BEGIN")
         of = _services(database, services)
         for period in _periods(database, tier, start, end):

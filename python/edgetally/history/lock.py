@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from edgetally.errors import ConfigError, reason
+from edgetally.obstacle import WRITABLE
 
 FILE = "history.lock"
 
@@ -23,7 +24,7 @@ class HistoryLock:
         try:
             self._descriptor: int | None = os.open(path, flags, 0o600)
         except OSError as error:
-            raise ConfigError("journal.data_dir", f"cannot create {path}: {reason(error)}") from error
+            raise ConfigError("journal.data_dir", f"cannot create {path}: {reason(error)}; {WRITABLE}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

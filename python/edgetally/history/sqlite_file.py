@@ -14,6 +14,7 @@ from pathlib import Path
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable
 from edgetally.history.present import TABLE
 from edgetally.journal.sqlite_file import check_layout, lay_out
+from edgetally.obstacle import WRITABLE, obstacle
 
 FILE = "history.sqlite"
 
@@ -75,9 +76,7 @@ def open_history(path: Path) -> sqlite3.Connection:
         database = _connect(path)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(
-            WHERE, f"cannot open {path}: {reason}; choose a directory that this user may write to"
-        ) from error
+        raise ConfigError(WHERE, f"cannot open {path}: {obstacle(path) or reason}; {WRITABLE}") from error
     try:
         with explained(path):
             _prepare(database, path)
@@ -88,8 +87,12 @@ def open_history(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Say what is wrong with the file when it cannot be used: raise ConfigError, or Unavailable if that may pass."""
+def explained(path: Path, *, writes: bool = True) -> Iterator[None]:
+    """
+    Say what is wrong with the file when it cannot be used: raise ConfigError, or Unavailable if that may pass.
+
+    `writes` tells whether it is written, so that what is in the way of that is wrong, too.
+    """
     try:
         yield
     except (ValueError, zlib.error) as error:
@@ -99,6 +102,8 @@ def explained(path: Path) -> Iterator[None]:
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
         if code in DAMAGED:
             raise _damaged(path, cause) from cause
+        if writes and code in (*DENIED, sqlite3.SQLITE_IOERR) and (found := obstacle(path)):
+            raise ConfigError(WHERE, f"cannot write {path}: {found}; {WRITABLE}") from error
         if isinstance(error, Unavailable):
             raise
         if code in PASSING:
@@ -142,7 +147,7 @@ def open_unknown(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise ConfigError(WHERE, f"cannot open {path}: {error}; expected a file of SQLite") from error
     try:
-        with explained(path):
+        with explained(path, writes=False):
             try:
                 check_layout(database, path, application=APPLICATION, version=VERSION)
             except sqlite3.OperationalError as error:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from edgetally.clock import Clock, sleep_until
+from edgetally.errors import reason
 from edgetally.escaping import escape
 from edgetally.model import Rejection
 from edgetally.telemetry import metrics
@@ -116,7 +117,8 @@ class DeadLetters:
         if error:
             self.dropped += lines
             if not self._is_failing:
-                say(DeadLettersFailing(path=str(self._path), problem=str(error)))
+                problem = reason(error) if isinstance(error, OSError) else str(error)
+                say(DeadLettersFailing(path=str(self._path), problem=problem))
         elif self._is_failing:
             say(DeadLettersRecovered(path=str(self._path)))
         self._is_failing = error is not None

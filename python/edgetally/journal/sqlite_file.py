@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.memory import new_id
+from edgetally.obstacle import WRITABLE, obstacle
 
 FILE = "journal.sqlite"
 
@@ -48,8 +49,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        hint = "choose a directory that this user may write to (--data-dir)"
-        raise ConfigError(where, f"cannot open {path}: {reason}; {hint}") from error
+        raise ConfigError(where, f"cannot open {path}: {obstacle(path) or reason}; {WRITABLE}") from error
     try:
         _prepare(database, path)
     except sqlite3.OperationalError as error:
@@ -57,6 +57,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             problem = f"{path} is in use by another process: stop it, or choose another directory"
             raise ConfigError(where, problem) from error
+        if found := obstacle(path):  # SQLite calls some of them I/O errors
+            raise ConfigError(where, f"cannot write {path}: {found}; {WRITABLE}") from error
         if error.sqlite_errorcode & 0xFF in PASSING:
             raise Unavailable(f"the journal cannot be written: {path}: {error}") from error
         raise ConfigError(where, f"cannot use {path}: {error}") from error
