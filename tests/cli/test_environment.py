@@ -199,6 +199,7 @@ def test_a_token_file_that_cannot_be_written_is_named(folder: Path) -> None:
         (["explain", "--lines", HUGE], "--lines: expected an integer from 1 to 1000000, got "),
         (["explain", "--lines", "9" * 5_000], "--lines: expected an integer from 1 to 1000000, got "),
         (
+            ["journal", "create", "kafka://a:1/b", "--replicas", "-1"],
             "--replicas: expected an integer from 1 to 32767, ",
         ),
         (["check", "--weight", HUGE], "--weight: expected an integer from 1 to 4294967296, got "),

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from edgetally.cli.flags import add_flags
+from edgetally.cli.flags import add_flags, up_to
 from edgetally.cli.streams import say
 from edgetally.clock import SystemClock
 from edgetally.config.given import Given
@@ -17,6 +17,9 @@ from edgetally.journal.kafka.properties import ClientProperties
 
 if TYPE_CHECKING:
     from edgetally.journal.kafka.tail import PartitionTail
+
+MAX_REPLICAS = (1 << 15) - 1
+"""The protocol has two bytes for them."""
 
 ANSWER_SECONDS = 10.0
 """How long brokers may take to answer."""
@@ -44,7 +47,9 @@ def describe(command: argparse.ArgumentParser) -> None:
     for one in (create, check):
         one.add_argument("journal.kind", metavar="ADDRESS", help=WORDS)
         add_flags(one, ["journal.partitions"])
-    create.add_argument("--replicas", type=int, default=3, metavar="COUNT", help="copies of each partition (default 3)")
+    create.add_argument(
+        "--replicas", type=up_to(MAX_REPLICAS), default=3, metavar="COUNT", help="copies of each partition (default 3)"
+    )
 
 
 def _create(arguments: argparse.Namespace, settings: Given) -> int:
