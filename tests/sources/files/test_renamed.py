@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgetally.sources.files.follower import PATTERN_SECONDS, POLL_SECONDS
 from tests.sources.files.following import START, Reading, append
 from tests.sources.files.following import following as following_for
 from tests.support.clock import ManualClock
@@ -251,3 +252,51 @@ async def test_another_file_with_the_inode_of_one_that_was_read(log: Path, head:
         log.with_name("elsewhere").rename(old)
         lines = await reading.lines(2 + bool(head))
         assert lines[-2:] == [b"another", b"three"]
+
+
+@pytest.mark.parametrize("polls", range(round(PATTERN_SECONDS / POLL_SECONDS)))
+async def test_a_log_that_is_only_renamed_while_another_is_looked_for(log: Path, polls: int) -> None:
+    """What was read under the old name is remembered until the new name has taken over."""
+    missing, old, pattern = log.with_name("missing.log"), log.with_name("other.log"), log.with_name("*.log")
+    missing.touch()
+    old.touch()
+    async with following(pattern) as reading:
+        append(missing, b"0\n")
+        await reading.lines(1)
+    missing.unlink()
+    async with following(pattern, checkpoints=reading.checkpoints) as reading:
+        await reading.nothing(polls * POLL_SECONDS)
+        append(log, b"1\n")
+        await reading.lines(1)
+        log.rename(old)
+        await reading.nothing(3 * QUIET_SECONDS)
+        assert log not in reading.follower.paths
+
+
+async def test_an_empty_log_is_renamed_and_comes_back(log: Path) -> None:
+    old = log.with_name("other.log")
+    async with following(log.with_name("*.log")) as reading:
+        pass
+    log.rename(old)
+    append(old, b"1\n")
+    async with following(log.with_name("*.log"), checkpoints=reading.checkpoints) as reading:
+        assert await reading.lines(1) == [b"1"]
+        old.rename(log)
+        await reading.nothing(3 * QUIET_SECONDS)
+        append(log, b"2\n")
+        assert await reading.lines(1) == [b"2"]
+
+
+async def test_an_empty_log_is_renamed_and_comes_back_while_the_server_is_down(log: Path) -> None:
+    old = log.with_name("other.log")
+    async with following(log, old) as reading:
+        pass
+    log.rename(old)
+    append(old, b"1\n")
+    async with following(log, old, checkpoints=reading.checkpoints) as reading:
+        assert await reading.lines(1) == [b"1"]
+    old.rename(log)
+    append(log, b"2\n")
+    async with following(log, old, checkpoints=reading.checkpoints) as reading:
+        assert await reading.lines(1) == [b"2"]
+        await reading.nothing(3 * QUIET_SECONDS)

@@ -105,8 +105,8 @@ class FollowedPath:
         self._current: Generation | None = None
         self._arrived: OpenFile | None = None
         """The file that has taken the name, until it is a generation."""
-        self._is_lent = False
-        """The file that has the name was renamed from another log, which reads it."""
+        self._lent: tuple[int, int] | None = None
+        """Device and inode of the file that has the name, if it was renamed from another log, which reads it."""
         self._arrived_as = NOTHING
         """How it began when it was opened."""
         self._unresolved = self._known(checkpoints)
@@ -153,8 +153,9 @@ class FollowedPath:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is durable which files are read from where on."""
-        return self._arrived is None and not self.uncommitted
+        """Whether it is durable which files are read from where on, and none is about to be left to this log."""
+        is_left = self._lent is not None and not self._files.is_open(self._lent, self.name)
+        return self._arrived is None and not self.uncommitted and not is_left
 
     @property
     def identities(self) -> set[tuple[int, int]]:
@@ -193,7 +194,7 @@ class FollowedPath:
     def poll(self) -> bool:
         """Look at the path and at the open generations; return whether `settle` is due: another file has the name."""
         is_due = self._clock.now() >= self._rotated.look_again_at
-        self._is_lent = False
+        self._lent = None
         try:
             status = self.path.stat()
         except OSError as error:
@@ -205,16 +206,16 @@ class FollowedPath:
             elif self._files.is_open((status.st_dev, status.st_ino), self.name):
                 # Renamed from another log, which reads it to its end.
                 self._drop_arrived()
-                self.unavailable, self._is_lent = None, True
+                self.unavailable, self._lent = None, (status.st_dev, status.st_ino)
             else:
                 is_due = self._arrive() or is_due
         newest = self._current or (self.generations[-1] if self.generations else None)
         for one in self.generations:
-            if one is self._current and not self.unavailable and not self._is_lent:
+            if one is self._current and not self.unavailable and not self._lent:
                 continue
             one.poll()
             # Without a new file the server may still open the old one, unless a pattern shows that it is gone.
-            is_old = one is not newest or self._is_matched or self._is_lent
+            is_old = one is not newest or self._is_matched or self._lent
             if is_old and self._clock.now() - one.quiet_since >= self._quiet_seconds:
                 one.finish()
         return is_due
@@ -256,7 +257,7 @@ class FollowedPath:
         added += missed
         if self._arrived and not self._unresolved:
             added.append(self._take(self._arrived))
-        elif self._is_first and not self._is_lent:
+        elif self._is_first and not self._lent:
             self._note_absence()
         self._is_first = False
         if has_file and self._unresolved:
@@ -391,8 +392,8 @@ class FollowedPath:
     def _leave_to_others(self) -> None:
         """Leave the file that has arrived to the log that reads it, or is about to, if there is one."""
         if self._arrived and self._files.is_elsewhere(self._arrived, self.name):
+            self._lent = self._arrived.identity
             self._drop_arrived()
-            self._is_lent = True
 
     def awaits(self, file: OpenFile) -> bool:
         """Whether this file was left before a restart, and is not found yet. It then is, under the name it has now."""
@@ -458,8 +459,13 @@ class FollowedPath:
             if checkpoint.path and file.path.parent != path_from(checkpoint.path).parent:
                 self._rotated.history = self._rotated.history.with_moved_to([path_text(file.path.parent)])
                 self.uncommitted[self.name + HISTORY] = self._rotated.history.encode()
-            resumed.append(self._add(file, self._key(number), checkpoint))
-            del self.uncommitted[self._key(number)]
+            left = self._files.left_off(file)
+            if left and left.offset > checkpoint.offset:
+                # Another log has read on meanwhile, under the name that the file had.
+                resumed.append(self._add(file, self._key(number), left))
+            else:
+                resumed.append(self._add(file, self._key(number), checkpoint))
+                del self.uncommitted[self._key(number)]
         return resumed
 
     def _give_up_in_time(self) -> None:

@@ -142,11 +142,11 @@ class RotatedFiles:
             is_short = is_rotated and checkpoint.head > 0 and (checkpoint.offset <= checkpoint.head or checkpoint.tail)
             is_same = file.has_read(checkpoint) if is_short else file.matches(checkpoint)
             is_same = is_same and has_inode == (file.identity[1] == checkpoint.inode)
-            return (
-                is_same
-                and not self._files.is_open(file.identity)
-                and (checkpoint.offset > 0 or not self._is_read(file))
-            )
+            if not is_same or self._files.is_open(file.identity):
+                return False
+            # Where nothing was read, nothing tells it from another file that has its inode by now.
+            is_free = not self._is_read(file) and not self._files.is_elsewhere(file, self._source)
+            return checkpoint.offset > 0 or is_free
 
         # It may have lost the name by now, and a copy of it may be found elsewhere.
         if arrived and is_it(arrived, is_rotated=False):
