@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
+import uvloop
 
 from edgetally.errors import ConfigError
 from edgetally.ingest.fold_pool import RecordLimits
@@ -355,6 +356,37 @@ async def test_a_connection_that_is_in_the_middle_of_a_line_at_the_stop_ends_the
         await sender.send_bytes(last)
         await listener.counts(1)
     assert listener.lines == lines
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_connection_that_is_made_during_the_stop_is_closed(
+    turns: int, clock: ManualClock, events: pytest.LogCaptureFixture
+) -> None:
+    """Wherever between the kernel and its task it is; otherwise it would be folded for a journal that is closed."""
+    followed: list[SyslogConnection] = []
+
+    async def follow(connection: SyslogConnection) -> None:
+        followed.append(connection)
+        await asyncio.Event().wait()
+
+    async def connect_and_close() -> None:
+        listener = SyslogListener(local("tcp", Path()), DEFAULTS, clock)
+        await listener.listen(follow)
+        where = listened_on(events)
+        with socket.socket() as sender:
+            sender.setblocking(False)  # noqa: FBT003 - the socket's own interface
+            assert sender.connect_ex((where.host, where.port)) == errno.EINPROGRESS
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await listener.close()
+            known = len(followed)
+            await clock.advance(0.0)
+            assert len(followed) == known
+            assert not listener.connections
+
+    # The loop of the server: asyncio's own leaves sockets open that are accepted meanwhile.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(connect_and_close())
 
 
 # --- datagrams -----------------------------------------------------------------------------------------------------

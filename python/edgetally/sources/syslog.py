@@ -326,6 +326,7 @@ class SyslogListener:
         self._max_connections = max_connections
         self._setting = setting
         self._server: asyncio.Server | None = None
+        self._is_closed = False
         self.connections: set[asyncio.Task[None]] = set()
         """The tasks that follow the open connections."""
 
@@ -348,6 +349,7 @@ class SyslogListener:
 
     async def close(self) -> None:
         """Stop listening, and close all connections. What has arrived counts."""
+        self._is_closed = True
         if self._server:
             self._server.close()
         for task in list(self.connections):
@@ -355,6 +357,10 @@ class SyslogListener:
         await asyncio.gather(*self.connections, return_exceptions=True)
 
     async def _accept(self, follow: Follow, reader: PieceReader, transport: asyncio.Transport) -> None:
+        if self._is_closed:
+            # It was made while the listener was closed, and nothing would end it.
+            transport.close()
+            return
         if len(self.connections) >= self._max_connections:
             self.refused += 1
             transport.close()
