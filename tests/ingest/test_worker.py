@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgetally import _core
+from edgetally.errors import Unavailable
 from edgetally.ingest.fold_pool import INLINE_BLOCK_BYTES, FoldPool
 from edgetally.ingest.stream import InputStream
 from edgetally.ingest.totals import MAX_UNKNOWN_WORDS
@@ -330,6 +331,32 @@ async def test_what_was_received_while_a_block_was_folded_counts_when_the_proces
     await stopped(follow)
 
     assert ingest.totals.accepted == 3
+
+
+async def test_a_journal_that_fails_when_the_process_stops_is_not_waited_for(clock: ManualClock) -> None:
+    class Disk(Ledger):
+        is_full = True
+
+        async def append(
+            self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
+        ) -> None:
+            if self.is_full:
+                raise Unavailable("the disk is full")
+            await super().append(partial, checkpoints, push_id=push_id)
+
+    ingest = Ingest(Disk(), clock)
+    source = Received(Block(LINE, more=True), ends=False)
+    follow = asyncio.create_task(ingest.worker.follow(source))
+    await reached(source.done, follow)
+    follow.cancel()
+    await clock.advance(0.0)
+    is_stopped = follow.done()
+    follow.cancel()
+    await stopped(follow)
+    ingest.close()
+
+    assert is_stopped
+    assert ingest.totals.accepted == 0
 
 
 @pytest.mark.parametrize(("last", "rejected"), [(LINE.rstrip(), 0), (LINE[:7], 1)])

@@ -63,6 +63,8 @@ class Worker:
         stream = self.open(source.defaults, source.framing, source=source.name, counted_as=counted_as)
         batch = Batch(source, stream, self._clock)
         format_check = self._format_check(source, counted_as)
+        task = asyncio.current_task()
+        assert task
         background: asyncio.Task[None] | None = None
         blocks, is_waiting = source.blocks(), True
         try:
@@ -70,7 +72,8 @@ class Worker:
                 is_waiting = False
                 await complete(batch.add(block))
                 format_check.look(block.data)
-                if batch.is_due:
+                # When the process stops, what the source still has is committed below, and tried once.
+                if batch.is_due and not task.cancelling():
                     if self._fold_on_bytes and not goes_back:
                         background = await self._commit_meanwhile(batch, background)
                     else:
