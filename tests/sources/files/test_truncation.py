@@ -98,6 +98,20 @@ async def test_every_copy_is_read(log: Path, times: int, first_lines: bytes, way
         await reading.nothing(5)
 
 
+async def test_copied_and_truncated_and_then_renamed_before_anything_looks(log: Path) -> None:
+    rotation = CopyTruncate(log, "dated")
+    async with following(log) as reading:
+        rotation.write(b"0")
+        await reading.lines(1)
+        for number in range(1, 4):
+            rotation.rotate(b"%d" % number)
+        log.rename(log.with_name("access.log-2026112904"))
+        log.touch()
+        assert sorted(await reading.lines(3)) == [b"1", b"2", b"3"]
+        append(log, b"4\n")
+        assert await reading.lines(1) == [b"4"]
+
+
 async def test_truncated_again_while_it_is_empty(log: Path) -> None:
     """What was written in between is in a copy, and the log looks as before."""
     edge = CopyTruncate(log, "plain")

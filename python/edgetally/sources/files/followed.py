@@ -493,7 +493,9 @@ class FollowedPath:
                 one.before.abandon()
                 one.before = None
         for older, newer in itertools.pairwise(self.generations):
-            if not newer.has_begun and newer.before is None and (older.after is None or older.after.is_over):
+            is_free = older.after is None or older.after.is_over
+            # What is taken for older may be taken for newer once it is seen to have changed.
+            if not newer.has_begun and newer.before is None and is_free and not older.waits_for(newer):
                 older.after = newer.before = Handover(older, newer, newer.taken)
 
     def _missed(

@@ -16,7 +16,7 @@ from edgetally.sources.files.open_file import Extent, OpenFile
 from edgetally.telemetry.events import FileReadFailed, FileReadRecovered, FileTruncated, say
 
 if TYPE_CHECKING:
-    from edgetally.sources.files.handover import Handover
+    from edgetally.sources.files.handover import End, Handover
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
@@ -129,6 +129,11 @@ class Generation:
     def wake(self) -> None:
         """Let the blocks go on."""
         self._changed.set()
+
+    def waits_for(self, other: "End") -> bool:
+        """Whether this is not read on before `other` has given parts, directly or over others."""
+        before = self.before
+        return before is not None and not before.is_over and (before.giver is other or before.giver.waits_for(other))
 
     def finish(self) -> None:
         """End the blocks once everything is read: nothing will be written to the file any more."""

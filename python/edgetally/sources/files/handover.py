@@ -15,6 +15,9 @@ class End(Protocol):
     def wake(self) -> None:
         """Let it look at its handovers."""
 
+    def waits_for(self, other: "End", /) -> bool:
+        """Whether it is not read on before `other` has given parts, directly or over others."""
+
 
 class Handover:
     """
@@ -40,16 +43,17 @@ class Handover:
         """The giver waits to be asked before it ends."""
         self.is_over = False
         """It has been answered, or nothing takes what is given."""
-        self._giver = giver
+        self.giver = giver
+        """The older generation."""
         self._taker = taker
         self._parts: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def ask(self) -> bytes:
         """Return the parts; empty if there are none, or if the giver cannot be read."""
-        if self._giver.problem:
+        if self.giver.problem:
             self.answer(b"")
         self.is_asked = True
-        self._giver.wake()
+        self.giver.wake()
         return await self._parts
 
     def offer(self) -> None:
@@ -67,4 +71,4 @@ class Handover:
     def abandon(self) -> None:
         """Nothing takes what is given."""
         self.is_over = True
-        self._giver.wake()
+        self.giver.wake()
