@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +17,13 @@ import pytest
 
 from edgetally.clock import SystemClock
 from edgetally.config.sections import REACHED, SETTINGS
+from edgetally.config.validation import check
 from edgetally.errors import ConfigError
+from edgetally.journal.base import Fact, Partial
+from edgetally.journal.memory import MemoryJournal
+from edgetally.service.service import Service
 from edgetally.telemetry.metrics import METRICS
-from tests.support.clock import START, until
+from tests.support.clock import START, ManualClock, until
 from tests.support.process import COMMAND, Process, serving
 from tests.support.served import Served, ndjson, served
 
@@ -277,6 +281,25 @@ async def test_it_listens_elsewhere_only_when_told() -> None:
             pass
     async with served({"api": {"listen": "0.0.0.0:0", "allow_anonymous": True}}) as service:
         assert service.service.url.startswith("http://0.0.0.0:")
+
+
+async def test_a_stop_does_not_wait_until_the_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(_: MemoryJournal, position: int = 0) -> AsyncIterator[Fact]:
+        await asyncio.Event().wait()
+        yield Partial(position, b"")
+
+    monkeypatch.setattr(MemoryJournal, "read", read)
+    stopping, clock = asyncio.Event(), ManualClock()
+    config = check({"api": {"listen": "127.0.0.1:0"}, "journal": {"kind": "memory"}})
+    service = Service(config, clock, stopping=stopping)
+    starting = asyncio.create_task(service.__aenter__())
+    await clock.advance(2)
+    assert not starting.done()
+
+    stopping.set()
+    await starting
+    await service.__aexit__(None, None, None)
+    assert not service.url
 
 
 async def test_a_failed_task_is_logged_and_stops_the_process(

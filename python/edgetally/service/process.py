@@ -63,7 +63,11 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Service(config) as service:
+    async with Service(config, stopping=stop) as service:
+        if stop.is_set():
+            # Before it was ready: a long journal takes a while to read.
+            say(Stopping())
+            return 0
         if read_config:
             loop.add_signal_handler(signal.SIGHUP, _reload, service, read_config)
         # Nearly nothing here is in a cycle, but a collection of everything stops the event loop for as long as it takes

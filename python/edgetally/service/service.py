@@ -83,8 +83,12 @@ STOP_SECONDS = 3.0
 class Service:
     """All parts of one process. Use it as an async context manager."""
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
-        """Check settings, open the journal, and make the other parts in the order of the flow; raise ConfigError."""
+    def __init__(self, config: Config, clock: Clock | None = None, *, stopping: asyncio.Event | None = None) -> None:
+        """
+        Check settings, open the journal, and make the other parts in the order of the flow; raise ConfigError.
+
+        Once `stopping` is set, a start ends early, without listening.
+        """
         self.config = config
         self.clock = clock or SystemClock()
         self.policy = Policy(config)
@@ -104,8 +108,13 @@ class Service:
         )
         committer = Committer(self.journal, self.totals, self.dead_letters, self.clock)
         shared = SharedPushes(self.clock, config.journal.patience) if self.journal.is_shared else None
-        fold_on_bytes = config.journal.max_pending if shared else 0
-        self.worker = Worker(self.fold_pool, committer, self.journal, self.clock, fold_on_bytes=fold_on_bytes)
+        self.worker = Worker(
+            self.fold_pool,
+            committer,
+            self.journal,
+            self.clock,
+            fold_on_bytes=config.journal.max_pending if shared else 0,
+        )
         self.idempotency_keys = IdempotencyKeys(
             self.journal.checkpoints(), self.clock, limit=config.api.idempotency_keys
         )
@@ -236,6 +245,7 @@ class Service:
         """Set when a background task has failed, and the process should stop. Whoever runs it says an EdgetallyError in
         `failure`; others are logged."""
         self.failure: BaseException | None = None
+        self._stopping = stopping or asyncio.Event()
         self._listener: asyncio.Server | TlsListener | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._followers: list[asyncio.Task[Any]] = []
@@ -247,7 +257,9 @@ class Service:
             self._tasks = [self._start(work) for work in self.windows.tasks()]
         if not self.journal.is_shared:
             for sealer in self.windows.sealers:
-                await first([sealer.started, self.failed])
+                await first([sealer.started, self.failed, self._stopping])
+        if self._stopping.is_set():
+            return self
         try:
             if isinstance(self.failure, EdgetallyError):
                 raise self.failure
