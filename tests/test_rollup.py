@@ -418,7 +418,7 @@ def test_a_ranking_counts_in_minutes_too() -> None:
             matching="",
             focus=None,
             second=MIDNIGHT // 60 + 1,
-            since=START // 60,
+            since=START,
             aggregate_delay=2,
             unit=60,
         )

@@ -1015,6 +1015,7 @@ def ranking(
     since: int,
     aggregate_delay: int,
     unit: int = 1,
+    until: int | None = None,
     holes: Sequence[tuple[int, int]] = ...,
     others: int | None = None,
     kept: KeptSeries | None = None,
@@ -1034,10 +1035,11 @@ def ranking(
         matching: Only names that contain this, in upper or lower case, are shown.
         focus: The name to show everything of.
         second: The second to show.
-        since: The first second of which anything is known.
+        since: The first second of which anything is known, as a Unix second whatever the `unit`.
         aggregate_delay: Seconds between the start of a second and its seal.
         unit: The length of a `second`: 60 for minutes, as `sealed_periods` numbers them. The answer has seconds.
-        holes: Of which seconds after `since` nothing is known: the first, and the one behind the last.
+        until: The Unix second behind the last of which anything is known. None: `second` is over.
+        holes: Of which Unix seconds after `since` nothing is known: the first, and the one behind the last.
         others: How many names have no row. None: those of `sealed`.
         kept: Takes the series of this ranking, and has those of rankings before. One at a time may use it.
 

@@ -274,7 +274,7 @@ class TestPast:
             assert ranking.rows[0].name == name
             assert ranking.focus
             assert ranking.all.series["5xx"][-1] == (of == "domains")
-            assert ranking.since == START - 60
+            assert ranking.since == START - 2
 
     @pytest.mark.parametrize(("downsample", "seconds"), [("minute", 60), ("hour", 3600), ("day", 86_400)])
     async def test_minutes_hours_and_days_are_ranked(self, remembering: Served, downsample: str, seconds: int) -> None:

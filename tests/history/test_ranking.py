@@ -56,7 +56,7 @@ def questions(draw: st.DrawFn) -> Question:
     )
 
 
-def whole(sealed: Sequence[Sealed], asked: Question, tier: Tier) -> bytes:
+def whole(sealed: Sequence[Sealed], asked: Question, tier: Tier, until: int) -> bytes:
     """Rank everything that there is: sealed periods of all names and counters."""
     minutes: dict[int, _core.Rollup] = {}
     for one in sealed:
@@ -86,7 +86,8 @@ def whole(sealed: Sequence[Sealed], asked: Question, tier: Tier) -> bytes:
         matching=asked.match,
         focus=asked.focus,
         second=window // step,
-        since=window // step - SPAN + 1,
+        since=window - (SPAN - 1) * step,
+        until=until,
         aggregate_delay=DELAY,
         unit=step,
     )
@@ -111,7 +112,9 @@ def test_it_is_as_if_everything_had_been_read(
             database.commit()
         for question in asked:
             tier = next(one for one in TIERS.values() if one.seconds == question.unit)
-            assert kept.readers.ranking(question, DELAY) == whole(sealed, question, tier)
+            assert kept.readers.ranking(question, DELAY) == whole(
+                sealed, question, tier, MIDNIGHT + 3 * DAY + later + 1
+            )
 
 
 def at(second: int, **others: object) -> Question:
@@ -138,9 +141,28 @@ def test_only_holes_are_unknown(tmp_path: Path) -> None:
     assert [minute for minute in range(206) if series[minute] is None] == [*range(61, 90)]
     assert all(count is None for minute, count in series.items() if minute < 0)
     assert [minute for minute, count in series.items() if count] == [0, 100, 200]
+    assert ranking["known"] == {"now": 10 * MINUTE, "before": 10 * MINUTE}
     row = ranking["rows"][0]
     assert [count for count in row["series"]["requests"] if count is None] == [None] * 4
     assert len(row["series"]["requests"]) == 120
+
+
+def test_a_window_is_known_for_as_long_as_a_server_ran(tmp_path: Path) -> None:
+    with keeping(tmp_path) as kept:
+        kept.seal_each([], first=MIDNIGHT + 50 * MINUTE, until=MIDNIGHT + 2 * HOUR)
+        # For half an hour, no server runs.
+        kept.seal_each([], first=MIDNIGHT + 2 * HOUR + 30 * MINUTE, until=MIDNIGHT + 3 * HOUR + 42)
+        kept.settle()
+
+        def known(**asked: int) -> tuple[int, dict[str, int]]:
+            ranking = json.loads(kept.readers.ranking(at(MIDNIGHT + 3 * HOUR, **asked), DELAY))
+            return ranking["since"], ranking["known"]
+
+        # The first and the last second of both times are sealed.
+        since = MIDNIGHT + 50 * MINUTE
+        assert known(unit=HOUR) == (since, {"now": HOUR + 40 * MINUTE + 44, "before": 0})
+        assert known(unit=DAY) == (since, {"now": HOUR + 40 * MINUTE + 44, "before": 0})
+        assert known(unit=MINUTE) == (since, {"now": 9 * MINUTE + 43, "before": 9 * MINUTE + 1})
 
 
 def test_a_window_in_a_hole_has_no_ranking(tmp_path: Path) -> None:

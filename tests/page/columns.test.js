@@ -50,12 +50,12 @@ test("a POP that was not there when POPs were chosen is among the others", () =>
 test("a running minute is compared by what is known of it", () => {
   const series = { requests: new Array(300).fill(600) };
   const all = { now: [5_700], before: [6_000], series };
-  const times = { window: 600, ago: 3_600, second: 60_000, newest: 60_029 };
+  const times = { window: 600, ago: 3_600, known: { now: 570, before: 600 } };
   const ranking = /** @type {Ranking} */ (
     /** @type {unknown} */ ({ of: "domains", columns: ["requests"], all, ...times })
   );
   const [column] = TILES.domains;
-  const [now, before] = [counts(ranking, all.now), counts(ranking, all.before, ranking.ago)];
+  const [now, before] = [counts(ranking, all.now), counts(ranking, all.before, "before")];
   assert.equal(column.text(now), "10.0");
   assert.equal(changed(column, now, before), "");
   assert.equal(tooltip(ranking, all), "requests 5\u202f700, 1 h before 6\u202f000");

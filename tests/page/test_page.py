@@ -383,7 +383,7 @@ async def test_rates_of_a_running_minute_are_of_its_known_seconds(tmp_path: Path
         async with looking(browser, address(service, "#service=svc&downsample=minute&focus=a.example")) as look:
             row = look.page.locator('tbody tr[data-name="a.example"]')
             pop = look.page.locator(".focus-parts tr", has_text="AMS").locator("td").first
-            rate = f"{241 / 210:.2f}"  # The first minute of the four is that before START.
+            rate = f"{241 / 152:.2f}"  # Of the minute before START, two seconds are known.
             await expect(row.locator("td").first).to_have_text(rate)
             await expect(look.page.locator("#tiles dd").first).to_have_text(rate)
             await expect(pop).to_have_text(rate)

@@ -146,6 +146,10 @@ class RankingOracle:
             "by": question.by,
             "second": last,
             "since": question.since,
+            "known": {
+                name: sum(one >= question.since for one in range(first, end + 1))
+                for name, (first, end) in zip(("now", "before"), windows, strict=True)
+            },
             "columns": [*self.columns({})],
             "all": {**self.totals(), "series": self.series(300)},
             "rows": [self.row(name, pops) for name in shown],

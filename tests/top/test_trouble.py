@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from edgetally.api.ranking_answer import RankedName, RankedPop, RankedRest, RankedSum, RankingAnswer
+from edgetally.api.ranking_answer import KnownSeconds, RankedName, RankedPop, RankedRest, RankedSum, RankingAnswer
 from edgetally.top.trouble import Beginning, beginning, pops_by_trouble, risen, silent_since, since
 
 CALM = [0] * 10
@@ -71,6 +71,7 @@ def ranking(by: str, rows: dict[str, tuple[int, int, int]], pops: dict[str, tupl
         since=NOON - 300,
         window=10,
         ago=60,
+        known=KnownSeconds(10, 10),
         columns=["requests", "5xx", "unanswered"],
         all=RankedSum(none, none, {}),
         rows=[RankedName(name, not now[0], [*now], none, {}, []) for name, now in rows.items()],

@@ -41,8 +41,8 @@ pub fn columns(of: &str) -> PyResult<&'static [String]> {
 
 #[pyfunction]
 #[pyo3(signature = (
-    sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1, holes=vec![],
-    others=None, kept=None,
+    sealed, *, service_id, of, by, rows, pop, matching, focus, second, since, aggregate_delay, unit=1, until=None,
+    holes=vec![], others=None, kept=None,
 ))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes values that live while the GIL is released")]
@@ -60,6 +60,7 @@ pub fn ranking<'py>(
     since: u64,
     aggregate_delay: u64,
     unit: u64,
+    until: Option<u64>,
     holes: Vec<(u64, u64)>,
     others: Option<usize>,
     kept: Option<Py<KeptSeries>>,
@@ -76,6 +77,7 @@ pub fn ranking<'py>(
         focus,
         second,
         since,
+        until: until.unwrap_or(u64::MAX),
         holes: &holes,
         others,
         aggregate_delay,
@@ -115,6 +117,7 @@ pub fn ranked_names(
         focus,
         second,
         since: 0,
+        until: 0,
         holes: &[],
         others: None,
         aggregate_delay: 0,

@@ -86,6 +86,13 @@ class Focus(Answer, kw_only=True):
     more_addresses: Annotated[Count | UnsetType, Meta(description="How many others there are.")] = UNSET
 
 
+class KnownSeconds(Answer):
+    """How many seconds are known."""
+
+    now: Count
+    before: Count
+
+
 class RankingAnswer(Answer, kw_only=True):
     """The names that matter most in one second: rows and rest together are all."""
 
@@ -98,6 +105,9 @@ class RankingAnswer(Answer, kw_only=True):
     since: Annotated[Count, Meta(description="The first second of which anything is known.")]
     window: Annotated[Count, Meta(description="`now` is the sum of so many seconds, up to `second`.")]
     ago: Annotated[Count, Meta(description="`before` is the same, so many seconds earlier.")]
+    known: Annotated[
+        KnownSeconds, Meta(description="Seconds known of `now` and `before`: rates are sums divided by them.")
+    ]
     columns: list[str]
     all: RankedSum
     rows: list[RankedName]

@@ -21,7 +21,7 @@ def ranked(
     def rows(question: HistoryQuestion) -> list[Part]:
         return Lookup(database, question, batches).all_parts()
 
-    return past.ranking(rows, unknown(database, past.shown, batches), aggregate_delay)
+    return past.ranking(rows, *unknown(database, past.shown, batches), aggregate_delay)
 
 
 def _finest(database: sqlite3.Connection, second: int) -> Tier:

@@ -8,6 +8,7 @@ where the journal's mark in the snapshot ends.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from edgetally import _core
 from edgetally.history.base import RecordedBatch
@@ -44,8 +45,16 @@ def service_numbers(database: sqlite3.Connection, services: Sequence[str]) -> li
     return [row[0] for row in found if row]
 
 
-def unknown(database: sqlite3.Connection, question: HistoryQuestion, batches: Sequence[RecordedBatch]) -> list[Span]:
-    """Return where nothing is known, up to the newest second of which anything is; `batches` as for Lookup."""
+class UnknownTimes(NamedTuple):
+    """Where nothing is known."""
+
+    holes: list[Span]
+    until: int
+    """The second behind the newest of which anything is known: holes end before it."""
+
+
+def unknown(database: sqlite3.Connection, question: HistoryQuestion, batches: Sequence[RecordedBatch]) -> UnknownTimes:
+    """Return where nothing is known; `batches` as for Lookup."""
     start = question.tier.window_of(question.start)
     services = service_numbers(database, question.services)
     service = services[0] if len(services) == 1 else None
@@ -59,7 +68,7 @@ def unknown(database: sqlite3.Connection, question: HistoryQuestion, batches: Se
     found = holes(known, max(start, gone), min(question.end, newest))
     if start < min(gone, question.end):
         found = joined([(start, min(gone, question.end)), *found])
-    return found
+    return UnknownTimes(found, newest)
 
 
 class Lookup:

@@ -58,9 +58,11 @@ class PastQuestion(msgspec.Struct, frozen=True):
         """Whether nothing is known of its window."""
         return any(start <= self.window and end >= self.shown.end for start, end in holes)
 
-    def ranking(self, rows: RowsOf, holes: Sequence[Span], aggregate_delay: int) -> bytes:
+    def ranking(self, rows: RowsOf, holes: Sequence[Span], until: int, aggregate_delay: int) -> bytes:
         """
         Rank the names; return nothing if nothing is known of the window.
+
+        `until` is the second behind the newest of which anything is known.
 
         Which names matter is decided by what is shown and what that is compared with: for those, the few counters that
         names are ordered by are read of all names. Everything else is read only of the names that were chosen, and of
@@ -92,7 +94,7 @@ class PastQuestion(msgspec.Struct, frozen=True):
         ):
             question = self.question(first, last, [EVERYTHING, *those])
             sealed += self.sealed(question, rows(question), names=those)
-        return self.written(sealed, holes, self.shown.start, aggregate_delay, others)
+        return self.written(sealed, holes, until, aggregate_delay, others)
 
     def sealed(
         self,
@@ -120,18 +122,14 @@ class PastQuestion(msgspec.Struct, frozen=True):
         self,
         sealed: list[_core.Sealed],
         holes: Sequence[Span],
-        start: int,
+        until: int,
         aggregate_delay: int,
-        others: int | None = None,
+        others: int,
     ) -> bytes:
-        """Return the ranking as JSON. Nothing is known before `start`; `others` as for `_core.ranking`."""
-        asked, step = self.asked, self.tier.seconds
-        # A window of which anything is known is shown.
-        whole = [(-(-first // step), behind // step) for first, behind in holes]
-        whole = [(first, behind) for first, behind in whole if first < behind]
-        since = start // step
-        if whole and whole[0][0] <= since:
-            since = whole.pop(0)[1]
+        """Return the ranking as JSON; `others` as for `_core.ranking`."""
+        asked, step, since = self.asked, self.tier.seconds, self.shown.start
+        if holes and holes[0][0] <= since:
+            since = holes[0][1]
         return _core.ranking(
             sealed,
             service_id=asked.service_id,
@@ -143,8 +141,9 @@ class PastQuestion(msgspec.Struct, frozen=True):
             focus=asked.focus,
             second=self.window // step,
             since=since,
+            until=until,
             aggregate_delay=aggregate_delay,
             unit=step,
-            holes=whole,
+            holes=holes,
             others=others,
         )

@@ -48,7 +48,7 @@ class HistoryReaders:
         with self._snapshot() as database:
             batches = uncommitted(database, batches)
             data, after = page_of(question, Lookup(database, question, batches))
-            return HistoryAnswer(data, after, unknown(database, question, batches))
+            return HistoryAnswer(data, after, unknown(database, question, batches).holes)
 
     def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it."""

@@ -110,9 +110,8 @@ def is_starting(ranking: RankingAnswer) -> bool:
 
 
 def known_seconds(ranking: RankingAnswer) -> int:
-    """Return the seconds of which anything is known in `now`, at least 1: rates are sums divided by them."""
-    values = ranking.all.series[ranking.columns[0]][-STEPS:]
-    return max(1, sum(one is not None for one in values) * unit(ranking))
+    """Return the seconds that are known of `now`, at least 1: rates are sums divided by them."""
+    return max(1, ranking.known.now)
 
 
 def idle_for(ranking: RankingAnswer) -> int:

@@ -124,6 +124,7 @@ mod tests {
             focus: None,
             second,
             since: 0,
+            until: u64::MAX,
             holes: &[],
             others: None,
             aggregate_delay: 2,

@@ -3,7 +3,7 @@
 //!
 //! ```json
 //! {"service":"shop","of":"domains","by":"trouble","second":1795322466,"Timestamp":1795322468,"AggregateDelay":2,
-//!  "since":1795322167,"window":10,"ago":60,"columns":["requests","1xx","…"],
+//!  "since":1795322167,"window":10,"ago":60,"known":{"now":10,"before":10},"columns":["requests","1xx","…"],
 //!  "all":{"now":[11508,0],"before":[9920,0],"series":{"requests":[null,1150],"5xx":[null,3]}},
 //!  "rows":[{"name":"a.example","silent":false,"now":[371,0],"before":[402,0],"series":{},"pops":[[84,45],[61,33]]}],
 //!  "rest":{"names":261,"now":[11137,0],"before":[9518,0]},
@@ -173,14 +173,18 @@ impl RankingWriter<'_> {
             ("second", question.second * question.unit),
             ("Timestamp", question.second * question.unit + question.aggregate_delay),
             ("AggregateDelay", question.aggregate_delay),
-            ("since", question.since * question.unit),
+            ("since", question.since),
             ("window", WINDOW * question.unit),
             ("ago", AGO * question.unit),
         ] {
             self.json.text(",");
             self.number(name, value);
         }
-        self.json.text(",\"columns\":");
+        self.json.text(",\"known\":{");
+        self.number("now", question.known_of(question.second, WINDOW));
+        self.json.text(",");
+        self.number("before", question.second.checked_sub(AGO).map_or(0, |last| question.known_of(last, WINDOW)));
+        self.json.text("},\"columns\":");
         for (number, name) in self.columns.names().iter().enumerate() {
             self.json.text(if number == 0 { "[" } else { "," });
             self.json.string(name);

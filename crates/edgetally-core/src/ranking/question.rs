@@ -22,9 +22,12 @@ pub struct Question<'a> {
     pub focus: Option<&'a str>,
     /// The second that is shown.
     pub second: u64,
-    /// The first second of which anything is known.
+    /// The first second of which anything is known; not numbered by `unit`, as it need not be where a minute begins.
     pub since: u64,
-    /// Of which seconds after that nothing is known: the first, and the one behind the last.
+    /// The second behind the last of which anything is known, as `since`.
+    pub until: u64,
+    /// Of which seconds after `since` nothing is known: the first, and the one behind the last, as `since`. They do not
+    /// overlap.
     pub holes: &'a [(u64, u64)],
     /// How many names have no row, if not all names are given.
     pub others: Option<usize>,
@@ -39,5 +42,22 @@ impl Question<'_> {
     /// The first of the last `len` seconds up to the one that is shown.
     pub(crate) fn first_of(&self, len: u64) -> u64 {
         (self.second + 1).saturating_sub(len)
+    }
+
+    /// Whether anything is known of a second, or will be when it is over.
+    pub(crate) fn is_known(&self, second: u64) -> bool {
+        self.known_seconds(second * self.unit, (second + 1) * self.unit) > 0
+    }
+
+    /// How long the known part is of the `len` seconds up to `last`.
+    pub(crate) fn known_of(&self, last: u64, len: u64) -> u64 {
+        self.known_seconds((last + 1).saturating_sub(len) * self.unit, ((last + 1) * self.unit).min(self.until))
+    }
+
+    /// How many are known from `first` to before `behind`, which are not numbered by `unit`.
+    fn known_seconds(&self, first: u64, behind: u64) -> u64 {
+        let first = first.max(self.since);
+        let unknown = |&(start, end): &(u64, u64)| end.min(behind).saturating_sub(start.max(first));
+        behind.saturating_sub(first).saturating_sub(self.holes.iter().map(unknown).sum())
     }
 }

@@ -50,11 +50,7 @@ impl Series {
     }
 
     fn of(values: Vec<Values>, question: &Question<'_>, first: u64) -> Self {
-        let is_known = |second: u64| {
-            let mut holes = question.holes.iter();
-            second >= question.since && !holes.any(|(first, behind)| (*first..*behind).contains(&second))
-        };
-        let known = (first..).take(values.len()).map(is_known).collect();
+        let known = (first..).take(values.len()).map(|second| question.is_known(second)).collect();
         Self { values, known }
     }
 

@@ -141,6 +141,11 @@ class ClickHouseLookup:
             found.append((self._start, gone))
         return joined(found)
 
+    @property
+    def until(self) -> int:
+        """The second behind the newest of which anything is known."""
+        return max(self._newest.values(), default=0)
+
     def _minutes_of(
         self, memory: Iterable[tuple[Pair, RecordedBatch]]
     ) -> dict[PartitionAt, dict[int, tuple[MinuteMark, RecordedBatch]]]:

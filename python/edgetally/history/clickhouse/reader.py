@@ -7,7 +7,7 @@ import msgspec
 
 from edgetally.clock import Clock
 from edgetally.history.base import RecordedBatch
-from edgetally.history.chunks import tier_of
+from edgetally.history.chunks import Part, tier_of
 from edgetally.history.clickhouse.client import ClickHouse
 from edgetally.history.clickhouse.expiry import gone_before
 from edgetally.history.clickhouse.lookup import ClickHouseLookup, texts
@@ -68,8 +68,12 @@ class ClickHouseReader:
         there = (tier for tier in TIERS.values() if asked.second >= gone_before(self._days, tier, self._now))
         past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else next(there, DAYS))
         batches = [*self._running.batches([asked.service_id])]
-        holes = self._lookup(past.shown, batches).holes()
-        return past.ranking(lambda question: self._lookup(question, batches).all_parts(), holes, aggregate_delay)
+        shown = self._lookup(past.shown, batches)
+
+        def rows(question: HistoryQuestion) -> Sequence[Part]:
+            return self._lookup(question, batches).all_parts()
+
+        return past.ranking(rows, shown.holes(), shown.until, aggregate_delay)
 
     def close(self) -> None:
         """Nothing of its own is open."""

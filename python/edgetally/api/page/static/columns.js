@@ -17,17 +17,17 @@ export const MAX_POPS = 12;
 /**
  * @param {Ranking} ranking
  * @param {number[]} numbers in the order of `ranking.columns`
- * @param {number} [ago] of `before`
+ * @param {"now" | "before"} [of]
  * @returns {Counts}
  */
-export function counts(ranking, numbers, ago) {
+export function counts(ranking, numbers, of) {
   const position = new Map(ranking.columns.map((name, i) => [name, i]));
   return {
     all: numbers[0] ?? 0,
     buckets: ranking.of === "origins" ? numbers.slice(BEFORE_BUCKETS) : [],
     of: (name) => numbers[position.get(name) ?? -1] ?? 0,
     get seconds() {
-      return known(ranking, ago);
+      return known(ranking, of);
     },
   };
 }

@@ -121,7 +121,7 @@ function codes(focus, ranking, quiet) {
       .replaceAll("_", " ")
       .replace(" status", "");
     const count = /5\d\d$/.test(name) && now ? html("span", { class: "bad" }, full(now)) : full(now);
-    return [text, count, quiet ? "" : change(now / known(ranking), before / known(ranking, ranking.ago))];
+    return [text, count, quiet ? "" : change(now / known(ranking), before / known(ranking, "before"))];
   });
   if (ranking.of === "domains") {
     const fetches = (focus.now.origin_fetches ?? 0) + (focus.now.compute_bereqs ?? 0);

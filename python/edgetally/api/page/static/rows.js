@@ -193,7 +193,7 @@ export class Rows {
    * @param {{ pops: number[][], most: number, quiet: boolean }} how
    */
   #fill(tr, ranking, row, { pops, most, quiet }) {
-    const [now, before] = [counts(ranking, row.now), counts(ranking, row.before, ranking.ago)];
+    const [now, before] = [counts(ranking, row.now), counts(ranking, row.before, "before")];
     const columns = COLUMNS[ranking.of];
     set(tr, "title", tooltip(ranking, row));
     let cell = 1;

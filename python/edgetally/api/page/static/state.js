@@ -111,26 +111,13 @@ export function coming({ second, window, newest = second + window }) {
 }
 
 /**
- * The steps that `now` adds up, or `before`.
+ * The seconds that are known of `now` or `before`, at least 1: rates are sums divided by them.
  * @param {Ranking} ranking
- * @param {number} [ago] of `before`
- * @returns {Series}
- */
-function added(ranking, ago = 0) {
-  const values = counted(ranking.all.series);
-  const back = ago / unit(ranking);
-  return values.slice(-STEPS - back, values.length - back);
-}
-
-/**
- * The seconds of which anything is known in `now` or `before`, at least 1: rates are sums divided by them.
- * @param {Ranking} ranking
- * @param {number} [ago] of `before`
+ * @param {"now" | "before"} [of]
  * @returns {number}
  */
-export function known(ranking, ago) {
-  const steps = added(ranking, ago).filter((one) => one !== null).length;
-  return Math.max(1, steps * unit(ranking) - (ago ? 0 : coming(ranking)));
+export function known(ranking, of = "now") {
+  return Math.max(1, ranking.known[of]);
 }
 
 /**
@@ -186,7 +173,9 @@ export function condition({ look, ranking, now, lostAt, retryAt, problem, senten
  */
 export function starting(ranking) {
   if (ranking.second - ranking.since < STARTING * unit(ranking)) return true;
-  return [...added(ranking), ...added(ranking, ranking.ago)].includes(null);
+  const values = counted(ranking.all.series);
+  const back = values.length - ranking.ago / unit(ranking);
+  return [...values.slice(-STEPS), ...values.slice(back - STEPS, back)].includes(null);
 }
 
 /**

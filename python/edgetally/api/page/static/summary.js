@@ -6,7 +6,7 @@ import { changed, counts, TILES } from "./columns.js";
 import { byId, drawPaths, hatching, html, offer, picture, set, write } from "./element.js";
 import { date, duration, full, moment, time } from "./format.js";
 import { areas, CLASSES, gaps, largest, layers, since } from "./picture.js";
-import { counted, EACH, UNITS, unit } from "./state.js";
+import { coming, counted, EACH, UNITS, unit } from "./state.js";
 
 const STRIP_HEIGHT = 96;
 /** A label nearer to an edge is left out, in steps. */
@@ -33,7 +33,7 @@ hatching("hatch-strip")(stripPicture);
  * @param {boolean} quiet no change is shown
  */
 export function drawTiles(ranking, quiet) {
-  const [now, before] = [counts(ranking, ranking.all.now), counts(ranking, ranking.all.before, ranking.ago)];
+  const [now, before] = [counts(ranking, ranking.all.now), counts(ranking, ranking.all.before, "before")];
   const tiles = byId("tiles");
   const columns = TILES[ranking.of];
   if (tiles.dataset.of !== ranking.of) {
@@ -151,7 +151,7 @@ export function drawFoot(ranking) {
     `late ${full(ranking.late)}`,
     `_other ${full(ranking.other)}`,
     `_invalid ${full(ranking.invalid)}`,
-    `known for ${duration(ranking.second - ranking.since + unit(ranking))}`,
+    `known for ${duration(ranking.second - ranking.since + unit(ranking) - coming(ranking))}`,
   ];
   if (ranking.rejected !== undefined) said.push(`all services since the start: rejected ${full(ranking.rejected)}`);
   write(byId("foot"), said.join(" · "));

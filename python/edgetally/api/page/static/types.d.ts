@@ -51,6 +51,8 @@ export interface Ranking {
   since: number;
   window: number;
   ago: number;
+  /** Seconds. */
+  known: { now: number; before: number };
   columns: string[];
   all: All;
   rows: Row[];
