@@ -261,6 +261,16 @@ def test_minutes_older_than_what_is_kept_are_left_out(
     assert [(one["timestamp"] - MIDNIGHT, one["requests"]) for one in exported] == [(oldest, 1), (0, 1)]
 
 
+def test_minutes_that_have_not_begun_are_left_out(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    now = 90_000
+    assert load(tmp_path, log(tmp_path / "a.log", 0, now + 59, now + 60, now + 61, now + 86_400)) == 0
+    assert capfdbinary.readouterr().err.decode().splitlines()[-1] == (
+        "minutes added: 2; in the future, and left out (a clock is wrong): 2"
+    )
+    exported = rows(tmp_path, capfdbinary, "--to", "2027-01-01")
+    assert [one["timestamp"] - MIDNIGHT for one in exported] == [0, now]
+
+
 def test_lines_that_do_not_count_are_reported_as_by_fold(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -299,6 +309,12 @@ def test_a_time_that_is_none_is_refused(when: str, capfdbinary: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         main(["history", "export", "--from", when])
     assert "expected Unix seconds, a date, or `2 weeks ago`" in capfdbinary.readouterr().err.decode()
+
+
+def test_an_end_before_the_start_is_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert load(tmp_path, log(tmp_path / "a.log", 0)) == 0
+    assert main(["history", "export", "--data-dir", str(tmp_path), "--from", "20", "--to", "10"]) == 2
+    assert "--from: must not be after --to (got 20 and 10)" in capfdbinary.readouterr().err.decode()
 
 
 def test_files_that_are_no_history_are_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

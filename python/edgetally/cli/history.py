@@ -73,6 +73,8 @@ def _export(arguments: argparse.Namespace, settings: Given) -> int:
     except OSError as error:
         problem = f"cannot open {path}: {reason(error)}; expected a directory that this user may read"
         raise ConfigError("journal.data_dir", problem) from error
+    if arguments.start > arguments.end:
+        raise ConfigError("--from", f"must not be after --to (got {arguments.start} and {arguments.end})")
     tier = TIERS[arguments.downsample]
     for some in exported(path, arguments.dataset, tier, arguments.start, arguments.end, arguments.service):
         sys.stdout.buffer.write(some)
@@ -114,7 +116,10 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
         )
     present = f"; in the history already, and left as they are (see --add): {imported.present}"
     expired = f"; older than what is kept, and left out (see history.day_days): {imported.expired}"
-    left = f"{present if imported.present else ''}{expired if imported.expired else ''}"
+    early = f"; in the future, and left out (a clock is wrong): {imported.early}"
+    left = (
+        f"{present if imported.present else ''}{expired if imported.expired else ''}{early if imported.early else ''}"
+    )
     sys.stderr.write(f"minutes added: {imported.minutes}{left}\n")
     return status
 

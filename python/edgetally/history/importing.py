@@ -12,7 +12,7 @@ from typing import NamedTuple
 from edgetally import _core
 from edgetally.history.base import ServiceMinute
 from edgetally.history.store import HistoryFile
-from edgetally.history.tiers import MINUTE, hour_of
+from edgetally.history.tiers import MINUTE, MINUTES, hour_of
 from edgetally.history.unrecorded import IsUnrecorded
 
 
@@ -25,6 +25,8 @@ class Imported(NamedTuple):
     """Minutes that were left as they are."""
     expired: int
     """Minutes that are older than anything that is kept, and were left out."""
+    early: int
+    """Minutes that had not begun, and were left out: a server will record them, and a clock was wrong."""
     unrecorded: int
     """Minutes that were left to a server."""
 
@@ -51,8 +53,9 @@ class Importer:
     def add(self, sealed: Sequence[_core.Sealed], now: int) -> Imported:
         """Add the seconds of whole logs. Each hour of a service is one commit. Raises Unavailable."""
         minutes = present = unrecorded = 0
-        kept = [one for one in sealed if self._file.keeps(one.second, now)]
-        expired = _minutes_in(sealed) - _minutes_in(kept)
+        begun = [one for one in sealed if MINUTES.window_of(one.second) <= now]
+        kept = [one for one in begun if self._file.keeps(one.second, now)]
+        early, expired = _minutes_in(sealed) - _minutes_in(begun), _minutes_in(begun) - _minutes_in(kept)
         in_order = sorted(kept, key=lambda one: (one.service_id, one.second))
         for (service_id, _), seconds in groupby(in_order, key=lambda one: (one.service_id, hour_of(one.second))):
             made = list(self._minutes(service_id, list(seconds)))
@@ -63,7 +66,7 @@ class Importer:
             unrecorded += len(made) - len(free)
         while self._file.maintain(now):
             pass
-        return Imported(minutes, present, expired, unrecorded)
+        return Imported(minutes, present, expired, early, unrecorded)
 
     def _minutes(self, service_id: str, seconds: Sequence[_core.Sealed]) -> Iterator[ServiceMinute]:
         """Yield the minutes of some seconds of a service, in their order."""
