@@ -15,6 +15,7 @@ from tests.history.test_oracle import moments, questions, records
 from tests.support.clickhouse import ClickHouseServer, clickhouse, needs_clickhouse
 from tests.support.clickhouse_history import keeping_in
 from tests.support.history import MIDNIGHT, keeping, sealed_seconds
+from tests.support.pages import ROOT, blocks
 
 pytestmark = needs_clickhouse()
 
@@ -108,3 +109,21 @@ def test_any_name_comes_back_as_it_is(server: ClickHouseServer, names: list[str]
         for name, code in expected:
             only = {"names": frozenset([name]), "pops": frozenset([code])}
             assert there.ask(**asked, **only) == {(name, code): expected[name, code]}
+
+
+def test_the_query_in_the_docs_counts_requests(server: ClickHouseServer) -> None:
+    (query,) = [block.text for block in blocks(ROOT / "docs" / "history.md") if block.info == "sql"]
+    seconds = {"a.example": [0, 59, 61], "b.example": [HOUR]}
+    written = [
+        {"ts": MIDNIGHT + second, "service_id": "shop", "domain": name, "status": 200}
+        for name, those in seconds.items()
+        for second in those
+    ]
+    with keeping_in(server, now=MIDNIGHT + DAY, database="edgetally") as there:
+        for one in sealed_seconds(written):
+            there.seal(one.second, [one])
+        there.seal(MIDNIGHT + 3 * HOUR)
+        there.settle()
+        assert server.ask(query.replace("yesterday()", f"toDateTime({MIDNIGHT})")) == [
+            [name, str(len(those))] for name, those in seconds.items()
+        ]

@@ -66,7 +66,9 @@ OPERATIONS: dict[str, Operation | HistoryOperation] = {
     "/service/search": Operation("The service with this name.", ShownService, (NAME,)),
     "/service/{service_id}": Operation("A service.", ShownService),
     "/service/{service_id}/details": Operation("A service with its version.", DetailedService),
-    "/service/{service_id}/domain": Operation("The domains of the entries of a service that are kept.", list[DomainAnswer]),
+    "/service/{service_id}/domain": Operation(
+        "The domains of the entries of a service that are kept.", list[DomainAnswer]
+    ),
     "/service/{service_id}/version": Operation("The versions of a service: one.", list[VersionAnswer]),
     "/service/{service_id}/version/{version}": Operation("The version of a service.", VersionAnswer),
     "/service/{service_id}/version/{version}/domain": Operation("The same domains.", list[DomainAnswer]),
