@@ -165,6 +165,16 @@ def test_a_window_is_known_for_as_long_as_a_server_ran(tmp_path: Path) -> None:
         assert known(unit=MINUTE) == (since, {"now": 9 * MINUTE + 43, "before": 9 * MINUTE + 1})
 
 
+def test_nothing_is_known_of_the_future(tmp_path: Path) -> None:
+    with keeping(tmp_path) as kept:
+        # The clock was ahead.
+        kept.seal_each([], first=MIDNIGHT, until=MIDNIGHT + 2 * HOUR)
+        kept.settle()
+        ranking = json.loads(kept.readers.ranking(at(MIDNIGHT + 30, unit=HOUR), DELAY, newest=MIDNIGHT + 600))
+
+    assert ranking["known"] == {"now": 601, "before": 0}
+
+
 def test_a_window_in_a_hole_has_no_ranking(tmp_path: Path) -> None:
     with keeping(tmp_path) as kept:
         kept.seal_each([], first=MIDNIGHT, until=MIDNIGHT + HOUR)

@@ -14,7 +14,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -56,6 +56,13 @@ class RankingView(msgspec.Struct, frozen=True):
     """For a token that may read every service, as `/rejected`: rejected lines have none."""
 
 
+class PastRanking(Protocol):
+    """Makes rankings of minutes, hours and days."""
+
+    def __call__(self, asked: Question, *, newest: int) -> bytes:
+        """Return a ranking; see `RankingReader.ranking`."""
+
+
 class Rankings:
     """Answers questions from the shelf, each once a second."""
 
@@ -66,12 +73,12 @@ class Rankings:
         aggregate_delay: int,
         rejected: Callable[[], int],
         max_rankings: int = 64,
-        past: Callable[[Question], bytes] | None = None,
+        past: PastRanking | None = None,
     ) -> None:
         """
         Make one that shows `rejected()` as the lines that were rejected since the start.
 
-        `past` makes rankings of minutes, hours and days, empty if nothing is known of one; None: there is no history.
+        `past` is None if there is no history.
         """
         self._past = past
         self._shelf = shelf
@@ -120,7 +127,7 @@ class Rankings:
         if question not in self._making:
             self.check_room(len(self._made) + len(self._making))
             if question.unit != 1 and self._past:
-                thread, make = self._past_thread, partial(self._past, question)
+                thread, make = self._past_thread, partial(self._past, question, newest=self._newest)
             else:
                 ranker = Ranker(self._shelf, question, self._delay)
                 if ranker.size <= INLINE_BYTES:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from edgetally.history.question import HistoryAnswer, HistoryQuestion
+from edgetally.history.tiers import LAST_SECOND
 from edgetally.window.ranking import Question
 
 
@@ -88,5 +89,9 @@ class HistoryReader(Protocol):
 class RankingReader(HistoryReader, Protocol):
     """Ranks names, too."""
 
-    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
-        """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""
+    def ranking(self, asked: Question, aggregate_delay: int, *, newest: int = LAST_SECOND) -> bytes:
+        """
+        Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable.
+
+        After second `newest` nothing is known yet, even if the clock was ahead once, so that there are seconds of then.
+        """

@@ -13,15 +13,20 @@ from edgetally.window.ranking import Question
 
 
 def ranked(
-    database: sqlite3.Connection, asked: Question, batches: Sequence[RecordedBatch], aggregate_delay: int
+    database: sqlite3.Connection, asked: Question, batches: Sequence[RecordedBatch], aggregate_delay: int, newest: int
 ) -> bytes:
-    """Rank the names of a minute, hour or day; return nothing if nothing is known of it. `batches` as for Lookup."""
+    """
+    Rank the names of a minute, hour or day; return nothing if nothing is known of it.
+
+    `batches` as for Lookup, `newest` as for RankingReader.
+    """
     past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else _finest(database, asked.second))
 
     def rows(question: HistoryQuestion) -> list[Part]:
         return Lookup(database, question, batches).all_parts()
 
-    return past.ranking(rows, *unknown(database, past.shown, batches), aggregate_delay)
+    holes, until = unknown(database, past.shown, batches)
+    return past.ranking(rows, holes, min(until, newest + 1), aggregate_delay)
 
 
 def _finest(database: sqlite3.Connection, second: int) -> Tier:

@@ -12,7 +12,7 @@ from edgetally.history.lookup import Lookup, uncommitted, unknown
 from edgetally.history.paging import page_of
 from edgetally.history.question import NOTHING, HistoryAnswer, HistoryQuestion
 from edgetally.history.sqlite_file import open_reader
-from edgetally.history.tiers import HOUR, TIERS
+from edgetally.history.tiers import HOUR, LAST_SECOND, TIERS
 from edgetally.window.ranking import Question
 
 OLDEST = "SELECT min(period) FROM chunks WHERE tier = ?"
@@ -50,11 +50,11 @@ class HistoryReaders:
             data, after = page_of(question, Lookup(database, question, batches))
             return HistoryAnswer(data, after, unknown(database, question, batches).holes)
 
-    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
+    def ranking(self, asked: Question, aggregate_delay: int, *, newest: int = LAST_SECOND) -> bytes:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it."""
         batches = self._running.batches([asked.service_id])
         with self._snapshot() as database:
-            return ranked(database, asked, uncommitted(database, batches), aggregate_delay)
+            return ranked(database, asked, uncommitted(database, batches), aggregate_delay, newest)
 
     def close(self) -> None:
         """Release the file. No thread may read any more."""

@@ -15,7 +15,7 @@ from edgetally.history.clickhouse.tables import JournalKey, Tables
 from edgetally.history.paging import page_of
 from edgetally.history.question import NOTHING, HistoryAnswer, HistoryQuestion
 from edgetally.history.ranked import PastQuestion
-from edgetally.history.tiers import DAYS, TIERS
+from edgetally.history.tiers import DAYS, LAST_SECOND, TIERS
 from edgetally.window.ranking import Question
 
 
@@ -63,7 +63,7 @@ class ClickHouseReader:
         data, after = page_of(question, lookup)
         return HistoryAnswer(data, after, lookup.holes())
 
-    def ranking(self, asked: Question, aggregate_delay: int) -> bytes:
+    def ranking(self, asked: Question, aggregate_delay: int, *, newest: int = LAST_SECOND) -> bytes:
         """Rank the names of a minute, hour or day; return nothing if nothing is known of it. Raises Unavailable."""
         there = (tier for tier in TIERS.values() if asked.second >= gone_before(self._days, tier, self._now))
         past = PastQuestion(asked, tier_of(asked.unit) if asked.unit else next(there, DAYS))
@@ -73,7 +73,7 @@ class ClickHouseReader:
         def rows(question: HistoryQuestion) -> Sequence[Part]:
             return self._lookup(question, batches).all_parts()
 
-        return past.ranking(rows, shown.holes(), shown.until, aggregate_delay)
+        return past.ranking(rows, shown.holes(), min(shown.until, newest + 1), aggregate_delay)
 
     def close(self) -> None:
         """Nothing of its own is open."""
