@@ -116,7 +116,7 @@ def _import(arguments: argparse.Namespace, settings: Given) -> int:
         )
     present = f"; in the history already, and left as they are (see --add): {imported.present}"
     expired = f"; older than what is kept, and left out (see history.day_days): {imported.expired}"
-    early = f"; in the future, and left out (a clock is wrong): {imported.early}"
+    early = f"; not over yet by the clock of this machine, and left out: {imported.early}"
     left = (
         f"{present if imported.present else ''}{expired if imported.expired else ''}{early if imported.early else ''}"
     )

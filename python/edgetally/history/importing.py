@@ -26,7 +26,7 @@ class Imported(NamedTuple):
     expired: int
     """Minutes that are older than anything that is kept, and were left out."""
     early: int
-    """Minutes that had not begun, and were left out: a server will record them, and a clock was wrong."""
+    """Minutes that were not over, and were left out: the rest of them could not be added later."""
     unrecorded: int
     """Minutes that were left to a server."""
 
@@ -53,9 +53,9 @@ class Importer:
     def add(self, sealed: Sequence[_core.Sealed], now: int) -> Imported:
         """Add the seconds of whole logs. Each hour of a service is one commit. Raises Unavailable."""
         minutes = present = unrecorded = 0
-        begun = [one for one in sealed if MINUTES.window_of(one.second) <= now]
-        kept = [one for one in begun if self._file.keeps(one.second, now)]
-        early, expired = _minutes_in(sealed) - _minutes_in(begun), _minutes_in(begun) - _minutes_in(kept)
+        over = [one for one in sealed if MINUTES.window_of(one.second) + MINUTE <= now]
+        kept = [one for one in over if self._file.keeps(one.second, now)]
+        early, expired = _minutes_in(sealed) - _minutes_in(over), _minutes_in(over) - _minutes_in(kept)
         in_order = sorted(kept, key=lambda one: (one.service_id, one.second))
         for (service_id, _), seconds in groupby(in_order, key=lambda one: (one.service_id, hour_of(one.second))):
             made = list(self._minutes(service_id, list(seconds)))
