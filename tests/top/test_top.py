@@ -178,6 +178,13 @@ async def test_an_order_that_a_dataset_does_not_have_is_an_error() -> None:
     )
 
 
+@pytest.mark.parametrize("rows", ["0", "201", "many"])
+async def test_rows_beyond_what_a_ranking_may_have_are_an_error(rows: str) -> None:
+    done = await run("http://127.0.0.1:1", "--rows", rows)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"argument --rows: expected an integer from 1 to 200, got '{rows}'\n")
+
+
 async def test_a_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     reader = bearer("read", "svc")
     async with served({"access": access(reader)}) as running:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgetally.cli.flags import up_to
 from edgetally.config.given import Given
 from edgetally.errors import ConfigError
 from edgetally.top.look import ORDERS, TopLook
@@ -42,9 +43,8 @@ def describe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--match", default="", metavar="TEXT", help="only names that contain it")
     command.add_argument(
         "--rows",
-        type=int,
+        type=up_to(MAX_ROWS),
         default=40,
-        choices=range(1, MAX_ROWS + 1),
         metavar="COUNT",
         help="rows, 1 to 200 (default 40)",
     )
