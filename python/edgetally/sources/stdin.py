@@ -63,9 +63,9 @@ class Stdin:
         except asyncio.CancelledError:
             # The process stops. What was read by now counts: nobody else can read it again.
             for _ in range(READ_AHEAD):
+                await asyncio.sleep(0)  # blocks may be on their way into the queue
                 if not ahead.empty():
                     yield Block(ahead.get_nowait(), more=True)
-                    await asyncio.sleep(0)  # a block may wait for a place
             raise
         finally:
             stopped = True
