@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from itertools import permutations
@@ -170,6 +171,67 @@ async def test_a_clock_is_due_from_the_last_event_of_its_own_stream(service: Ser
         assert (await busy.event()).id == str(START + 24)
         await service.to(33)
         assert (await idle.event()).id == str(START + 32)
+
+
+async def test_a_clock_skips_no_entry_that_was_not_sent_yet(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service.to(3)
+    async with streaming(service, DOMAINS) as stream:
+        await service.to(13)
+        await service.push(record(15))
+        monkeypatch.setattr(streams, "WAKE_BATCH", 0)  # as behind thousands of other readers
+        await service.to(18)
+        monkeypatch.undo()
+        assert recorded(await stream.event()) == [15]
+
+
+async def test_a_clock_does_not_overtake_an_event_that_is_being_made(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = threading.Event()
+
+    def slow(*given: Any, **named: Any) -> Any:  # noqa: ANN401
+        made.wait()
+        return event(*given, **named)
+
+    monkeypatch.setattr(broadcasts, "INLINE_BYTES", 0)
+    monkeypatch.setattr(broadcasts, "event", slow)
+    async with streaming(service, DOMAINS, GZIP) as stream:
+        await service.push(record(0))
+        await service.to(20)
+        made.set()
+        first = await stream.event()
+        await service.to(36)
+        second = await stream.event()
+    assert (first.name, recorded(first)) == ("message", [0])
+    assert (second.name, second.id) == ("clock", str(START + 34))
+
+
+async def test_a_clock_leaves_a_cursor_that_is_a_little_ahead(service: Served) -> None:
+    await service.to(3)
+    async with streaming(service, DOMAINS, f"Last-Event-ID: {START + 25}") as stream:
+        await service.to(18)
+        clock = await stream.event()
+        await service.to(20)
+        await service.push(record(20), record(24))
+        await service.to(26)
+        assert (clock.name, clock.id) == ("clock", str(START + 25))
+        assert recorded(await stream.event()) == [24]
+
+
+async def test_an_error_in_one_stream_holds_up_no_other(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    async with streaming(service, *RANKING) as ranking, streaming(service, DOMAINS) as stream:
+        await ranking.event()
+        monkeypatch.setattr(broadcasts.RankingBroadcast, "make", fail)
+        await service.push(record(0))
+        await service.to(2)
+        assert recorded(await stream.event()) == [0]
+        assert await ranking.is_over()
+        await service.to(18)
+        assert (await stream.event()).name == "clock"
 
 
 async def test_rankings_come_at_every_seal(service: Served) -> None:

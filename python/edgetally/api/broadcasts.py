@@ -61,8 +61,8 @@ class Broadcast(ABC):
     def make(self, cursor: int | None) -> StreamEvent | Coroutine[None, None, StreamEvent] | None:
         """Make the event that follows `cursor`, now or in a thread; None if there is none yet."""
 
-    def advance(self, reader: Listener) -> int:
-        """Send the event that follows the reader's cursor, if there is one; return its bytes."""
+    def advance(self, reader: Listener) -> int | None:
+        """Send the event that follows the reader's cursor; return its bytes, 0 while it is made, None without one."""
         if self._second != self._shelf.newest:
             self._second = self._shelf.newest
             self._events.clear()
@@ -79,7 +79,7 @@ class Broadcast(ABC):
                 return 0
             made = self._events[cursor] = found
         if made is None:
-            return 0
+            return None
         reader.send(made)
         return len(made.part.body)
 

@@ -138,11 +138,14 @@ class LongPoll:
             return self._wait(group, grant)
         if answer := self.ready(query, grant):
             return answer
-        return self._nothing_new(query) if self._stopping else self._wait(self._park(query), grant)
+        return self.no_data(query.cursor or 0) if self._stopping else self._wait(self._park(query), grant)
 
-    def no_data(self) -> Entries:
+    def no_data(self, cursor: int) -> Entries:
         """Return the answer to a cursor that has no newer entry."""
-        return self._response(NOTHING, [], self._shelf.newest)
+        newest, after = self._shelf.newest, cursor - self._delay
+        # The cursor may be of a node that is a little ahead, behind the same balancer: it stays, so that no entry of
+        # that time is read again.
+        return self._response(NOTHING, [], after if newest < after <= newest + NODES_APART else newest)
 
     def ready(self, query: Query, grant: Grant | None = None) -> Entries | Reader | None:
         """Return the answer, or a reader of it while a thread makes it; None when there is no entry yet."""
@@ -161,7 +164,7 @@ class LongPoll:
         if self._timer:
             self._timer.cancel()
         for reader in list(self._waiting):
-            reader.answer(self._nothing_new(reader.group.query))
+            reader.answer(self.no_data(reader.group.query.cursor or 0))
 
     def close(self) -> None:
         """Wait for the answers that threads are making."""
@@ -286,15 +289,8 @@ class LongPoll:
         self._timer = None
         now = self._clock.now()
         for reader in list(takewhile(lambda reader: reader.deadline <= now, self._waiting)):
-            reader.answer(self._nothing_new(reader.group.query))
+            reader.answer(self.no_data(reader.group.query.cursor or 0))
         self._set_timer()
-
-    def _nothing_new(self, query: Query) -> Entries:
-        """Return the answer to a query that has waited in vain."""
-        newest, after = self._shelf.newest, (query.cursor or 0) - self._delay
-        # The cursor may be of a node that is a little ahead, behind the same balancer: it stays, so that no entry of
-        # that time is read again.
-        return self._response(query, [], after if newest < after <= newest + NODES_APART else newest)
 
     def _is_large(self, query: Query, selected: Selection) -> bool:
         """Whether making the answer would block the event loop for too long."""

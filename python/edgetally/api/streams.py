@@ -193,11 +193,15 @@ class Streams:
             self._timer = self._clock.call_at(reader.deadline, self._tick)
         self.advance(reader)
 
-    def advance(self, reader: StreamReader) -> int:
-        """Send the next event, if there is one; return its bytes."""
+    def advance(self, reader: StreamReader) -> int | None:
+        """Send the next event, as `Broadcast.advance` does."""
         if reader.cursor and reader.cursor - self._delay + 1 < self._shelf.oldest:
             self._report_gap(reader, reader.cursor)
-        return reader.broadcast.advance(reader)
+        try:
+            return reader.broadcast.advance(reader)
+        except Exception:
+            reader.end()  # its client comes back
+            raise
 
     def deadline(self) -> float:
         """Return when a reader that is sent something now needs a `clock`."""
@@ -234,31 +238,39 @@ class Streams:
 
     def _advance_woken(self) -> None:
         readers, size = WAKE_BATCH, WAKE_BATCH_BYTES
-        while self._woken and readers > 0 and size > 0:
-            reader = self._woken.popleft()
-            # One that has not taken the last event is asked again at the next seal.
-            if reader.is_ready:
-                readers -= 1
-                size -= self.advance(reader)
-        if self._woken:
-            asyncio.get_running_loop().call_soon(self._advance_woken)
+        try:
+            while self._woken and readers > 0 and size > 0:
+                reader = self._woken.popleft()
+                # One that has not taken the last event is asked again at the next seal.
+                if reader.is_ready:
+                    readers -= 1
+                    size -= self.advance(reader) or 0
+        finally:
+            if self._woken:
+                asyncio.get_running_loop().call_soon(self._advance_woken)
 
     def _tick(self) -> None:
         """Send a `clock` to those who had no event for a while."""
         self._timer = None
         now = self._clock.now()
-        due = [reader for reader in self._readers if reader.deadline <= now]
-        answer = self._long_poll.no_data()
-        clocks = [event(answer.body, answer.timestamp, name=b"clock", gzip=gzip) for gzip in (False, True)]
-        for reader in due:
-            if reader.is_ready:
-                reader.send(clocks[reader.broadcast.gzip])
-            else:
+        clocks: dict[tuple[int, bool], StreamEvent] = {}
+        try:
+            for reader in [reader for reader in self._readers if reader.deadline <= now]:
                 reader.deadline = self.deadline()
-        if self._readers and not self._stopping:
-            # All are looked at here, so that an event has to move none of them. So not more often than once a second.
-            first = min(reader.deadline for reader in self._readers)
-            self._timer = self._clock.call_at(max(first, now + TICK_SECONDS), self._tick)
+                # A `clock` moves the cursor to the newest second: an entry that was not sent yet would be skipped.
+                if reader.is_ready and self.advance(reader) is None:
+                    key = (reader.cursor or 0, reader.broadcast.gzip)
+                    reader.send(clocks.get(key) or clocks.setdefault(key, self._clock_event(*key)))
+        finally:
+            if self._readers and not self._stopping:
+                # All are looked at here, so that an event has to move none of them. So not more often than once a
+                # second.
+                first = min(reader.deadline for reader in self._readers)
+                self._timer = self._clock.call_at(max(first, now + TICK_SECONDS), self._tick)
+
+    def _clock_event(self, cursor: int, gzip: bool) -> StreamEvent:  # noqa: FBT001 - what it is cached by
+        answer = self._long_poll.no_data(cursor)
+        return event(answer.body, answer.timestamp, name=b"clock", gzip=gzip)
 
 
 def _cursor(request: Request, now: int) -> int | None:
