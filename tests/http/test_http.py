@@ -11,7 +11,9 @@ import pytest
 
 from edgetally.http.connection import Connection
 from edgetally.http.writer import PIECE
-from tests.support.clock import START, until
+from edgetally.journal.base import Checkpoints
+from tests.support.clock import LOOP_TURNS, START, until
+from tests.support.gate import Gate
 from tests.support.served import Answer, Served, ndjson, record, served
 
 GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -109,6 +111,49 @@ async def test_requests_are_handled_again_once_the_client_has_read_its_answers(s
         for _ in range(count):
             assert (await raw.answer()).status == 200
         await sending
+
+
+async def test_a_sender_that_closes_its_half_is_answered(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES)
+    commits = Gate()
+    append = service.service.journal.append
+
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
+        await commits.pass_through()
+        await append(partial, checkpoints, push_id=push_id)
+
+    monkeypatch.setattr(service.service.journal, "append", wait)
+    async with service.connect() as raw:
+        await raw.send(push + push)
+        raw.writer.write_eof()
+        await commits.come(1)
+        for _ in range(LOOP_TURNS):  # until the end has come
+            await asyncio.sleep(0)
+        commits.let_all()
+        answers = [await raw.answer() for _ in range(2)]
+        assert await raw.is_over()
+    assert [answer.json()["accepted"] for answer in answers] == [1, 1]
+
+
+async def test_a_large_answer_is_sent_whole_to_a_client_that_closes_its_half(service: Served) -> None:
+    await service.push(*(record(0, domain=f"{one}.example", pop=f"P{one % 5}") for one in range(6000)))
+    await service.to(6)
+    whole = await service.client.get("/v1/domains/svc/ts/h")
+    async with service.connect() as raw:
+        await raw.send(GET)
+        raw.writer.write_eof()
+        assert (await raw.answer()).body == whole.content
+        assert await raw.is_over()
+    assert len(whole.content) > 2 * PIECE
+
+
+async def test_a_long_poll_ends_when_its_client_closes_its_half(service: Served) -> None:
+    async with service.connect() as raw:
+        await raw.send(b"GET /v1/domains/svc/ts/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (START + 2))
+        await until(lambda: service.waiting == 1)
+        raw.writer.write_eof()
+        assert await raw.is_over()
+    assert service.waiting == 0
 
 
 async def test_pushes_can_be_pipelined(service: Served) -> None:

@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
     """One client: its requests are read, handled, and answered in their order."""
 
     __slots__ = (
-        *("_ending", "_held", "_pipeline", "_progress", "_reader", "_round", "_transport", "_writer"),
+        *("_ending", "_half_closed", "_held", "_pipeline", "_progress", "_reader", "_round", "_transport", "_writer"),
         "server",
     )
 
@@ -44,6 +44,8 @@ class Connection(asyncio.Protocol):
         """When the client last sent something."""
         self._ending = False
         """Whether the last response is written; what the client still sends is discarded."""
+        self._half_closed = False
+        """Whether the client sends nothing more, and still waits for answers."""
         self._round = 0
         """In which round the client was last answered; 0 if in none."""
         self._held = b""
@@ -70,6 +72,15 @@ class Connection(asyncio.Protocol):
         self._writer.close()
         self._pipeline.abort()
         self._reader.abort()
+
+    def eof_received(self) -> bool:
+        """Close once all is answered; at once if a request is cut off, or waits: its client has probably left."""
+        self.handle_held()
+        reader, exchanges = self._reader, self._pipeline.exchanges
+        is_waiting = any(isinstance(exchange.work, PendingResponse) for exchange in exchanges)
+        is_answering = bool(exchanges or reader.requests) or self._writer.is_busy
+        self._half_closed = is_answering and not (is_waiting or self.is_receiving or self._ending)
+        return self._half_closed
 
     def data_received(self, data: bytes) -> None:
         """Answer what was sent, or hold it: others are still waiting for the answer that this client just had."""
@@ -133,6 +144,8 @@ class Connection(asyncio.Protocol):
         if self._reader.requests or self._reader.failure:
             self._start_requests()
         self._apply_backpressure()
+        if self._half_closed and not (self._pipeline.exchanges or self._reader.requests or self._writer.is_busy):
+            self.close()
 
     def resume(self) -> None:
         """Receive more, if the client was paused and no longer has to be."""
@@ -190,7 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _apply_backpressure(self) -> None:
         """Pause the client while more has come than should be buffered."""
-        if self._transport is None or self._ending:
+        if self._transport is None or self._ending or self._half_closed:
             return
         is_ahead = self._reader.is_ahead
         if is_ahead and self._transport.is_reading():

@@ -132,3 +132,7 @@ class TlsConnection(Connection):
         """Start, and replace the handshake in the server's list."""
         self.server.connections.discard(self._handshake)
         super().connection_made(transport)
+
+    def eof_received(self) -> bool:
+        """Close: the transport cannot keep half of a TLS connection open."""
+        return False

@@ -84,6 +84,11 @@ class ResponseWriter:
         """Whether a body is being made and sent: nothing else can be written."""
         return self._stream is not None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a response is not written to its end."""
+        return self.state is not READY or self.is_streaming
+
     def open(self, transport: asyncio.Transport) -> None:
         """Write to `transport` from now on."""
         transport.set_write_buffer_limits(WRITE_BUFFER)
