@@ -172,7 +172,7 @@ async def test_preflight_requests_need_no_token_and_allow_its_headers(service: S
 
     assert answer.status_code == 204
     allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
-    assert {"fastly-key", "authorization", "idempotency-key", "content-encoding"} <= set(allowed)
+    assert {"fastly-key", "authorization", "idempotency-key", "content-encoding", "last-event-id"} <= set(allowed)
 
 
 # --- pushing -------------------------------------------------------------------------------------------------------

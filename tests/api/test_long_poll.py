@@ -364,7 +364,7 @@ async def test_answers_have_the_headers_that_clients_expect(service: Served) -> 
         assert headers["Cache-Control"] == "max-age=1"
         assert headers["Access-Control-Allow-Origin"] == "*"
         assert headers["Access-Control-Allow-Headers"] == (
-            "Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key"
+            "Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key, Last-Event-ID"
         )
         assert headers["Vary"] == "Accept-Encoding, Fastly-Key, Authorization, Cookie"
         assert "Date" in headers

@@ -13,9 +13,11 @@ from msgspec import UNSET, UnsetType
 from edgetally.api.answers import ApiError, Error, HistoryError
 from edgetally.http.messages import Response
 
+HEADERS = b"Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key, Last-Event-ID"
+
 CORS = (
     b"Access-Control-Allow-Origin: *",
-    b"Access-Control-Allow-Headers: Fastly-Key, Authorization, Content-Type, Content-Encoding, Idempotency-Key",
+    b"Access-Control-Allow-Headers: " + HEADERS,
     b"Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS",
 )
 """Dashboards in browsers are served from other origins."""
