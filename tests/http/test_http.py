@@ -412,6 +412,14 @@ async def test_a_wrong_host_is_named(service: Served, fields: bytes, problem: st
         assert (await raw.ask(b"GET / HTTP/1.1\r\n%b\r\n" % fields)).json()["Error"] == problem
 
 
+@pytest.mark.parametrize("start", ["CONNECT x:443", "GET http://", "GET http://x:port/"])
+async def test_a_target_without_a_path_is_named(service: Served, start: str) -> None:
+    problem = f"expected a path as the target, got {start.partition(' ')[2]!r}"
+    async with service.connect() as raw:
+        answer = await raw.ask(f"{start} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert answer.json()["Error"] == problem
+
+
 async def test_a_header_at_the_limit_is_accepted(service: Served) -> None:
     async with service.connect() as raw:
         for _ in range(2):

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote
 import httptools
 import msgspec
 
-from edgetally.http.host import HOST, host_problem
+from edgetally.http.host import HOST, MOST_SHOWN, host_problem
 from edgetally.http.messages import Body, Request
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 BYPASS_PARSER = 1 << 16
 """A body of known length that is longer than this bypasses the parser."""
-
 
 PLAIN = re.compile(rb"GET ((?:/[A-Za-z0-9_-]+)+) HTTP/1\.1\r\n")
 """How a request begins whose path is the same when it is decoded."""
@@ -250,7 +249,12 @@ class RequestReader:
         if self.state is not HEADER:
             return
         headers = self._headers
-        target = httptools.parse_url(self._target)
+        try:
+            target = httptools.parse_url(self._target)
+        except httptools.HttpParserInvalidURLError:
+            shown = self._target[:MOST_SHOWN].decode("latin-1")
+            self.fail(Failure(HTTPStatus.BAD_REQUEST, f"expected a path as the target, got {shown!r}"))
+            return
         version = self._parser.get_http_version()
         http10 = version == "1.0"
         host = headers.get(b"host", None if version == "1.1" else b"")
