@@ -1,6 +1,8 @@
 """Services: the exact shapes that clients need, who sees what, and how pages are walked."""
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgetally.api.compat import services
 from edgetally.api.compat.paging import Page
 from edgetally.api.compat.services import INLINE_SERVICES
 from edgetally.config.validation import check
+from tests.support.clock import TIMEOUT_SECONDS, until
 from tests.support.served import Json, Served, record, served
 from tests.support.shapes import Optional, differences
 from tests.support.tokens import access, bearer
@@ -294,6 +298,24 @@ async def test_the_domains_of_a_service_are_those_that_are_kept() -> None:
         assert await domains("/service/svc/version/1/domain") == await domains()
         await running.to(122)
         assert await domains() == ["c.example"]
+
+
+async def test_lists_that_take_long_hold_up_nothing_else(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    def slow(*_: object) -> list[str]:
+        go.wait()
+        return []
+
+    monkeypatch.setattr(services, "domain_names", slow)
+    asked = [asyncio.create_task(service.client.get("/service/shop/domain")) for _ in range(50)]
+    try:
+        await until(lambda: len(service.service.server.connections) >= 50)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await asyncio.to_thread(int)  # as files do, and the journal
+    finally:
+        go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
 
 
 async def test_beyond_the_limit_the_newest_domains_are_listed() -> None:
