@@ -2,14 +2,17 @@
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from edgetally.api.compat import services
 from edgetally.config.validation import check
 from edgetally.http.messages import MAX_BUFFERED, Body, ByteBudget
-from tests.support.clock import START, until
+from tests.support.clock import START, TIMEOUT_SECONDS, until
 from tests.support.served import Answer, Served, ndjson, record, served
 from tests.support.tokens import Bearer, access, bearer
 
@@ -173,6 +176,34 @@ async def test_preflight_requests_need_no_token_and_allow_its_headers(service: S
     assert answer.status_code == 204
     allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert {"fastly-key", "authorization", "idempotency-key", "content-encoding", "last-event-id"} <= set(allowed)
+
+
+@pytest.mark.parametrize("path", ["/service/svc/domain", "/metrics/domains/services/svc", "/stats/service/svc"])
+async def test_an_answer_that_is_being_made_becomes_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    go, came = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> list[str]:
+        came.set()
+        go.wait()
+        return []
+
+    monkeypatch.setattr(services, "domain_names", slow)
+    journal: dict[str, object] = {"kind": "memory", "data_dir": str(tmp_path)}
+    async with served({**guarded(READER), "journal": journal, "services": {"svc": {}}}) as service:
+        monkeypatch.setattr(service.service.history.reader, "answer", slow)
+        asked = asyncio.create_task(service.client.get(path, headers=READER.header))
+        await until(came.is_set)
+        service.service.policy.keys.replace({})
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                answer = await asked
+        finally:
+            go.set()
+        after = await service.client.get(path, headers=READER.header)
+    assert answer.json() == after.json() == {"msg": "Provided credentials are missing or invalid"}
+    assert answer.status_code == after.status_code == 401
 
 
 # --- pushing -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import msgspec
 
 from edgetally.access.grants import ANY
 from edgetally.api.admin import ENDPOINTS, OPEN_ENDPOINTS
-from edgetally.api.authorization import refuse_when_withdrawn
+from edgetally.api.authorization import forbidden, refuse_when_withdrawn
 from edgetally.api.compat.paths import is_compat
 from edgetally.api.encoding import takes_gzip
 from edgetally.api.errors import CORS, ApiRefusal, Refusal, response_to
@@ -176,7 +176,7 @@ class App:
                 answer = self._rank(request, service_id, grant)
             case _:
                 raise _no_such_endpoint(request)
-        return refuse_when_withdrawn(answer, grant, self._response)
+        return refuse_when_withdrawn(answer, grant, lambda: self._response(forbidden()))
 
     def _read(
         self, request: Request, path: str, service_id: str, suffix: list[str], grant: Grant

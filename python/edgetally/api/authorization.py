@@ -7,6 +7,7 @@ and a query for a service that does not exist.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from edgetally.api.errors import ApiRefusal, Refusal
 from edgetally.http.messages import Response
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from edgetally.access.grants import Grant, Keys
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 def forbidden() -> Refusal:
     """Return the refusal, in the words of Fastly."""
     return Refusal(HTTPStatus.FORBIDDEN, "invalid authentication")
+
+
+def unauthorized() -> ApiRefusal:
+    """Return the refusal of a token that is not valid, in the words of api.fastly.com."""
+    problem = "Provided credentials are missing or invalid"
+    return ApiRefusal(HTTPStatus.UNAUTHORIZED, problem, b"WWW-Authenticate: Bearer")
 
 
 def token(request: Request) -> str:
@@ -56,8 +62,7 @@ class Authorization:
         """
         grant = self._keys.grant(token(request))
         if not grant:
-            problem = "Provided credentials are missing or invalid"
-            raise ApiRefusal(HTTPStatus.UNAUTHORIZED, problem, b"WWW-Authenticate: Bearer")
+            raise unauthorized()
         if not grant.may("read", service_id):
             may_read = grant.may("read")
             detail = "the token is not for this service" if may_read else "the token does not permit this"
@@ -68,22 +73,39 @@ class Authorization:
 class AwaitedAnswer:
     """An answer that becomes a refusal if the grant is withdrawn before."""
 
-    def __init__(self, answer: asyncio.Future[Response], respond: Callable[[Refusal], Response]) -> None:
-        self._answer = answer
-        self._respond = respond
+    def __init__(self, grant: Grant, refusal: Callable[[], Response]) -> None:
+        self.future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._grant = grant
+        self._refusal = refusal
+        grant.hold(self)
 
     def withdraw(self) -> None:
         """Refuse the request."""
-        if not self._answer.done():
-            self._answer.set_result(self._respond(forbidden()))
+        if not self.future.done():
+            self.future.set_result(self._refusal())
+
+    def finish(self, answer: asyncio.Future[Response]) -> None:
+        """Take the answer, unless the request is refused or its client has left."""
+        self._grant.release(self)
+        if self.future.done():
+            if not answer.cancelled():
+                answer.exception()  # marks it as retrieved
+        elif answer.cancelled():
+            self.future.cancel()
+        elif error := answer.exception():
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(answer.result())
 
 
 def refuse_when_withdrawn(
-    answer: Response | asyncio.Future[Response], grant: Grant, respond: Callable[[Refusal], Response]
+    answer: Response | asyncio.Future[Response], grant: Grant, refusal: Callable[[], Response]
 ) -> Response | asyncio.Future[Response]:
     """Return `answer`. If it is still awaited when the grant is withdrawn, it becomes a refusal at once."""
-    if not isinstance(answer, Response):
-        holder = AwaitedAnswer(answer, respond)
-        grant.hold(holder)
-        answer.add_done_callback(lambda _answer: grant.release(holder))
-    return answer
+    if isinstance(answer, Response):
+        return answer
+    # A future of its own: that of a thread must not be settled by others.
+    awaited = AwaitedAnswer(grant, refusal)
+    answer.add_done_callback(awaited.finish)
+    awaited.future.add_done_callback(lambda future: answer.cancel() if future.cancelled() else None)
+    return awaited.future

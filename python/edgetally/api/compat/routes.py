@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from edgetally.api.authorization import refuse_when_withdrawn, unauthorized
 from edgetally.api.compat.answers import Certificates, OpenIdMetadata, RegionsAnswer
 from edgetally.api.compat.datacenters import Datacenters
 from edgetally.api.compat.paths import OPENID
@@ -12,7 +13,7 @@ from edgetally.api.compat.products import Products
 from edgetally.api.compat.responses import not_found, respond
 from edgetally.api.compat.services import Services
 from edgetally.api.compat.tokens import Tokens
-from edgetally.api.errors import ApiRefusal
+from edgetally.api.errors import ApiRefusal, response_to
 from edgetally.api.history.metrics import MetricsHistory
 from edgetally.api.history.stats import Stats
 from edgetally.config.regions import StatsRegion
@@ -63,6 +64,7 @@ class Compat:
     ) -> None:
         """`kept_pops` returns the POPs that are kept of some services; `max_domains` of a service are listed."""
         self._authorization = authorization
+        self._clock = clock
         services = Services(shelf, descriptions, lambda: asking.services, scheme=scheme, max_domains=max_domains)
         datacenters = Datacenters(kept_pops, descriptions, services)
         products = Products(services)
@@ -119,9 +121,12 @@ class Compat:
             return respond(OpenIdMetadata())
         for handler, names in self._found(path):
             grant = self._authorization.require_reader(request, names.get("service_id"))
-            return handler(Asked(request, grant, names))
+            return refuse_when_withdrawn(handler(Asked(request, grant, names)), grant, self._unauthorized)
         self._authorization.require_reader(request)
         raise not_found("no such endpoint (see /openapi.json for the list)")
+
+    def _unauthorized(self) -> Response:
+        return response_to(unauthorized(), self._clock.now())
 
     def _found(self, path: list[str]) -> Iterator[tuple[Callable[[Asked], Answers], dict[str, str]]]:
         """Yield the handlers whose templates fit, and the parts of the path that these name."""
