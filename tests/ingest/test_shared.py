@@ -1,6 +1,7 @@
 """Pushes and datagrams on their way into a journal that other nodes write, too, and whose brokers may be away."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -171,6 +172,42 @@ async def test_a_push_that_waited_too_long_for_its_turn_is_refused(
     assert [report.accepted for report in await asyncio.gather(*began)] == [1] * len(began)
     await ingest.group_commit.drain()
     assert journal.records == CONCURRENT_GROUPS
+
+
+@pytest.mark.parametrize("key", [None, "one"])
+async def test_a_sender_that_leaves_before_its_push_fails_costs_no_line_in_the_log(
+    ingest: Ingest, journal: Brokers, key: str | None
+) -> None:
+    logged: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    pushing = await push(ingest, key=key)
+    await journal.gate.come(1)
+    # As at the end of a process whose brokers are away.
+    pushing.cancel()
+    await asyncio.wait([pushing])
+    journal.gate.waiting[0].set_exception(Unknown("the brokers had not acknowledged it"))
+    await ingest.group_commit.drain()
+    journal.gate.waiting.clear()
+    del pushing
+    gc.collect()
+
+    assert not logged
+
+
+async def test_a_push_whose_sender_leaves_before_it_is_handed_over_does_not_count(
+    ingest: Ingest, journal: Brokers
+) -> None:
+    began = [await push(ingest) for _ in range(CONCURRENT_GROUPS)]
+    await journal.gate.come(CONCURRENT_GROUPS)
+    waiting = await push(ingest)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    journal.gate.let_all()
+    await asyncio.gather(*began)
+    await ingest.group_commit.drain()
+
+    assert journal.records == CONCURRENT_GROUPS
+    assert ingest.group_commit.pending_bytes == 0
 
 
 class Datagrams:

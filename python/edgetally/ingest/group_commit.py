@@ -98,6 +98,7 @@ class PendingPush(msgspec.Struct, frozen=True, eq=False):
         """Raise an error in the sender, if it is still there and its push is not committed."""
         if not self.done.done():
             self.done.set_exception(error)
+            self.done.exception()  # not logged if the sender has left
 
 
 class GroupCommit:
@@ -303,15 +304,14 @@ class Push:
         reserved, self._reserved = self._reserved, 0
         push = PendingPush(self._defaults, self._fold, self._blocks, self._blocks_size, key, done, arrived, reserved)
         group_commit.submit(push)
-        if shared:
-            try:
-                await answered(done, shared)
-            except Unknown as error:
-                if group_commit.withdraw(push):
-                    raise Unavailable(str(error)) from error
-                raise
         try:
+            if shared:
+                await answered(done, shared)
             return await (asyncio.shield(done) if key else done)
+        except Unknown as error:
+            if group_commit.withdraw(push):
+                raise Unavailable(str(error)) from error
+            raise
         except asyncio.CancelledError:
             if not key:
                 group_commit.withdraw(push)
@@ -340,6 +340,4 @@ async def answered(done: asyncio.Future[Report], shared: SharedPushes) -> None:
     finally:
         late.cancel()
     if not done.done():
-        # Its error, if one comes, is for those who send the push again.
-        done.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise Unknown(UNANSWERED.format(shared.patience))
