@@ -2,8 +2,11 @@
 
 import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ClusterMetadata
 
 from edgetally.cli.main import main
 from edgetally.config.validation import check
@@ -64,6 +67,27 @@ def test_a_topic_is_created_with_what_a_journal_needs(one_broker: Brokers, capsy
 def test_a_topic_that_would_lose_counts_is_refused(one_broker: Brokers, settings: dict[str, str], problem: str) -> None:
     found = problems(one_broker.url(), **settings)
     assert [one.partition(":")[0] for one in found] == [problem] * bool(problem)
+
+
+def test_brokers_that_go_away_while_a_topic_is_looked_for_are_no_bug(
+    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch asks again after an Unavailable, and ends with any other error."""
+    asking = admin(one_broker.url())
+    asked: list[str | None] = []
+    there = asking._client.list_topics  # noqa: SLF001 - brokers that go away between two questions
+
+    def list_topics(topic: str | None = None, **_: float) -> ClusterMetadata:
+        asked.append(topic)
+        if topic is None:
+            return there(timeout=DEADLINE)
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))  # noqa: SLF001 - its name
+
+    monkeypatch.setattr(asking, "_client", SimpleNamespace(list_topics=list_topics, poll=lambda _: 0))
+    with pytest.raises(Unavailable, match=r"no broker of .* can be reached"):
+        asking.find(0.5)
+    assert asked[0] is None
+    assert asked[-1]
 
 
 async def test_a_check_shows_who_seals(one_broker: Brokers, capsys: pytest.CaptureFixture[str]) -> None:

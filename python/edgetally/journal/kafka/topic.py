@@ -11,7 +11,6 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewTopic,
     ResourceType,
-    TopicMetadata,
 )
 
 from edgetally.errors import ConfigError, EdgetallyError, Unavailable
@@ -120,7 +119,8 @@ class TopicAdmin:
         # Asking for all topics never creates one. Once it is known to be there, asking for it alone is cheaper.
         found = self._ask(seconds, self._known).topics.get(name)
         if found is None:
-            found = self._ask_for(name)
+            # A topic that this user may not see is missing in the list of all; asking for it by name tells why.
+            found = self._ask(seconds, name).topics[name]
         code = found.error.code() if found.error else KafkaError.NO_ERROR
         if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise ConfigError(
@@ -175,10 +175,6 @@ class TopicAdmin:
                     raise Unavailable(
                         f"no broker of {self._address.brokers} can be reached: {self._last_error(error)}"
                     ) from error
-
-    def _ask_for(self, name: str) -> TopicMetadata:
-        """A topic that this user may not see is missing in the list of all; asking for it by name tells why."""
-        return self._client.list_topics(name, timeout=ASK_SECONDS * 10).topics[name]
 
     def _last_error(self, error: KafkaException) -> str:
         found = self._errors[-1] if self._errors else error.args[0]
