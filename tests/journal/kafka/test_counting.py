@@ -70,6 +70,26 @@ async def test_a_partial_above_a_megabyte_counts_once(one_broker: Brokers) -> No
         assert node.requests == {"one": 30_000, "two": 30_000}
 
 
+async def test_a_push_that_is_larger_than_what_may_wait_is_taken(one_broker: Brokers) -> None:
+    url = create(one_broker.url())
+    terms = QUICK._replace(limits=TERMS.limits._replace(domains=100_000))
+    (broker,) = one_broker.each
+    async with reading(open_journal(url, terms=terms, max_pending=1_000_000)) as node:
+        await node.shows(lambda: node.newest)
+        partial = partial_of(SystemClock().now(), domains=60_000)
+        assert len(partial) > 1_000_000
+        broker.signal(signal.SIGSTOP)
+        try:
+            appending = asyncio.create_task(node.journal.append(partial, push_id=b"l" * 16))
+            await becomes(lambda: node.journal.producer.waiting_bytes >= len(partial) or appending.done())
+            with pytest.raises(Unavailable, match=r"^[1-9]\d+ bytes wait for the brokers \(journal\.max_pending\)"):
+                await node.journal.append(partial_of(SystemClock().now()), push_id=b"m" * 16)
+        finally:
+            broker.signal(signal.SIGCONT)
+        await appending
+        await node.shows(lambda: node.requests == {"svc": 60_000})
+
+
 async def test_an_append_with_a_clock_that_is_ahead_counts_once(one_broker: Brokers) -> None:
     url = create(one_broker.url())
     async with reading(open_journal(url, terms=QUICK)) as node:

@@ -121,7 +121,7 @@ class KafkaJournal:
         if partial:
             if push_id and self.naps.is_waking:
                 raise Unavailable("this node stood still: a push that waited here may count at another node")
-            if problem := self.failing or self._full(len(partial)):
+            if problem := self.failing or self._full():
                 raise Unavailable(problem)
             task = asyncio.create_task(self._append(partial, push_id))
             self._running.add(task)
@@ -215,10 +215,10 @@ class KafkaJournal:
     def _release(self, size: int) -> None:
         self._consumer.release(size)
 
-    def _full(self, size: int) -> str | None:
-        if self.producer.waiting_bytes + size <= self._max_pending:
-            return None
-        return f"{self.producer.waiting_bytes} bytes wait for the brokers (journal.max_pending)"
+    def _full(self) -> str | None:
+        # Without the size of what comes: a push that is larger than the limit would never be taken.
+        waiting = self.producer.waiting_bytes
+        return f"{waiting} bytes wait for the brokers (journal.max_pending)" if waiting > self._max_pending else None
 
     async def _append(self, partial: bytes, push_id: bytes | None) -> None:
         await self._deliver(partial, AppendAttempt(push_id or new_id(), int(self._clock.now())), push_id)

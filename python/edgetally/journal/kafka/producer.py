@@ -86,8 +86,8 @@ class ProducerThread:
         """
         Append a record; the result is its append time in milliseconds.
 
-        There is no result before it is acknowledged, however long that takes. Raises Unavailable when the queue is
-        full: then nothing was appended. Raises ConfigError when the brokers refuse it.
+        There is no result before it is acknowledged, however long that takes. Raises Unavailable when the process
+        stops: then nothing was appended. Raises ConfigError when the brokers refuse it.
         """
         if self.is_abandoned:
             raise Unavailable("the process stops")
@@ -136,8 +136,6 @@ class ProducerThread:
 
         try:
             producer.produce(self._topic, sent.value, partition=sent.partition, on_delivery=report)
-        except BufferError as error:
-            raise Unavailable("too much waits for the brokers (journal.max_pending)") from error
         except KafkaException as error:
             raise self._refused(error.args[0]) from error
 

@@ -47,6 +47,9 @@ PRODUCER = MappingProxyType(
         "request.timeout.ms": "5000",
         "retry.backoff.ms": "50",
         "retry.backoff.max.ms": "500",
+        # Without end: `journal.max_pending` decides before an append is handed over, and then all of it fits.
+        "queue.buffering.max.kbytes": "2147483647",
+        "queue.buffering.max.messages": "0",
     }
 )
 
@@ -109,7 +112,6 @@ class ClientProperties:
         address: KafkaAddress,
         given: Properties,
         *,
-        max_pending: int = 64_000_000,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Read secrets from where they are; raise ConfigError when one is missing, or a property is not allowed."""
@@ -118,14 +120,11 @@ class ClientProperties:
             raise ConfigError.joined(problems)
         self.address = address
         self._given = {**DEFAULTS, **dict(_resolved(given, environment))}
-        self._max_pending = max_pending
 
     @property
     def producer(self) -> dict[str, str]:
         """Of a producer."""
-        # Its queue has room for more than what is admitted, so that a part of an append is never left over.
-        room = {"queue.buffering.max.kbytes": str(self._max_pending // 500), "queue.buffering.max.messages": "1000000"}
-        return {**self._all(without=("check.crcs",)), **PRODUCER, **room}
+        return {**self._all(without=("check.crcs",)), **PRODUCER}
 
     @property
     def consumer(self) -> dict[str, str]:
