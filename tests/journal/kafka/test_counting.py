@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +15,12 @@ from confluent_kafka import Producer
 from edgetally import _core
 from edgetally.clock import SystemClock
 from edgetally.errors import ConfigError, Unavailable, Unknown
+from edgetally.journal.kafka import journal as journals
 from edgetally.journal.kafka import naps
 from edgetally.journal.kafka import topic as topics
 from edgetally.journal.kafka.address import parse
+from edgetally.journal.kafka.journal import INLINE_BYTES
+from edgetally.journal.kafka.log import SEARCHES
 from edgetally.model import Defaults, Framing
 from edgetally.sources.base import Block
 from tests.support.cluster import TERMS, create, open_journal
@@ -273,4 +277,38 @@ async def test_a_log_is_searched_to_its_end(one_broker: Brokers) -> None:
     assert await journal.log.find(0, b"i" * 16, now) is True
     # It was made too long ago for what was appended now.
     assert await journal.log.find(0, b"i" * 16, now - 100) is False
+    await journal.close()
+
+
+async def test_searches_end_when_the_process_stops(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that waits for one would otherwise keep the process until the log has an answer."""
+    monkeypatch.setattr(journals, "STOP_SECONDS", 0.0)
+    journal = open_journal(create(one_broker.url()), terms=QUICK._replace(horizon=600))
+    now = int(SystemClock().now())
+    await journal.append(partial_of(now))
+    searches = [asyncio.create_task(journal.log.find(0, bytes([one]) * 16, now)) for one in range(SEARCHES + 1)]
+    await asyncio.sleep(0)
+    journal.release()
+    await becomes(lambda: all(one.done() for one in searches))
+    searches.append(asyncio.create_task(journal.log.find(0, b"l" * 16, now)))
+    for one in searches:
+        with pytest.raises(Unavailable, match="the node stops"):
+            await one
+    await journal.close()
+
+
+async def test_searches_keep_no_append_waiting(one_broker: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage, each file needs one in each partition."""
+    journal = open_journal(create(one_broker.url()), terms=QUICK)
+    found = threading.Event()
+    monkeypatch.setattr(journal.log, "_find", lambda *_: found.wait(DEADLINE))
+    searches = [asyncio.create_task(journal.log.find(0, bytes(16), 0)) for _ in range(40)]
+    try:
+        large = partial_of(SystemClock().now(), domains=1000)
+        assert len(large) > INLINE_BYTES
+        async with asyncio.timeout(DEADLINE / 4):
+            await journal.append(large, push_id=b"l" * 16)
+    finally:
+        found.set()
+    assert all(await asyncio.gather(*searches))
     await journal.close()

@@ -38,7 +38,7 @@ SILENT_SECONDS = 2.0
 """Without an acknowledgement for so long, nothing more is taken."""
 
 STOP_SECONDS = 3.0
-"""How long acknowledgements are waited for when the process stops."""
+"""How long acknowledgements and searches are waited for when the process stops."""
 
 
 class KafkaJournal:
@@ -181,7 +181,7 @@ class KafkaJournal:
         if self.outbox:
             self.outbox.release()
         if self._loop:
-            self._loop.call_later(STOP_SECONDS, self.producer.abandon)
+            self._loop.call_later(STOP_SECONDS, self._abandon)
 
     async def close(self) -> None:
         """Stop the clients. What is not acknowledged by now may have been appended."""
@@ -201,6 +201,10 @@ class KafkaJournal:
                 self.outbox.resume()
             self._watch.start(lambda: tell(loop, self._say))
             self.naps.start()
+
+    def _abandon(self) -> None:
+        self.producer.abandon()
+        self.log.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

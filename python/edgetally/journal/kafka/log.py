@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -21,6 +22,9 @@ MESSAGES = 500
 ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 
+SEARCHES = 4
+"""Searches at a time. After a long outage each file needs one in each partition, and it may wait for half a minute."""
+
 STOPS = "the node stops"
 
 
@@ -38,6 +42,8 @@ class KafkaLog:
         self._terms = terms
         self._producer = producer
         self._is_closed = False
+        # Of their own, because the other threads split what is appended.
+        self._threads = ThreadPoolExecutor(SEARCHES, thread_name_prefix="kafka-search")
 
     def envelopes(self, partial: bytes, append_id: bytes, born: int) -> list[tuple[int, bytes]]:
         """Return what has to be appended, and to which partitions, for a partial to count."""
@@ -77,7 +83,10 @@ class KafkaLog:
         Returns None when the log does not reach back that far: then it is not known. Raises Unavailable when this node
         stops meanwhile.
         """
-        return await asyncio.to_thread(self._find, partition, append_id, born)
+        if self._is_closed:
+            raise Unavailable(STOPS)
+        search = asyncio.get_running_loop().run_in_executor
+        return await search(self._threads, self._find, partition, append_id, born)
 
     def records(self, partial: bytes, partition: int) -> int:
         """Count the records of a partial that are for a partition."""
@@ -86,12 +95,15 @@ class KafkaLog:
         return sum(records for service_id, records, _ in merged if _core.partition(service_id, count) == partition)
 
     def close(self) -> None:
-        """End what is looked for."""
+        """End what is looked for. May be called again."""
         self._is_closed = True
+        self._threads.shutdown(wait=False)
 
     # What follows runs in a thread.
 
     def _find(self, partition: int, append_id: bytes, born: int) -> bool | None:
+        if self._is_closed:
+            raise Unavailable(STOPS)  # it waited for its turn
         search = LogSearch(self._terms, append_id, born)
         consumer = new_consumer(self._properties)
         try:
