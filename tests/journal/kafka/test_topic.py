@@ -8,16 +8,19 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata
 
+from edgetally import _core
 from edgetally.cli.main import main
+from edgetally.clock import SystemClock
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError, Unavailable
 from edgetally.journal.kafka.address import parse
 from edgetally.journal.kafka.properties import ClientProperties
+from edgetally.journal.kafka.tail import read_tails
 from edgetally.journal.kafka.topic import SETTINGS, Topic, TopicAdmin
 from edgetally.service.cluster import terms_of
 from tests.support.cluster import create, open_journal
 from tests.support.kafka import DEADLINE, Brokers, needs_kafka
-from tests.support.nodes import reading
+from tests.support.nodes import partial_of, reading
 
 pytestmark = needs_kafka()
 
@@ -162,3 +165,19 @@ def test_a_property_that_there_is_not_is_named() -> None:
 def test_brokers_that_cannot_be_reached_are_named() -> None:
     with pytest.raises(Unavailable, match=r"no broker of 127\.0\.0\.1:1 can be reached: .*Connection refused"):
         admin("kafka://127.0.0.1:1/t").find(0.1)
+
+
+async def test_a_seal_is_found_behind_many_messages(one_broker: Brokers) -> None:
+    """As in a journal of many nodes, whose partials are many in a second."""
+    url = create(one_broker.url())
+    terms = terms_of(check({"journal": {"partitions": 1}}))
+    journal = open_journal(url, terms=terms)
+    second = int(SystemClock().now())
+    await journal.log.send(0, _core.seal_envelope(second - 5, writer="writer", terms=terms.digest))
+    ((_, envelope),) = journal.log.envelopes(partial_of(second), bytes(16), second)
+    await asyncio.gather(*(journal.log.send(0, envelope) for _ in range(2000)))
+
+    (tail,) = await asyncio.to_thread(read_tails, ClientProperties(parse(url), {}), terms, DEADLINE)
+    assert (tail.end, tail.second, tail.writer) == (2001, second - 5, "writer")
+    assert await journal.agrees()
+    await journal.close()

@@ -1,7 +1,7 @@
 """The end of the log: which seals there are, and who wrote them. `edgetally journal check` shows it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -12,8 +12,9 @@ from edgetally.journal.kafka.cursor import new_reader
 from edgetally.journal.kafka.properties import ClientProperties
 from edgetally.journal.kafka.terms import FOREIGN_SECONDS, Terms, other_terms
 
-MESSAGES = 300
-"""How many messages of each partition are read: a second of a busy journal has fewer."""
+MESSAGES = (300, 30_000)
+"""How many messages of each partition are read: first few, and more if there is no seal among them. A second of a
+journal with a thousand nodes has some thousands."""
 
 LOOK_SECONDS = 2.0
 """How long a node waits for brokers when it looks for a seal."""
@@ -78,16 +79,28 @@ def read_tails(
 
 
 def _read(consumer: Consumer, topic: str, terms: Terms, numbers: Sequence[int], deadline: float) -> list[PartitionTail]:
-    found = {}
-    begins = []
-    for number in numbers:
-        low, high = _watermarks(consumer, TopicPartition(topic, number), deadline)
-        found[number] = PartitionTail(number, high)
-        if high > low:
-            begins.append(TopicPartition(topic, number, max(low, high - MESSAGES)))
-    readers = {one.partition: new_reader(terms, is_beginning=False) for one in begins}
+    ends = {number: _watermarks(consumer, TopicPartition(topic, number), deadline) for number in numbers}
+    found = {number: PartitionTail(number, high) for number, (_, high) in ends.items()}
+    asked = [number for number, (low, high) in ends.items() if high > low]
+    for most in MESSAGES:
+        begins = {number: max(ends[number][0], ends[number][1] - most) for number in asked}
+        _read_from(consumer, topic, terms, begins, found, deadline)
+        asked = [number for number in asked if found[number].second is None and begins[number] > ends[number][0]]
+    return list(found.values())
+
+
+def _read_from(
+    consumer: Consumer,
+    topic: str,
+    terms: Terms,
+    begins: Mapping[int, int],
+    found: dict[int, PartitionTail],
+    deadline: float,
+) -> None:
+    """Read these partitions from these offsets on to the end that was `found`, and note their newest seals there."""
+    readers = {number: new_reader(terms, is_beginning=False) for number in begins}
     left = set(readers)
-    consumer.assign(begins)
+    consumer.assign([TopicPartition(topic, number, offset) for number, offset in begins.items()])
     while left:
         message = _next(consumer, topic, deadline)
         number, offset = message.partition() or 0, message.offset() or 0
@@ -102,7 +115,6 @@ def _read(consumer: Consumer, topic: str, terms: Terms, numbers: Sequence[int], 
             found[number] = PartitionTail(number, end, seal.effective, seal.writer, appended / 1000, has_same_terms)
         if offset + 1 >= end:
             left.discard(number)
-    return list(found.values())
 
 
 def _next(consumer: Consumer, topic: str, deadline: float) -> Message:
