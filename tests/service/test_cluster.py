@@ -8,16 +8,23 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from edgetally.cli.main import main
 from edgetally.config.validation import check
 from edgetally.errors import ConfigError
+from edgetally.service.service import Service
 from tests.support.cluster import create
 from tests.support.cluster_services import PARTITIONS, Node, node, record, until
-from tests.support.kafka import DEADLINE, Brokers, brokers, free_ports, needs_kafka
+from tests.support.kafka import DEADLINE, DETECTION, Brokers, brokers, free_ports, needs_kafka
+from tests.support.nodes import becomes
 from tests.support.process import COMMAND, serving
+from tests.support.served import ndjson
+
+if TYPE_CHECKING:
+    from edgetally.journal.kafka.journal import KafkaJournal
 
 pytestmark = needs_kafka()
 
@@ -119,6 +126,70 @@ async def test_nodes_wait_for_brokers_and_say_so() -> None:
         assert read.json()["msg"].startswith("not ready: ")
         stopping = time.monotonic()
     assert time.monotonic() - stopping < 15
+
+
+async def test_a_node_that_only_takes_pushes_recovers_without_a_restart(tmp_path: Path) -> None:
+    """Nothing is appended while it refuses, so nothing but its start makes it look for brokers."""
+    with brokers(tmp_path / "nodes", extra=DETECTION) as cluster:
+        url = create(cluster.url(), partitions=PARTITIONS)
+        (broker,) = cluster.each
+        broker.kill()
+        async with node(url, "ingest") as one:
+            assert (await one.push(record("svc"))).status_code == 503
+            broker.start()
+            await until(one.is_ready)
+            assert (await one.push(record("svc"))).status_code == 200
+
+
+async def test_what_an_outbox_has_is_sent_though_no_line_follows(tmp_path: Path) -> None:
+    with brokers(tmp_path / "nodes", extra=DETECTION) as cluster:
+        url = create(cluster.url(), partitions=PARTITIONS)
+        (broker,) = cluster.each
+        log = tmp_path / "access.log"
+        log.touch()
+        settings: dict[str, dict[str, object]] = {
+            "journal": {"data_dir": str(tmp_path / "data")},
+            "sources": {"follow": [{"path": str(log)}]},
+        }
+
+        async with node(url, "ingest", **settings) as one:
+            outbox = cast("KafkaJournal", one.service.journal).outbox
+            assert outbox
+            broker.signal(signal.SIGSTOP)
+            log.write_bytes(ndjson([record("svc")]))
+            await becomes(lambda: outbox.waiting)
+        broker.signal(signal.SIGCONT)
+        async with node(url, "read") as reader, node(url, "ingest", **settings):
+
+            async def is_shown() -> bool:
+                answer = await reader.client.get("/v1/channel/svc/ts/h/limit/120")
+                return answer.status_code == 200 and await requests(reader, "svc") == 1
+
+            await until(is_shown)
+
+
+async def test_a_start_that_fails_does_not_wait_for_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with brokers(tmp_path / "nodes", extra=DETECTION) as cluster:
+        url = create(cluster.url(), partitions=PARTITIONS)
+        (broker,) = cluster.each
+        log = tmp_path / "access.log"
+        log.touch()
+
+        async def fail(service: Service, *_: object) -> None:
+            """As an address that is in use, after a line of the file was read."""
+            outbox = cast("KafkaJournal", service.journal).outbox
+            assert outbox
+            broker.signal(signal.SIGSTOP)
+            log.write_bytes(ndjson([record("svc")]))
+            await becomes(lambda: outbox.waiting)
+            raise ConfigError("sources.syslog[0]", "cannot listen")
+
+        monkeypatch.setattr(Service, "_receive_syslog", fail)
+        sources: dict[str, object] = {"follow": [{"path": str(log)}], "syslog": [{"listen": "udp:127.0.0.1:0"}]}
+        with pytest.raises(ConfigError, match="cannot listen"):
+            async with asyncio.timeout(DEADLINE), node(url, "ingest", sources=sources):
+                pass
+        broker.signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize(

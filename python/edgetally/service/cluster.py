@@ -86,6 +86,11 @@ class ClusterMonitor:
             return ""
         return f"the clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of the brokers"
 
+    def start(self) -> None:
+        """Look after the brokers, also before there is anything to append or to read."""
+        if self._journal:
+            self._journal.start()
+
     async def check_settings(self, *, once: bool = False) -> None:
         """Look until other nodes are known to have the same settings, or once; raise ConfigError if they have not."""
         while self._journal and not await self._journal.agrees() and not once:

@@ -266,12 +266,14 @@ class Service:
             if self.config.node.ingests:
                 # Before anything is taken. Without brokers or seals, it goes on looking.
                 await self.cluster.check_settings(once=True)
+                self.cluster.start()
                 self._tasks.append(self._start(self.cluster.check_settings()))
             await self._listen()
             await self._open_sources()
             self.asking.find_services()
             self._log_journal()
         except EdgetallyError:
+            self.journal.release()
             await self._stop_sources()
             await self._stop_parts()
             raise

@@ -104,6 +104,15 @@ class KafkaJournal:
         """All of the topic."""
         self._consumer = ConsumerThread(properties, terms, self.partitions, self._watch, keep=keep)
 
+    def start(self) -> None:
+        """Look after the brokers from now on, and send what the outbox has: it needs the event loop."""
+        if self._loop is None:
+            self._loop = loop = asyncio.get_running_loop()
+            if self.outbox:
+                self.outbox.resume()
+            self._watch.start(lambda: tell(loop, self._say))
+            self.naps.start()
+
     async def append(
         self, partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None
     ) -> None:
@@ -114,7 +123,7 @@ class KafkaJournal:
         before anything is appended, and when the process stops before it is acknowledged. Raises Unknown if a push may
         count. What has no `push_id` would be appended again under another id: the part of it that may count is dropped.
         """
-        self._start()
+        self.start()
         if checkpoints and push_id is None and self.outbox:
             await self.outbox.append(partial, checkpoints)
             return
@@ -193,15 +202,6 @@ class KafkaJournal:
         await asyncio.gather(self.producer.close(), self._consumer.close())
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _start(self) -> None:
-        """Start what runs beside: it needs the event loop."""
-        if self._loop is None:
-            self._loop = loop = asyncio.get_running_loop()
-            if self.outbox:
-                self.outbox.resume()
-            self._watch.start(lambda: tell(loop, self._say))
-            self.naps.start()
-
     def _abandon(self) -> None:
         self.producer.abandon()
         self.log.close()
@@ -213,7 +213,7 @@ class KafkaJournal:
             task.exception()
 
     def _read(self) -> None:
-        self._start()
+        self.start()
         self._consumer.start()
 
     def _release(self, size: int) -> None:
