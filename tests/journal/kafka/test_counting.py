@@ -126,6 +126,28 @@ async def test_a_push_of_which_nobody_knows_whether_it_counts_is_not_a_success(o
     await behind.close()
 
 
+@pytest.mark.parametrize("others", [("counts",), ("unknown", "counts"), ("unknown",), ()])
+async def test_a_push_that_may_count_in_one_partition_is_not_said_to_count_nowhere(
+    one_broker: Brokers, monkeypatch: pytest.MonkeyPatch, others: tuple[str, ...]
+) -> None:
+    """The process stops while one partition is to get it again, or the brokers refuse what one gets."""
+    terms = QUICK._replace(partitions=3)
+    journal = open_journal(create(one_broker.url(), partitions=3), terms=terms)
+    outcomes = ["unavailable", *others]
+
+    async def send(partition: int, _: bytes) -> int:
+        outcome = outcomes[min(partition, len(outcomes) - 1)]
+        if outcome == "counts":
+            return int(SystemClock().now() * 1000)
+        raise Unknown("it may count") if outcome == "unknown" else Unavailable("the process stops")
+
+    monkeypatch.setattr(journal.log, "send", send)
+    with pytest.raises(Unavailable) as raised:
+        await journal.append(partial_of(SystemClock().now(), SERVICES), push_id=b"p" * 16)
+    assert isinstance(raised.value, Unknown) == bool(others)
+    await journal.close()
+
+
 class Lines:
     """A source that cannot go back: it yields a line for each service."""
 

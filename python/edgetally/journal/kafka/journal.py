@@ -245,9 +245,12 @@ class KafkaJournal:
                 parts.setdefault(number, []).append(envelope)
         settling = (self._settle(partial, attempt, push_id, *one) for one in parts.items())
         # Each partition is settled, whatever becomes of the others.
-        for error in await asyncio.gather(*settling, return_exceptions=True):
-            if error:
-                raise error
+        errors = [one for one in await asyncio.gather(*settling, return_exceptions=True) if one]
+        if push_id and 0 < len(errors) < len(parts):
+            raise Unknown("only a part of it was acknowledged: it may count") from errors[0]
+        if errors:
+            # A push that may count in one partition is not said to count in none.
+            raise next((one for one in errors if isinstance(one, Unknown)), errors[0])
 
     async def _settle(
         self, partial: bytes, attempt: AppendAttempt, push_id: bytes | None, partition: int, envelopes: Sequence[bytes]
