@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from edgetally import _core
 from edgetally.clock import SystemClock
@@ -334,3 +334,22 @@ async def test_searches_keep_no_append_waiting(one_broker: Brokers, monkeypatch:
         found.set()
     assert all(await asyncio.gather(*searches))
     await journal.close()
+
+
+async def test_a_reader_of_a_log_that_lost_its_newest_seconds_shows_no_part_of_a_second(one_broker: Brokers) -> None:
+    """With a limit on bytes, brokers remove messages of the seconds with which it begins."""
+    url = create(one_broker.url(), extra={"retention.bytes": "1000000"})
+    async with reading(open_journal(url, terms=QUICK)) as whole:
+        await whole.shows(lambda: whole.newest)
+        second = int(SystemClock().now()) + 1
+        for _ in range(5):
+            await whole.journal.append(partial_of(second))
+        await whole.shows(lambda: whole.requests == {"svc": 5})
+        # As brokers do, which look every five minutes.
+        kept = TopicPartition(parse(url).topic, 0, 4)
+        (removed,) = one_broker.admin.delete_records([kept]).values()
+        assert (await asyncio.to_thread(removed.result)).low_watermark == 4
+        async with reading(open_journal(url, terms=QUICK)) as cut:
+            await cut.shows(lambda: cut.newest >= whole.newest)
+            assert cut.shelving.complete_after > second
+            assert not cut.shelving.entries

@@ -139,6 +139,7 @@ class ConsumerThread:
                 is_beginning=first == 0,
                 is_oldest=first == low,
                 merge_from=now - self._span.merged,
+                is_cut=self._watch.limits_bytes and 0 < first == low < high,
             )
             self._next[number] = first
             self._tell(partial(self._takers[number].begin, first, high, pending[number]))

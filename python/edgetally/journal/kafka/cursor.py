@@ -74,7 +74,9 @@ class TooLate(Exception):
 class LogCursor:
     """Reads one partition from some place on."""
 
-    def __init__(self, terms: Terms, *, is_beginning: bool, is_oldest: bool, merge_from: float) -> None:
+    def __init__(
+        self, terms: Terms, *, is_beginning: bool, is_oldest: bool, merge_from: float, is_cut: bool = False
+    ) -> None:
         """
         Start before the first message.
 
@@ -83,10 +85,12 @@ class LogCursor:
             is_beginning: Nothing was ever appended before the first message.
             is_oldest: The log has nothing older any more.
             merge_from: Append time from which on partials are merged, in seconds.
+            is_cut: Just before the first message there may have been others: it only tells where they end.
         """
         self._terms = terms
         self._is_oldest = is_oldest
         self._merge_from = merge_from * 1000
+        self._is_cut = is_cut
         self._reader = new_reader(terms, is_beginning=is_beginning)
 
     def read(self, messages: list[Message]) -> MessageBatch:
@@ -105,11 +109,12 @@ class LogCursor:
             offset = message.offset()
             assert offset is not None
             position, appended = offset + 1, message.timestamp()[1]
-            if not reader.is_merging and appended >= self._merge_from:
+            if not reader.is_merging and appended >= self._merge_from and not self._is_cut:
                 complete_after = self._start_merging()
                 if reader.effective is not None:
                     # What was sealed before: rows of these seconds are late.
                     facts.append(Seal(offset, reader.effective))
+            self._is_cut = False
             try:
                 reading = reader.read(message.value() or b"", appended)
             except ValueError as error:

@@ -58,6 +58,11 @@ class Topic(NamedTuple):
     settings: Mapping[str, str]
     """Empty if this user may not see them."""
 
+    @property
+    def limits_bytes(self) -> bool:
+        """Whether messages are removed when there are too many, however old they are."""
+        return int(self.settings.get("retention.bytes", -1)) >= 0
+
     def problems(self, *, partitions: int, needed: int) -> Iterator[str]:
         """Yield why a journal of this many partitions, of which readers need the last seconds, cannot be here."""
         if self.partitions != partitions:

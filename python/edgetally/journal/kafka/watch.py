@@ -27,6 +27,8 @@ class TopicWatch:
         """Why the topic cannot be used now."""
         self.usable = threading.Event()
         """Set once the topic was as it should be. Before that, nothing is read."""
+        self.limits_bytes = False
+        """Whether the topic has only so many bytes: then messages are removed that may be a moment old."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         self._looked: Callable[[], object] = lambda: None
@@ -66,5 +68,6 @@ class TopicWatch:
             return
         if problems := [*topic.problems(partitions=self._partitions, needed=self._needed)]:
             raise ConfigError.joined(ConfigError("journal.kind", one) for one in problems)
+        self.limits_bytes = topic.limits_bytes
         self.problem = None
         self.usable.set()
