@@ -769,6 +769,35 @@ def test_a_line_that_was_cut_behind_a_comma_costs_no_other() -> None:
     assert fold(b'{"ts":1795322466,\n' + RECORD + b"\n", "lines") == (1, 2, {"truncated": 1}, {SECOND: 1})
 
 
+@pytest.mark.parametrize("wrap", [bytes, in_docker, (CRI + b"F ").__add__], ids=["plain", "docker", "cri"])
+@pytest.mark.parametrize("good", [RECORD, b"{ " + RECORD[1:], b"\t" + RECORD, b"  { " + RECORD[1:]])
+@pytest.mark.parametrize(
+    "cut", [b'{"ts":1,', b'{ "x": {', b'{"x":[1],', b'{"x":[{"y":1}],', b'{"ts":1,\n "x": [\n  {\n']
+)
+def test_a_cut_off_line_does_not_take_the_records_behind_it_with_it(
+    cut: bytes, good: bytes, wrap: Callable[[bytes], bytes]
+) -> None:
+    lines = [*cut.splitlines(), *[good] * 9]
+    assert fold(b"\n".join(map(wrap, lines)), "lines") == (9, 10, {"truncated": 1}, {SECOND: 9})
+
+
+@pytest.mark.parametrize("good", [RECORD, b"{ " + RECORD[1:], b"\t" + RECORD, b"  { " + RECORD[1:]])
+@pytest.mark.parametrize("cut", [b'{"x":', b'{"x":[', b'{"x":[1,'])
+def test_a_line_that_was_cut_before_an_object_costs_at_most_one_record(cut: bytes, good: bytes) -> None:
+    lost = int(good[:1] in b" \t")
+    found = fold(b"\n".join([cut, *[good] * 9]), "lines")
+    assert found == (9 - lost, 10 - lost, {"truncated": 1}, {SECOND: 9 - lost})
+
+
+def test_a_record_over_several_lines_behind_a_cut_off_one_counts() -> None:
+    whole = json.dumps({"ts": SECOND, "x": [{"y": 1}, {}, {"z": {}}], "status": 200}, indent=2).encode().splitlines()
+    for end in range(1, len(whole)):
+        # In a list, the next record might be an element.
+        counted = 1 if whole[end - 1].endswith((b"[", b"},")) else 2
+        found = fold(b"\n".join([*whole[:end], *whole, *whole]), "lines")
+        assert found == (counted, counted + 1, {"truncated": 1}, {SECOND: counted}), whole[end - 1]
+
+
 # --- pushes that begin like an array ---------------------------------------------------------------------------------
 
 

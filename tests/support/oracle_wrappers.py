@@ -220,17 +220,20 @@ def encoded(text: str) -> bytes:
 
 def begins_line(text: bytes, before: bytes) -> bool:
     """Whether a part has a key where none can be behind the parts before it, so that it is from another line."""
-    if not re.match(rb'\{"[0-9A-Za-z_@]', text):
-        return False
+    return bool(re.match(rb'\{"[0-9A-Za-z_@]', text)) and not takes_object(before)
+
+
+def takes_object(before: bytes) -> bool:
+    """Whether an object with members may follow the start of a line."""
     bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b"0", before, flags=re.DOTALL)
     if b'"' in bare:
-        return True
+        return False
     while (reduced := re.sub(rb"[{\[][^{}\[\]]*[}\]]", b"0", bare)) != bare:
         bare = reduced
     last = before.rstrip(BLANKS)[-1:]
     if max(bare.rfind(b"{"), bare.rfind(b"[")) < 0:
-        return last not in (b"", b"}", b"]", b",")
-    return last != b":" if bare.rfind(b"{") > bare.rfind(b"[") else last not in (b"[", b",")
+        return last in (b"", b"}", b"]", b",")
+    return last == b":" if bare.rfind(b"{") > bare.rfind(b"[") else last in (b"[", b",")
 
 
 def object_end(text: bytes, at: int) -> int | None:
@@ -489,7 +492,10 @@ class Input:
             return True
         if self.spread == [b"{"]:
             return False
-        return is_indented or (text.startswith((b"{", b"]", b",")) and not text.startswith(b'{"'))
+        if text.startswith(b"{"):
+            # Another record starts in the first column, or where no object may follow.
+            return (is_indented or not re.match(rb'\{[ \t\r]*"', text)) and takes_object(b" ".join(self.spread))
+        return is_indented or text.startswith((b"]", b","))
 
     def join(self, number: int, text: bytes) -> None:
         """Add a line to the record that is spread over several."""

@@ -5,6 +5,7 @@
 use wide::u8x16;
 
 use crate::decode::scan::{LANES, lanes, lowest_bit};
+use crate::value::text::is_blank;
 
 /// Which of 32 bytes are in a string, its opening quote included; the byte before them is in one if `in_string` is 1.
 #[inline]
@@ -157,6 +158,47 @@ impl Walk {
     }
 }
 
+/// What is open where a text ends that is the start of a line, read piece by piece.
+#[derive(Debug, Default)]
+pub struct Outline {
+    open: Vec<u8>,
+    last: Option<u8>,
+    in_string: bool,
+    is_escaped: bool,
+    /// How much was read.
+    read: usize,
+}
+
+impl Outline {
+    /// Whether an object with members may follow `text`: as the value of a member, in a list, or as one of several records.
+    ///
+    /// `text` starts with all that was asked about before, which is not read again.
+    #[cold]
+    pub fn may_go_on_with_object(&mut self, text: &[u8]) -> bool {
+        for byte in &text[self.read..] {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.in_string => self.is_escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.open.push(*byte),
+                b'}' | b']' => drop(self.open.pop()),
+                _ => {}
+            }
+            if self.in_string || !is_blank(*byte) {
+                self.last = Some(*byte);
+            }
+        }
+        self.read = text.len();
+        let goes_on = match self.open.last() {
+            Some(b'{') => self.last == Some(b':'),
+            Some(_) => matches!(self.last, Some(b'[' | b',')),
+            None => matches!(self.last, None | Some(b'}' | b']' | b',')),
+        };
+        goes_on && !self.in_string
+    }
+}
+
 /// The opening bracket `first` and the one that closes it.
 #[inline]
 fn pair(first: u8) -> (u8, u8) {
@@ -192,6 +234,17 @@ mod tests {
             let end = end.min(text.len());
             let mut walk = Walk { kind: pair(b'{'), depth: 0, in_string: false };
             proptest::prop_assert_eq!(walk.run(&text, 0, end).ok().filter(|_| end > 0), nested_end(&text, 0, end));
+        }
+
+        #[test]
+        fn an_outline_does_not_depend_on_when_it_is_asked(
+            text in proptest::collection::vec(proptest::sample::select(&b"{[]}\"\\:, a"[..]), 0..40),
+            cut in 0..40_usize,
+        ) {
+            let want = Outline::default().may_go_on_with_object(&text);
+            let mut outline = Outline::default();
+            outline.may_go_on_with_object(&text[..cut.min(text.len())]);
+            proptest::prop_assert_eq!(want, outline.may_go_on_with_object(&text));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! A record that is spread over several lines, as pretty-printers write it.
 
-use crate::decode::brackets::Walk;
+use crate::decode::brackets::{Outline, Walk};
 use crate::value::text::{is_blank, trim};
 
 /// The lines of a record up to here, with blanks instead of newlines; empty if there is none.
@@ -10,6 +10,7 @@ pub struct SpreadRecord {
     /// How far the end was looked for. Lines before are not looked at again.
     walk: Walk,
     walked: usize,
+    outline: Outline,
     /// The line in which it starts.
     pub line: u64,
     /// Whether its lines are in wrappers.
@@ -20,7 +21,15 @@ pub struct SpreadRecord {
 
 impl Default for SpreadRecord {
     fn default() -> Self {
-        Self { text: vec![], walk: Walk::over_object(), walked: 0, line: 0, is_wrapped: false, second: None }
+        Self {
+            text: vec![],
+            walk: Walk::over_object(),
+            walked: 0,
+            outline: Outline::default(),
+            line: 0,
+            is_wrapped: false,
+            second: None,
+        }
     }
 }
 
@@ -44,13 +53,15 @@ impl SpreadRecord {
     /// Whether a line of `text` without blanks around it may belong to it.
     ///
     /// Its second line has a key or the end. Those after it are indented, or start like a member or an end. Another record, or
-    /// a line of another log, starts in the first column.
-    pub fn goes_on(&self, text: &[u8], is_indented: bool) -> bool {
+    /// a line of another log, starts in the first column, or with an object where none may follow.
+    pub fn goes_on(&mut self, text: &[u8], is_indented: bool) -> bool {
         match text {
             [b'"' | b'}', ..] => true,
             _ if self.text == b"{" => false,
-            [b'{', b'"', ..] => is_indented,
-            [b'{' | b']' | b',', ..] => true,
+            [b'{', rest @ ..] => {
+                (is_indented || trim(rest).first() != Some(&b'"')) && self.outline.may_go_on_with_object(&self.text)
+            }
+            [b']' | b',', ..] => true,
             _ => is_indented,
         }
     }

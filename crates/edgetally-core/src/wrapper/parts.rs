@@ -2,13 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::value::text::is_blank;
+use crate::decode::brackets::Outline;
 
 /// Most lines of which parts wait, each of another container.
 const MAX_LINES: usize = 64;
-
-/// How often it is looked for the end of a line that did not come, so that a line in very many parts is not read again with each.
-const MAX_LOOKS: u8 = 8;
 
 /// Where lines come from, as far as their wrappers say. Equal for parts of one line, and different for most other lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +46,7 @@ struct Line {
     is_too_long: bool,
     /// Whether its last part was one because of a mark. Some mark all parts but the last one.
     is_marked: bool,
-    looks: u8,
+    outline: Outline,
 }
 
 /// The parts of a line are longer than a line may be.
@@ -69,11 +66,7 @@ impl Line {
         // In a string, the quote would be its end, and no key follows that.
         let begins =
             matches!(text, [b'{', b'"', first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'_' | b'@'));
-        if !begins || self.is_too_long || self.looks == MAX_LOOKS {
-            return false;
-        }
-        self.looks += 1;
-        !may_go_on_with_object(&self.bytes)
+        begins && !self.is_too_long && !self.outline.may_go_on_with_object(&self.bytes)
     }
 }
 
@@ -111,7 +104,7 @@ impl Parts {
             bytes: vec![],
             is_too_long: false,
             is_marked,
-            looks: 0,
+            outline: Outline::default(),
         });
         line.is_marked = is_marked;
         line.push(text, max_line);
@@ -166,38 +159,12 @@ impl Parts {
                 bytes: line.to_vec(),
                 is_too_long: flags & 1 == 1,
                 is_marked: flags & 2 == 2,
-                looks: 0,
+                outline: Outline::default(),
             });
             bytes = rest;
         }
         parts
     }
-}
-
-/// Whether an object with members may follow `text`, which is the start of a line: as the value of a member, in a list, or as
-/// one of several records.
-fn may_go_on_with_object(text: &[u8]) -> bool {
-    let (mut open, mut last, mut in_string, mut is_escaped) = (vec![], None, false, false);
-    for byte in text {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_string => is_escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => open.push(*byte),
-            b'}' | b']' => drop(open.pop()),
-            _ => {}
-        }
-        if in_string || !is_blank(*byte) {
-            last = Some(*byte);
-        }
-    }
-    let goes_on = match open.last() {
-        Some(b'{') => last == Some(b':'),
-        Some(_) => matches!(last, Some(b'[' | b',')),
-        None => matches!(last, None | Some(b'}' | b']' | b',')),
-    };
-    goes_on && !in_string
 }
 
 #[cfg(test)]
@@ -227,7 +194,7 @@ mod tests {
             ("panic: out of memory", false),
         ];
         for (text, want) in texts {
-            assert_eq!(want, may_go_on_with_object(text.as_bytes()), "{text}");
+            assert_eq!(want, Outline::default().may_go_on_with_object(text.as_bytes()), "{text}");
             let mut parts = Parts::default();
             parts.push(source("a"), text.as_bytes(), true, 1000);
             parts.end_before(source("a"), b"{\",");
