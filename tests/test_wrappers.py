@@ -407,6 +407,17 @@ def test_shippers_mark_parts_in_their_ways(name: str) -> None:
     assert fold(b"\n".join(lines * 2), "lines") == (2, 2, {}, {SECOND: 2})
 
 
+@pytest.mark.parametrize("name", PARTS)
+def test_a_line_may_be_split_anywhere(name: str) -> None:
+    key = "MESSAGE" if "CONTAINER_ID" in PARTS[name][0] else "message" if name == "Vector" else "log"
+    first, *_, last = PARTS[name]
+    record = b'{"ts":1795322466,"x":[{"y":1},{},{ "z":{"a":[{"b":"{\\""}]}}],"status":200}'
+    for cut in range(1, len(record)):
+        parts = ((record[:cut], first), (record[cut:], last))
+        lines = [json.dumps({**marks, key: text.decode()}).encode() for text, marks in parts]
+        assert fold(b"\n".join(lines * 2), "lines") == (2, 2, {}, {SECOND: 2}), record[cut:]
+
+
 def test_a_part_without_its_end_is_one_truncated_line() -> None:
     assert fold(CRI + b"P " + RECORD[:-1] + b"\n", "lines") == (0, 1, {"truncated": 1}, {})
 

@@ -51,11 +51,11 @@ pub struct Opened {
 ///
 /// `line` starts with its object. One with a member that `is_of_record` is a record, whatever else is in it. If `known` is a string
 /// of it with a whole record, nothing but that may be what it holds, and it is not written. If a marked part of the
-/// same source `waits`, a text may be its end.
+/// same source `waits` for such a text, it is its end.
 pub fn open(
     line: &[u8],
     known: Option<&Range<usize>>,
-    waits: impl Fn(SourceHash) -> bool,
+    mut waits: impl FnMut(SourceHash, &[u8]) -> bool,
     inside: &mut Vec<u8>,
     times: &mut TimeMemo,
     is_of_record: impl Fn(&[u8], &[u8]) -> bool,
@@ -124,7 +124,7 @@ pub fn open(
     let part = held.or_else(|| log.clone()).or(entry_of_container);
     // Some mark all parts but the last one.
     let is_docker = log.is_some() && stream.is_some();
-    let is_last = |text: &Range<usize>| waits(source) && !is_docker && !line[text.clone()].starts_with(b"{");
+    let mut is_last = |text: &Range<usize>| !is_docker && waits(source, &line[text.clone()]);
     let part = part.filter(|text| marks.is_part.is_some() || is_last(text));
     if stream.is_none() {
         text = text.or(log.take().filter(|log| may_hold_record(&line[log.clone()])));
@@ -305,8 +305,14 @@ mod tests {
 
     fn opened(line: &str) -> Option<(Opened, String)> {
         let mut inside = vec![];
-        let opened =
-            open(line.as_bytes(), None, |_| false, &mut inside, &mut TimeMemo::default(), |key, _| key == b"status")?;
+        let opened = open(
+            line.as_bytes(),
+            None,
+            |_, _| false,
+            &mut inside,
+            &mut TimeMemo::default(),
+            |key, _| key == b"status",
+        )?;
         Some((opened, String::from_utf8(inside).expect("it is text")))
     }
 

@@ -207,7 +207,7 @@ mod tests {
 
     /// What `line` is, read the general way.
     fn opened(line: &[u8], record: &Range<usize>) -> Option<Opened> {
-        open(line, Some(record), |_| false, &mut vec![], &mut TimeMemo::default(), is_status)
+        open(line, Some(record), |_, _| false, &mut vec![], &mut TimeMemo::default(), is_status)
     }
 
     /// Whether a member is one of a record.

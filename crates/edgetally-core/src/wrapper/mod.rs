@@ -169,7 +169,8 @@ impl Unwrapper {
             opened
         } else {
             let record = at..end;
-            let opened = envelope::open(line, Some(&record), |_| false, &mut vec![], &mut self.times, &is_of_record)?;
+            let opened =
+                envelope::open(line, Some(&record), |_, _| false, &mut vec![], &mut self.times, &is_of_record)?;
             if !opened.is_marked_part {
                 self.template.learn(line, &record, opened.envelope, &is_of_record);
             }
@@ -251,8 +252,8 @@ impl Unwrapper {
         max_line: usize,
         is_of_record: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Option<Unwrapped> {
-        let (parts, around) = (&self.parts, self.source);
-        let waits = |source: SourceHash| parts.has_marked(around.and(source));
+        let (parts, around) = (&mut self.parts, self.source);
+        let waits = |source: SourceHash, text: &[u8]| parts.may_end(around.and(source), text);
         let opened = envelope::open(line, None, waits, buffer, &mut self.times, is_of_record)?;
         self.source = around.and(opened.source);
         let wrapper = Wrapper::Envelope(opened.envelope);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::decode::brackets::Outline;
+use crate::value::text::trim;
 
 /// Most lines of which parts wait, each of another container.
 const MAX_LINES: usize = 64;
@@ -88,9 +89,12 @@ impl Parts {
         self.pushed_out.extend(line.map(|line| line.bytes));
     }
 
-    /// Whether a part of `source` waits that was marked as one.
-    pub fn has_marked(&self, source: SourceHash) -> bool {
-        self.lines.iter().any(|line| line.source == source && line.is_marked)
+    /// Whether a part of `source` waits that was marked as one, and `text`, which has its escapes, may be its end: it does not begin
+    /// with a key where none can be.
+    pub fn may_end(&mut self, source: SourceHash, text: &[u8]) -> bool {
+        let line = self.lines.iter_mut().find(|line| line.source == source && line.is_marked);
+        let begins = text.strip_prefix(b"{").is_some_and(|rest| trim(rest).starts_with(b"\\\""));
+        line.is_some_and(|line| !begins || line.outline.may_go_on_with_object(&line.bytes))
     }
 
     /// Keeps the part `text`. Of too many, or of too many bytes, the oldest are pushed out.
