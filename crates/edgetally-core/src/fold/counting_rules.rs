@@ -98,11 +98,11 @@ impl FoldRows {
             }
             &mut self.origins
         };
-        if fetches.iter().any(|fetch| fetch.to_shield) {
-            self.channel.count_shield_fetches(fetches, second, scope, weight);
-        }
         for fetch in fetches.iter().filter(|fetch| !fetch.to_shield && fetch.status.is_some()) {
             origin_response(&mut origins.row(second, waiting.origin_key(fetch), waiting.origin), fetch, weight);
+        }
+        if fetches.iter().any(|fetch| fetch.to_shield) {
+            self.channel.count_shield_fetches(fetches, second, scope, weight);
         }
     }
 

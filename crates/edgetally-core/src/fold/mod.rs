@@ -246,14 +246,11 @@ impl Fold {
         record.check()?;
         let own_second = second(slots, block)?;
         let second = own_second.or(self.wrapped_at).unwrap_or(now);
-        let Settings { max_lateness, max_ahead, .. } = self.settings;
-        if let Some(limit) = max_lateness.filter(|lateness| second.saturating_add(*lateness) < now) {
-            self.distance = Some(Distance { seconds: now - second, limit });
-            return Err(slots.rejection(Reason::TooOld, field::TS));
+        if self.settings.max_lateness.is_some_and(|lateness| second.saturating_add(lateness) < now) {
+            return Err(self.untimely(Reason::TooOld, now - second, self.settings.max_lateness));
         }
-        if let Some(limit) = max_ahead.filter(|ahead| second > now.saturating_add(*ahead)) {
-            self.distance = Some(Distance { seconds: second - now, limit });
-            return Err(slots.rejection(Reason::TooNew, field::TS));
+        if self.settings.max_ahead.is_some_and(|ahead| second > now.saturating_add(ahead)) {
+            return Err(self.untimely(Reason::TooNew, second - now, self.settings.max_ahead));
         }
         if record.client.as_ref().is_some_and(|client| client.cache == CacheStatus::Unknown) {
             self.report.unknown_cache_words.count(slots.text(block, field::CACHE));
@@ -268,6 +265,13 @@ impl Fold {
         }
         *waiting = Some(Waiting { record, extras, second, scope, weight, domain: None, origin: None });
         Ok(())
+    }
+
+    /// Why the record that was just decoded is too old or too new, `seconds` away; notes how far it is and may be.
+    #[cold]
+    fn untimely(&mut self, reason: Reason, seconds: u64, limit: Option<u64>) -> Rejection {
+        self.distance = limit.map(|limit| Distance { seconds, limit });
+        self.decoder.record.rejection(reason, field::TS)
     }
 
     /// Rejects a line as it came, which may be compressed, or what follows in compressed data behind a newline.
