@@ -17,7 +17,7 @@ from edgetally.model import Defaults
 from edgetally.offline.entry import Entry
 from edgetally.offline.explain import FRAMINGS, NO_LIMITS, Explainer, Explanation, TimeLimits, Transport, lines_of
 from edgetally.offline.line_report import Rejection
-from edgetally.snippets import CANONICAL, format_of, usual_lateness
+from edgetally.snippets import CANONICAL, format_of, lateness
 from edgetally.snippets.detection import detect
 
 SHOWN_BYTES = 160
@@ -136,7 +136,7 @@ def explained(
 def _time_limits(limits: RecordsSettings | None, format: str, transport: Transport) -> TimeLimits:
     if limits is None or transport == "fold":
         return NO_LIMITS
-    return TimeLimits(limits.max_lateness or usual_lateness(format), limits.max_ahead)
+    return TimeLimits(lateness(limits.max_lateness, format), limits.max_ahead)
 
 
 def _detected(found: str | None, default: str) -> str:

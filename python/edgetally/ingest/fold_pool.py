@@ -17,7 +17,7 @@ from edgetally import _core
 from edgetally.background import background_threads
 from edgetally.clock import Clock
 from edgetally.model import Defaults, Framing, Report
-from edgetally.snippets import usual_lateness
+from edgetally.snippets import lateness
 from edgetally.telemetry import metrics
 from edgetally.telemetry.histogram import Histogram
 from edgetally.telemetry.prometheus import Family
@@ -81,9 +81,7 @@ class FoldPool:
 
     def new(self, defaults: Defaults, framing: Framing) -> _core.Fold:
         """Make a fold."""
-        limits = self._limits
-        if limits.max_lateness is None:
-            limits = limits._replace(max_lateness=usual_lateness(defaults.format))
+        limits = self._limits._replace(max_lateness=lateness(self._limits.max_lateness, defaults.format))
         return _core.Fold(**defaults._asdict(), framing=framing, **limits._asdict())
 
     def take(self, defaults: Defaults) -> _core.Fold:

@@ -92,6 +92,6 @@ def format_of(name: str, where: str = "format") -> str:
     raise ConfigError(where, f"unknown format {name[:40]!r} ({expected})" + hint(name[:40], formats()))
 
 
-def usual_lateness(format: str) -> int:
-    """Return how many seconds records may be in the past unless a setting says so; `format` is one of the core."""
-    return DELIVERED_LATE.get(format.partition(":")[0], USUAL_LATENESS)
+def lateness(given: int | None, format: str) -> int:
+    """Return how many seconds records may be in the past: `given`, or if that is None, what is usual for the format."""
+    return given if given is not None else DELIVERED_LATE.get(format.partition(":")[0], USUAL_LATENESS)
