@@ -73,13 +73,16 @@ class Connection(asyncio.Protocol):
         self._pipeline.abort()
         self._reader.abort()
 
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a request that has come whole is not answered to the end."""
+        return bool(self._pipeline.exchanges or self._reader.requests) or self._writer.is_busy
+
     def eof_received(self) -> bool:
         """Close once all is answered; at once if a request is cut off, or waits: its client has probably left."""
         self.handle_held()
-        reader, exchanges = self._reader, self._pipeline.exchanges
-        is_waiting = any(isinstance(exchange.work, PendingResponse) for exchange in exchanges)
-        is_answering = bool(exchanges or reader.requests) or self._writer.is_busy
-        self._half_closed = is_answering and not (is_waiting or self.is_receiving or self._ending)
+        is_waiting = any(isinstance(exchange.work, PendingResponse) for exchange in self._pipeline.exchanges)
+        self._half_closed = self._is_answering and not (is_waiting or self.is_receiving or self._ending)
         return self._half_closed
 
     def data_received(self, data: bytes) -> None:
@@ -144,7 +147,7 @@ class Connection(asyncio.Protocol):
         if self._reader.requests or self._reader.failure:
             self._start_requests()
         self._apply_backpressure()
-        if self._half_closed and not (self._pipeline.exchanges or self._reader.requests or self._writer.is_busy):
+        if self._half_closed and not self._is_answering:
             self.close()
 
     def resume(self) -> None:
