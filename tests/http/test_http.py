@@ -11,9 +11,8 @@ import pytest
 
 from edgetally.http.connection import Connection
 from edgetally.http.writer import PIECE
-from edgetally.journal.base import Checkpoints
 from tests.support.clock import LOOP_TURNS, START, until
-from tests.support.gate import Gate
+from tests.support.gate import gate_before
 from tests.support.served import Answer, Served, ndjson, record, served
 
 GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -115,14 +114,7 @@ async def test_requests_are_handled_again_once_the_client_has_read_its_answers(s
 
 async def test_a_sender_that_closes_its_half_is_answered(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     push = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(LINES), LINES)
-    commits = Gate()
-    append = service.service.journal.append
-
-    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
-        await commits.pass_through()
-        await append(partial, checkpoints, push_id=push_id)
-
-    monkeypatch.setattr(service.service.journal, "append", wait)
+    commits = gate_before(service.service.journal, monkeypatch)
     async with service.connect() as raw:
         await raw.send(push + push)
         raw.writer.write_eof()

@@ -10,9 +10,8 @@ from edgetally.http.connection import Connection
 from edgetally.http.pipeline import PIPELINE_DEPTH
 from edgetally.http.reader import BYPASS_PARSER
 from edgetally.ingest.group_commit import CONCURRENT_GROUPS, OPEN_PUSH_BYTES
-from edgetally.journal.base import Checkpoints
 from tests.support.clock import until
-from tests.support.gate import Gate
+from tests.support.gate import Gate, gate_before
 from tests.support.served import Served, ndjson, record, served
 
 GET = b"GET /v1/domains/svc/ts/h HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -33,14 +32,7 @@ async def service() -> AsyncIterator[Served]:
 
 @pytest.fixture
 def commits(service: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    commits = Gate()
-    append = service.service.journal.append
-
-    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
-        await commits.pass_through()
-        await append(partial, checkpoints, push_id=push_id)
-
-    monkeypatch.setattr(service.service.journal, "append", wait)
+    commits = gate_before(service.service.journal, monkeypatch)
     yield commits
     # The server does not stop before they are done.
     commits.let_all()

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from edgetally.journal.base import Checkpoints, Journal
 from tests.support.clock import until
 
 
@@ -29,3 +32,15 @@ class Gate:
         for one in self.waiting:
             if not one.done():
                 one.set_result(None)
+
+
+def gate_before(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Put a gate before the appends to a journal."""
+    commits, append = Gate(), journal.append
+
+    async def wait(partial: bytes, checkpoints: Checkpoints | None = None, *, push_id: bytes | None = None) -> None:
+        await commits.pass_through()
+        await append(partial, checkpoints, push_id=push_id)
+
+    monkeypatch.setattr(journal, "append", wait)
+    return commits
