@@ -39,7 +39,7 @@ class Pipe:
         os.close(self.writing)
 
     def close(self) -> None:
-        """Close both ends, the reading end when nobody reads it: its number is the next test's."""
+        """Close both ends. Wait for readers first: the next pipe gets the same numbers, and they would read from it."""
         if self._is_open:
             self.end()
         for thread in threading.enumerate():

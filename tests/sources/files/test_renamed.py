@@ -256,7 +256,7 @@ async def test_another_file_with_the_inode_of_one_that_was_read(log: Path, head:
 
 @pytest.mark.parametrize("polls", range(round(PATTERN_SECONDS / POLL_SECONDS)))
 async def test_a_log_that_is_only_renamed_while_another_is_looked_for(log: Path, polls: int) -> None:
-    """What was read under the old name is remembered until the new name has taken over."""
+    """Where reading ended under the old name is kept until the log is read under the new one: it counts once."""
     missing, old, pattern = log.with_name("missing.log"), log.with_name("other.log"), log.with_name("*.log")
     missing.touch()
     old.touch()

@@ -158,7 +158,7 @@ impl Walk {
     }
 }
 
-/// What is open where a text ends that is the start of a line, read piece by piece.
+/// Which brackets and strings are open at the end of the first part of a line. It is read piece by piece.
 #[derive(Debug, Default)]
 pub struct Outline {
     open: Vec<u8>,
